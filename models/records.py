@@ -1,0 +1,187 @@
+"""The records that flow through Tocsin: raw messages, decoded lines, keyed events, windows, verdicts.
+
+Columns, not objects, carry the load: a batch is a frozen dataclass around arrays or one Polars frame, so a line
+never becomes a Python object on the hot path.  Times are microseconds since the epoch (UTC) as ``int64``.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Final, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+import polars as pl
+
+I32: TypeAlias = npt.NDArray[np.int32]
+I64: TypeAlias = npt.NDArray[np.int64]
+U8: TypeAlias = npt.NDArray[np.uint8]
+U64: TypeAlias = npt.NDArray[np.uint64]
+F32: TypeAlias = npt.NDArray[np.float32]
+F64: TypeAlias = npt.NDArray[np.float64]
+
+NO_TIME: Final = -1
+"""Stands for "unknown" wherever a time is an ``int64``."""
+
+VALUES: Final = 4
+"""Numeric values kept per event: the first four numbers that the masks cut out of its line."""
+
+
+class Level(IntEnum):
+    """Severity of a line, ordered; every format's own names are mapped to these."""
+
+    UNKNOWN = 0
+    DEBUG = 1
+    INFO = 2
+    WARNING = 3
+    ERROR = 4
+    CRITICAL = 5
+
+
+class KeyKind(IntEnum):
+    """What a window key stands for."""
+
+    SOURCE = 0
+    SESSION = 1
+
+
+class RowFlag(IntEnum):
+    """Bits of the ``flags`` column of keyed events."""
+
+    CONTINUATION = 1
+    """A line that belongs to the record before it: it adds to its window's lines, not to its sequence."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawBatch:
+    """Messages as they stand on ``logs.raw``, or lines of files, in the order in which they were read.
+
+    ``partitions`` (int32) and ``offsets`` (int64) say where each message stands (for files: number of the file, number
+    of the line); within a partition offsets ascend.  ``arrived`` (int64, microseconds, ``NO_TIME`` where unknown) is
+    the broker's time stamp of the message.
+    """
+
+    values: list[bytes]
+    partitions: I32
+    offsets: I64
+    arrived: I64
+
+    def __len__(self) -> int:
+        return len(self.values)
+
+
+LOG_SCHEMA: Final[Mapping[str, pl.DataType]] = {
+    "row": pl.UInt32(),  # index into the RawBatch that this line came from
+    "partition": pl.Int32(),
+    "offset": pl.Int64(),
+    "time": pl.Int64(),  # microseconds since the epoch, UTC
+    "tenant": pl.String(),
+    "source": pl.String(),  # the record's source: file, container, unit or host
+    "host": pl.String(),  # "" where unknown
+    "service": pl.String(),  # derived from the source where the record does not say
+    "level": pl.UInt8(),  # models.records.Level
+    "logger": pl.String(),  # "" where the format has none
+    "message": pl.String(),  # the line without its header, request context and instance prefix
+    "request": pl.String(),  # req-…; null where none
+    "global_request": pl.String(),  # the global request id; null where none
+    "instance": pl.String(),  # uuid of `[instance: …]`; null where none
+    "trace": pl.String(),  # trace_id or request_id field of the record; null where none
+    "flags": pl.UInt8(),  # models.records.RowFlag
+}
+"""Columns of a LogBatch: one row per understood line, input order kept, continuation lines included.
+
+A continuation line carries the time, level, logger and ids of the record it belongs to, and its own text."""
+
+
+@dataclass(frozen=True, slots=True)
+class Reject:
+    """A message that goes to ``logs.dead``."""
+
+    row: int
+    reason: str
+    detail: str
+
+
+@dataclass(frozen=True, slots=True)
+class LogBatch:
+    """What decoding made of a RawBatch: ``lines`` with LOG_SCHEMA, the rejects, and counted drops (reason → count).
+
+    ``len(batch) == events + continuations + len(rejects) + sum(drops.values())``, always.
+    """
+
+    lines: pl.DataFrame
+    rejects: tuple[Reject, ...]
+    drops: Mapping[str, int]
+    notes: Mapping[str, int]
+    """Counted facts that drop nothing: ``future`` (time stamps put back), ``timeless`` …"""
+
+
+EVENT_SCHEMA: Final[Mapping[str, pl.DataType]] = {
+    "time": pl.Int64(),
+    "tenant": pl.String(),
+    "kind": pl.UInt8(),  # models.records.KeyKind
+    "key": pl.String(),  # the window key, unique within tenant and kind
+    "template": pl.UInt64(),
+    "level": pl.UInt8(),
+    "flags": pl.UInt8(),
+    "partition": pl.Int32(),  # where the line stands on logs.raw
+    "offset": pl.Int64(),
+    "values": pl.Array(pl.Float32(), VALUES),  # NaN where there are fewer
+}
+"""Columns of keyed events: one row per line *and window key*."""
+
+
+@dataclass(frozen=True, slots=True)
+class WindowBatch:
+    """Closed windows as one ragged batch: window ``i`` owns rows ``splits[i]:splits[i + 1]``.
+
+    Rows stand in order of event time, ties by raw partition and offset.  ``fresh[i]`` counts the last rows that no
+    earlier window of the same key held: all rows of a session, the newest step of a source window.  ``continuations[i]``
+    counts continuation lines, which are no rows.  ``surprise`` (float32, one per row) is NaN for fresh rows until a
+    sequence scorer fills it, and what was filled in before for the others.
+    """
+
+    tenants: list[str]
+    kinds: U8  # KeyKind per window
+    keys: list[str]
+    start: I64
+    end: I64
+    splits: I64
+    fresh: I64
+    continuations: I64
+    time: I64
+    template: U64
+    level: U8
+    partition: I32
+    offset: I64
+    values: F32  # shape (rows, VALUES)
+    surprise: F32
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+
+@dataclass(frozen=True, slots=True)
+class Pointer:
+    """Where a raw line stands."""
+
+    partition: int
+    offset: int
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the detectors say of one window; see the README for the JSON form."""
+
+    window_id: str
+    tenant: str
+    kind: str  # "session" or "source"
+    key: str
+    start: int
+    end: int
+    events: int
+    score: float
+    importance: float
+    fired: bool
+    parts: Mapping[str, float]
+    lines: tuple[Pointer, ...]
