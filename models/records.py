@@ -116,11 +116,16 @@ class LogBatch:
     """Counted facts that drop nothing: ``future`` (time stamps put back), ``timeless`` …"""
 
 
-EVENT_SCHEMA: Final[Mapping[str, pl.DataType]] = {
-    "time": pl.Int64(),
+KEY_SCHEMA: Final[Mapping[str, pl.DataType]] = {
     "tenant": pl.String(),
     "kind": pl.UInt8(),  # models.records.KeyKind
-    "key": pl.String(),  # the window key, unique within tenant and kind
+    "key": pl.String(),  # unique within tenant and kind
+}
+"""Columns of the window keys of an EventFrame."""
+
+ROW_SCHEMA: Final[Mapping[str, pl.DataType]] = {
+    "key": pl.UInt32(),  # row of the frame's key table
+    "time": pl.Int64(),
     "template": pl.UInt64(),
     "level": pl.UInt8(),
     "flags": pl.UInt8(),
@@ -128,7 +133,32 @@ EVENT_SCHEMA: Final[Mapping[str, pl.DataType]] = {
     "offset": pl.Int64(),
     "values": pl.Array(pl.Float32(), VALUES),  # NaN where there are fewer
 }
-"""Columns of keyed events: one row per line *and window key*."""
+"""Columns of keyed events: one row per line *and window key*, in the order of record."""
+
+
+@dataclass(frozen=True, slots=True)
+class RawSpan:
+    """The stretch of one raw partition that a frame covers: offsets ``first`` to ``last``, inclusive.
+
+    ``clock`` (microseconds) is the broker's time up to which that partition has been read; ``NO_TIME`` where there is
+    none (files).  A tick has no new offsets (``last < first``) and only moves the clock.
+    """
+
+    first: int
+    last: int
+    clock: int
+
+
+@dataclass(frozen=True, slots=True)
+class EventFrame:
+    """Some thousands of keyed events: the unit in which events travel through Kafka.
+
+    ``keys`` has KEY_SCHEMA, ``rows`` ROW_SCHEMA, ``raw`` maps raw partitions to what of them the frame covers.
+    """
+
+    keys: pl.DataFrame
+    rows: pl.DataFrame
+    raw: Mapping[int, RawSpan]
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,9 +166,10 @@ class WindowBatch:
     """Closed windows as one ragged batch: window ``i`` owns rows ``splits[i]:splits[i + 1]``.
 
     Rows stand in order of event time, ties by raw partition and offset.  ``fresh[i]`` counts the last rows that no
-    earlier window of the same key held: all rows of a session, the newest step of a source window.  ``continuations[i]``
-    counts continuation lines, which are no rows.  ``surprise`` (float32, one per row) is NaN for fresh rows until a
-    sequence scorer fills it, and what was filled in before for the others.
+    earlier window of the same key held: all rows of a session, the newest step of a source window.  The ``context[i]``
+    rows before these (the step before; 0 for a session) may serve a sequence scorer as context, and no others, so that
+    an event's surprise is the same in every run.  ``continuations[i]`` counts continuation lines, which are no rows.  ``surprise`` (float32, one per row) is NaN for fresh rows until a
+    sequence scorer fills it, and what was filled in before for the others.  ``row_ids`` name the rows in the store.
     """
 
     tenants: list[str]
@@ -148,6 +179,7 @@ class WindowBatch:
     end: I64
     splits: I64
     fresh: I64
+    context: I64
     continuations: I64
     time: I64
     template: U64
@@ -156,6 +188,7 @@ class WindowBatch:
     offset: I64
     values: F32  # shape (rows, VALUES)
     surprise: F32
+    row_ids: I64
 
     def __len__(self) -> int:
         return len(self.keys)
