@@ -1,0 +1,142 @@
+"""The topics of Tocsin: their names, and how each is kept."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
+"""Largest message of any of our topics; producers and consumers are set to the same number."""
+
+_HOUR_MS: Final = 3_600_000
+_DAY_MS: Final = 24 * _HOUR_MS
+_KEPT_DELETED_MS: Final = 7 * _DAY_MS
+
+
+@dataclass(frozen=True, slots=True)
+class TopicSpec:
+    """How one topic is created: ``configs`` are Kafka's topic settings beside the cleanup policy."""
+
+    name: str
+    partitions: int
+    cleanup: Literal["delete", "compact"]
+    reason: str
+    configs: Mapping[str, str] = field(default_factory=dict)
+
+    def all_configs(self) -> dict[str, str]:
+        """Return every topic setting as Kafka takes it."""
+        return {"cleanup.policy": self.cleanup, **self.configs}
+
+
+@dataclass(frozen=True, slots=True)
+class Topics:
+    """Names of all topics under one prefix, so that deployments can share a cluster."""
+
+    prefix: str = "tocsin."
+
+    def name(self, topic: str) -> str:
+        """Return the full name of ``topic``, which may be given with or without the prefix."""
+        return topic if topic.startswith(self.prefix) else self.prefix + topic
+
+    @property
+    def logs_raw(self) -> str:
+        """Log lines as shippers send them."""
+        return self.prefix + "logs.raw"
+
+    @property
+    def logs_dead(self) -> str:
+        """Messages that could not be understood, with reason and origin."""
+        return self.prefix + "logs.dead"
+
+    @property
+    def logs_events(self) -> str:
+        """Frames of keyed events; the order of record."""
+        return self.prefix + "logs.events"
+
+    @property
+    def templates(self) -> str:
+        """Texts of templates that no training has seen."""
+        return self.prefix + "templates"
+
+    @property
+    def anomalies(self) -> str:
+        """Windows whose importance passed the threshold."""
+        return self.prefix + "anomalies"
+
+    @property
+    def incidents(self) -> str:
+        """State of each incident."""
+        return self.prefix + "incidents"
+
+    @property
+    def alerts(self) -> str:
+        """Alerts to be delivered: the outbox."""
+        return self.prefix + "alerts"
+
+    @property
+    def deliveries(self) -> str:
+        """Receipts of every send."""
+        return self.prefix + "deliveries"
+
+    @property
+    def feedback(self) -> str:
+        """Votes of engineers on incidents."""
+        return self.prefix + "feedback"
+
+    @property
+    def changes(self) -> str:
+        """Deploy and configuration events."""
+        return self.prefix + "changes"
+
+    def specs(self, partitions: int = 4) -> tuple[TopicSpec, ...]:
+        """Return how every topic is created; ``partitions`` is the width of the two topics that carry the load.
+
+        All others carry a few messages a second at most: one partition gives their readers one order of everything.
+        """
+        return (
+            _deleted(
+                self.logs_raw,
+                partitions,
+                days=3,
+                reason="Long enough to replay a weekend.",
+            ),
+            _deleted(self.logs_dead, 1, days=14, reason="Outlives the fix of the shipper that sent them."),
+            _deleted(
+                self.logs_events,
+                partitions,
+                days=3,
+                reason="As long as the raw lines that its events point to.",
+            ),
+            _compacted(self.templates, "The newest text of a template id is all that is needed."),
+            _deleted(self.anomalies, 1, days=30, reason="Reviewed long after their raw lines are gone."),
+            _compacted(self.incidents, "Only an incident's latest state counts; restarts rebuild from it."),
+            _deleted(self.alerts, 1, days=30, reason="The outbox: outlives any outage of a sink."),
+            _deleted(self.deliveries, 1, days=30, reason="Read beside the alerts, so kept as long."),
+            _compacted(self.feedback, "The latest vote counts, and is kept for the next training."),
+            _deleted(self.changes, 1, days=30, reason="Causes are looked for among recent changes."),
+        )
+
+
+def _deleted(name: str, partitions: int, *, days: int, reason: str) -> TopicSpec:
+    """Describe a topic whose old messages are deleted.
+
+    LogAppendTime: retention and replays by time follow the broker's clock.  A shipper that sends last year's lines, or
+    whose clock is wrong, would otherwise see them deleted at once or kept for ever.
+    """
+    configs = {
+        "retention.ms": str(days * _DAY_MS),
+        # A segment is deleted as a whole, so its age is part of the retention: small beside the days above.
+        "segment.ms": str(6 * _HOUR_MS),
+        "message.timestamp.type": "LogAppendTime",
+        "max.message.bytes": str(MAX_MESSAGE_BYTES),
+    }
+    return TopicSpec(name, partitions, "delete", reason, configs)
+
+
+def _compacted(name: str, reason: str) -> TopicSpec:
+    """Describe a topic that keeps the latest message of each key."""
+    configs = {
+        # A reader that was away for less than this still sees that a key was deleted.
+        "delete.retention.ms": str(_KEPT_DELETED_MS),
+        "max.message.bytes": str(MAX_MESSAGE_BYTES),
+    }
+    return TopicSpec(name, 1, "compact", reason, configs)

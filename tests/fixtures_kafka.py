@@ -1,0 +1,58 @@
+"""Fixtures with brokers: the embedded one, a real Apache Kafka, and ``broker`` that runs a test on both.
+
+Loaded by ``pytest_plugins = ["tests.fixtures_kafka"]`` in the root conftest.
+"""
+
+import os
+from collections.abc import Iterator
+from uuid import uuid4
+
+import pytest
+
+from stream.broker.clients import Broker
+from stream.broker.embedded import EmbeddedBroker
+from tests.kafka_server import KafkaServer, KafkaUnavailableError, kafka_jars
+
+
+@pytest.fixture(scope="session")
+def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
+    """Give a running Apache Kafka; without Java or Maven the test is skipped, in CI it fails."""
+    try:
+        kafka_jars()
+    except KafkaUnavailableError as error:
+        if os.environ.get("CI") == "true":
+            raise
+        pytest.skip(f"no Apache Kafka: {error}")
+    server = KafkaServer(tmp_path_factory.mktemp("kafka"))
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def kafka(kafka_server: KafkaServer) -> Broker:
+    """Give clients of the Apache Kafka that all tests share: use topics and groups with names of your own."""
+    return Broker(kafka_server.bootstrap)
+
+
+@pytest.fixture
+def embedded() -> Iterator[EmbeddedBroker]:
+    """Give an embedded broker of its own to each test."""
+    with EmbeddedBroker() as broker:
+        yield broker
+
+
+@pytest.fixture(params=["embedded", pytest.param("kafka", marks=pytest.mark.kafka)])
+def broker(request: pytest.FixtureRequest) -> Broker:
+    """Run the test once on the embedded broker and once on Apache Kafka."""
+    if request.param == "kafka":
+        kafka: Broker = request.getfixturevalue("kafka")
+        return kafka
+    embedded: EmbeddedBroker = request.getfixturevalue("embedded")
+    return Broker(embedded.bootstrap)
+
+
+@pytest.fixture
+def unique() -> str:
+    """Give a name that no other test uses, for topics and groups on the shared broker."""
+    return f"test-{uuid4().hex[:12]}."

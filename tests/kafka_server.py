@@ -1,0 +1,214 @@
+"""A real Apache Kafka for tests: one KRaft node on loopback, from Maven's jars, without Docker.
+
+By hand: ``python -m tests.kafka_server`` starts one, prints its address and stops it on Ctrl-C.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Final
+
+from confluent_kafka import KafkaException
+from confluent_kafka.admin import AdminClient
+
+KAFKA_VERSION: Final = "4.1.0"
+START_TIMEOUT_S: Final = 60.0
+STOP_TIMEOUT_S: Final = 30.0
+CLUSTER_ID: Final = "dG9jc2luLXRlc3RzLTAwMQ"
+
+_POM: Final = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
+  <modelVersion>4.0.0</modelVersion>
+  <groupId>tocsin.tests</groupId>
+  <artifactId>kafka</artifactId>
+  <version>1</version>
+  <packaging>pom</packaging>
+  <dependencies>
+    <dependency>
+      <groupId>org.apache.kafka</groupId>
+      <artifactId>kafka_2.13</artifactId>
+      <version>{KAFKA_VERSION}</version>
+    </dependency>
+  </dependencies>
+</project>
+"""
+
+
+class KafkaUnavailableError(Exception):
+    """Kafka cannot be had on this machine; the message says what is missing."""
+
+
+def cache_folder() -> Path:
+    """Return where Kafka's jars are kept between runs: ``TOCSIN_TEST_CACHE``, else below the user's cache."""
+    root = os.environ.get("TOCSIN_TEST_CACHE")
+    base = Path(root) if root else Path.home() / ".cache" / "tocsin-tests"
+    return base / f"kafka-{KAFKA_VERSION}"
+
+
+def kafka_jars() -> Path:
+    """Return the folder of Kafka's jars, downloaded with Maven at the first call (43 MB)."""
+    for tool in ("java", "mvn"):
+        if shutil.which(tool) is None:
+            msg = f"{tool} is not installed"
+            raise KafkaUnavailableError(msg)
+    folder = cache_folder()
+    libs = folder / "libs"
+    if libs.is_dir():
+        return libs
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "pom.xml").write_text(_POM)
+    # Into a folder beside it first: an interrupted download is not taken for a whole one.
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        done = subprocess.run(  # noqa: S603
+            ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={scratch}/libs"],  # noqa: S607
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if done.returncode != 0:
+            msg = f"Maven cannot fetch Kafka: {done.stdout[-500:]}{done.stderr[-500:]}"
+            raise KafkaUnavailableError(msg)
+        if not libs.is_dir():
+            (Path(scratch) / "libs").rename(libs)
+    return libs
+
+
+class KafkaServer:
+    """One Kafka node with its data in ``folder``; ``start`` after ``stop`` or ``kill`` finds data and ports again."""
+
+    def __init__(self, folder: Path) -> None:
+        """Prepare the node; nothing runs yet."""
+        self.folder = folder
+        self.port, self._controller_port = _free_ports(2)
+        self.bootstrap = f"127.0.0.1:{self.port}"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def running(self) -> bool:
+        """Say whether the process lives."""
+        return self._process is not None and self._process.poll() is None
+
+    def start(self) -> None:
+        """Start the node and wait until it answers."""
+        if self.running:
+            return
+        classpath = f"{kafka_jars()}/*"
+        settings = self.folder / "server.properties"
+        if not settings.exists():
+            self._format(classpath, settings)
+        with (self.folder / "kafka.log").open("ab") as output:
+            self._process = subprocess.Popen(  # noqa: S603
+                ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", classpath, "kafka.Kafka", str(settings)],  # noqa: S607
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                cwd=self.folder,
+                start_new_session=True,
+            )
+        self._wait_until_ready()
+
+    def stop(self) -> None:
+        """Stop the node in an orderly way."""
+        self._signal(signal.SIGTERM)
+
+    def kill(self) -> None:
+        """Kill the node with SIGKILL, as a crash does."""
+        self._signal(signal.SIGKILL)
+
+    def _signal(self, number: signal.Signals) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.send_signal(number)
+        try:
+            process.wait(STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+
+    def _format(self, classpath: str, settings: Path) -> None:
+        self.folder.mkdir(parents=True, exist_ok=True)
+        # Not where `start` looks for it, until the storage is formatted too.
+        draft = self.folder / "server.properties.draft"
+        draft.write_text(self._properties())
+        tool = ["java", "-cp", classpath, "kafka.tools.StorageTool", "format"]
+        subprocess.run(  # noqa: S603
+            [*tool, f"--cluster-id={CLUSTER_ID}", "-c", str(draft)],
+            check=True,
+            capture_output=True,
+        )
+        draft.rename(settings)
+
+    def _properties(self) -> str:
+        values = {
+            "process.roles": "broker,controller",
+            "node.id": "1",
+            "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
+            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self._controller_port}",
+            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "controller.listener.names": "CONTROLLER",
+            "log.dirs": str(self.folder / "data"),
+            "auto.create.topics.enable": "false",
+            "num.partitions": "1",
+            "offsets.topic.replication.factor": "1",
+            "offsets.topic.num.partitions": "4",
+            "transaction.state.log.replication.factor": "1",
+            "transaction.state.log.min.isr": "1",
+            "transaction.state.log.num.partitions": "4",
+            "share.coordinator.state.topic.replication.factor": "1",
+            "share.coordinator.state.topic.min.isr": "1",
+            "group.initial.rebalance.delay.ms": "0",
+            "group.min.session.timeout.ms": "1000",
+            # After a kill the node is let back in as soon as its old session has run out.
+            "broker.session.timeout.ms": "2000",
+            "broker.heartbeat.interval.ms": "500",
+        }
+        return "".join(f"{name}={value}\n" for name, value in values.items())
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_S
+        admin = AdminClient({"bootstrap.servers": self.bootstrap, "log_level": 0, "reconnect.backoff.max.ms": 200})
+        while time.monotonic() < deadline:
+            if not self.running:
+                break
+            try:
+                if admin.list_topics(timeout=2.0).brokers:
+                    return
+            except KafkaException:
+                continue
+        self.kill()
+        log = (self.folder / "kafka.log").read_text(errors="replace")
+        msg = f"Kafka did not start:\n{log[-2000:]}"
+        raise KafkaUnavailableError(msg)
+
+
+def _free_ports(count: int) -> list[int]:
+    # All held open at once, so that they differ.
+    with ExitStack() as stack:
+        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [int(one.getsockname()[1]) for one in sockets]
+
+
+def main() -> None:
+    """Run a Kafka until interrupted."""
+    with tempfile.TemporaryDirectory(prefix="tocsin-kafka-") as folder:
+        server = KafkaServer(Path(folder))
+        server.start()
+        sys.stdout.write(f"{server.bootstrap}\n")
+        sys.stdout.flush()
+        try:
+            signal.sigwait({signal.SIGINT, signal.SIGTERM})
+        finally:
+            server.stop()
+
+
+if __name__ == "__main__":
+    main()
