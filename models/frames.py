@@ -1,0 +1,75 @@
+"""The wire form of an EventFrame, as it stands on ``logs.events``.
+
+A message is ``TCF1``, the length of a JSON header (4 bytes, big endian), the header, the length of the key table, and
+two Arrow IPC streams: keys and rows (columns as in ``models.records``).  The producer compresses, so they are plain.
+The header names the schema version, the template table that the ids refer to, and the stretches of raw partitions.
+"""
+
+import io
+import struct
+from typing import Final
+
+import orjson
+import polars as pl
+
+from models.errors import InvalidError
+from models.records import KEY_SCHEMA, ROW_SCHEMA, EventFrame, RawSpan
+
+MAGIC: Final = b"TCF1"
+SCHEMA: Final = "tocsin.frame/1"
+
+
+def encode(frame: EventFrame, templates: str) -> bytes:
+    """Frame → bytes; ``templates`` is the version of the template table and masks that made its ids."""
+    header = orjson.dumps(
+        {
+            "schema": SCHEMA,
+            "templates": templates,
+            "rows": len(frame.rows),
+            "raw": {str(p): [s.first, s.last, s.clock] for p, s in frame.raw.items()},
+        }
+    )
+    keys = _ipc(frame.keys)
+    return b"".join(
+        (MAGIC, struct.pack(">I", len(header)), header, struct.pack(">I", len(keys)), keys, _ipc(frame.rows))
+    )
+
+
+def decode(message: bytes) -> tuple[EventFrame, str]:
+    """Bytes → frame and the version of its template table.
+
+    Raises:
+        InvalidError: the bytes are no frame of this version.
+    """
+    try:
+        if message[:4] != MAGIC:
+            raise InvalidError(f"no event frame: it begins with {message[:4]!r}, not {MAGIC!r}")
+        (size,) = struct.unpack_from(">I", message, 4)
+        header = orjson.loads(message[8 : 8 + size])
+        if header["schema"] != SCHEMA:
+            raise InvalidError(f"event frame of schema {header['schema']!r}; this version reads {SCHEMA!r}")
+        (key_size,) = struct.unpack_from(">I", message, 8 + size)
+        start = 12 + size
+        keys = _read(message[start : start + key_size], KEY_SCHEMA)
+        rows = _read(message[start + key_size :], ROW_SCHEMA)
+        raw = {int(p): RawSpan(*span) for p, span in header["raw"].items()}
+        return EventFrame(keys, rows, raw), str(header["templates"])
+    except (struct.error, orjson.JSONDecodeError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        raise InvalidError(f"damaged event frame of {len(message)} bytes: {error}") from error
+
+
+def _ipc(table: pl.DataFrame) -> bytes:
+    if not len(table):
+        return b""
+    buffer = io.BytesIO()
+    table.write_ipc_stream(buffer)
+    return buffer.getvalue()
+
+
+def _read(data: bytes, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+    if not data:
+        return pl.DataFrame(schema=schema)
+    table = pl.read_ipc_stream(io.BytesIO(data))
+    if dict(table.schema) != dict(schema):
+        raise InvalidError(f"event frame with columns {table.columns}; this version reads {list(schema)}")
+    return table

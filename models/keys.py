@@ -1,0 +1,178 @@
+"""Which windows an event belongs to: its source, its requests, and the things that it is about.
+
+Every event has a source key.  Session keys come from the record (``trace_id``), the header (request ids, instance) and
+the text of the line (rules).  A key of a session is a speaking string: the trace id as it is, ``req-…`` as it is, and
+``instance:<uuid>``, ``volume:<uuid>``, ``port:<uuid>`` for things.
+"""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from models.errors import InvalidError
+from models.records import KEY_SCHEMA, ROW_SCHEMA, VALUES, EventFrame, F32, I64, KeyKind, RawSpan, RowFlag, U64
+
+_UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
+
+DEFAULT_ENTITY: Final = rf"(?i)\b(instance|server|volume|port)s?[^0-9a-z]{{0,4}}(?:(?:id|uuid)[^0-9a-z]{{1,3}})?({_UUID})"
+"""Finds what a line speaks of: a noun, at most an "id" between, and a uuid."""
+
+DEFAULT_NOUNS: Final[Mapping[str, str]] = {
+    "instance": "instance",
+    "server": "instance",
+    "volume": "volume",
+    "port": "port",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class KeyRules:
+    """How session keys are found in the text of a line.
+
+    ``entity`` is a regular expression with two groups, noun and id (Rust syntax, no look-around; "" switches it off);
+    ``nouns`` maps the noun, in lower case, to the prefix of the key.
+    """
+
+    entity: str = DEFAULT_ENTITY
+    nouns: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_NOUNS))
+
+    def __post_init__(self) -> None:
+        """Refuse a pattern that cannot be compiled or has not two groups."""
+        if not self.entity:
+            return
+        try:
+            fields = pl.Series([""]).str.extract_groups(self.entity).struct.fields
+        except pl.exceptions.PolarsError as error:
+            message = f"key rule {self.entity!r} is no valid pattern: {error}; correct it in the settings"
+            raise InvalidError(message) from error
+        if len(fields) != 2:  # noqa: PLR2004 - noun and id
+            message = f"key rule {self.entity!r} has {len(fields)} groups; it needs two: noun and id"
+            raise InvalidError(message)
+
+
+def _source_key() -> pl.Expr:
+    return pl.when(pl.col("host") == "").then(pl.col("service")).otherwise(pl.col("host") + "/" + pl.col("service"))
+
+
+def _entity_keys(lines: pl.DataFrame, rules: KeyRules) -> pl.DataFrame:
+    """Keys of instances, volumes and ports: the header's, and the first that the text names."""
+    header = pl.when(pl.col("instance").is_not_null()).then("instance:" + pl.col("instance")).alias("instance")
+    if not rules.entity:
+        return lines.select(header, pl.lit(None, dtype=pl.String).alias("entity"))
+    groups = pl.col("message").str.extract_groups(rules.entity)
+    found = lines.select(header, "flags", groups.alias("groups")).with_columns(
+        noun=pl.col("groups").struct[0].str.to_lowercase().replace_strict(rules.nouns, default=None),
+        uuid=pl.col("groups").struct[1].str.to_lowercase(),
+    )
+    is_event = (pl.col("flags") & RowFlag.CONTINUATION) == 0
+    entity = pl.when(is_event & pl.col("noun").is_not_null()).then(pl.col("noun") + ":" + pl.col("uuid"))
+    return found.select("instance", entity.alias("entity"))
+
+
+def _key_columns(lines: pl.DataFrame, rules: KeyRules) -> list[tuple[KeyKind, pl.Series]]:
+    """The candidate keys of each line, one column per rule; a key that a line has twice is kept once."""
+    entities = _entity_keys(lines, rules)
+    columns: list[pl.Series] = [
+        lines["trace"],
+        lines["request"],
+        lines["global_request"],
+        entities["instance"],
+        entities["entity"],
+    ]
+    for i, column in enumerate(columns):
+        for other in columns[:i]:
+            if column.null_count() < len(column) and other.null_count() < len(other):
+                same = (column == other).fill_null(value=False)
+                if same.any():
+                    columns[i] = column = column.set(same, None)
+    return [(KeyKind.SOURCE, lines.select(_source_key().alias("source"))["source"])] + [
+        (KeyKind.SESSION, column) for column in columns
+    ]
+
+
+def key_events(
+    lines: pl.DataFrame, templates: U64, values: F32, rules: KeyRules, raw: Mapping[int, RawSpan]
+) -> EventFrame:
+    """Decoded lines → keyed events, one row per line and key, in the order of the lines.
+
+    ``lines`` has LOG_SCHEMA, ``templates`` (n,) and ``values`` (n, VALUES) belong to its rows; ``raw`` says what part
+    of the raw partitions the lines came from.
+    """
+    rows: list[I64] = []
+    names: list[pl.Series] = []
+    kinds: list[pl.Series] = []
+    for kind, column in _key_columns(lines, rules):
+        at = np.flatnonzero(column.is_not_null().to_numpy())
+        if len(at):
+            rows.append(at)
+            names.append(column.gather(at).alias("key"))
+            kinds.append(pl.repeat(int(kind), len(at), dtype=pl.UInt8, eager=True).alias("kind"))
+    if not rows:
+        return EventFrame(pl.DataFrame(schema=KEY_SCHEMA), pl.DataFrame(schema=ROW_SCHEMA), raw)
+    row = np.concatenate(rows)
+    order = np.argsort(row, kind="stable")
+    row = row[order]
+    keyed = pl.DataFrame(
+        {
+            "tenant": lines["tenant"].gather(row),
+            "kind": pl.concat(kinds).gather(order),
+            "key": pl.concat(names).gather(order),
+        }
+    )
+    keys = keyed.unique(maintain_order=True)
+    codes = keyed.join(
+        keys.with_row_index("code"), on=["tenant", "kind", "key"], how="left", maintain_order="left"
+    )["code"]
+    table = lines.select("time", "level", "flags", "partition", "offset")[row]
+    return EventFrame(
+        keys,
+        pl.DataFrame(
+            {
+                "key": codes,
+                "time": table["time"],
+                "template": templates[row],
+                "level": table["level"],
+                "flags": table["flags"],
+                "partition": table["partition"],
+                "offset": table["offset"],
+                "values": pl.Series(values[row].reshape(-1, VALUES), dtype=pl.Array(pl.Float32, VALUES)),
+            },
+            schema=ROW_SCHEMA,
+        ),
+        raw,
+    )
+
+
+def key_partitions(keys: pl.DataFrame, partitions: int) -> I64:
+    """Partition of ``logs.events`` for each row of a key table: a hash that no library version changes.
+
+    Shapes: n keys → (n,) numbers below ``partitions``.
+    """
+    names = keys.select(pl.col("tenant") + "\x1f" + pl.col("key"))["tenant"].to_list()
+    hashes = np.fromiter((zlib.crc32(name.encode()) for name in names), dtype=np.int64, count=len(names))
+    return hashes % partitions
+
+
+def split_frame(frame: EventFrame, partitions: int) -> dict[int, EventFrame]:
+    """Cut a frame into one per partition of ``logs.events``, each with the whole ``raw`` map.
+
+    Partitions without a row get no frame.  Rows keep their order.
+    """
+    if not len(frame.rows):
+        return {}
+    home = key_partitions(frame.keys, partitions)
+    codes = frame.rows["key"].to_numpy()
+    row_home = home[codes]
+    out: dict[int, EventFrame] = {}
+    for partition in np.unique(row_home).tolist():
+        mine = np.flatnonzero(home == partition)
+        renumber = np.zeros(len(home), dtype=np.uint32)
+        renumber[mine] = np.arange(len(mine), dtype=np.uint32)
+        at = np.flatnonzero(row_home == partition)
+        rows = frame.rows[at].with_columns(pl.Series("key", renumber[codes[at]]))
+        out[partition] = EventFrame(frame.keys[mine], rows, frame.raw)
+    return out

@@ -1,0 +1,60 @@
+"""Small array tools for ragged data: groups of rows of different lengths inside flat arrays."""
+
+import numpy as np
+
+from models.records import I64
+
+
+def ranges(starts: I64, stops: I64) -> I64:
+    """Concatenate ``arange(starts[i], stops[i])`` for all i.
+
+    Shapes: (n,), (n,) → (sum of lengths,).  Stops must not lie below starts.
+    """
+    lengths = stops - starts
+    ends = np.cumsum(lengths)
+    total = int(ends[-1]) if len(ends) else 0
+    flat = np.arange(total, dtype=np.int64)
+    return flat + np.repeat(starts - (ends - lengths), lengths)
+
+
+def splits(lengths: I64) -> I64:
+    """Row boundaries of groups: (n,) lengths → (n + 1,) starts, the last one being the total."""
+    out = np.zeros(len(lengths) + 1, dtype=np.int64)
+    np.cumsum(lengths, out=out[1:])
+    return out
+
+
+def group_starts(sorted_ids: I64) -> I64:
+    """Index of the first row of each run of equal values in an array that is sorted by them."""
+    if not len(sorted_ids):
+        return np.zeros(0, dtype=np.int64)
+    change = np.flatnonzero(sorted_ids[1:] != sorted_ids[:-1]) + 1
+    return np.concatenate((np.zeros(1, dtype=np.int64), change))
+
+
+def group_stops(starts: I64, total: int) -> I64:
+    """One past the last row of each group, for groups that begin at ``starts`` and fill ``total`` rows."""
+    return np.append(starts, total)[1:]
+
+
+def running_max_before(times: I64, starts: I64, initial: I64) -> I64:
+    """Per row the largest time of the rows before it in its group, or the group's initial value.
+
+    ``times`` (n,) lie group after group in the order of record, ``starts`` (g,) are the groups' first rows and
+    ``initial`` (g,) what each group had reached before.  Groups already in order (nearly all) cost a few array
+    operations; only disordered ones are walked one by one.
+    """
+    n = len(times)
+    before = np.empty(n, dtype=np.int64)
+    if not n:
+        return before
+    before[1:] = times[:-1]
+    before[starts] = initial
+    sizes = np.diff(np.append(starts, n))
+    disordered = times < before
+    if disordered.any():
+        group_of_row = np.repeat(np.arange(len(starts)), sizes)
+        for group in np.unique(group_of_row[disordered]):
+            low, high = int(starts[group]), int(starts[group] + sizes[group])
+            before[low:high] = np.maximum.accumulate(before[low:high])
+    return before

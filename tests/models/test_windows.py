@@ -1,0 +1,207 @@
+"""Windows: what closes, when, and that neither batch cuts nor restarts change it."""
+
+import zlib
+from collections import defaultdict
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.errors import InvalidError
+from models.records import (
+    KEY_SCHEMA,
+    NO_TIME,
+    ROW_SCHEMA,
+    VALUES,
+    EventFrame,
+    KeyKind,
+    RawSpan,
+    RowFlag,
+    WindowBatch,
+)
+from models.windows import SECOND, WindowConfig, WindowStore
+
+CONFIG = WindowConfig(session_events=5, step_events=6)
+EPOCH = 1_700_000_000
+
+
+@dataclass(frozen=True)
+class Row:
+    """One keyed event; ``at`` in seconds after the epoch of these tests."""
+
+    key: tuple[str, int, str]
+    at: float
+    partition: int = 0
+    offset: int = 0
+    continuation: bool = False
+
+    @property
+    def time(self) -> int:
+        return round((EPOCH + self.at) * SECOND)
+
+
+def frame(rows: list[Row], clocks: dict[int, float] | None = None) -> EventFrame:
+    """Build a frame of these rows; ``clocks`` are the recorded clocks of raw partitions, in seconds."""
+    keys = sorted({row.key for row in rows})
+    code = {key: i for i, key in enumerate(keys)}
+    spans = {}
+    for partition in {row.partition for row in rows} | set(clocks or {}):
+        offsets = [row.offset for row in rows if row.partition == partition]
+        clock = NO_TIME if clocks is None else round((EPOCH + clocks.get(partition, 0)) * SECOND)
+        spans[partition] = RawSpan(min(offsets, default=0), max(offsets, default=-1), clock)
+    return EventFrame(
+        pl.DataFrame(keys, schema=KEY_SCHEMA, orient="row"),
+        pl.DataFrame(
+            {
+                "key": [code[row.key] for row in rows],
+                "time": [row.time for row in rows],
+                "template": [1000 + row.offset for row in rows],
+                "level": [2] * len(rows),
+                "flags": [RowFlag.CONTINUATION if row.continuation else 0 for row in rows],
+                "partition": [row.partition for row in rows],
+                "offset": [row.offset for row in rows],
+                "values": [[float(row.offset)] * VALUES for row in rows],
+            },
+            schema=ROW_SCHEMA,
+        ),
+        spans,
+    )
+
+
+def as_set(batch: WindowBatch) -> list[tuple[object, ...]]:
+    """Windows as comparable tuples."""
+    out: list[tuple[object, ...]] = []
+    for i in range(len(batch)):
+        rows = slice(int(batch.splits[i]), int(batch.splits[i + 1]))
+        events = tuple(zip(batch.time[rows].tolist(), batch.offset[rows].tolist(), strict=True))
+        key = (batch.tenants[i], int(batch.kinds[i]), batch.keys[i])
+        bounds = (int(batch.start[i]), int(batch.end[i]), int(batch.fresh[i]), int(batch.context[i]))
+        out.append((key, *bounds, int(batch.continuations[i]), events))
+    return out
+
+
+def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]:
+    """The same windows, made one event at a time and with no regard to speed."""
+    kept: dict[tuple[str, int, str], list[Row]] = defaultdict(list)
+    top: dict[tuple[str, int, str], int] = {}
+    filled: dict[tuple[object, int], int] = defaultdict(int)
+    step, age, gap = int(config.step * SECOND), int(config.age * SECOND), int(config.gap * SECOND)
+
+    def cell(row: Row) -> int:
+        if row.key[1] == KeyKind.SOURCE:
+            return row.time // step
+        ident = "\x1f".join(map(str, row.key))
+        return (row.time + zlib.crc32(ident.encode()) * SECOND % age) // age
+
+    for row in rows:
+        late = row.time < top.get(row.key, -(2**62)) - config.lateness * SECOND
+        top[row.key] = max(top.get(row.key, -(2**62)), row.time)
+        if late:
+            continue
+        cap = config.step_events if row.key[1] == KeyKind.SOURCE else config.session_events
+        filled[row.key, cell(row)] += 1
+        if filled[row.key, cell(row)] <= cap:
+            kept[row.key].append(row)
+    out: list[tuple[object, ...]] = []
+    for key, held in kept.items():
+        held.sort(key=lambda row: (row.time, row.partition, row.offset))
+        if key[1] == KeyKind.SOURCE:
+            for pane in sorted({row.time // step for row in held if not row.continuation}):
+                end = (pane + 1) * step
+                inside = [row for row in held if end - config.length * SECOND <= row.time < end]
+                events = [row for row in inside if not row.continuation]
+                fresh = sum(row.time // step == pane for row in events)
+                context = sum(row.time // step == pane - 1 for row in events)
+                pairs = tuple((row.time, row.offset) for row in events)
+                start = end - int(config.length * SECOND)
+                out.append((key, start, end, fresh, context, len(inside) - len(events), pairs))
+            continue
+        runs: list[list[Row]] = []
+        for row in held:
+            if runs and row.time - runs[-1][-1].time <= gap and cell(row) == cell(runs[-1][-1]):
+                runs[-1].append(row)
+            else:
+                runs.append([row])
+        for run in runs:
+            events = [row for row in run if not row.continuation]
+            if not events:
+                continue
+            shift = zlib.crc32("\x1f".join(map(str, key)).encode()) * SECOND % age
+            end = min(run[-1].time + gap, (cell(run[0]) + 1) * age - shift)
+            pairs = tuple((row.time, row.offset) for row in events)
+            out.append((key, events[0].time, end, len(events), 0, len(run) - len(events), pairs))
+    return out
+
+
+KEYS = [
+    ("t", int(KeyKind.SOURCE), "nova/api"),
+    ("t", int(KeyKind.SOURCE), "nova/compute"),
+    ("t", int(KeyKind.SESSION), "req-1"),
+    ("u", int(KeyKind.SESSION), "req-1"),
+    ("t", int(KeyKind.SESSION), "instance:1"),
+]
+
+
+@st.composite
+def streams(draw: st.DrawFn) -> list[Row]:
+    """Rows of some keys, roughly in time order, with pauses, disorder and continuation lines."""
+    rows: list[Row] = []
+    now = 0.0
+    for offset in range(draw(st.integers(1, 60))):
+        now += draw(st.sampled_from([0.0, 0.001, 0.5, 3.0, 14.0, 29.0, 61.0, 130.0, 700.0]))
+        at = now - draw(st.sampled_from([0.0, 0.0, 0.0, 1.0, 2.0, 2.5, 40.0]))
+        key = draw(st.sampled_from(KEYS))
+        rows.append(Row(key, at, 0, offset, continuation=draw(st.sampled_from([False, False, False, True]))))
+    return rows
+
+
+def cuts(rows: list[Row], sizes: list[int]) -> list[list[Row]]:
+    """The rows cut into pieces of these sizes, in turn."""
+    pieces, start, i = [], 0, 0
+    while start < len(rows):
+        size = sizes[i % len(sizes)]
+        pieces.append(rows[start : start + size])
+        start, i = start + size, i + 1
+    return pieces
+
+
+@given(streams(), st.lists(st.integers(1, 20), min_size=1, max_size=5))
+@settings(max_examples=300, deadline=None)
+def test_any_cut_gives_the_windows_of_the_reference(rows: list[Row], sizes: list[int]) -> None:
+    """However lines are cut into frames, the windows are those that a one-by-one reading gives."""
+    store = WindowStore(CONFIG)
+    got = []
+    for i, piece in enumerate(cuts(rows, sizes)):
+        got += as_set(store.add(frame(piece), i))
+    got += as_set(store.flush())
+    assert sorted(map(repr, got)) == sorted(map(repr, reference(rows, CONFIG)))
+
+
+@given(streams(), st.lists(st.integers(1, 6), min_size=1, max_size=5), st.data())
+@settings(max_examples=300, deadline=None)
+def test_restart_from_the_mark_gives_the_same_windows(rows: list[Row], sizes: list[int], data: st.DataObject) -> None:
+    """Killed anywhere and rebuilt from its mark, a store goes on to close exactly the windows that it would have."""
+    speed = data.draw(st.sampled_from([0.0, 0.05, 1.0, 3.0]))
+    frames = []
+    for piece in cuts(rows, sizes):
+        clock = piece[-1].at * speed
+        frames.append(frame(piece, {0: clock, 1: clock + data.draw(st.sampled_from([0.0, 30.0]))}))
+        if data.draw(st.booleans()):
+            frames.append(frame([], {0: clock + 65, 1: clock + 65}))
+    store = WindowStore(CONFIG)
+    whole = [as_set(store.add(each, i)) for i, each in enumerate(frames)]
+    stop = data.draw(st.integers(0, len(frames)))
+    first = WindowStore(CONFIG)
+    for i in range(stop):
+        first.add(frames[i], i)
+    mark = first.restart_mark()
+    second = WindowStore(CONFIG, mark)
+    begin = mark.offset if mark else 0
+    assert begin <= stop
+    again = {i: as_set(second.add(frames[i], i)) for i in range(begin, len(frames))}
+    for i in range(stop, len(frames)):
+        assert sorted(map(repr, again[i])) == sorted(map(repr, whole[i]))
+    assert sorted(map(repr, as_set(second.flush()))) == sorted(map(repr, as_set(store.flush())))
