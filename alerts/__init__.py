@@ -1,1 +1,1 @@
-"""TBD."""
+"""Incidents, alert records and metrics."""

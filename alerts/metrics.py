@@ -1,0 +1,216 @@
+"""Every metric of Tocsin: name, labels, unit and meaning, in this file and nowhere else.
+
+``python -m alerts.metrics`` prints the table that stands in the README.
+"""
+
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Annotated, Any, Final, Self, TypeAlias, get_args, get_type_hints
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+
+from models.errors import InvalidError
+
+SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+SHARES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0)
+
+
+@dataclass(frozen=True, slots=True)
+class Spec:
+    """What one metric is called and means; ``buckets`` are the upper bounds of a histogram."""
+
+    name: str
+    unit: str
+    meaning: str
+    labels: tuple[str, ...] = ()
+    buckets: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class LineCount:
+    """What became of the ``received`` lines of one batch; drops and notes are counted by reason."""
+
+    received: int
+    events: int
+    continuations: int
+    dead: Mapping[str, int] = field(default_factory=dict)
+    dropped: Mapping[str, int] = field(default_factory=dict)
+    notes: Mapping[str, int] = field(default_factory=dict)
+
+    @property
+    def unaccounted(self) -> int:
+        """Return by how many lines the count is wrong: 0, or Tocsin has a defect."""
+        known = self.events + self.continuations + sum(self.dead.values()) + sum(self.dropped.values())
+        return abs(self.received - known)
+
+
+Metric: TypeAlias = Counter | Gauge | Histogram
+
+
+@dataclass(frozen=True, slots=True)
+class Metrics:
+    """All metrics, made in one registry with ``Metrics.on``; lines = events + continuations + dead letters + drops."""
+
+    lines: Annotated[Counter, Spec("tocsin_lines_total", "lines", "Messages read from `logs.raw`.")]
+    events: Annotated[Counter, Spec("tocsin_events_total", "lines", "Lines that became events.")]
+    continuations: Annotated[
+        Counter,
+        Spec("tocsin_continuations_total", "lines", "Lines that belong to the record before them (tracebacks)."),
+    ]
+    dead_letters: Annotated[
+        Counter,
+        Spec("tocsin_dead_letters_total", "lines", "Lines sent to `logs.dead`, by why they were.", ("reason",)),
+    ]
+    dropped_lines: Annotated[
+        Counter,
+        Spec(
+            "tocsin_dropped_lines_total",
+            "lines",
+            "Lines left out: `duplicate` (the shipper sent them again) or `empty`.",
+            ("reason",),
+        ),
+    ]
+    unaccounted_lines: Annotated[
+        Counter,
+        Spec(
+            "tocsin_unaccounted_lines_total",
+            "lines",
+            "Lines that are none of the four above; anything but 0 is a defect of Tocsin.",
+        ),
+    ]
+    notes: Annotated[
+        Counter,
+        Spec(
+            "tocsin_notes_total",
+            "lines",
+            "Understood lines with something odd: `future` (time put back) or `timeless` (shipper's time taken).",
+            ("kind",),
+        ),
+    ]
+    new_templates: Annotated[
+        Counter,
+        Spec("tocsin_new_templates_total", "templates", "Templates that the bundle does not know, at first sight."),
+    ]
+    template_overflow: Annotated[
+        Counter,
+        Spec("tocsin_template_overflow_total", "lines", "Lines whose new template was above a limit of templates."),
+    ]
+    frames: Annotated[
+        Counter,
+        Spec("tocsin_frames_total", "frames", "Frames on `logs.events`: `in` read, `out` written.", ("direction",)),
+    ]
+    frame_rows: Annotated[
+        Counter,
+        Spec("tocsin_frame_rows_total", "rows", "Rows of the frames read: one per event and window key."),
+    ]
+    duplicate_rows: Annotated[
+        Counter,
+        Spec("tocsin_duplicate_rows_total", "rows", "Rows left out because their raw offsets had been seen."),
+    ]
+    late_rows: Annotated[
+        Counter,
+        Spec("tocsin_late_rows_total", "rows", "Rows that came after their windows had closed."),
+    ]
+    overflow_rows: Annotated[
+        Counter,
+        Spec("tocsin_overflow_rows_total", "rows", "Rows left out because their window was full."),
+    ]
+    windows: Annotated[
+        Counter,
+        Spec("tocsin_windows_total", "windows", "Windows closed and scored: `session` or `source`.", ("kind",)),
+    ]
+    windows_fired: Annotated[
+        Counter,
+        Spec("tocsin_windows_fired_total", "windows", "Windows whose importance passed the threshold.", ("kind",)),
+    ]
+    open_windows: Annotated[Gauge, Spec("tocsin_open_windows", "windows", "Windows that wait for more events.")]
+    window_keys: Annotated[Gauge, Spec("tocsin_window_keys", "keys", "Keys (sources, sessions) held in memory.")]
+    score_seconds: Annotated[
+        Histogram,
+        Spec("tocsin_score_seconds", "seconds", "Time to score one batch of windows.", buckets=SECONDS),
+    ]
+    importance: Annotated[
+        Histogram,
+        Spec("tocsin_importance", "0 to 1", "Calibrated importance of the windows scored.", ("kind",), SHARES),
+    ]
+    lag_messages: Annotated[
+        Gauge,
+        Spec("tocsin_lag_messages", "messages", "Messages between the role and the log's end.", ("topic", "partition")),
+    ]
+    incidents_open: Annotated[Gauge, Spec("tocsin_incidents_open", "incidents", "Incidents not yet resolved.")]
+    alerts: Annotated[
+        Counter,
+        Spec("tocsin_alerts_total", "alerts", "Records on `alerts`: `firing`, `enriched`, `resolved`.", ("status",)),
+    ]
+    role_up: Annotated[Gauge, Spec("tocsin_role_up", "0 or 1", "1 while the role works in this process.", ("role",))]
+    bundle_info: Annotated[Gauge, Spec("tocsin_bundle_info", "1", "Always 1; `id` is the bundle in use.", ("id",))]
+    last_frame_clock: Annotated[
+        Gauge,
+        Spec(
+            "tocsin_last_frame_clock_seconds",
+            "seconds since 1970",
+            "Broker's time up to which `logs.raw` has been decided.",
+        ),
+    ]
+    commits: Annotated[Counter, Spec("tocsin_commits_total", "commits", "Offset commits made.", ("role",))]
+    batch_seconds: Annotated[
+        Histogram,
+        Spec("tocsin_batch_seconds", "seconds", "Time to work through one batch or frame.", ("role",), SECONDS),
+    ]
+
+    @classmethod
+    def on(cls, registry: CollectorRegistry) -> Self:
+        """Make every metric in ``registry``.  Raises InvalidError where the registry holds them already."""
+        try:
+            return cls(**{name: _make(kind, spec, registry) for name, (kind, spec) in _specs().items()})
+        except ValueError as error:
+            msg = f"the registry cannot take Tocsin's metrics ({error}); make one registry per process"
+            raise InvalidError(msg) from error
+
+    def count_lines(self, count: LineCount) -> None:
+        """Add one batch of ingested lines to all counters that have to add up."""
+        self.lines.inc(count.received)
+        self.events.inc(count.events)
+        self.continuations.inc(count.continuations)
+        self.unaccounted_lines.inc(count.unaccounted)
+        for counter, parts in ((self.dead_letters, count.dead), (self.dropped_lines, count.dropped)):
+            _add(counter, parts)
+        _add(self.notes, count.notes)
+
+
+def metrics_table() -> str:
+    """Return the table of all metrics in Markdown, as the README holds it between its markers."""
+    rows = [
+        f"| `{_shown(spec)}` | {kind.__name__.lower()} | {spec.unit} | {spec.meaning} |"
+        for kind, spec in _specs().values()
+    ]
+    return "\n".join(["| metric | type | unit | meaning |", "|---|---|---|---|", *rows])
+
+
+def _specs() -> dict[str, tuple[type[Metric], Spec]]:
+    hints = get_type_hints(Metrics, include_extras=True)
+    found = {}
+    for each in fields(Metrics):
+        kind, spec = get_args(hints[each.name])
+        found[each.name] = (kind, spec)
+    return found
+
+
+def _make(kind: type[Metric], spec: Spec, registry: CollectorRegistry) -> Any:
+    if kind is Histogram:
+        return Histogram(spec.name, spec.meaning, spec.labels, registry=registry, buckets=spec.buckets)
+    return kind(spec.name, spec.meaning, spec.labels, registry=registry)
+
+
+def _add(counter: Counter, parts: Mapping[str, int]) -> None:
+    for value, count in parts.items():
+        counter.labels(value).inc(count)
+
+
+def _shown(spec: Spec) -> str:
+    return spec.name + ("{" + ",".join(spec.labels) + "}" if spec.labels else "")
+
+
+if __name__ == "__main__":
+    sys.stdout.write(metrics_table() + "\n")
