@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, NewTopic
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
 
 from models.errors import InvalidError, TransientError
 from stream.broker.embedded import CLUSTER_ID_PREFIX
@@ -16,13 +17,14 @@ from stream.topics import MAX_MESSAGE_BYTES, TopicSpec
 log = logging.getLogger(__name__)
 client_log = logging.getLogger("tocsin.librdkafka")
 
-Setting: TypeAlias = str | float | bool | Callable[..., None]
-"""A value among librdkafka's settings."""
+Value: TypeAlias = str | int | float | bool
+Setting: TypeAlias = Value | Callable[..., None]
+"""A value among librdkafka's settings; callbacks only where a client takes them."""
 
 TIMEOUT_S: Final = 15.0
 """How long a question to the cluster may take; a client that has lost its broker reconnects well within it."""
 
-_COMMON: Final[Mapping[str, Setting]] = {
+_COMMON: Final[Mapping[str, Value]] = {
     "client.id": "tocsin",
     "socket.keepalive.enable": True,
     # A broker that restarts is back in seconds: do not let the back-off grow past that.
@@ -81,7 +83,8 @@ class Broker:
     def admin(self) -> AdminClient:
         """Return an admin client."""
         with kafka_errors("set up a Kafka admin client"):
-            return AdminClient(self._settings({}, {}), logger=client_log)
+            plain: dict[str, Value] = {"bootstrap.servers": self.bootstrap, **_COMMON, **self.extra}
+            return AdminClient(plain, logger=client_log)
 
     def is_embedded(self) -> bool:
         """Say whether this is an embedded broker, by its cluster id."""

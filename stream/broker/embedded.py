@@ -9,7 +9,8 @@ TCP on loopback.  Its limits, all tried:
 - Topics are created on first use with four partitions; ``create_topic`` makes them with another number.  A client's
   CreateTopics is not answered.
 - Nothing is compacted, time stamps are the producer's, and ``offsets_for_times`` knows no times.
-- A member that dies leaves its group only after the session time-out.
+- A member that dies leaves its group only after the session time-out, and a group that everyone has left takes the
+  next member only a second before that time-out ends.
 
 The handle of the cluster is not part of confluent-kafka, so it is taken from the C library that confluent-kafka has
 already loaded.
@@ -27,6 +28,8 @@ from stream.topics import TopicSpec
 
 DEFAULT_PARTITIONS: Final = 4
 """Partitions of a topic that is created by first use."""
+
+REBALANCE_DELAY_MS: Final = 100
 
 MAX_PARTITION_BYTES: Final = 5 * 1024 * 1024
 MAX_PARTITION_BATCHES: Final = 100_000
@@ -51,6 +54,8 @@ class EmbeddedBroker:
             self.stop()
             msg = "the embedded broker did not start; use Apache Kafka: TOCSIN_KAFKA_BOOTSTRAP_SERVERS=host:port"
             raise FatalError(msg)
+        # Its groups wait three seconds for more members by default: felt at every start of a role.
+        self._lib.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, REBALANCE_DELAY_MS)
         self.bootstrap: str = self._lib.rd_kafka_mock_cluster_bootstraps(self._cluster).decode()
         for spec in specs:
             self.create_topic(spec.name, spec.partitions)
@@ -116,6 +121,7 @@ def _library() -> ctypes.CDLL:
         lib.rd_kafka_handle_mock_cluster.argtypes = [ctypes.c_void_p]
         lib.rd_kafka_mock_cluster_bootstraps.restype = ctypes.c_char_p
         lib.rd_kafka_mock_cluster_bootstraps.argtypes = [ctypes.c_void_p]
+        lib.rd_kafka_mock_group_initial_rebalance_delay_ms.argtypes = [ctypes.c_void_p, ctypes.c_int32]
         lib.rd_kafka_mock_topic_create.argtypes = [ctypes.c_void_p, ctypes.c_char_p, ctypes.c_int, ctypes.c_int]
         lib.rd_kafka_mock_broker_set_down.argtypes = [ctypes.c_void_p, ctypes.c_int32]
         lib.rd_kafka_mock_broker_set_up.argtypes = [ctypes.c_void_p, ctypes.c_int32]
