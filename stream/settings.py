@@ -1,0 +1,270 @@
+"""Settings: environment ``TOCSIN_…`` over ``tocsin.toml`` over the defaults below.
+
+This is the only file that reads the environment.  What is unknown or wrong stops the start with its name; a value is
+never part of a message, because it may be a secret.
+"""
+
+import difflib
+import os
+import re
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from zoneinfo import ZoneInfo
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SecretStr,
+    ValidationError,
+    model_validator,
+)
+from pydantic_settings import (
+    BaseSettings,
+    InitSettingsSource,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    SettingsError,
+)
+
+from models.errors import InvalidError
+
+PREFIX: Final = "TOCSIN_"
+CONFIG_VARIABLE: Final = "TOCSIN_CONFIG"
+CONFIG_FILE: Final = "tocsin.toml"
+
+_SERVICE_LINK: Final = re.compile(
+    r"TOCSIN_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)",
+)
+"""Variables that Kubernetes sets for a Service whose name begins with ``tocsin``."""
+
+_LINK_VALUE: Final = re.compile(r"(tcp|udp|sctp)://")
+
+
+def _zone(name: str) -> str:
+    try:
+        ZoneInfo(name)
+    except (KeyError, ValueError, OSError) as error:
+        msg = "no such time zone; give an IANA name such as Europe/Prague"
+        raise ValueError(msg) from error
+    return name
+
+
+def _flat(table: Any) -> Any:
+    """Turn TOML's nested tables (``security.protocol = …`` without quotes) and plain values into Kafka's own form."""
+    if not isinstance(table, Mapping):
+        return table
+    flat: dict[str, Any] = {}
+    for name, value in table.items():
+        if isinstance(value, Mapping):
+            flat |= {f"{name}.{rest}": inner for rest, inner in _flat(value).items()}
+        elif isinstance(value, bool):
+            flat[name] = str(value).lower()
+        else:
+            flat[name] = str(value) if isinstance(value, int | float) else value
+    return flat
+
+
+def _url(secret: SecretStr) -> SecretStr:
+    if not re.match(r"https?://[^\s/]", secret.get_secret_value()):
+        msg = "not a URL; it must begin with https:// or http://"
+        raise ValueError(msg)
+    return secret
+
+
+Zone: TypeAlias = Annotated[str, AfterValidator(_zone)]
+SecretUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_url)]
+Seconds: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+Count: TypeAlias = Annotated[int, Field(gt=0)]
+
+
+class LineFormat(BaseModel):
+    """A line format of the user's own, tried before the built-in ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: str = Field(min_length=1)
+    pattern: str = Field(min_length=1)
+    """Regular expression with named groups."""
+    time_format: str | None = None
+
+
+class Settings(BaseSettings):
+    """Everything that can be set.  Field ``x`` is ``TOCSIN_X`` in the environment and ``x`` in ``tocsin.toml``."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX,
+        env_ignore_empty=True,
+        extra="forbid",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    kafka_bootstrap_servers: str = Field(default="localhost:9092", min_length=1)
+    kafka: Annotated[dict[str, SecretStr], BeforeValidator(_flat)] = {}
+    """librdkafka properties of every client (``security.protocol``, ``sasl.username`` …); table ``[kafka]``."""
+    topic_prefix: str = Field(default="tocsin.", pattern=r"^[A-Za-z0-9._-]*$", max_length=200)
+    raw_partitions: Count = 8
+    events_partitions: Count = 8
+    replication: Count = 1
+
+    bundle: Path | None = None
+    masks: Path | None = None
+    """File with masks beside the shipped ones."""
+
+    metrics_port: int = Field(default=9464, ge=0, le=65535)
+    """0: no metrics."""
+    metrics_host: str = "0.0.0.0"  # noqa: S104 - Prometheus scrapes from another machine
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_json: bool = False
+
+    zone: Zone = "UTC"
+    """Zone of times that name none."""
+    zones: dict[str, Zone] = {}
+    """Source (with ``*`` and ``?``) → zone, where it is not ``zone``."""
+    formats: tuple[LineFormat, ...] = ()
+    max_line: Count = 65536
+    """Bytes; longer lines are dead letters."""
+    future_limit_s: Seconds = 600
+    """A time further ahead of the broker's than this is put back."""
+
+    batch_lines: Count = 10_000
+    batch_seconds: Seconds = 0.25
+    dead_limit_share: float = Field(default=0.5, gt=0, le=1)
+    """Ingest stops when more than this share of the last lines, and at least ``dead_limit_min`` of them, is dead."""
+    dead_limit_min: Count = 2000
+
+    window_length_s: Seconds = 60
+    window_step_s: Seconds = 15
+    window_lateness_s: float = Field(default=2, ge=0, allow_inf_nan=False)
+    session_gap_s: Seconds = 60
+    session_age_s: Seconds = 600
+    session_events: Count = 512
+    idle_s: Seconds = 60
+    false_alarms_per_day: float = Field(default=1.0, gt=0, allow_inf_nan=False)
+
+    alert_quiet_s: Seconds = 300
+    """An incident ends after so long without an anomalous window."""
+    alert_update_s: Seconds = 60
+    """An open incident is published again at most this often, unless its severity rises."""
+
+    alertmanager_url: SecretUrl | None = None
+    slack_url: SecretUrl | None = None
+    pagerduty_url: SecretUrl | None = None
+    pagerduty_routing_key: SecretStr | None = None
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Take the command line, then the environment, then the file; no ``.env`` and no folder of secrets."""
+        del dotenv_settings, file_secret_settings
+        return init_settings, env_settings, InitSettingsSource(settings_cls, _read_file(config_file()))
+
+    @model_validator(mode="after")
+    def _fit_together(self) -> Self:
+        if self.window_length_s % self.window_step_s:
+            msg = "window_length_s must be a multiple of window_step_s"
+            raise ValueError(msg)
+        if self.window_lateness_s > min(self.window_step_s, self.session_gap_s):
+            msg = "window_lateness_s must not exceed window_step_s or session_gap_s"
+            raise ValueError(msg)
+        return self
+
+    def kafka_properties(self) -> dict[str, str]:
+        """Return ``kafka`` in clear, for librdkafka only."""
+        return {name: value.get_secret_value() for name, value in self.kafka.items()}
+
+
+def load_settings(**overrides: Any) -> Settings:
+    """Read all settings; ``overrides`` (options of the command line) come first.
+
+    Raises InvalidError that names every setting that is unknown or wrong, and where it stands.
+    """
+    unknown = _unknown_variables(os.environ)
+    if unknown:
+        raise InvalidError("; ".join(unknown))
+    try:
+        return Settings(**overrides)
+    except SettingsError as error:
+        field = re.search(r'field "(\w+)"', str(error))
+        name = _place(field[1], overrides) if field else "a setting"
+        msg = f"{name} is not valid JSON; write lists and tables of the environment as JSON"
+        # The cause holds the value.
+        raise InvalidError(msg) from None
+    except ValidationError as error:
+        problems = [_problem(problem["loc"], problem["type"], problem["msg"], overrides) for problem in error.errors()]
+        raise InvalidError("; ".join(problems)) from None
+
+
+def config_file() -> Path | None:
+    """Return the settings file: ``TOCSIN_CONFIG``, or ``tocsin.toml`` here if there is one."""
+    named = os.environ.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named)
+    here = Path(CONFIG_FILE)
+    return here if here.is_file() else None
+
+
+def _read_file(path: Path | None) -> dict[str, Any]:
+    if path is None:
+        return {}
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        msg = f"cannot read the settings file {path} ({error.strerror}); correct {CONFIG_VARIABLE} or the file's rights"
+        raise InvalidError(msg) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        msg = f"{path} is not valid TOML: {error}; correct it"
+        raise InvalidError(msg) from error
+
+
+def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
+    known = {CONFIG_VARIABLE, *(PREFIX + name.upper() for name in Settings.model_fields)}
+    return [
+        f"{name} is not a setting; {_advice(name.upper(), known)}"
+        for name, value in sorted(environment.items())
+        if name.upper().startswith(PREFIX) and name.upper() not in known and not _is_service_link(name, value)
+    ]
+
+
+def _is_service_link(name: str, value: str) -> bool:
+    return bool(_SERVICE_LINK.fullmatch(name) or (name.endswith("PORT") and _LINK_VALUE.match(value)))
+
+
+def _advice(name: str, known: set[str]) -> str:
+    close = difflib.get_close_matches(name, known, n=1, cutoff=0.75)
+    return f"did you mean {close[0]}?" if close else "remove it"
+
+
+def _problem(loc: tuple[int | str, ...], kind: str, message: str, overrides: Mapping[str, Any]) -> str:
+    if not loc:
+        return message.removeprefix("Value error, ")
+    field = str(loc[0])
+    name = ".".join([_place(field, overrides), *map(str, loc[1:])])
+    if kind == "extra_forbidden":
+        known = LineFormat.model_fields if len(loc) > 1 else Settings.model_fields
+        return f"{name} is not a setting; {_advice(str(loc[-1]), set(known))}"
+    if _LINK_VALUE.match(os.environ.get(PREFIX + field.upper(), "")):
+        return f"{name} was set by Kubernetes for a Service of that name; set enableServiceLinks: false in the pod"
+    return f"{name}: {message.removeprefix('Value error, ')}"
+
+
+def _place(field: str, overrides: Mapping[str, Any]) -> str:
+    """Return what the user calls the setting, and where it was read."""
+    if field in overrides:
+        return "--" + field.replace("_", "-")
+    variable = PREFIX + field.upper()
+    if os.environ.get(variable):
+        return variable
+    path = config_file()
+    return f"{field} (in {path})" if path else variable
