@@ -1,1 +1,46 @@
-"""TBD."""
+"""The command line: the group ``tocsin`` and the table of its commands, one module each."""
+
+from collections.abc import Mapping
+from importlib.metadata import entry_points
+from typing import Final
+
+import click
+
+from stream.cli.lazy import Entry, LazyGroup, with_plugins
+
+PLUGINS: Final = "tocsin.commands"
+"""Entry-point group by which other packages add commands."""
+
+ENTRIES: Final[Mapping[str, Entry]] = {
+    "demo": Entry("stream.cli.demo:demo", "Show it all at work: broker, simulated faults, all roles."),
+    "run": Entry("stream.cli.run:run", "Serve one role or all until SIGTERM, then drain and exit."),
+    "score": Entry("stream.cli.score:score", "Score log files without Kafka, one object per window."),
+    "templates": Entry("stream.cli.templates:templates", "Write the template of every line of log files."),
+    "train": Entry("", "Learn what is normal from log files and write a bundle."),
+    "simulate": Entry("", "Write the log lines of a simulated cloud, with faults."),
+    "replay": Entry("stream.cli.replay:replay", "Decide a stretch of the topics again."),
+    "topics": Entry("stream.cli.topics:topics", "Read any topic as JSON lines."),
+    "doctor": Entry("stream.cli.doctor:doctor", "Check settings, broker, topics and bundle; say how to mend them."),
+}
+"""Commands in the order of the help page.  One without target comes from the entry point of its name, or is absent."""
+
+
+@click.command(
+    cls=LazyGroup,
+    entries=with_plugins(ENTRIES, list(entry_points(group=PLUGINS))),
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+@click.version_option(package_name="tocsin", message="tocsin %(version)s")
+def tocsin() -> None:
+    """Find anomalies in the logs of OpenStack-like clouds, as they stream through Kafka.
+
+    \b
+    Example:
+      tocsin demo
+      TOCSIN_KAFKA_BOOTSTRAP_SERVERS=kafka:9092 tocsin run --roles ingest,detect
+    """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+
+
+def main() -> None:
+    """Run the command line and exit: 0, 2 after an error that is explained in one line, 130 after an interrupt."""
+    tocsin(prog_name="tocsin")

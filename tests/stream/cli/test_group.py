@@ -1,0 +1,157 @@
+"""The command group: quick help, lazy imports, exit statuses, an example in every help page."""
+
+import importlib.util
+import subprocess
+import sys
+from importlib.metadata import EntryPoint
+from types import ModuleType
+
+import click
+import pytest
+from click.testing import CliRunner
+
+from models.errors import FatalError, InvalidError, TransientError
+from stream.cli import tocsin
+from stream.cli.lazy import Entry, LazyGroup, with_plugins
+
+COMMANDS = sorted(tocsin.list_commands(click.Context(tocsin)))
+
+
+@pytest.fixture
+def group(monkeypatch: pytest.MonkeyPatch) -> LazyGroup:
+    """Give a group with one command per way to end."""
+    module = ModuleType("scratch_commands")
+
+    def add(name: str, error: BaseException | None) -> None:
+        @click.command(name)
+        def command() -> None:
+            if error is not None:
+                raise error
+
+        setattr(module, name, command)
+
+    endings: dict[str, BaseException | None] = {
+        "fine": None,
+        "invalid": InvalidError("no such\nfile; name another"),
+        "transient": TransientError("broker away"),
+        "fatal": FatalError("stop"),
+        "usage": click.UsageError("wrong"),
+        "file": click.FileError("x", "gone"),
+        "interrupt": KeyboardInterrupt(),
+        "extra": ModuleNotFoundError("No module named 'tensorflow'", name="tensorflow.keras"),
+        "defect": ModuleNotFoundError("No module named 'nothing'", name="nothing"),
+    }
+    for name, error in endings.items():
+        add(name, error)
+    monkeypatch.setitem(sys.modules, "scratch_commands", module)
+    entries = {name: Entry(f"scratch_commands:{name}", "help") for name in endings}
+    return LazyGroup("tocsin", entries=entries | {"absent": Entry("tensorflow_missing:x", "help")})
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [
+        ("fine", 0),
+        ("invalid", 2),
+        ("transient", 2),
+        ("fatal", 2),
+        ("usage", 2),
+        ("file", 2),
+        ("interrupt", 130),
+        ("extra", 2),
+        ("no-such-command", 2),
+    ],
+)
+def test_every_ending_has_its_exit_status(group: LazyGroup, name: str, code: int) -> None:
+    """0 for success, 2 for what the user can mend, 130 for an interrupt."""
+    assert CliRunner().invoke(group, [name]).exit_code == code
+
+
+def test_an_expected_error_is_one_line_on_standard_error(group: LazyGroup) -> None:
+    """No traceback, no line breaks, nothing on standard output."""
+    result = CliRunner().invoke(group, ["invalid"])
+    assert result.stderr == "tocsin: no such file; name another\n"
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize("args", [["--wrong"], ["nope"], ["fine", "--wrong"], ["fine", "surplus"]])
+def test_a_usage_error_is_one_line_too(group: LazyGroup, args: list[str]) -> None:
+    """It names what is wrong and where the help is."""
+    result = CliRunner().invoke(group, args)
+    assert result.exit_code == 2
+    assert result.stderr.startswith("tocsin: ")
+    assert result.stderr.endswith("--help'.\n")
+    assert result.stderr.count("\n") == 1
+
+
+def test_a_missing_extra_says_how_to_get_it(group: LazyGroup) -> None:
+    """A worker has no TensorFlow; whoever trains there is told what to install."""
+    assert "pip install 'tocsin[train]'" in CliRunner().invoke(group, ["extra"]).stderr
+
+
+@pytest.mark.parametrize("name", ["defect", "absent"])
+def test_a_missing_module_of_no_extra_is_a_defect_and_shown_as_such(group: LazyGroup, name: str) -> None:
+    """Advice that does not help is worse than a traceback."""
+    result = CliRunner().invoke(group, [name])
+    assert isinstance(result.exception, ModuleNotFoundError)
+
+
+def test_commands_of_other_packages_join_in_their_place() -> None:
+    """A known plug-in keeps its place and help, an unknown one comes last, an absent one is not listed."""
+    table = {"train": Entry("", "Learn."), "run": Entry("a:run", "Serve."), "simulate": Entry("", "Simulate.")}
+    plugins = [EntryPoint(name, f"other.cli:{name}", "g") for name in ("zeta", "train", "run")]
+    merged = with_plugins(table, plugins)
+    assert merged == {
+        "train": Entry("other.cli:train", "Learn."),
+        "run": Entry("a:run", "Serve."),
+        "zeta": Entry("other.cli:zeta", "from other.cli"),
+    }
+
+
+def test_help_lists_all_commands_without_importing_one() -> None:
+    """The help page costs neither Polars nor Faust nor pydantic."""
+    code = (
+        "import sys\n"
+        "from stream.cli import tocsin\n"
+        "tocsin(['--help'], standalone_mode=False)\n"
+        "heavy = {'polars', 'numpy', 'faust', 'pydantic', 'confluent_kafka', 'tensorflow'} & set(sys.modules)\n"
+        "assert not heavy, heavy\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    for name in COMMANDS:
+        assert f"  {name} " in done.stdout
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    """--version prints one line."""
+    result = CliRunner().invoke(tocsin, ["--version"])
+    assert result.output.startswith("tocsin ")
+
+
+def test_the_documented_commands_are_there() -> None:
+    """Scripts rely on these names."""
+    assert {"demo", "run", "score", "templates", "train", "simulate", "replay", "topics", "doctor"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_explains_itself_with_an_example(name: str) -> None:
+    """--help exits 0 and holds an example; of a group, each of its commands does."""
+    module = tocsin.entries[name].target.partition(":")[0]
+    if not _exists(module):
+        pytest.skip(f"{module} is not there yet")
+    command = tocsin.get_command(click.Context(tocsin), name)
+    assert command is not None
+    leaves = command.commands if isinstance(command, click.Group) else {}
+    for path in [[name, leaf] for leaf in leaves] or [[name]]:
+        result = CliRunner().invoke(tocsin, [*path, "--help"])
+        assert result.exit_code == 0, result.output
+        assert "Example" in result.output
+        assert "tocsin " + " ".join(path) in result.output.partition("Example")[2]
+
+
+def _exists(module: str) -> bool:
+    try:
+        return importlib.util.find_spec(module) is not None
+    except ModuleNotFoundError:
+        return False
