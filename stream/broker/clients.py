@@ -57,6 +57,8 @@ _CONSUMER: Final[Mapping[str, Setting]] = {
     "max.partition.fetch.bytes": 2 * MAX_MESSAGE_BYTES,
     "queued.min.messages": 200_000,
     "queued.max.messages.kbytes": 128 * 1024,
+    # How long fetching rests once the queue is full.  The default of a second lets a fast reader run dry.
+    "fetch.queue.backoff.ms": 20,
     "session.timeout.ms": 10_000,
     "heartbeat.interval.ms": 3_000,
     "max.poll.interval.ms": 300_000,
