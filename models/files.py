@@ -1,0 +1,123 @@
+"""Log files as raw batches: plain, ``.gz``, ``.xz``, folders of these, ``.jsonl`` of raw records, standard input."""
+
+import gzip
+import lzma
+import sys
+import zlib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Final, cast
+
+import numpy as np
+
+from models.errors import InvalidError
+from models.records import NO_TIME, RawBatch
+
+_CHUNK: Final = 1 << 20
+_RECORDS: Final = (".jsonl", ".ndjson")
+
+
+@dataclass(frozen=True, slots=True)
+class FileBatch:
+    """Lines of one file: partition = number of the file, offset = number of the line, both from 0.
+
+    ``sources`` names the source of plain lines by partition: the file's path.
+    """
+
+    raw: RawBatch
+    sources: Mapping[int, str]
+
+
+def read_paths(paths: Sequence[str | Path], batch_lines: int = 8192) -> Iterator[FileBatch]:
+    """The lines of files and folders in the order given (folders: sorted, with all below them), in constant memory.
+
+    ``-`` is standard input.  Raises InvalidError, before anything is read, for a path that does not exist and a folder
+    without files, and when it gets there for a file that cannot be read.
+    """
+    for number, path in enumerate(_expand(paths)):
+        source = "stdin" if path == "-" else str(path)
+        sources = {} if source.endswith(_RECORDS) else {number: source}
+        first = 0
+        for lines in _batches(path, batch_lines):
+            size = len(lines)
+            raw = RawBatch(
+                lines,
+                np.full(size, number, np.int32),
+                np.arange(first, first + size, dtype=np.int64),
+                np.full(size, NO_TIME, np.int64),
+            )
+            first += size
+            yield FileBatch(raw, sources)
+
+
+def _expand(paths: Sequence[str | Path]) -> list[str | Path]:
+    files: list[str | Path] = []
+    if not paths:
+        message = "no path given: name log files, folders or - for standard input"
+        raise InvalidError(message)
+    for name in paths:
+        if str(name) == "-":
+            files.append("-")
+            continue
+        path = Path(name)
+        if path.is_dir():
+            found = sorted(p for p in path.rglob("*") if p.is_file())
+            if not found:
+                message = f"{path}: the folder holds no files; name one that does"
+                raise InvalidError(message)
+            files.extend(found)
+        elif path.exists():
+            files.append(path)
+        else:
+            message = f"{path}: no such file or folder; check the path"
+            raise InvalidError(message)
+    return files
+
+
+def _batches(path: str | Path, batch_lines: int) -> Iterator[list[bytes]]:
+    batch: list[bytes] = []
+    try:
+        with ExitStack() as stack:
+            stream = _open(path, stack)
+            for lines in _lines(stream):
+                batch.extend(lines)
+                while len(batch) >= batch_lines:
+                    yield batch[:batch_lines]
+                    batch = batch[batch_lines:]
+    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+        message = f"{path}: broken archive ({error}); unpack it by hand or fetch it again"
+        raise InvalidError(message) from error
+    except OSError as error:
+        message = f"{path}: cannot be read ({error.strerror or error}); check the file and its permissions"
+        raise InvalidError(message) from error
+    if batch:
+        yield batch
+
+
+def _open(path: str | Path, stack: ExitStack) -> IO[bytes]:
+    if path == "-":
+        return sys.stdin.buffer
+    path = Path(path)
+    if path.suffix == ".gz":
+        return cast("IO[bytes]", stack.enter_context(gzip.open(path, "rb")))
+    if path.suffix == ".xz":
+        return cast("IO[bytes]", stack.enter_context(lzma.open(path, "rb")))
+    return stack.enter_context(path.open("rb"))
+
+
+def _lines(stream: IO[bytes]) -> Iterator[list[bytes]]:
+    """Lines without their ends (``\\n``, one ``\\r`` before it), some at a time; a long line is gathered piece by piece."""
+    pieces: list[bytes] = []
+    while chunk := stream.read(_CHUNK):
+        first, newline, rest = chunk.partition(b"\n")
+        pieces.append(first)
+        if not newline:
+            continue
+        lines = [b"".join(pieces), *rest.split(b"\n")]
+        pieces = [lines.pop()]
+        yield [line.removesuffix(b"\r") for line in lines]
+    last = b"".join(pieces)
+    if last:
+        yield [last.removesuffix(b"\r")]

@@ -1,0 +1,76 @@
+"""Line formats from the configuration."""
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import polars as pl
+
+from models.errors import InvalidError
+from models.formats.base import LineFormat, Stamps, StampReader, by_pattern, facts, from_groups
+from models.times import ISO, Clock, iso
+
+_GROUPS = frozenset({"time", "level", "logger", "message", "pid", "request"})
+
+
+@dataclass(frozen=True, slots=True)
+class FormatSpec:
+    """A format of the user's own.
+
+    ``pattern`` is in the syntax of the Rust crate ``regex`` (no look-around, no back references) and must match from
+    the line's start; named groups ``time``, ``level``, ``logger``, ``message``, ``pid``, ``request`` say what is what,
+    ``message`` is required.  ``time_format`` is ``iso``, ``epoch`` or a strftime format.
+    """
+
+    name: str
+    pattern: str
+    time_format: str = "iso"
+
+
+def _read_loose_iso(groups: pl.DataFrame) -> Stamps:
+    fits = groups["time"].str.contains(rf"^{ISO}$").to_numpy()
+    size = len(groups)
+    at, exists, zoned = np.zeros(size, np.int64), np.zeros(size, np.bool_), np.zeros(size, np.bool_)
+    at[fits], exists[fits], zoned[fits] = iso(groups["time"].filter(pl.Series(fits)))
+    return at, exists, np.where(zoned, Clock.UTC, Clock.NAIVE)
+
+
+def _read_with(time_format: str) -> StampReader:
+    zoned = "%z" in time_format
+
+    def read(groups: pl.DataFrame) -> Stamps:
+        kind = pl.Datetime("us", "UTC") if zoned else pl.Datetime("us")
+        at = groups["time"].str.strptime(kind, time_format, strict=False).cast(pl.Int64)
+        clock = np.full(len(at), Clock.UTC if zoned else Clock.NAIVE, np.int64)
+        return at.fill_null(0).to_numpy(), at.is_not_null().to_numpy(), clock
+
+    return read
+
+
+def compile_format(spec: FormatSpec) -> LineFormat:
+    """The format that a specification describes; InvalidError says what is wrong with it."""
+    from models.formats.base import read_epoch  # noqa: PLC0415
+
+    named = set(re.findall(r"\(\?P?<(\w+)>", spec.pattern))
+    unknown = named - _GROUPS
+    if unknown or "message" not in named:
+        what = f"unknown group {min(unknown)!r}" if unknown else "no group 'message'"
+        message = f"format {spec.name!r}: {what}; allowed are {', '.join(sorted(_GROUPS))}, and message is required"
+        raise InvalidError(message)
+    stamps: StampReader | None = None
+    if "time" in named:
+        known = {"iso": _read_loose_iso, "epoch": read_epoch}
+        if spec.time_format not in known and "%" not in spec.time_format:
+            message = f"format {spec.name!r}: time_format must be iso, epoch or a strftime format"
+            raise InvalidError(message)
+        stamps = known.get(spec.time_format) or _read_with(spec.time_format)
+    pattern = spec.pattern if spec.pattern.startswith("^") else "^" + spec.pattern
+    probe = pl.DataFrame({"row": [0], "text": ["x"]}, schema={"row": pl.UInt32, "text": pl.String})
+    try:
+        facts(from_groups(probe, pattern, stamps))
+        if stamps is not None:
+            stamps(pl.DataFrame({"time": ["2026-01-01 00:00:00"]}))
+    except pl.exceptions.PolarsError as error:
+        message = f"format {spec.name!r}: {error}"
+        raise InvalidError(message) from error
+    return by_pattern(spec.name, pattern, pattern, stamps)
