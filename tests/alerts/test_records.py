@@ -1,0 +1,171 @@
+"""Alert, anomaly and incident records: round trips, the published schema, refusals."""
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+
+from alerts.anomaly import Anomaly
+from alerts.incident import Incident, incident_id
+from alerts.records import Alert, Severity, Status, alert_schema
+from alerts.times import from_text, to_text
+from models.errors import InvalidError
+
+SECOND = 1_000_000
+NOON = from_text("2026-01-01T12:00:00Z")
+
+INCIDENT = Incident(
+    tenant="default",
+    services=("nova-compute", "neutron"),
+    opened=NOON,
+    first=NOON - 30 * SECOND,
+    last=NOON + 90 * SECOND,
+    severity=Severity.ERROR,
+    importance=0.93,
+    windows=("w1", "w2", "w3"),
+    count=3,
+    published=NOON,
+    seen=NOON + 100 * SECOND,
+)
+
+WINDOW: dict[str, Any] = {
+    "id": "w1",
+    "tenant": "default",
+    "key": "compute-1/nova-compute",
+    "kind": "source",
+    "start": "2026-01-01T11:59:00.000Z",
+    "end": "2026-01-01T12:00:00.000Z",
+    "events": 12,
+    "score": 3.2,
+    "importance": 0.97,
+    "fired": True,
+    "parts": {"sequence": 3.2},
+    "lines": [],
+}
+
+
+def validate(alert: Alert) -> None:
+    """Check an alert's JSON against the published schema."""
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.Draft202012Validator(alert_schema()).validate(orjson.loads(alert.to_json()))
+
+
+def test_alerts_survive_the_topic() -> None:
+    """What is written is what is read, in every status."""
+    firing = INCIDENT.alert()
+    resolved = replace(INCIDENT, resolved=True).alert()
+    enriched = replace(firing, status=Status.ENRICHED, diagnosis={"cause": "disk"}, links={"review": "http://x/"})
+    for alert in (firing, resolved, enriched):
+        assert Alert.from_json(alert.to_json()) == alert
+
+
+def test_alerts_fit_the_published_schema() -> None:
+    """Others rely on alert.schema.json."""
+    firing = INCIDENT.alert()
+    validate(firing)
+    validate(replace(INCIDENT, resolved=True).alert())
+    validate(replace(firing, status=Status.ENRICHED, diagnosis={"cause": "disk"}, links={"review": "http://x/"}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"incident_id": "short"},
+        {"ended": NOON},
+        {"services": ()},
+        {"status": Status.RESOLVED},
+        {"schema": "tocsin.alert/2"},
+        {"windows": ("a", "a")},
+    ],
+)
+def test_the_schema_refuses_what_is_no_alert(change: dict[str, Any]) -> None:
+    """A schema that lets everything through would prove nothing."""
+    jsonschema = pytest.importorskip("jsonschema")
+    with pytest.raises(jsonschema.ValidationError):
+        validate(replace(INCIDENT.alert(), **change))
+
+
+def test_the_schema_itself_is_valid() -> None:
+    """It is a schema of the draft that it names."""
+    pytest.importorskip("jsonschema").Draft202012Validator.check_schema(alert_schema())
+
+
+def test_an_incident_survives_the_topic() -> None:
+    """Open and resolved, to the last field."""
+    for incident in (INCIDENT, replace(INCIDENT, resolved=True)):
+        assert Incident.from_json(incident.to_json()) == incident
+
+
+def test_the_id_is_made_from_tenant_service_and_episode_only() -> None:
+    """Every run gives the same id, and neighbours differ."""
+    assert INCIDENT.id == incident_id("default", "nova-compute", NOON)
+    assert replace(INCIDENT, count=9, last=NOON, services=("nova-compute",)).id == INCIDENT.id
+    others = {incident_id("default", "neutron", NOON), incident_id("x", "nova-compute", NOON)}
+    assert INCIDENT.id not in others | {incident_id("default", "nova-compute", NOON + SECOND)}
+
+
+def test_the_id_keeps_tenant_and_service_apart() -> None:
+    """Names that run together are still two names."""
+    assert incident_id("ab", "c", NOON) != incident_id("a", "bc", NOON)
+
+
+def test_the_summary_says_what_and_since_when() -> None:
+    """One sentence for people; importance is cut, not rounded up to certainty."""
+    summary = replace(INCIDENT, importance=0.99999).alert().summary
+    assert summary.startswith("nova-compute: 3 anomalous windows since 2026-01-01T11:59:30.000Z until ")
+    assert "importance up to 0.999 (firing)" in summary
+
+
+@pytest.mark.parametrize(
+    ("change", "services"),
+    [
+        ({}, ("nova-compute",)),
+        ({"key": "nova-compute"}, ("nova-compute",)),
+        ({"key": "host/"}, ("host/",)),
+        ({"kind": "session", "key": "req-1/x"}, ("sessions",)),
+        ({"kind": "session", "services": ["nova-api", "neutron", "nova-api"]}, ("nova-api", "neutron")),
+        ({"kind": "session", "services": []}, ("sessions",)),
+    ],
+)
+def test_a_window_belongs_to_a_service(change: dict[str, Any], services: tuple[str, ...]) -> None:
+    """A source by its key without host, a session by the services it names."""
+    window = Anomaly.from_json(orjson.dumps(WINDOW | change))
+    assert window == Anomaly("w1", "default", services, NOON, 0.97, fired=True)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"null",
+        orjson.dumps({k: v for k, v in WINDOW.items() if k != "id"}),
+        orjson.dumps(WINDOW | {"end": "2026-01-01T12:00:00"}),
+        orjson.dumps(WINDOW | {"end": "9999-12-31T23:59:59-23:00"}),
+        orjson.dumps(WINDOW | {"importance": None}),
+        orjson.dumps(WINDOW | {"key": ""}),
+        orjson.dumps(WINDOW | {"tenant": 5}),
+        orjson.dumps(WINDOW | {"services": 5}),
+    ],
+)
+def test_a_broken_window_is_refused(data: bytes) -> None:
+    """One bad record is a dead letter, not a crash."""
+    with pytest.raises(InvalidError, match="not a record of anomalies"):
+        Anomaly.from_json(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"schema": "tocsin.alert/9"}', b'{"schema": "tocsin.alert/1"}'])
+def test_broken_alerts_and_incidents_are_refused(data: bytes) -> None:
+    """Another version is not read as this one."""
+    with pytest.raises(InvalidError):
+        Alert.from_json(data)
+    with pytest.raises(InvalidError):
+        Incident.from_json(data)
+
+
+def test_times_have_milliseconds_and_a_zone() -> None:
+    """Text and number agree; parts of a millisecond are cut off, also before 1970."""
+    assert to_text(from_text("2026-01-01T13:00:00.123+01:00")) == "2026-01-01T12:00:00.123Z"
+    assert to_text(1_999) == "1970-01-01T00:00:00.001Z"
+    assert to_text(-1) == "1969-12-31T23:59:59.999Z"
