@@ -14,7 +14,7 @@ import numpy as np
 import polars as pl
 
 from models.errors import InvalidError
-from models.records import KEY_SCHEMA, ROW_SCHEMA, VALUES, EventFrame, F32, I64, KeyKind, RawSpan, RowFlag, U64
+from models.records import ROW_SCHEMA, VALUES, EventFrame, F32, I64, KeyKind, RawSpan, RowFlag, U64
 
 _UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -112,7 +112,7 @@ def key_events(
             names.append(column.gather(at).alias("key"))
             kinds.append(pl.repeat(int(kind), len(at), dtype=pl.UInt8, eager=True).alias("kind"))
     if not rows:
-        return EventFrame(pl.DataFrame(schema=KEY_SCHEMA), pl.DataFrame(schema=ROW_SCHEMA), raw)
+        return EventFrame.empty(raw)
     row = np.concatenate(rows)
     order = np.argsort(row, kind="stable")
     row = row[order]
@@ -129,7 +129,7 @@ def key_events(
     )["code"]
     table = lines.select("time", "level", "flags", "partition", "offset")[row]
     return EventFrame(
-        keys,
+        keys.with_columns(key_hash(keys)),
         pl.DataFrame(
             {
                 "key": codes,
@@ -147,14 +147,10 @@ def key_events(
     )
 
 
-def key_partitions(keys: pl.DataFrame, partitions: int) -> I64:
-    """Partition of ``logs.events`` for each row of a key table: a hash that no library version changes.
-
-    Shapes: n keys → (n,) numbers below ``partitions``.
-    """
-    names = keys.select(pl.col("tenant") + "\x1f" + pl.col("key"))["tenant"].to_list()
-    hashes = np.fromiter((zlib.crc32(name.encode()) for name in names), dtype=np.int64, count=len(names))
-    return hashes % partitions
+def key_hash(keys: pl.DataFrame) -> pl.Series:
+    """CRC-32 of tenant and key of each row, as UInt32: spreads keys over partitions and over the age grid."""
+    names = keys.select(pl.col("tenant") + "\x1f" + pl.col("key")).to_series().to_list()
+    return pl.Series("hash", [zlib.crc32(name.encode()) for name in names], dtype=pl.UInt32)
 
 
 def split_frame(frame: EventFrame, partitions: int) -> dict[int, EventFrame]:
@@ -164,7 +160,7 @@ def split_frame(frame: EventFrame, partitions: int) -> dict[int, EventFrame]:
     """
     if not len(frame.rows):
         return {}
-    home = key_partitions(frame.keys, partitions)
+    home = frame.keys["hash"].to_numpy() % partitions
     codes = frame.rows["key"].to_numpy()
     row_home = home[codes]
     out: dict[int, EventFrame] = {}

@@ -4,7 +4,6 @@ A key's *time* is the largest event time that it has shown in the current and th
 the recorded clock.  Timers fire for keys that were not seen since they were set.
 """
 
-import zlib
 from typing import Final
 
 import numpy as np
@@ -89,7 +88,8 @@ class KeyTable:
         known = np.fromiter((self._slot_of.get(name, NONE) for name in names), np.int64, len(names))
         missing = np.flatnonzero(known == NONE)
         if len(missing):
-            known[missing] = self._new([names[i] for i in missing.tolist()])
+            new = table[missing]
+            known[missing] = self._new([names[i] for i in missing.tolist()], new["kind"], new["hash"])
         by_code = np.full(len(keys), NONE, np.int64)
         by_code[used] = known
         return by_code[codes]
@@ -164,20 +164,20 @@ class KeyTable:
             self.cell[key[older], 1] = where[older]
             self.filled[key[older], 1] = count[older]
 
-    def _new(self, names: list[str]) -> I64:
+    def _new(self, names: list[str], kind: pl.Series, hashes: pl.Series) -> I64:
         while len(self._free) < len(names):
             self._grow()
-        slots = [self._free.pop() for _ in names]
+        slots = self._free[-len(names) :]
+        del self._free[-len(names) :]
+        self._slot_of.update(zip(names, slots, strict=True))
         for slot, name in zip(slots, names, strict=True):
-            self._slot_of[name] = slot
             self._ident[slot] = name
         at = np.array(slots, np.int64)
         for field, value in _FRESH.items():
             getattr(self, field)[at] = value
-        kind = np.array([int(name.split(SEPARATOR, 2)[1]) for name in names], np.int64)
-        self.kind[at] = kind
-        session = np.flatnonzero(kind == KeyKind.SESSION).tolist()
-        self.shift[at[session]] = [zlib.crc32(names[i].encode()) * SECOND % self._age for i in session]
+        self.kind[at] = kind.to_numpy()
+        shift = hashes.to_numpy().astype(np.int64) * SECOND % self._age
+        self.shift[at] = np.where(self.kind[at] == KeyKind.SESSION, shift, 0)
         return at
 
     def _grow(self) -> None:

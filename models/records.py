@@ -7,7 +7,7 @@ never becomes a Python object on the hot path.  Times are microseconds since the
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
-from typing import Final, TypeAlias
+from typing import Final, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -121,6 +121,7 @@ KEY_SCHEMA: Final[Mapping[str, pl.DataType]] = {
     "tenant": pl.String(),
     "kind": pl.UInt8(),  # models.records.KeyKind
     "key": pl.String(),  # unique within tenant and kind
+    "hash": pl.UInt32(),  # models.keys.key_hash: the same in every version and on every machine
 }
 """Columns of the window keys of an EventFrame."""
 
@@ -160,6 +161,11 @@ class EventFrame:
     keys: pl.DataFrame
     rows: pl.DataFrame
     raw: Mapping[int, RawSpan]
+
+    @classmethod
+    def empty(cls, raw: Mapping[int, RawSpan]) -> Self:
+        """A frame without events: a tick."""
+        return cls(pl.DataFrame(schema=KEY_SCHEMA), pl.DataFrame(schema=ROW_SCHEMA), raw)
 
 
 @dataclass(frozen=True, slots=True)

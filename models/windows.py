@@ -10,7 +10,8 @@ clock, independent of how lines were cut into frames:
 - A *session window* is a run of events with no gap above ``gap``, cut at the grid of ``age`` (shifted per key); it
   closes when the key's time passes the moment at which no further event could join, by ``lateness``.
 - The recorded clock closes what is idle: when every raw partition has been read ``idle`` beyond the moment of a key's
-  last event, its windows close, and events that would have joined them are late.
+  last event, its windows close, and events that would have joined them are late.  One frame moves the clock by ``jump``
+  at most, so that what an outage has held up may still arrive.
 - After ``forget`` on the recorded clock without an event a key is forgotten altogether; a key's time counts the events
   of the current and the previous stretch of ``forget`` only.  So state never depends on old frames, and reading again
   from ``restart_offset`` rebuilds it exactly.
@@ -46,8 +47,9 @@ class WindowConfig:
     age: float = 600.0
     idle: float = 60.0
     forget: float = 120.0
+    jump: float = 15.0
     session_events: int = 512
-    step_events: int = 20_000
+    step_events: int = 50_000
 
     def __post_init__(self) -> None:
         """Refuse lengths that contradict each other."""
@@ -99,6 +101,7 @@ class WindowStore:
         self._age = _micro(config.age)
         self._idle = _micro(config.idle)
         self._forget = _micro(config.forget)
+        self._jump = _micro(config.jump)
         self._pool = RowPool()
         self._keys = KeyTable(self._age)
         self._raw: dict[int, tuple[int, int]] = dict(mark.raw) if mark else {}
@@ -125,7 +128,7 @@ class WindowStore:
         batches = [self._close(touched[top >= self._keys.due[touched]], forced=False)]
         clock = min((clock for _, clock in self._raw.values()), default=NO_TIME)
         if clock > self.clock:
-            self.clock = clock
+            self.clock = min(clock, self.clock + self._jump)
             batches += self._fire_timers()
         return concat(batches)
 

@@ -43,6 +43,11 @@ class Row:
         return round((EPOCH + self.at) * SECOND)
 
 
+def key_hash(key: tuple[str, int, str]) -> int:
+    """The key's hash, as ``models.keys`` defines it."""
+    return zlib.crc32(f"{key[0]}\x1f{key[2]}".encode())
+
+
 def frame(rows: list[Row], clocks: dict[int, float] | None = None) -> EventFrame:
     """Build a frame of these rows; ``clocks`` are the recorded clocks of raw partitions, in seconds."""
     keys = sorted({row.key for row in rows})
@@ -53,7 +58,7 @@ def frame(rows: list[Row], clocks: dict[int, float] | None = None) -> EventFrame
         clock = NO_TIME if clocks is None else round((EPOCH + clocks.get(partition, 0)) * SECOND)
         spans[partition] = RawSpan(min(offsets, default=0), max(offsets, default=-1), clock)
     return EventFrame(
-        pl.DataFrame(keys, schema=KEY_SCHEMA, orient="row"),
+        pl.DataFrame([(*key, key_hash(key)) for key in keys], schema=KEY_SCHEMA, orient="row"),
         pl.DataFrame(
             {
                 "key": [code[row.key] for row in rows],
@@ -93,8 +98,7 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
     def cell(row: Row) -> int:
         if row.key[1] == KeyKind.SOURCE:
             return row.time // step
-        ident = "\x1f".join(map(str, row.key))
-        return (row.time + zlib.crc32(ident.encode()) * SECOND % age) // age
+        return (row.time + key_hash(row.key) * SECOND % age) // age
 
     for row in rows:
         late = row.time < top.get(row.key, -(2**62)) - config.lateness * SECOND
@@ -129,7 +133,7 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
             events = [row for row in run if not row.continuation]
             if not events:
                 continue
-            shift = zlib.crc32("\x1f".join(map(str, key)).encode()) * SECOND % age
+            shift = key_hash(key) * SECOND % age
             end = min(run[-1].time + gap, (cell(run[0]) + 1) * age - shift)
             pairs = tuple((row.time, row.offset) for row in events)
             out.append((key, events[0].time, end, len(events), 0, len(run) - len(events), pairs))
