@@ -37,12 +37,12 @@ class IncidentPolicy:
     remembered: int = 8
     """Episodes kept per tenant and service, for late windows and for those that come again."""
     forget_s: float = 6 * 3600.0
-    """Resolved incidents are forgotten after so much time by the wall clock."""
+    """Resolved incidents are forgotten after so much time by the wall clock, at the earliest after ``quiet_s``."""
 
     def __post_init__(self) -> None:
         """Refuse what cannot work."""
-        if self.quiet_s <= 0 or self.update_s < 0 or self.forget_s < self.quiet_s:
-            msg = "alert times must fit: quiet_s > 0, update_s >= 0, forget_s >= quiet_s"
+        if self.quiet_s <= 0 or self.update_s < 0 or self.forget_s < 0:
+            msg = "alert times must fit: quiet_s > 0, update_s >= 0, forget_s >= 0"
             raise InvalidError(msg)
         if not 0 <= self.error_from <= self.critical_from:
             msg = "severities must ascend: 0 <= error_from <= critical_from"
@@ -119,7 +119,8 @@ class Incidents:
 
     def tick(self, now: int) -> Step:
         """Resolve what has been quiet by the wall clock, and forget what was resolved long ago."""
-        quiet, forget = int(self.policy.quiet_s * SECOND), int(self.policy.forget_s * SECOND)
+        quiet = int(self.policy.quiet_s * SECOND)
+        forget = max(quiet, int(self.policy.forget_s * SECOND))
         groups = dict(self.groups)
         alerts: list[Alert] = []
         changed: dict[str, Incident | None] = {}

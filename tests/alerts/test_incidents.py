@@ -209,7 +209,7 @@ def test_a_restore_takes_the_last_record_of_each_incident() -> None:
     [
         {"quiet_s": 0},
         {"update_s": -1},
-        {"forget_s": 1},
+        {"forget_s": -1},
         {"error_from": 0.96},
         {"max_windows": 0},
         {"remembered": 0},

@@ -1,0 +1,38 @@
+"""``tocsin doctor``: see whether everything is in place."""
+
+import click
+
+
+@click.command()
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+def doctor(*, as_json: bool) -> None:
+    """Check settings, broker, topics, bundle and ports; say what is wrong and how to mend it.
+
+    Exits 0 if nothing fails; warnings are no failures.
+
+    \b
+    Example:
+      tocsin doctor
+      tocsin doctor --json | jq '.checks[] | select(.outcome != "ok")'
+    """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    # Imported when it runs, so that help stays quick.
+    from dataclasses import asdict
+
+    import orjson
+
+    from models.errors import InvalidError
+    from stream.doctor import Check, Outcome, examine
+
+    checks: list[Check] = []
+    for check in examine():
+        checks.append(check)
+        if not as_json:
+            click.echo(f"{check.outcome.value:4}  {check.name}: {check.seen}")
+            if check.advice:
+                click.echo(f"      → {check.advice}")
+    failed = [check.name for check in checks if check.outcome is Outcome.FAIL]
+    if as_json:
+        click.echo(orjson.dumps({"ok": not failed, "checks": [asdict(check) for check in checks]}))
+    if failed:
+        msg = f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}; do what the lines above say"
+        raise InvalidError(msg)

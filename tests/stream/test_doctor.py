@@ -1,0 +1,179 @@
+"""The doctor: each check sees what is wrong and says how to mend it."""
+
+import os
+import socket
+from pathlib import Path
+
+import orjson
+import pytest
+from click.testing import CliRunner
+from prometheus_client import CollectorRegistry
+
+from alerts.metrics import Metrics
+from alerts.server import serve_metrics
+from stream import doctor
+from stream.broker.clients import Broker
+from stream.broker.embedded import EmbeddedBroker
+from stream.cli import tocsin
+from stream.doctor import Outcome, check_broker, check_lag, check_metrics_port, check_time_stamps, check_topics
+from stream.topics import Topics, TopicSpec
+
+
+@pytest.fixture(autouse=True)
+def no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run each test in an empty folder, with no setting in the environment."""
+    for name in os.environ:
+        if name.startswith("TOCSIN_"):
+            monkeypatch.delenv(name)
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.fixture
+def taken() -> int:
+    """Give a port of this machine on which nobody answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port: int = server.getsockname()[1]
+        return port
+
+
+def specs(topics: Topics) -> tuple[TopicSpec, ...]:
+    """Return the topics of a small deployment."""
+    return topics.specs(2)
+
+
+def test_a_broker_that_answers_is_counted(broker: Broker) -> None:
+    """Brokers and topics, with the address."""
+    check = check_broker(broker)
+    assert check.outcome is Outcome.OK
+    assert broker.bootstrap in check.seen
+
+
+def test_a_broker_that_is_away_fails_with_the_setting(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The advice names the variable."""
+    monkeypatch.setattr(doctor, "TIMEOUT_S", 0.5)
+    check = check_broker(Broker(f"127.0.0.1:{taken}"))
+    assert check.outcome is Outcome.FAIL
+    assert "TOCSIN_KAFKA_BOOTSTRAP_SERVERS" in check.advice
+
+
+def test_topics_that_are_as_asked_for_are_fine(broker: Broker, unique: str) -> None:
+    """Whatever else the cluster holds."""
+    wanted = specs(Topics(unique))
+    if broker.is_embedded():
+        known = {spec.name: spec.partitions for spec in wanted} | {"other": 1}
+    else:
+        broker.ensure_topics(wanted)
+        known = broker.topics()
+    assert check_topics(known, wanted).outcome is Outcome.OK
+
+
+def test_missing_topics_are_named() -> None:
+    """A warning only: roles create them."""
+    wanted = specs(Topics())
+    known = {spec.name: spec.partitions for spec in wanted if spec.name != "tocsin.alerts"}
+    check = check_topics(known, wanted)
+    assert (check.outcome, check.seen) == (Outcome.WARN, "1 of 10 are missing: tocsin.alerts")
+
+
+def test_topics_of_another_width_are_named() -> None:
+    """With both numbers and the settings to change."""
+    wanted = specs(Topics())
+    known = {spec.name: spec.partitions for spec in wanted} | {"tocsin.logs.raw": 7}
+    check = check_topics(known, wanted)
+    assert (check.outcome, check.seen) == (Outcome.WARN, "tocsin.logs.raw has 7 partitions, not 2")
+    assert "TOCSIN_RAW_PARTITIONS" in check.advice
+
+
+def test_time_stamps_of_the_broker_are_fine_and_those_of_senders_are_not(broker: Broker, unique: str) -> None:
+    """The embedded broker has no others, which is worth a warning too."""
+    topics = Topics(unique)
+    plain = TopicSpec(unique + "plain", 1, "delete", "a test")
+    broker.ensure_topics([*specs(topics), plain])
+    good, bad = check_time_stamps(broker, topics.logs_raw), check_time_stamps(broker, plain.name)
+    assert good.outcome is (Outcome.WARN if broker.is_embedded() else Outcome.OK)
+    assert bad.outcome is Outcome.WARN
+    assert bad.advice
+
+
+def test_lag_is_counted_and_much_of_it_is_worth_a_warning(
+    broker: Broker,
+    unique: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Messages that the group has not committed."""
+    topic = unique + "topic"
+    broker.ensure_topics([TopicSpec(topic, 2, "delete", "a test")])
+    producer = broker.producer()
+    for _ in range(7):
+        producer.produce(topic, b"line")
+    assert producer.flush(30) == 0
+    check = check_lag(broker, unique + "ingest", topic)
+    assert (check.outcome, check.seen) == (Outcome.OK, f"7 messages of {topic} not yet committed")
+    monkeypatch.setattr(doctor, "MUCH_BEHIND", 7)
+    assert check_lag(broker, unique + "ingest", topic).outcome is Outcome.WARN
+
+
+def test_a_free_metrics_port_is_fine_and_so_is_none(taken: int) -> None:
+    """``taken`` is free again by now."""
+    assert check_metrics_port("127.0.0.1", taken).outcome is Outcome.OK
+    assert check_metrics_port("127.0.0.1", 0).seen == "switched off"
+
+
+def test_a_port_on_which_tocsin_answers_is_fine() -> None:
+    """A role that runs here holds it."""
+    registry = CollectorRegistry()
+    Metrics.on(registry).role_up.labels("ingest").set(1)
+    server = serve_metrics(registry, 0, "127.0.0.1")
+    try:
+        assert check_metrics_port("127.0.0.1", server.port).outcome is Outcome.OK
+    finally:
+        server.stop()
+
+
+def test_a_port_of_another_program_fails() -> None:
+    """With the setting to change."""
+    server = serve_metrics(CollectorRegistry(), 0, "127.0.0.1")
+    try:
+        check = check_metrics_port("127.0.0.1", server.port)
+    finally:
+        server.stop()
+    assert check.outcome is Outcome.FAIL
+    assert "TOCSIN_METRICS_PORT" in check.advice
+
+
+def test_wrong_settings_are_the_only_finding(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing else can be checked; what is wrong and what to do are told apart."""
+    monkeypatch.setenv("TOCSIN_METRIC_PORT", "1")
+    (check,) = doctor.examine()
+    assert (check.name, check.outcome) == ("settings", Outcome.FAIL)
+    assert check.seen == "TOCSIN_METRIC_PORT is not a setting"
+    assert check.advice == "did you mean TOCSIN_METRICS_PORT?"
+
+
+def test_the_command_exits_2_and_sums_up_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lines on standard output, the summary on standard error."""
+    monkeypatch.setenv("TOCSIN_ZONE", "Mars")
+    result = CliRunner().invoke(tocsin, ["doctor"])
+    assert result.exit_code == 2
+    assert result.stdout.startswith("fail  settings: TOCSIN_ZONE")
+    assert result.stderr == "tocsin: 1 of 1 checks failed: settings; do what the lines above say\n"
+
+
+def test_a_new_deployment_lacks_topics_and_a_bundle(
+    embedded: EmbeddedBroker,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """In JSON: every check in order, with the advice to train; missing topics are only a warning."""
+    monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", embedded.bootstrap)
+    monkeypatch.setenv("TOCSIN_METRICS_PORT", "0")
+    monkeypatch.setenv("TOCSIN_MASKS", str(tmp_path / "none.toml"))
+    result = CliRunner().invoke(tocsin, ["doctor", "--json"])
+    assert result.exit_code == 2, result.output
+    report = orjson.loads(result.stdout)
+    assert report["ok"] is False
+    outcomes = {check["name"]: check["outcome"] for check in report["checks"]}
+    assert list(outcomes) == ["settings", "broker", "topics", "bundle", "masks", "metrics"]
+    assert list(outcomes.values()) == ["ok", "ok", "warn", "fail", "fail", "ok"]
+    advice = {check["name"]: check["advice"] for check in report["checks"]}
+    assert "TOCSIN_BUNDLE" in advice["bundle"]
