@@ -153,6 +153,12 @@ def key_hash(keys: pl.DataFrame) -> pl.Series:
     return pl.Series("hash", [zlib.crc32(name.encode()) for name in names], dtype=pl.UInt32)
 
 
+def named_rows(frame: EventFrame) -> pl.DataFrame:
+    """A frame's rows with tenant, kind and name of their key in place of its number; for people and tests."""
+    names = frame.keys.rename({"key": "name"}).with_row_index("key").drop("hash")
+    return frame.rows.join(names, on="key", maintain_order="left").drop("key").rename({"name": "key"})
+
+
 def split_frame(frame: EventFrame, partitions: int) -> dict[int, EventFrame]:
     """Cut a frame into one per partition of ``logs.events``, each with the whole ``raw`` map.
 

@@ -1,0 +1,200 @@
+"""Masks: cut the values out of messages, so that what stays is the text that a programmer wrote.
+
+All masks are one alternation, so a column of messages is masked in a few passes of one compiled automaton instead of
+one pass a mask.
+"""
+
+import hashlib
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from models.errors import InvalidError
+from models.records import F32, VALUES
+
+VALUE: Final = "<*>"
+
+_ADJACENT: Final = r"<\*>(?:(?:, ?| |=)?<\*>)+"
+"""A list of values of whatever length is one value, and so is a path with a query."""
+
+_NUMBER: Final = r"^=?([-+]?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)(%|[A-Za-z]+)?$"
+
+_UNITS: Final[Mapping[str, float]] = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "ms": 1e-3,
+    "m": 60.0,
+    "min": 60.0,
+    "h": 3600.0,
+    "d": 86400.0,
+    "k": 1e3,
+    "K": 2.0**10,
+    "M": 2.0**20,
+    "G": 2.0**30,
+    "T": 2.0**40,
+    "kB": 1e3,
+    "KB": 2.0**10,
+    "MB": 2.0**20,
+    "GB": 2.0**30,
+    "TB": 2.0**40,
+    "KiB": 2.0**10,
+    "MiB": 2.0**20,
+    "GiB": 2.0**30,
+    "TiB": 2.0**40,
+}
+"""Factor to seconds or bytes; any other unit counts as 1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Mask:
+    """One mask; with ``kept`` its pattern begins with a group that stays."""
+
+    name: str
+    pattern: str
+    kept: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Masked:
+    """Messages without their values.
+
+    ``text`` holds ``<*>`` where values stood; ``values`` (n, VALUES) the first numbers among these in order: durations
+    in seconds, sizes in bytes, NaN where there are fewer.
+    """
+
+    text: pl.Series
+    values: F32
+
+
+class Masks:
+    """A list of masks, compiled."""
+
+    def __init__(self, masks: Sequence[Mask]) -> None:
+        """Compile; raises InvalidError that names the mask whose pattern is wrong."""
+        for mask in masks:
+            _check(mask)
+        self.masks = tuple(masks)
+        self._kept = [(mask.pattern, "${1}" + VALUE) for mask in masks if mask.kept]
+        self._any = "|".join(f"(?:{mask.pattern})" for mask in masks if not mask.kept)
+        # Prefixes that stay are found again as part of the value; "=" is stripped before a number is read.
+        self._values = "|".join(f"(?:{mask.pattern})" for mask in (*(m for m in masks if m.kept), *_plain(masks)))
+        content = "\0".join(f"{mask.name}\0{mask.pattern}\0{mask.kept}" for mask in masks)
+        self.version = hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
+
+    @classmethod
+    @cache
+    def default(cls) -> "Masks":
+        """The shipped masks."""
+        return cls(_parse(tomllib.loads(resources.files("models").joinpath("masks.toml").read_text("utf-8")), "shipped"))
+
+    @classmethod
+    def load(cls, path: Path) -> "Masks":
+        """The shipped masks with those of a file before them.
+
+        Raises:
+            InvalidError: the file cannot be read, or a mask in it is wrong.
+        """
+        try:
+            table = tomllib.loads(path.read_text("utf-8"))
+        except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise InvalidError(f"cannot read masks from {path}: {error}; correct the file or TOCSIN_MASKS") from error
+        without = set(table.pop("without", []))
+        shipped = cls.default().masks
+        unknown = without - {mask.name for mask in shipped}
+        if unknown:
+            names = ", ".join(sorted(unknown))
+            raise InvalidError(f"{path} switches off {names}: no shipped mask; see models/masks.toml for their names")
+        return cls([*_parse(table, str(path)), *(mask for mask in shipped if mask.name not in without)])
+
+    @classmethod
+    def from_records(cls, records: Sequence[Mapping[str, Any]]) -> "Masks":
+        """The masks that ``records`` gave; raises InvalidError where they are none."""
+        try:
+            return cls([Mask(str(r["name"]), str(r["pattern"]), bool(r["kept"])) for r in records])
+        except (KeyError, TypeError) as error:
+            raise InvalidError(f"not a list of masks: {error!r}; the bundle is damaged: train it again") from error
+
+    def records(self) -> list[dict[str, Any]]:
+        """The masks as plain records, for a bundle."""
+        return [{"name": mask.name, "pattern": mask.pattern, "kept": mask.kept} for mask in self.masks]
+
+    def apply(self, messages: pl.Series) -> Masked:
+        """Cut the values out of a column of messages."""
+        return Masked(self.text(messages), self.numbers(messages))
+
+    def text(self, messages: pl.Series) -> pl.Series:
+        """Messages with ``<*>`` where values stood."""
+        text = messages
+        for pattern, replacement in self._kept:
+            text = text.str.replace_all(pattern, replacement)
+        if self._any:
+            text = text.str.replace_all(self._any, VALUE)
+        return text.str.replace_all(_ADJACENT, VALUE)
+
+    def numbers(self, messages: pl.Series) -> F32:
+        """The first VALUES numbers of each message: (n, VALUES) float32, NaN where there are fewer."""
+        out = np.full((len(messages), VALUES), np.nan, np.float32)
+        if not len(messages) or not self._values:
+            return out
+        found = (
+            pl.DataFrame({"value": messages.str.extract_all(self._values)}).with_row_index("row").explode("value")
+        )
+        parts = found["value"].str.extract_groups(_NUMBER).struct.unnest()
+        number = parts.to_series(0).cast(pl.Float64, strict=False)
+        factor = parts.to_series(1).replace_strict(_UNITS, default=1.0, return_dtype=pl.Float64)
+        scaled = (number * factor.fill_null(1.0)).to_numpy()
+        is_number = np.flatnonzero(~np.isnan(scaled))
+        row = found["row"].to_numpy()[is_number].astype(np.int64)
+        first = np.searchsorted(row, row, "left")
+        rank = np.arange(len(row)) - first
+        kept = rank < VALUES
+        with np.errstate(over="ignore"):
+            out[row[kept], rank[kept]] = scaled[is_number][kept].astype(np.float32)
+        return out
+
+    def kinds(self, message: str) -> list[str]:
+        """Names of the masks that cut each value out of this message, in order; for explanations."""
+        found = pl.Series([message]).str.extract_all(self._values).to_list()[0] or []
+        return [self._kind(value) for value in found]
+
+    def _kind(self, value: str) -> str:
+        for mask in self.masks:
+            if pl.Series([value]).str.contains(f"^(?:{mask.pattern})$").item():
+                return mask.name
+        return "unknown"
+
+
+def _plain(masks: Sequence[Mask]) -> list[Mask]:
+    return [mask for mask in masks if not mask.kept]
+
+
+def _parse(table: Mapping[str, Any], where: str) -> list[Mask]:
+    unknown = set(table) - {"kept", "mask"}
+    if unknown:
+        raise InvalidError(f"{where}: {', '.join(sorted(unknown))} is no part of a mask file; use [[kept]] and [[mask]]")
+    try:
+        return [Mask(str(entry["name"]), str(entry["pattern"]), kind == "kept") for kind in ("kept", "mask") for entry in table.get(kind, [])]
+    except (KeyError, TypeError) as error:
+        raise InvalidError(f"{where}: every mask needs a name and a pattern ({error!r} is missing)") from error
+
+
+def _check(mask: Mask) -> None:
+    try:
+        probe = pl.Series(["", "a=1 b"])
+        groups = len(probe.str.extract_groups(mask.pattern).struct.fields)
+        matches_nothing = bool(pl.Series([""]).str.contains(mask.pattern).item())
+    except pl.exceptions.PolarsError as error:
+        message = f"mask {mask.name!r} has no valid pattern ({error}); it takes Rust's syntax, without look-around"
+        raise InvalidError(message) from error
+    if matches_nothing:
+        raise InvalidError(f"mask {mask.name!r} matches the empty text; make its pattern match at least one character")
+    if groups != int(mask.kept):
+        wanted = "one group, the prefix that stays" if mask.kept else "no group; write (?:…)"
+        raise InvalidError(f"mask {mask.name!r} has {groups} groups; it needs {wanted}")
