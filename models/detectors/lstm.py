@@ -1,0 +1,132 @@
+"""The LSTM as a detector: surprise of each event given those before it, and of a session's end.
+
+The network gives the negative log-likelihood of each next event (DeepLog, Du et al., CCS 2017, takes its rank instead,
+which has one operating point only).  A window's raw score is the surprise above what is common, summed over the window.
+"""
+
+from typing import Final
+
+import numpy as np
+import onnxruntime as ort
+
+from models.detectors.base import Scored
+from models.errors import InvalidError
+from models.ragged import splits
+from models.records import F32, F64, KeyKind, WindowBatch
+from models.sequences import LENGTHS, Sequences, build, unique_rows
+from models.vocabulary import NEW, Vocabulary
+
+NEW_SURPRISE: Final = 12.0
+"""Least surprise (nats) of an event whose template training did not see."""
+
+COMMON: Final = 4.0
+"""Surprise (nats) up to which an event adds nothing to a window's score."""
+
+INPUTS: Final = ("inputs", "targets")
+BATCH_CELLS: Final = 4096
+"""Chunks × length of one run: the shape is always the same, so a result never depends on what else is scored."""
+
+CACHED: Final = 50_000
+_DIGITS: Final = 4
+
+
+class LstmDetector:
+    """Scores windows with an ONNX network; keeps results of chunks met before, which changes nothing but speed."""
+
+    name = "lstm"
+
+    def __init__(self, onnx: bytes, vocabulary: Vocabulary, threads: int = 1) -> None:
+        """Load the network; raises InvalidError where it is not one of ours."""
+        options = ort.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # onnxruntime raises classes of its own without a common base
+            raise InvalidError(f"the bundle's network cannot be loaded: {error}; train the bundle again") from error
+        names = tuple(sorted(each.name for each in self._session.get_inputs()))
+        if names != INPUTS:
+            raise InvalidError(f"the bundle's network takes {names}, not {INPUTS}; train the bundle again")
+        self._vocabulary = vocabulary
+        self._cache: dict[bytes, F32] = {}
+
+    def score(self, windows: WindowBatch) -> Scored:
+        """Raw scores (windows,) and surprise (rows,)."""
+        rows = len(windows.time)
+        flat = np.full(rows + len(windows), np.nan, np.float32)
+        for sequences in build(windows, self._vocabulary):
+            nll = self.surprise(sequences)
+            scored = sequences.position >= 0
+            flat[sequences.position[scored]] = nll[scored]
+        surprise = _shared(windows, flat[:rows])
+        return Scored(reduce(windows, surprise, flat[rows:]), surprise)
+
+    def surprise(self, sequences: Sequences) -> F32:
+        """Negative log-likelihood of each target, shape (n, T), rounded; where nothing is scored it means nothing."""
+        index, inverse = unique_rows(sequences)
+        out = np.zeros((len(index), sequences.inputs.shape[1]), np.float32)
+        keys = [
+            sequences.inputs[i].tobytes() + sequences.targets[i].tobytes() for i in index.tolist()
+        ]
+        missing = []
+        for i, key in enumerate(keys):
+            known = self._cache.get(key)
+            if known is None:
+                missing.append(i)
+            else:
+                out[i] = known
+        if missing:
+            at = index[missing]
+            found = self._run(sequences.inputs[at], sequences.targets[at])
+            out[missing] = found
+            if len(self._cache) + len(missing) > CACHED:
+                self._cache.clear()
+            if len(missing) <= CACHED:
+                self._cache.update(zip([keys[i] for i in missing], found, strict=True))
+        return out[inverse]
+
+    def _run(self, inputs: np.ndarray, targets: np.ndarray) -> F32:
+        length = inputs.shape[1]
+        if length not in LENGTHS:
+            raise ValueError(f"chunks of length {length}; the network is run with {LENGTHS} only")
+        batch = BATCH_CELLS // length
+        out = np.empty(targets.shape, np.float32)
+        for start in range(0, len(inputs), batch):
+            part = inputs[start : start + batch]
+            x = np.zeros((batch, length, inputs.shape[2]), np.int32)
+            y = np.zeros((batch, length), np.int32)
+            x[: len(part)] = part
+            y[: len(part)] = targets[start : start + batch]
+            (nll,) = self._session.run(None, {"inputs": x, "targets": y})
+            out[start : start + len(part)] = nll[: len(part)]
+        out = np.where(targets == NEW, np.maximum(out, NEW_SURPRISE), out)
+        return np.round(out, _DIGITS).astype(np.float32)
+
+
+def _shared(windows: WindowBatch, fresh: F32) -> F32:
+    """Surprise of all rows: the fresh ones', and for older rows what is remembered or was found in this very batch."""
+    out = np.where(np.isnan(fresh), windows.surprise, fresh)
+    unknown = np.flatnonzero(np.isnan(out))
+    if len(unknown):
+        known = np.flatnonzero(~np.isnan(fresh))
+        order = np.argsort(windows.row_ids[known], kind="stable")
+        ids, found = windows.row_ids[known][order], fresh[known][order]
+        if len(ids):
+            at = np.minimum(np.searchsorted(ids, windows.row_ids[unknown]), len(ids) - 1)
+            out[unknown] = np.where(ids[at] == windows.row_ids[unknown], found[at], np.nan)
+    return out.astype(np.float32)
+
+
+def reduce(windows: WindowBatch, surprise: F32, ends: F32) -> F64:
+    """Raw score of each window: surprise above COMMON, summed over its events, and over the END of a session.
+
+    Sums are made in a fixed order per window, so they do not depend on the batch.
+    """
+    excess = np.maximum(np.nan_to_num(surprise.astype(np.float64), nan=0.0) - COMMON, 0.0)
+    # Integers add up exactly, in any order: the same window has the same score in any batch.
+    total = splits(np.round(excess * 10**_DIGITS).astype(np.int64))
+    raw = (total[windows.splits[1:]] - total[windows.splits[:-1]]).astype(np.float64)
+    end = np.maximum(np.nan_to_num(ends.astype(np.float64), nan=0.0) - COMMON, 0.0)
+    raw += np.where(windows.kinds == KeyKind.SESSION, np.round(end * 10**_DIGITS), 0.0)
+    return raw / 10**_DIGITS
