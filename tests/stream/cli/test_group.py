@@ -110,14 +110,14 @@ def test_commands_of_other_packages_join_in_their_place() -> None:
 
 def test_help_lists_all_commands_without_importing_one() -> None:
     """The help page costs neither Polars nor Faust nor pydantic."""
-    code = (
-        "import sys\n"
-        "from stream.cli import tocsin\n"
-        "tocsin(['--help'], standalone_mode=False)\n"
-        "heavy = {'polars', 'numpy', 'faust', 'pydantic', 'confluent_kafka', 'tensorflow'} & set(sys.modules)\n"
-        "assert not heavy, heavy\n"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    script = """
+import sys
+from stream.cli import tocsin
+tocsin(["--help"], standalone_mode=False)
+heavy = {"polars", "numpy", "faust", "pydantic", "confluent_kafka", "tensorflow"} & set(sys.modules)
+assert not heavy, heavy
+"""
+    done = subprocess.run([sys.executable], input=script, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     for name in COMMANDS:
         assert f"  {name} " in done.stdout
