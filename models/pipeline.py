@@ -1,0 +1,88 @@
+"""From raw messages to keyed events, and from files to verdicts: the same parts that the roles run on Kafka."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from models.decode import Decoder
+from models.files import read_paths
+from models.keys import KeyRules, key_events
+from models.records import I64, NO_TIME, EventFrame, LogBatch, RawBatch, RawSpan, RowFlag, Verdict, WindowBatch
+from models.scorer import Scorer
+from models.templates import NewTemplate, TemplateMatcher
+from models.windows import WindowConfig, WindowStore
+
+
+@dataclass(frozen=True, slots=True)
+class Processed:
+    """What became of a raw batch: decoded lines and rejects, keyed events, templates seen for the first time."""
+
+    logs: LogBatch
+    frame: EventFrame
+    new: Sequence[NewTemplate]
+    overflow: int
+
+    @property
+    def events(self) -> int:
+        """Number of lines that are events."""
+        return len(self.logs.lines) - self.continuations
+
+    @property
+    def continuations(self) -> int:
+        """Number of lines that belong to the record before them."""
+        return int(np.count_nonzero(self.logs.lines["flags"].to_numpy() & RowFlag.CONTINUATION))
+
+
+def raw_spans(raw: RawBatch, clocks: Mapping[int, int]) -> dict[int, RawSpan]:
+    """What part of each raw partition a batch covers; ``clocks`` also names partitions that only moved on in time."""
+    spans = {p: RawSpan(0, -1, clock) for p, clock in clocks.items()}
+    for p in np.unique(raw.partitions).tolist():
+        offsets: I64 = raw.offsets[raw.partitions == p]
+        spans[p] = RawSpan(int(offsets[0]), int(offsets[-1]), clocks.get(p, NO_TIME))
+    return spans
+
+
+class LineProcessor:
+    """Raw messages → keyed events; holds the decoder's memory and nothing else that could change a result."""
+
+    def __init__(self, decoder: Decoder, matcher: TemplateMatcher, rules: KeyRules) -> None:
+        self.decoder = decoder
+        self._matcher = matcher
+        self._rules = rules
+
+    def process(
+        self, raw: RawBatch, sources: Mapping[int, str] | None = None, clocks: Mapping[int, int] | None = None
+    ) -> Processed:
+        """Decode, mask, template and key a batch.
+
+        ``sources`` names the source of plain lines per partition, ``clocks`` the recorded clock of each raw partition
+        (microseconds).
+        """
+        logs = self.decoder.decode(raw, sources or {})
+        assigned = self._matcher.assign(logs.lines["message"], logs.lines["service"])
+        spans = raw_spans(raw, clocks or {})
+        frame = key_events(logs.lines, assigned.ids, assigned.values, self._rules, spans)
+        return Processed(logs, frame, assigned.new, assigned.overflow)
+
+
+def windows_of_files(
+    paths: Sequence[str | Path], processor: LineProcessor, store: WindowStore
+) -> Iterator[tuple[WindowBatch, Processed | None]]:
+    """Closed windows of files, batch by batch; the last batch comes from closing what is open at the end."""
+    for batch in read_paths(paths):
+        processed = processor.process(batch.raw, batch.sources)
+        yield store.add(processed.frame), processed
+    yield store.flush(), None
+
+
+def score_files(
+    paths: Sequence[str | Path], processor: LineProcessor, scorer: Scorer, config: WindowConfig
+) -> Iterator[tuple[list[Verdict], Processed | None]]:
+    """Verdicts on all windows of files, in the order in which they close."""
+    store = WindowStore(config)
+    for closed, processed in windows_of_files(paths, processor, store):
+        decided = scorer.decide(closed)
+        store.remember(closed, decided.surprise)
+        yield decided.verdicts(), processed

@@ -1,0 +1,40 @@
+"""Verdicts: their identity and their JSON form."""
+
+import hashlib
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from models.records import Verdict
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+def window_id(tenant: str, kind: str, key: str, start: int) -> str:
+    """Identity of a window, in hexadecimal: the same in every run and with every bundle."""
+    parts = (tenant, kind, key, str(start))
+    content = "".join(f"{len(part.encode())}:{part}" for part in parts)
+    return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
+
+
+def time_text(micros: int) -> str:
+    """RFC 3339, UTC, milliseconds."""
+    moment = _EPOCH + timedelta(microseconds=micros)
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+
+
+def to_json(verdict: Verdict) -> dict[str, Any]:
+    """The window object that ``score`` and ``replay`` write and ``anomalies`` carries."""
+    return {
+        "id": verdict.window_id,
+        "tenant": verdict.tenant,
+        "key": verdict.key,
+        "kind": verdict.kind,
+        "start": time_text(verdict.start),
+        "end": time_text(verdict.end),
+        "events": verdict.events,
+        "score": verdict.score,
+        "importance": verdict.importance,
+        "fired": verdict.fired,
+        "parts": dict(verdict.parts),
+        "lines": [{"partition": line.partition, "offset": line.offset} for line in verdict.lines],
+    }

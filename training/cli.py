@@ -1,0 +1,79 @@
+"""Commands of the training side; they join ``tocsin`` by entry points."""
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the bundle.")
+@click.option("--base", type=click.Path(path_type=Path), help="Bundle whose templates keep their ids.")
+@click.option("--seed", default=1, show_default=True, help="Same data and seed: same bundle, but for float noise.")
+@click.option("--epochs", default=12, show_default=True, type=click.IntRange(min=1), help="At most so many.")
+@click.pass_context
+def train(ctx: click.Context, paths: tuple[str, ...], out: Path, base: Path | None, seed: int, epochs: int) -> None:
+    """Learn what is normal from log files and write a bundle.
+
+    PATHS are log files, folders, .gz, .xz or .jsonl of raw records, of normal operation; 15 minutes are enough to begin
+    with, days are better.  They are read three times, so standard input will not do.
+
+    \b
+    Example:
+      tocsin train /var/log/nova /var/log/neutron --out bundle
+    """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    from dataclasses import replace
+
+    from models.bundle import Bundle
+    from models.config import PipelineConfig
+    from models.errors import InvalidError
+    from training.fit import FitConfig
+    from training.quiet import quiet_tensorflow
+    from training.train import Told, TrainConfig
+    from training.train import train as run
+
+    if "-" in paths:
+        raise InvalidError("training reads its files three times; save standard input to a file first")
+    quiet_tensorflow()
+    pipeline = ctx.obj() if callable(ctx.obj) else PipelineConfig()
+    known = Bundle.load(base) if base else None
+    config = TrainConfig(pipeline=pipeline, fit=replace(FitConfig(), epochs=epochs), seed=seed)
+    told = Told(lambda text: click.echo(text, err=True), lambda _: None)
+    bundle = run(paths, config, known, told)
+    bundle.write(out)
+    click.echo(f"bundle {bundle.id} in {out}: {bundle.facts['templates']} templates of {bundle.facts['events']:,} events")
+
+
+@click.command()
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="JSON lines of raw records.")
+@click.option("--hours", default=1.0, show_default=True, type=click.FloatRange(min=0.01), help="Simulated hours.")
+@click.option("--start", default="2026-03-02T00:00:00+00:00", show_default=True, help="First moment (ISO 8601).")
+@click.option("--seed", default=1, show_default=True, help="Another seed gives other lines.")
+@click.option("--rate", default=1.0, show_default=True, help="Multiplier of the workload.")
+@click.option("--faults/--no-faults", default=False, show_default=True, help="Inject one fault of each kind.")
+@click.option("--truth", type=click.Path(path_type=Path), help="JSON list of the faults injected.")
+def simulate(  # noqa: PLR0913 - click passes each option
+    out: Path, hours: float, start: str, seed: int, rate: float, truth: Path | None, *, faults: bool
+) -> None:
+    """Write the log lines of a simulated OpenStack cloud, as they stand on logs.raw.
+
+    \b
+    Example:
+      tocsin simulate --out quiet.jsonl --hours 24
+      tocsin simulate --out faults.jsonl --hours 1 --faults --truth faults.json
+    """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    from datetime import UTC, datetime
+
+    from models.errors import InvalidError
+    from training.simulate import Scenario, plan_faults, write_jsonl
+
+    try:
+        begin = datetime.fromisoformat(start)
+    except ValueError as error:
+        raise InvalidError(f"--start {start!r} is no time; write 2026-03-02T00:00:00Z") from error
+    begin = begin if begin.tzinfo else begin.replace(tzinfo=UTC)
+    planned = plan_faults(begin, hours * 3600, seed) if faults else ()
+    scenario = Scenario(seed=seed, start=begin, duration_s=hours * 3600, rate=rate, faults=planned)
+    lines = write_jsonl(scenario, out, truth)
+    click.echo(f"{lines:,} lines, {len(planned)} faults", file=sys.stderr)

@@ -1,0 +1,125 @@
+"""Files → what a model is trained and calibrated on, in passes over the files, so that memory stays bounded.
+
+Part of the data is held back for calibration: every fifth tenant, or, where there are fewer than five, the last fifth of
+the time.  A window is never split between the two, and no event of the held-back part is trained on.
+"""
+
+import zlib
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from models.config import PipelineConfig
+from models.decode import Decoder
+from models.errors import InvalidError
+from models.files import read_paths
+from models.pipeline import windows_of_files
+from models.records import BOOL, RowFlag, WindowBatch
+from models.templates import TemplateTable, mine, words_of, template_id
+from models.vocabulary import Vocabulary
+from models.windows import WindowStore
+
+HELD_BACK: Final = 5
+"""One part in so many is held back."""
+
+MIN_COUNT: Final = 2
+"""Templates met less often have no token of their own."""
+
+MAX_TEXTS: Final = 1_000_000
+_DAY_US: Final = 86_400e6
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """What the first pass found: templates, vocabulary, lines, and the span of time per tenant (microseconds)."""
+
+    table: TemplateTable
+    vocabulary: Vocabulary
+    lines: int
+    events: int
+    spans: dict[str, tuple[int, int]]
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """Which windows are held back: those of some tenants, or those that end after a moment."""
+
+    tenants: frozenset[str]
+    after: int | None
+
+    def held(self, windows: WindowBatch) -> BOOL:
+        """Whether each window (n,) is for calibration."""
+        if self.after is not None:
+            return windows.end > self.after
+        return np.fromiter((tenant in self.tenants for tenant in windows.tenants), np.bool_, len(windows))
+
+    def trained(self, windows: WindowBatch) -> BOOL:
+        """Whether each window (n,) may be trained on: it shares no event with a held-back one."""
+        return ~self.held(windows)
+
+    def days(self, spans: dict[str, tuple[int, int]]) -> float:
+        """Days of logs held back, added up over tenants."""
+        if self.after is not None:
+            return sum(max(0, end - max(begin, self.after)) for begin, end in spans.values()) / _DAY_US
+        return sum(end - begin for tenant, (begin, end) in spans.items() if tenant in self.tenants) / _DAY_US
+
+
+def survey(
+    paths: Sequence[str | Path], config: PipelineConfig, base: TemplateTable | None, progress: Callable[[int], None]
+) -> Survey:
+    """First pass: mine templates and measure.
+
+    Raises:
+        InvalidError: no line was understood.
+    """
+    texts: Counter[str] = Counter()
+    spans: dict[str, tuple[int, int]] = {}
+    lines = events = 0
+    decoder = Decoder(config.decode)
+    for batch in read_paths(paths):
+        decoded = decoder.decode(batch.raw, batch.sources).lines
+        lines += len(batch.raw)
+        only = decoded.filter((pl.col("flags") & RowFlag.CONTINUATION) == 0)
+        events += len(only)
+        counts = config.masks.text(only["message"]).alias("text").value_counts()
+        for text, count in counts.iter_rows():
+            if text in texts or len(texts) < MAX_TEXTS:
+                texts[text] += count
+        for tenant, low, high in (
+            only.group_by("tenant").agg(pl.min("time").alias("low"), pl.max("time").alias("high")).iter_rows()
+        ):
+            known = spans.get(tenant, (low, high))
+            spans[tenant] = (min(known[0], low), max(known[1], high))
+        progress(len(batch.raw))
+    if not events:
+        raise InvalidError("no line of these files could be understood; look at one with `tocsin templates FILE --out -`")
+    table = mine(texts, base)
+    seen: Counter[int] = Counter()
+    for text, count in texts.items():
+        words = words_of(text)
+        seen[table.match(words) or template_id(" ".join(words))] += count
+    vocabulary = Vocabulary(number for number, count in seen.items() if count >= MIN_COUNT)
+    return Survey(table, vocabulary, lines, events, spans)
+
+
+def split_of(found: Survey) -> Split:
+    """Choose what is held back."""
+    if len(found.spans) >= HELD_BACK:
+        ordered = sorted(found.spans, key=lambda tenant: (zlib.crc32(tenant.encode()), tenant))
+        return Split(frozenset(ordered[:: HELD_BACK]), None)
+    begin = min(low for low, _ in found.spans.values())
+    end = max(high for _, high in found.spans.values())
+    return Split(frozenset(), begin + (end - begin) * (HELD_BACK - 1) // HELD_BACK)
+
+
+def windows(paths: Sequence[str | Path], config: PipelineConfig, table: TemplateTable) -> Iterator[tuple[WindowBatch, WindowStore]]:
+    """Closed windows of the files, with the store that remembers what is said of their events."""
+    store = WindowStore(config.windows)
+    for closed, _ in windows_of_files(paths, config.processor(table), store):
+        if len(closed):
+            yield closed, store
