@@ -11,6 +11,8 @@ from alerts.incident import Incident, incident_id
 from alerts.records import Alert, Severity, Status, alert_schema
 from alerts.times import from_text, to_text
 from models.errors import InvalidError
+from models.records import Verdict
+from models.verdicts import to_json
 
 SECOND = 1_000_000
 NOON = from_text("2026-01-01T12:00:00Z")
@@ -132,6 +134,25 @@ def test_a_window_belongs_to_a_service(change: dict[str, Any], services: tuple[s
     """A source by its key without host, a session by the services it names."""
     window = Anomaly.from_json(orjson.dumps(WINDOW | change))
     assert window == Anomaly("w1", "default", services, NOON, 0.97, fired=True)
+
+
+def test_what_the_detectors_publish_can_be_grouped() -> None:
+    """The window object of ``anomalies`` holds all that grouping reads."""
+    verdict = Verdict(
+        "w1",
+        "default",
+        "source",
+        "compute-1/nova",
+        NOON - 60 * SECOND,
+        NOON,
+        3,
+        2.5,
+        0.9,
+        fired=True,
+        parts={},
+        lines=(),
+    )
+    assert Anomaly.from_json(orjson.dumps(to_json(verdict))) == Anomaly("w1", "default", ("nova",), NOON, 0.9)
 
 
 @pytest.mark.parametrize(
