@@ -1,1 +1,19 @@
-"""TBD."""
+"""A simulator of OpenStack services: their logs as Fluent Bit ships them, with faults to find.
+
+Pure Python without any machine-learning library: the demo of a serving install uses it.
+"""
+
+from training.simulate.faults import plan_faults
+from training.simulate.scenario import Fault, FaultKind, Scenario, SimRecord
+from training.simulate.stream import open_stream, stream_records, write_jsonl
+
+__all__ = [
+    "Fault",
+    "FaultKind",
+    "Scenario",
+    "SimRecord",
+    "open_stream",
+    "plan_faults",
+    "stream_records",
+    "write_jsonl",
+]

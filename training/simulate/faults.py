@@ -1,0 +1,133 @@
+"""Faults: planning them over a stream, and what they write of their own accord."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from random import Random
+from typing import Final
+
+from training.simulate.cloud import Cloud
+from training.simulate.engine import Steps
+from training.simulate.lines import NO_CONTEXT, LogFile, request, uuid_text
+from training.simulate.scenario import SECOND, Fault, FaultKind, micros
+from training.simulate.tracebacks import database_failure, queue_unreachable, task_failure
+
+LONGEST_S: Final = 600.0
+SHARE: Final = 0.4
+"""Share of its slot that a fault takes: the rest is quiet, so that consequences die away before the next one."""
+QUIET_S: Final = 420.0
+"""The stream begins without a fault: this long, or an eighth of it if it is short."""
+
+_PLACES: Final[Mapping[FaultKind, Sequence[str]]] = {
+    FaultKind.ERROR_BURST: ("controller-1/nova-api", "controller-1/neutron-server", "controller-1/nova-conductor"),
+    FaultKind.HANG: ("compute-1/nova-compute", "compute-2/nova-compute"),
+    FaultKind.SKIP: ("compute-1/nova-compute", "compute-2/nova-compute"),
+    FaultKind.SLOW: ("controller-1/nova-api", "controller-1/neutron-server", "controller-1/cinder-api"),
+    FaultKind.SILENCE: ("compute-1/nova-compute", "compute-2/nova-compute", "storage-1/cinder-volume"),
+    FaultKind.RETRIES: ("controller-1/neutron-server", "controller-1/cinder-api", "storage-1/cinder-volume"),
+    FaultKind.NEW_MESSAGE: ("compute-1/nova-compute", "storage-1/cinder-volume", "network-1/neutron-dhcp-agent"),
+}
+
+_DETAILS: Final[Mapping[FaultKind, str]] = {
+    FaultKind.ERROR_BURST: "loses its database or message queue: errors with tracebacks",
+    FaultKind.HANG: "waits for network interfaces that never come up: instances stay in BUILD and time out",
+    FaultKind.SKIP: "leaves out the step that plugs the interface and the one that announces a volume",
+    FaultKind.SLOW: "takes 10 to 30 times as long for every call",
+    FaultKind.SILENCE: "stops working and writing",
+    FaultKind.RETRIES: "loses its connections again and again: calls are repeated",
+    FaultKind.NEW_MESSAGE: "writes a message that normal operation never writes",
+}
+
+_NEW: Final[Mapping[str, tuple[str, str]]] = {
+    "nova-compute": (
+        "WARNING nova.virt.libvirt.host",
+        "Instance metadata on disk does not match: base image checksum {digest} differs from the one recorded, image may"
+        " be corrupt",
+    ),
+    "cinder-volume": (
+        "WARNING cinder.volume.drivers.lvm",
+        "Thin pool metadata of cinder-volumes-pool is {percent} percent full, extents can no longer be reserved",
+    ),
+    "neutron-dhcp-agent": (
+        "WARNING neutron.agent.linux.external_process",
+        "Respawning dnsmasq for uuid {uuid}",
+    ),
+}
+
+
+def plan_faults(
+    start: datetime, duration_s: float, seed: int, kinds: Sequence[FaultKind] = tuple(FaultKind)
+) -> tuple[Fault, ...]:
+    """One fault of each of ``kinds`` (which may repeat), in random order, spread evenly with quiet time between."""
+    if not kinds:
+        return ()
+    rng = Random(seed)  # noqa: S311 - reproducible, not secret
+    order = list(kinds)
+    rng.shuffle(order)
+    quiet = min(QUIET_S, duration_s / 8)
+    slot = (duration_s - quiet) / len(order)
+    length = min(LONGEST_S, slot * SHARE)
+    first = micros(start)
+    faults = []
+    for turn, kind in enumerate(order):
+        begin = first + round((quiet + turn * slot + rng.uniform(0.0, 0.1) * slot) * SECOND)
+        service = rng.choice(_PLACES[kind])
+        detail = f"{service} {_DETAILS[kind]}"
+        faults.append(Fault(kind, service, begin, begin + round(length * SECOND), detail))
+    return tuple(faults)
+
+
+def start_faults(cloud: Cloud) -> None:
+    """Start what faults write by themselves; what they change in others' work is asked for there (``FaultState``)."""
+    files = {file.source: file for file in cloud.files}
+    for fault in cloud.scenario.faults:
+        file = files.get(fault.service)
+        if file is None:
+            message = f"no service {fault.service!r} in this cloud; there are {', '.join(sorted(files))}"
+            raise ValueError(message)
+        if fault.end <= cloud.engine.now:
+            continue
+        steps = _own_steps(cloud, file, fault)
+        if steps is not None:
+            cloud.spawn(steps, max(0, fault.start - cloud.engine.now) / SECOND)
+
+
+def _own_steps(cloud: Cloud, file: LogFile, fault: Fault) -> Steps | None:
+    rng = Random(f"{fault.kind} {fault.service} {fault.start}")  # noqa: S311 - reproducible, not secret
+    match fault.kind:
+        case FaultKind.ERROR_BURST:
+            return _errors(cloud, file, fault, rng)
+        case FaultKind.RETRIES:
+            return _reconnects(cloud, file, fault, rng)
+        case FaultKind.NEW_MESSAGE:
+            return _news(cloud, file, fault, rng)
+        case _:
+            return None
+
+
+def _errors(cloud: Cloud, file: LogFile, fault: Fault, rng: Random) -> Steps:
+    while cloud.engine.now < fault.end:
+        if rng.random() < 0.5:  # noqa: PLR2004 - a coin
+            database_failure(file)
+        else:
+            task_failure(file, rng)
+        yield rng.expovariate(1 / 5.0)
+
+
+def _reconnects(cloud: Cloud, file: LogFile, fault: Fault, rng: Random) -> Steps:
+    """The connection to the message queue breaks, comes back, breaks again."""
+    logger = "INFO oslo.messaging._drivers.impl_rabbit"
+    while cloud.engine.now < fault.end:
+        for wait in (1, 1, 2, 4)[: rng.randrange(2, 5)]:
+            queue_unreachable(file, rng, wait)
+            yield float(wait)
+        text = f"[{uuid_text(rng)}] Reconnected to AMQP server on 10.20.0.11:5672 via [amqp] client with port"
+        file.write(file.pid, logger, NO_CONTEXT, f"{text} {rng.randrange(32_768, 61_000)}.")
+        yield rng.uniform(2.0, 6.0)
+
+
+def _news(cloud: Cloud, file: LogFile, fault: Fault, rng: Random) -> Steps:
+    head, text = _NEW.get(file.service, ("WARNING oslo_service.service", "Child process {percent} uses swap memory"))
+    while cloud.engine.now < fault.end:
+        values = {"digest": f"{rng.getrandbits(128):032x}", "percent": rng.randrange(91, 100), "uuid": uuid_text(rng)}
+        file.write(file.pid, head, request(rng).text, text.format(**values))
+        yield rng.uniform(6.0, 18.0)
