@@ -25,6 +25,11 @@ class Processed:
     overflow: int
 
     @property
+    def received(self) -> int:
+        """Number of messages that went in."""
+        return len(self.logs.lines) + len(self.logs.rejects) + sum(self.logs.drops.values())
+
+    @property
     def events(self) -> int:
         """Number of lines that are events."""
         return len(self.logs.lines) - self.continuations

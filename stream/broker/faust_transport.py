@@ -9,25 +9,41 @@ After every assignment Faust seeks to the committed offset, so what lies behind 
 kept its partition: state of a partition is dropped when it is revoked *or assigned* (``app.on_partitions_revoked`` and
 ``app.on_partitions_assigned``).
 
+aiokafka reports what went wrong with the group to whoever calls its public ``getmany``; Faust never does, so a worker
+whose join was refused would stand still for ever, without a word.  CommittingConsumer asks every second: what another
+try may mend is logged and tried again, the rest stops the app.
+
 The consumer lives in a thread with a loop of its own; ``commit`` and ``committed`` are called from the app's loop.
 """
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, TypeVar, cast
 
 from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]
-from aiokafka.errors import CommitFailedError, IllegalStateError, KafkaError  # type: ignore[import-untyped]
+from aiokafka import errors as kafka
 from aiokafka.structs import OffsetAndMetadata, TopicPartition  # type: ignore[import-untyped]
 from faust import App
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+from mode import Service
 
 from models.errors import FatalError, InvalidError, TransientError
 
 T = TypeVar("T")
+log = logging.getLogger(__name__)
 
-MAX_METADATA_BYTES: Final = 4096
-"""What Apache Kafka takes as metadata of one commit (``offset.metadata.max.bytes``, default)."""
+MAX_METADATA_BYTES: Final = 4095
+"""What Apache Kafka takes as metadata of one commit (``offset.metadata.max.bytes``, default), but for TERMINATOR."""
+
+TERMINATOR: Final = "\0"
+"""Ends metadata as confluent-kafka writes it; without it confluent-kafka reads on past its end, into other memory."""
+
+GROUP_CHECK_S: Final = 1.0
+GROUP_FAILURES: Final = 10
+"""Checks in a row that found the group in trouble, after which the app stops."""
+
+_DENIED: Final = (kafka.GroupAuthorizationFailedError, kafka.TopicAuthorizationFailedError)
 
 NO_OFFSET: Final = -1
 """Stands for "nothing committed yet"."""
@@ -51,12 +67,12 @@ class CommittingThread(driver.AIOKafkaConsumerThread):
         if not owned:
             return frozenset()
         request = {
-            TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, metadata)
+            TopicPartition(tp.topic, tp.partition): OffsetAndMetadata(offset, metadata and metadata + TERMINATOR)
             for tp, (offset, metadata) in owned.items()
         }
         try:
             await self._kafka_consumer().commit(request)
-        except (CommitFailedError, IllegalStateError):
+        except (kafka.CommitFailedError, kafka.IllegalStateError):
             # The group has moved on: whoever has the partitions now reads them again from the last commit.
             return frozenset()
         return frozenset(owned)
@@ -65,8 +81,22 @@ class CommittingThread(driver.AIOKafkaConsumerThread):
         # aiokafka's public `committed` leaves the metadata out.
         wanted = [TopicPartition(tp.topic, tp.partition) for tp in partitions]
         found = await self._kafka_consumer()._coordinator.fetch_committed_offsets(wanted)  # noqa: SLF001
-        entries = {TP(tp.topic, tp.partition): (entry.offset, entry.metadata) for tp, entry in found.items()}
+        entries = {
+            TP(tp.topic, tp.partition): (entry.offset, entry.metadata.removesuffix(TERMINATOR))
+            for tp, entry in found.items()
+        }
         return {tp: entries.get(tp, (NO_OFFSET, "")) for tp in partitions}
+
+    async def check_group(self) -> kafka.KafkaError | None:
+        """Return what went wrong with the group since the last call, in the consumer's thread; it is then retried."""
+        return cast("kafka.KafkaError | None", await self.call_thread(self._group_error))
+
+    async def _group_error(self) -> kafka.KafkaError | None:
+        try:
+            self._kafka_consumer()._coordinator.check_errors()  # noqa: SLF001 - only the unused `getmany` is public
+        except kafka.KafkaError as error:
+            return error
+        return None
 
     def _kafka_consumer(self) -> AIOKafkaConsumer:
         return self._ensure_consumer()
@@ -79,6 +109,18 @@ class CommittingConsumer(driver.Consumer):
 
     def _new_consumer_thread(self) -> CommittingThread:
         return CommittingThread(self, loop=self.loop, beacon=self.beacon)
+
+    @Service.task
+    async def _watch_group(self) -> None:
+        failures = 0
+        async for _ in self.itertimer(GROUP_CHECK_S, name="group"):
+            error = await self.in_thread(CommittingThread.check_group)
+            failures = failures + 1 if error is not None else 0
+            if error is None:
+                continue
+            log.warning("consumer group %s: %r; joining again", self.app.conf.id, error)
+            if failures >= GROUP_FAILURES or isinstance(error, _DENIED):
+                await self.app.crash(error)
 
     async def in_thread(self, call: Callable[[CommittingThread], Awaitable[T]]) -> T | None:
         """Run ``call`` on the thread; None when the consumer stops meanwhile, for then nobody would answer."""
@@ -135,7 +177,7 @@ async def _ask(app: App, call: Callable[[CommittingThread], Awaitable[T]], doing
         raise FatalError(msg)
     try:
         return await consumer.in_thread(call)
-    except KafkaError as error:
+    except kafka.KafkaError as error:
         kind = TransientError if error.retriable else FatalError
         msg = f"cannot {doing}: {error}"
         raise kind(msg) from error

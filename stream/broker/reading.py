@@ -84,7 +84,7 @@ def follow(
     topic: str,
     start: Bound = None,
     partitions: Iterable[int] | None = None,
-) -> Iterator[Record | None]:
+) -> Generator[Record | None, None, None]:
     """Yield the topic from a bound on and then for ever what arrives, as it arrives; close the iterator to end.
 
     None is yielded a few times a second while nothing arrives, so that the caller can look up.

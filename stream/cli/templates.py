@@ -1,0 +1,57 @@
+"""``tocsin templates``: the template of every line."""
+
+import csv
+from collections import Counter
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--bundle", type=click.Path(path_type=Path), help="Take its templates; default: mine the files' own.")
+@click.option("--out", required=True, help="CSV with the columns line, template_id, template; - is standard output.")
+def templates(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
+    """Write the template of every line: one row per input record, in order.
+
+    A continuation line has the template of its own text.  A record that cannot be understood, and an empty line, have
+    empty columns.
+
+    \b
+    Example:
+      tocsin templates /var/log/nova/nova-api.log --out templates.csv
+    """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    from models.decode import Decoder
+    from models.files import read_paths
+    from models.templates import TemplateLimits, TemplateMatcher, mine
+    from stream.settings import load_settings
+    from stream.wiring import bundle_of, decode_config, masks_of
+
+    settings = load_settings()
+    if bundle is not None:
+        loaded = bundle_of(settings, bundle)
+        table, masks = loaded.table, loaded.masks
+    else:
+        masks = masks_of(settings)
+        texts: Counter[str] = Counter()
+        decoder = Decoder(decode_config(settings))
+        for batch in read_paths(paths):
+            lines = decoder.decode(batch.raw, batch.sources).lines
+            counts = masks.apply(lines["message"]).text.value_counts()
+            texts.update(dict(zip(counts.to_series(0).to_list(), counts.to_series(1).to_list(), strict=True)))
+        table = mine(texts)
+    matcher = TemplateMatcher(table, masks, TemplateLimits())
+    decoder = Decoder(decode_config(settings))
+    line = 0
+    with click.open_file(out, "w", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["line", "template_id", "template"])
+        for batch in read_paths(paths):
+            lines = decoder.decode(batch.raw, batch.sources).lines
+            ids = matcher.assign(lines["message"], lines["service"]).ids.tolist()
+            of_row = dict(zip(lines["row"].to_list(), ids, strict=True))
+            for row in range(len(batch.raw)):
+                found = of_row.get(row)
+                known = ("", "") if found is None else (f"{found:016x}", matcher.text(found))
+                writer.writerow([line, *known])
+                line += 1

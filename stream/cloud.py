@@ -1,0 +1,90 @@
+"""One process of Tocsin: a broker, a bundle, metrics, and the roles that it serves."""
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from prometheus_client import CollectorRegistry
+
+from alerts.metrics import Metrics
+from alerts.server import serve_metrics
+from alerts.incidents import IncidentPolicy
+from stream.alerting import Alerting, AlertingConfig, wall_clock
+from stream.broker.clients import Broker
+from stream.detect import Detect, DetectConfig
+from stream.ingest import Ingest, IngestConfig
+from stream.serve import Roles
+from stream.settings import Settings
+from stream.topics import Topics
+from stream.wiring import Parts, broker_of, bundle_of, ingest_config, parts_of, specs_of, topics_of
+
+
+@dataclass(frozen=True, slots=True)
+class Cloud:
+    """Everything that the roles of one process share."""
+
+    settings: Settings
+    broker: Broker
+    topics: Topics
+    parts: Parts
+    registry: CollectorRegistry
+    metrics: Metrics
+
+    @classmethod
+    def connect(cls, settings: Settings) -> "Cloud":
+        """Load the bundle, reach the broker and create the topics that are missing.
+
+        Raises:
+            InvalidError: no bundle, or one that does not fit.
+            TransientError: the broker does not answer.
+        """
+        parts = parts_of(settings, bundle_of(settings))
+        broker = broker_of(settings)
+        broker.ensure_topics(specs_of(settings), settings.replication)
+        registry = CollectorRegistry()
+        metrics = Metrics.on(registry)
+        metrics.bundle_info.labels(parts.bundle.id).set(1)
+        return cls(settings, broker, topics_of(settings), parts, registry, metrics)
+
+    @contextmanager
+    def metrics_served(self) -> Iterator[None]:
+        """Serve ``/metrics`` while the context lasts, unless the port is 0."""
+        if not self.settings.metrics_port:
+            yield
+            return
+        server = serve_metrics(self.registry, self.settings.metrics_port, self.settings.metrics_host)
+        try:
+            yield
+        finally:
+            server.stop()
+
+    def start(
+        self,
+        roles: Sequence[str],
+        *,
+        publish_all: bool = False,
+        ingest: IngestConfig | None = None,
+        clock: Callable[[], int] = wall_clock,
+    ) -> Roles:
+        """Start roles on the running event loop; a simulation brings its own ``clock`` (microseconds)."""
+        running = Roles(self.metrics)
+        if "ingest" in roles:
+            running.start_thread("ingest", lambda: self._ingest(ingest or ingest_config(self.settings)))
+        if "detect" in roles:
+            running.start("detect", self._detect(publish_all=publish_all))
+        if "alerts" in roles:
+            running.start_thread("alerts", lambda: self._alerting(clock))
+        return running
+
+    def _ingest(self, config: IngestConfig) -> Ingest:
+        version = self.parts.bundle.templates_version
+        return Ingest(self.broker, self.topics, self.parts.processor(), version, self.metrics, config)
+
+    def _detect(self, *, publish_all: bool) -> Detect:
+        config = DetectConfig(self.parts.windows, publish_all=publish_all)
+        version = self.parts.bundle.templates_version
+        return Detect(self.broker, self.topics, self.parts.scorer, version, self.metrics, config, self.registry)
+
+    def _alerting(self, clock: Callable[[], int]) -> Alerting:
+        policy = IncidentPolicy(self.settings.alert_quiet_s, self.settings.alert_update_s)
+        return Alerting(self.broker, self.topics, self.metrics, AlertingConfig(policy, clock))

@@ -1,0 +1,162 @@
+"""Run the demo: everything in one process, on the embedded broker."""
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from importlib.metadata import entry_points
+from typing import Any, Final
+
+import click
+import orjson
+
+from models.errors import FatalError
+from stream.broker.backlog import Backlog
+from stream.broker.embedded import EmbeddedBroker
+from stream.broker.reading import follow, read_range
+from stream.cloud import Cloud
+from stream.demo.feed import SimulatedClock, feed
+from stream.demo.report import Episode, FaultLike, Found, false_alarms, rows, table
+from stream.serve import ROLES
+from stream.settings import Settings
+from stream.wiring import DEMO_BUNDLE, ingest_config, specs_of
+
+START: Final = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
+"""A Tuesday morning: the demo's lines are the same every time."""
+
+PARTITIONS: Final = 2
+TICK_S: Final = 0.25
+SETTLE_S: Final = 20.0
+_SECOND: Final = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class DemoOptions:
+    """How long, how fast, and which lines."""
+
+    minutes: float = 60.0
+    speed: float = 40.0
+    seed: int = 7
+
+
+def settings_for(options: DemoOptions, bootstrap: str, bundle: str | None, metrics_port: int) -> Settings:
+    """The settings of the demo: nothing of the user's own, so that it runs everywhere alike."""
+    del options
+    return Settings(
+        kafka_bootstrap_servers=bootstrap,
+        raw_partitions=PARTITIONS,
+        events_partitions=PARTITIONS,
+        bundle=bundle or DEMO_BUNDLE,
+        metrics_port=metrics_port,
+        batch_seconds=0.1,
+        log_level="warning",
+    )
+
+
+async def run_demo(options: DemoOptions, echo: Callable[[str], None], bundle: str | None, metrics_port: int) -> bool:
+    """Run it and print what is found as it is found; True when every fault was found."""
+    simulator = _simulator()
+    start = int(START.timestamp()) * _SECOND
+    scenario, faults = simulator(options.seed, START, options.minutes * 60)
+    with EmbeddedBroker() as embedded:
+        settings = settings_for(options, embedded.bootstrap, bundle, metrics_port)
+        for spec in specs_of(settings):
+            embedded.create_topic(spec.name, spec.partitions)
+        cloud = Cloud.connect(settings)
+        clock = SimulatedClock(start, options.speed, time.monotonic())
+        halt = threading.Event()
+        with cloud.metrics_served():
+            ingest = replace(ingest_config(settings), speed=options.speed, tick_s=TICK_S)
+            running = cloud.start(ROLES, ingest=ingest, clock=clock.now)
+            working = asyncio.create_task(running.wait())
+            news = asyncio.create_task(asyncio.to_thread(_print_news, cloud, echo, halt))
+            sent = asyncio.create_task(asyncio.to_thread(_feed, cloud, scenario, clock, halt))
+            try:
+                await asyncio.wait((sent, working), return_when=asyncio.FIRST_COMPLETED)
+                if not working.done():
+                    await asyncio.to_thread(_settle, cloud)
+            finally:
+                halt.set()
+                running.stop()
+                await working
+                await news
+        lines = await sent
+        found = rows(faults, _windows(cloud))
+        wrong = false_alarms(faults, _episodes(cloud))
+    seconds = time.monotonic() - clock.origin
+    echo("")
+    echo(table(found, wrong, _text))
+    echo(f"{lines:,} lines of {options.minutes:.0f} simulated minutes in {seconds:.0f} s")
+    return all(row.delay_s is not None for row in found)
+
+
+def _simulator() -> Callable[..., tuple[Any, tuple[FaultLike, ...]]]:
+    """The function that makes the demo's records; it lives outside this package and joins by its entry point."""
+    for entry in entry_points(group="tocsin.sources", name="simulator"):
+        loaded: Callable[..., tuple[Any, tuple[FaultLike, ...]]] = entry.load()
+        return loaded
+    raise FatalError("the simulator is not installed with this Tocsin; install the project itself: pip install .")
+
+
+def _feed(cloud: Cloud, records: Any, clock: SimulatedClock, halt: threading.Event) -> int:
+    producer = cloud.broker.producer(linger_ms=5)
+    with Backlog(cloud.broker, f"{cloud.topics.prefix}ingest", cloud.topics.logs_raw) as backlog:
+        return feed(records, producer, cloud.topics.logs_raw, clock, backlog, halt)
+
+
+def _settle(cloud: Cloud) -> None:
+    """Give the last windows time to close: the recorded clock goes on while nothing comes."""
+    deadline = time.monotonic() + SETTLE_S
+    with Backlog(cloud.broker, f"{cloud.topics.prefix}ingest", cloud.topics.logs_raw) as backlog:
+        while time.monotonic() < deadline and sum(backlog.per_partition().values()):
+            time.sleep(0.1)
+    while time.monotonic() < deadline and cloud.metrics.open_windows._value.get():  # noqa: SLF001 - no public getter
+        time.sleep(0.1)
+
+
+def _print_news(cloud: Cloud, echo: Callable[[str], None], halt: threading.Event) -> None:
+    for record in follow(cloud.broker, cloud.topics.alerts):
+        if halt.is_set():
+            return
+        if record is not None:
+            echo(_news(orjson.loads(record.value or b"{}")))
+
+
+def _news(alert: Mapping[str, Any]) -> str:
+    stamp = alert["updated"][11:19]
+    return f"{stamp}  {alert['status']:<9} {alert['severity']:<8} {alert['summary']}"
+
+
+def _windows(cloud: Cloud) -> list[Found]:
+    out = []
+    for record in read_range(cloud.broker, cloud.topics.anomalies):
+        window = orjson.loads(record.value or b"{}")
+        out.append(Found(window["key"], _micros(window["end"]), window["importance"]))
+    return out
+
+
+def _episodes(cloud: Cloud) -> list[Episode]:
+    """The incidents, each with the span of its windows, as the alerts tell it."""
+    found: dict[str, Episode] = {}
+    for record in read_range(cloud.broker, cloud.topics.alerts):
+        alert = orjson.loads(record.value or b"{}")
+        name, services = alert["incident_id"], tuple(alert["services"])
+        if alert["status"] == "firing":
+            first = found[name].first if name in found else _micros(alert["started"])
+            found[name] = Episode(name, services, first, _micros(alert["updated"]))
+    return list(found.values())
+
+
+def _micros(text: str) -> int:
+    return round(datetime.fromisoformat(text).timestamp() * _SECOND)
+
+
+def _text(micros: int) -> str:
+    return datetime.fromtimestamp(micros / _SECOND, UTC).strftime("%H:%M:%S")
+
+
+def echo_line(line: str) -> None:
+    """Print one line at once."""
+    click.echo(line)

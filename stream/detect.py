@@ -1,0 +1,205 @@
+"""The detect role: a Faust agent over ``logs.events`` that keeps windows, scores them and publishes what fired.
+
+Faust brings frames and spreads partitions over workers.  Work runs in one executor thread, off the event loop.  Nothing
+is acknowledged to Faust: every few seconds the shards' states are committed, behind verdicts that Kafka has confirmed.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+import faust
+import numpy as np
+from faust.sensors.prometheus import FaustMetrics, PrometheusMonitor
+from faust.types import TP, EventT
+from prometheus_client import CollectorRegistry
+
+from alerts.metrics import Metrics
+from models import frames
+from models.errors import InvalidError, TransientError
+from models.records import NO_TIME, EventFrame
+from models.scorer import KIND_NAMES, Decisions, Scorer
+from models.windows import SECOND, WindowConfig, WindowCounts
+from stream.anomalies import anomaly
+from stream.broker.clients import TIMEOUT_S, Broker
+from stream.broker.faust_app import create_app, serve
+from stream.broker.faust_transport import commit, committed
+from stream.outbox import Outbox
+from stream.shard import Shard, ShardState
+from stream.topics import Topics
+
+log = logging.getLogger(__name__)
+
+ROLE = "detect"
+COMMIT_S = 2.0
+
+
+@dataclass(frozen=True, slots=True)
+class DetectConfig:
+    """``publish_all`` sends every window to ``anomalies``, fired or not: for tests and comparisons."""
+
+    windows: WindowConfig
+    publish_all: bool = False
+
+
+class Detect:
+    """One detect worker; ``run`` serves until the event is set."""
+
+    def __init__(  # noqa: PLR0913 - the composition root passes each part
+        self,
+        broker: Broker,
+        topics: Topics,
+        scorer: Scorer,
+        version: str,
+        metrics: Metrics,
+        config: DetectConfig,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._broker = broker
+        self._topics = topics
+        self._scorer = scorer
+        self._version = version
+        self._metrics = metrics
+        self._config = config
+        self._registry = registry
+        self._shards: dict[TP, Shard] = {}
+        self._counted: dict[TP, WindowCounts] = {}
+        self._outbox = Outbox(broker.producer(), limit=1_000_000)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=ROLE)
+        self._warned_version = ""
+        self._failure: Exception | None = None
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Read frames until ``stop`` is set, then commit and leave the group."""
+        app = create_app(f"{self._topics.prefix}{ROLE}", self._broker.bootstrap)
+        app.monitor = PrometheusMonitor(metrics=FaustMetrics.create(self._registry, f"faust_{ROLE}"))
+        topic = app.topic(self._topics.logs_events, value_serializer="raw", key_serializer="raw", acks=False)
+        app.on_partitions_assigned.connect(self._reset)
+        app.on_partitions_revoked.connect(self._reset)
+
+        @app.agent(topic, name=f"{self._topics.prefix}{ROLE}-agent")
+        async def windows(stream: faust.StreamT[bytes]) -> None:
+            async for event in stream.noack().events():
+                try:
+                    if self._failure is None:
+                        await self._handle(app, event)
+                except Exception as error:  # noqa: BLE001 - Faust would go on with the next frame and lose this one
+                    self._failure = error
+                    stop.set()
+
+        @app.timer(COMMIT_S)
+        async def commit_states() -> None:
+            await self._commit(app)
+
+        try:
+            await serve(app, stop, lambda: self._commit(app))
+        finally:
+            self._thread.shutdown()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _reset(self, _: object, partitions: Iterable[TP], **__: object) -> None:
+        """Forget the partitions' windows: frames come again from the committed offset."""
+        for tp in partitions:
+            self._shards.pop(tp, None)
+            self._counted.pop(tp, None)
+
+    async def _handle(self, app: faust.App, event: EventT[bytes]) -> None:
+        message = event.message
+        if message.generation_id != app.consumer_generation_id:
+            return
+        tp, offset = message.tp, message.offset
+        shard = self._shards.get(tp)
+        if shard is None:
+            shard = await self._open(app, tp)
+        if offset < shard.next:
+            return
+        if offset > shard.next > 0:
+            log.warning("%s [%d]: frames %d to %d are gone", tp.topic, tp.partition, shard.next, offset - 1)
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(self._thread, self._work, tp, shard, offset, event.message.value)
+
+    async def _open(self, app: faust.App, tp: TP) -> Shard:
+        offset, metadata = (await committed(app, [tp]))[tp]
+        shard = Shard(self._config.windows, self._scorer, ShardState.restore(offset, metadata))
+        self._shards[tp] = shard
+        self._counted[tp] = WindowCounts()
+        return shard
+
+    def _work(self, tp: TP, shard: Shard, offset: int, value: bytes) -> None:
+        started = time.perf_counter()
+        frame = self._decode(tp, offset, value)
+        decided = shard.take(offset, frame)
+        if decided is not None:
+            self._publish(decided)
+        self._measure(tp, shard, frame, decided, time.perf_counter() - started)
+
+    def _decode(self, tp: TP, offset: int, value: bytes) -> EventFrame:
+        try:
+            frame, version = frames.decode(value)
+        except InvalidError as error:
+            # Only ingest writes here, so this is a foreign or a future message; its place is told, and work goes on.
+            log.error("%s [%d] offset %d: %s", tp.topic, tp.partition, offset, error)  # noqa: TRY400 - no trace needed
+            return EventFrame.empty({})
+        if version not in {self._version, self._warned_version}:
+            self._warned_version = version
+            log.warning("frames were made with templates %s, the bundle has %s", version, self._version)
+        return frame
+
+    def _publish(self, decided: Decisions) -> None:
+        chosen = None if self._config.publish_all else np.flatnonzero(decided.fired).tolist()
+        self._outbox.begin({})
+        for verdict in decided.verdicts(chosen):
+            key, record = anomaly(verdict, self._scorer.bundle_id)
+            self._outbox.send(self._topics.anomalies, record, key)
+        self._outbox.end()
+        self._outbox.delivered()
+
+    def _measure(self, tp: TP, shard: Shard, frame: EventFrame, decided: Decisions | None, seconds: float) -> None:
+        metrics = self._metrics
+        metrics.batch_seconds.labels(ROLE).observe(seconds)
+        metrics.frames.labels("in").inc()
+        metrics.frame_rows.inc(len(frame.rows))
+        before, now = self._counted[tp] if tp in self._counted else WindowCounts(), shard.counts
+        metrics.late_rows.inc(now.late - before.late)
+        metrics.overflow_rows.inc(now.overflow - before.overflow)
+        metrics.duplicate_rows.inc(now.duplicates - before.duplicates)
+        self._counted[tp] = WindowCounts(now.rows, now.late, now.overflow, now.duplicates)
+        if decided is None:
+            return
+        for kind, name in KIND_NAMES.items():
+            mine = decided.windows.kinds == kind
+            metrics.windows.labels(name).inc(int(mine.sum()))
+            metrics.windows_fired.labels(name).inc(int((mine & decided.fired).sum()))
+
+    async def _commit(self, app: faust.App) -> None:
+        """Commit every shard's state, once all its verdicts so far are delivered."""
+        if self._failure is not None:
+            return
+        shards = dict(self._shards)
+        loop = asyncio.get_running_loop()
+        states = await loop.run_in_executor(self._thread, self._states, shards)
+        # A shard that was dropped meanwhile belongs to an old assignment, and so does its state.
+        current = {tp: state for tp, state in states.items() if self._shards.get(tp) is shards[tp]}
+        offsets = {tp: (state.mark.offset, state.metadata()) for tp, state in current.items()}
+        if not offsets:
+            return
+        try:
+            done = await commit(app, offsets)
+        except TransientError as error:
+            log.warning("%s", error)
+            return
+        self._metrics.commits.labels(ROLE).inc(len(done))
+
+    def _states(self, shards: dict[TP, Shard]) -> dict[TP, ShardState]:
+        states = {tp: shard.state() for tp, shard in shards.items()}
+        self._outbox.drain(TIMEOUT_S)
+        self._metrics.window_keys.set(sum(len(shard.store) for shard in shards.values()))
+        self._metrics.open_windows.set(sum(shard.store.open_rows for shard in shards.values()))
+        clocks = [shard.store.clock for shard in shards.values() if shard.store.clock != NO_TIME]
+        if clocks:
+            self._metrics.last_frame_clock.set(min(clocks) / SECOND)
+        return {tp: state for tp, state in states.items() if state is not None}

@@ -1,0 +1,265 @@
+"""The ingest role: ``logs.raw`` → frames on ``logs.events``, dead letters, and texts of new templates.
+
+A plain confluent-kafka loop in a thread of its own.  What it writes is a function of what it reads: after a crash it
+reads its memory (heads of records, known duplicates) again from before the committed offset, so a frame that is sent
+twice holds the same events, and detect knows them by their raw offsets.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+import orjson
+from confluent_kafka import Consumer, KafkaError, KafkaException, Message, TopicPartition
+
+from alerts.metrics import LineCount, Metrics
+from models import frames
+from models.keys import split_frame
+from models.pipeline import LineProcessor, Processed
+from models.records import NO_TIME, EventFrame, RawBatch, RawSpan
+from stream.broker.clients import TIMEOUT_S, Broker
+from stream.broker.errors import translate
+from stream.clocks import RawClocks
+from stream.dead import DeadLimit, DeadWatch, dead_letter
+from stream.outbox import Outbox
+from stream.topics import Topics
+
+log = logging.getLogger(__name__)
+
+ROLE = "ingest"
+TEMPLATE_SCHEMA = "tocsin.template/1"
+COMMIT_S = 1.0
+_MILLI = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class IngestConfig:
+    """How lines are taken: at most ``batch_lines`` or what comes in ``batch_s`` seconds; a tick every ``tick_s``."""
+
+    batch_lines: int = 10_000
+    batch_s: float = 0.25
+    tick_s: float = 1.0
+    speed: float = 1.0
+    dead: DeadLimit = field(default_factory=DeadLimit)
+
+
+class Ingest:
+    """One ingest worker; ``run`` blocks until told to stop."""
+
+    def __init__(  # noqa: PLR0913 - the composition root passes each part
+        self,
+        broker: Broker,
+        topics: Topics,
+        processor: LineProcessor,
+        templates_version: str,
+        metrics: Metrics,
+        config: IngestConfig,
+        now: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._broker = broker
+        self._topics = topics
+        self._processor = processor
+        self._version = templates_version
+        self._metrics = metrics
+        self._config = config
+        self._now = now
+        self._clocks = RawClocks(now, config.speed)
+        self._dead = DeadWatch(config.dead)
+        self._from: dict[int, int] = {}  # first offset to emit, per partition; before it only memory is rebuilt
+        self._position: dict[int, int] = {}
+        self._heard: set[int] = set()  # partitions with messages since the last tick
+        self._frames_to = broker.partitions(topics.logs_events)
+        self._outbox = Outbox(broker.producer())
+        self._consumer: Consumer | None = None
+        self._lost = False
+
+    def run(self, stop: threading.Event) -> None:
+        """Read and write until ``stop`` is set, then deliver what is on its way and commit.
+
+        Raises:
+            FatalError: a message could not be delivered, or too many lines cannot be understood.
+        """
+        consumer = self._consumer = self._broker.consumer(group_of(self._topics))
+        consumer.subscribe(
+            [self._topics.logs_raw], on_assign=self._assigned, on_revoke=self._revoked, on_lost=self._forget
+        )
+        tick_at = commit_at = self._now()
+        try:
+            while not stop.is_set():
+                messages = consumer.consume(self._config.batch_lines, self._config.batch_s)
+                if messages:
+                    self._take(messages)
+                if self._now() - tick_at >= self._config.tick_s:
+                    tick_at = self._now()
+                    self._tick(consumer)
+                if self._now() - commit_at >= COMMIT_S:
+                    commit_at = self._now()
+                    self._commit(consumer, self._outbox.delivered(), wait=False)
+            self._commit(consumer, self._outbox.drain(TIMEOUT_S), wait=True)
+        finally:
+            consumer.close()
+
+    def _take(self, messages: list[Message]) -> None:
+        started = self._now()
+        good = [message for message in messages if message.error() is None]
+        for message in messages:
+            error = message.error()
+            if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public constant
+                _raise_if_fatal(error, self._topics.logs_raw)
+        if not good:
+            return
+        raw = raw_batch(good)
+        for partition in np.unique(raw.partitions).tolist():
+            mine = raw.partitions == partition
+            self._position[partition] = int(raw.offsets[mine][-1]) + 1
+            self._heard.add(partition)
+            self._clocks.heard(partition, int(raw.arrived[mine].max()))
+        raw = self._rebuild_memory(raw)
+        if len(raw):
+            processed = self._processor.process(raw, clocks=self._clocks.read())
+            self._send(raw, processed)
+            self._count(raw, processed)
+        self._metrics.batch_seconds.labels(ROLE).observe(self._now() - started)
+
+    def _rebuild_memory(self, raw: RawBatch) -> RawBatch:
+        """Decode what lies before the committed offset for its effect on memory alone; return the rest."""
+        begin = np.full(int(raw.partitions.max()) + 1, 0, np.int64)
+        for partition, offset in self._from.items():
+            if partition < len(begin):
+                begin[partition] = offset
+        old = raw.offsets < begin[raw.partitions]
+        if not old.any():
+            return raw
+        self._processor.decoder.decode(_select(raw, np.flatnonzero(old)))
+        return _select(raw, np.flatnonzero(~old))
+
+    def _send(self, raw: RawBatch, processed: Processed) -> None:
+        partitions = np.unique(raw.partitions).tolist()
+        self._outbox.begin({p: self._position[p] for p in partitions})
+        for reject in processed.logs.rejects:
+            origin = (self._topics.logs_raw, int(raw.partitions[reject.row]), int(raw.offsets[reject.row]))
+            self._outbox.send(self._topics.logs_dead, dead_letter(reject, raw.values[reject.row], *origin))
+        for template in processed.new:
+            name = f"{template.id:016x}"
+            record = {"schema": TEMPLATE_SCHEMA, "id": name, "text": template.text, "service": template.service}
+            self._outbox.send(self._topics.templates, orjson.dumps(record), name.encode())
+        self._send_frames(split_frame(processed.frame, self._frames_to))
+        self._outbox.end()
+
+    def _send_frames(self, cut: Mapping[int, EventFrame]) -> None:
+        for partition, frame in cut.items():
+            self._outbox.send(self._topics.logs_events, frames.encode(frame, self._version), partition=partition)
+            self._metrics.frames.labels("out").inc()
+
+    def _count(self, raw: RawBatch, processed: Processed) -> None:
+        reasons: dict[str, int] = {}
+        for reject in processed.logs.rejects:
+            reasons[reject.reason] = reasons.get(reject.reason, 0) + 1
+        self._metrics.count_lines(
+            LineCount(
+                received=len(raw),
+                events=processed.events,
+                continuations=processed.continuations,
+                dead=reasons,
+                dropped=processed.logs.drops,
+                notes=processed.logs.notes,
+            )
+        )
+        self._metrics.new_templates.inc(len(processed.new))
+        self._metrics.template_overflow.inc(processed.overflow)
+        self._dead.count(len(raw), len(processed.logs.rejects))
+
+    def _tick(self, consumer: Consumer) -> None:
+        """Tell every partition of ``logs.events`` how far the raw partitions have been read."""
+        for partition in set(self._position) - self._heard:
+            if _at_end(consumer, TopicPartition(self._topics.logs_raw, partition), self._position[partition]):
+                self._clocks.quiet(partition)
+        self._heard.clear()
+        clocks = self._clocks.read()
+        if not clocks:
+            return
+        empty = EventFrame.empty({p: RawSpan(0, -1, clock) for p, clock in clocks.items()})
+        self._outbox.begin({})
+        self._send_frames(dict.fromkeys(range(self._frames_to), empty))
+        self._outbox.end()
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        """Start each partition as far back as its memory needs."""
+        for known in consumer.committed(partitions, TIMEOUT_S):
+            low, _ = consumer.get_watermark_offsets(known, TIMEOUT_S)
+            begin = max(known.offset, low)
+            back = max(low, self._processor.decoder.warm_from(known.partition, begin))
+            self._from[known.partition] = begin
+            self._position[known.partition] = back
+            for partition in partitions:
+                if partition.partition == known.partition:
+                    partition.offset = back
+        consumer.assign(partitions)
+        log.info("ingest reads partitions %s", sorted(p.partition for p in partitions))
+
+    def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._commit(consumer, self._outbox.drain(TIMEOUT_S), wait=True)
+        self._forget(consumer, partitions)
+
+    def _forget(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        for each in partitions:
+            self._processor.decoder.forget(each.partition)
+            self._clocks.forget(each.partition)
+            self._from.pop(each.partition, None)
+            self._position.pop(each.partition, None)
+            self._heard.discard(each.partition)
+
+    def _commit(self, consumer: Consumer, offsets: Mapping[int, int], *, wait: bool) -> None:
+        """Commit; a commit that a rebalance or an outage refuses is no loss: the lines are read again."""
+        wanted = [TopicPartition(self._topics.logs_raw, p, o) for p, o in offsets.items() if p in self._position]
+        if not wanted:
+            return
+        try:
+            if wait:
+                consumer.commit(offsets=wanted, asynchronous=False)
+            else:
+                consumer.commit(offsets=wanted, asynchronous=True)
+        except KafkaException as error:
+            log.warning("%s", translate(error.args[0], "commit what ingest has read"))
+            return
+        self._metrics.commits.labels(ROLE).inc()
+
+
+def group_of(topics: Topics) -> str:
+    """Consumer group of the role."""
+    return f"{topics.prefix}{ROLE}"
+
+
+def raw_batch(messages: list[Message]) -> RawBatch:
+    """Kafka messages → a RawBatch; a message without a value counts as an empty line."""
+    n = len(messages)
+    arrived = np.fromiter((message.timestamp()[1] for message in messages), np.int64, n)
+    return RawBatch(
+        values=[message.value() or b"" for message in messages],
+        partitions=np.fromiter((message.partition() for message in messages), np.int32, n),
+        offsets=np.fromiter((message.offset() for message in messages), np.int64, n),
+        arrived=np.where(arrived < 0, NO_TIME, arrived * _MILLI),
+    )
+
+
+def _select(raw: RawBatch, at: np.ndarray[tuple[int], np.dtype[np.int64]]) -> RawBatch:
+    return RawBatch([raw.values[i] for i in at.tolist()], raw.partitions[at], raw.offsets[at], raw.arrived[at])
+
+
+def _at_end(consumer: Consumer, partition: TopicPartition, position: int) -> bool:
+    """Whether the broker confirms, now, that nothing lies beyond what was read."""
+    try:
+        marks = consumer.get_watermark_offsets(partition, 1.0, cached=False)
+    except KafkaException:
+        return False
+    return marks is not None and marks[1] <= position
+
+
+def _raise_if_fatal(error: KafkaError, topic: str) -> None:
+    cause = translate(error, f"read {topic}")
+    if error.fatal():
+        raise cause
+    log.warning("%s", cause)

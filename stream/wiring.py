@@ -1,0 +1,106 @@
+"""From settings to working parts: the one place that knows how everything is put together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from models.bundle import Bundle
+from models.decode import DecodeConfig
+from models.errors import InvalidError
+from models.formats import FormatSpec
+from models.pipeline import LineProcessor
+from models.scorer import Scorer
+from models.config import PipelineConfig
+from models.masks import Masks
+from models.windows import WindowConfig
+from stream.broker.clients import Broker
+from stream.dead import DeadLimit
+from stream.ingest import IngestConfig
+from stream.settings import Settings
+from stream.topics import Topics, TopicSpec
+
+DEMO_BUNDLE: Final = Path(__file__).parent / "demo_bundle"
+"""The bundle that was trained on the project's own simulator."""
+
+
+def broker_of(settings: Settings) -> Broker:
+    """The cluster that the settings name."""
+    return Broker(settings.kafka_bootstrap_servers, settings.kafka_properties())
+
+
+def topics_of(settings: Settings) -> Topics:
+    """Topic names under the prefix of the settings."""
+    return Topics(settings.topic_prefix)
+
+
+def specs_of(settings: Settings) -> tuple[TopicSpec, ...]:
+    """All topics, as they are to be created."""
+    topics = topics_of(settings)
+    widths = {topics.logs_raw: settings.raw_partitions, topics.logs_events: settings.events_partitions}
+    return tuple(replace(spec, partitions=widths.get(spec.name, spec.partitions)) for spec in topics.specs())
+
+
+def bundle_of(settings: Settings, path: Path | None = None) -> Bundle:
+    """The bundle at ``path`` or in the settings.
+
+    Raises:
+        InvalidError: there is none, or it does not fit.
+    """
+    chosen = path or settings.bundle
+    if chosen is None:
+        raise InvalidError("no bundle is set; train one with `tocsin train PATH --out DIR` and set TOCSIN_BUNDLE=DIR")
+    return Bundle.load(chosen)
+
+
+def masks_of(settings: Settings) -> Masks:
+    """The shipped masks, with those of the user's file."""
+    return Masks.load(settings.masks) if settings.masks else Masks.default()
+
+
+def pipeline_of(settings: Settings) -> PipelineConfig:
+    """How a training is to read lines and cut windows."""
+    windows = WindowConfig(
+        length=settings.window_length_s,
+        step=settings.window_step_s,
+        lateness=settings.window_lateness_s,
+        gap=settings.session_gap_s,
+        age=settings.session_age_s,
+        session_events=settings.session_events,
+    )
+    return PipelineConfig(decode_config(settings), masks_of(settings), windows=windows)
+
+
+def decode_config(settings: Settings) -> DecodeConfig:
+    """How lines are understood."""
+    return DecodeConfig(
+        zone=settings.zone,
+        zones=settings.zones,
+        max_line=settings.max_line,
+        future_limit_s=int(settings.future_limit_s),
+        formats=tuple(FormatSpec(f.name, f.pattern, f.time_format) for f in settings.formats),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the roles and the commands share."""
+
+    bundle: Bundle
+    windows: WindowConfig
+    processor: Callable[[], LineProcessor]
+    scorer: Scorer
+
+
+def parts_of(settings: Settings, bundle: Bundle) -> Parts:
+    """Put a bundle to work; windows are cut as in its training, however long idle ones are kept."""
+    windows = replace(bundle.windows, idle=settings.idle_s, forget=2 * settings.idle_s)
+    pipeline = PipelineConfig(decode_config(settings), bundle.masks, windows=windows)
+    scorer = Scorer(bundle, settings.false_alarms_per_day)
+    return Parts(bundle, windows, lambda: pipeline.processor(bundle.table), scorer)
+
+
+def ingest_config(settings: Settings, speed: float = 1.0, tick_s: float = 1.0) -> IngestConfig:
+    """Batches and limits of the ingest role; ``speed`` above 1 for simulated time."""
+    dead = DeadLimit(settings.dead_limit_share, settings.dead_limit_min)
+    return IngestConfig(settings.batch_lines, settings.batch_seconds, tick_s, speed, dead)
