@@ -62,6 +62,9 @@ class EmbeddedBroker:
 
     def create_topic(self, name: str, partitions: int) -> None:
         """Create a topic; one that exists stays as it is.  Raises InvalidError for a name or number it refuses."""
+        if partitions < 1:  # librdkafka would end the whole process
+            msg = f"topic {name!r} cannot have {partitions} partitions; give at least 1"
+            raise InvalidError(msg)
         code = self._lib.rd_kafka_mock_topic_create(self._running(), name.encode(), partitions, 1)
         if code not in {_NO_ERROR, _TOPIC_ALREADY_EXISTS}:
             msg = f"the embedded broker refused topic {name!r} with {partitions} partitions (Kafka error {code})"
