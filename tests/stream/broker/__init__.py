@@ -1,0 +1,1 @@
+"""Tests of the Kafka clients, the embedded broker and what reads topics."""
