@@ -1,7 +1,7 @@
 """Files → what a model is trained and calibrated on, in passes over the files, so that memory stays bounded.
 
-Part of the data is held back for calibration: every fifth tenant, or, where there are fewer than five, the last fifth of
-the time.  A window is never split between the two, and no event of the held-back part is trained on.
+Part of the data is held back for calibration: every fifth tenant, or, where there are fewer than five, every fifth stretch of
+the time, so that all hours of the day are among both.  No event of the held-back part is trained on.
 """
 
 import zlib
@@ -19,13 +19,17 @@ from models.decode import Decoder
 from models.errors import InvalidError
 from models.files import read_paths
 from models.pipeline import windows_of_files
-from models.records import BOOL, RowFlag, WindowBatch
+from models.records import BOOL, I64, RowFlag, WindowBatch
 from models.templates import TemplateTable, mine, words_of, template_id
 from models.vocabulary import Vocabulary
 from models.windows import WindowStore
 
 HELD_BACK: Final = 5
 """One part in so many is held back."""
+
+BLOCKS: Final = 25
+MIN_BLOCK_US: Final = 120_000_000
+MAX_BLOCK_US: Final = 3_600_000_000
 
 MIN_COUNT: Final = 2
 """Templates met less often have no token of their own."""
@@ -47,26 +51,36 @@ class Survey:
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """Which windows are held back: those of some tenants, or those that end after a moment."""
+    """Which windows are held back: those of some tenants, or, without tenants, every fifth ``block`` of the time.
+
+    ``begin`` and ``block`` in microseconds.
+    """
 
     tenants: frozenset[str]
-    after: int | None
+    begin: int
+    block: int
 
     def held(self, windows: WindowBatch) -> BOOL:
         """Whether each window (n,) is for calibration."""
-        if self.after is not None:
-            return windows.end > self.after
-        return np.fromiter((tenant in self.tenants for tenant in windows.tenants), np.bool_, len(windows))
+        return self._tenant(windows) if self.tenants else self._in_held_block(windows.end)
 
     def trained(self, windows: WindowBatch) -> BOOL:
         """Whether each window (n,) may be trained on: it shares no event with a held-back one."""
-        return ~self.held(windows)
+        if self.tenants:
+            return ~self._tenant(windows)
+        return ~self._in_held_block(windows.end) & ~self._in_held_block(windows.start)
 
     def days(self, spans: dict[str, tuple[int, int]]) -> float:
         """Days of logs held back, added up over tenants."""
-        if self.after is not None:
-            return sum(max(0, end - max(begin, self.after)) for begin, end in spans.values()) / _DAY_US
-        return sum(end - begin for tenant, (begin, end) in spans.items() if tenant in self.tenants) / _DAY_US
+        if self.tenants:
+            return sum(high - low for tenant, (low, high) in spans.items() if tenant in self.tenants) / _DAY_US
+        return sum(high - low for low, high in spans.values()) / HELD_BACK / _DAY_US
+
+    def _tenant(self, windows: WindowBatch) -> BOOL:
+        return np.fromiter((tenant in self.tenants for tenant in windows.tenants), np.bool_, len(windows))
+
+    def _in_held_block(self, time: I64) -> BOOL:
+        return (time - self.begin) // self.block % HELD_BACK == HELD_BACK - 1
 
 
 def survey(
@@ -108,13 +122,14 @@ def survey(
 
 
 def split_of(found: Survey) -> Split:
-    """Choose what is held back."""
-    if len(found.spans) >= HELD_BACK:
-        ordered = sorted(found.spans, key=lambda tenant: (zlib.crc32(tenant.encode()), tenant))
-        return Split(frozenset(ordered[:: HELD_BACK]), None)
+    """Choose what is held back: by tenants, or by blocks of time that are spread over the day."""
     begin = min(low for low, _ in found.spans.values())
     end = max(high for _, high in found.spans.values())
-    return Split(frozenset(), begin + (end - begin) * (HELD_BACK - 1) // HELD_BACK)
+    block = int(np.clip((end - begin) / BLOCKS, MIN_BLOCK_US, MAX_BLOCK_US))
+    if len(found.spans) < HELD_BACK:
+        return Split(frozenset(), begin, block)
+    ordered = sorted(found.spans, key=lambda tenant: (zlib.crc32(tenant.encode()), tenant))
+    return Split(frozenset(ordered[::HELD_BACK]), begin, block)
 
 
 def windows(paths: Sequence[str | Path], config: PipelineConfig, table: TemplateTable) -> Iterator[tuple[WindowBatch, WindowStore]]:

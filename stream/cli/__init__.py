@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from importlib.metadata import entry_points
-from typing import Final
+from typing import Any, Final
 
 import click
 
@@ -31,7 +31,8 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
 @click.version_option(package_name="tocsin", message="tocsin %(version)s")
-def tocsin() -> None:
+@click.pass_context
+def tocsin(ctx: click.Context) -> None:
     """Find anomalies in the logs of OpenStack-like clouds, as they stream through Kafka.
 
     \b
@@ -39,6 +40,15 @@ def tocsin() -> None:
       tocsin demo
       TOCSIN_KAFKA_BOOTSTRAP_SERVERS=kafka:9092 tocsin run --roles ingest,detect
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    # Commands of other packages may not import ours; the settings reach them by this function.
+    ctx.obj = _pipeline
+
+
+def _pipeline() -> Any:
+    from stream.settings import load_settings
+    from stream.wiring import pipeline_of
+
+    return pipeline_of(load_settings())
 
 
 def main() -> None:

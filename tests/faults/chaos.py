@@ -1,0 +1,262 @@
+"""Kill ingest and detect at random moments while lines flow, and compare what comes out with an undisturbed run.
+
+    python -m tests.faults.chaos --lines 1000000 --kills 20
+
+starts Apache Kafka, simulates clouds (a tenant each), scores their lines through files, and then streams the same lines
+while workers are killed with SIGKILL, started again, joined and left.  Every window must be on ``anomalies`` with the
+score that it has without Kafka; none may be missing, and none may differ.
+"""
+
+import argparse
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Final
+
+import orjson
+
+from stream.broker.clients import Broker
+from stream.broker.reading import read_range
+from stream.topics import Topics
+from tests.kafka_server import KafkaServer
+from training.simulate import Scenario, stream_records
+
+START: Final = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
+IDLE_S: Final = 15
+PATIENCE_S: Final = 90.0
+"""Without a new window for so long, the stream is taken to be at rest."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What came of a run: windows expected and found, by id with their scores."""
+
+    expected: dict[str, float]
+    found: dict[str, float] = field(default_factory=dict)
+    records: int = 0
+    kills: int = 0
+    conflicts: int = 0
+
+    @property
+    def missing(self) -> set[str]:
+        """Windows that no record tells of."""
+        return set(self.expected) - set(self.found)
+
+    @property
+    def foreign(self) -> set[str]:
+        """Windows that the undisturbed run does not have."""
+        return set(self.found) - set(self.expected)
+
+    @property
+    def different(self) -> set[str]:
+        """Windows with another score."""
+        return {i for i in set(self.found) & set(self.expected) if self.found[i] != self.expected[i]}
+
+    @property
+    def exact(self) -> bool:
+        """Whether both runs say the same."""
+        return not (self.missing or self.foreign or self.different or self.conflicts)
+
+    def __str__(self) -> str:
+        """One line for people."""
+        return (
+            f"{len(self.expected)} windows expected, {len(self.found)} found in {self.records} records "
+            f"({self.records - len(self.found)} sent again), {self.kills} kills: {len(self.missing)} missing, "
+            f"{len(self.foreign)} foreign, {len(self.different)} different, {self.conflicts} in conflict"
+        )
+
+
+@dataclass(slots=True)
+class Worker:
+    """One process of Tocsin."""
+
+    roles: str
+    environment: dict[str, str]
+    log: Path
+    process: subprocess.Popen[bytes] | None = None
+
+    def start(self) -> None:
+        """Start it, or start it again."""
+        command = [str(Path(sys.executable).parent / "tocsin"), "run", "--publish-all", "--roles", self.roles]
+        with self.log.open("ab") as log:
+            self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
+
+    def kill(self) -> None:
+        """Kill it, without a chance to finish anything."""
+        self._end(signal.SIGKILL)
+
+    def stop(self) -> int:
+        """Let it finish; returns its exit status."""
+        return self._end(signal.SIGTERM)
+
+    def _end(self, number: signal.Signals) -> int:
+        if self.process is None:
+            return 0
+        self.process.send_signal(number)
+        status = self.process.wait(60)
+        self.process = None
+        return status
+
+
+def lines(count: int, tenants: int) -> Iterator[tuple[str, bytes]]:
+    """Tenant and record of simulated lines, the tenants in turn, until there are ``count``."""
+    streams = [
+        stream_records(Scenario(seed=n, start=START, duration_s=1e6, tenant=f"cloud-{n}")) for n in range(tenants)
+    ]
+    for n in range(count):
+        tenant = n % tenants
+        yield f"cloud-{tenant}", next(streams[tenant]).value
+
+
+def expected_windows(path: Path, bundle: Path, environment: dict[str, str]) -> dict[str, float]:
+    """Score the file without Kafka: window id → score."""
+    out = path.with_suffix(".windows")
+    command = [str(Path(sys.executable).parent / "tocsin"), "score", str(path), "--bundle", str(bundle), "--out", str(out)]
+    subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
+    with out.open("rb") as file:
+        return {window["id"]: window["score"] for window in map(orjson.loads, file)}
+
+
+def chaos(  # noqa: PLR0913 - a scenario has many sides
+    bootstrap: str, folder: Path, bundle: Path, count: int, kills: int, tenants: int, rate: float, seed: int
+) -> Outcome:
+    """Run it on the broker at ``bootstrap``; ``rate`` is in lines a second."""
+    rng = random.Random(seed)  # noqa: S311 - moments to kill, no secrets
+    prefix = f"chaos-{seed}-{os.getpid()}."
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | {
+        "TOCSIN_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
+        "TOCSIN_TOPIC_PREFIX": prefix,
+        "TOCSIN_BUNDLE": str(bundle),
+        "TOCSIN_METRICS_PORT": "0",
+        "TOCSIN_RAW_PARTITIONS": "4",
+        "TOCSIN_EVENTS_PARTITIONS": "4",
+        "TOCSIN_IDLE_S": str(IDLE_S),
+        "POLARS_MAX_THREADS": "1",
+    }
+    path = folder / "lines.jsonl"
+    with path.open("wb") as file:
+        file.writelines(value + b"\n" for _, value in lines(count, tenants))
+    outcome = Outcome(expected_windows(path, bundle, environment))
+    workers = [
+        Worker("ingest", environment, folder / "ingest.log"),
+        Worker("detect", environment, folder / "detect-1.log"),
+        Worker("detect", environment, folder / "detect-2.log"),
+    ]
+    for worker in workers[:2]:
+        worker.start()
+    try:
+        _stream(bootstrap, prefix, path, workers, rng, kills, rate, outcome)
+        _collect(bootstrap, prefix, outcome)
+    finally:
+        statuses = [worker.stop() for worker in workers]
+    if any(statuses):
+        raise RuntimeError(f"workers ended with {statuses}; see their logs in {folder}")
+    return outcome
+
+
+def _stream(  # noqa: PLR0913
+    bootstrap: str,
+    prefix: str,
+    path: Path,
+    workers: list[Worker],
+    rng: random.Random,
+    kills: int,
+    rate: float,
+    outcome: Outcome,
+) -> None:
+    """Send the lines at the rate, and kill workers at random moments between."""
+    broker = Broker(bootstrap)
+    topic = Topics(prefix).logs_raw
+    while topic not in broker.topics():
+        time.sleep(0.2)
+    producer = broker.producer()
+    values = path.read_bytes().splitlines()
+    moments = sorted(rng.randrange(len(values) // 20, len(values)) for _ in range(kills))
+    joins = sorted(rng.randrange(len(values)) for _ in range(max(2, kills // 4)))
+    began = time.monotonic()
+    for n, value in enumerate(values):
+        while n / rate > time.monotonic() - began:
+            producer.poll(0.01)
+        producer.produce(topic, value, json.loads(value)["tenant"].encode())
+        producer.poll(0)
+        while moments and moments[0] <= n:
+            moments.pop(0)
+            victim = rng.choice([worker for worker in workers if worker.process is not None])
+            victim.kill()
+            outcome.kills += 1
+            victim.start()
+        while joins and joins[0] <= n:
+            joins.pop(0)
+            guest = workers[2]
+            if guest.process is None:
+                guest.start()
+            else:
+                guest.stop()
+    producer.flush()
+
+
+def _collect(bootstrap: str, prefix: str, outcome: Outcome) -> None:
+    """Read ``anomalies`` until all windows are there, or nothing has come for long."""
+    broker, topic = Broker(bootstrap), Topics(prefix).anomalies
+    rest_since, seen = time.monotonic(), -1
+    while time.monotonic() - rest_since < PATIENCE_S:
+        time.sleep(3.0)
+        (_, high), *_ = broker.watermarks(topic).values()
+        if high != seen:
+            rest_since, seen = time.monotonic(), high
+            continue
+        if high and _read(broker, topic, outcome) and not outcome.missing:
+            return
+    _read(broker, topic, outcome)
+
+
+def _read(broker: Broker, topic: str, outcome: Outcome) -> bool:
+    outcome.found, outcome.records, outcome.conflicts = {}, 0, 0
+    for record in read_range(broker, topic):
+        window = orjson.loads(record.value or b"{}")
+        outcome.records += 1
+        outcome.conflicts += outcome.found.setdefault(window["id"], window["score"]) != window["score"]
+    return bool(outcome.found)
+
+
+def main() -> None:
+    """Run from the command line; exit 1 where the runs differ."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--lines", type=int, default=1_000_000)
+    parser.add_argument("--kills", type=int, default=20)
+    parser.add_argument("--tenants", type=int, default=40)
+    parser.add_argument("--rate", type=float, default=5000.0, help="lines a second")
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--bundle", type=Path, default=Path(__file__).parents[2] / "stream" / "demo_bundle")
+    arguments = parser.parse_args()
+    folder = Path(tempfile.mkdtemp(prefix="tocsin-chaos-"))
+    server = KafkaServer(folder / "kafka")
+    server.start()
+    try:
+        outcome = chaos(
+            server.bootstrap,
+            folder,
+            arguments.bundle,
+            arguments.lines,
+            arguments.kills,
+            arguments.tenants,
+            arguments.rate,
+            arguments.seed,
+        )
+    finally:
+        server.stop()
+    sys.stdout.write(f"{outcome}\nlogs in {folder}\n")
+    sys.exit(not outcome.exact)
+
+
+if __name__ == "__main__":
+    main()
