@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import log
+from math import exp
 from random import Random
 from typing import Final
 
@@ -83,11 +83,12 @@ def serve(  # noqa: PLR0913 - who, where, what, by chance
     cloud: Cloud, file: LogFile, context: Context, call: Call, rng: Random, pid: int = 0
 ) -> Answer:
     """Serve ``call`` at the service of ``file``: returns its HTTP status when the time that it takes is over."""
-    pid = pid or rng.choice(file.pids)
-    if file is not cloud.keystone and rng.random() < TOKEN_CHECK:
+    chance = rng.random
+    pid = pid or file.pids[int(chance() * len(file.pids))]
+    if file is not cloud.keystone and chance() < TOKEN_CHECK:
         check_token(cloud, context, rng)
-    took = rng.lognormvariate(log(call.median), SPREAD)
-    size = call.size + rng.randrange(call.size // 4 + 1)
+    took = call.median * exp(rng.gauss(0.0, SPREAD))
+    size = call.size + int(chance() * (call.size // 4 + 1))
     status = call.status
     faults = cloud.faults
     if faults.active(FaultKind.RETRIES, file):

@@ -1,13 +1,12 @@
 """cinder: volumes from request to deletion, attached to an instance or not."""
 
-from collections.abc import Callable
 from random import Random
 from typing import Final
 
 from training.simulate.calls import Call, log_in, serve
 from training.simulate.cloud import VIP, Cloud, Instance, Owner
 from training.simulate.engine import Answer, Steps
-from training.simulate.lines import NO_CONTEXT, Context, request, uuid_text
+from training.simulate.lines import Context, fork, request, uuid_text
 from training.simulate.nova import DRIVER, MANAGER
 from training.simulate.scenario import FaultKind
 
@@ -20,7 +19,7 @@ POLLS: Final = 12
 SERVER_ERROR: Final = 500
 
 
-def api(cloud: Cloud, owner: Owner, context: Context, call: Call, rng: Random, said: str = "") -> Answer:  # noqa: PLR0913
+def api(cloud: Cloud, context: Context, call: Call, rng: Random, said: str = "") -> Answer:
     """One call to cinder-api, which logs it when it comes, what it did, and when it goes."""
     file = cloud.cinder_api
     url = f"http://{VIP}:8776{call.path}"
@@ -42,14 +41,14 @@ def volume_life(cloud: Cloud, owner: Owner, rng: Random) -> Steps:
     context = request(rng, owner.identity)
     call = Call("POST", root, 202, 810, 0.18, owner.address)
     said = "Create volume request issued successfully."
-    if (yield from api(cloud, owner, context, call, rng, said)) >= SERVER_ERROR:
+    if (yield from api(cloud, context, call, rng, said)) >= SERVER_ERROR:
         return
     made: list[bool] = []
-    cloud.spawn(_create(cloud, context, volume, size, made, cloud.fork()))
+    cloud.spawn(_create(cloud, context, volume, size, made, fork(rng)))
     for _ in range(POLLS):
         call = Call("GET", f"{root}/{volume}", 200, 1100, 0.05, owner.address)
         said = "Volume info retrieved successfully."
-        yield from api(cloud, owner, request(rng, owner.identity), call, rng, said)
+        yield from api(cloud, request(rng, owner.identity), call, rng, said)
         if made:
             break
         yield rng.uniform(1.5, 3.0)
@@ -61,7 +60,7 @@ def volume_life(cloud: Cloud, owner: Owner, rng: Random) -> Steps:
     context = request(rng, owner.identity)
     call = Call("DELETE", f"{root}/{volume}", 202, 0, 0.1, owner.address)
     said = "Delete volume request issued successfully."
-    if (yield from api(cloud, owner, context, call, rng, said)) < SERVER_ERROR:
+    if (yield from api(cloud, context, call, rng, said)) < SERVER_ERROR:
         cloud.spawn(_delete(cloud, context, rng.lognormvariate(0.3, 0.4)), 0.1)
 
 
@@ -116,11 +115,11 @@ def _use(cloud: Cloud, instance: Instance, volume: str, rng: Random) -> Steps:
     root = f"/v3/{owner.project}/attachments"
     for verb, end, status, said in (
         ("POST", "", 200, ""),
-        ("PUT", f"/{attachment}", 200, "Attachment updated successfully."),
+        ("PUT", f"/{attachment}", 200, ""),
         ("POST", f"/{attachment}/action", 204, ""),
     ):
         call = Call(verb, root + end, status, 520, 0.15, instance.compute.address)
-        yield from api(cloud, owner, context.child(rng), call, rng, said)
+        yield from api(cloud, context.child(rng), call, rng, said)
         if verb == "PUT" and not cloud.silent(cloud.cinder_volume):
             text = "attachment_update completed successfully."
             cloud.cinder_volume.write(cloud.cinder_volume.pid, _MANAGER, context.text, text)
@@ -136,7 +135,10 @@ def _use(cloud: Cloud, instance: Instance, volume: str, rng: Random) -> Steps:
 
 def _detach(cloud: Cloud, instance: Instance, context: Context, volume: str, device: str, rng: Random) -> Steps:  # noqa: PLR0913
     file = instance.compute.nova
-    write: Callable[[str, str], None] = lambda head, text: file.write(file.pid, head, context.text, text)  # noqa: E731
+
+    def write(head: str, text: str) -> None:
+        file.write(file.pid, head, context.text, text)
+
     write(MANAGER, f"{instance.tag}Detaching volume {volume}")
     yield rng.uniform(0.1, 0.3)
     text = f"Attempting to driver detach volume {volume} from mountpoint /dev/{device}"
@@ -147,7 +149,7 @@ def _detach(cloud: Cloud, instance: Instance, context: Context, volume: str, dev
         write(DRIVER, text)
     root = f"/v3/{instance.owner.project}/attachments/{uuid_text(rng)}"
     call = Call("DELETE", root, 200, 20, 0.3, instance.compute.address)
-    yield from api(cloud, instance.owner, context.child(rng), call, rng)
+    yield from api(cloud, context.child(rng), call, rng)
     volumes = cloud.cinder_volume
     if not cloud.silent(volumes):
         volumes.write(volumes.pid, _MANAGER, context.text, "Terminate volume connection completed successfully.")

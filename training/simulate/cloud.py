@@ -5,7 +5,7 @@ from random import Random
 from typing import Final
 
 from training.simulate.engine import Engine, Steps
-from training.simulate.lines import LogFile, hex_text, owner_text, uuid_text
+from training.simulate.lines import LogFile, fork, hex_text, owner_text, uuid_text
 from training.simulate.scenario import Fault, FaultKind, Scenario
 
 CONTROLLER: Final = "controller-1"
@@ -116,7 +116,7 @@ class FaultState:
         """Whether the service of ``file`` suffers from ``kind`` now."""
         if not self._by_place:
             return False
-        found = self._by_place.get((kind, f"{file.host}/{file.service}"))
+        found = self._by_place.get((kind, file.source))
         return found is not None and any(fault.start <= self._engine.now < fault.end for fault in found)
 
 
@@ -129,8 +129,9 @@ class Cloud:
         self.scenario = scenario
         self.debug = scenario.debug
         self.engine = engine = Engine(scenario.first)
-        self._seeds = Random(rng.getrandbits(64))  # noqa: S311
-        self.faults = FaultState(scenario.faults, engine, Random(rng.getrandbits(64)))  # noqa: S311
+        self.seeds = fork(rng)
+        """Where the processes that run from the beginning get their random numbers from."""
+        self.faults = FaultState(scenario.faults, engine, fork(rng))
 
         def file(host: str, folder: str, service: str, workers: int = 1) -> LogFile:
             first = rng.randrange(1_800, 60_000)
@@ -174,10 +175,6 @@ class Cloud:
         """All log files."""
         shared = tuple(value for value in vars(self).values() if isinstance(value, LogFile))
         return shared + tuple(file for compute in self.computes for file in (compute.nova, compute.ovs))
-
-    def fork(self) -> Random:
-        """Random numbers for a new process, so that what one process does never moves another's."""
-        return Random(self._seeds.getrandbits(64))  # noqa: S311
 
     def spawn(self, steps: Steps, after: float = 0.0) -> None:
         """Start a process ``after`` seconds from now."""

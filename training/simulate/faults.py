@@ -5,6 +5,7 @@ from datetime import datetime
 from random import Random
 from typing import Final
 
+from models.errors import InvalidError
 from training.simulate.cloud import Cloud
 from training.simulate.engine import Steps
 from training.simulate.lines import NO_CONTEXT, LogFile, request, uuid_text
@@ -12,7 +13,7 @@ from training.simulate.scenario import SECOND, Fault, FaultKind, micros
 from training.simulate.tracebacks import database_failure, queue_unreachable, task_failure
 
 LONGEST_S: Final = 600.0
-SHARE: Final = 0.4
+SHARE: Final = 0.45
 """Share of its slot that a fault takes: the rest is quiet, so that consequences die away before the next one."""
 QUIET_S: Final = 420.0
 """The stream begins without a fault: this long, or an eighth of it if it is short."""
@@ -39,13 +40,15 @@ _DETAILS: Final[Mapping[FaultKind, str]] = {
 
 _NEW: Final[Mapping[str, tuple[str, str]]] = {
     "nova-compute": (
-        "WARNING nova.virt.libvirt.host",
-        "Instance metadata on disk does not match: base image checksum {digest} differs from the one recorded, image may"
-        " be corrupt",
+        "WARNING nova.compute.manager",
+        (
+            "[instance: {uuid}] Instance shutdown by itself. Calling the stop API. Current vm_state: active, current"
+            " task_state: None, original DB power_state: 1, current VM power_state: 4"
+        ),
     ),
     "cinder-volume": (
-        "WARNING cinder.volume.drivers.lvm",
-        "Thin pool metadata of cinder-volumes-pool is {percent} percent full, extents can no longer be reserved",
+        "WARNING cinder.volume.manager",
+        "Update driver status failed: (config name lvm) is uninitialized.",
     ),
     "neutron-dhcp-agent": (
         "WARNING neutron.agent.linux.external_process",
@@ -69,7 +72,7 @@ def plan_faults(
     first = micros(start)
     faults = []
     for turn, kind in enumerate(order):
-        begin = first + round((quiet + turn * slot + rng.uniform(0.0, 0.1) * slot) * SECOND)
+        begin = first + round((quiet + turn * slot + rng.uniform(0.0, 0.08) * slot) * SECOND)
         service = rng.choice(_PLACES[kind])
         detail = f"{service} {_DETAILS[kind]}"
         faults.append(Fault(kind, service, begin, begin + round(length * SECOND), detail))
@@ -83,7 +86,7 @@ def start_faults(cloud: Cloud) -> None:
         file = files.get(fault.service)
         if file is None:
             message = f"no service {fault.service!r} in this cloud; there are {', '.join(sorted(files))}"
-            raise ValueError(message)
+            raise InvalidError(message)
         if fault.end <= cloud.engine.now:
             continue
         steps = _own_steps(cloud, file, fault)
@@ -126,8 +129,8 @@ def _reconnects(cloud: Cloud, file: LogFile, fault: Fault, rng: Random) -> Steps
 
 
 def _news(cloud: Cloud, file: LogFile, fault: Fault, rng: Random) -> Steps:
-    head, text = _NEW.get(file.service, ("WARNING oslo_service.service", "Child process {percent} uses swap memory"))
+    head, text = _NEW.get(file.service, ("WARNING oslo_service.service", "Killing child {number} that does not answer"))
     while cloud.engine.now < fault.end:
-        values = {"digest": f"{rng.getrandbits(128):032x}", "percent": rng.randrange(91, 100), "uuid": uuid_text(rng)}
+        values = {"number": rng.randrange(2_000, 60_000), "uuid": uuid_text(rng)}
         file.write(file.pid, head, request(rng).text, text.format(**values))
         yield rng.uniform(6.0, 18.0)

@@ -8,10 +8,10 @@ from training.simulate import nova
 from training.simulate.calls import Call, log_in, serve
 from training.simulate.cloud import Cloud, Instance, Owner
 from training.simulate.engine import Answer, Steps
-from training.simulate.lines import NO_CONTEXT, Context, request
+from training.simulate.lines import NO_CONTEXT, Context, fork, request
 from training.simulate.neutron import notify_nova
 
-POLLS: Final = 75
+POLLS: Final = 60
 GONE: Final = 0.5
 """Share of users who look once more after an instance is gone."""
 LIFE: Final = (6.6, 0.9)
@@ -30,7 +30,7 @@ def instance_life(cloud: Cloud, owner: Owner, rng: Random) -> Steps:
     call = Call("POST", "/v2.1/servers", 202, 760, 0.3, owner.address)
     if (yield from serve(cloud, cloud.nova_api, context, call, rng)) >= SERVER_ERROR:
         return
-    cloud.spawn(nova.build(cloud, instance, context, cloud.fork()))
+    cloud.spawn(nova.build(cloud, instance, context, fork(rng)))
     for _ in range(POLLS):
         yield rng.uniform(1.6, 2.6)
         yield from _call(cloud, owner, Call("GET", f"/v2.1/servers/{instance.id}", 200, 1890, 0.06), rng)
@@ -66,7 +66,7 @@ def delete(cloud: Cloud, instance: Instance, rng: Random) -> Steps:
     call = Call("DELETE", path, 204, 0, 0.2, owner.address)
     if (yield from serve(cloud, cloud.nova_api, context, call, rng)) >= SERVER_ERROR:
         return
-    cloud.spawn(nova.destroy(cloud, instance, context, cloud.fork()))
+    cloud.spawn(nova.destroy(cloud, instance, context, fork(rng)))
     for _ in range(3):
         yield rng.uniform(1.6, 2.6)
         if instance.state == "deleted":
@@ -107,7 +107,7 @@ def _reboot(cloud: Cloud, instance: Instance, context: Context, rng: Random) -> 
     file.write(file.pid, nova.OS_VIF, context.text, f"Successfully unplugged vif {instance.vif}")
     yield rng.uniform(0.1, 0.3)
     file.write(file.pid, nova.OS_VIF, context.text, f"Successfully plugged vif {instance.vif}")
-    cloud.spawn(notify_nova(cloud, instance, "network-vif-plugged", cloud.fork()), rng.uniform(0.5, 1.5))
+    cloud.spawn(notify_nova(cloud, instance, "network-vif-plugged", fork(rng)), rng.uniform(0.5, 1.5))
     yield rng.uniform(0.5, 1.2)
     nova.lifecycle(cloud, instance, "Resumed", rng)
     text = "Instance rebooted successfully."

@@ -10,7 +10,8 @@ from training.simulate.engine import Engine
 from training.simulate.scenario import SECOND, SimRecord
 
 NO_CONTEXT: Final = "[-] "
-_VARIANT: Final = "89ab"
+_UUID_MASK: Final = ~((0xF << 76) | (0x3 << 62))
+_UUID_MARK: Final = (0x4 << 76) | (0x2 << 62)
 _LAG_NS: Final = 2_000_000
 _LAG_SPREAD_NS: Final = 40_000_000
 _READ_NS: Final = 1_700
@@ -18,9 +19,8 @@ _READ_NS: Final = 1_700
 
 def uuid_text(rng: Random) -> str:
     """A random uuid of version 4."""
-    digits = f"{rng.getrandbits(128):032x}"
-    variant = _VARIANT[int(digits[16], 16) & 3]
-    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
+    digits = f"{rng.getrandbits(128) & _UUID_MASK | _UUID_MARK:032x}"
+    return f"{digits[:8]}-{digits[8:12]}-{digits[12:16]}-{digits[16:20]}-{digits[20:]}"
 
 
 def hex_text(rng: Random) -> str:
@@ -46,6 +46,12 @@ class Context:
 
 
 NOBODY: Final = "- - - - - -"
+
+
+def fork(rng: Random) -> Random:
+    """Random numbers for a process that this one starts: what one process draws never moves another's numbers."""
+    # Not for secrets: a reproducible stream is the point.
+    return Random(rng.getrandbits(64))  # noqa: S311
 
 
 def owner_text(user: str, project: str) -> str:
@@ -79,6 +85,7 @@ class LogFile:
         "pid",
         "pids",
         "service",
+        "source",
     )
 
     def __init__(  # noqa: PLR0913 - what a file is
@@ -86,6 +93,7 @@ class LogFile:
     ) -> None:
         self.host = host
         self.service = service
+        self.source = f"{host}/{service}"
         self.path = f"/var/log/{folder}/{service}.log"
         self.pids = tuple(pids)
         self.pid = self.pids[0]
@@ -95,11 +103,6 @@ class LogFile:
         self._after_time = f'Z","path":"{self.path}","offset":'
         self._after_offset = ',"log":"'
         self._tail = f'","host":"{host}"' + (f',"tenant":"{tenant}"}}' if tenant else "}")
-
-    @property
-    def source(self) -> str:
-        """``<host>/<service>``."""
-        return f"{self.host}/{self.service}"
 
     def write(self, pid: int, head: str, context: str, text: str) -> None:
         """One record: ``head`` is level and logger, ``context`` ends with a blank; text behind newlines stands bare."""

@@ -6,7 +6,7 @@ from typing import Final
 from training.simulate.calls import Call, serve
 from training.simulate.cloud import NETWORK, Cloud, Instance, Owner
 from training.simulate.engine import Answer, Steps
-from training.simulate.lines import NO_CONTEXT, Context, LogFile, request, uuid_text
+from training.simulate.lines import NO_CONTEXT, Context, LogFile, fork, request, uuid_text
 from training.simulate.scenario import FaultKind
 
 _OVS: Final = "INFO neutron.plugins.ml2.drivers.openvswitch.agent.ovs_neutron_agent"
@@ -45,7 +45,8 @@ def _reload_dhcp(cloud: Cloud, instance: Instance, context: Context, delay: floa
     file = cloud.dhcp
     text = (
         f"Trigger reload_allocations for port admin_state_up=True, allowed_address_pairs=[], device_id={instance.id},"
-        f" device_owner=compute:nova, id={instance.port}, mac_address={instance.mac}, network_id={instance.owner.network}"
+        f" device_owner=compute:nova, id={instance.port}, mac_address={instance.mac},"
+        f" network_id={instance.owner.network}"
     )
     file.write(file.pid, _DHCP, context.text, text)
     yield 0.2 + delay
@@ -77,7 +78,7 @@ def plug(cloud: Cloud, instance: Instance, context: Context, rng: Random) -> Ste
 
 
 def notify_nova(cloud: Cloud, instance: Instance, event: str, rng: Random) -> Steps:
-    """neutron sends nova an event about a port."""
+    """Send nova an event about a port, as neutron does."""
     context = request(rng, cloud.service)
     pid = rng.choice(cloud.nova_api.pids)
     host, port = instance.compute.host, instance.port
@@ -98,17 +99,17 @@ def delete_port(cloud: Cloud, instance: Instance, context: Context, rng: Random)
     path = f"/v2.0/ports/{instance.port}"
     call = Call("DELETE", path, 204, 173, 0.3, instance.compute.address)
     status = yield from serve(cloud, cloud.neutron, context.child(rng, cloud.service), call, rng)
-    cloud.spawn(_unplug(cloud, instance, rng.random() < LATE_DEVICE), rng.uniform(0.2, 1.5))
+    cloud.spawn(_unplug(cloud, instance, fork(rng)), rng.uniform(0.2, 1.5))
     return status
 
 
-def _unplug(cloud: Cloud, instance: Instance, late: bool) -> Steps:  # noqa: FBT001 - drawn by the caller
+def _unplug(cloud: Cloud, instance: Instance, rng: Random) -> Steps:
     file = instance.compute.ovs
-    agent = request(cloud.fork())
+    agent = request(rng)
     text = f"Removing iptables rules for devices_added_updated: [] removed: ['{instance.port}']"
     if cloud.debug:
         file.write(file.pid, "DEBUG" + _SG[4:], agent.text, text)
-    if late:
+    if rng.random() < LATE_DEVICE:
         warning = (
             f"Device {instance.port} requested by agent ovs-agent-{instance.compute.host} with host "
             f"{instance.compute.host} not found in database"

@@ -7,7 +7,7 @@ from training.simulate import neutron
 from training.simulate.calls import Call, serve
 from training.simulate.cloud import Cloud, Instance
 from training.simulate.engine import Steps
-from training.simulate.lines import NO_CONTEXT, Context, request
+from training.simulate.lines import NO_CONTEXT, Context, fork, request
 from training.simulate.scenario import FaultKind
 from training.simulate.tracebacks import PORT_FAILURE, VIF_TIMEOUT
 
@@ -83,10 +83,11 @@ def _spawn_guest(cloud: Cloud, instance: Instance, context: Context, rng: Random
     if neutron.broken(cloud, instance, FaultKind.HANG):
         yield VIF_TIMEOUT_S
         _time_out(cloud, instance, context)
+        yield from neutron.delete_port(cloud, instance, context, rng)
         return
-    plugging = cloud.fork()
+    plugging = neutron.plug(cloud, instance, context, fork(rng))
     if not skipping:
-        cloud.spawn(neutron.plug(cloud, instance, context, plugging))
+        cloud.spawn(plugging)
     yield rng.uniform(0.6, 1.4)
     for event in ("Started", "Paused"):
         _lifecycle(cloud, instance, event, rng)
@@ -105,7 +106,7 @@ def _spawn_guest(cloud: Cloud, instance: Instance, context: Context, rng: Random
     took = f"Took {(cloud.engine.now - start) / 1e6:.2f} seconds to build instance."
     file.write(file.pid, MANAGER, context.text, instance.tag + took)
     instance.state = "active"
-    cloud.spawn(neutron.metadata(cloud, instance, cloud.fork()), rng.uniform(8, 20))
+    cloud.spawn(neutron.metadata(cloud, instance, fork(rng)), rng.uniform(8, 20))
     if rng.random() < UNEXPECTED:
         event = (
             f"Received unexpected event network-vif-plugged-{instance.port} for instance with vm_state active and"
@@ -153,7 +154,8 @@ def _time_out(cloud: Cloud, instance: Instance, context: Context) -> None:
         cloud,
         instance,
         context,
-        "Failed to allocate network(s): nova.exception.VirtualInterfaceCreateException: Virtual Interface creation failed",
+        "Failed to allocate network(s): nova.exception.VirtualInterfaceCreateException: Virtual Interface creation"
+        " failed",
         VIF_TIMEOUT,
     )
 
@@ -161,6 +163,7 @@ def _time_out(cloud: Cloud, instance: Instance, context: Context) -> None:
 def _fail(cloud: Cloud, instance: Instance, context: Context, text: str, trace: tuple[str, ...]) -> None:
     file = instance.compute.nova
     instance.state = "error"
+    instance.compute.instances.pop(instance.id, None)
     if not cloud.silent(file):
         file.write(file.pid, f"ERROR {_MANAGER}", context.text, instance.tag + text)
         file.trace(file.pid, _MANAGER, instance.tag, trace)
@@ -170,7 +173,10 @@ def destroy(cloud: Cloud, instance: Instance, context: Context, rng: Random) -> 
     """nova-compute deletes an instance."""
     compute = instance.compute
     file = compute.nova
-    compute.instances.pop(instance.id, None)
+    if compute.instances.pop(instance.id, None) is None:
+        # It never came to run on a host: nova-api only forgets it.
+        instance.state = "deleted"
+        return
     yield rng.uniform(0.05, 0.3)
     if cloud.silent(file):
         return

@@ -7,13 +7,16 @@ from typing import Final
 from training.simulate.calls import Call, serve
 from training.simulate.cloud import VIP, Cloud, Compute
 from training.simulate.engine import Steps
-from training.simulate.lines import NO_CONTEXT, LogFile, request, uuid_text
+from training.simulate.lines import NO_CONTEXT, LogFile, fork, request, uuid_text
 
 AUDIT_S: Final = 60.0
 POWER_SYNC_S: Final = 600.0
+HOST_SYNC_S: Final = 120.0
 IMAGE_CACHE_S: Final = 2400.0
 TOKEN_FLUSH_S: Final = 3600.0
 CHECK_S: Final = 10.0
+MEETS_DELETION: Final = 0.15
+"""Share of power synchronisations that run while an instance is being deleted."""
 _HOST: Final = (131_072, 4_000, 64)
 _TRACKER: Final = "INFO nova.compute.resource_tracker"
 _CACHE: Final = "INFO nova.virt.libvirt.imagecache"
@@ -57,17 +60,23 @@ def sync_power(cloud: Cloud, compute: Compute, rng: Random) -> Steps:
     while True:
         if not cloud.silent(file):
             count = len(compute.instances)
-            if rng.random() < 0.1:  # noqa: PLR2004 - share of runs that meet a deletion
+            if rng.random() < MEETS_DELETION:
                 text = (
                     f"While synchronizing instance power states, found {count + 1} instances in the database and"
                     f" {count} instances on the hypervisor."
                 )
                 file.write(file.pid, "WARNING nova.compute.manager", request(rng).text, text)
-            scheduler = cloud.scheduler
+        yield POWER_SYNC_S
+
+
+def sync_hosts(cloud: Cloud, compute: Compute, rng: Random) -> Steps:
+    """nova-compute tells the schedulers which instances it has."""
+    while True:
+        if not cloud.silent(compute.nova):
             text = f"Successfully synced instances from host '{compute.host}'."
-            yield 0.1
-            scheduler.write(rng.choice(scheduler.pids), "INFO nova.scheduler.host_manager", request(rng).text, text)
-        yield POWER_SYNC_S / 5
+            for pid in cloud.scheduler.pids:
+                cloud.scheduler.write(pid, "INFO nova.scheduler.host_manager", request(rng).text, text)
+        yield HOST_SYNC_S
 
 
 def check_images(cloud: Cloud, compute: Compute, rng: Random) -> Steps:
@@ -139,7 +148,8 @@ def monitor(cloud: Cloud, rng: Random) -> Steps:
 
 
 def _wrong_password(cloud: Cloud, rng: Random) -> None:
-    text = f"Authorization failed. The request you have made requires authentication. from {rng.choice(cloud.owners).address}"
+    address = rng.choice(cloud.owners).address
+    text = f"Authorization failed. The request you have made requires authentication. from {address}"
     file = cloud.keystone
     file.write(rng.choice(file.pids), "WARNING keystone.server.flask.application", request(rng).text, text)
 
@@ -168,7 +178,7 @@ def _unknown_port(cloud: Cloud, rng: Random) -> None:
     text = "show failed (client error): The resource could not be found."
     cloud.neutron.write(pid, "INFO neutron.api.v2.resource", context.text, text)
     call = Call("GET", f"/v2.0/ports/{uuid_text(rng)}", 404, 280, 0.03)
-    cloud.spawn(_quietly(cloud, call, rng))
+    cloud.spawn(_quietly(cloud, call, fork(rng)))
 
 
 def _quietly(cloud: Cloud, call: Call, rng: Random) -> Steps:

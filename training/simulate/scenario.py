@@ -5,6 +5,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Final
 
+from models.errors import InvalidError
+
 SECOND: Final = 1_000_000
 """Microseconds in a second: all simulated times are microseconds since the epoch (UTC)."""
 
@@ -85,5 +87,5 @@ class SimRecord:
 def micros(moment: datetime) -> int:
     """Microseconds since the epoch of an aware datetime."""
     if moment.tzinfo is None:
-        raise ValueError("the start of a scenario needs a time zone")
+        raise InvalidError("the start of a scenario needs a time zone: use datetime(…, tzinfo=UTC)")
     return round(moment.timestamp() * SECOND)

@@ -15,7 +15,7 @@ from training.simulate.workload import populate
 def stream_records(scenario: Scenario) -> Iterator[SimRecord]:
     """Records in order of time, made as they are taken: memory does not grow with the scenario's length.
 
-    Raises ValueError where the scenario's start has no zone or a fault names a service that does not exist.
+    Raises InvalidError where the scenario's start has no zone or a fault names a service that does not exist.
     """
     cloud = Cloud(scenario)
     start_faults(cloud)

@@ -119,7 +119,6 @@ def api_failure(file: LogFile, pid: int, context: Context) -> None:
 
 _TASKS: Final = {
     "nova-compute": "ComputeManager.update_available_resource",
-    "nova-conductor": "ConductorManager._report_state",
     "nova-scheduler": "SchedulerManager._discover_hosts_in_cells",
     "cinder-volume": "VolumeManager.publish_service_capabilities",
 }
@@ -128,11 +127,13 @@ _TASKS: Final = {
 def task_failure(file: LogFile, rng: Random) -> None:
     """A periodic task or a report to the server fails because nobody answers on the message queue."""
     name = _TASKS.get(file.service)
-    logger, text = (
-        ("oslo_service.periodic_task", f"Error during {name}")
-        if name
-        else ("oslo.service.loopingcall", "Fixed interval looping call 'report_state' failed")
-    )
+    if name:
+        logger, text = "oslo_service.periodic_task", f"Error during {name}"
+        loop = frame("oslo_service/periodic_task.py", 216, "run_periodic_tasks", "task(self, context)")
+    else:
+        logger, text = "oslo.service.loopingcall", "Fixed interval looping call 'report_state' failed"
+        code = "result = func(*self.args, **self.kw)"
+        loop = frame("oslo_service/loopingcall.py", 150, "_run_loop", code, "func(*self.args, **self.kw)")
     message = f"{MQ_ERROR} {rng.getrandbits(128):032x}"
     file.write(file.pid, f"ERROR {logger}", NO_CONTEXT, f"{text}: {message}")
     lines = (
@@ -152,11 +153,9 @@ def task_failure(file: LogFile, rng: Random) -> None:
         "During handling of the above exception, another exception occurred:",
         "",
         *_traceback(
-            frame("oslo_service/periodic_task.py", 216, "run_periodic_tasks", "task(self, context)"),
-            frame("oslo_messaging/rpc/client.py", 190, "call", "result = self.transport._send(", ""),
-            frame(
-                "oslo_messaging/_drivers/amqpdriver.py", 690, "_send", "result = self._waiter.wait(msg_id, timeout,", ""
-            ),
+            loop,
+            frame("oslo_messaging/rpc/client.py", 190, "call", "result = self.transport._send("),
+            frame("oslo_messaging/_drivers/amqpdriver.py", 690, "_send", "result = self._waiter.wait(msg_id, timeout,"),
         ),
         message,
         "",
@@ -167,9 +166,8 @@ def task_failure(file: LogFile, rng: Random) -> None:
 def database_failure(file: LogFile) -> None:
     """A service cannot reach the database outside of any call."""
     logger = "oslo_db.sqlalchemy.engines"
-    file.write(
-        file.pid, "WARNING " + logger, NO_CONTEXT, "Database connection was found disconnected; reconnecting: " + _DB
-    )
+    text = "\n".join((f"Database connection was found disconnected; reconnecting: {_DB}", *_DB_TAIL))
+    file.write(file.pid, f"ERROR {logger}", NO_CONTEXT, text)
     file.trace(
         file.pid,
         logger,
@@ -188,8 +186,8 @@ def database_failure(file: LogFile) -> None:
 
 VIF_TIMEOUT: Final = (
     *_traceback(
-        frame("nova/virt/libvirt/driver.py", 7791, "_create_guest_with_network", "guest = self._create_guest(", ""),
-        frame("nova/compute/manager.py", 649, "wait_for_instance_event", "self._wait_for_instance_events(", ""),
+        frame("nova/virt/libvirt/driver.py", 7791, "_create_guest_with_network", "guest = self._create_guest("),
+        frame("nova/compute/manager.py", 649, "wait_for_instance_event", "self._wait_for_instance_events("),
         frame("eventlet/timeout.py", 126, "switch", "raise self"),
     ),
     "eventlet.timeout.Timeout: 120 seconds",
@@ -202,7 +200,6 @@ VIF_TIMEOUT: Final = (
             2678,
             "_build_and_run_instance",
             "self.driver.spawn(context, instance, image_meta,",
-            "",
         ),
         frame(
             "nova/virt/libvirt/driver.py",
@@ -222,7 +219,6 @@ PORT_FAILURE: Final = (
             1994,
             "_allocate_network_async",
             "nwinfo = self.network_api.allocate_for_instance(",
-            "",
         ),
         frame(
             "nova/network/neutron.py", 1260, "allocate_for_instance", "created_port_ids = self._create_port_minimal("
@@ -234,8 +230,7 @@ PORT_FAILURE: Final = (
             "self._handle_fault_response(status_code, replybody, resp)",
         ),
     ),
-    "neutronclient.common.exceptions.InternalServerError: Request Failed: internal server error while processing your"
-    " request.",
+    "neutronclient.common.exceptions.InternalServerError: Request Failed: internal server error",
     "",
 )
 

@@ -12,7 +12,7 @@ from training.simulate.cinder import report, volume_life
 from training.simulate.cloud import Cloud, Instance, Owner
 from training.simulate.engine import Steps
 from training.simulate.glance import image_life
-from training.simulate.lines import request
+from training.simulate.lines import fork, request
 from training.simulate.neutron import report_agents, router_life, sync_dhcp
 from training.simulate.scenario import SECOND
 
@@ -23,7 +23,7 @@ _DAY: Final = (
 WEEKEND: Final = 0.35
 _SATURDAY: Final = 5
 _MINUTE: Final = 60
-RUNNING: Final = 14
+RUNNING: Final = 30
 """Instances on each host when the simulation begins."""
 
 Life = Callable[[Cloud, Owner, Random], Steps]
@@ -65,7 +65,7 @@ def browse(cloud: Cloud, owner: Owner, rng: Random) -> Steps:
 
 
 ARRIVALS: Final[tuple[tuple[float, Life], ...]] = (
-    (260.0, instances.instance_life),
+    (320.0, instances.instance_life),
     (200.0, volume_life),
     (50.0, router_life),
     (15.0, image_life),
@@ -81,35 +81,36 @@ def arrivals(cloud: Cloud, per_hour: float, life: Life, rng: Random) -> Steps:
         yield rng.expovariate(rate)
         taken, owner = rng.random(), rng.choice(cloud.owners)
         if taken < rhythm(cloud.engine.now):
-            cloud.spawn(life(cloud, owner, cloud.fork()))
+            cloud.spawn(life(cloud, owner, fork(rng)))
 
 
 def populate(cloud: Cloud) -> None:
     """Start everything that a running cloud consists of."""
-    rng = cloud.fork()
+    rng = cloud.seeds
 
     def start(steps: Steps, within: float) -> None:
         cloud.spawn(steps, rng.uniform(0.0, within))
 
     for per_hour, life in ARRIVALS:
         if cloud.scenario.rate > 0:
-            start(arrivals(cloud, per_hour, life, cloud.fork()), 1.0)
+            start(arrivals(cloud, per_hour, life, fork(rng)), 1.0)
     for per_hour, happen in periodic.MISHAPS:
-        start(periodic.mishaps(cloud, per_hour, happen, cloud.fork()), 1.0)
+        start(periodic.mishaps(cloud, per_hour, happen, fork(rng)), 1.0)
     for compute in cloud.computes:
         compute.images.update(cloud.images)
-        start(periodic.audit(cloud, compute, cloud.fork()), periodic.AUDIT_S)
-        start(periodic.sync_power(cloud, compute, cloud.fork()), periodic.POWER_SYNC_S / 5)
-        start(periodic.check_images(cloud, compute, cloud.fork()), periodic.IMAGE_CACHE_S)
-        start(periodic.usage_audit(cloud, compute, cloud.fork()), 3600.0)
-        start(report_agents(cloud, compute.ovs, 5.0, cloud.fork()), 30.0)
-    start(report_agents(cloud, cloud.network_ovs, 5.0, cloud.fork()), 30.0)
+        start(periodic.audit(cloud, compute, fork(rng)), periodic.AUDIT_S)
+        start(periodic.sync_power(cloud, compute, fork(rng)), periodic.POWER_SYNC_S)
+        start(periodic.sync_hosts(cloud, compute, fork(rng)), periodic.HOST_SYNC_S)
+        start(periodic.check_images(cloud, compute, fork(rng)), periodic.IMAGE_CACHE_S)
+        start(periodic.usage_audit(cloud, compute, fork(rng)), 3600.0)
+        start(report_agents(cloud, compute.ovs, 5.0, fork(rng)), 30.0)
+    start(report_agents(cloud, cloud.network_ovs, 5.0, fork(rng)), 30.0)
     for file in (cloud.nova_api, cloud.neutron, cloud.cinder_api, cloud.glance, cloud.keystone):
-        start(periodic.check_health(cloud, file, cloud.fork()), periodic.CHECK_S)
-    start(periodic.monitor(cloud, cloud.fork()), 60.0)
-    start(periodic.flush_tokens(cloud, cloud.fork()), 3600.0)
-    start(sync_dhcp(cloud, cloud.fork()), 300.0)
-    start(report(cloud, cloud.fork()), 60.0)
+        start(periodic.check_health(cloud, file, fork(rng)), periodic.CHECK_S)
+    start(periodic.monitor(cloud, fork(rng)), 60.0)
+    start(periodic.flush_tokens(cloud, fork(rng)), 3600.0)
+    start(sync_dhcp(cloud, fork(rng)), 300.0)
+    start(report(cloud, fork(rng)), 60.0)
     _settle(cloud, rng)
 
 
@@ -120,7 +121,7 @@ def _settle(cloud: Cloud, rng: Random) -> None:
         instance = cloud.new_instance(rng, rng.choice(cloud.owners))
         instance.state = "active"
         instance.compute.instances[instance.id] = instance
-        cloud.spawn(_go_on(cloud, instance, cloud.fork()), rng.uniform(0.0, 300.0))
+        cloud.spawn(_go_on(cloud, instance, fork(rng)), rng.uniform(0.0, 300.0))
 
 
 def _go_on(cloud: Cloud, instance: Instance, rng: Random) -> Steps:
