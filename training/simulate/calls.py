@@ -7,7 +7,7 @@ from random import Random
 from typing import Final
 
 from training.simulate.cloud import CONTROLLER_IP, VIP, Cloud
-from training.simulate.engine import Answer
+from training.simulate.engine import Answer, Steps
 from training.simulate.lines import Context, LogFile, request, second_text
 from training.simulate.scenario import SECOND, FaultKind
 from training.simulate.tracebacks import api_failure
@@ -91,14 +91,16 @@ def serve(  # noqa: PLR0913 - who, where, what, by chance
     size = call.size + int(chance() * (call.size // 4 + 1))
     status = call.status
     faults = cloud.faults
-    if faults.active(FaultKind.RETRIES, file):
-        yield from _refuse(cloud, file, context, call, pid)
-    if faults.active(FaultKind.SLOW, file):
-        took *= faults.rng.uniform(SLOW_LOW, SLOW_HIGH)
+    befallen = file.source in faults.places
+    if befallen:
+        if faults.active(FaultKind.RETRIES, file):
+            yield from _refuse(cloud, file, context, call, pid)
+        if faults.active(FaultKind.SLOW, file):
+            took *= faults.rng.uniform(SLOW_LOW, SLOW_HIGH)
     if cloud.debug:
         _debug(file, pid, context, call, took)
     yield took
-    if faults.active(FaultKind.ERROR_BURST, file) and faults.rng.random() < FAILING:
+    if befallen and faults.active(FaultKind.ERROR_BURST, file) and faults.rng.random() < FAILING:
         api_failure(file, pid, context)
         status, size = SERVER_ERROR, 230
     head, access = _STYLES[file.service]
@@ -123,7 +125,7 @@ def log_in(cloud: Cloud, rng: Random) -> Answer:
     )
 
 
-def _refuse(cloud: Cloud, file: LogFile, context: Context, call: Call, pid: int) -> Answer:
+def _refuse(cloud: Cloud, file: LogFile, context: Context, call: Call, pid: int) -> Steps:
     """The service answers 503 and the caller tries the same call again, with growing pauses."""
     rng = cloud.faults.rng
     head, access = _STYLES[file.service]
@@ -134,15 +136,13 @@ def _refuse(cloud: Cloud, file: LogFile, context: Context, call: Call, pid: int)
         file.write(pid, head, context.text, access(call, UNAVAILABLE, 218, took, cloud.engine.now))
         yield pause
         pause *= 2
-    return UNAVAILABLE
 
 
 def _debug(file: LogFile, pid: int, context: Context, call: Call, took: float) -> None:
-    file.write(
-        pid,
-        "DEBUG oslo_policy.policy" if call.verb != "GET" else "DEBUG oslo_concurrency.lockutils",
-        context.text,
-        f'Lock "{call.path.split("?")[0].rsplit("/", 1)[-1]}" acquired by "{file.service}" :: waited {took / 90:.3f}s'
-        if call.verb == "GET"
-        else f"enforce: rule={call.verb.lower()} creds_user={context.owner[:32]}",
-    )
+    if call.verb == "GET":
+        lock = call.path.split("?")[0].rsplit("/", 1)[-1]
+        text = f'Lock "{lock}" acquired by "{file.service}" :: waited {took / 90:.3f}s'
+        file.write(pid, "DEBUG oslo_concurrency.lockutils", context.text, text)
+    else:
+        text = f"enforce: rule={call.verb.lower()} creds_user={context.owner[:32]}"
+        file.write(pid, "DEBUG oslo_policy.policy", context.text, text)

@@ -103,19 +103,19 @@ class Compute:
 class FaultState:
     """Says what is broken now.  Faults draw from their own random numbers, so that the rest of the cloud keeps its."""
 
-    __slots__ = ("_by_place", "_engine", "rng")
+    __slots__ = ("_by_place", "_engine", "places", "rng")
 
     def __init__(self, faults: tuple[Fault, ...], engine: Engine, rng: Random) -> None:
         self._engine = engine
         self.rng = rng
+        self.places = frozenset(fault.service for fault in faults)
+        """Services that a fault befalls at any time: all others need not ask."""
         self._by_place: dict[tuple[FaultKind, str], list[Fault]] = {}
         for fault in faults:
             self._by_place.setdefault((fault.kind, fault.service), []).append(fault)
 
     def active(self, kind: FaultKind, file: LogFile) -> bool:
         """Whether the service of ``file`` suffers from ``kind`` now."""
-        if not self._by_place:
-            return False
         found = self._by_place.get((kind, file.source))
         return found is not None and any(fault.start <= self._engine.now < fault.end for fault in found)
 
