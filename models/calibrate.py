@@ -26,6 +26,9 @@ KNOTS: Final = 200
 """Points of the empirical distribution that are kept."""
 
 _MAX_SHAPE: Final = 0.5
+_LEAST_SCALE: Final = 1.0
+_UNKNOWN_SCALE: Final = 4.0
+"""In nats: what one event adds whose template is new."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +129,7 @@ def fit_tail(raw: F64, days: float) -> Tail:
     exceed = max(min(MIN_TAIL, n), round(TAIL * n))
     threshold = float(ordered[n - exceed])
     over = ordered[ordered > threshold] - threshold
-    scale, shape = _pareto(over, float(ordered[-1] - ordered[0]))
+    scale, shape = _pareto(over)
     # Probability to reach a score: the share of samples at least as high, counted with the window itself.
     values, first = np.unique(ordered[ordered <= threshold], return_index=True)
     p = (n - first + 1) / (n + 1)
@@ -148,15 +151,17 @@ def fit_tail(raw: F64, days: float) -> Tail:
     )
 
 
-def _pareto(over: F64, spread: float) -> tuple[float, float]:
-    """Scale and shape of a generalised Pareto distribution by probability-weighted moments (Hosking and Wallis 1987)."""
-    if len(over) < MIN_TAIL // 2:
-        mean = float(over.mean()) if len(over) else 0.0
-        return max(mean, 0.1 * spread, 0.5), 0.0
+def _pareto(over: F64) -> tuple[float, float]:
+    """Scale and shape of a generalised Pareto distribution by probability-weighted moments (Hosking and Wallis 1987).
+
+    Where too few samples exceed the threshold to say anything, a long tail is assumed.
+    """
+    if len(over) < MIN_TAIL:
+        return max(float(over.mean()) if len(over) else 0.0, _UNKNOWN_SCALE), _MAX_SHAPE
     ordered = np.sort(over)
     mean = float(ordered.mean())
     weights = (len(ordered) - np.arange(1, len(ordered) + 1)) / (len(ordered) - 1)
     weighted = float((weights * ordered).mean())
     shape = 2.0 - mean / (mean - 2.0 * weighted) if mean > 2.0 * weighted else _MAX_SHAPE
     shape = float(np.clip(shape, 0.0, _MAX_SHAPE))
-    return max(mean * (1.0 - shape), 1e-3), shape
+    return max(mean * (1.0 - shape), _LEAST_SCALE), shape

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from models.ragged import ranges
-from models.records import F64, I32, I64, KeyKind, WindowBatch
+from models.records import I32, I64, KeyKind, WindowBatch
 from models.vocabulary import END, PAD, START, Vocabulary
 
-CONTEXT: Final = 16
-CHUNK: Final = 48
-LENGTHS: Final = (8, 24, 64)
+CONTEXT: Final = 12
+CHUNK: Final = 52
+LENGTHS: Final = (4, 8, 12, 16, 24, 32, 64)
 """Padded lengths; the last one holds CONTEXT + CHUNK."""
 
 GAPS: Final = 12
@@ -187,7 +187,3 @@ def unique_rows(sequences: Sequences) -> tuple[I64, npt.NDArray[np.intp]]:
     _, index, inverse = np.unique(packed, return_index=True, return_inverse=True)
     return index.astype(np.int64), inverse
 
-
-def weights_of(inverse: npt.NDArray[np.intp], count: int) -> F64:
-    """How often each different chunk occurs."""
-    return np.bincount(inverse, minlength=count).astype(np.float64)

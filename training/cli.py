@@ -11,7 +11,7 @@ import click
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the bundle.")
 @click.option("--base", type=click.Path(path_type=Path), help="Bundle whose templates keep their ids.")
 @click.option("--seed", default=1, show_default=True, help="Same data and seed: same bundle, but for float noise.")
-@click.option("--epochs", default=12, show_default=True, type=click.IntRange(min=1), help="At most so many.")
+@click.option("--epochs", default=16, show_default=True, type=click.IntRange(min=1), help="At most so many.")
 @click.pass_context
 def train(ctx: click.Context, paths: tuple[str, ...], out: Path, base: Path | None, seed: int, epochs: int) -> None:
     """Learn what is normal from log files and write a bundle.
@@ -29,13 +29,13 @@ def train(ctx: click.Context, paths: tuple[str, ...], out: Path, base: Path | No
     from models.config import PipelineConfig
     from models.errors import InvalidError
     from training.fit import FitConfig
-    from training.quiet import quiet_tensorflow
+    from training.quiet import import_tensorflow
     from training.train import Told, TrainConfig
     from training.train import train as run
 
     if "-" in paths:
         raise InvalidError("training reads its files three times; save standard input to a file first")
-    quiet_tensorflow()
+    import_tensorflow()
     pipeline = ctx.obj() if callable(ctx.obj) else PipelineConfig()
     known = Bundle.load(base) if base else None
     config = TrainConfig(pipeline=pipeline, fit=replace(FitConfig(), epochs=epochs), seed=seed)
