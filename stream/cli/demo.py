@@ -23,6 +23,4 @@ def demo(minutes: float, speed: float, seed: int, bundle: str | None, metrics_po
     from stream.logs import setup_logs
 
     setup_logs("warning")
-    options = DemoOptions(minutes, speed, seed)
-    if not asyncio.run(run_demo(options, echo_line, bundle, metrics_port)):
-        raise SystemExit(1)
+    asyncio.run(run_demo(DemoOptions(minutes, speed, seed), echo_line, bundle, metrics_port))
