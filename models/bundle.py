@@ -7,7 +7,6 @@ do not belong together is refused.
 
 import dataclasses
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Mapping
@@ -82,9 +81,11 @@ class Bundle:
             fresh.chmod(0o755)
             if path.exists():
                 shutil.rmtree(path)
-            os.replace(fresh, path)
+            fresh.replace(path)
         except OSError as error:
-            raise InvalidError(f"cannot write the bundle to {path}: {error}; give a folder that can be written") from error
+            raise InvalidError(
+                f"cannot write the bundle to {path}: {error}; give a folder that can be written"
+            ) from error
 
     @classmethod
     def load(cls, path: Path) -> "Bundle":
@@ -130,7 +131,9 @@ def _dump(value: Any) -> bytes:
 
 def _head(path: Path) -> dict[str, Any]:
     if not (path / HEAD).is_file():
-        raise InvalidError(f"no bundle at {path}; train one with `tocsin train PATH --out {path}`, or set TOCSIN_BUNDLE")
+        raise InvalidError(
+            f"no bundle at {path}; train one with `tocsin train PATH --out {path}`, or set TOCSIN_BUNDLE"
+        )
     head = _json(path / HEAD, (path / HEAD).read_bytes())
     if not isinstance(head, dict) or head.get("schema") != SCHEMA:
         found = head.get("schema") if isinstance(head, dict) else head

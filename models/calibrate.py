@@ -1,9 +1,9 @@
 """From raw scores to expected false alarms.
 
-Windows of normal logs that training did not see say how often a raw score is reached by chance.  Below the 98 % quantile
-their empirical distribution is used; above it a generalised Pareto tail is fitted to what exceeds it (Pickands 1975;
-for log anomaly scores as in Siffer et al., KDD 2017), never shorter than exponential, so that the score goes on ranking
-far beyond anything seen and a small sample does not promise more than it knows.
+Windows of normal logs that training did not see say how often a raw score is reached by chance.  Below the 98 %
+quantile their empirical distribution is used; above it a generalised Pareto tail is fitted to what exceeds it
+(Pickands 1975; for anomaly scores as in Siffer et al., KDD 2017), never shorter than exponential, so that the score
+goes on ranking far beyond anything seen and a small sample does not promise more than it knows.
 
 The number that comes out has one meaning for every kind of window and every tenant: how many windows at least as
 anomalous a tenant would show in a day of normal operation.
@@ -51,10 +51,7 @@ class Tail:
         """Natural logarithm of the tail probability of each raw score (n,); strictly falling where scores rise."""
         inside = np.interp(raw, self.knots, self.log_p)
         beyond = np.maximum(raw - self.knots[-1], 0.0) / self.scale
-        if self.shape:
-            tail = -np.log1p(self.shape * beyond) / self.shape
-        else:
-            tail = -beyond
+        tail = -np.log1p(self.shape * beyond) / self.shape if self.shape else -beyond
         return np.asarray(inside + tail, dtype=np.float64)
 
 
@@ -116,8 +113,9 @@ class Calibration:
 
 
 def fit_tail(raw: F64, days: float) -> Tail:
-    """Fit the tail of one kind to raw scores (n,) of normal windows from ``days`` days of one tenant (or of several,
-    added up).
+    """Fit the tail of one kind to raw scores (n,) of normal windows.
+
+    ``days`` is the time that they stand for, added up over tenants.
 
     Raises:
         InvalidError: there is no score.
@@ -143,7 +141,7 @@ def fit_tail(raw: F64, days: float) -> Tail:
     knots = [*values.tolist(), threshold + step]
     return Tail(
         knots=tuple(knots),
-        log_p=tuple([*log_p.tolist(), float(min(np.log(above), log_p[-1] - 1e-9))]),
+        log_p=(*log_p.tolist(), float(min(np.log(above), log_p[-1] - 1e-9))),
         scale=scale,
         shape=shape,
         samples=n,

@@ -155,7 +155,7 @@ class _Stretch:
         """
         lines, runs = self._lines, self._processes
         if runs is None:
-            return lines.kind == Kind.BARE
+            return np.asarray(lines.kind == Kind.BARE)
         bare = np.flatnonzero((lines.kind == Kind.BARE) & (lines.process != 0))
         with_context = (lines.kind == Kind.HEAD) & (lines.process != 0)
         places = runs.last(with_context)[bare]
@@ -173,7 +173,7 @@ class _Stretch:
         places[away], _ = self._find(Slot.BARE, rest[away], lines.process)
         repeated = rest[self._same(rest, places)]
         self._attach(repeated, repeated)
-        return is_head
+        return np.asarray(is_head)
 
     def _same(self, rows: I64, places: I64) -> BOOL:
         """Which of ``places`` (-1: none) has the time and logger of its row."""

@@ -18,7 +18,7 @@ from models.formats import FORMATS, FormatSpec, compile_format
 from models.headers import read_headers, unwrap
 from models.memory import Memory
 from models.raw import parse
-from models.records import BOOL, I64, I32, LOG_SCHEMA, U8, U64, LogBatch, RawBatch, Reject, RowFlag
+from models.records import BOOL, I32, I64, LOG_SCHEMA, U8, U64, LogBatch, RawBatch, Reject, RowFlag
 
 _NO_SOURCES: Final[Mapping[int, str]] = {}
 
@@ -144,11 +144,10 @@ class Decoder:
             .then(pl.lit(0, pl.UInt64))
             .otherwise(pl.struct("partition", "tenant", "host", "source", "pid").hash(0))
             .alias("process"),
-            _kinds(records).alias("kind"),
         )
-        kind, group, process = (columns[name].to_numpy() for name in ("kind", "group", "process"))
+        kind, group, process = _kinds(records), columns["group"].to_numpy(), columns["process"].to_numpy()
         if records["stream"].null_count() < records.height:
-            kind, process = self._cut(records, group, kind.copy(), process)
+            kind, process = self._cut(records, group, kind, process)
         return Lines(records["partition"].to_numpy(), kind, group, process, records.select(*CARRIED))
 
     def _cut(self, records: pl.DataFrame, group: U64, kind: U8, process: U64) -> tuple[U8, U64]:
@@ -162,27 +161,23 @@ class Decoder:
             follows.append(key in partial)
             (partial.add if part else partial.discard)(key)
         cut = rows[np.array(follows, np.bool_)]
+        kind, process = kind.copy(), process.copy()
         kind[cut] = Kind.SHAPED
-        process = process.copy()
         process[cut] = 0
         return kind, process
 
 
-def _kinds(records: pl.DataFrame) -> pl.Series:
+def _kinds(records: pl.DataFrame) -> U8:
     """models.continuations.Kind of every record, seen alone."""
-    headed = records["bare"].is_not_null()
-    if headed.all():
-        return records.select(pl.col("bare").cast(pl.UInt8)).to_series()
-    text = records["text"]
-    return records.select(
-        pl.when(headed)
-        .then(pl.col("bare").cast(pl.UInt8))
-        .when(text.str.strip_chars() == "")
-        .then(pl.lit(int(Kind.EMPTY), pl.UInt8))
-        .when(text.str.contains(SHAPED))
-        .then(pl.lit(int(Kind.SHAPED), pl.UInt8))
-        .otherwise(pl.lit(int(Kind.PLAIN), pl.UInt8))
-    ).to_series()
+    bare = records["bare"]
+    kinds = bare.cast(pl.UInt8).fill_null(int(Kind.PLAIN)).to_numpy()
+    if bare.has_nulls():
+        kinds = kinds.copy()
+        rows = np.flatnonzero(bare.is_null().to_numpy())
+        text = records["text"][rows]
+        kinds[rows[text.str.contains(SHAPED).to_numpy()]] = Kind.SHAPED
+        kinds[rows[text.str.contains(r"^\s*$").to_numpy()]] = Kind.EMPTY
+    return kinds
 
 
 def _with_facts(records: pl.DataFrame, lines: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
@@ -192,7 +187,9 @@ def _with_facts(records: pl.DataFrame, lines: pl.DataFrame, found: pl.DataFrame)
     if found.height == records.height:
         records = records.hstack(found.drop("row"))
     else:
-        records = records.join(found, on="row", how="left", maintain_order="left")
+        place = pl.Series(np.searchsorted(found["row"].to_numpy(), records["row"].to_numpy()), dtype=pl.UInt32)
+        place = place.set(~records["row"].is_in(found["row"].implode()), None)
+        records = records.hstack(found.drop("row").select(pl.all().gather(place)))
     level = pl.col("level").fill_null(0)
     return records.with_columns(
         pl.when(level == 0).then("said_level").otherwise(level).alias("level"),

@@ -27,37 +27,54 @@ class Reason(StrEnum):
 class Columns:
     """The values of a batch's records by key, and the rejects that reading them gives."""
 
-    def __init__(self, rows: list[int], found: list[dict[str, Any]], rejects: dict[int, Reject]) -> None:
-        self._rows = rows
-        self._found = found
-        self._keys: set[str] = set().union(*found)
+    def __init__(self, keys: Iterable[str], rejects: dict[int, Reject]) -> None:
+        self._wanted = frozenset(keys)
+        self._values: dict[str, list[Any]] = {}
         self._rejects = rejects
+        self.rows: list[int] = []
+
+    def add(self, rows: Iterable[int], records: list[dict[str, Any]]) -> None:
+        """Takes the wanted values out of some records, which may then be freed.
+
+        A few hundred at once stay in the processor's cache from parsing until here.
+        """
+        done = len(self.rows)
+        self.rows.extend(rows)
+        for key in self._wanted.intersection(set().union(*records)):
+            if key not in self._values:
+                self._values[key] = [None] * done
+            self._values[key].extend([record.get(key) for record in records])
+        for values in self._values.values():
+            if len(values) < len(self.rows):
+                values.extend([None] * len(records))
 
     def has(self, keys: Iterable[str]) -> bool:
         """Whether any record has one of the keys."""
-        return any(key in self._keys for key in keys)
+        return any(key in self._values for key in keys)
 
     def first(self, keys: Iterable[str]) -> list[Any]:
         """Per record the value of the first key that is there and not null."""
         values: list[Any] | None = None
         for key in keys:
-            if key not in self._keys:
-                continue
-            more = [record.get(key) for record in self._found]
-            values = more if values is None else [b if a is None else a for a, b in zip(values, more, strict=True)]
-            if None not in values:
-                break
-        return [None] * len(self._found) if values is None else values
+            if key in self._values:
+                more = self._values[key]
+                values = more if values is None else [b if a is None else a for a, b in zip(values, more, strict=True)]
+                if None not in values:
+                    break
+        return [None] * len(self.rows) if values is None else list(values)
 
     def nested(self, key: str, names: Iterable[str]) -> list[list[str | None]]:
         """Per name the texts at ``record[key][name]``; null where there is none."""
-        inner = [value if isinstance(value := record.get(key), dict) else {} for record in self._found]
+        inner = [value if isinstance(value, dict) else {} for value in self._values[key]]
         columns = [[value.get(name) for value in inner] for name in names]
         return [[v if isinstance(v, str) and 0 < len(v) <= _NAME_LIMIT else None for v in column] for column in columns]
 
     def reject(self, index: int, reason: Reason, detail: str) -> None:
         """Notes what is wrong with the record at ``index``; the first reason stays."""
-        row = self._rows[index]
+        self.refuse(self.rows[index], reason, detail)
+
+    def refuse(self, row: int, reason: Reason, detail: str) -> None:
+        """Notes what is wrong with the message of that number."""
         self._rejects.setdefault(row, Reject(row, reason.value, detail))
 
     def texts(self, name: str, values: list[Any]) -> pl.Series:

@@ -108,7 +108,7 @@ def _open(path: str | Path, stack: ExitStack) -> IO[bytes]:
 
 
 def _lines(stream: IO[bytes]) -> Iterator[list[bytes]]:
-    """Lines without their ends (``\\n``, one ``\\r`` before it), some at a time; a long line is gathered piece by piece."""
+    """Lines without their ends (LF, one CR before it), some at a time; a long line is gathered piece by piece."""
     pieces: list[bytes] = []
     while chunk := stream.read(_CHUNK):
         first, newline, rest = chunk.partition(b"\n")

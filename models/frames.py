@@ -7,6 +7,7 @@ The header names the schema version, the template table that the ids refer to, a
 
 import io
 import struct
+from collections.abc import Mapping
 from typing import Final
 
 import orjson
@@ -66,7 +67,7 @@ def _ipc(table: pl.DataFrame) -> bytes:
     return buffer.getvalue()
 
 
-def _read(data: bytes, schema: dict[str, pl.DataType]) -> pl.DataFrame:
+def _read(data: bytes, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
     if not data:
         return pl.DataFrame(schema=schema)
     table = pl.read_ipc_stream(io.BytesIO(data))

@@ -14,11 +14,13 @@ import numpy as np
 import polars as pl
 
 from models.errors import InvalidError
-from models.records import ROW_SCHEMA, VALUES, EventFrame, F32, I64, KeyKind, RawSpan, RowFlag, U64
+from models.records import F32, I64, ROW_SCHEMA, U64, VALUES, EventFrame, KeyKind, RawSpan, RowFlag
 
 _UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
-DEFAULT_ENTITY: Final = rf"(?i)\b(instance|server|volume|port)s?[^0-9a-z]{{0,4}}(?:(?:id|uuid)[^0-9a-z]{{1,3}})?({_UUID})"
+DEFAULT_ENTITY: Final = (
+    rf"(?i)\b(instance|server|volume|port)s?[^0-9a-z]{{0,4}}(?:(?:id|uuid)[^0-9a-z]{{1,3}})?({_UUID})"
+)
 """Finds what a line speaks of: a noun, at most an "id" between, and a uuid."""
 
 DEFAULT_NOUNS: Final[Mapping[str, str]] = {
@@ -88,7 +90,7 @@ def _key_columns(lines: pl.DataFrame, rules: KeyRules) -> list[tuple[KeyKind, pl
             if column.null_count() < len(column) and other.null_count() < len(other):
                 same = (column == other).fill_null(value=False)
                 if same.any():
-                    columns[i] = column = column.set(same, None)
+                    columns[i] = columns[i].set(same, None)
     return [(KeyKind.SOURCE, lines.select(_source_key().alias("source"))["source"])] + [
         (KeyKind.SESSION, column) for column in columns
     ]
@@ -124,9 +126,9 @@ def key_events(
         }
     )
     keys = keyed.unique(maintain_order=True)
-    codes = keyed.join(
-        keys.with_row_index("code"), on=["tenant", "kind", "key"], how="left", maintain_order="left"
-    )["code"]
+    codes = keyed.join(keys.with_row_index("code"), on=["tenant", "kind", "key"], how="left", maintain_order="left")[
+        "code"
+    ]
     table = lines.select("time", "level", "flags", "partition", "offset")[row]
     return EventFrame(
         keys.with_columns(key_hash(keys)),

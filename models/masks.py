@@ -92,7 +92,9 @@ class Masks:
     @cache
     def default(cls) -> "Masks":
         """The shipped masks."""
-        return cls(_parse(tomllib.loads(resources.files("models").joinpath("masks.toml").read_text("utf-8")), "shipped"))
+        return cls(
+            _parse(tomllib.loads(resources.files("models").joinpath("masks.toml").read_text("utf-8")), "shipped")
+        )
 
     @classmethod
     def load(cls, path: Path) -> "Masks":
@@ -143,9 +145,7 @@ class Masks:
         out = np.full((len(messages), VALUES), np.nan, np.float32)
         if not len(messages) or not self._values:
             return out
-        found = (
-            pl.DataFrame({"value": messages.str.extract_all(self._values)}).with_row_index("row").explode("value")
-        )
+        found = pl.DataFrame({"value": messages.str.extract_all(self._values)}).with_row_index("row").explode("value")
         parts = found["value"].str.extract_groups(_NUMBER).struct.unnest()
         number = parts.to_series(0).cast(pl.Float64, strict=False)
         factor = parts.to_series(1).replace_strict(_UNITS, default=1.0, return_dtype=pl.Float64)
@@ -178,9 +178,13 @@ def _plain(masks: Sequence[Mask]) -> list[Mask]:
 def _parse(table: Mapping[str, Any], where: str) -> list[Mask]:
     unknown = set(table) - {"kept", "mask"}
     if unknown:
-        raise InvalidError(f"{where}: {', '.join(sorted(unknown))} is no part of a mask file; use [[kept]] and [[mask]]")
+        raise InvalidError(f"{where}: {', '.join(sorted(unknown))} is no part of it; use [[kept]] and [[mask]]")
     try:
-        return [Mask(str(entry["name"]), str(entry["pattern"]), kind == "kept") for kind in ("kept", "mask") for entry in table.get(kind, [])]
+        return [
+            Mask(str(entry["name"]), str(entry["pattern"]), kind == "kept")
+            for kind in ("kept", "mask")
+            for entry in table.get(kind, [])
+        ]
     except (KeyError, TypeError) as error:
         raise InvalidError(f"{where}: every mask needs a name and a pattern ({error!r} is missing)") from error
 

@@ -70,7 +70,7 @@ class Generation:
             return np.zeros(keys.size, np.bool_)
         at = np.searchsorted(self._hashes, keys)
         at[at == self._hashes.size] = 0
-        return self._hashes[at] == keys
+        return np.asarray(self._hashes[at] == keys)
 
     def see(self, keys: U64) -> None:
         """Remembers keys."""

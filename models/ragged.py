@@ -14,7 +14,8 @@ def ranges(starts: I64, stops: I64) -> I64:
     ends = np.cumsum(lengths)
     total = int(ends[-1]) if len(ends) else 0
     flat = np.arange(total, dtype=np.int64)
-    return flat + np.repeat(starts - (ends - lengths), lengths)
+    out: I64 = flat + np.repeat(starts - (ends - lengths), lengths)
+    return out
 
 
 def splits(lengths: I64) -> I64:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from operator import itemgetter
 from typing import Any, Final
 
 import orjson
@@ -20,6 +21,23 @@ _UNIT: Final = ("_SYSTEMD_UNIT", "SYSLOG_IDENTIFIER")
 _TRACE: Final = ("trace_id", "request_id")
 _LEVEL: Final = ("level", "PRIORITY")
 _TIME: Final = ("@timestamp", "__REALTIME_TIMESTAMP", "timestamp", "time", "ts")
+_KEYS: Final = (
+    *_LINE,
+    *_HOST,
+    *_FILE,
+    *_UNIT,
+    *_TRACE,
+    *_LEVEL,
+    *_TIME,
+    "tenant",
+    "source",
+    "service",
+    "offset",
+    "kubernetes",
+)
+_CHUNK: Final = 256
+_FIRST_BYTE: Final = itemgetter(0)
+_BRACE: Final = {ord("{")}
 
 RECORD: Final[Mapping[str, pl.DataType]] = {
     "row": pl.UInt32(),
@@ -48,10 +66,14 @@ class Parsed:
 def parse(batch: RawBatch, sources: Mapping[int, str], max_line: int) -> Parsed:
     """Messages as columns.  ``sources`` names the source of plain lines by partition; ``max_line`` is in bytes."""
     rejects: dict[int, Reject] = {}
-    rows, found, plain_rows, plain = _load(batch.values, rejects)
+    columns = Columns(_KEYS, rejects)
+    plain_rows: list[int] = []
+    plain: list[str] = []
+    for first in range(0, len(batch), _CHUNK):
+        _load(first, batch.values[first : first + _CHUNK], columns, plain_rows, plain)
     parts = []
-    if found:
-        parts.append(_objects(rows, found, rejects))
+    if columns.rows:
+        parts.append(_objects(columns))
     if plain:
         parts.append(_plain(plain_rows, plain, batch, sources))
     records = pl.concat(parts).sort("row") if len(parts) > 1 else parts[0] if parts else pl.DataFrame(schema=RECORD)
@@ -62,48 +84,47 @@ def parse(batch: RawBatch, sources: Mapping[int, str], max_line: int) -> Parsed:
     return Parsed(_derive(records, batch, sources), [rejects[row] for row in sorted(rejects)])
 
 
-def _load(
-    values: list[bytes], rejects: dict[int, Reject]
-) -> tuple[list[int], list[dict[str, Any]], list[int], list[str]]:
-    """JSON objects with their rows, plain lines with theirs."""
-    loads = orjson.loads
+def _load(first: int, values: list[bytes], columns: Columns, plain_rows: list[int], plain: list[str]) -> None:
+    """Sorts some messages, of which ``first`` is the number of the first one, into JSON objects and plain lines."""
+    try:
+        # Nearly all batches are clean JSON; the first byte is looked at because a number or a text is JSON as well.
+        if set(map(_FIRST_BYTE, values)) == _BRACE:
+            columns.add(range(first, first + len(values)), list(map(orjson.loads, values)))
+            return
+    except (orjson.JSONDecodeError, IndexError):
+        pass
     rows: list[int] = []
     found: list[dict[str, Any]] = []
-    plain_rows: list[int] = []
-    plain: list[str] = []
-    for row, value in enumerate(values):
-        if value[:1] == b"{":
-            try:
-                found.append(loads(value))
-            except orjson.JSONDecodeError as error:
-                rejects[row] = _undecodable(row, value, str(error))
-            else:
-                rows.append(row)
-        else:
-            try:
-                plain.append(value.decode())
-            except UnicodeDecodeError as error:
-                rejects[row] = Reject(row, Reason.ENCODING.value, str(error)[:200])
-            else:
-                plain_rows.append(row)
-    return rows, found, plain_rows, plain
-
-
-def _undecodable(row: int, value: bytes, detail: str) -> Reject:
-    reason = Reason.ENCODING if "surrogate" in detail or "UTF-8" in detail else Reason.JSON
-    if reason is Reason.JSON:
+    for row, value in enumerate(values, first):
         try:
-            value.decode()
-        except UnicodeDecodeError:
-            reason = Reason.ENCODING
-    return Reject(row, reason.value, detail[:200])
+            if value[:1] == b"{":
+                found.append(orjson.loads(value))
+                rows.append(row)
+            else:
+                plain.append(value.decode())
+                plain_rows.append(row)
+        except orjson.JSONDecodeError as error:
+            columns.refuse(row, _why_undecodable(value, str(error)), str(error)[:200])
+        except UnicodeDecodeError as error:
+            columns.refuse(row, Reason.ENCODING, str(error)[:200])
+    if found:
+        columns.add(rows, found)
 
 
-def _objects(rows: list[int], found: list[dict[str, Any]], rejects: dict[int, Reject]) -> pl.DataFrame:
-    columns = Columns(rows, found, rejects)
-    size = len(rows)
+def _why_undecodable(value: bytes, detail: str) -> Reason:
+    if "surrogate" in detail:
+        return Reason.ENCODING
+    try:
+        value.decode()
+    except UnicodeDecodeError:
+        return Reason.ENCODING
+    return Reason.JSON
+
+
+def _objects(columns: Columns) -> pl.DataFrame:
+    size = len(columns.rows)
     nothing = pl.Series([None] * size, dtype=pl.String)
-    series: dict[str, pl.Series] = {"row": pl.Series(rows, dtype=pl.UInt32), "text": _line(columns)}
+    series: dict[str, pl.Series] = {"row": pl.Series(columns.rows, dtype=pl.UInt32), "text": _line(columns)}
 
     def name(key: str, keys: Iterable[str]) -> pl.Series:
         return columns.names(key, columns.first(keys)) if columns.has(keys) else nothing
@@ -138,13 +159,14 @@ def _line(columns: Columns) -> pl.Series:
     if columns.has(("MESSAGE",)):
         # journald writes what is not clean text as an array of bytes.
         values = [_from_bytes(v) if isinstance(v, list) else v for v in values]
-    for index, value in enumerate(values):
-        if value is None:
-            columns.reject(index, Reason.NO_LINE, "no log, message or MESSAGE in the record")
-        elif isinstance(value, bytes):
-            columns.reject(index, Reason.ENCODING, "MESSAGE is an array of bytes that is not UTF-8")
-            values[index] = None
-    return columns.texts("line", values)
+        for index, value in enumerate(values):
+            if isinstance(value, bytes):
+                columns.reject(index, Reason.ENCODING, "MESSAGE is an array of bytes that is not UTF-8")
+                values[index] = None
+    line = columns.texts("line", values)
+    for index in line.is_null().arg_true().to_list() if line.has_nulls() else ():
+        columns.reject(index, Reason.NO_LINE, "no log, message or MESSAGE in the record")
+    return line
 
 
 def _from_bytes(value: list[Any]) -> str | bytes | list[Any]:
@@ -211,7 +233,9 @@ def _plain(rows: list[int], lines: list[str], batch: RawBatch, sources: Mapping[
 
 def _check_lines(records: pl.DataFrame, max_line: int, rejects: dict[int, Reject]) -> pl.DataFrame:
     """Cuts line ends and refuses lines that are too long or hold NUL bytes."""
-    text = records["text"].str.strip_chars_end("\r\n")
+    text = records["text"]
+    if text.str.ends_with("\n").any() or text.str.ends_with("\r").any():
+        text = text.str.strip_chars_end("\r\n")
     size = text.str.len_bytes()
     long = size > max_line
     nul = text.str.contains("\0", literal=True)

@@ -175,8 +175,11 @@ class WindowBatch:
     Rows stand in order of event time, ties by raw partition and offset.  ``fresh[i]`` counts the last rows that no
     earlier window of the same key held: all rows of a session, the newest step of a source window.  The ``context[i]``
     rows before these (the step before; 0 for a session) may serve a sequence scorer as context, and no others, so that
-    an event's surprise is the same in every run.  ``continuations[i]`` counts continuation lines, which are no rows.  ``surprise`` (float32, one per row) is NaN for fresh rows until a
-    sequence scorer fills it, and what was filled in before for the others.  ``row_ids`` name the rows in the store.
+    an event's surprise is the same in every run.  ``continuations[i]`` counts continuation lines, which are no rows.
+
+    ``surprise`` (float32, one per row) is NaN for fresh rows until a sequence scorer fills it, and what was filled in
+    before for the others.  ``row_ids`` name the rows in the store: the same row has the same id in every window of the
+    batch.
     """
 
     tenants: list[str]

@@ -15,6 +15,19 @@ from models.records import BOOL, F32, I32, I64, U8, U64, VALUES
 NONE: Final = -1
 _FIRST_CAPACITY: Final = 4096
 _LONG_CHAIN: Final = 32
+_COLUMNS: Final = (
+    "slot",
+    "time",
+    "template",
+    "level",
+    "flags",
+    "partition",
+    "offset",
+    "surprise",
+    "frame",
+    "prev",
+    "_open",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +117,7 @@ class RowPool:
     def find(self, slots: I64, head: I64, held: I64) -> tuple[I64, I64]:
         """All rows of these slots: (row numbers, position of their slot in ``slots``), in no particular order.
 
-        Short chains are walked, all at once; where a slot holds many rows (``held``), one scan over the pool is cheaper.
+        Short chains are walked, all at once; where a slot holds many rows (``held``), a scan of the pool is cheaper.
         """
         is_long = held[slots] > _LONG_CHAIN
         index = np.arange(len(slots), dtype=np.int64)
@@ -158,7 +171,19 @@ class RowPool:
     def _grow(self, n: int) -> None:
         old = self._capacity
         new = max(2 * old, old + n, _FIRST_CAPACITY)
-        for name in ("slot", "time", "template", "level", "flags", "partition", "offset", "surprise", "frame", "prev", "_open"):
+        for name in (
+            "slot",
+            "time",
+            "template",
+            "level",
+            "flags",
+            "partition",
+            "offset",
+            "surprise",
+            "frame",
+            "prev",
+            "_open",
+        ):
             array = getattr(self, name)
             grown = np.zeros(new, array.dtype)
             grown[:old] = array

@@ -90,4 +90,6 @@ class Scorer:
         score = np.round(-log_rate, _DIGITS) + 0.0
         importance = np.round(1.0 / (1.0 + 10.0 ** -np.clip(score + self._log_budget, -300, 300)), _DIGITS)
         surprise = scored.surprise if scored.surprise is not None else windows.surprise
-        return Decisions(windows, score, importance, importance >= FIRES_AT, {self._detector.name: scored.raw}, surprise)
+        return Decisions(
+            windows, score, importance, importance >= FIRES_AT, {self._detector.name: scored.raw}, surprise
+        )

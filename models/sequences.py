@@ -65,7 +65,8 @@ def kind_number(kind: int, key: str) -> int:
 def gap_bucket(gap: I64) -> I32:
     """Time between events (microseconds) → 0 … GAPS - 1: below 1 ms, then by factors of about 3 up to a minute."""
     seconds = np.maximum(gap, 0) / _SECOND
-    return np.clip(np.floor(np.log10(np.maximum(seconds, 1e-9) * 1e3) * 2 + 1), 0, GAPS - 1).astype(np.int32)
+    bucket: I32 = np.clip(np.floor(np.log10(np.maximum(seconds, 1e-9) * 1e3) * 2 + 1), 0, GAPS - 1).astype(np.int32)
+    return bucket
 
 
 def build(windows: WindowBatch, vocabulary: Vocabulary) -> list[Sequences]:
@@ -186,4 +187,3 @@ def unique_rows(sequences: Sequences) -> tuple[I64, npt.NDArray[np.intp]]:
     packed = table.view(np.dtype((np.void, table.dtype.itemsize * table.shape[1]))).ravel()
     _, index, inverse = np.unique(packed, return_index=True, return_inverse=True)
     return index.astype(np.int64), inverse
-

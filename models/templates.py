@@ -54,7 +54,8 @@ class TemplateTable:
             self._text[number] = text
             index[len(template.words)].setdefault(template.wild, {})[template.words] = number
         self._index = {
-            length: sorted(by_wild.items(), key=lambda item: (len(item[0]), item[0])) for length, by_wild in index.items()
+            length: sorted(by_wild.items(), key=lambda item: (len(item[0]), item[0]))
+            for length, by_wild in index.items()
         }
         self.version = hashlib.blake2b(self.to_bytes(), digest_size=8).hexdigest()
 
@@ -144,8 +145,11 @@ class NewTemplate:
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """Template ids (n,) and values (n, VALUES) of messages, templates met for the first time, and lines whose template
-    was above the cap of its service and is not told."""
+    """Template ids (n,) and values (n, VALUES) of messages.
+
+    ``new`` are templates met for the first time, ``overflow`` counts lines whose template was above the cap of its
+    service and is not told.
+    """
 
     ids: U64
     values: F32

@@ -3,6 +3,7 @@
 A format says what its stamps are worth (``Clock``); zone and year are settled here, for all formats alike.
 """
 
+from datetime import timedelta
 from enum import IntEnum
 from typing import Final
 
@@ -52,7 +53,7 @@ _MONTH_DAYS: Final = np.array([31, 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 3
 
 def digits(stamps: pl.Series, width: int) -> NDArray[np.int64]:
     """Shape (n, width): the first ``width`` characters, which must be ASCII, less ``'0'``."""
-    packed = "".join(stamps.str.slice(0, width).to_list()).encode("ascii")
+    packed = stamps.str.slice(0, width).str.join("").item().encode("ascii")
     return np.frombuffer(packed, np.uint8).reshape(len(stamps), width).astype(np.int64) - 48
 
 
@@ -132,11 +133,11 @@ def epoch(texts: pl.Series) -> pl.Series:
     )
     whole = pl.col("whole")
     return parts.select(
-        pl.when(whole < 100_000_000_000)
+        pl.when(whole < 100_000_000_000)  # noqa: PLR2004 - by their size: seconds, milliseconds, micro-, nanoseconds
         .then(whole * SECOND + pl.col("part"))
-        .when(whole < 100_000_000_000_000)
+        .when(whole < 100_000_000_000_000)  # noqa: PLR2004
         .then(whole * 1_000 + pl.col("part") // 1_000)
-        .when(whole < 100_000_000_000_000_000)
+        .when(whole < 100_000_000_000_000_000)  # noqa: PLR2004
         .then(whole)
         .otherwise(whole // 1_000)
     ).to_series()
@@ -160,10 +161,9 @@ def to_utc(local: I64, zone: str) -> I64:
     at = clock.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
     if at.null_count():
         # Before the gap the old offset holds: read some hours earlier and add them again.
-        before = (clock - pl.duration(microseconds=_GAP, eager=True)).dt.replace_time_zone(
-            zone, ambiguous="earliest", non_existent="null"
-        )
-        at = at.fill_null(before + pl.duration(microseconds=_GAP, eager=True))
+        gap = timedelta(microseconds=_GAP)
+        before = (clock - gap).dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+        at = at.fill_null(before + gap)
     return at.dt.convert_time_zone("UTC").cast(pl.Int64).to_numpy()
 
 
@@ -186,7 +186,7 @@ def with_year(stamps: I64, year: I64) -> I64:
 
 
 def year_from(stamps: I64, arrival: I64) -> I64:
-    """The latest year that puts a stamp not more than a day after its arrival: December read in January is last year's."""
+    """The latest year that puts a stamp at most a day after its arrival: one of December read in January is old."""
     year = year_of(arrival)
     moved = with_year(stamps, year)
     return np.where(moved > arrival + DAY, with_year(stamps, year - 1), moved)

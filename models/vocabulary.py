@@ -44,5 +44,5 @@ class Vocabulary:
         """Read what ``to_json`` wrote; raises InvalidError where it is no such list."""
         try:
             return cls(int(name, 16) for name in names)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise InvalidError(f"damaged vocabulary: {error}; train the bundle again") from error

@@ -28,7 +28,7 @@ from models.emit import closable_sessions, closable_steps, concat, window_batch
 from models.errors import InvalidError
 from models.keytable import FOREVER, NEVER, SECOND, KeyTable
 from models.ragged import group_starts, running_max_before
-from models.records import BOOL, F32, I64, NO_TIME, VALUES, EventFrame, KeyKind, RowFlag, WindowBatch
+from models.records import F32, I64, NO_TIME, VALUES, EventFrame, KeyKind, RowFlag, WindowBatch
 from models.rowpool import NONE, RowPool, Rows
 
 
@@ -58,7 +58,9 @@ class WindowConfig:
         if self.forget < self.idle:
             raise InvalidError(f"forget ({self.forget} s) must not be below idle ({self.idle} s)")
         if self.lateness > min(self.step, self.gap):
-            raise InvalidError(f"lateness ({self.lateness} s) must not exceed step ({self.step} s) or gap ({self.gap} s)")
+            raise InvalidError(
+                f"lateness ({self.lateness} s) must not exceed step ({self.step} s) or gap ({self.gap} s)"
+            )
 
 
 @dataclass(slots=True)
@@ -310,7 +312,9 @@ class WindowStore:
         else:
             shift = self._keys.shift[slots[owner]]
             due = ((time + shift) // self._age + 1) * self._age - shift
-            gap_end = np.where((owner[1:] == owner[:-1]) & (time[1:] - time[:-1] > self._gap), time[:-1] + self._gap, FOREVER)
+            gap_end = np.where(
+                (owner[1:] == owner[:-1]) & (time[1:] - time[:-1] > self._gap), time[:-1] + self._gap, FOREVER
+            )
             due[:-1] = np.minimum(due[:-1], gap_end)
             due += self._lateness
         np.minimum.at(self._keys.due, slots[owner], due)

@@ -86,8 +86,8 @@ class Alerting:
             self._do(self._incidents.apply(window, self._config.clock()))
         self._outbox.end()
         self._outbox.drain(TIMEOUT_S)
-        offsets = {message.partition(): message.offset() + 1 for message in good}
-        commits = [TopicPartition(self._topics.anomalies, p, offset) for p, offset in offsets.items()]
+        offsets = {message.partition() or 0: message.offset() or 0 for message in good}
+        commits = [TopicPartition(self._topics.anomalies, p, offset + 1) for p, offset in offsets.items()]
         try:
             consumer.commit(offsets=commits, asynchronous=False)
         except KafkaException as error:
@@ -108,7 +108,8 @@ class Alerting:
             self._outbox.send(self._topics.alerts, alert.to_json(), alert.incident_id.encode())
             self._metrics.alerts.labels(alert.status.value).inc()
         for name, incident in step.changed.items():
-            self._outbox.send(self._topics.incidents, incident and incident.to_json(), name.encode())
+            value = None if incident is None else incident.to_json()
+            self._outbox.send(self._topics.incidents, value, name.encode())
         self._incidents = step.incidents
         self._metrics.incidents_open.set(step.incidents.open)
 

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
+from alerts.incidents import IncidentPolicy
 from alerts.metrics import Metrics
 from alerts.server import serve_metrics
-from alerts.incidents import IncidentPolicy
 from stream.alerting import Alerting, AlertingConfig, wall_clock
 from stream.broker.clients import Broker
 from stream.detect import Detect, DetectConfig

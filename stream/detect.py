@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import cast
 
 import faust
 import numpy as np
@@ -20,9 +21,10 @@ from prometheus_client import CollectorRegistry
 from alerts.metrics import Metrics
 from models import frames
 from models.errors import InvalidError, TransientError
+from models.keytable import SECOND
 from models.records import NO_TIME, EventFrame
 from models.scorer import KIND_NAMES, Decisions, Scorer
-from models.windows import SECOND, WindowConfig, WindowCounts
+from models.windows import WindowConfig, WindowCounts
 from stream.anomalies import anomaly
 from stream.broker.clients import TIMEOUT_S, Broker
 from stream.broker.faust_app import create_app, serve
@@ -77,12 +79,12 @@ class Detect:
         app = create_app(f"{self._topics.prefix}{ROLE}", self._broker.bootstrap)
         app.monitor = PrometheusMonitor(metrics=FaustMetrics.create(self._registry, f"faust_{ROLE}"))
         topic = app.topic(self._topics.logs_events, value_serializer="raw", key_serializer="raw", acks=False)
-        app.on_partitions_assigned.connect(self._reset)
-        app.on_partitions_revoked.connect(self._reset)
+        app.on_partitions_assigned.connect(self._reset)  # type: ignore[arg-type]
+        app.on_partitions_revoked.connect(self._reset)  # type: ignore[arg-type]
 
         @app.agent(topic, name=f"{self._topics.prefix}{ROLE}-agent")
         async def windows(stream: faust.StreamT[bytes]) -> None:
-            async for event in stream.noack().events():
+            async for event in cast("faust.Stream[bytes]", stream).noack().events():
                 try:
                     if self._failure is None:
                         await self._handle(app, event)
@@ -90,7 +92,7 @@ class Detect:
                     self._failure = error
                     stop.set()
 
-        @app.timer(COMMIT_S)
+        @app.timer(COMMIT_S)  # type: ignore[untyped-decorator]
         async def commit_states() -> None:
             await self._commit(app)
 
@@ -101,7 +103,7 @@ class Detect:
         if self._failure is not None:
             raise self._failure
 
-    async def _reset(self, _: object, partitions: Iterable[TP], **__: object) -> None:
+    async def _reset(self, _: object, partitions: Iterable[TP], *__: object, **___: object) -> None:
         """Forget the partitions' windows: frames come again from the committed offset."""
         for tp in partitions:
             self._shards.pop(tp, None)
@@ -120,7 +122,7 @@ class Detect:
         if offset > shard.next > 0:
             log.warning("%s [%d]: frames %d to %d are gone", tp.topic, tp.partition, shard.next, offset - 1)
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._work, tp, shard, offset, event.message.value)
+        await loop.run_in_executor(self._thread, self._work, tp, shard, offset, message.value or b"")
 
     async def _open(self, app: faust.App, tp: TP) -> Shard:
         offset, metadata = (await committed(app, [tp]))[tp]

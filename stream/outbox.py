@@ -42,7 +42,9 @@ class Outbox:
             batch.pending -= 1
             if error is not None and self._error is None:
                 cause = translate(error, f"write to {message.topic()}")
-                self._error = FatalError(f"{cause}; the role stops here and goes on from its last commit when restarted")
+                self._error = FatalError(
+                    f"{cause}; the role stops here and goes on from its last commit when restarted"
+                )
 
         batch.pending += 1
         while True:
@@ -58,7 +60,7 @@ class Outbox:
         self._batches[-1].closed = True
 
     def delivered(self) -> dict[int, int]:
-        """Offsets that may be committed now: those of the first batches, as far as all are delivered; each told once."""
+        """Offsets that may be committed now: of the first batches, as far as all are delivered; each told once."""
         self._poll(0)
         self._collect()
         offsets, self._ready = self._ready, {}

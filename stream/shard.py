@@ -1,8 +1,8 @@
 """What detect holds of one partition of ``logs.events``: open windows, and the place from which to rebuild them.
 
-Frames go in, decisions come out.  The commit of a partition is a pair: the offset from which its windows can be rebuilt,
-and, as the commit's metadata, what the frames behind it do not tell: up to which offset verdicts have been given, and
-how far the raw partitions had been read.  After a crash the frames between the two only rebuild windows.
+Frames go in, decisions come out.  The commit of a partition is a pair: the offset from which its windows can be
+rebuilt, and, as the commit's metadata, what the frames behind it do not tell: up to which offset verdicts have been
+given, and how far the raw partitions had been read.  After a crash the frames between the two only rebuild windows.
 """
 
 from dataclasses import dataclass
@@ -41,10 +41,9 @@ class ShardState:
             return None
         try:
             record = orjson.loads(metadata)
-            if record["schema"] != SCHEMA:
-                raise KeyError(record["schema"])
-            raw = {int(p): (int(last), int(clock)) for p, (last, clock) in record["raw"].items()}
-            return cls(Mark(offset, int(record["clock"]), raw), int(record["done"]))
+            known = {SCHEMA: record}[record["schema"]]
+            raw = {int(p): (int(last), int(clock)) for p, (last, clock) in known["raw"].items()}
+            return cls(Mark(offset, int(known["clock"]), raw), int(known["done"]))
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             message = (
                 f"the commit at offset {offset} of logs.events is not detect's ({metadata[:80]!r}: {error}); "

@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Final
 
 from models.bundle import Bundle
+from models.config import PipelineConfig
 from models.decode import DecodeConfig
 from models.errors import InvalidError
 from models.formats import FormatSpec
+from models.masks import Masks
 from models.pipeline import LineProcessor
 from models.scorer import Scorer
-from models.config import PipelineConfig
-from models.masks import Masks
 from models.windows import WindowConfig
 from stream.broker.clients import Broker
 from stream.dead import DeadLimit
@@ -78,7 +78,7 @@ def decode_config(settings: Settings) -> DecodeConfig:
         zones=settings.zones,
         max_line=settings.max_line,
         future_limit_s=int(settings.future_limit_s),
-        formats=tuple(FormatSpec(f.name, f.pattern, f.time_format) for f in settings.formats),
+        formats=tuple(FormatSpec(f.name, f.pattern, f.time_format or "iso") for f in settings.formats),
     )
 
 

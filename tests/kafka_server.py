@@ -65,8 +65,8 @@ def kafka_jars() -> Path:
     (folder / "pom.xml").write_text(_POM)
     # Into a folder beside it first: an interrupted download is not taken for a whole one.
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        done = subprocess.run(  # noqa: S603
-            ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={scratch}/libs"],  # noqa: S607
+        done = subprocess.run(
+            ["mvn", "-q", "-B", "dependency:copy-dependencies", f"-DoutputDirectory={scratch}/libs"],
             cwd=folder,
             capture_output=True,
             text=True,
@@ -104,8 +104,8 @@ class KafkaServer:
         if not settings.exists():
             self._format(classpath, settings)
         with (self.folder / "kafka.log").open("ab") as output:
-            self._process = subprocess.Popen(  # noqa: S603
-                ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", classpath, "kafka.Kafka", str(settings)],  # noqa: S607
+            self._process = subprocess.Popen(
+                ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", classpath, "kafka.Kafka", str(settings)],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
@@ -138,7 +138,7 @@ class KafkaServer:
         draft = self.folder / "server.properties.draft"
         draft.write_text(self._properties())
         tool = ["java", "-cp", classpath, "kafka.tools.StorageTool", "format"]
-        subprocess.run(  # noqa: S603
+        subprocess.run(
             [*tool, f"--cluster-id={CLUSTER_ID}", "-c", str(draft)],
             check=True,
             capture_output=True,

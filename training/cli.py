@@ -13,7 +13,9 @@ import click
 @click.option("--seed", default=1, show_default=True, help="Same data and seed: same bundle, but for float noise.")
 @click.option("--epochs", default=16, show_default=True, type=click.IntRange(min=1), help="At most so many.")
 @click.pass_context
-def train(ctx: click.Context, paths: tuple[str, ...], out: Path, base: Path | None, seed: int, epochs: int) -> None:
+def train(  # noqa: PLR0913 - click passes each option
+    ctx: click.Context, paths: tuple[str, ...], out: Path, base: Path | None, seed: int, epochs: int
+) -> None:
     """Learn what is normal from log files and write a bundle.
 
     PATHS are log files, folders, .gz, .xz or .jsonl of raw records, of normal operation; 15 minutes are enough to begin
@@ -42,7 +44,9 @@ def train(ctx: click.Context, paths: tuple[str, ...], out: Path, base: Path | No
     told = Told(lambda text: click.echo(text, err=True), lambda _: None)
     bundle = run(paths, config, known, told)
     bundle.write(out)
-    click.echo(f"bundle {bundle.id} in {out}: {bundle.facts['templates']} templates of {bundle.facts['events']:,} events")
+    click.echo(
+        f"bundle {bundle.id} in {out}: {bundle.facts['templates']} templates of {bundle.facts['events']:,} events"
+    )
 
 
 @click.command()

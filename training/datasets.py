@@ -1,7 +1,7 @@
 """Files → what a model is trained and calibrated on, in passes over the files, so that memory stays bounded.
 
-Part of the data is held back for calibration: every fifth tenant, or, where there are fewer than five, every fifth stretch of
-the time, so that all hours of the day are among both.  No event of the held-back part is trained on.
+Part of the data is held back for calibration: every fifth tenant, or, where there are fewer than five, every fifth
+stretch of the time, so that all hours of the day are among both.  No event of the held-back part is trained on.
 """
 
 import zlib
@@ -20,7 +20,7 @@ from models.errors import InvalidError
 from models.files import read_paths
 from models.pipeline import windows_of_files
 from models.records import BOOL, I64, RowFlag, WindowBatch
-from models.templates import TemplateTable, mine, words_of, template_id
+from models.templates import TemplateTable, mine, template_id, words_of
 from models.vocabulary import Vocabulary
 from models.windows import WindowStore
 
@@ -80,7 +80,8 @@ class Split:
         return np.fromiter((tenant in self.tenants for tenant in windows.tenants), np.bool_, len(windows))
 
     def _in_held_block(self, time: I64) -> BOOL:
-        return (time - self.begin) // self.block % HELD_BACK == HELD_BACK - 1
+        held: BOOL = (time - self.begin) // self.block % HELD_BACK == HELD_BACK - 1
+        return held
 
 
 def survey(
@@ -111,7 +112,9 @@ def survey(
             spans[tenant] = (min(known[0], low), max(known[1], high))
         progress(len(batch.raw))
     if not events:
-        raise InvalidError("no line of these files could be understood; look at one with `tocsin templates FILE --out -`")
+        raise InvalidError(
+            "no line of these files could be understood; look at one with `tocsin templates FILE --out -`"
+        )
     table = mine(texts, base)
     seen: Counter[int] = Counter()
     for text, count in texts.items():
@@ -132,7 +135,9 @@ def split_of(found: Survey) -> Split:
     return Split(frozenset(ordered[::HELD_BACK]), begin, block)
 
 
-def windows(paths: Sequence[str | Path], config: PipelineConfig, table: TemplateTable) -> Iterator[tuple[WindowBatch, WindowStore]]:
+def windows(
+    paths: Sequence[str | Path], config: PipelineConfig, table: TemplateTable
+) -> Iterator[tuple[WindowBatch, WindowStore]]:
     """Closed windows of the files, with the store that remembers what is said of their events."""
     store = WindowStore(config.windows)
     for closed, _ in windows_of_files(paths, config.processor(table), store):

@@ -8,10 +8,10 @@ import sys
 def import_tensorflow() -> None:
     """Import TensorFlow without its notices.
 
-    It reads its verbosity from the environment, and its C++ part writes to file descriptor 2 before that has any effect:
-    so the descriptor points elsewhere while it is imported.
+    It reads its verbosity from the environment, and its C++ part writes to file descriptor 2 before that has effect:
+    the descriptor points elsewhere while it is imported.
     """
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # noqa: TID251 - where TensorFlow reads it
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)

@@ -52,7 +52,9 @@ def train(paths: Sequence[str | Path], config: TrainConfig, base: Bundle | None,
         InvalidError: the files hold too little to learn from.
     """
     found = survey(paths, config.pipeline, base.table if base else None, told.count)
-    told.say(f"{found.events:,} events of {found.lines:,} lines, {len(found.table):,} templates, {len(found.spans)} tenants")
+    told.say(
+        f"{found.events:,} events of {found.lines:,} lines, {len(found.table):,} templates, {len(found.spans)} tenants"
+    )
     split = split_of(found)
     corpus = Corpus()
     example: WindowBatch | None = None
@@ -98,7 +100,7 @@ def calibrate(  # noqa: PLR0913 - one part of the training each
     for kind, parts in raws.items():
         raw, days = np.concatenate(parts), held_days
         if not len(raw):
-            # A kind that the held-back part lacks is judged by what was trained on: flattering, but better than nothing.
+            # A kind that the held-back part lacks is judged by what was trained on: flattering, but not nothing.
             raw, days = np.concatenate(everything[kind]), all_days
         tails[kind] = fit_tail(raw, days)
     return Calibration(tails), sum(len(part) for parts in raws.values() for part in parts)

@@ -26,7 +26,7 @@ Sources and requests are woven from many tasks and often surprise; the life of o
 
 INPUTS: Final = ("inputs", "targets")
 BATCH_CELLS: Final = 4096
-"""Chunks × length of one run: the shape is always the same, so a result never depends on what else is scored."""
+"""Chunks times length of one run: the shape is always the same, so a result never depends on what else is scored."""
 
 CACHED: Final = 50_000
 _DIGITS: Final = 4
@@ -68,9 +68,7 @@ class LstmDetector:
         """Negative log-likelihood of each target, shape (n, T), rounded; where nothing is scored it means nothing."""
         index, inverse = unique_rows(sequences)
         out = np.zeros((len(index), sequences.inputs.shape[1]), np.float32)
-        keys = [
-            sequences.inputs[i].tobytes() + sequences.targets[i].tobytes() for i in index.tolist()
-        ]
+        keys = [sequences.inputs[i].tobytes() + sequences.targets[i].tobytes() for i in index.tolist()]
         missing = []
         for i, key in enumerate(keys):
             known = self._cache.get(key)

@@ -87,7 +87,7 @@ def read_epoch(groups: pl.DataFrame) -> Stamps:
 
 
 def by_pattern(name: str, hint: str, pattern: str, stamps: StampReader | None) -> LineFormat:
-    """A format given by one pattern with the named groups ``time``, ``level``, ``logger``, ``message``, ``request`` …
+    """A format given by one pattern with the named groups ``time``, ``level``, ``logger``, ``message`` ….
 
     ``stamps`` turns the groups of matched lines into times; None for a header without a time.
     """

@@ -2,6 +2,7 @@
 
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from models.formats.base import LineFormat, facts
@@ -17,68 +18,114 @@ _TRACEBACK_LEVELS: Final = ["ERROR", "TRACE", "CRITICAL"]
 
 def _decode(lines: pl.DataFrame) -> pl.DataFrame:
     at, exists = fixed(lines["text"], fraction=3)
-    head = lines.select("row", pl.col("text").str.slice(24).str.splitn(" ", 4).alias("_")).unnest("_")
-    head = head.rename({"field_0": "pid", "field_1": "level", "field_2": "logger", "field_3": "rest"})
-    head = head.with_columns(pl.Series("at", at), pl.lit(Clock.NAIVE, pl.UInt8).alias("clock"))
-    return _finish(head if exists.all() else head.filter(pl.Series(exists)))
+    lines = lines.select("row", pl.col("text").str.slice(24).alias("rest"), pl.Series("at", at))
+    if not exists.all():
+        lines = lines.filter(pl.Series(exists))
+    found = _finish(_split(lines, ["pid", "level", "logger"]))
+    return facts(found.with_columns(pl.lit(Clock.NAIVE, pl.UInt8).alias("clock")))
 
 
 def _decode_timeless(lines: pl.DataFrame) -> pl.DataFrame:
-    head = lines.select("row", pl.col("text").str.splitn(" ", 3).alias("_")).unnest("_")
-    return _finish(head.rename({"field_0": "level", "field_1": "logger", "field_2": "rest"}))
+    return facts(_finish(_split(lines.rename({"text": "rest"}), ["level", "logger"])))
+
+
+def _split(lines: pl.DataFrame, names: list[str]) -> pl.DataFrame:
+    """Cuts words off ``rest``, as columns of these names (and ``bare`` and a numeric level).
+
+    What stands before the first bracket repeats from line to line, so it is taken apart once per distinct text.
+    """
+    rest = lines["rest"]
+    bracket = rest.str.find(" [", literal=True)
+    # A bracket that does not follow the words belongs to a message: then all up to it is cut off and given back below.
+    head = pl.select(rest.str.slice(0, bracket)).to_series()
+    _, first, inverse = np.unique(head.hash().to_numpy(), return_index=True, return_inverse=True)
+    words = head[first].str.splitn(" ", len(names) + 1).struct.unnest()
+    words.columns = [*names, "more"]
+    words = words.with_columns(
+        # Tracebacks repeat the header at ERROR (TRACE in old releases), whatever the level of their record.
+        pl.col("level").is_in(_TRACEBACK_LEVELS).alias("bare"),
+        level_expr("level"),
+    )
+    words = words[inverse]
+    behind = pl.select(rest.str.slice(bracket + 1)).to_series().fill_null("")
+    more = words["more"]
+    if more.null_count() < len(more):
+        given = pl.concat_str(more, pl.when(bracket.is_not_null()).then(pl.lit(" ")).otherwise(pl.lit("")), behind)
+        behind = pl.select(pl.when(more.is_not_null()).then(given).otherwise(behind)).to_series()
+    return lines.with_columns(behind.alias("rest"), *words.drop("more").get_columns())
 
 
 def _finish(head: pl.DataFrame) -> pl.DataFrame:
-    """Context, instance and message from ``rest``, and whether the header is a bare one."""
-    rest = head["rest"].fill_null("")
-    bracket = rest.str.strip_prefix("[").str.splitn("]", 2).struct.unnest()
-    words = bracket["field_0"].str.splitn(" ", 3).struct.unnest()
+    """Context, instance and message from ``rest``; ``bare`` stays true only of headers without context."""
+    rest = pl.col("rest")
+    opened = rest.str.starts_with("[req-") | rest.str.starts_with("[None") | rest.str.starts_with("[-")
+    head = head.with_columns(pl.when(opened).then(rest.str.find("]", literal=True)).alias("close"))
+    # `find` counts bytes and `slice` characters: a context beyond ASCII is cut by its bracket instead.
+    inner = rest.str.slice(1, pl.col("close") - 1)
+    behind = rest.str.slice(pl.col("close") + 1)
+    head = head.with_columns(inner.alias("inner"), behind.alias("behind"))
+    if not head["inner"].str.len_bytes().eq_missing(head["inner"].str.len_chars()).all():
+        parts = head["rest"].str.strip_prefix("[").str.splitn("]", 2).struct.unnest()
+        head = head.with_columns(
+            pl.when(pl.col("close").is_not_null()).then(parts["field_0"]).alias("inner"),
+            pl.when(pl.col("close").is_not_null()).then(parts["field_1"]).alias("behind"),
+        )
+    context = pl.col("close").is_not_null()
     head = head.with_columns(
-        rest,
-        (rest.str.starts_with("[") & bracket["field_1"].is_not_null()).alias("closed"),
-        bracket["field_1"].alias("behind"),
-        words["field_0"].alias("first"),
-        words["field_1"].alias("second"),
+        pl.when(context).then("behind").otherwise("rest").alias("message"),
+        (pl.col("bare") & ~context).alias("bare"),
+        pl.col("inner").str.strip_prefix("None ").alias("ids"),
     )
-    first, second = pl.col("first"), pl.col("second")
-    is_first = first.str.starts_with("req-")
-    is_second = second.str.starts_with("req-").fill_null(value=False)
-    context = pl.col("closed") & (is_first | (first == "-") | (first == "None"))
-    head = head.with_columns(context.alias("context"), (context & is_second).alias("two"))
-    head = head.with_columns(
-        pl.when("two").then("second").when(context & is_first).then("first").alias("request"),
-        pl.when(pl.col("two") & is_first).then("first").alias("global_request"),
-        pl.when("context").then(pl.col("behind")).otherwise("rest").alias("message"),
-        # Tracebacks repeat the header at ERROR (TRACE in old releases), whatever the level of their record.
-        (~pl.col("context") & pl.col("level").is_in(_TRACEBACK_LEVELS)).alias("bare"),
-        level_expr("level"),
+    return _take_instance(_take_requests(head))
+
+
+def _take_requests(head: pl.DataFrame) -> pl.DataFrame:
+    """The request ids out of ``ids``: of two the first is the global one."""
+    ids = pl.col("ids")
+    space = ids.str.find(" ", literal=True)
+    is_id = ids.str.starts_with("req-")
+    first = pl.when(is_id).then(ids.str.slice(0, space))
+    head = head.with_columns(first.alias("request"))
+    two = head["ids"].str.contains(r"^(?:req-\S+|-) req-").fill_null(value=False)
+    if not two.any():
+        return head
+    words = head["ids"].str.splitn(" ", 3).struct.unnest()
+    return head.with_columns(
+        pl.when(two).then(words["field_1"]).otherwise("request").alias("request"),
+        pl.when(pl.Series(two) & is_id).then(words["field_0"]).alias("global_request"),
     )
-    return facts(_take_instance(head))
 
 
 def _take_instance(head: pl.DataFrame) -> pl.DataFrame:
     """Moves the prefix ``[instance: uuid]`` from ``message`` into ``instance``; leaves the message stripped."""
-    bare = pl.col("bare")
-    message = pl.col("message")
-    # The indent of a traceback's lines is part of them.
-    head = head.with_columns(
-        pl.when(bare).then(message.str.strip_chars_end()).otherwise(message.str.strip_chars()).alias("message")
-    )
+    message = pl.col("message").str.strip_chars()
+    if head["bare"].any():
+        # The indent of a traceback's lines is part of them.
+        message = pl.when("bare").then(pl.col("message").str.strip_chars_end()).otherwise(message)
+    head = head.with_columns(message.alias("message"))
     has = head["message"].str.starts_with(_INSTANCE)
-    if not has.any():
+    rows = np.flatnonzero(has.to_numpy())
+    if not rows.size:
         return head
-    parts = head["message"].str.strip_prefix(_INSTANCE).str.splitn("]", 2).struct.unnest()
-    head = head.with_columns((has & parts["field_1"].is_not_null()).alias("has"), parts["field_0"], parts["field_1"])
-    behind = pl.col("field_1")
-    return head.with_columns(
-        pl.when("has").then("field_0").alias("instance"),
-        pl.when(~pl.col("has"))
-        .then("message")
-        .when(bare)
+    some = head.select("message", "bare")[rows]
+    parts = some["message"].str.strip_prefix(_INSTANCE).str.splitn("]", 2).struct.unnest()
+    behind = parts["field_1"]
+    cut = pl.select(
+        instance=pl.when(behind.is_not_null()).then(parts["field_0"]),
+        message=pl.when(behind.is_null())
+        .then(some["message"])
+        .when(some["bare"])
         .then(behind.str.strip_prefix(" "))
-        .otherwise(behind.str.strip_chars())
-        .alias("message"),
+        .otherwise(behind.str.strip_chars()),
     )
+    # Gathering from both beats writing into a column of texts.
+    place = np.full(head.height, cut.height, np.uint32)
+    place[rows] = np.arange(cut.height, dtype=np.uint32)
+    instance = pl.concat([cut["instance"], pl.Series([None], dtype=pl.String)]).gather(place)
+    place = np.arange(head.height, dtype=np.uint32)
+    place[rows] = np.arange(head.height, head.height + cut.height, dtype=np.uint32)
+    texts = pl.concat([head["message"], cut["message"]]).gather(place)
+    return head.with_columns(instance.alias("instance"), texts.alias("message"))
 
 
 FORMATS: Final = (

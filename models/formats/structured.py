@@ -19,7 +19,7 @@ _PAIR: Final = re.compile(r'([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)')
 _LOGFMT_HINT: Final = r"^(?:[A-Za-z_@][\w.@-]*=(?:\"(?:[^\"\\]|\\.)*\"|[^\s\"]*)\s+){1,}[A-Za-z_@][\w.@-]*="
 
 
-def _first(found: dict[str, Any], names: tuple[str, ...]) -> Any:  # noqa: ANN401 - whatever JSON holds
+def _first(found: dict[str, Any], names: tuple[str, ...]) -> Any:
     return next((found[name] for name in names if found.get(name) is not None), None)
 
 

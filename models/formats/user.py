@@ -7,7 +7,7 @@ import numpy as np
 import polars as pl
 
 from models.errors import InvalidError
-from models.formats.base import LineFormat, Stamps, StampReader, by_pattern, facts, from_groups
+from models.formats.base import LineFormat, StampReader, Stamps, by_pattern, facts, from_groups
 from models.times import ISO, Clock, iso
 
 _GROUPS = frozenset({"time", "level", "logger", "message", "pid", "request"})
@@ -49,7 +49,7 @@ def _read_with(time_format: str) -> StampReader:
 
 def compile_format(spec: FormatSpec) -> LineFormat:
     """The format that a specification describes; InvalidError says what is wrong with it."""
-    from models.formats.base import read_epoch  # noqa: PLC0415
+    from models.formats.base import read_epoch
 
     named = set(re.findall(r"\(\?P?<(\w+)>", spec.pattern))
     unknown = named - _GROUPS

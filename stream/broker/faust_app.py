@@ -23,7 +23,7 @@ class QuietApp(faust.App):
         """Create nothing: Tocsin keeps no tables, so Faust's data folder would stay empty."""
 
 
-def create_app(group: str, bootstrap: str, **settings: Any) -> faust.App:  # noqa: ANN401 - Faust has a hundred
+def create_app(group: str, bootstrap: str, **settings: Any) -> faust.App:
     """Return an app whose consumer group is ``group``, with commits of our own (``faust_transport.commit``).
 
     Call it inside the running event loop that will serve the app.  ``settings`` are Faust's and win over ours.

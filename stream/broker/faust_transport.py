@@ -20,9 +20,9 @@ import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Final, TypeVar, cast
 
-from aiokafka import AIOKafkaConsumer  # type: ignore[import-untyped]
+from aiokafka import AIOKafkaConsumer
 from aiokafka import errors as kafka
-from aiokafka.structs import OffsetAndMetadata, TopicPartition  # type: ignore[import-untyped]
+from aiokafka.structs import OffsetAndMetadata, TopicPartition
 from faust import App
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP

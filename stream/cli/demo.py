@@ -1,5 +1,7 @@
 """``tocsin demo``: show it all at work."""
 
+from pathlib import Path
+
 import click
 
 
@@ -7,9 +9,9 @@ import click
 @click.option("--minutes", type=click.FloatRange(min=10), default=60.0, show_default=True, help="Simulated minutes.")
 @click.option("--speed", type=click.FloatRange(min=1, max=60), default=40.0, show_default=True, help="Times real time.")
 @click.option("--seed", default=7, show_default=True, help="Another seed gives other lines and faults.")
-@click.option("--bundle", type=click.Path(exists=True), help="Default: the one trained on the simulator.")
+@click.option("--bundle", type=click.Path(exists=True, path_type=Path), help="Default: the shipped one.")
 @click.option("--metrics-port", default=0, show_default=True, help="Serve /metrics there; 0: not at all.")
-def demo(minutes: float, speed: float, seed: int, bundle: str | None, metrics_port: int) -> None:
+def demo(minutes: float, speed: float, seed: int, bundle: Path | None, metrics_port: int) -> None:
     """Show it all at work: embedded broker, simulated cloud with faults, all roles; ends by itself with a table.
 
     \b

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -41,7 +42,7 @@ class DemoOptions:
     seed: int = 7
 
 
-def settings_for(bootstrap: str, bundle: str | None, metrics_port: int) -> Settings:
+def settings_for(bootstrap: str, bundle: Path | None, metrics_port: int) -> Settings:
     """The settings of the demo."""
     return Settings(
         kafka_bootstrap_servers=bootstrap,
@@ -54,7 +55,7 @@ def settings_for(bootstrap: str, bundle: str | None, metrics_port: int) -> Setti
     )
 
 
-async def run_demo(options: DemoOptions, echo: Callable[[str], None], bundle: str | None, metrics_port: int) -> None:
+async def run_demo(options: DemoOptions, echo: Callable[[str], None], bundle: Path | None, metrics_port: int) -> None:
     """Run it, print what is found as it is found, and end with a table of faults against findings."""
     simulator = _simulator()
     start = int(START.timestamp()) * _SECOND
@@ -108,7 +109,7 @@ def _settle(cloud: Cloud) -> None:
     """Give the last windows time to close: the recorded clock goes on while nothing comes."""
     deadline = time.monotonic() + SETTLE_S
     with Backlog(cloud.broker, f"{cloud.topics.prefix}ingest", cloud.topics.logs_raw) as backlog:
-        while time.monotonic() < deadline and sum(backlog.per_partition().values()):
+        while time.monotonic() < deadline and max(backlog.per_partition().values()) > 0:
             time.sleep(0.1)
     while time.monotonic() < deadline and cloud.metrics.open_windows._value.get():  # noqa: SLF001 - no public getter
         time.sleep(0.1)

@@ -96,7 +96,10 @@ def table(found: Sequence[Row], wrong: Sequence[Episode], clock: "TimeText") -> 
         for row in found
     ]
     widths = [max(len(line[i]) for line in (header, *body)) for i in range(len(header))]
-    lines = ["  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in (header, *body)]
+    lines = [
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in (header, *body)
+    ]
     lines.insert(1, "  ".join("-" * width for width in widths))
     hits = sum(row.delay_s is not None for row in found)
     lines += ["", f"{hits} of {len(found)} faults found, {len(wrong)} false alarms"]
@@ -107,5 +110,5 @@ def table(found: Sequence[Row], wrong: Sequence[Episode], clock: "TimeText") -> 
 class TimeText(Protocol):
     """Writes a time in microseconds for people."""
 
-    def __call__(self, micros: int) -> str:
+    def __call__(self, micros: int, /) -> str:
         """Return the text."""

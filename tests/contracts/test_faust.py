@@ -13,7 +13,7 @@ from typing import Any
 
 import faust
 import pytest
-from aiokafka import errors as kafka_errors  # type: ignore[import-untyped]
+from aiokafka import errors as kafka_errors
 from confluent_kafka import TopicPartition
 from faust.streams import Stream
 from faust.types import TP, StreamT
@@ -87,7 +87,7 @@ def worker(broker: Broker, group: str, topic: str) -> Worker:
         async for event in stream.noack().events():
             made.seen[event.message.partition].append(event.message.offset)
 
-    async def on_assigned(_: Any, /, *args: Any, **__: Any) -> None:  # noqa: ANN401 - as Faust types its signals
+    async def on_assigned(_: Any, /, *args: Any, **__: Any) -> None:
         (assigned,) = args
         made.assigned = {part.partition for part in assigned}
 
@@ -301,7 +301,7 @@ def test_a_crash_inside_faust_ends_serve_with_an_error(broker: Broker, topic: st
     ("error", "ends"),
     [(kafka_errors.GroupAuthorizationFailedError("g"), True), (kafka_errors.InvalidRequestError(), False)],
 )
-def test_trouble_with_the_group_is_never_silent(  # noqa: PLR0913 - fixtures and cases
+def test_trouble_with_the_group_is_never_silent(
     broker: Broker, topic: str, unique: str, caplog: pytest.LogCaptureFixture, error: Exception, *, ends: bool
 ) -> None:
     """What aiokafka keeps for its unused public call is logged and tried again; a denied group ends serve."""
@@ -310,8 +310,8 @@ def test_trouble_with_the_group_is_never_silent(  # noqa: PLR0913 - fixtures and
         await see_all(made)
         consumer = made.app.consumer
         assert isinstance(consumer, faust_transport.CommittingConsumer)
-        coordinator = consumer._thread._ensure_consumer()._coordinator  # noqa: SLF001 - where aiokafka keeps it
-        coordinator._pending_exception = error  # noqa: SLF001
+        coordinator = consumer._thread._ensure_consumer()._coordinator
+        coordinator._pending_exception = error
         await made.wait_for(lambda _: "joining again" in caplog.text)
         if not ends:
             assert await faust_transport.commit(made.app, {TP(topic, 0): (1, "")}) == {TP(topic, 0)}

@@ -120,17 +120,25 @@ def lines(count: int, tenants: int) -> Iterator[tuple[str, bytes]]:
 def expected_windows(path: Path, bundle: Path, environment: dict[str, str]) -> dict[str, float]:
     """Score the file without Kafka: window id → score."""
     out = path.with_suffix(".windows")
-    command = [str(Path(sys.executable).parent / "tocsin"), "score", str(path), "--bundle", str(bundle), "--out", str(out)]
+    command = [
+        str(Path(sys.executable).parent / "tocsin"),
+        "score",
+        str(path),
+        "--bundle",
+        str(bundle),
+        "--out",
+        str(out),
+    ]
     subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
     with out.open("rb") as file:
         return {window["id"]: window["score"] for window in map(orjson.loads, file)}
 
 
-def chaos(  # noqa: PLR0913 - a scenario has many sides
+def chaos(
     bootstrap: str, folder: Path, bundle: Path, count: int, kills: int, tenants: int, rate: float, seed: int
 ) -> Outcome:
     """Run it on the broker at ``bootstrap``; ``rate`` is in lines a second."""
-    rng = random.Random(seed)  # noqa: S311 - moments to kill, no secrets
+    rng = random.Random(seed)
     prefix = f"chaos-{seed}-{os.getpid()}."
     environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | {
         "TOCSIN_KAFKA_BOOTSTRAP_SERVERS": bootstrap,
@@ -163,7 +171,7 @@ def chaos(  # noqa: PLR0913 - a scenario has many sides
     return outcome
 
 
-def _stream(  # noqa: PLR0913
+def _stream(
     bootstrap: str,
     prefix: str,
     path: Path,

@@ -98,7 +98,8 @@ def test_rows_of_a_key_keep_the_order_of_the_lines() -> None:
 
 def test_split_frame_loses_and_doubles_nothing() -> None:
     """Every row lands in exactly one partition, all rows of a key in the same, with every raw span."""
-    frame = keyed(*[{"request": f"req-{i % 7}", "host": f"h{i % 3}"} for i in range(50)])
+    rows: list[dict[str, object]] = [{"request": f"req-{i % 7}", "host": f"h{i % 3}"} for i in range(50)]
+    frame = keyed(*rows)
     cut = split_frame(frame, 4)
     assert sum(len(part.rows) for part in cut.values()) == len(frame.rows)
     seen: dict[str, int] = {}

@@ -4,13 +4,11 @@ import zlib
 from collections import defaultdict
 from dataclasses import dataclass
 
-import numpy as np
 import polars as pl
-import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.errors import InvalidError
+from models.keytable import SECOND
 from models.records import (
     KEY_SCHEMA,
     NO_TIME,
@@ -22,7 +20,7 @@ from models.records import (
     RowFlag,
     WindowBatch,
 )
-from models.windows import SECOND, WindowConfig, WindowStore
+from models.windows import WindowConfig, WindowStore
 
 CONFIG = WindowConfig(session_events=5, step_events=6)
 EPOCH = 1_700_000_000
@@ -40,6 +38,7 @@ class Row:
 
     @property
     def time(self) -> int:
+        """Microseconds since the epoch."""
         return round((EPOCH + self.at) * SECOND)
 
 

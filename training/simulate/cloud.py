@@ -125,7 +125,7 @@ class Cloud:
 
     def __init__(self, scenario: Scenario) -> None:
         # Not for secrets: a reproducible stream is the point.
-        rng = Random(scenario.seed)  # noqa: S311
+        rng = Random(scenario.seed)
         self.scenario = scenario
         self.debug = scenario.debug
         self.engine = engine = Engine(scenario.first)

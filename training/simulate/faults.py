@@ -63,7 +63,7 @@ def plan_faults(
     """One fault of each of ``kinds`` (which may repeat), in random order, spread evenly with quiet time between."""
     if not kinds:
         return ()
-    rng = Random(seed)  # noqa: S311 - reproducible, not secret
+    rng = Random(seed)
     order = list(kinds)
     rng.shuffle(order)
     quiet = min(QUIET_S, duration_s / 8)
@@ -95,7 +95,7 @@ def start_faults(cloud: Cloud) -> None:
 
 
 def _own_steps(cloud: Cloud, file: LogFile, fault: Fault) -> Steps | None:
-    rng = Random(f"{fault.kind} {fault.service} {fault.start}")  # noqa: S311 - reproducible, not secret
+    rng = Random(f"{fault.kind} {fault.service} {fault.start}")
     match fault.kind:
         case FaultKind.ERROR_BURST:
             return _errors(cloud, file, fault, rng)

@@ -51,7 +51,7 @@ NOBODY: Final = "- - - - - -"
 def fork(rng: Random) -> Random:
     """Random numbers for a process that this one starts: what one process draws never moves another's numbers."""
     # Not for secrets: a reproducible stream is the point.
-    return Random(rng.getrandbits(64))  # noqa: S311
+    return Random(rng.getrandbits(64))
 
 
 def owner_text(user: str, project: str) -> str:

@@ -124,7 +124,7 @@ def _lifecycle(cloud: Cloud, instance: Instance, event: str, rng: Random) -> Non
 
 
 def lifecycle(cloud: Cloud, instance: Instance, event: str, rng: Random) -> None:
-    """libvirt tells nova-compute what became of a guest."""
+    """Libvirt tells nova-compute what became of a guest."""
     _lifecycle(cloud, instance, event, rng)
 
 

@@ -106,7 +106,7 @@ def usage_audit(cloud: Cloud, compute: Compute, rng: Random) -> Steps:
 
 
 def flush_tokens(cloud: Cloud, rng: Random) -> Steps:
-    """keystone forgets old tokens and counts its keys."""
+    """Keystone forgets old tokens and counts its keys."""
     file = cloud.keystone
     while True:
         text = f"Total expired tokens removed: {rng.randrange(40, 900)}"

@@ -41,7 +41,7 @@ def test_what_the_library_calls_fatal_or_retriable_wins_over_the_map() -> None:
 @pytest.mark.parametrize(
     ("raised", "expected"),
     [
-        (KafkaException(KafkaError(KafkaError._ALL_BROKERS_DOWN)), TransientError),  # noqa: SLF001 - its public name
+        (KafkaException(KafkaError(KafkaError._ALL_BROKERS_DOWN)), TransientError),
         (KafkaException(KafkaError(KafkaError.MSG_SIZE_TOO_LARGE)), InvalidError),
         (KafkaException(KafkaError(KafkaError.TOPIC_AUTHORIZATION_FAILED)), FatalError),
         (KafkaException("no KafkaError inside"), FatalError),

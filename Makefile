@@ -1,0 +1,52 @@
+# Every target sets itself up.  What it needs beside Python 3.11 or 3.12 and make, it says.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+
+PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
+	command -v $$p >/dev/null 2>&1 && $$p -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] < (3, 13))' \
+	&& { echo $$p; break; }; done)
+UV := $(shell command -v uv 2>/dev/null || echo .cache/uv/bin/uv)
+DEMO := .cache/demo
+
+.PHONY: help demo test lint bench bundle chaos
+
+help:  ## show this list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+
+.cache/uv/bin/uv:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is missing: install it (apt install python3), then try again" >&2; exit 2; }
+	@$(PYTHON) -m venv .cache/uv || { echo "the venv module is missing: apt install python3-venv, then try again" >&2; exit 2; }
+	@.cache/uv/bin/pip install --quiet --disable-pip-version-check uv
+
+.PHONY: python
+python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or 3.12 is missing: install it (apt install python3), then try again" >&2; exit 2; }
+
+.PHONY: env
+env: python $(UV)
+	@$(UV) sync --quiet --frozen --python $(PYTHON) --extra train --group dev
+
+demo: python $(UV)  ## the main job on an embedded broker, with simulated faults; two minutes, no service to start
+	@UV_PROJECT_ENVIRONMENT=$(DEMO) $(UV) sync --quiet --frozen --python $(PYTHON) --no-default-groups
+	@$(DEMO)/bin/tocsin demo
+
+test: env lint  ## lint, types, and all tests with branch coverage
+	@command -v java >/dev/null 2>&1 && command -v mvn >/dev/null 2>&1 || \
+	echo "java and mvn are missing: tests on a real Apache Kafka are skipped (apt install openjdk-17-jre-headless maven)" >&2
+	@.venv/bin/python -m pytest --cov --cov-report=term:skip-covered --cov-report=xml -q
+
+lint: env  ## ruff and mypy
+	@.venv/bin/ruff check
+	@.venv/bin/ruff format --check
+	@.venv/bin/mypy
+
+bench: env  ## benchmarks; each prints ratios, medians and spread
+	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; .venv/bin/python -m $$(echo $${bench%.py} | tr / .); done
+
+bundle: env  ## remake the bundle that the demo runs on: a simulated day, then training (minutes)
+	@.venv/bin/tocsin simulate --hours 24 --start 2026-03-02T00:00:00Z --seed 1 --out .cache/quiet-day.jsonl
+	@.venv/bin/tocsin train .cache/quiet-day.jsonl --out stream/demo_bundle --seed 1
+
+chaos: env  ## a million lines on Apache Kafka while workers are killed 20 times (ten minutes)
+	@.venv/bin/python -m tests.faults.chaos
