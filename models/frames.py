@@ -1,12 +1,14 @@
 """The wire form of an EventFrame, as it stands on ``logs.events``.
 
-A message is ``TCF1``, the length of a JSON header (4 bytes, big endian), the header, the length of the key table, and
-two Arrow IPC streams: keys and rows (columns as in ``models.records``).  The producer compresses, so they are plain.
+A message is ``TCF1``, the CRC-32 of what follows, the length of a JSON header (all 4 bytes, big endian), the header, the
+length of the key table, and two Arrow IPC streams: keys and rows (columns as in ``models.records``).  The producer
+compresses, so they are plain.
 The header names the schema version, the template table that the ids refer to, and the stretches of raw partitions.
 """
 
 import io
 import struct
+import zlib
 from collections.abc import Mapping
 from typing import Final
 
@@ -31,32 +33,31 @@ def encode(frame: EventFrame, templates: str) -> bytes:
         }
     )
     keys = _ipc(frame.keys)
-    return b"".join(
-        (MAGIC, struct.pack(">I", len(header)), header, struct.pack(">I", len(keys)), keys, _ipc(frame.rows))
-    )
+    body = b"".join((struct.pack(">I", len(header)), header, struct.pack(">I", len(keys)), keys, _ipc(frame.rows)))
+    return MAGIC + struct.pack(">I", zlib.crc32(body)) + body
 
 
 def decode(message: bytes) -> tuple[EventFrame, str]:
     """Bytes → frame and the version of its template table.
 
     Raises:
-        InvalidError: the bytes are no frame of this version.
+        InvalidError: the bytes are no frame of this version, or damaged.
     """
-    try:
-        if message[:4] != MAGIC:
-            raise InvalidError(f"no event frame: it begins with {message[:4]!r}, not {MAGIC!r}")
-        (size,) = struct.unpack_from(">I", message, 4)
-        header = orjson.loads(message[8 : 8 + size])
-        if header["schema"] != SCHEMA:
-            raise InvalidError(f"event frame of schema {header['schema']!r}; this version reads {SCHEMA!r}")
-        (key_size,) = struct.unpack_from(">I", message, 8 + size)
-        start = 12 + size
-        keys = _read(message[start : start + key_size], KEY_SCHEMA)
-        rows = _read(message[start + key_size :], ROW_SCHEMA)
-        raw = {int(p): RawSpan(*span) for p, span in header["raw"].items()}
-        return EventFrame(keys, rows, raw), str(header["templates"])
-    except (struct.error, orjson.JSONDecodeError, KeyError, TypeError, ValueError, pl.exceptions.PolarsError) as error:
-        raise InvalidError(f"damaged event frame of {len(message)} bytes: {error}") from error
+    if message[:4] != MAGIC:
+        raise InvalidError(f"no event frame: it begins with {message[:4]!r}, not {MAGIC!r}")
+    body = message[8:]
+    if message[4:8] != struct.pack(">I", zlib.crc32(body)):
+        raise InvalidError(f"damaged event frame of {len(message)} bytes: its checksum does not fit")
+    (size,) = struct.unpack_from(">I", body)
+    header = orjson.loads(body[4 : 4 + size])
+    if header["schema"] != SCHEMA:
+        raise InvalidError(f"event frame of schema {header['schema']!r}; this version reads {SCHEMA!r}")
+    (key_size,) = struct.unpack_from(">I", body, 4 + size)
+    start = 8 + size
+    keys = _read(body[start : start + key_size], KEY_SCHEMA)
+    rows = _read(body[start + key_size :], ROW_SCHEMA)
+    raw = {int(p): RawSpan(*span) for p, span in header["raw"].items()}
+    return EventFrame(keys, rows, raw), str(header["templates"])
 
 
 def _ipc(table: pl.DataFrame) -> bytes:

@@ -1,7 +1,5 @@
 """The wire form of frames."""
 
-import numpy as np
-import polars as pl
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -37,14 +35,10 @@ def test_other_bytes_are_refused(data: bytes) -> None:
         frames.decode(data)
 
 
-@given(st.integers(0, 2000), st.integers(0, 255))
-def test_damaged_frame_is_refused_or_still_a_frame(place: int, byte: int) -> None:
-    """A flipped byte gives an InvalidError or a frame with the right columns."""
+@given(st.integers(0, 4000), st.integers(1, 255))
+def test_a_damaged_frame_is_refused(place: int, change: int) -> None:
+    """A changed byte, wherever it is, never passes for a frame."""
     message = bytearray(frames.encode(keyed({"request": "req-a"}), "v1"))
-    message[place % len(message)] = byte
-    try:
-        frame, _ = frames.decode(bytes(message))
-    except InvalidError:
-        return
-    assert frame.rows["key"].dtype == pl.UInt32
-    assert frame.rows["values"].to_numpy().dtype == np.float32
+    message[place % len(message)] ^= change
+    with pytest.raises(InvalidError):
+        frames.decode(bytes(message))
