@@ -1,7 +1,7 @@
 """The wire form of an EventFrame, as it stands on ``logs.events``.
 
-A message is ``TCF1``, the CRC-32 of what follows, the length of a JSON header (all 4 bytes, big endian), the header, the
-length of the key table, and two Arrow IPC streams: keys and rows (columns as in ``models.records``).  The producer
+A message is ``TCF1``, the CRC-32 of what follows, the length of a JSON header (all 4 bytes, big endian), the header,
+the length of the key table, and two Arrow IPC streams: keys and rows (columns as in ``models.records``).  The producer
 compresses, so they are plain.
 The header names the schema version, the template table that the ids refer to, and the stretches of raw partitions.
 """
