@@ -1,0 +1,22 @@
+# The serving image: no TensorFlow, no torch.
+FROM python:3.11-slim-bookworm AS build
+RUN pip install --no-cache-dir uv
+WORKDIR /src
+COPY pyproject.toml uv.lock README.md LICENSE ./
+ENV UV_PROJECT_ENVIRONMENT=/opt/tocsin UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy
+RUN uv sync --frozen --no-default-groups --no-install-project
+COPY models models
+COPY training training
+COPY index index
+COPY alerts alerts
+COPY stream stream
+RUN uv sync --frozen --no-default-groups --no-editable
+
+FROM python:3.11-slim-bookworm
+RUN useradd --system --uid 10001 tocsin
+COPY --from=build /opt/tocsin /opt/tocsin
+ENV PATH=/opt/tocsin/bin:$PATH PYTHONUNBUFFERED=1
+USER tocsin
+EXPOSE 9464
+ENTRYPOINT ["tocsin"]
+CMD ["run"]
