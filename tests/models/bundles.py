@@ -75,7 +75,6 @@ def network(tokens: int, seed: int = 1) -> bytes:
     def whole(name: str, values: list[int]) -> TensorProto:
         return numpy_helper.from_array(np.array(values, np.int64), name)
 
-    pair = build(windows([Window((UNSEEN,))]), Vocabulary([]))[0].targets.ndim > 2
     nodes = [
         helper.make_node("Gather", ["inputs", "first"], ["token"], axis=2),
         helper.make_node("Gather", ["table", "token"], ["x"], axis=0),
