@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.detectors.lstm import NEW_SURPRISE, LstmDetector
+from models.detectors.lstm import COMMON, NEW_SURPRISE, LstmDetector, reduce
 from models.records import KeyKind, Pointer, WindowBatch
 from models.scorer import Scorer
 from tests.models.bundles import TEMPLATES, UNSEEN, Window, bundle, windows
@@ -78,12 +78,14 @@ def test_an_event_is_scored_behind_its_context_and_no_more() -> None:
 
 
 def test_a_session_is_judged_by_its_end_too() -> None:
-    """The same events score higher as a session whose end surprises than as a source, which has no end."""
-    detector = LstmDetector(BUNDLE.onnx, BUNDLE.vocabulary)
-    rows = tuple(TEMPLATES[:3])
-    session, source = (Window(rows, key="req-1", kind=kind) for kind in (KeyKind.SESSION, KeyKind.SOURCE))
-    raw = detector.score(windows([session, source])).raw
-    assert raw[0] > raw[1]
+    """The end of a session adds what it surprises above what is common; a source has no end."""
+    session, source = (Window(tuple(TEMPLATES[:1]), key="x", kind=kind) for kind in (KeyKind.SESSION, KeyKind.SOURCE))
+    batch = windows([session, source])
+    silent = np.zeros(len(batch.time), np.float32)
+    raw = reduce(batch, silent, np.array([10.0, 10.0], np.float32))
+    assert raw.tolist() == [10.0 - COMMON[5], 0.0]
+    ends = LstmDetector(BUNDLE.onnx, BUNDLE.vocabulary).score(windows([session])).raw
+    assert ends[0] > 0
 
 
 def test_an_unseen_template_is_at_least_as_surprising_as_said() -> None:
@@ -105,7 +107,7 @@ def test_what_fires_is_what_the_budget_allows(budget: float) -> None:
     chosen = [Window((UNSEEN,) * n + (TEMPLATES[0],) * 3) for n in range(8)]
     decided = Scorer(BUNDLE, budget).decide(windows(chosen))
     assert decided.fired.tolist() == (10.0**-decided.score <= budget * (1 + 1e-6)).tolist()
-    assert len(set(decided.fired.tolist())) == 2 or budget != 1.0
+    assert any(decided.fired) or budget < 100.0
 
 
 def test_a_verdict_points_to_the_most_surprising_lines() -> None:
