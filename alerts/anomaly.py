@@ -48,8 +48,8 @@ def _services(record: dict[str, Any]) -> tuple[str, ...]:
     if record["kind"] == "session":
         return (SESSIONS,)
     key = _text(record["key"])
-    # The key of a source is host/service, or the service alone.
-    return (key.rpartition("/")[2] or key,)
+    # The key of a source is service@host, or the service alone.
+    return (key.partition("@")[0] or key,)
 
 
 def _text(value: Any) -> str:

@@ -117,11 +117,13 @@ def closable_sessions(  # noqa: PLR0913 - one array a property of the rows
     )
 
 
-def window_batch(pool: RowPool, rows: I64, closed: Closed, kind: int, idents: list[str]) -> WindowBatch:
+def window_batch(  # noqa: PLR0913 - one array a property of the windows
+    pool: RowPool, rows: I64, closed: Closed, kind: int, idents: list[str], whole: BOOL
+) -> WindowBatch:
     """Copy the rows of closed windows out of the pool.
 
     ``rows`` are the sorted row numbers that ``closed`` speaks of; ``idents`` the identities of the owners,
-    ``tenant␟kind␟key``.
+    ``tenant␟kind␟key``; ``whole`` one per window.
     """
     at = rows[closed.events[ranges(closed.low, closed.high)]]
     names = [idents[i].split("\x1f", 2) for i in closed.owner.tolist()]
@@ -136,6 +138,7 @@ def window_batch(pool: RowPool, rows: I64, closed: Closed, kind: int, idents: li
         fresh=closed.fresh,
         context=closed.context,
         continuations=closed.continuations,
+        whole=whole,
         time=pool.time[at],
         template=pool.template[at],
         level=pool.level[at],
@@ -152,18 +155,18 @@ def concat(batches: list[WindowBatch]) -> WindowBatch:
     if len(batches) == 1:
         return batches[0]
     if not batches:
-        return window_batch(RowPool(), _NONE, _NOTHING, 0, [])
+        return window_batch(RowPool(), _NONE, _NOTHING, 0, [], _NOTHING.keep)
 
     def join(name: str) -> npt.NDArray[Any]:
         return np.concatenate([getattr(batch, name) for batch in batches])
 
     lengths = np.concatenate([np.diff(batch.splits) for batch in batches])
-    arrays = ("kinds", "start", "end", "fresh", "context", "continuations", "time", "template", "level", "partition")
+    arrays = ("kinds", "start", "end", "fresh", "context", "continuations", "whole", "time", "template", "level")
     return WindowBatch(
         tenants=[tenant for batch in batches for tenant in batch.tenants],
         keys=[key for batch in batches for key in batch.keys],
         splits=splits(lengths),
-        **{name: join(name) for name in (*arrays, "offset", "values", "surprise", "row_ids")},
+        **{name: join(name) for name in (*arrays, "partition", "offset", "values", "surprise", "row_ids")},
     )
 
 

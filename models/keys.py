@@ -1,8 +1,9 @@
-"""Which windows an event belongs to: its source, its requests, and the things that it is about.
+"""Which windows an event belongs to: its source, its tenant's source of everything, its requests, what it is about.
 
-Every event has a source key.  Session keys come from the record (``trace_id``), the header (request ids, instance) and
-the text of the line (rules).  A key of a session is a speaking string: the trace id as it is, ``req-…`` as it is, and
-``instance:<uuid>``, ``volume:<uuid>``, ``port:<uuid>`` for things.
+Every event has a source key, ``service@host``, and that of all sources of its tenant.  Session keys come from the
+record (``trace_id``), the header (request ids, instance) and the text of the line (rules).  A key of a session is a
+speaking string: the trace id as it is, ``req-…`` as it is, and ``instance:<uuid>``, ``volume:<uuid>``, ``port:<uuid>``
+for things.
 """
 
 import zlib
@@ -14,7 +15,19 @@ import numpy as np
 import polars as pl
 
 from models.errors import InvalidError
-from models.records import F32, I64, ROW_SCHEMA, U64, VALUES, EventFrame, KeyKind, RawSpan, RowFlag
+from models.records import (
+    EVERYTHING,
+    F32,
+    HOST_MARK,
+    I64,
+    ROW_SCHEMA,
+    U64,
+    VALUES,
+    EventFrame,
+    KeyKind,
+    RawSpan,
+    RowFlag,
+)
 
 _UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 
@@ -36,11 +49,13 @@ class KeyRules:
     """How session keys are found in the text of a line.
 
     ``entity`` is a regular expression with two groups, noun and id (Rust syntax, no look-around; "" switches it off);
-    ``nouns`` maps the noun, in lower case, to the prefix of the key.
+    ``nouns`` maps the noun, in lower case, to the prefix of the key.  ``everything`` adds the source that holds all
+    lines of a tenant.
     """
 
     entity: str = DEFAULT_ENTITY
     nouns: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_NOUNS))
+    everything: bool = True
 
     def __post_init__(self) -> None:
         """Refuse a pattern that cannot be compiled or has not two groups."""
@@ -57,7 +72,8 @@ class KeyRules:
 
 
 def _source_key() -> pl.Expr:
-    return pl.when(pl.col("host") == "").then(pl.col("service")).otherwise(pl.col("host") + "/" + pl.col("service"))
+    host = pl.col("host")
+    return pl.when(host == "").then(pl.col("service")).otherwise(pl.col("service") + HOST_MARK + host)
 
 
 def _entity_keys(lines: pl.DataFrame, rules: KeyRules) -> pl.DataFrame:
@@ -91,9 +107,10 @@ def _key_columns(lines: pl.DataFrame, rules: KeyRules) -> list[tuple[KeyKind, pl
                 same = (column == other).fill_null(value=False)
                 if same.any():
                     columns[i] = columns[i].set(same, None)
-    return [(KeyKind.SOURCE, lines.select(_source_key().alias("source"))["source"])] + [
-        (KeyKind.SESSION, column) for column in columns
-    ]
+    sources = [lines.select(_source_key().alias("source"))["source"]]
+    if rules.everything:
+        sources.append(pl.repeat(EVERYTHING, len(lines), dtype=pl.String, eager=True))
+    return [(KeyKind.SOURCE, column) for column in sources] + [(KeyKind.SESSION, column) for column in columns]
 
 
 def key_events(

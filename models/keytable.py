@@ -9,8 +9,8 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from models.ragged import group_starts
-from models.records import BOOL, I64, NO_TIME, KeyKind
+from models.ragged import group_starts, group_stops
+from models.records import BOOL, EVERYTHING, I64, NO_TIME, KeyKind
 from models.rowpool import NONE
 
 SECOND: Final = 1_000_000
@@ -31,6 +31,9 @@ _FRESH: Final = {
     "done": NEVER,
     "cell": NEVER,
     "filled": 0,
+    "born": FOREVER,
+    "torn": NEVER,
+    "slack": 0,
 }
 """The arrays of the table and what a new key starts with."""
 
@@ -38,8 +41,11 @@ _FRESH: Final = {
 class KeyTable:
     """Arrays over slots; see the module's text for the words."""
 
-    def __init__(self, age: int) -> None:
+    def __init__(self, age: int, lateness: int, shared_lateness: int) -> None:
+        """All in microseconds; ``shared_lateness`` is that of a tenant's source of everything."""
         self._age = age
+        self._lateness = lateness
+        self._shared_lateness = shared_lateness
         self._slot_of: dict[str, int] = {}
         self._ident: list[str] = []
         self._free: list[int] = []
@@ -58,6 +64,9 @@ class KeyTable:
         self.done: I64 = none  # sources: last grid step that was closed
         self.cell: I64 = np.zeros((0, 2), np.int64)  # the key's two newest grid cells
         self.filled: I64 = np.zeros((0, 2), np.int64)  # and how many rows each got
+        self.born: I64 = np.zeros((0, 3), np.int64)  # first event of this era and of the two before
+        self.torn: I64 = none  # newest event time of a row that was dropped
+        self.slack: I64 = none  # how late an event of the key may be
 
     def __len__(self) -> int:
         """Number of keys known."""
@@ -75,6 +84,27 @@ class KeyTable:
         """The keys' times."""
         out: I64 = np.maximum(self.top[slots], self.top_before[slots])
         return out
+
+    def since(self, slots: I64) -> I64:
+        """From when on the keys have been there, as far as three eras tell."""
+        out: I64 = self.born[slots].min(axis=1, initial=FOREVER)
+        return out
+
+    def be_born(self, slots: I64, first: I64, time: I64, again: BOOL) -> I64:
+        """Since when the key of each row (n,) has been there; rows come by slot, groups begin at ``first`` (k,).
+
+        ``again`` (n,) marks rows that come after a long pause, with which a key begins anew.
+        """
+        early = self.born[slots, 0] == FOREVER
+        self.born[slots[early], 0] = time[first[early]]
+        last = np.maximum.accumulate(np.where(again, np.arange(len(time)), -1))
+        group = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(time))))
+        since: I64 = np.where(last >= first[group], time[last], self.since(slots)[group])
+        anew = last[group_stops(first, len(time)) - 1]
+        reborn = anew >= first
+        self.born[slots[reborn]] = FOREVER
+        self.born[slots[reborn], 0] = time[anew[reborn]]
+        return since
 
     def slots(self, keys: pl.DataFrame, codes: I64) -> I64:
         """Slot of each row, ``codes`` (n,) being rows of the key table; keys not known yet get one."""
@@ -99,6 +129,10 @@ class KeyTable:
         last, top = self.era[slots], self.top[slots]
         self.top_before[slots] = np.where(last == era, self.top_before[slots], np.where(last == era - 1, top, NEVER))
         self.top[slots] = np.where(last == era, top, NEVER)
+        for passed in np.unique(np.minimum(era - last[last < era], self.born.shape[1])).tolist():
+            moved = slots[np.minimum(era - last, self.born.shape[1]) == passed]
+            self.born[moved, passed:] = self.born[moved, : self.born.shape[1] - passed]
+            self.born[moved, :passed] = FOREVER
         self.era[slots] = era
 
     def set_timers(self, slots: I64) -> None:
@@ -178,6 +212,8 @@ class KeyTable:
         self.kind[at] = kind.to_numpy()
         shift = hashes.to_numpy().astype(np.int64) * SECOND % self._age
         self.shift[at] = np.where(self.kind[at] == KeyKind.SESSION, shift, 0)
+        shared = SEPARATOR + EVERYTHING
+        self.slack[at] = [self._shared_lateness if name.endswith(shared) else self._lateness for name in names]
         return at
 
     def _grow(self) -> None:

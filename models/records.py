@@ -24,6 +24,12 @@ F64: TypeAlias = npt.NDArray[np.float64]
 NO_TIME: Final = -1
 """Stands for "unknown" wherever a time is an ``int64``."""
 
+EVERYTHING: Final = "*"
+"""Key of the source that holds every line of a tenant: what one service does is judged beside what the others do."""
+
+HOST_MARK: Final = "@"
+"""Stands between service and host in the key of a source."""
+
 VALUES: Final = 4
 """Numeric values kept per event: the first four numbers that the masks cut out of its line."""
 
@@ -51,6 +57,9 @@ class RowFlag(IntEnum):
 
     CONTINUATION = 1
     """A line that belongs to the record before it: it adds to its window's lines, not to its sequence."""
+
+    SETTLED = 2
+    """Set in a window store: the row's key has been there long enough to say what is usual."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +186,9 @@ class WindowBatch:
     rows before these (the step before; 0 for a session) may serve a sequence scorer as context, and no others, so that
     an event's surprise is the same in every run.  ``continuations[i]`` counts continuation lines, which are no rows.
 
+    ``whole[i]`` says that counts in the window mean something: no row of its time was dropped (late, overflow), and a
+    source has been there for nearly two lengths of a window.
+
     ``surprise`` (float32, one per row) is NaN for fresh rows until a sequence scorer fills it, and what was filled in
     before for the others.  ``row_ids`` name the rows in the store: the same row has the same id in every window of the
     batch.
@@ -191,6 +203,7 @@ class WindowBatch:
     fresh: I64
     context: I64
     continuations: I64
+    whole: BOOL
     time: I64
     template: U64
     level: U8

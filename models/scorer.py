@@ -86,7 +86,7 @@ class Scorer:
             none = np.zeros(0)
             return Decisions(windows, none, none, none > 0, {}, np.zeros(0, np.float32))
         scored = self._detector.score(windows)
-        log_rate = self._calibration.false_alarms(kind_numbers(windows), scored.raw)
+        log_rate = self._calibration.false_alarms(kind_numbers(windows), np.nan_to_num(scored.raw))
         score = np.round(-log_rate, _DIGITS) + 0.0
         importance = np.round(1.0 / (1.0 + 10.0 ** -np.clip(score + self._log_budget, -300, 300)), _DIGITS)
         surprise = scored.surprise if scored.surprise is not None else windows.surprise

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.ragged import ranges
-from models.records import I32, I64, KeyKind, WindowBatch
+from models.records import EVERYTHING, I32, I64, KeyKind, WindowBatch
 from models.vocabulary import END, PAD, START, Vocabulary
 
 CONTEXT: Final = 12
@@ -24,11 +24,15 @@ GAPS: Final = 12
 """Number of buckets for the time between events."""
 
 KINDS: Final = 6
+"""Number of kinds that are sequences."""
+
 LEVELS: Final = 6
 
 _SECOND: Final = 1e6
 _SESSION_KINDS: Final = (("req-", 1), ("instance:", 2), ("volume:", 3), ("port:", 4))
 _OTHER_SESSION: Final = 5
+SHARED: Final = 6
+"""Windows over all sources of a tenant: how their lines interleave is chance, so they are no sequence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,16 +53,16 @@ class Sequences:
 
 
 def kind_numbers(windows: WindowBatch) -> I32:
-    """Kind of sequence per window: 0 source, 1 request, 2 instance, 3 volume, 4 port, 5 any other session."""
+    """Kind of each window: 0 source, 1 request, 2 instance, 3 volume, 4 port, 5 any other session, 6 everything."""
     return np.array(
         [kind_number(kind, key) for kind, key in zip(windows.kinds.tolist(), windows.keys, strict=True)], np.int32
     )
 
 
 def kind_number(kind: int, key: str) -> int:
-    """Kind of one window's sequence."""
+    """Kind of one window."""
     if kind == KeyKind.SOURCE:
-        return 0
+        return SHARED if key == EVERYTHING else 0
     return next((number for prefix, number in _SESSION_KINDS if key.startswith(prefix)), _OTHER_SESSION)
 
 
@@ -70,7 +74,7 @@ def gap_bucket(gap: I64) -> I32:
 
 
 def build(windows: WindowBatch, vocabulary: Vocabulary) -> list[Sequences]:
-    """All chunks of a batch, grouped by padded length; windows without fresh rows have none."""
+    """All chunks of a batch, grouped by padded length; windows without fresh rows and those of everything have none."""
     if not len(windows):
         return []
     stream = _stream(windows, vocabulary)
@@ -100,10 +104,11 @@ class _Stream:
 
 
 def _stream(windows: WindowBatch, vocabulary: Vocabulary) -> _Stream:
-    n = len(windows)
     session = windows.kinds == KeyKind.SESSION
-    context = np.minimum(windows.context, CONTEXT)
-    used = context + windows.fresh
+    kind = kind_numbers(windows)
+    new = np.where(kind == SHARED, 0, windows.fresh)
+    context = np.where(kind == SHARED, 0, np.minimum(windows.context, CONTEXT))
+    used = context + new
     size = 1 + used + session
     stop = np.cumsum(size)
     begin = stop - size
@@ -122,11 +127,11 @@ def _stream(windows: WindowBatch, vocabulary: Vocabulary) -> _Stream:
     if len(elapsed):
         elapsed[0] = 0
     gap[at] = gap_bucket(elapsed)
-    fresh = ranges(windows.splits[1:] - windows.fresh, windows.splits[1:])
+    fresh = ranges(windows.splits[1:] - new, windows.splits[1:])
     position[ranges(begin + 1 + context, begin + 1 + used)] = fresh
     token[stop[session] - 1] = END
     position[stop[session] - 1] = len(windows.time) + np.flatnonzero(session)
-    return _Stream(token, gap, level, position, begin, begin + 1 + context, stop, kind_numbers(windows)[:n])
+    return _Stream(token, gap, level, position, begin, begin + 1 + context, stop, kind)
 
 
 @dataclass(frozen=True, slots=True)

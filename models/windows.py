@@ -28,13 +28,15 @@ from models.emit import closable_sessions, closable_steps, concat, window_batch
 from models.errors import InvalidError
 from models.keytable import FOREVER, NEVER, SECOND, KeyTable
 from models.ragged import group_starts, running_max_before
-from models.records import F32, I64, NO_TIME, VALUES, EventFrame, KeyKind, RowFlag, WindowBatch
+from models.records import BOOL, F32, I64, NO_TIME, VALUES, EventFrame, KeyKind, RowFlag, WindowBatch
 from models.rowpool import NONE, RowPool, Rows
 
 
 @dataclass(frozen=True, slots=True)
 class WindowConfig:
-    """Lengths of windows; all in seconds except ``session_events`` and ``step_events`` (rows).
+    """Lengths of windows; ``shared_lateness`` is that of a tenant's source of everything, to which every shipper adds.
+
+    All in seconds except ``session_events`` and ``step_events`` (rows).
 
     ``step_events`` caps the rows that one step of a source may keep, ``session_events`` those of a session within one
     ``age``; what is above is counted as overflow.
@@ -43,6 +45,7 @@ class WindowConfig:
     length: float = 60.0
     step: float = 15.0
     lateness: float = 2.0
+    shared_lateness: float = 5.0
     gap: float = 60.0
     age: float = 600.0
     idle: float = 60.0
@@ -57,10 +60,9 @@ class WindowConfig:
             raise InvalidError(f"length ({self.length} s) must be a multiple of step ({self.step} s)")
         if self.forget < self.idle:
             raise InvalidError(f"forget ({self.forget} s) must not be below idle ({self.idle} s)")
-        if self.lateness > min(self.step, self.gap):
-            raise InvalidError(
-                f"lateness ({self.lateness} s) must not exceed step ({self.step} s) or gap ({self.gap} s)"
-            )
+        for name, lateness in (("lateness", self.lateness), ("shared_lateness", self.shared_lateness)):
+            if lateness > min(self.step, self.gap):
+                raise InvalidError(f"{name} ({lateness} s) must not exceed step ({self.step} s) or gap ({self.gap} s)")
 
 
 @dataclass(slots=True)
@@ -98,15 +100,16 @@ class WindowStore:
         self.clock = mark.clock if mark else NO_TIME
         self._step = _micro(config.step)
         self._steps = _micro(config.length) // self._step
-        self._lateness = _micro(config.lateness)
         self._gap = _micro(config.gap)
         self._age = _micro(config.age)
         self._idle = _micro(config.idle)
         self._forget = _micro(config.forget)
         self._jump = _micro(config.jump)
         self._pool = RowPool()
-        self._keys = KeyTable(self._age)
+        self._settled = 2 * _micro(config.length) - self._step
+        self._keys = KeyTable(self._age, _micro(config.lateness), _micro(config.shared_lateness))
         self._raw: dict[int, tuple[int, int]] = dict(mark.raw) if mark else {}
+        self._dropped: list[tuple[I64, I64, I64]] = []  # by the newest frame: slot, time, key's limit at that moment
         self._marks: dict[int, Mark] = {}  # era → state before its first frame
 
     def __len__(self) -> int:
@@ -132,6 +135,7 @@ class WindowStore:
         if clock > self.clock:
             self.clock = min(clock, self.clock + self._jump)
             batches += self._fire_timers()
+        self._settle_drops()
         return concat(batches)
 
     def flush(self) -> WindowBatch:
@@ -179,9 +183,12 @@ class WindowStore:
         self._keys.top[slots] = np.maximum(self._keys.top[slots], np.maximum.reduceat(rows.time, first))
         self._keys.seen[slots] = np.maximum(self._keys.seen[slots], np.maximum.reduceat(seen, first))
         self._keys.set_timers(slots)
-        on_time = rows.time >= before - self._lateness
+        born = self._keys.be_born(slots, first, rows.time, rows.time > before + self._forget)
+        rows.flags[rows.time - born >= self._settled] |= np.uint8(RowFlag.SETTLED)
+        on_time = rows.time >= before - self._keys.slack[rows.slot]
         if not on_time.all():
             self.counts.late += int(len(rows) - on_time.sum())
+            self._drop(rows, before, ~on_time)
             kept = np.flatnonzero(on_time)
             rows, before = rows.take(kept), before[kept]
         cell = self._cells(rows.slot, rows.time)
@@ -190,6 +197,7 @@ class WindowStore:
         fits = self._keys.within_cap(rows.slot, cell, cap)
         if not fits.all():
             self.counts.overflow += int(len(rows) - fits.sum())
+            self._drop(rows, before, ~fits)
             kept = np.flatnonzero(fits)
             rows, before, cell = rows.take(kept), before[kept], cell[kept]
         self.counts.rows += len(rows)
@@ -197,6 +205,27 @@ class WindowStore:
         self._pool.append(rows, self._keys.head)
         np.add.at(self._keys.held, rows.slot, 1)
         return slots
+
+    def _drop(self, rows: Rows, before: I64, dropped: BOOL) -> None:
+        """Note rows of this frame that no window will have."""
+        slot = rows.slot[dropped]
+        self._dropped.append((slot, rows.time[dropped], before[dropped] - self._keys.slack[slot]))
+
+    def _untorn(self, slots: I64, start: I64, end: I64) -> BOOL:
+        """Whether each window (n,) has lost no row by the moment at which it could close.
+
+        A frame may drop rows after that moment, so those of the newest frame are looked at one by one.
+        """
+        untorn: BOOL = self._keys.torn[slots] < start
+        for slot, time, limit in self._dropped:
+            for i in np.flatnonzero(np.isin(slots, slot)).tolist():
+                untorn[i] &= not ((slot == slots[i]) & (time >= start[i]) & (limit < end[i])).any()
+        return untorn
+
+    def _settle_drops(self) -> None:
+        for slot, time, _ in self._dropped:
+            np.maximum.at(self._keys.torn, slot, time)
+        self._dropped.clear()
 
     def _accept(self, frame: EventFrame, offset: int) -> tuple[Rows, I64]:
         """The frame's rows that no earlier frame covered, sorted by slot, and the clock at each."""
@@ -246,7 +275,7 @@ class WindowStore:
         is_source = self._keys.kind[rows.slot] == KeyKind.SOURCE
         cell_end = (cell + 1) * np.where(is_source, self._step, self._age) - self._keys.shift[rows.slot]
         after_gap = ~is_source & (before > NEVER) & (rows.time > before + self._gap)
-        due = np.where(after_gap, np.minimum(before + self._gap, cell_end), cell_end) + self._lateness
+        due = np.where(after_gap, np.minimum(before + self._gap, cell_end), cell_end) + self._keys.slack[rows.slot]
         np.minimum.at(self._keys.due, rows.slot, due)
 
     def _fire_timers(self) -> list[WindowBatch]:
@@ -274,16 +303,20 @@ class WindowStore:
         rows, owner = rows[order], owner[order]
         time = pool.time[rows]
         is_event = (pool.flags[rows] & RowFlag.CONTINUATION) == 0
-        limit = self._keys.time(slots) - self._lateness
+        slack = self._keys.slack[slots]
+        limit = self._keys.time(slots) - slack
         if forced:
             limit = np.maximum(limit, self._closing_limit(slots, kind, owner, time))
-            self._keys.top[slots] = np.maximum(self._keys.top[slots], limit + self._lateness)
+            self._keys.top[slots] = np.maximum(self._keys.top[slots], limit + slack)
         if kind == KeyKind.SOURCE:
             closed = closable_steps(owner, time, is_event, self._keys.done[slots], limit, self._step, self._steps)
             self._keys.done[slots] = np.maximum(self._keys.done[slots], limit // self._step - 1)
         else:
             closed = closable_sessions(owner, time, is_event, self._keys.shift[slots], limit, self._gap, self._age)
-        batch = window_batch(pool, rows, closed, kind, self._keys.idents(slots))
+        whole = self._untorn(slots[closed.owner], closed.start, closed.end)
+        if kind == KeyKind.SOURCE:
+            whole &= (pool.flags[rows[closed.events[closed.high - 1]]] & RowFlag.SETTLED) != 0
+        batch = window_batch(pool, rows, closed, kind, self._keys.idents(slots), whole)
         pool.free(rows[~closed.keep])
         self._relink(slots, rows[closed.keep], owner[closed.keep], kind)
         return batch
@@ -308,7 +341,8 @@ class WindowStore:
         time = self._pool.time[rows]
         if kind == KeyKind.SOURCE:
             step = time // self._step
-            due = np.where(step > self._keys.done[slots[owner]], (step + 1) * self._step + self._lateness, FOREVER)
+            slack = self._keys.slack[slots[owner]]
+            due = np.where(step > self._keys.done[slots[owner]], (step + 1) * self._step + slack, FOREVER)
         else:
             shift = self._keys.shift[slots[owner]]
             due = ((time + shift) // self._age + 1) * self._age - shift
@@ -316,5 +350,5 @@ class WindowStore:
                 (owner[1:] == owner[:-1]) & (time[1:] - time[:-1] > self._gap), time[:-1] + self._gap, FOREVER
             )
             due[:-1] = np.minimum(due[:-1], gap_end)
-            due += self._lateness
+            due += self._keys.slack[slots[owner]]
         np.minimum.at(self._keys.due, slots[owner], due)

@@ -123,6 +123,7 @@ def select(batch: WindowBatch, at: np.ndarray[Any, np.dtype[np.int64]]) -> Windo
         fresh=batch.fresh[at],
         context=batch.context[at],
         continuations=batch.continuations[at],
+        whole=batch.whole[at],
         time=batch.time[rows],
         template=batch.template[rows],
         level=batch.level[rows],

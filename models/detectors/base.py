@@ -8,7 +8,7 @@ from models.records import F32, F64, WindowBatch
 
 @dataclass(frozen=True, slots=True)
 class Scored:
-    """Raw scores of windows, shape (windows,), any scale, higher is more anomalous.
+    """Raw scores of windows, shape (windows,), any scale, higher is more anomalous; NaN where it has no say.
 
     A sequence detector also fills ``surprise`` (rows,): the negative log-likelihood of each event in nats.
     """

@@ -13,13 +13,13 @@ from models.detectors.base import Scored
 from models.errors import InvalidError
 from models.ragged import splits
 from models.records import F32, F64, KeyKind, WindowBatch
-from models.sequences import LENGTHS, Sequences, build, kind_numbers, unique_rows
+from models.sequences import LENGTHS, SHARED, Sequences, build, kind_numbers, unique_rows
 from models.vocabulary import NEW, Vocabulary
 
 NEW_SURPRISE: Final = 12.0
 """Least surprise (nats) of an event whose template training did not see."""
 
-COMMON: Final = np.array([8.0, 8.0, 4.0, 4.0, 4.0, 4.0])
+COMMON: Final = np.array([8.0, 8.0, 4.0, 4.0, 4.0, 4.0, np.inf])
 """Surprise (nats) up to which an event adds nothing, per kind of sequence: chosen among 2, 4, 6 and 8 on labelled runs.
 
 Sources and requests are woven from many tasks and often surprise; the life of one thing seldom does."""
@@ -62,7 +62,9 @@ class LstmDetector:
             scored = sequences.position >= 0
             flat[sequences.position[scored]] = nll[scored]
         surprise = _shared(windows, flat[:rows])
-        return Scored(reduce(windows, surprise, flat[rows:]), surprise)
+        raw = reduce(windows, surprise, flat[rows:])
+        raw[kind_numbers(windows) == SHARED] = np.nan
+        return Scored(raw, surprise)
 
     def surprise(self, sequences: Sequences) -> F32:
         """Negative log-likelihood of each target, shape (n, T), rounded; where nothing is scored it means nothing."""

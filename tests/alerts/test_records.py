@@ -34,7 +34,7 @@ INCIDENT = Incident(
 WINDOW: dict[str, Any] = {
     "id": "w1",
     "tenant": "default",
-    "key": "compute-1/nova-compute",
+    "key": "nova-compute@compute-1",
     "kind": "source",
     "start": "2026-01-01T11:59:00.000Z",
     "end": "2026-01-01T12:00:00.000Z",
@@ -124,7 +124,7 @@ def test_the_summary_says_what_and_since_when() -> None:
     [
         ({}, ("nova-compute",)),
         ({"key": "nova-compute"}, ("nova-compute",)),
-        ({"key": "host/"}, ("host/",)),
+        ({"key": "@host"}, ("@host",)),
         ({"kind": "session", "key": "req-1/x"}, ("sessions",)),
         ({"kind": "session", "services": ["nova-api", "neutron", "nova-api"]}, ("nova-api", "neutron")),
         ({"kind": "session", "services": []}, ("sessions",)),
@@ -142,7 +142,7 @@ def test_what_the_detectors_publish_can_be_grouped() -> None:
         "w1",
         "default",
         "source",
-        "compute-1/nova",
+        "nova@compute-1",
         NOON - 60 * SECOND,
         NOON,
         3,

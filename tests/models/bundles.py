@@ -54,6 +54,7 @@ def windows(chosen: list[Window]) -> WindowBatch:
         fresh=np.array(fresh, np.int64),
         context=np.array([window.context for window in chosen], np.int64),
         continuations=np.zeros(n, np.int64),
+        whole=np.ones(n, np.bool_),
         time=(START + second * SECOND).astype(np.int64),
         template=np.array([t for window in chosen for t in window.templates], np.uint64),
         level=np.full(rows, 2, np.uint8),

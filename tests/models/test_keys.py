@@ -6,7 +6,7 @@ import pytest
 
 from models.errors import InvalidError
 from models.keys import KeyRules, key_events, named_rows, split_frame
-from models.records import LOG_SCHEMA, VALUES, EventFrame, KeyKind, RawSpan, RowFlag
+from models.records import EVERYTHING, LOG_SCHEMA, VALUES, EventFrame, KeyKind, RawSpan, RowFlag
 
 UUID = "6d2f0f7a-0f4e-4c39-9a54-0e1c9d1f2a3b"
 OTHER = "11111111-2222-3333-4444-555555555555"
@@ -39,7 +39,7 @@ def keyed(*rows: dict[str, object], rules: KeyRules | None = None) -> EventFrame
     table = lines(*rows)
     ids = np.arange(1, len(table) + 1, dtype=np.uint64)
     values = np.zeros((len(table), VALUES), np.float32)
-    return key_events(table, ids, values, rules or KeyRules(), {0: RawSpan(0, len(table) - 1, 5)})
+    return key_events(table, ids, values, rules or KeyRules(everything=False), {0: RawSpan(0, len(table) - 1, 5)})
 
 
 def keys_of(frame: EventFrame) -> list[list[tuple[int, str]]]:
@@ -53,7 +53,13 @@ def keys_of(frame: EventFrame) -> list[list[tuple[int, str]]]:
 def test_source_key_names_host_and_service() -> None:
     """A line without ids has one key: its source."""
     frame = keyed({}, {"host": "compute-1", "service": "nova-compute"})
-    assert keys_of(frame) == [[(KeyKind.SOURCE, "nova-api")], [(KeyKind.SOURCE, "compute-1/nova-compute")]]
+    assert keys_of(frame) == [[(KeyKind.SOURCE, "nova-api")], [(KeyKind.SOURCE, "nova-compute@compute-1")]]
+
+
+def test_every_line_belongs_to_its_tenants_source_of_everything() -> None:
+    """By default each line, continuations too, is counted beside the lines of all other services."""
+    frame = keyed({}, {"host": "compute-1", "service": "nova-compute"}, rules=KeyRules())
+    assert [keys[1] for keys in keys_of(frame)] == [(KeyKind.SOURCE, EVERYTHING)] * 2
 
 
 def test_ids_of_header_and_record_become_session_keys() -> None:

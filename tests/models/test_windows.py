@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from models.keytable import SECOND
 from models.records import (
+    EVERYTHING,
     KEY_SCHEMA,
     NO_TIME,
     ROW_SCHEMA,
@@ -83,7 +84,7 @@ def as_set(batch: WindowBatch) -> list[tuple[object, ...]]:
         events = tuple(zip(batch.time[rows].tolist(), batch.offset[rows].tolist(), strict=True))
         key = (batch.tenants[i], int(batch.kinds[i]), batch.keys[i])
         bounds = (int(batch.start[i]), int(batch.end[i]), int(batch.fresh[i]), int(batch.context[i]))
-        out.append((key, *bounds, int(batch.continuations[i]), events))
+        out.append((key, *bounds, int(batch.continuations[i]), bool(batch.whole[i]), events))
     return out
 
 
@@ -92,6 +93,9 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
     kept: dict[tuple[str, int, str], list[Row]] = defaultdict(list)
     top: dict[tuple[str, int, str], int] = {}
     filled: dict[tuple[object, int], int] = defaultdict(int)
+    born: dict[tuple[str, int, str], int] = {}
+    settled: set[Row] = set()
+    lost: dict[tuple[str, int, str], list[tuple[int, int]]] = defaultdict(list)
     step, age, gap = int(config.step * SECOND), int(config.age * SECOND), int(config.gap * SECOND)
 
     def cell(row: Row) -> int:
@@ -100,14 +104,27 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
         return (row.time + key_hash(row.key) * SECOND % age) // age
 
     for row in rows:
-        late = row.time < top.get(row.key, -(2**62)) - config.lateness * SECOND
-        top[row.key] = max(top.get(row.key, -(2**62)), row.time)
-        if late:
+        before = top.get(row.key, -(2**62))
+        lateness = config.shared_lateness if row.key[2] == EVERYTHING else config.lateness
+        limit = int(before - lateness * SECOND)
+        if row.time > before + config.forget * SECOND:
+            born[row.key] = row.time
+        if row.time - born[row.key] >= (2 * config.length - config.step) * SECOND:
+            settled.add(row)
+        top[row.key] = max(before, row.time)
+        if row.time < limit:
+            lost[row.key].append((row.time, limit))
             continue
         cap = config.step_events if row.key[1] == KeyKind.SOURCE else config.session_events
         filled[row.key, cell(row)] += 1
         if filled[row.key, cell(row)] <= cap:
             kept[row.key].append(row)
+        else:
+            lost[row.key].append((row.time, limit))
+
+    def untorn(key: tuple[str, int, str], start: int, end: int) -> bool:
+        return not any(time >= start and limit < end for time, limit in lost[key])
+
     out: list[tuple[object, ...]] = []
     for key, held in kept.items():
         held.sort(key=lambda row: (row.time, row.partition, row.offset))
@@ -120,7 +137,8 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
                 context = sum(row.time // step == pane - 1 for row in events)
                 pairs = tuple((row.time, row.offset) for row in events)
                 start = end - int(config.length * SECOND)
-                out.append((key, start, end, fresh, context, len(inside) - len(events), pairs))
+                whole = untorn(key, start, end) and events[-1] in settled
+                out.append((key, start, end, fresh, context, len(inside) - len(events), whole, pairs))
             continue
         runs: list[list[Row]] = []
         for row in held:
@@ -135,13 +153,14 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
             shift = key_hash(key) * SECOND % age
             end = min(run[-1].time + gap, (cell(run[0]) + 1) * age - shift)
             pairs = tuple((row.time, row.offset) for row in events)
-            out.append((key, events[0].time, end, len(events), 0, len(run) - len(events), pairs))
+            whole = untorn(key, events[0].time, end)
+            out.append((key, events[0].time, end, len(events), 0, len(run) - len(events), whole, pairs))
     return out
 
 
 KEYS = [
     ("t", int(KeyKind.SOURCE), "nova/api"),
-    ("t", int(KeyKind.SOURCE), "nova/compute"),
+    ("t", int(KeyKind.SOURCE), EVERYTHING),
     ("t", int(KeyKind.SESSION), "req-1"),
     ("u", int(KeyKind.SESSION), "req-1"),
     ("t", int(KeyKind.SESSION), "instance:1"),
