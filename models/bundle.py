@@ -1,7 +1,8 @@
 """A bundle: everything that must travel together, in one folder.
 
 ``bundle.json`` names the schema, the windows that the model was trained on, facts of the training, and the SHA-256 of
-each other file: the network (ONNX), the vocabulary, the templates, the masks and the calibration.  A bundle whose parts
+each other file: the network (ONNX), the vocabulary, the templates, the masks, what the other detectors learnt, and the
+calibration.  A bundle whose parts
 do not belong together is refused.
 """
 
@@ -16,16 +17,17 @@ from typing import Any, Final
 
 import orjson
 
-from models.calibrate import Calibration
+from models.companions import Companions
 from models.errors import InvalidError
+from models.fusion import Fusion
 from models.masks import Masks
 from models.templates import TemplateTable
-from models.vocabulary import Vocabulary
+from models.vocabulary import SPECIAL, Vocabulary
 from models.windows import WindowConfig
 
-SCHEMA: Final = "tocsin.bundle/1"
+SCHEMA: Final = "tocsin.bundle/2"
 HEAD: Final = "bundle.json"
-FILES: Final = ("lstm.onnx", "vocabulary.json", "templates.jsonl", "masks.json", "calibration.json")
+FILES: Final = ("lstm.onnx", "vocabulary.json", "templates.jsonl", "masks.json", "companions.npz", "calibration.json")
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,8 @@ class Bundle:
     vocabulary: Vocabulary
     table: TemplateTable
     masks: Masks
-    calibration: Calibration
+    companions: Companions
+    calibration: Fusion
     windows: WindowConfig
     facts: Mapping[str, Any]
     """What is known of the training: seed, counts, time span, versions."""
@@ -54,6 +57,13 @@ class Bundle:
             digest.update(f"{name}:{hashlib.sha256(data).hexdigest()}\n".encode())
         digest.update(_dump(dataclasses.asdict(self.windows)))
         return digest.hexdigest()[:16]
+
+    def template_of(self, token: int) -> str:
+        """Text of the template that a token stands for."""
+        if token < SPECIAL:
+            return "a template never seen in training"
+        number = int(self.vocabulary.ids[token - SPECIAL])
+        return self.table.text(number) or f"template {number:016x}"
 
     def write(self, path: Path) -> None:
         """Write the folder, all or nothing; one that is there is replaced.
@@ -105,7 +115,8 @@ class Bundle:
             vocabulary=Vocabulary.from_json(_json(path / "vocabulary.json", data["vocabulary.json"])),
             table=TemplateTable.from_bytes(data["templates.jsonl"]),
             masks=Masks.from_records(_json(path / "masks.json", data["masks.json"])),
-            calibration=Calibration.from_json(_json(path / "calibration.json", data["calibration.json"])),
+            companions=Companions.from_bytes(data["companions.npz"]),
+            calibration=Fusion.from_json(_json(path / "calibration.json", data["calibration.json"])),
             windows=windows,
             facts=head.get("facts", {}),
         )
@@ -121,6 +132,7 @@ class Bundle:
             "vocabulary.json": _dump(self.vocabulary.to_json()),
             "templates.jsonl": self.table.to_bytes(),
             "masks.json": _dump(self.masks.records()),
+            "companions.npz": self.companions.to_bytes(),
             "calibration.json": _dump(self.calibration.to_json()),
         }
 

@@ -1,12 +1,9 @@
-"""From raw scores to expected false alarms.
+"""From a detector's raw scores to tail probabilities.
 
 Windows of normal logs that training did not see say how often a raw score is reached by chance.  Below the 98 %
 quantile their empirical distribution is used; above it a generalised Pareto tail is fitted to what exceeds it
 (Pickands 1975; for anomaly scores as in Siffer et al., KDD 2017), never shorter than exponential, so that the score
 goes on ranking far beyond anything seen and a small sample does not promise more than it knows.
-
-The number that comes out has one meaning for every kind of window and every tenant: how many windows at least as
-anomalous a tenant would show in a day of normal operation.
 """
 
 from collections.abc import Mapping
@@ -26,9 +23,8 @@ KNOTS: Final = 200
 """Points of the empirical distribution that are kept."""
 
 _MAX_SHAPE: Final = 0.5
-_LEAST_SCALE: Final = 1.0
-_UNKNOWN_SCALE: Final = 4.0
-"""In nats: what one event adds whose template is new."""
+STRONGEST: Final = 50.0
+"""Largest strength of one part, in powers of ten: beyond this, more of the same adds nothing."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +32,7 @@ class Tail:
     """How likely a raw score is reached or passed on normal data, for one kind of window.
 
     ``knots`` are raw scores, ascending, and ``log_p`` the natural logarithms of the probabilities there; above the last
-    knot follows a Pareto tail of ``scale`` and ``shape``.  ``samples`` windows stand behind it; ``per_day`` is how many
-    windows of the kind a tenant has in a day.
+    knot follows a Pareto tail of ``scale`` and ``shape``.  ``samples`` windows stand behind it.
     """
 
     knots: tuple[float, ...]
@@ -45,7 +40,6 @@ class Tail:
     scale: float
     shape: float
     samples: int
-    per_day: float
 
     def log_probability(self, raw: F64) -> F64:
         """Natural logarithm of the tail probability of each raw score (n,); strictly falling where scores rise."""
@@ -57,24 +51,18 @@ class Tail:
 
 @dataclass(frozen=True, slots=True)
 class Calibration:
-    """Tails per kind of sequence (``models.sequences.kind_number``)."""
+    """Tails of one detector per kind of window (``models.sequences.kind_number``)."""
 
     tails: Mapping[int, Tail]
 
-    def false_alarms(self, kinds: I32, raw: F64) -> F64:
-        """log10 of the expected windows a day and tenant that are at least so anomalous, all kinds taken together.
-
-        A kind that calibration never saw is judged by the tail of the kind with the fewest samples.
-        """
-        share = len(self.tails)
-        out = np.empty(len(raw), np.float64)
-        fallback = min(self.tails.values(), key=lambda tail: tail.samples)
-        for kind in np.unique(kinds).tolist():
-            mine = kinds == kind
-            tail = self.tails.get(kind, fallback)
-            log_rate = tail.log_probability(raw[mine]) + np.log(tail.per_day * share)
-            out[mine] = log_rate / np.log(10.0)
-        return out
+    def strength(self, kinds: I32, raw: F64) -> F64:
+        """-log10 of the tail probability of each raw score (n,); 0 where it is NaN or its kind was not calibrated."""
+        out = np.zeros(len(raw))
+        for kind, tail in self.tails.items():
+            mine = np.flatnonzero((kinds == kind) & ~np.isnan(raw))
+            if len(mine):
+                out[mine] = -tail.log_probability(raw[mine]) / np.log(10.0)
+        return np.asarray(np.round(np.clip(out, 0.0, STRONGEST), 6), np.float64)
 
     def to_json(self) -> dict[str, Any]:
         """Plain records."""
@@ -85,7 +73,6 @@ class Calibration:
                 "scale": tail.scale,
                 "shape": tail.shape,
                 "samples": tail.samples,
-                "per_day": tail.per_day,
             }
             for kind, tail in self.tails.items()
         }
@@ -101,21 +88,18 @@ class Calibration:
                     scale=float(tail["scale"]),
                     shape=float(tail["shape"]),
                     samples=int(tail["samples"]),
-                    per_day=float(tail["per_day"]),
                 )
                 for kind, tail in record.items()
             }
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidError(f"damaged calibration: {error!r}; train the bundle again") from error
-        if not tails:
-            raise InvalidError("the calibration is empty; train the bundle on logs with at least one closed window")
         return cls(tails)
 
 
-def fit_tail(raw: F64, days: float) -> Tail:
+def fit_tail(raw: F64, unit: float = 1.0) -> Tail:
     """Fit the tail of one kind to raw scores (n,) of normal windows.
 
-    ``days`` is the time that they stand for, added up over tenants.
+    ``unit`` is by how much a raw score must rise to mean something: the scale where there are too few samples to tell.
 
     Raises:
         InvalidError: there is no score.
@@ -127,7 +111,7 @@ def fit_tail(raw: F64, days: float) -> Tail:
     exceed = max(min(MIN_TAIL, n), round(TAIL * n))
     threshold = float(ordered[n - exceed])
     over = ordered[ordered > threshold] - threshold
-    scale, shape = _pareto(over)
+    scale, shape = _pareto(over, unit)
     # Probability to reach a score: the share of samples at least as high, counted with the window itself.
     values, first = np.unique(ordered[ordered <= threshold], return_index=True)
     p = (n - first + 1) / (n + 1)
@@ -137,7 +121,7 @@ def fit_tail(raw: F64, days: float) -> Tail:
     log_p = np.log(p)
     # Beyond the threshold go on from the probability to exceed it; its own may hold many equal scores.
     above = (len(over) + 1) / (n + 1)
-    step = 1e-9 * max(1.0, abs(threshold))
+    step = 1e-9 * max(unit, abs(threshold))
     knots = [*values.tolist(), threshold + step]
     return Tail(
         knots=tuple(knots),
@@ -145,21 +129,20 @@ def fit_tail(raw: F64, days: float) -> Tail:
         scale=scale,
         shape=shape,
         samples=n,
-        per_day=max(n / days, 1.0),
     )
 
 
-def _pareto(over: F64) -> tuple[float, float]:
+def _pareto(over: F64, unit: float) -> tuple[float, float]:
     """Scale and shape of a generalised Pareto distribution by probability-weighted moments (Hosking and Wallis 1987).
 
     Where too few samples exceed the threshold to say anything, a long tail is assumed.
     """
     if len(over) < MIN_TAIL:
-        return max(float(over.mean()) if len(over) else 0.0, _UNKNOWN_SCALE), _MAX_SHAPE
+        return max(float(over.mean()) if len(over) else 0.0, unit), _MAX_SHAPE
     ordered = np.sort(over)
     mean = float(ordered.mean())
     weights = (len(ordered) - np.arange(1, len(ordered) + 1)) / (len(ordered) - 1)
     weighted = float((weights * ordered).mean())
     shape = 2.0 - mean / (mean - 2.0 * weighted) if mean > 2.0 * weighted else _MAX_SHAPE
     shape = float(np.clip(shape, 0.0, _MAX_SHAPE))
-    return max(mean * (1.0 - shape), _LEAST_SCALE), shape
+    return max(mean * (1.0 - shape), unit / 4), shape

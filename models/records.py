@@ -241,3 +241,5 @@ class Verdict:
     fired: bool
     parts: Mapping[str, float]
     lines: tuple[Pointer, ...]
+    services: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 
 from models.bundle import Bundle
-from models.detectors.base import Detector
 from models.detectors.lstm import LstmDetector
+from models.facts import Facts
 from models.records import BOOL, F32, F64, I64, KeyKind, Pointer, Verdict, WindowBatch
 from models.sequences import kind_numbers
 from models.verdicts import window_id
@@ -16,11 +16,15 @@ from models.verdicts import window_id
 LINES: Final = 10
 """Raw lines that a verdict points to."""
 
+REASONS: Final = 5
+
 FIRES_AT: Final = 0.5
 """Importance at which the expected false alarms are exactly the budget."""
 
 KIND_NAMES: Final = {KeyKind.SOURCE: "source", KeyKind.SESSION: "session"}
 _DIGITS: Final = 6
+_TOLD: Final = 1.0
+"""Strength of a part from which its reasons are told: one window in ten is as strange."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +32,8 @@ class Decisions:
     """What was decided of a batch of windows, in columns of shape (windows,); ``surprise`` is (rows,).
 
     ``score`` is -log10 of the windows a day that a tenant would show in normal operation and that are at least so
-    anomalous; ``importance`` sets it against the budget.  ``parts`` are the detectors' raw scores.
+    anomalous; ``importance`` sets it against the budget.  ``parts`` are the detectors' strengths: -log10 of how often a
+    normal window of the kind is as strange.
     """
 
     windows: WindowBatch
@@ -37,6 +42,8 @@ class Decisions:
     fired: BOOL
     parts: Mapping[str, F64]
     surprise: F32
+    facts: Facts | None
+    bundle: Bundle
 
     def verdicts(self, at: Iterable[int] | None = None) -> list[Verdict]:
         """Verdicts on the windows with these numbers, or on all: an object each, so best for the few that matter."""
@@ -47,7 +54,8 @@ class Decisions:
         windows = self.windows
         kind = KIND_NAMES[KeyKind(int(windows.kinds[i]))]
         tenant, key, start = windows.tenants[i], windows.keys[i], int(windows.start[i])
-        low, high = int(windows.splits[i]), int(windows.splits[i + 1])
+        heaviest = self._heaviest(i)
+        fired = bool(self.fired[i])
         return Verdict(
             window_id=window_id(tenant, kind, key, start),
             tenant=tenant,
@@ -55,19 +63,40 @@ class Decisions:
             key=key,
             start=start,
             end=int(windows.end[i]),
-            events=high - low,
+            events=int(windows.splits[i + 1] - windows.splits[i]),
             score=self.score[i].item(),
             importance=self.importance[i].item(),
-            fired=bool(self.fired[i]),
-            parts={name: raw[i].item() for name, raw in self.parts.items()},
-            lines=tuple(self._heaviest(low, high)),
+            fired=fired,
+            parts={name: part[i].item() for name, part in self.parts.items() if part[i]},
+            lines=tuple(Pointer(int(windows.partition[row]), int(windows.offset[row])) for row in heaviest.tolist()),
+            services=self.bundle.companions.services(self.facts, i, heaviest) if fired and self.facts else (),
+            reasons=tuple(self._reasons(i)) if fired else (),
         )
 
-    def _heaviest(self, low: int, high: int) -> Iterable[Pointer]:
-        """The window's most surprising lines, most surprising first; ties in the order of rows."""
-        order: I64 = np.argsort(-np.nan_to_num(self.surprise[low:high], nan=0.0), kind="stable")[:LINES] + low
-        partition, offset = self.windows.partition, self.windows.offset
-        return (Pointer(int(partition[row]), int(offset[row])) for row in order.tolist())
+    def _heaviest(self, i: int) -> I64:
+        """Rows of the window's most telling lines, most telling first; ties in the order of rows."""
+        low, high = int(self.windows.splits[i]), int(self.windows.splits[i + 1])
+        weight = self.surprise[low:high].astype(np.float64)
+        if self.facts is not None and np.isnan(weight).all():
+            weight = self.bundle.companions.weights(self.facts, i)
+        order: I64 = np.argsort(-np.nan_to_num(weight, nan=0.0), kind="stable")[:LINES] + low
+        return order
+
+    def _reasons(self, i: int) -> Iterable[str]:
+        """Sentences of the detectors that found the window strange, strongest first."""
+        if self.facts is None:
+            return []
+        told = []
+        for detector in self.bundle.companions.detectors:
+            strength = float(self.parts[detector.name][i]) if detector.name in self.parts else 0.0
+            if strength >= _TOLD:
+                told += [(-strength, n, reason) for n, reason in enumerate(detector.reasons(self.facts, i))]
+        told.sort(key=lambda each: each[:2])
+        sentences = (reason.text.format(*map(self._quote, reason.tokens)) for _, __, reason in told)
+        return list(dict.fromkeys(sentences))[:REASONS]
+
+    def _quote(self, token: int) -> str:
+        return f"`{self.bundle.template_of(token)}`"
 
 
 class Scorer:
@@ -76,20 +105,22 @@ class Scorer:
     def __init__(self, bundle: Bundle, false_alarms_per_day: float = 1.0) -> None:
         """``false_alarms_per_day`` is the budget per tenant."""
         self.bundle_id = bundle.id
-        self._calibration = bundle.calibration
+        self._bundle = bundle
         self._log_budget = float(np.log10(false_alarms_per_day))
-        self._detector: Detector = LstmDetector(bundle.onnx, bundle.vocabulary)
+        self._lstm = LstmDetector(bundle.onnx, bundle.vocabulary)
 
     def decide(self, windows: WindowBatch) -> Decisions:
         """Score a batch of windows."""
+        bundle = self._bundle
         if not len(windows):
             none = np.zeros(0)
-            return Decisions(windows, none, none, none > 0, {}, np.zeros(0, np.float32))
-        scored = self._detector.score(windows)
-        log_rate = self._calibration.false_alarms(kind_numbers(windows), np.nan_to_num(scored.raw))
-        score = np.round(-log_rate, _DIGITS) + 0.0
+            return Decisions(windows, none, none, none > 0, {}, np.zeros(0, np.float32), None, bundle)
+        scored = self._lstm.score(windows)
+        facts = Facts.of(windows, bundle.vocabulary, bundle.companions.groups)
+        raws = {self._lstm.name: scored.raw, **bundle.companions.score(facts)}
+        kinds = kind_numbers(windows)
+        parts = bundle.calibration.strengths(kinds, raws)
+        score = np.round(-bundle.calibration.false_alarms(kinds, parts), _DIGITS) + 0.0
         importance = np.round(1.0 / (1.0 + 10.0 ** -np.clip(score + self._log_budget, -300, 300)), _DIGITS)
         surprise = scored.surprise if scored.surprise is not None else windows.surprise
-        return Decisions(
-            windows, score, importance, importance >= FIRES_AT, {self._detector.name: scored.raw}, surprise
-        )
+        return Decisions(windows, score, importance, importance >= FIRES_AT, parts, surprise, facts, bundle)

@@ -24,6 +24,8 @@ def time_text(micros: int) -> str:
 
 def to_json(verdict: Verdict) -> dict[str, Any]:
     """The window object that ``score`` and ``replay`` write and ``anomalies`` carries."""
+    services = {"services": list(verdict.services)} if verdict.services else {}
+    reasons = {"reasons": list(verdict.reasons)} if verdict.reasons else {}
     return {
         "id": verdict.window_id,
         "tenant": verdict.tenant,
@@ -37,4 +39,6 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "fired": verdict.fired,
         "parts": dict(verdict.parts),
         "lines": [{"partition": line.partition, "offset": line.offset} for line in verdict.lines],
+        **services,
+        **reasons,
     }

@@ -17,6 +17,7 @@ import polars as pl
 from models.config import PipelineConfig
 from models.decode import Decoder
 from models.errors import InvalidError
+from models.facts import service_of
 from models.files import read_paths
 from models.pipeline import windows_of_files
 from models.records import BOOL, I64, RowFlag, WindowBatch
@@ -40,10 +41,11 @@ _DAY_US: Final = 86_400e6
 
 @dataclass(frozen=True, slots=True)
 class Survey:
-    """What the first pass found: templates, vocabulary, lines, and the span of time per tenant (microseconds)."""
+    """What the first pass found: templates, tokens, services, lines, and each tenant's span of time (microseconds)."""
 
     table: TemplateTable
     vocabulary: Vocabulary
+    services: frozenset[str]
     lines: int
     events: int
     spans: dict[str, tuple[int, int]]
@@ -94,6 +96,7 @@ def survey(
     """
     texts: Counter[str] = Counter()
     spans: dict[str, tuple[int, int]] = {}
+    services: set[str] = set()
     lines = events = 0
     decoder = Decoder(config.decode)
     for batch in read_paths(paths):
@@ -101,6 +104,7 @@ def survey(
         lines += len(batch.raw)
         only = decoded.filter((pl.col("flags") & RowFlag.CONTINUATION) == 0)
         events += len(only)
+        services.update(service_of(name) for name in only["service"].unique().to_list())
         counts = config.masks.text(only["message"]).alias("text").value_counts()
         for text, count in counts.iter_rows():
             if text in texts or len(texts) < MAX_TEXTS:
@@ -121,7 +125,7 @@ def survey(
         words = words_of(text)
         seen[table.match(words) or template_id(" ".join(words))] += count
     vocabulary = Vocabulary(number for number, count in seen.items() if count >= MIN_COUNT)
-    return Survey(table, vocabulary, lines, events, spans)
+    return Survey(table, vocabulary, frozenset(services), lines, events, spans)
 
 
 def split_of(found: Survey) -> Split:

@@ -1,7 +1,7 @@
 """Logs → bundle."""
 
 import platform
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -11,12 +11,16 @@ import numpy as np
 
 from models.bundle import Bundle
 from models.calibrate import Calibration, fit_tail
+from models.companions import UNITS, Companions
 from models.config import PipelineConfig
 from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
-from models.records import WindowBatch
-from models.sequences import build, kind_numbers
+from models.facts import Facts, Groups
+from models.fusion import Fusion, blocks_of, fit_extremes, joint
+from models.records import F64, I32, I64, WindowBatch
+from models.sequences import SHARED, build, kind_numbers
 from models.verdicts import time_text
+from training.companions import Learner
 from training.datasets import Split, Survey, split_of, survey, windows
 from training.export import to_onnx
 from training.fit import Corpus, FitConfig, fit
@@ -57,9 +61,13 @@ def train(paths: Sequence[str | Path], config: TrainConfig, base: Bundle | None,
     )
     split = split_of(found)
     corpus = Corpus()
+    learner = Learner(found.vocabulary, Groups(found.services), config.pipeline.windows.step)
     example: WindowBatch | None = None
     for closed, _ in windows(paths, config.pipeline, found.table):
-        chosen = select(closed, np.flatnonzero(split.trained(closed)))
+        trained = split.trained(closed)
+        learner.add(closed, trained)
+        sequences = trained & (kind_numbers(closed) != SHARED)
+        chosen = select(closed, np.flatnonzero(sequences))
         if len(chosen):
             corpus.add(build(chosen, found.vocabulary))
             example = chosen if example is None or len(chosen) > len(example) else example
@@ -69,41 +77,85 @@ def train(paths: Sequence[str | Path], config: TrainConfig, base: Bundle | None,
     model, loss = fit(corpus, len(found.vocabulary), config.fit, config.seed, told.say)
     probe = build(example, found.vocabulary)[0]
     onnx = to_onnx(model, probe.inputs[:512], probe.targets[:512])
-    calibration, samples = calibrate(paths, config, found, split, onnx, told)
+    companions = learner.fit()
+    scored = score_held(paths, config, found, split, LstmDetector(onnx, found.vocabulary), companions, told)
+    fusion = calibrate(scored, found, split)
+    samples = len(scored.kinds)
     told.say(f"calibrated on {samples:,} windows" + (" (few: thresholds will be rough)" if samples < FEW else ""))
-    facts = _facts(config, found, loss, samples)
     return Bundle(
-        onnx, found.vocabulary, found.table, config.pipeline.masks, calibration, config.pipeline.windows, facts
+        onnx,
+        found.vocabulary,
+        found.table,
+        config.pipeline.masks,
+        companions,
+        fusion,
+        config.pipeline.windows,
+        _facts(config, found, loss, samples),
     )
 
 
-def calibrate(  # noqa: PLR0913 - one part of the training each
-    paths: Sequence[str | Path], config: TrainConfig, found: Survey, split: Split, onnx: bytes, told: Told
-) -> tuple[Calibration, int]:
-    """Score the held-back windows and fit the tails; also how many windows stand behind them."""
-    detector = LstmDetector(onnx, found.vocabulary)
-    raws: dict[int, list[np.ndarray[Any, np.dtype[np.float64]]]] = {}
-    everything: dict[int, list[np.ndarray[Any, np.dtype[np.float64]]]] = {}
+@dataclass(frozen=True, slots=True)
+class Held:
+    """Held-back windows of normal operation: their kinds (n,), blocks (n,) and raw scores (n,) by detector."""
+
+    kinds: I32
+    blocks: I64
+    raws: Mapping[str, F64]
+
+
+def score_held(  # noqa: PLR0913 - one part of the training each
+    paths: Sequence[str | Path],
+    config: TrainConfig,
+    found: Survey,
+    split: Split,
+    lstm: LstmDetector,
+    companions: Companions,
+    told: Told,
+) -> Held:
+    """Score the held-back windows with every detector."""
+    kinds: list[I32] = []
+    tenants: list[str] = []
+    ends: list[I64] = []
+    raws: dict[str, list[F64]] = {}
     for closed, store in windows(paths, config.pipeline, found.table):
-        scored = detector.score(closed)
+        scored = lstm.score(closed)
         if scored.surprise is not None:
             store.remember(closed, scored.surprise)
-        kinds, held = kind_numbers(closed), split.held(closed)
-        for kind in np.unique(kinds).tolist():
-            mine = kinds == kind
-            everything.setdefault(kind, []).append(scored.raw[mine])
-            raws.setdefault(kind, []).append(scored.raw[mine & held])
+        held = np.flatnonzero(split.held(closed))
+        chosen = select(closed, held)
         told.count(len(closed))
-    held_days = max(split.days(found.spans), _MIN_DAYS)
-    all_days = max(sum(high - low for low, high in found.spans.values()) / 86_400e6, _MIN_DAYS)
-    tails = {}
-    for kind, parts in raws.items():
-        raw, days = np.concatenate(parts), held_days
-        if not len(raw):
-            # A kind that the held-back part lacks is judged by what was trained on: flattering, but not nothing.
-            raw, days = np.concatenate(everything[kind]), all_days
-        tails[kind] = fit_tail(raw, days)
-    return Calibration(tails), sum(len(part) for parts in raws.values() for part in parts)
+        if not len(chosen):
+            continue
+        kinds.append(kind_numbers(chosen))
+        tenants += chosen.tenants
+        ends.append(chosen.end)
+        found_raws = companions.score(Facts.of(chosen, found.vocabulary, companions.groups))
+        for name, raw in {lstm.name: scored.raw[held], **found_raws}.items():
+            raws.setdefault(name, []).append(raw)
+    if not kinds:
+        raise InvalidError("no window was held back to calibrate on; give logs of at least a few minutes")
+    blocks = blocks_of(tenants, np.concatenate(ends))
+    return Held(np.concatenate(kinds), blocks, {name: np.concatenate(parts) for name, parts in raws.items()})
+
+
+def calibrate(held: Held, found: Survey, split: Split) -> Fusion:
+    """Tails of each detector per kind of window, and of their joint strength."""
+    days = max(split.days(found.spans), _MIN_DAYS)
+    parts = {}
+    for name, raw in held.raws.items():
+        tails = {}
+        for kind in np.unique(held.kinds).tolist():
+            mine = raw[(held.kinds == kind) & ~np.isnan(raw)]
+            if len(mine):
+                tails[kind] = fit_tail(mine, UNITS[name])
+        if tails:
+            parts[name] = Calibration(tails)
+    strength = joint(Fusion(parts, {}).strengths(held.kinds, held.raws), len(held.kinds))
+    fused = {}
+    for kind in np.unique(held.kinds).tolist():
+        mine = held.kinds == kind
+        fused[kind] = fit_extremes(strength[mine], held.blocks[mine], days)
+    return Fusion(parts, fused)
 
 
 def select(batch: WindowBatch, at: np.ndarray[Any, np.dtype[np.int64]]) -> WindowBatch:

@@ -1,9 +1,16 @@
 """What a detector is."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, Self
 
-from models.records import F32, F64, WindowBatch
+import numpy as np
+import numpy.typing as npt
+
+from models.facts import Facts
+from models.records import F32, F64
+
+Arrays = Mapping[str, npt.NDArray[np.generic]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,12 +24,30 @@ class Scored:
     surprise: F32 | None = None
 
 
-class Detector(Protocol):
-    """Scores windows.  Must be a pure function of each window: neither the others in the batch nor the past count."""
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why a window stands out: a sentence with ``{0}``, ``{1}``, … for the templates of ``tokens``."""
+
+    text: str
+    tokens: tuple[int, ...] = ()
+
+
+class Companion(Protocol):
+    """A detector beside the LSTM.  Must be a pure function of each window: neither the others nor the past count."""
 
     @property
     def name(self) -> str:
         """Name under which its contribution is shown."""
 
-    def score(self, windows: WindowBatch) -> Scored:
-        """Raw scores of all windows of the batch."""
+    def score(self, facts: Facts) -> F64:
+        """Raw scores of all windows (n,), NaN where it has no say."""
+
+    def reasons(self, facts: Facts, window: int) -> list[Reason]:
+        """Why this window scores as it does, weightiest first; empty where nothing stands out."""
+
+    def arrays(self) -> Arrays:
+        """What was learnt, as arrays to keep in a bundle."""
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Read what ``arrays`` gave."""

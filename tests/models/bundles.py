@@ -8,11 +8,16 @@ from onnx import TensorProto, helper, numpy_helper
 
 from models.bundle import Bundle
 from models.calibrate import Calibration, fit_tail
+from models.companions import Companions
+from models.detectors.levels import Levels
+from models.detectors.novelty import Novelty
+from models.facts import Groups
+from models.fusion import Fusion, fit_extremes
 from models.masks import Masks
 from models.ragged import splits
 from models.records import VALUES, KeyKind, WindowBatch
 from models.templates import mine, template_id
-from models.vocabulary import END, Vocabulary
+from models.vocabulary import END, SPECIAL, Vocabulary
 from models.windows import WindowConfig
 
 SECOND = 1_000_000
@@ -123,13 +128,25 @@ def bundle(raw: npt.NDArray[np.float64] | None = None, seed: int = 1) -> Bundle:
     """Make a bundle of four templates; ``raw`` are the scores of normal windows, by default 500 small ones."""
     vocabulary = Vocabulary(TEMPLATES)
     scores = np.random.default_rng(seed).exponential(1.0, 500) if raw is None else raw
-    tail = fit_tail(scores, 1.0)
+    calibration = Calibration(dict.fromkeys((0, 1), fit_tail(scores, 4.0)))
+    parts = dict.fromkeys(("lstm", "novelty", "levels"), calibration)
+    strength = Calibration.strength(calibration, np.zeros(len(scores), np.int32), scores)
+    extremes = fit_extremes(strength, np.arange(len(scores)) // 5, 1.0)
+    groups = Groups(["nova/nova-compute"])
+    known = np.arange(SPECIAL, len(vocabulary))
+    companions = Companions(
+        groups,
+        (Novelty({1: known, len(groups) - 1: known}), Levels(np.full(len(groups), 0.01))),
+        np.arange(len(vocabulary), dtype=np.float64),
+        np.full(len(vocabulary), len(groups) - 1),
+    )
     return Bundle(
         onnx=network(len(vocabulary), seed),
         vocabulary=vocabulary,
         table=mine(TEXTS),
         masks=Masks.default(),
-        calibration=Calibration({0: tail, 1: tail}),
+        companions=companions,
+        calibration=Fusion(parts, dict.fromkeys((0, 1), extremes)),
         windows=WindowConfig(),
         facts={"seed": seed},
     )

@@ -1,0 +1,115 @@
+"""The detectors beside the LSTM, as one part of a bundle."""
+
+import io
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from models.detectors.base import Companion
+from models.detectors.followups import FollowUps
+from models.detectors.levels import Levels
+from models.detectors.nearest import Nearest
+from models.detectors.novelty import Novelty
+from models.detectors.rates import Rates
+from models.detectors.transitions import Transitions
+from models.errors import InvalidError
+from models.facts import Facts, Groups
+from models.records import F64, I64, Level
+from models.sequences import SHARED
+from models.vocabulary import NEW
+
+_READERS: Final[Mapping[str, Callable[[Any], Companion]]] = {
+    "sets": Nearest.from_arrays,
+    "counts": Nearest.from_arrays,
+    "novelty": Novelty.from_arrays,
+    "levels": Levels.from_arrays,
+    "transitions": Transitions.from_arrays,
+    "rates": Rates.from_arrays,
+    "followups": FollowUps.from_arrays,
+}
+
+UNITS: Final[Mapping[str, float]] = {
+    "lstm": 4.0,
+    "sets": 0.1,
+    "counts": 0.1,
+    "novelty": 1.0,
+    "levels": 4.0,
+    "transitions": 1.0,
+    "rates": 2.0,
+    "followups": 2.0,
+}
+"""By how much a raw score must rise to mean something: the scale of its tail where samples are too few to tell."""
+
+_NEW_WEIGHT: Final = 12.0
+_ERROR_WEIGHT: Final = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Companions:
+    """What training learnt of groups; ``rarity`` (tokens,) says in nats how seldom windows hold a token.
+
+    ``home`` (tokens,) is the group of the service that mostly writes a token, -1 where none does.
+    """
+
+    groups: Groups
+    detectors: tuple[Companion, ...]
+    rarity: F64
+    home: I64
+
+    def score(self, facts: Facts) -> dict[str, F64]:
+        """Raw scores (n,) by name of the detector."""
+        return {detector.name: detector.score(facts) for detector in self.detectors}
+
+    def weights(self, facts: Facts, window: int) -> F64:
+        """How much each row of a window weighs where no sequence says so: what is rare, and errors."""
+        rows = slice(int(facts.windows.splits[window]), int(facts.windows.splits[window + 1]))
+        tokens = facts.tokens[rows]
+        errors = facts.windows.level[rows] >= Level.ERROR
+        weight: F64 = np.where(tokens == NEW, _NEW_WEIGHT, self.rarity[tokens]) + errors * _ERROR_WEIGHT
+        return weight
+
+    def services(self, facts: Facts, window: int, rows: I64) -> tuple[str, ...]:
+        """Services that a window speaks of: its own, or, of everything, those whose templates weigh most (``rows``)."""
+        group = int(facts.group[window])
+        if group > SHARED:
+            return (self.groups.name(group),)
+        if group != SHARED:
+            return ()
+        homes = self.home[facts.tokens[rows]]
+        return tuple(dict.fromkeys(self.groups.name(home) for home in homes.tolist() if home > SHARED))
+
+    def to_bytes(self) -> bytes:
+        """NumPy's compressed form."""
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "groups": np.array(self.groups.services, np.str_),
+            "rarity": self.rarity,
+            "home": self.home,
+        }
+        for detector in self.detectors:
+            arrays |= {f"{detector.name}|{name}": array for name, array in detector.arrays().items()}
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Companions":
+        """Read what ``to_bytes`` wrote; raises InvalidError where it is damaged."""
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            learnt: dict[str, dict[str, npt.NDArray[Any]]] = {}
+            for name, array in arrays.items():
+                detector, _, part = name.partition("|")
+                if part:
+                    learnt.setdefault(detector, {})[part] = array
+            return cls(
+                Groups(arrays["groups"].tolist()),
+                tuple(_READERS[name](parts) for name, parts in learnt.items()),
+                np.asarray(arrays["rarity"], np.float64),
+                np.asarray(arrays["home"], np.int64),
+            )
+        except (KeyError, ValueError, OSError, IndexError) as error:
+            raise InvalidError(f"damaged companions: {error!r}; train the bundle again") from error

@@ -1,0 +1,101 @@
+"""Fusion: strengths of all detectors to expected false alarms."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from models.calibrate import Calibration, fit_tail
+from models.errors import InvalidError
+from models.fusion import BLOCK_US, Fusion, blocks_of, fit_extremes, joint
+from models.sequences import SHARED
+
+RNG = np.random.default_rng(7)
+TAIL = fit_tail(RNG.exponential(1.0, 2000))
+
+
+def fusion(*kinds: int) -> Fusion:
+    """One detector, calibrated on exponential scores of twenty days, five windows to a block."""
+    raw = RNG.exponential(1.0, 20_000)
+    calibration = Calibration(dict.fromkeys(kinds, TAIL))
+    strength = joint({"a": calibration.strength(np.full(len(raw), kinds[0], np.int32), raw)}, len(raw))
+    extremes = fit_extremes(strength, np.arange(len(raw)) // 5, 20.0)
+    return Fusion({"a": calibration}, dict.fromkeys(kinds, extremes))
+
+
+def test_as_many_windows_reach_the_budget_as_it_says() -> None:
+    """Of normal windows like those of calibration, at most one a day is expected at one false alarm a day."""
+    model = fusion(0)
+    days = 200
+    raw = RNG.exponential(1.0, 1000 * days)
+    kinds = np.zeros(len(raw), np.int32)
+    alarms = model.false_alarms(kinds, model.strengths(kinds, {"a": raw})) <= 0
+    assert 0 < alarms.sum() / days < 1.5
+
+
+@given(st.lists(st.floats(0, 40), min_size=1, max_size=50), st.integers(1, 20))
+def test_a_higher_strength_is_never_expected_more_often(strengths: list[float], blocks: int) -> None:
+    """Expected false alarms fall with the strength, and strictly far beyond anything seen."""
+    seen = np.array(strengths)
+    extremes = fit_extremes(seen, np.arange(len(seen)) % blocks, 0.5)
+    assert (np.diff(extremes.log_per_day(np.linspace(0, max(strengths), 100))) <= 1e-9).all()
+    beyond = extremes.log_per_day(max(*strengths, extremes.loc) + np.array([1.0, 10.0, 100.0]))
+    assert (np.diff(beyond) < 0).all()
+
+
+def test_an_erratic_kind_is_trusted_less() -> None:
+    """Where the largest strength differs from block to block, the same strength is expected more often."""
+    even = fit_extremes(np.full(100, 4.0), np.arange(100), 1.0)
+    erratic = fit_extremes(np.tile([0.0, 8.0], 50), np.arange(100), 1.0)
+    assert erratic.log_per_day(np.array([15.0]))[0] > even.log_per_day(np.array([15.0]))[0]
+
+
+def test_strong_and_weak_voices_both_count() -> None:
+    """One strong voice keeps its strength, several weak ones add up, and what is common adds nothing."""
+    n = np.ones(1)
+    alone = joint({"a": 6.0 * n, "b": 0.3 * n}, 1)[0]
+    assert alone == 5.5
+    assert joint({"a": 6.0 * n, "b": 2.0 * n, "c": 2.0 * n}, 1)[0] > alone
+    assert joint({"a": 0.5 * n}, 1)[0] == 0
+
+
+def test_windows_over_everything_get_most_of_the_budget() -> None:
+    """The same strength counts for more there than in one source."""
+    model = fusion(0, 1, SHARED)
+    kinds = np.array([0, 1, SHARED], np.int32)
+    rate = model.false_alarms(kinds, {"a": np.full(3, 9.0)})
+    assert rate[2] < rate[0] == rate[1]
+
+
+def test_an_unknown_kind_of_window_is_judged_too() -> None:
+    """A kind without samples borrows instead of failing."""
+    assert np.isfinite(fusion(0).false_alarms(np.array([5], np.int32), {"a": np.array([3.0])})).all()
+
+
+def test_blocks_are_stretches_of_one_tenant() -> None:
+    """Ten minutes of a tenant are a block; another tenant or time is another."""
+    end = np.array([0, BLOCK_US - 1, BLOCK_US, 0])
+    numbers = blocks_of(["a", "a", "a", "b"], end).tolist()
+    assert numbers[0] == numbers[1]
+    assert len(set(numbers)) == 3
+
+
+def test_json_keeps_every_digit() -> None:
+    """What was written reads back as the same numbers."""
+    model = fusion(0, SHARED)
+    assert Fusion.from_json(model.to_json()) == model
+
+
+@pytest.mark.parametrize(
+    "damaged", [{}, {"parts": {}}, {"parts": {}, "fused": {}}, {"parts": {}, "fused": {"0": {}}}, []]
+)
+def test_a_damaged_calibration_is_refused(damaged: object) -> None:
+    """What is no calibration is refused with advice."""
+    with pytest.raises(InvalidError, match="train the bundle"):
+        Fusion.from_json(damaged)  # type: ignore[arg-type]
+
+
+def test_no_samples_are_refused() -> None:
+    """Without a window there is nothing to calibrate on."""
+    with pytest.raises(InvalidError, match="normal operation"):
+        fit_extremes(np.zeros(0), np.zeros(0, np.int64), 1.0)

@@ -1,0 +1,86 @@
+"""Fit the detectors beside the LSTM to windows of normal operation."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.companions import Companions
+from models.detectors.followups import FollowUps
+from models.detectors.levels import Levels, errors_of
+from models.detectors.nearest import Nearest
+from models.detectors.novelty import Novelty
+from models.detectors.rates import Rates
+from models.detectors.transitions import Transitions, pairs_of
+from models.facts import Facts, Groups
+from models.records import BOOL, F64, I64, WindowBatch
+from models.samples import Samples
+from models.sequences import SHARED
+from models.vocabulary import SPECIAL, Vocabulary
+
+
+@dataclass(slots=True)
+class Learner:
+    """Collects what the detectors are fitted on, batch by batch."""
+
+    vocabulary: Vocabulary
+    groups: Groups
+    step: float
+    _samples: Samples = field(init=False)
+    _known: dict[int, I64] = field(default_factory=dict)
+    _pairs: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __post_init__(self) -> None:
+        """Start with nothing."""
+        self._samples = Samples(self.step)
+
+    def add(self, windows: WindowBatch, chosen: BOOL) -> None:
+        """Learn from the windows that are ``chosen`` (n,)."""
+        facts = Facts.of(windows, self.vocabulary, self.groups)
+        self._samples.add(facts, errors_of(facts), np.flatnonzero(chosen))
+        entry = np.repeat(chosen, np.diff(facts.tally.splits))
+        group, token = facts.group[facts.tally.window[entry]], facts.tally.token[entry]
+        for number in np.unique(group[group >= 0]).tolist():
+            before = self._known.get(number, np.zeros(0, np.int64))
+            self._known[number] = np.union1d(before, token[(group == number) & (token >= SPECIAL)])
+        window, packed = pairs_of(facts)
+        self._pairs = np.union1d(self._pairs, packed[chosen[window]])
+
+    def fit(self) -> Companions:
+        """All detectors."""
+        sources = tuple(group for group in self._samples.groups() if group >= SHARED)
+        detectors = (
+            Nearest.fit(self._samples, binary=True),
+            Nearest.fit(self._samples, binary=False),
+            Novelty(self._known),
+            Levels.fit(self._samples, len(self.groups)),
+            Transitions(self._pairs),
+            Rates.fit(self._samples, sources),
+            FollowUps.fit(self._samples),
+        )
+        return Companions(self.groups, detectors, self._rarity(), self._home())
+
+    def _rarity(self) -> F64:
+        """Nats per token: how seldom windows over everything, or where there are none those of sources, hold it."""
+        out = np.full(len(self.vocabulary), np.log(2.0))
+        count, total = np.zeros(len(self.vocabulary)), 0
+        groups = [SHARED] if SHARED in self._samples.groups() else self._samples.groups()
+        for group in groups:
+            sample = self._samples.of(group)
+            if sample is not None:
+                count += np.bincount(sample.tally.token, minlength=len(self.vocabulary))
+                total += len(sample)
+        out = np.log((total + 1.0) / (count + 0.5))
+        return np.round(out, 6)
+
+    def _home(self) -> I64:
+        """The service that most often holds each token, -1 where none was seen with it."""
+        best = np.zeros(len(self.vocabulary))
+        home = np.full(len(self.vocabulary), -1, np.int64)
+        for group in self._samples.groups():
+            sample = self._samples.of(group)
+            if sample is None or group <= SHARED:
+                continue
+            count = np.bincount(sample.tally.token, weights=sample.tally.count, minlength=len(self.vocabulary))
+            home[count > best] = group
+            best = np.maximum(best, count)
+        return home
