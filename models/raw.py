@@ -137,9 +137,11 @@ def _objects(columns: Columns) -> pl.DataFrame:
     if columns.has(("kubernetes",)):
         series.update(_kubernetes(columns, series))
     if columns.has(_UNIT) and series["source"].has_nulls():
-        unit = name("unit", _UNIT)
-        from_unit = (series["source"].is_null() & unit.is_not_null()).to_list()
-        served = [unit_service(u) if use else None for u, use in zip(unit.to_list(), from_unit, strict=True)]
+        # Looked at where it counts only: a record must not be refused because another one of its batch has no source.
+        needed = series["source"].is_null().to_list()
+        said = [value if use else None for value, use in zip(columns.first(_UNIT), needed, strict=True)]
+        unit = columns.names("unit", said)
+        served = [None if u is None else unit_service(u) for u in unit.to_list()]
         series["service"] = series["service"].fill_null(pl.Series(served, dtype=pl.String))
         series["source"] = series["source"].fill_null(unit)
     series["said_level"] = _level(columns, size)
@@ -157,8 +159,10 @@ def _objects(columns: Columns) -> pl.DataFrame:
 def _line(columns: Columns) -> pl.Series:
     values = columns.first(_LINE)
     if columns.has(("MESSAGE",)):
-        # journald writes what is not clean text as an array of bytes.
-        values = [_from_bytes(v) if isinstance(v, list) else v for v in values]
+        # journald writes what is not clean text as an array of bytes; under another name an array is no line, whatever
+        # its neighbours in the batch are.
+        journal = columns.first(("MESSAGE",))
+        values = [_from_bytes(v) if isinstance(v, list) and v is j else v for v, j in zip(values, journal, strict=True)]
         for index, value in enumerate(values):
             if isinstance(value, bytes):
                 columns.reject(index, Reason.ENCODING, "MESSAGE is an array of bytes that is not UTF-8")

@@ -38,6 +38,11 @@ def _split(lines: pl.DataFrame, names: list[str]) -> pl.DataFrame:
     bracket = rest.str.find(" [", literal=True)
     # A bracket that does not follow the words belongs to a message: then all up to it is cut off and given back below.
     head = pl.select(rest.str.slice(0, bracket)).to_series()
+    behind = pl.select(rest.str.slice(bracket + 1)).to_series().fill_null("")
+    if (head.str.len_bytes() != head.str.len_chars()).any():
+        # `find` counts bytes and `slice` characters: beyond ASCII the bracket itself is what to cut at.
+        parts = rest.str.splitn(" [", 2).struct.unnest()
+        head, behind = parts["field_0"], ("[" + parts["field_1"]).fill_null("")
     _, first, inverse = np.unique(head.hash().to_numpy(), return_index=True, return_inverse=True)
     words = head[first].str.splitn(" ", len(names) + 1).struct.unnest()
     words.columns = [*names, "more"]
@@ -47,7 +52,6 @@ def _split(lines: pl.DataFrame, names: list[str]) -> pl.DataFrame:
         level_expr("level"),
     )
     words = words[inverse]
-    behind = pl.select(rest.str.slice(bracket + 1)).to_series().fill_null("")
     more = words["more"]
     if more.null_count() < len(more):
         given = pl.concat_str(more, pl.when(bracket.is_not_null()).then(pl.lit(" ")).otherwise(pl.lit("")), behind)
@@ -61,7 +65,8 @@ def _finish(head: pl.DataFrame) -> pl.DataFrame:
     opened = rest.str.starts_with("[req-") | rest.str.starts_with("[None") | rest.str.starts_with("[-")
     head = head.with_columns(pl.when(opened).then(rest.str.find("]", literal=True)).alias("close"))
     # `find` counts bytes and `slice` characters: a context beyond ASCII is cut by its bracket instead.
-    inner = rest.str.slice(1, pl.col("close") - 1)
+    # A slice of unknown length would be all the rest, where the other way gives nothing.
+    inner = pl.when(pl.col("close").is_not_null()).then(rest.str.slice(1, pl.col("close") - 1))
     behind = rest.str.slice(pl.col("close") + 1)
     head = head.with_columns(inner.alias("inner"), behind.alias("behind"))
     if not head["inner"].str.len_bytes().eq_missing(head["inner"].str.len_chars()).all():
