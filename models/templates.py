@@ -128,7 +128,7 @@ def mine(texts: Mapping[str, int], base: TemplateTable | None = None) -> Templat
 
 @dataclass(frozen=True, slots=True)
 class TemplateLimits:
-    """Hard caps: new templates told per service, and masked texts remembered."""
+    """Caps: new templates told per service, and masked texts remembered when a batch begins."""
 
     new_per_service: int = 1000
     remembered: int = 200_000
@@ -180,6 +180,10 @@ class TemplateMatcher:
         masked = self._masks.apply(messages)
         texts = masked.text.to_list()
         known = self._known.ids
+        if len(known) >= self._limits.remembered:
+            # Between batches only: what a batch's own lines were resolved to is told at its end, with its text.
+            known.clear()
+            self._known.texts.clear()
         ids = [known.get(text, 0) for text in texts]
         if 0 in ids:
             ids = [number or self._resolve(text) for number, text in zip(ids, texts, strict=True)]
@@ -196,9 +200,6 @@ class TemplateMatcher:
         found = known.ids.get(text)
         if found is not None:
             return found
-        if len(known.ids) >= self._limits.remembered:
-            known.ids.clear()
-            known.texts.clear()
         words = words_of(text)
         number = self._table.match(words)
         if number is None:

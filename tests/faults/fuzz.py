@@ -18,12 +18,12 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from models.config import PipelineConfig
-from models.decode import DecodeConfig
-from models.keys import named_rows
+from models.decode import DecodeConfig, Decoder
+from models.keys import KeyRules, named_rows
+from models.masks import Masks
 from models.pipeline import LineProcessor, Processed
 from models.records import I64, LOG_SCHEMA, KeyKind, RawBatch, RowFlag
-from models.templates import TemplateTable
+from models.templates import TemplateLimits, TemplateMatcher, TemplateTable
 from tests.faults.hostile import HUGE, START, records
 
 PARTITIONS: Final = 3
@@ -114,9 +114,12 @@ def stream_of(values: list[bytes], seed: int) -> RawBatch:
 
 
 def processor() -> LineProcessor:
-    """Make a processor as ingest has it, with short generations and a table without templates."""
-    config = PipelineConfig(DecodeConfig(generation=GENERATION, max_line=LIMIT))
-    return config.processor(TemplateTable([]))
+    """Make a processor with short generations, a short memory of texts and a table without templates.
+
+    All new templates are told: which ones are above a limit depends on the batches, and is meant to.
+    """
+    matcher = TemplateMatcher(TemplateTable([]), Masks.default(), TemplateLimits(10**9, remembered=100))
+    return LineProcessor(Decoder(DecodeConfig(generation=GENERATION, max_line=LIMIT)), matcher, KeyRules())
 
 
 def cuts_of(size: int, seed: int) -> list[int]:
