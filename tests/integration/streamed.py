@@ -1,0 +1,166 @@
+"""Records through ``tocsin run`` on a broker, and the same records through ``tocsin score`` and ``tocsin replay``."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from prometheus_client.parser import text_string_to_metric_families
+
+from models import frames
+from stream.broker.clients import Broker
+from stream.broker.reading import committed, follow, read_range
+from stream.topics import Topics
+from stream.wiring import DEMO_BUNDLE
+from tests.faults.chaos import Worker
+
+PATIENCE_S: Final = 120.0
+IDLE_S: Final = 10
+"""Quiet time after which windows close: longer than sending takes, as the broker's clock tells it."""
+
+PARTITIONS: Final = 4
+"""What an embedded broker gives a topic that is created by first use."""
+
+Window = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """Tocsin on a broker, under a prefix of its own; files go to ``folder``."""
+
+    broker: Broker
+    prefix: str
+    folder: Path
+
+    @property
+    def topics(self) -> Topics:
+        """Names of its topics."""
+        return Topics(self.prefix)
+
+    def environment(self, metrics_port: int = 0) -> dict[str, str]:
+        """Settings for its processes."""
+        return {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | {
+            "TOCSIN_KAFKA_BOOTSTRAP_SERVERS": self.broker.bootstrap,
+            "TOCSIN_TOPIC_PREFIX": self.prefix,
+            "TOCSIN_BUNDLE": str(DEMO_BUNDLE),
+            "TOCSIN_METRICS_PORT": str(metrics_port),
+            "TOCSIN_METRICS_HOST": "127.0.0.1",
+            "TOCSIN_RAW_PARTITIONS": str(PARTITIONS),
+            "TOCSIN_EVENTS_PARTITIONS": str(PARTITIONS),
+            "TOCSIN_IDLE_S": str(IDLE_S),
+            "TOCSIN_BATCH_LINES": "700",
+            "POLARS_MAX_THREADS": "1",
+        }
+
+    def worker(self, metrics_port: int = 0) -> Worker:
+        """Describe a process with all roles that publishes every window; not started yet."""
+        return Worker("ingest,detect,alerts", self.environment(metrics_port), self.folder / "tocsin.log")
+
+    def send(self, values: Iterable[tuple[str, bytes]]) -> None:
+        """Create the topics, put keys and records onto ``logs.raw`` and wait until the broker has them."""
+        self.broker.ensure_topics(self.topics.specs(PARTITIONS))
+        producer = self.broker.producer()
+        for key, value in values:
+            producer.produce(self.topics.logs_raw, value, key.encode())
+            producer.poll(0)
+        assert producer.flush(PATIENCE_S) == 0
+
+    def await_windows(self, count: int) -> None:
+        """Wait until ``anomalies`` holds so many different windows."""
+        deadline = time.monotonic() + PATIENCE_S
+        found: set[str] = set()
+        following = follow(self.broker, self.topics.anomalies)
+        while len(found) < count:
+            record = next(following)
+            if record is not None:
+                found.add(orjson.loads(record.value or b"")["id"])
+            assert time.monotonic() < deadline, f"{len(found)} of {count} windows; {self.log()}"
+        following.close()
+
+    def windows(self) -> dict[str, Window]:
+        """Return what stands on ``anomalies``, by id; a window that is told twice must be told alike."""
+        found: dict[str, Window] = {}
+        for record in read_range(self.broker, self.topics.anomalies):
+            window = orjson.loads(record.value or b"")
+            assert found.setdefault(window["id"], window) == window
+        return found
+
+    def log(self) -> str:
+        """Return the end of what the process wrote on standard error."""
+        return (self.folder / "tocsin.log").read_text(errors="replace")[-3000:]
+
+    def tocsin(self, *arguments: str) -> list[Window]:
+        """Run a command that writes windows to ``--out``, and return them."""
+        out = self.folder / "windows.jsonl"
+        command = [str(Path(sys.executable).parent / "tocsin"), *arguments, "--out", str(out)]
+        done = subprocess.run(command, env=self.environment(), capture_output=True, text=True, check=False)
+        assert done.returncode == 0, done.stderr
+        return [orjson.loads(line) for line in out.read_bytes().splitlines()]
+
+    def score(self, values: Iterable[tuple[str, bytes]]) -> dict[str, Window]:
+        """Score the records without the broker, in the same order."""
+        path = self.folder / "records.jsonl"
+        path.write_bytes(b"".join(value + b"\n" for _, value in values))
+        return by_id(self.tocsin("score", str(path)))
+
+    def positions(self) -> tuple[dict[int, int], dict[int, int]]:
+        """Return per raw partition what ingest has committed, and the end of what its frames cover."""
+        group = f"{self.prefix}ingest"
+        offsets = {p: o for p, (o, _) in committed(self.broker, group, self.topics.logs_raw).items()}
+        covered: dict[int, int] = {}
+        for record in read_range(self.broker, self.topics.logs_events):
+            frame, _ = frames.decode(record.value or b"")
+            for partition, span in frame.raw.items():
+                if span.last >= span.first:
+                    covered[partition] = max(covered.get(partition, 0), span.last + 1)
+        return offsets, covered
+
+
+def by_id(windows: Iterable[Window]) -> dict[str, Window]:
+    """Windows by id; none may come twice."""
+    found: dict[str, Window] = {}
+    for window in windows:
+        assert window["id"] not in found
+        found[window["id"]] = window
+    return found
+
+
+def judged(windows: Mapping[str, Window], *without: str) -> dict[str, Window]:
+    """Windows without what only a topic or a file knows of them."""
+    dropped = {"schema", "bundle", *without}
+    return {name: {k: v for k, v in window.items() if k not in dropped} for name, window in windows.items()}
+
+
+def free_port() -> int:
+    """Return a port of loopback that nobody listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        return int(one.getsockname()[1])
+
+
+def scraped(port: int, name: str, at_least: float) -> dict[str, float]:
+    """Scrape a process until one metric has come to a value: a window is counted after it was sent."""
+    deadline = time.monotonic() + PATIENCE_S
+    while (found := _scrape(port)).get(name, 0) < at_least:
+        assert time.monotonic() < deadline, f"{name} stays at {found.get(name)}"
+    return found
+
+
+def _scrape(port: int) -> dict[str, float]:
+    """Return the metrics, summed over labels; of those with ``reason`` also ``name:reason``."""
+    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+        text = answer.read().decode()
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found[sample.name] = found.get(sample.name, 0.0) + sample.value
+            if "reason" in sample.labels:
+                found[f"{sample.name}:{sample.labels['reason']}"] = sample.value
+    return found
