@@ -13,6 +13,8 @@ SCHEMA: Final = "tocsin.dead/1"
 PAYLOAD_BYTES: Final = 64 * 1024
 """A longer payload is cut; ``logs.raw`` still holds it whole."""
 
+_LONGEST_CHARACTER: Final = 4
+
 
 @dataclass(frozen=True, slots=True)
 class DeadLimit:
@@ -52,7 +54,7 @@ class DeadWatch:
 
 def dead_letter(reject: Reject, payload: bytes, topic: str, partition: int, offset: int) -> bytes:
     """The record for ``logs.dead``: reason, origin and payload (text, or base64 where it is no UTF-8)."""
-    cut = payload[:PAYLOAD_BYTES]
+    cut = payload[: _end(payload)]
     record: dict[str, object] = {
         "schema": SCHEMA,
         "reason": reject.reason,
@@ -65,3 +67,12 @@ def dead_letter(reject: Reject, payload: bytes, topic: str, partition: int, offs
     except UnicodeDecodeError:
         record["payload_base64"] = base64.b64encode(cut).decode()
     return orjson.dumps(record)
+
+
+def _end(payload: bytes) -> int:
+    """Where to cut: not inside a character, so that text stays text."""
+    end = min(len(payload), PAYLOAD_BYTES)
+    for last in range(end, max(end - _LONGEST_CHARACTER, 0), -1):
+        if last == len(payload) or payload[last] & 0xC0 != 0x80:  # noqa: PLR2004 - the mark of a character's later bytes
+            return last
+    return end

@@ -143,7 +143,8 @@ def test_dead_letters_hold_what_was_sent(ingested: Ingested, sent: RawBatch) -> 
     for letter in ingested.dead:
         value = values[letter["origin"]["partition"], letter["origin"]["offset"]]
         held = letter["payload"].encode() if "payload" in letter else base64.b64decode(letter["payload_base64"])
-        assert held == value[:PAYLOAD_BYTES]
+        assert value.startswith(held)
+        assert min(len(value), PAYLOAD_BYTES) - len(held) < 4
         assert letter["size"] == len(value)
     assert {len(value) > PAYLOAD_BYTES for value in values.values()} == {True, False}
 
