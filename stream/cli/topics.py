@@ -60,18 +60,16 @@ def cat(topic: str, since: int | None, until: int | None, partitions: tuple[int,
 def readable(value: bytes | None) -> Any:
     """A message's value for people: unpacked frame, JSON, text, or base64."""
     from models import frames
-    from models.keys import named_rows
+    from models.errors import InvalidError
 
     if value is None:
         return None
     if value.startswith(frames.MAGIC):
-        frame, version = frames.decode(value)
-        return {
-            "schema": frames.SCHEMA,
-            "templates": version,
-            "raw": {p: {"first": s.first, "last": s.last, "clock": s.clock} for p, s in frame.raw.items()},
-            "rows": [{**row, "template": f"{row['template']:016x}"} for row in named_rows(frame).to_dicts()],
-        }
+        try:
+            return _frame(value)
+        except InvalidError as error:
+            # Those behind it are to be seen all the same.
+            return {"error": str(error), **_base64(value)}
     try:
         return orjson.loads(value)
     except orjson.JSONDecodeError:
@@ -79,4 +77,18 @@ def readable(value: bytes | None) -> Any:
     try:
         return value.decode()
     except UnicodeDecodeError:
-        return {"base64": base64.b64encode(value).decode()}
+        return _base64(value)
+
+
+def _frame(value: bytes) -> dict[str, Any]:
+    from models import frames
+    from models.keys import named_rows
+
+    frame, version = frames.decode(value)
+    spans = {str(p): {"first": s.first, "last": s.last, "clock": s.clock} for p, s in frame.raw.items()}
+    rows = [{**row, "template": f"{row['template']:016x}"} for row in named_rows(frame).to_dicts()]
+    return {"schema": frames.SCHEMA, "templates": version, "raw": spans, "rows": rows}
+
+
+def _base64(value: bytes) -> dict[str, Any]:
+    return {"base64": base64.b64encode(value).decode()}
