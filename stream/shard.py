@@ -44,7 +44,7 @@ class ShardState:
             known = {SCHEMA: record}[record["schema"]]
             raw = {int(p): (int(last), int(clock)) for p, (last, clock) in known["raw"].items()}
             return cls(Mark(offset, int(known["clock"]), raw), int(known["done"]))
-        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+        except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
             message = (
                 f"the commit at offset {offset} of logs.events is not detect's ({metadata[:80]!r}: {error}); "
                 "another program uses its consumer group: choose another TOCSIN_TOPIC_PREFIX, or reset the group"
