@@ -15,6 +15,7 @@ from models.detectors.nearest import Nearest
 from models.detectors.novelty import Novelty
 from models.detectors.rates import Rates
 from models.detectors.transitions import Transitions
+from models.detectors.values import Values
 from models.errors import InvalidError
 from models.facts import Facts, Groups
 from models.records import F64, I64, Level
@@ -29,6 +30,7 @@ _READERS: Final[Mapping[str, Callable[[Any], Companion]]] = {
     "transitions": Transitions.from_arrays,
     "rates": Rates.from_arrays,
     "followups": FollowUps.from_arrays,
+    "values": Values.from_arrays,
 }
 
 UNITS: Final[Mapping[str, float]] = {
@@ -40,6 +42,7 @@ UNITS: Final[Mapping[str, float]] = {
     "transitions": 1.0,
     "rates": 2.0,
     "followups": 2.0,
+    "values": 2.0,
 }
 """By how much a raw score must rise to mean something: the scale of its tail where samples are too few to tell."""
 

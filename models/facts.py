@@ -91,8 +91,8 @@ class Tally:
 class Facts:
     """A batch of windows and what was worked out of it.
 
-    ``tokens`` (rows,) are those of the vocabulary; ``tally`` counts them per window, ``first`` those of the oldest step
-    of a source (of a session: all).  ``sound`` (n,) says where counts mean something.
+    ``tokens`` (rows,) are those of the vocabulary; ``tally`` counts them per window.  ``sound`` (n,) says where counts
+    mean something.
     """
 
     windows: WindowBatch
@@ -111,10 +111,17 @@ class Facts:
         tally = Tally.of(len(windows), window, tokens, len(vocabulary))
         return cls(windows, vocabulary, groups.of(windows), window, tokens, tally, windows.whole)
 
-    def begun(self, step: float) -> Tally:
+    def early(self, step: float) -> Tally:
         """Tokens of the oldest ``step`` (seconds) of each source window, and of a session's whole."""
+        return self._until(self.windows.start + round(step * 1e6))
+
+    def begun(self, step: float) -> Tally:
+        """Tokens of all but the newest ``step`` (seconds) of each source window, and of a session's whole."""
+        return self._until(self.windows.end - round(step * 1e6))
+
+    def _until(self, until: I64) -> Tally:
         windows = self.windows
-        until = np.where(windows.kinds == KeyKind.SESSION, np.iinfo(np.int64).max, windows.start + round(step * 1e6))
+        until = np.where(windows.kinds == KeyKind.SESSION, np.iinfo(np.int64).max, until)
         early = windows.time < until[self.window]
         return Tally.of(len(windows), self.window[early], self.tokens[early], len(self.vocabulary))
 

@@ -18,9 +18,10 @@ LIMIT: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Windows of one group: what they hold, what they begin with, and how many of their rows are errors."""
+    """Windows of one group: what they hold, in their oldest step, before their newest; how many rows are errors."""
 
     tally: Tally
+    early: Tally
     begun: Tally
     errors: I64
 
@@ -37,13 +38,14 @@ class Samples:
 
     def add(self, facts: Facts, errors: I64, at: I64) -> None:
         """Add the sound ones of the windows ``at``; ``errors`` is shaped (windows,)."""
-        begun = facts.begun(self.step)
+        early, begun = facts.early(self.step), facts.begun(self.step)
         at = at[facts.sound[at] & (facts.group[at] >= 0)]
         salt = (facts.windows.end.astype(np.uint64) << np.uint64(20)) ^ facts.tally.hashes()
         for group in np.unique(facts.group[at]).tolist():
             mine = at[facts.group[at] == group]
             parts = self._parts.setdefault(group, [])
-            parts.append((salt[mine], Sample(facts.tally.take(mine), begun.take(mine), errors[mine])))
+            sample = Sample(facts.tally.take(mine), early.take(mine), begun.take(mine), errors[mine])
+            parts.append((salt[mine], sample))
             if sum(len(part) for _, part in parts) > 2 * LIMIT:
                 self._parts[group] = [_lowest(parts)]
 
@@ -61,11 +63,13 @@ def _lowest(parts: list[tuple[U64, Sample]]) -> tuple[U64, Sample]:
     salt = np.concatenate([salt for salt, _ in parts])
     whole = Sample(
         join([part.tally for _, part in parts]),
+        join([part.early for _, part in parts]),
         join([part.begun for _, part in parts]),
         np.concatenate([part.errors for _, part in parts]),
     )
     order = np.argsort(_spread(salt), kind="stable")[:LIMIT]
-    return salt[order], Sample(whole.tally.take(order), whole.begun.take(order), whole.errors[order])
+    kept = Sample(whole.tally.take(order), whole.early.take(order), whole.begun.take(order), whole.errors[order])
+    return salt[order], kept
 
 
 def _spread(salt: U64) -> U64:

@@ -11,10 +11,12 @@ from models.detectors.nearest import Nearest
 from models.detectors.novelty import Novelty
 from models.detectors.rates import Rates
 from models.detectors.transitions import Transitions, pairs_of
+from models.detectors.values import ValueSamples
 from models.facts import Facts, Groups
+from models.ragged import ranges
 from models.records import BOOL, F64, I64, WindowBatch
 from models.samples import Samples
-from models.sequences import SHARED
+from models.sequences import SHARED, kind_numbers
 from models.vocabulary import SPECIAL, Vocabulary
 
 
@@ -26,12 +28,14 @@ class Learner:
     groups: Groups
     step: float
     _samples: Samples = field(init=False)
+    _values: ValueSamples = field(init=False)
     _known: dict[int, I64] = field(default_factory=dict)
     _pairs: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         """Start with nothing."""
         self._samples = Samples(self.step)
+        self._values = ValueSamples(len(self.vocabulary))
 
     def add(self, windows: WindowBatch, chosen: BOOL) -> None:
         """Learn from the windows that are ``chosen`` (n,)."""
@@ -42,6 +46,9 @@ class Learner:
         for number in np.unique(group[group >= 0]).tolist():
             before = self._known.get(number, np.zeros(0, np.int64))
             self._known[number] = np.union1d(before, token[(group == number) & (token >= SPECIAL)])
+        # Each line once: the newest step of the source that wrote it.
+        source = np.flatnonzero(chosen & (kind_numbers(windows) == 0))
+        self._values.add(facts, ranges(windows.splits[source + 1] - windows.fresh[source], windows.splits[source + 1]))
         window, packed = pairs_of(facts)
         self._pairs = np.union1d(self._pairs, packed[chosen[window]])
 
@@ -56,6 +63,7 @@ class Learner:
             Transitions(self._pairs),
             Rates.fit(self._samples, sources),
             FollowUps.fit(self._samples),
+            self._values.fit(),
         )
         return Companions(self.groups, detectors, self._rarity(), self._home())
 

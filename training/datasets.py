@@ -20,7 +20,7 @@ from models.errors import InvalidError
 from models.facts import service_of
 from models.files import read_paths
 from models.pipeline import windows_of_files
-from models.records import BOOL, I64, RowFlag, WindowBatch
+from models.records import BOOL, I64, KeyKind, RowFlag, WindowBatch
 from models.templates import TemplateTable, mine, template_id, words_of
 from models.vocabulary import Vocabulary
 from models.windows import WindowStore
@@ -55,19 +55,25 @@ class Survey:
 class Split:
     """Which windows are held back: those of some tenants, or, without tenants, every fifth ``block`` of the time.
 
-    ``begin`` and ``block`` in microseconds.
+    ``begin`` and ``block`` in microseconds.  Where the time is too short for blocks, ``by_key`` holds back every fifth
+    session instead.
     """
 
     tenants: frozenset[str]
     begin: int
     block: int
+    by_key: bool = False
 
     def held(self, windows: WindowBatch) -> BOOL:
         """Whether each window (n,) is for calibration."""
+        if self.by_key:
+            return self._key(windows)
         return self._tenant(windows) if self.tenants else self._in_held_block(windows.end)
 
     def trained(self, windows: WindowBatch) -> BOOL:
         """Whether each window (n,) may be trained on: it shares no event with a held-back one."""
+        if self.by_key:
+            return ~self._key(windows)
         if self.tenants:
             return ~self._tenant(windows)
         return ~self._in_held_block(windows.end) & ~self._in_held_block(windows.start)
@@ -80,6 +86,11 @@ class Split:
 
     def _tenant(self, windows: WindowBatch) -> BOOL:
         return np.fromiter((tenant in self.tenants for tenant in windows.tenants), np.bool_, len(windows))
+
+    def _key(self, windows: WindowBatch) -> BOOL:
+        numbers = (zlib.crc32(key.encode()) % HELD_BACK == 0 for key in windows.keys)
+        held: BOOL = np.fromiter(numbers, np.bool_, len(windows)) & (windows.kinds == KeyKind.SESSION)
+        return held
 
     def _in_held_block(self, time: I64) -> BOOL:
         held: BOOL = (time - self.begin) // self.block % HELD_BACK == HELD_BACK - 1
@@ -134,7 +145,7 @@ def split_of(found: Survey) -> Split:
     end = max(high for _, high in found.spans.values())
     block = int(np.clip((end - begin) / BLOCKS, MIN_BLOCK_US, MAX_BLOCK_US))
     if len(found.spans) < HELD_BACK:
-        return Split(frozenset(), begin, block)
+        return Split(frozenset(), begin, block, by_key=end - begin < HELD_BACK * MIN_BLOCK_US)
     ordered = sorted(found.spans, key=lambda tenant: (zlib.crc32(tenant.encode()), tenant))
     return Split(frozenset(ordered[::HELD_BACK]), begin, block)
 

@@ -17,7 +17,7 @@ from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
 from models.facts import Facts, Groups
 from models.fusion import Fusion, blocks_of, fit_extremes, joint
-from models.records import F64, I32, I64, WindowBatch
+from models.records import BOOL, F32, F64, I32, I64, WindowBatch
 from models.sequences import SHARED, build, kind_numbers
 from models.verdicts import time_text
 from training.companions import Learner
@@ -112,30 +112,32 @@ def score_held(  # noqa: PLR0913 - one part of the training each
     companions: Companions,
     told: Told,
 ) -> Held:
-    """Score the held-back windows with every detector."""
+    """Score the held-back windows with every detector.
+
+    Kinds of which none was held back are judged by what was trained on: flattering, but not nothing.
+    """
     kinds: list[I32] = []
     tenants: list[str] = []
     ends: list[I64] = []
-    raws: dict[str, list[F64]] = {}
+    held: list[BOOL] = []
+    raws: dict[str, list[F32]] = {}
     for closed, store in windows(paths, config.pipeline, found.table):
         scored = lstm.score(closed)
         if scored.surprise is not None:
             store.remember(closed, scored.surprise)
-        held = np.flatnonzero(split.held(closed))
-        chosen = select(closed, held)
+        kinds.append(kind_numbers(closed))
+        tenants += closed.tenants
+        ends.append(closed.end)
+        held.append(split.held(closed))
+        others = companions.score(Facts.of(closed, found.vocabulary, companions.groups))
+        for name, raw in {lstm.name: scored.raw, **others}.items():
+            raws.setdefault(name, []).append(raw.astype(np.float32))
         told.count(len(closed))
-        if not len(chosen):
-            continue
-        kinds.append(kind_numbers(chosen))
-        tenants += chosen.tenants
-        ends.append(chosen.end)
-        found_raws = companions.score(Facts.of(chosen, found.vocabulary, companions.groups))
-        for name, raw in {lstm.name: scored.raw[held], **found_raws}.items():
-            raws.setdefault(name, []).append(raw)
-    if not kinds:
-        raise InvalidError("no window was held back to calibrate on; give logs of at least a few minutes")
-    blocks = blocks_of(tenants, np.concatenate(ends))
-    return Held(np.concatenate(kinds), blocks, {name: np.concatenate(parts) for name, parts in raws.items()})
+    kind, is_held = np.concatenate(kinds), np.concatenate(held)
+    chosen = np.flatnonzero(is_held | ~np.isin(kind, kind[is_held]))
+    blocks = blocks_of([tenants[i] for i in chosen.tolist()], np.concatenate(ends)[chosen])
+    scores = {name: np.concatenate(parts)[chosen].astype(np.float64) for name, parts in raws.items()}
+    return Held(kind[chosen], blocks, scores)
 
 
 def calibrate(held: Held, found: Survey, split: Split) -> Fusion:
