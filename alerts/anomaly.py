@@ -8,6 +8,9 @@ import orjson
 from alerts.times import from_text
 from models.errors import InvalidError
 
+DEPLOYMENT: Final = "deployment"
+"""Service of a window over everything that does not say which services it is about."""
+
 SESSIONS: Final = "sessions"
 """Service of a session that does not say which services it went through."""
 
@@ -48,8 +51,8 @@ def _services(record: dict[str, Any]) -> tuple[str, ...]:
     if record["kind"] == "session":
         return (SESSIONS,)
     key = _text(record["key"])
-    # The key of a source is service@host, or the service alone.
-    return (key.partition("@")[0] or key,)
+    # The key of a source is service@host, or the service alone; that of everything names none.
+    return (DEPLOYMENT if key == "*" else key.partition("@")[0] or key,)
 
 
 def _text(value: Any) -> str:

@@ -125,6 +125,7 @@ def test_the_summary_says_what_and_since_when() -> None:
         ({}, ("nova-compute",)),
         ({"key": "nova-compute"}, ("nova-compute",)),
         ({"key": "@host"}, ("@host",)),
+        ({"key": "*"}, ("deployment",)),
         ({"kind": "session", "key": "req-1/x"}, ("sessions",)),
         ({"kind": "session", "services": ["nova-api", "neutron", "nova-api"]}, ("nova-api", "neutron")),
         ({"kind": "session", "services": []}, ("sessions",)),
