@@ -105,7 +105,16 @@ class KafkaServer:
             self._format(classpath, settings)
         with (self.folder / "kafka.log").open("ab") as output:
             self._process = subprocess.Popen(
-                ["java", "-Xmx512m", "-XX:TieredStopAtLevel=1", "-cp", classpath, "kafka.Kafka", str(settings)],
+                [
+                    *dying_with_us(),
+                    "java",
+                    "-Xmx512m",
+                    "-XX:TieredStopAtLevel=1",
+                    "-cp",
+                    classpath,
+                    "kafka.Kafka",
+                    str(settings),
+                ],
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 cwd=self.folder,
@@ -186,6 +195,15 @@ class KafkaServer:
         log = (self.folder / "kafka.log").read_text(errors="replace")
         msg = f"Kafka did not start:\n{log[-2000:]}"
         raise KafkaUnavailableError(msg)
+
+
+def dying_with_us() -> list[str]:
+    """Return what to put before a command so that it is killed when the thread that starts it ends, however it ends.
+
+    Linux only, with util-linux; elsewhere nothing, and a killed test run leaves its children behind.
+    """
+    setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
+    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 
 
 def _free_ports(count: int) -> list[int]:
