@@ -2,12 +2,14 @@
 
 import gzip
 import lzma
+import shutil
 import sys
 import zlib
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import IO, Final, cast
 
 import numpy as np
@@ -30,17 +32,20 @@ class FileBatch:
     sources: Mapping[int, str]
 
 
-def read_paths(paths: Sequence[str | Path], batch_lines: int = 8192) -> Iterator[FileBatch]:
+def read_paths(
+    paths: Sequence[str | Path], batch_lines: int = 8192, stdin: IO[bytes] | None = None
+) -> Iterator[FileBatch]:
     """The lines of files and folders in the order given (folders: sorted, with all below them), in constant memory.
 
-    ``-`` is standard input.  Raises InvalidError, before anything is read, for a path that does not exist and a folder
-    without files, and when it gets there for a file that cannot be read.
+    ``-`` is standard input, or what ``stdin`` holds from its begin (see ``kept_stdin``).  Raises InvalidError, before
+    anything is read, for a path that does not exist, a folder without files and a second ``-``, and when it gets there
+    for a file that cannot be read.
     """
     for number, path in enumerate(_expand(paths)):
         source = "stdin" if path == "-" else str(path)
         sources = {} if source.endswith(_RECORDS) else {number: source}
         first = 0
-        for lines in _batches(path, batch_lines):
+        for lines in _batches(path, batch_lines, stdin):
             size = len(lines)
             raw = RawBatch(
                 lines,
@@ -52,6 +57,17 @@ def read_paths(paths: Sequence[str | Path], batch_lines: int = 8192) -> Iterator
             yield FileBatch(raw, sources)
 
 
+@contextmanager
+def kept_stdin(paths: Sequence[str | Path]) -> Iterator[IO[bytes] | None]:
+    """Standard input in a temporary file, for who reads it more than once; None where no path is ``-``."""
+    if "-" not in map(str, paths):
+        yield None
+        return
+    with TemporaryFile() as kept:
+        shutil.copyfileobj(sys.stdin.buffer, kept)
+        yield kept
+
+
 def _expand(paths: Sequence[str | Path]) -> list[str | Path]:
     files: list[str | Path] = []
     if not paths:
@@ -59,6 +75,9 @@ def _expand(paths: Sequence[str | Path]) -> list[str | Path]:
         raise InvalidError(message)
     for name in paths:
         if str(name) == "-":
+            if "-" in files:
+                message = "- is given twice, but standard input can be read only once; name it once"
+                raise InvalidError(message)
             files.append("-")
             continue
         path = Path(name)
@@ -76,11 +95,11 @@ def _expand(paths: Sequence[str | Path]) -> list[str | Path]:
     return files
 
 
-def _batches(path: str | Path, batch_lines: int) -> Iterator[list[bytes]]:
+def _batches(path: str | Path, batch_lines: int, stdin: IO[bytes] | None) -> Iterator[list[bytes]]:
     batch: list[bytes] = []
     try:
         with ExitStack() as stack:
-            stream = _open(path, stack)
+            stream = _open(path, stack, stdin)
             for lines in _lines(stream):
                 batch.extend(lines)
                 while len(batch) >= batch_lines:
@@ -96,9 +115,12 @@ def _batches(path: str | Path, batch_lines: int) -> Iterator[list[bytes]]:
         yield batch
 
 
-def _open(path: str | Path, stack: ExitStack) -> IO[bytes]:
+def _open(path: str | Path, stack: ExitStack, stdin: IO[bytes] | None) -> IO[bytes]:
     if path == "-":
-        return sys.stdin.buffer
+        if stdin is None:
+            return sys.stdin.buffer
+        stdin.seek(0)
+        return stdin
     path = Path(path)
     if path.suffix == ".gz":
         return cast("IO[bytes]", stack.enter_context(gzip.open(path, "rb")))

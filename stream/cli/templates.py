@@ -3,6 +3,7 @@
 import csv
 from collections import Counter
 from pathlib import Path
+from typing import IO
 
 import click
 
@@ -21,6 +22,14 @@ def templates(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     Example:
       tocsin templates /var/log/nova/nova-api.log --out templates.csv
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    from models.files import kept_stdin
+
+    # Mined first, assigned then: the lines are read twice.
+    with kept_stdin(paths) as stdin:
+        _write(paths, stdin, bundle, out)
+
+
+def _write(paths: tuple[str, ...], stdin: IO[bytes] | None, bundle: Path | None, out: str) -> None:
     from models.decode import Decoder
     from models.files import read_paths
     from models.templates import TemplateLimits, TemplateMatcher, mine
@@ -35,7 +44,7 @@ def templates(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
         masks = masks_of(settings)
         texts: Counter[str] = Counter()
         decoder = Decoder(decode_config(settings))
-        for batch in read_paths(paths):
+        for batch in read_paths(paths, stdin=stdin):
             lines = decoder.decode(batch.raw, batch.sources).lines
             counts = masks.apply(lines["message"]).text.value_counts()
             texts.update(dict(zip(counts.to_series(0).to_list(), counts.to_series(1).to_list(), strict=True)))
@@ -46,7 +55,7 @@ def templates(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     with click.open_file(out, "w", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(["line", "template_id", "template"])
-        for batch in read_paths(paths):
+        for batch in read_paths(paths, stdin=stdin):
             lines = decoder.decode(batch.raw, batch.sources).lines
             ids = matcher.assign(lines["message"], lines["service"]).ids.tolist()
             of_row = dict(zip(lines["row"].to_list(), ids, strict=True))
