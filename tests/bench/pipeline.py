@@ -1,0 +1,124 @@
+"""The pure pipeline without a broker: what many keys cost, and where the time goes."""
+
+import time
+from collections import defaultdict
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+import numpy as np
+import orjson
+
+from models.bundle import Bundle
+from models.config import PipelineConfig
+from models.detectors.lstm import LstmDetector
+from models.facts import Facts
+from models.keys import split_frame
+from models.records import RawBatch
+from models.scorer import Scorer
+from models.windows import WindowStore
+from stream.wiring import DEMO_BUNDLE
+from tests.bench.measure import ratio, row, table
+from training.simulate import Scenario, stream_records
+
+BATCH: Final = 10_000
+START: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
+_TEXTS: Final = (
+    "Claim successful on node compute-1",
+    "Creating image(s)",
+    "Instance spawned successfully.",
+    "Took 3.51 seconds to spawn the instance on the hypervisor.",
+)
+
+
+def batches(values: Iterator[bytes]) -> Iterator[RawBatch]:
+    """Raw batches as ingest reads them from one partition."""
+    held: list[bytes] = []
+    offset = 0
+    for value in values:
+        held.append(value)
+        if len(held) == BATCH:
+            yield _batch(held, offset)
+            offset += BATCH
+            held = []
+    if held:
+        yield _batch(held, offset)
+
+
+def _batch(values: list[bytes], offset: int) -> RawBatch:
+    n = len(values)
+    offsets = np.arange(offset, offset + n, dtype=np.int64)
+    return RawBatch(values, np.zeros(n, np.int32), offsets, np.full(n, -1, np.int64))
+
+
+def synthetic(lines: int, sources: int, sessions: int) -> Iterator[bytes]:
+    """Lines of so many hosts and requests, 5,000 a second of event time."""
+    for n in range(lines):
+        at = (START + timedelta(microseconds=200 * n)).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
+        request = f"req-{n % sessions:08x}-0000-4000-8000-000000000000"
+        line = f"{at} 2931 INFO nova.compute.manager [{request} - - - - -] {_TEXTS[n % len(_TEXTS)]}"
+        host = f"compute-{n % sources}"
+        yield orjson.dumps({"source": f"{host}/nova-compute", "service": "nova-compute", "host": host, "log": line})
+
+
+def rate(values: list[bytes]) -> float:
+    """Lines a second of the whole pipeline on one thread."""
+    bundle = Bundle.load(DEMO_BUNDLE)
+    processor = PipelineConfig(masks=bundle.masks).processor(bundle.table)
+    store, scorer = WindowStore(bundle.windows), Scorer(bundle)
+    started = time.perf_counter()
+    for batch in batches(iter(values)):
+        closed = store.add(processor.process(batch).frame)
+        decided = scorer.decide(closed)
+        store.remember(closed, decided.surprise)
+    return len(values) / (time.perf_counter() - started)
+
+
+def many_keys(lines: int, turns: int) -> str:
+    """Compare few keys with many, in turn."""
+    kinds = {
+        "1 source, 100 sessions": (1, 100),
+        "10,000 sources, 100 sessions": (10_000, 100),
+        f"1 source, {lines:,} sessions": (1, lines),
+    }
+    rates: dict[str, list[float]] = defaultdict(list)
+    for _ in range(turns):
+        for name, (sources, sessions) in kinds.items():
+            rates[name].append(rate(list(synthetic(lines, sources, sessions))))
+    out = [f"\nmany keys: pure pipeline on one thread, {lines:,} lines"]
+    out += [row(name, values, "lines/s") for name, values in rates.items()]
+    few, hosts, requests = rates.values()
+    out.append(f"cost of 10,000 sources: {ratio(few, hosts)}; of {lines:,} sessions: {ratio(few, requests)}")
+    return "\n".join(out)
+
+
+def profile(lines: int) -> str:
+    """Where the time goes, stage by stage, on simulated lines."""
+    bundle = Bundle.load(DEMO_BUNDLE)
+    processor = PipelineConfig(masks=bundle.masks).processor(bundle.table)
+    store, lstm = WindowStore(bundle.windows), LstmDetector(bundle.onnx, bundle.vocabulary)
+    spent: dict[str, float] = defaultdict(float)
+    records = (record.value for record in stream_records(Scenario(5, START, 10_000_000.0)))
+    values = [value for _, value in zip(range(lines), records, strict=False)]
+    for batch in batches(iter(values)):
+        marks = [time.perf_counter()]
+        frame = processor.process(batch).frame
+        marks.append(time.perf_counter())
+        split_frame(frame, 4)
+        marks.append(time.perf_counter())
+        closed = store.add(frame)
+        marks.append(time.perf_counter())
+        scored = lstm.score(closed)
+        marks.append(time.perf_counter())
+        if len(closed):
+            bundle.companions.score(Facts.of(closed, bundle.vocabulary, bundle.companions.groups))
+        marks.append(time.perf_counter())
+        for name, seconds in zip(("ingest", "frames", "windows", "lstm", "others"), np.diff(marks), strict=True):
+            spent[name] += float(seconds)
+        if scored.surprise is not None:
+            store.remember(closed, scored.surprise)
+    alone = sum(spent.values()) - spent["others"]
+    return (
+        f"\n{table('where the time goes, one thread', spent, lines)}\n"
+        f"with all detectors on, {alone / sum(spent.values()):.0%} of the lines a second of the LSTM alone"
+    )
