@@ -43,15 +43,33 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(fields, default=str, ensure_ascii=False)
 
 
+_OURS: Final = frozenset({"alerts", "models", "stream", "tocsin", "training"})
+"""First parts of the names of our own loggers."""
+
+_SERVICE: Final = "[^"
+"""How Faust's library of services begins what it says through the logger of whatever module defines a service."""
+
+
 def setup_logs(level: str = "info", *, as_json: bool = False, stream: TextIO | None = None) -> None:
-    """Send all logging to ``stream`` (standard error) from ``level`` on, instead of wherever it went before."""
+    """Send all logging to ``stream`` (standard error) from ``level`` on, instead of wherever it went before.
+
+    Libraries are heard from warnings on; with ``debug``, wholly.
+    """
     handler = logging.StreamHandler(stream or sys.stderr)
+    if level != "debug":
+        handler.addFilter(_is_heard)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     root = logging.getLogger()
     for old in root.handlers[:]:
         root.removeHandler(old)
     root.addHandler(handler)
     root.setLevel(level.upper())
+
+
+def _is_heard(record: logging.LogRecord) -> bool:
+    if record.levelno >= logging.WARNING:
+        return True
+    return record.name.partition(".")[0] in _OURS and not str(record.msg).startswith(_SERVICE)
 
 
 def _time(record: logging.LogRecord) -> str:

@@ -1,5 +1,6 @@
 """Our own log: one line per record, for people or for programs."""
 
+import asyncio
 import io
 import json
 import logging
@@ -7,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from stream.broker.faust_app import create_app
 from stream.logs import setup_logs
 
 log = logging.getLogger("tocsin.test")
@@ -74,3 +76,27 @@ def test_the_level_is_kept_and_a_second_set_up_replaces_the_first() -> None:
     log.warning("loud")
     assert first.getvalue() == ""
     assert second.getvalue().count("\n") == 1
+
+
+@pytest.mark.parametrize(("level", "heard"), [("info", ["ours", "warned"]), ("debug", ["ours", "chatter", "warned"])])
+def test_libraries_are_heard_from_warnings_on(level: str, heard: list[str]) -> None:
+    """Their chatter would hide ours; who looks for a fault asks for it with debug."""
+    stream = io.StringIO()
+    setup_logs(level, stream=stream)
+    log.info("ours")
+    logging.getLogger("aiokafka.consumer").info("chatter")
+    logging.getLogger("faust").warning("warned")
+    assert [line.rpartition(" ")[2] for line in stream.getvalue().splitlines()] == heard
+
+
+def test_services_of_faust_that_we_define_do_not_chatter_either() -> None:
+    """Faust's services speak through the logger of the module that defines them, which may be ours."""
+    stream = io.StringIO()
+    setup_logs("info", stream=stream)
+    asyncio.run(_speak())
+    assert stream.getvalue() == ""
+
+
+async def _speak() -> None:
+    app = create_app("group", "127.0.0.1:9")
+    app.log.info("Starting...")
