@@ -124,12 +124,12 @@ class Decoder:
             self._memories[name].enter(int(number[row]))
 
     def _duplicates(self, records: pl.DataFrame) -> BOOL:
-        """Which records came before: same host, path, place in the file and text."""
+        """Which records came before: same tenant, host, path, place in the file and text."""
         known = (records["path"].is_not_null() & records["position"].is_not_null()).to_numpy()
         twice = np.zeros(records.height, np.bool_)
         if not known.any():
             return twice
-        keys = records.select(pl.struct("host", "path", "position", "text").hash(0)).to_series().to_numpy()
+        keys = records.select(pl.struct("tenant", "host", "path", "position", "text").hash(0)).to_series().to_numpy()
         partition = records["partition"].to_numpy()
         for number in np.unique(partition[known]).tolist():
             rows = np.flatnonzero(known & (partition == number))
