@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,7 +31,7 @@ HEAD: Final = "bundle.json"
 FILES: Final = ("lstm.onnx", "vocabulary.json", "templates.jsonl", "masks.json", "companions.npz", "calibration.json")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Bundle:
     """One version of the model with all that its numbers mean."""
 
@@ -49,7 +50,7 @@ class Bundle:
         """Version of what gives events their template ids: the masks and the table."""
         return f"{self.table.version}-{self.masks.version}"
 
-    @property
+    @cached_property
     def id(self) -> str:
         """Identity of the bundle: a hash over all that decides; the facts do not count."""
         digest = hashlib.sha256()
