@@ -29,8 +29,15 @@ KINDS: Final = 6
 LEVELS: Final = 6
 
 _SECOND: Final = 1e6
-_SESSION_KINDS: Final = (("req-", 1), ("instance:", 2), ("volume:", 3), ("port:", 4))
 _OTHER_SESSION: Final = 5
+_SHORT: Final = 4
+_SESSION_KINDS: Final = {
+    prefix[:_SHORT]: (prefix, number)
+    for prefix, number in (("req-", 1), ("instance:", 2), ("volume:", 3), ("port:", 4))
+}
+"""By the first letters, because every window's key is looked at."""
+
+_NO_KIND: Final = ("", _OTHER_SESSION)
 SHARED: Final = 6
 """Windows over all sources of a tenant: how their lines interleave is chance, so they are no sequence."""
 
@@ -63,7 +70,8 @@ def kind_number(kind: int, key: str) -> int:
     """Kind of one window."""
     if kind == KeyKind.SOURCE:
         return SHARED if key == EVERYTHING else 0
-    return next((number for prefix, number in _SESSION_KINDS if key.startswith(prefix)), _OTHER_SESSION)
+    prefix, number = _SESSION_KINDS.get(key[:_SHORT], _NO_KIND)
+    return number if key.startswith(prefix) else _OTHER_SESSION
 
 
 def gap_bucket(gap: I64) -> I32:
