@@ -11,9 +11,9 @@ from models.times import ISO, Clock, rfc3339
 _CRI: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9]{2}:[0-9]{2}) std(?:out|err) [FP](?:$|[ :])"
 _CRI_PARTS: Final = rf"^(?P<stamp>{ISO}) (?P<stream>std(?:out|err)) (?P<tag>[FP])[^ ]* ?(?P<inner>(?s:.*))$"
 _PREFIXES: Final = (
-    r"^\S{1,400}\.(?:log|txt|out|err)\S* +((?s:[0-9\[<{A-Z].*))$",
+    r"^\S{1,400}\.(?:log|txt|out|err)[^\s<]* +((?s:[0-9\[<{A-Z].*))$",
     r"^[^\s:]{1,400}:[0-9]+:[ \t]*((?s:[0-9\[<{A-Z].*))$",
-    r"^[^\s:]{0,400}[./][^\s:]{0,400}:[ \t]*((?s:[0-9\[<{A-Z].*))$",
+    r"^[^\s:]{0,400}[./][^\s:]{0,400}:[ \t]*((?s:(?:[0-9\[<{A-Z]|[a-z_]+=).*))$",
 )
 """A file's name before the line, as published sets and ``grep`` print it."""
 _PREFIX_HINT: Final = r"^[^\s:]{0,400}(?:[./]\S*[: ]|:[0-9]+:)"

@@ -7,7 +7,7 @@ id of its own masked text.
 
 import hashlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -63,7 +63,7 @@ class TemplateTable:
         """Number of different templates."""
         return len(self._text)
 
-    def __iter__(self) -> "Iterable[int]":
+    def __iter__(self) -> Iterator[int]:
         """Ids, in the order of the texts."""
         return iter(self._text)
 
