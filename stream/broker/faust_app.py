@@ -56,15 +56,16 @@ async def serve(app: AppT, until: asyncio.Event, drain: Callable[[], Awaitable[N
     only records that it crashed: serve stops then, without draining, and raises it as FatalError.
     """
     await app.start()
-    waits = [asyncio.create_task(until.wait()), asyncio.create_task(app.wait_until_stopped())]
+    told, stopped = asyncio.create_task(until.wait()), asyncio.create_task(app.wait_until_stopped())
     try:
-        await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([told, stopped], return_when=asyncio.FIRST_COMPLETED)
         if drain is not None and not app.crashed:
             await drain()
     finally:
-        for wait in waits:
-            wait.cancel()
+        told.cancel()
         await app.stop()
+        # Ends by itself now.  Cancelled, it would leave a task of its own that waits for ever.
+        await stopped
     if app.crash_reason is not None:
         msg = f"the stream of {app.conf.id} stopped: {app.crash_reason!r}; restart the role"
         raise FatalError(msg) from app.crash_reason

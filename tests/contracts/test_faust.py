@@ -344,3 +344,19 @@ def test_logging_signals_and_working_directory_stay_ours(
     assert [signal.getsignal(one) for one in signals] == before
     assert logging.getLogger().handlers == handlers
     assert list(tmp_path.iterdir()) == []
+
+
+def test_serving_leaves_no_task_behind(broker: Broker, topic: str, unique: str) -> None:
+    """A task that waits for ever would be reported as destroyed at some later moment, in the middle of other work."""
+
+    async def program() -> set[asyncio.Task[Any]]:
+        made = worker(broker, unique + "group", topic)
+        serving = asyncio.create_task(serve(made.app, made.finish))
+        await see_all(made)
+        made.finish.set()
+        await serving
+        # One turn for those that are cancelled.
+        await asyncio.sleep(0)
+        return asyncio.all_tasks() - {asyncio.current_task()}
+
+    assert asyncio.run(program()) == set()
