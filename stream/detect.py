@@ -76,7 +76,7 @@ class Detect:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read frames until ``stop`` is set, then commit and leave the group."""
-        app = create_app(f"{self._topics.prefix}{ROLE}", self._broker.bootstrap)
+        app = create_app(f"{self._topics.prefix}{ROLE}", self._broker)
         app.monitor = PrometheusMonitor(metrics=FaustMetrics.create(self._registry, f"faust_{ROLE}"))
         topic = app.topic(self._topics.logs_events, value_serializer="raw", key_serializer="raw", acks=False)
         app.on_partitions_assigned.connect(self._reset)  # type: ignore[arg-type]

@@ -32,6 +32,7 @@ from pydantic_settings import (
 )
 
 from models.errors import InvalidError
+from stream.broker.security import PROPERTIES
 
 PREFIX: Final = "TOCSIN_"
 CONFIG_VARIABLE: Final = "TOCSIN_CONFIG"
@@ -107,6 +108,17 @@ class Settings(BaseSettings):
     kafka_bootstrap_servers: str = Field(default="localhost:9092", min_length=1)
     kafka: Annotated[dict[str, SecretStr], BeforeValidator(_flat)] = {}
     """librdkafka properties of every client (``security.protocol``, ``sasl.username`` …); table ``[kafka]``."""
+    kafka_security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] | None = None
+    """This and the next eight come before what ``kafka`` says of the same; see ``stream.broker.security``."""
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
+    kafka_sasl_username: str | None = None
+    kafka_sasl_password: SecretStr | None = None
+    kafka_ssl_cafile: Path | None = None
+    """Certificates of the authorities (PEM), or a folder of them; default: the system's."""
+    kafka_ssl_certfile: Path | None = None
+    kafka_ssl_keyfile: Path | None = None
+    kafka_ssl_keypassword: SecretStr | None = None
+    kafka_ssl_verify: bool | None = None
     topic_prefix: str = Field(default="tocsin.", pattern=r"^[A-Za-z0-9._-]*$", max_length=200)
     raw_partitions: Count = 8
     events_partitions: Count = 8
@@ -181,8 +193,15 @@ class Settings(BaseSettings):
         return self
 
     def kafka_properties(self) -> dict[str, str]:
-        """Return ``kafka`` in clear, for librdkafka only."""
-        return {name: value.get_secret_value() for name, value in self.kafka.items()}
+        """Return ``kafka`` and the settings that come before it, in clear, as librdkafka's properties."""
+        own = {name: value for setting, name in PROPERTIES.items() if (value := getattr(self, setting)) is not None}
+        return {name: _clear(value) for name, value in (dict(self.kafka) | own).items()}
+
+
+def _clear(value: Any) -> str:
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return str(value).lower() if isinstance(value, bool) else str(value)
 
 
 def load_settings(**overrides: Any) -> Settings:

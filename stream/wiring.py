@@ -15,6 +15,7 @@ from models.pipeline import LineProcessor
 from models.scorer import Scorer
 from models.windows import WindowConfig
 from stream.broker.clients import Broker
+from stream.broker.security import security_of
 from stream.dead import DeadLimit
 from stream.ingest import IngestConfig
 from stream.settings import Settings
@@ -25,8 +26,14 @@ DEMO_BUNDLE: Final = Path(__file__).parent / "demo_bundle"
 
 
 def broker_of(settings: Settings) -> Broker:
-    """The cluster that the settings name."""
-    return Broker(settings.kafka_bootstrap_servers, settings.kafka_properties())
+    """The cluster that the settings name.
+
+    Raises:
+        InvalidError: what the settings say of passwords and TLS does not fit together.
+    """
+    properties = settings.kafka_properties()
+    security_of(properties)
+    return Broker(settings.kafka_bootstrap_servers, properties)
 
 
 def topics_of(settings: Settings) -> Topics:

@@ -21,6 +21,10 @@ from confluent_kafka.admin import AdminClient
 KAFKA_VERSION: Final = "4.1.0"
 START_TIMEOUT_S: Final = 60.0
 STOP_TIMEOUT_S: Final = 30.0
+USER: Final = "tocsin"
+PASSWORD: Final = "only-for-tests"  # noqa: S105
+"""Who may use ``sasl_bootstrap``; ``bootstrap`` asks for nothing."""
+
 CLUSTER_ID: Final = "dG9jc2luLXRlc3RzLTAwMQ"
 
 _POM: Final = f"""<project xmlns="http://maven.apache.org/POM/4.0.0">
@@ -86,8 +90,9 @@ class KafkaServer:
     def __init__(self, folder: Path) -> None:
         """Prepare the node; nothing runs yet."""
         self.folder = folder
-        self.port, self._controller_port = _free_ports(2)
+        self.port, self._controller_port, self.sasl_port = _free_ports(3)
         self.bootstrap = f"127.0.0.1:{self.port}"
+        self.sasl_bootstrap = f"127.0.0.1:{self.sasl_port}"
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -155,12 +160,20 @@ class KafkaServer:
         draft.rename(settings)
 
     def _properties(self) -> str:
+        clients = f"PLAINTEXT://{self.bootstrap},SASL_PLAINTEXT://{self.sasl_bootstrap}"
         values = {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
-            "listeners": f"PLAINTEXT://{self.bootstrap},CONTROLLER://127.0.0.1:{self._controller_port}",
-            "advertised.listeners": f"PLAINTEXT://{self.bootstrap}",
+            "listeners": ",".join([clients, f"CONTROLLER://127.0.0.1:{self._controller_port}"]),
+            "advertised.listeners": clients,
+            "listener.security.protocol.map": (
+                "PLAINTEXT:PLAINTEXT,SASL_PLAINTEXT:SASL_PLAINTEXT,CONTROLLER:PLAINTEXT"
+            ),
+            "listener.name.sasl_plaintext.sasl.enabled.mechanisms": "PLAIN",
+            "listener.name.sasl_plaintext.plain.sasl.jaas.config": (
+                f'org.apache.kafka.common.security.plain.PlainLoginModule required user_{USER}="{PASSWORD}";'
+            ),
             "controller.listener.names": "CONTROLLER",
             "log.dirs": str(self.folder / "data"),
             "auto.create.topics.enable": "false",

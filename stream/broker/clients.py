@@ -70,7 +70,8 @@ class Broker:
     """A cluster to talk to: ``extra`` holds librdkafka settings for every client, such as ``security.protocol``."""
 
     bootstrap: str
-    extra: Mapping[str, str] = field(default_factory=dict)
+    # Passwords are among them.
+    extra: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def producer(self, **overrides: Setting) -> Producer:
         """Return an idempotent producer.  Overrides are librdkafka's settings with ``_`` for ``.``: ``linger_ms=5``."""

@@ -5,10 +5,13 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import faust
+from faust.auth import Credentials, SASLCredentials, SSLCredentials
 from faust.types import AppT
 
 from models.errors import FatalError
 from stream.broker import faust_transport
+from stream.broker.clients import Broker
+from stream.broker.security import Security, security_of
 from stream.topics import MAX_MESSAGE_BYTES
 
 REQUEST_TIMEOUT_S: Final = 30.0
@@ -23,13 +26,16 @@ class QuietApp(faust.App):
         """Create nothing: Tocsin keeps no tables, so Faust's data folder would stay empty."""
 
 
-def create_app(group: str, bootstrap: str, **settings: Any) -> faust.App:
+def create_app(group: str, broker: Broker, **settings: Any) -> faust.App:
     """Return an app whose consumer group is ``group``, with commits of our own (``faust_transport.commit``).
 
     Call it inside the running event loop that will serve the app.  ``settings`` are Faust's and win over ours.
+
+    Raises InvalidError for what ``broker.extra`` says of passwords and TLS and Faust's client cannot do.
     """
     ours: dict[str, Any] = {
-        "broker": [f"kafka://{address}" for address in bootstrap.split(",")],
+        "broker": [f"kafka://{address}" for address in broker.bootstrap.split(",")],
+        "broker_credentials": _credentials(security_of(broker.extra)),
         "autodiscover": False,
         "value_serializer": "raw",
         "key_serializer": "raw",
@@ -47,6 +53,18 @@ def create_app(group: str, bootstrap: str, **settings: Any) -> faust.App:
     app = QuietApp(group, **{**ours, **settings})
     faust_transport.install(app)
     return app
+
+
+def _credentials(security: Security) -> Credentials | None:
+    """Turn what librdkafka's properties say into Faust's form; None for a connection in clear."""
+    if security.mechanism:
+        return SASLCredentials(
+            username=security.username,
+            password=security.password,
+            ssl_context=security.tls,
+            mechanism=security.mechanism,
+        )
+    return SSLCredentials(security.tls) if security.tls is not None else None
 
 
 async def serve(app: AppT, until: asyncio.Event, drain: Callable[[], Awaitable[None]] | None = None) -> None:

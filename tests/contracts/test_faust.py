@@ -78,7 +78,7 @@ class Worker:
 
 def worker(broker: Broker, group: str, topic: str) -> Worker:
     """Make an app with one agent that acknowledges nothing."""
-    app = create_app(group, broker.bootstrap, **FAST)
+    app = create_app(group, broker, **FAST)
     made = Worker(app)
 
     @app.agent(app.topic(topic, acks=False))

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from stream.broker.clients import Broker
 from stream.broker.faust_app import create_app
 from stream.logs import setup_logs
 
@@ -98,5 +99,5 @@ def test_services_of_faust_that_we_define_do_not_chatter_either() -> None:
 
 
 async def _speak() -> None:
-    app = create_app("group", "127.0.0.1:9")
+    app = create_app("group", Broker("127.0.0.1:9"))
     app.log.info("Starting...")
