@@ -108,6 +108,8 @@ class Detect:
         for tp in partitions:
             self._shards.pop(tp, None)
             self._counted.pop(tp, None)
+            # Another worker tells it from now on.
+            self._metrics.lag_messages.remove(tp.topic, str(tp.partition))
 
     async def _handle(self, app: faust.App, event: EventT[bytes]) -> None:
         message = event.message
@@ -126,7 +128,8 @@ class Detect:
 
     async def _open(self, app: faust.App, tp: TP) -> Shard:
         offset, metadata = (await committed(app, [tp]))[tp]
-        shard = Shard(self._config.windows, self._scorer, ShardState.restore(offset, metadata))
+        state = ShardState.restore(offset, metadata)
+        shard = Shard(self._config.windows, self._scorer, state, self._metrics.score_seconds.time)
         self._shards[tp] = shard
         self._counted[tp] = WindowCounts()
         return shard
@@ -176,11 +179,22 @@ class Detect:
             mine = decided.windows.kinds == kind
             metrics.windows.labels(name).inc(int(mine.sum()))
             metrics.windows_fired.labels(name).inc(int((mine & decided.fired).sum()))
+            importance = metrics.importance.labels(name)
+            for value in decided.importance[mine].tolist():
+                importance.observe(value)
+
+    def _measure_lag(self, app: faust.App) -> None:
+        """Set how many frames lie behind the last one taken, as far as the last fetch has told."""
+        for tp, shard in self._shards.items():
+            end = cast("int | None", app.consumer.highwater(tp))
+            if end is not None:
+                self._metrics.lag_messages.labels(tp.topic, str(tp.partition)).set(max(end - shard.next, 0))
 
     async def _commit(self, app: faust.App) -> None:
         """Commit every shard's state, once all its verdicts so far are delivered."""
         if self._failure is not None:
             return
+        self._measure_lag(app)
         shards = dict(self._shards)
         loop = asyncio.get_running_loop()
         states = await loop.run_in_executor(self._thread, self._states, shards)

@@ -20,6 +20,7 @@ from models import frames
 from models.keys import split_frame
 from models.pipeline import LineProcessor, Processed
 from models.records import NO_TIME, EventFrame, RawBatch, RawSpan
+from stream.align import HELD, Aligner, select
 from stream.broker.clients import TIMEOUT_S, Broker
 from stream.broker.errors import translate
 from stream.clocks import RawClocks
@@ -72,6 +73,9 @@ class Ingest:
         self._position: dict[int, int] = {}
         self._heard: set[int] = set()  # partitions with messages since the last tick
         self._frames_to = broker.partitions(topics.logs_events)
+        self._aligner = Aligner(now)
+        self._fetched: dict[int, int] = {}  # offset behind what the consumer has given, per assigned partition
+        self._paused: set[int] = set()
         self._outbox = Outbox(broker.producer())
         self._consumer: Consumer | None = None
         self._lost = False
@@ -90,8 +94,8 @@ class Ingest:
         try:
             while not stop.is_set():
                 messages = consumer.consume(self._config.batch_lines, self._config.batch_s)
-                if messages:
-                    self._take(messages)
+                if messages or len(self._aligner):
+                    self._take(consumer, messages)
                 if self._now() - tick_at >= self._config.tick_s:
                     tick_at = self._now()
                     self._tick(consumer)
@@ -102,16 +106,16 @@ class Ingest:
         finally:
             consumer.close()
 
-    def _take(self, messages: list[Message]) -> None:
+    def _take(self, consumer: Consumer, messages: list[Message]) -> None:
         started = self._now()
         good = [message for message in messages if message.error() is None]
         for message in messages:
             error = message.error()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public constant
                 _raise_if_fatal(error, self._topics.logs_raw)
-        if not good:
+        raw = self._align(consumer, raw_batch(good))
+        if not len(raw):
             return
-        raw = raw_batch(good)
         for partition in np.unique(raw.partitions).tolist():
             mine = raw.partitions == partition
             self._position[partition] = int(raw.offsets[mine][-1]) + 1
@@ -124,6 +128,23 @@ class Ingest:
             self._count(raw, processed)
         self._metrics.batch_seconds.labels(ROLE).observe(self._now() - started)
 
+    def _align(self, consumer: Consumer, new: RawBatch) -> RawBatch:
+        """What may be worked on now, by the broker's time; a partition of which too much waits is paused."""
+        for partition in np.unique(new.partitions).tolist():
+            self._fetched[partition] = int(new.offsets[new.partitions == partition][-1]) + 1
+        topic = self._topics.logs_raw
+        unread = {p: _more_behind(consumer, TopicPartition(topic, p), o) for p, o in self._fetched.items()}
+        ready = self._aligner.take(new, unread)
+        held = self._aligner.held()
+        ahead = {p for p, count in held.items() if count > HELD}
+        behind = {p for p in self._paused if held.get(p, 0) < HELD // 2}
+        if ahead - self._paused:
+            consumer.pause([TopicPartition(topic, p) for p in ahead - self._paused])
+        if behind:
+            consumer.resume([TopicPartition(topic, p) for p in behind])
+        self._paused = (self._paused | ahead) - behind
+        return ready
+
     def _rebuild_memory(self, raw: RawBatch) -> RawBatch:
         """Decode what lies before the committed offset for its effect on memory alone; return the rest."""
         begin = np.full(int(raw.partitions.max()) + 1, 0, np.int64)
@@ -133,8 +154,8 @@ class Ingest:
         old = raw.offsets < begin[raw.partitions]
         if not old.any():
             return raw
-        self._processor.decoder.decode(_select(raw, np.flatnonzero(old)))
-        return _select(raw, np.flatnonzero(~old))
+        self._processor.decoder.decode(select(raw, np.flatnonzero(old)))
+        return select(raw, np.flatnonzero(~old))
 
     def _send(self, raw: RawBatch, processed: Processed) -> None:
         partitions = np.unique(raw.partitions).tolist()
@@ -178,6 +199,7 @@ class Ingest:
             if _at_end(consumer, TopicPartition(self._topics.logs_raw, partition), self._position[partition]):
                 self._clocks.quiet(partition)
         self._heard.clear()
+        self._measure_lag(consumer)
         clocks = self._clocks.read()
         if not clocks:
             return
@@ -186,6 +208,14 @@ class Ingest:
         self._send_frames(dict.fromkeys(range(self._frames_to), empty))
         self._outbox.end()
 
+    def _measure_lag(self, consumer: Consumer) -> None:
+        """Set how many lines lie behind the last one taken, as far as the last fetch or question has told."""
+        topic = self._topics.logs_raw
+        for partition, position in self._position.items():
+            _, end = consumer.get_watermark_offsets(TopicPartition(topic, partition), cached=True)
+            if end >= 0:
+                self._metrics.lag_messages.labels(topic, str(partition)).set(max(end - position, 0))
+
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Start each partition as far back as its memory needs."""
         for known in consumer.committed(partitions, TIMEOUT_S):
@@ -193,6 +223,7 @@ class Ingest:
             begin = max(known.offset, low)
             back = max(low, self._processor.decoder.warm_from(known.partition, begin))
             self._from[known.partition] = begin
+            self._fetched[known.partition] = back
             self._position[known.partition] = back
             for partition in partitions:
                 if partition.partition == known.partition:
@@ -210,7 +241,12 @@ class Ingest:
             self._clocks.forget(each.partition)
             self._from.pop(each.partition, None)
             self._position.pop(each.partition, None)
+            self._fetched.pop(each.partition, None)
+            self._aligner.forget(each.partition)
+            self._paused.discard(each.partition)
             self._heard.discard(each.partition)
+            # Another worker tells it from now on.
+            self._metrics.lag_messages.remove(self._topics.logs_raw, str(each.partition))
 
     def _commit(self, consumer: Consumer, offsets: Mapping[int, int], *, wait: bool) -> None:
         """Commit; a commit that a rebalance or an outage refuses is no loss: the lines are read again."""
@@ -245,10 +281,6 @@ def raw_batch(messages: list[Message]) -> RawBatch:
     )
 
 
-def _select(raw: RawBatch, at: np.ndarray[tuple[int], np.dtype[np.int64]]) -> RawBatch:
-    return RawBatch([raw.values[i] for i in at.tolist()], raw.partitions[at], raw.offsets[at], raw.arrived[at])
-
-
 def _at_end(consumer: Consumer, partition: TopicPartition, position: int) -> bool:
     """Whether the broker confirms, now, that nothing lies beyond what was read."""
     try:
@@ -256,6 +288,12 @@ def _at_end(consumer: Consumer, partition: TopicPartition, position: int) -> boo
     except KafkaException:
         return False
     return marks is not None and marks[1] <= position
+
+
+def _more_behind(consumer: Consumer, partition: TopicPartition, position: int) -> bool:
+    """Whether more was there to read when the broker last answered; it is asked where it has not answered yet."""
+    _, high = consumer.get_watermark_offsets(partition, cached=True) or (-1, -1)
+    return high > position if high >= 0 else not _at_end(consumer, partition, position)
 
 
 def _raise_if_fatal(error: KafkaError, topic: str) -> None:

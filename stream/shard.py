@@ -5,6 +5,8 @@ rebuilt, and, as the commit's metadata, what the frames behind it do not tell: u
 given, and how far the raw partitions had been read.  After a crash the frames between the two only rebuild windows.
 """
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Final
 
@@ -55,9 +57,17 @@ class ShardState:
 class Shard:
     """Windows of one partition; not thread-safe."""
 
-    def __init__(self, config: WindowConfig, scorer: Scorer, state: ShardState | None) -> None:
+    def __init__(
+        self,
+        config: WindowConfig,
+        scorer: Scorer,
+        state: ShardState | None,
+        timed: Callable[[], AbstractContextManager[object]] = nullcontext,
+    ) -> None:
+        """Go on from ``state``, or begin anew; ``timed`` is entered around every scoring of a batch of windows."""
         self._store = WindowStore(config, state.mark if state else None)
         self._scorer = scorer
+        self._timed = timed
         self._done = state.done if state else 0
         self.next = state.mark.offset if state else 0
 
@@ -79,7 +89,8 @@ class Shard:
             return None
         # Windows closed a second time may be cut short, and their verdicts are out; but their events' surprise is
         # needed by the windows that follow.
-        decided = self._scorer.decide(closed)
+        with self._timed():
+            decided = self._scorer.decide(closed)
         self._store.remember(closed, decided.surprise)
         return None if offset < self._done else decided
 
