@@ -56,6 +56,10 @@ class Decoder:
         self._clocks = Clocks(config.zone, config.zones, config.future_limit_s)
         self._memories: dict[int, Memory] = {}
 
+    def anew(self) -> "Decoder":
+        """A decoder that reads lines alike and remembers nothing."""
+        return Decoder(self._config)
+
     def forget(self, partition: int) -> None:
         """Drops what is remembered of a partition: it was revoked, or will be read from elsewhere."""
         self._memories.pop(partition, None)

@@ -5,7 +5,7 @@ import lzma
 import shutil
 import sys
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,29 +32,55 @@ class FileBatch:
     sources: Mapping[int, str]
 
 
+@dataclass(frozen=True, slots=True)
+class LogFile:
+    """One file to read; ``number`` is its place among all, ``path`` is ``-`` for standard input."""
+
+    number: int
+    path: str | Path
+
+    @property
+    def is_regular(self) -> bool:
+        """Whether it can be read twice; a pipe cannot."""
+        return self.path != "-" and Path(self.path).is_file()
+
+
+def list_files(paths: Sequence[str | Path]) -> list[LogFile]:
+    """The files of files and folders in the order given (folders: sorted, with all below them).
+
+    Raises InvalidError for a path that does not exist, a folder without files and a second ``-``.
+    """
+    return [LogFile(number, path) for number, path in enumerate(_expand(paths))]
+
+
+def read_file(
+    file: LogFile, batch_lines: int = 8192, stdin: IO[bytes] | None = None
+) -> Generator[FileBatch, None, None]:
+    """The lines of one file in constant memory; InvalidError where it cannot be read.
+
+    Standard input is what ``stdin`` holds from its begin (see ``kept_stdin``), if it is given.
+    """
+    source = "stdin" if file.path == "-" else str(file.path)
+    sources = {} if source.endswith(_RECORDS) else {file.number: source}
+    first = 0
+    for lines in _batches(file.path, batch_lines, stdin):
+        size = len(lines)
+        raw = RawBatch(
+            lines,
+            np.full(size, file.number, np.int32),
+            np.arange(first, first + size, dtype=np.int64),
+            np.full(size, NO_TIME, np.int64),
+        )
+        first += size
+        yield FileBatch(raw, sources)
+
+
 def read_paths(
     paths: Sequence[str | Path], batch_lines: int = 8192, stdin: IO[bytes] | None = None
 ) -> Iterator[FileBatch]:
-    """The lines of files and folders in the order given (folders: sorted, with all below them), in constant memory.
-
-    ``-`` is standard input, or what ``stdin`` holds from its begin (see ``kept_stdin``).  Raises InvalidError, before
-    anything is read, for a path that does not exist, a folder without files and a second ``-``, and when it gets there
-    for a file that cannot be read.
-    """
-    for number, path in enumerate(_expand(paths)):
-        source = "stdin" if path == "-" else str(path)
-        sources = {} if source.endswith(_RECORDS) else {number: source}
-        first = 0
-        for lines in _batches(path, batch_lines, stdin):
-            size = len(lines)
-            raw = RawBatch(
-                lines,
-                np.full(size, number, np.int32),
-                np.arange(first, first + size, dtype=np.int64),
-                np.full(size, NO_TIME, np.int64),
-            )
-            first += size
-            yield FileBatch(raw, sources)
+    """The lines of all files, one file after the other; see ``list_files`` and ``read_file``."""
+    for file in list_files(paths):
+        yield from read_file(file, batch_lines, stdin)
 
 
 @contextmanager

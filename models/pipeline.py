@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 
 from models.decode import Decoder
-from models.files import read_paths
 from models.keys import KeyRules, key_events
+from models.merge import merged
 from models.records import I64, NO_TIME, EventFrame, LogBatch, RawBatch, RawSpan, RowFlag, Verdict, WindowBatch
 from models.scorer import Scorer
 from models.templates import NewTemplate, TemplateMatcher
-from models.windows import WindowConfig, WindowStore
+from models.windows import WindowStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +65,11 @@ class LineProcessor:
         ``sources`` names the source of plain lines per partition, ``clocks`` the recorded clock of each raw partition
         (microseconds).
         """
-        logs = self.decoder.decode(raw, sources or {})
+        return self.keyed(self.decoder.decode(raw, sources or {}), raw_spans(raw, clocks or {}))
+
+    def keyed(self, logs: LogBatch, spans: Mapping[int, RawSpan]) -> Processed:
+        """Mask, template and key decoded lines; ``spans`` says what part of the raw partitions they cover."""
         assigned = self._matcher.assign(logs.lines["message"], logs.lines["service"])
-        spans = raw_spans(raw, clocks or {})
         frame = key_events(logs.lines, assigned.ids, assigned.values, self._rules, spans)
         return Processed(logs, frame, assigned.new, assigned.overflow)
 
@@ -75,18 +77,17 @@ class LineProcessor:
 def windows_of_files(
     paths: Sequence[str | Path], processor: LineProcessor, store: WindowStore
 ) -> Iterator[tuple[WindowBatch, Processed | None]]:
-    """Closed windows of files, batch by batch; the last batch comes from closing what is open at the end."""
-    for batch in read_paths(paths):
-        processed = processor.process(batch.raw, batch.sources)
+    """Closed windows of files, merged by time; the last batch comes from closing what is open at the end."""
+    for logs, spans in merged(paths, processor.decoder):
+        processed = processor.keyed(logs, spans)
         yield store.add(processed.frame), processed
     yield store.flush(), None
 
 
 def score_files(
-    paths: Sequence[str | Path], processor: LineProcessor, scorer: Scorer, config: WindowConfig
+    paths: Sequence[str | Path], processor: LineProcessor, scorer: Scorer, store: WindowStore
 ) -> Iterator[tuple[list[Verdict], Processed | None]]:
-    """Verdicts on all windows of files, in the order in which they close."""
-    store = WindowStore(config)
+    """Verdicts on all windows of files, in the order in which they close; ``store`` begins empty."""
     for closed, processed in windows_of_files(paths, processor, store):
         decided = scorer.decide(closed)
         store.remember(closed, decided.surprise)

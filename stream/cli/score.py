@@ -13,7 +13,8 @@ import click
 def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     """Score log files without Kafka: one object per closed window, fired or not.
 
-    PATHS are log files, folders, .gz, .xz, .jsonl of raw records, or - for standard input.
+    PATHS are log files, folders, .gz, .xz, .jsonl of raw records, or - for standard input.  Several files are merged by
+    the times of their lines.
 
     \b
     Example:
@@ -23,18 +24,21 @@ def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
 
     from models.pipeline import score_files
     from models.verdicts import to_json
+    from models.windows import WindowStore
     from stream.cli.progress import Progress
     from stream.settings import load_settings
     from stream.wiring import bundle_of, parts_of
 
     settings = load_settings()
     parts = parts_of(settings, bundle_of(settings, bundle))
+    store = WindowStore(parts.windows)
     windows = fired = 0
     with click.open_file(out, "wb") as file, Progress("lines", sys.stderr) as progress:
-        for verdicts, processed in score_files(paths, parts.processor(), parts.scorer, parts.windows):
+        for verdicts, processed in score_files(paths, parts.processor(), parts.scorer, store):
             windows += len(verdicts)
             fired += sum(verdict.fired for verdict in verdicts)
             file.write(b"".join(orjson.dumps(to_json(verdict)) + b"\n" for verdict in verdicts))
             if processed is not None:
                 progress.add(processed.received)
-    click.echo(f"{progress.count} lines, {windows} windows, {fired} fired", err=True)
+    late = f"; warning: {store.counts.late} rows came too late for their windows" if store.counts.late else ""
+    click.echo(f"{progress.count} lines, {windows} windows, {fired} fired{late}", err=True)
