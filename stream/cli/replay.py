@@ -47,6 +47,7 @@ def replay(  # noqa: PLR0913 - click passes each option
 
     from models.verdicts import to_json
     from stream.broker.reading import read_range
+    from stream.cli.output import open_output
     from stream.replay import earlier, lead, replay_events, replay_raw
     from stream.settings import load_settings
     from stream.wiring import broker_of, bundle_of, parts_of, topics_of
@@ -63,7 +64,7 @@ def replay(  # noqa: PLR0913 - click passes each option
         records = read_range(broker, topics.logs_events, begin, end)
         verdicts = replay_events(records, start, parts.scorer, parts.windows)
     windows = fired = 0
-    with click.open_file(out, "wb") as file:
+    with open_output(out, "wb") as file:
         for verdict in verdicts:
             windows += 1
             fired += verdict.fired

@@ -25,6 +25,7 @@ def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     from models.pipeline import score_files
     from models.verdicts import to_json
     from models.windows import WindowStore
+    from stream.cli.output import open_output
     from stream.cli.progress import Progress
     from stream.settings import load_settings
     from stream.wiring import bundle_of, parts_of
@@ -33,7 +34,7 @@ def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     parts = parts_of(settings, bundle_of(settings, bundle))
     store = WindowStore(parts.windows)
     windows = fired = 0
-    with click.open_file(out, "wb") as file, Progress("lines", sys.stderr) as progress:
+    with open_output(out, "wb") as file, Progress("lines", sys.stderr) as progress:
         for verdicts, processed in score_files(paths, parts.processor(), parts.scorer, store):
             windows += len(verdicts)
             fired += sum(verdict.fired for verdict in verdicts)

@@ -33,6 +33,7 @@ def _write(paths: tuple[str, ...], stdin: IO[bytes] | None, bundle: Path | None,
     from models.decode import Decoder
     from models.files import read_paths
     from models.templates import TemplateLimits, TemplateMatcher, mine
+    from stream.cli.output import open_output
     from stream.settings import load_settings
     from stream.wiring import bundle_of, decode_config, masks_of
 
@@ -52,7 +53,7 @@ def _write(paths: tuple[str, ...], stdin: IO[bytes] | None, bundle: Path | None,
     matcher = TemplateMatcher(table, masks, TemplateLimits())
     decoder = Decoder(decode_config(settings))
     line = 0
-    with click.open_file(out, "w", encoding="utf-8") as file:
+    with open_output(out, "w") as file:
         writer = csv.writer(file)
         writer.writerow(["line", "template_id", "template"])
         for batch in read_paths(paths, stdin=stdin):

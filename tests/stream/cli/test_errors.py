@@ -1,0 +1,140 @@
+"""What the user did wrong: exit status 2 and one line on standard error that says what to do."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from stream.broker.embedded import EmbeddedBroker
+from stream.cli import tocsin
+from stream.wiring import DEMO_BUNDLE
+
+BUNDLE = ("--bundle", str(DEMO_BUNDLE))
+LINE = "2026-03-02 08:00:{:02d}.000 7 INFO nova.compute.manager [{}] Took 1.5 seconds to build instance\n"
+REQUEST = "req-772c28a4-455d-4e72-b258-cbec9ee5486f - - - - -"
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in a folder with a log, a broken archive, a bundle that is none, and folders without files."""
+    monkeypatch.chdir(tmp_path)
+    Path("nova.log").write_text(LINE.format(0, "-"))
+    Path("broken.gz").write_bytes(b"no archive")
+    for name in ("empty", "other"):
+        Path(name).mkdir()
+    Path("other/bundle.json").write_text("{}")
+    Path("mine.json").write_text("not a bundle")
+    return tmp_path
+
+
+def refusal(*args: str) -> str:
+    """Return the one line that a command ends with."""
+    result = CliRunner().invoke(tocsin, args)
+    assert result.exit_code == 2, (result.output, result.exception)
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("tocsin: ")
+    assert "Traceback" not in line
+    return line.removeprefix("tocsin: ")
+
+
+@pytest.mark.parametrize(
+    ("path", "told"),
+    [
+        ("nowhere.log", "nowhere.log: no such file or folder; check the path"),
+        ("empty", "empty: the folder holds no files; name one that does"),
+        ("broken.gz", "broken.gz: broken archive"),
+    ],
+)
+@pytest.mark.parametrize(
+    "command",
+    [("score", *BUNDLE), ("templates",), ("templates", *BUNDLE), pytest.param(("train",), marks=pytest.mark.train)],
+)
+def test_a_path_that_cannot_be_read_is_named(command: tuple[str, ...], path: str, told: str) -> None:
+    """Also beside others that can."""
+    if command[0] == "train":
+        pytest.importorskip("tensorflow")
+    assert refusal(command[0], "nova.log", path, *command[1:], "--out", "out").startswith(told)
+
+
+@pytest.mark.parametrize("bundle", ["nowhere", "empty", "other", "mine.json"])
+@pytest.mark.parametrize("command", [("score", "nova.log"), ("templates", "nova.log"), ("replay",)])
+def test_a_bundle_that_is_none_is_named(command: tuple[str, ...], bundle: str) -> None:
+    """With what to do about it."""
+    told = refusal(*command, "--bundle", bundle, "--out", "out")
+    assert bundle in told
+    assert ";" in told
+
+
+@pytest.mark.parametrize("command", [("score", "nova.log"), ("replay",)])
+def test_without_a_bundle_the_way_to_one_is_told(command: tuple[str, ...]) -> None:
+    """Train one and set it."""
+    assert refusal(*command, "--out", "out") == (
+        "no bundle is set; train one with `tocsin train PATH --out DIR` and set TOCSIN_BUNDLE=DIR"
+    )
+
+
+@pytest.mark.parametrize("command", ["score", "templates", "train"])
+def test_a_path_is_needed(command: str) -> None:
+    """Nothing is read by default."""
+    assert "'PATHS...'" in refusal(command, "--out", "out")
+
+
+@pytest.mark.parametrize("command", [("score", "nova.log", *BUNDLE), ("templates", "nova.log")])
+def test_a_result_that_cannot_be_written_is_named(command: tuple[str, ...]) -> None:
+    """Its folder may be missing."""
+    assert "nowhere/out" in refusal(*command, "--out", "nowhere/out")
+
+
+def test_training_refuses_standard_input() -> None:
+    """It reads three times."""
+    assert "save standard input to a file first" in refusal("train", "-", "--out", "out")
+
+
+@pytest.mark.train
+def test_training_on_nothing_that_is_a_log_says_how_to_look(here: Path) -> None:
+    """An empty file has no line to learn from."""
+    pytest.importorskip("tensorflow")
+    (here / "nothing.log").write_text("")
+    assert "could be understood; look at one" in refusal("train", "nothing.log", "--out", "out")
+
+
+@pytest.mark.parametrize("offsets", ["1", "0:x", "0:1:2", "a:1"])
+def test_replay_refuses_offsets_that_are_none(offsets: str) -> None:
+    """With an example."""
+    assert "such as 0:1200,1:980" in refusal("replay", "--from-offsets", offsets, *BUNDLE, "--out", "out")
+
+
+def test_replay_refuses_a_time_that_is_none() -> None:
+    """The option is named."""
+    assert "--from" in refusal("replay", "--from", "yesterday-ish", *BUNDLE, "--out", "out")
+
+
+def test_replay_of_topics_that_are_not_there_names_them(
+    embedded: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The prefix may be a wrong one."""
+    monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", embedded.bootstrap)
+    monkeypatch.setenv("TOCSIN_TOPIC_PREFIX", "other.")
+    assert "there is no topic 'other.logs.events'" in refusal("replay", *BUNDLE, "--out", "out")
+
+
+def test_score_merges_files_and_tells_nothing_of_late_rows(here: Path) -> None:
+    """A request that goes to and fro between two services is one session."""
+    for name, seconds in (("nova-api.log", (1, 30, 59)), ("nova-compute.log", (2, 40, 50))):
+        (here / name).write_text("".join(LINE.format(second, REQUEST) for second in seconds))
+    result = CliRunner().invoke(tocsin, ["score", "nova-compute.log", "nova-api.log", *BUNDLE, "--out", "out"])
+    assert result.exit_code == 0, result.output
+    assert result.stderr.startswith("6 lines, ")
+    assert "late" not in result.stderr
+    (session,) = [line for line in (here / "out").read_text().splitlines() if '"req-' in line]
+    assert '"events":6' in session
+
+
+def test_score_warns_of_rows_that_came_too_late(here: Path) -> None:
+    """A file that goes back in time loses lines, and says so."""
+    (here / "back.log").write_text("".join(LINE.format(second, REQUEST) for second in (50, 5)))
+    result = CliRunner().invoke(tocsin, ["score", "back.log", *BUNDLE, "--out", "out"])
+    assert result.exit_code == 0, result.output
+    assert "; warning: " in result.stderr
+    assert "rows came too late for their windows" in result.stderr
