@@ -40,7 +40,7 @@ _MILLI = 1000
 class IngestConfig:
     """How lines are taken: at most ``batch_lines`` or what comes in ``batch_s`` seconds; a tick every ``tick_s``."""
 
-    batch_lines: int = 10_000
+    batch_lines: int = 20_000
     batch_s: float = 0.25
     tick_s: float = 1.0
     speed: float = 1.0
@@ -73,7 +73,7 @@ class Ingest:
         self._position: dict[int, int] = {}
         self._heard: set[int] = set()  # partitions with messages since the last tick
         self._frames_to = broker.partitions(topics.logs_events)
-        self._aligner = Aligner(now)
+        self._aligner = Aligner(config.batch_lines, now)
         self._fetched: dict[int, int] = {}  # offset behind what the consumer has given, per assigned partition
         self._paused: set[int] = set()
         self._outbox = Outbox(broker.producer())
@@ -93,7 +93,8 @@ class Ingest:
         tick_at = commit_at = self._now()
         try:
             while not stop.is_set():
-                messages = consumer.consume(self._config.batch_lines, self._config.batch_s)
+                wait = 0.0 if self._aligner.more else self._config.batch_s
+                messages = consumer.consume(self._config.batch_lines, wait)
                 if messages or len(self._aligner):
                     self._take(consumer, messages)
                 if self._now() - tick_at >= self._config.tick_s:

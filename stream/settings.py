@@ -144,7 +144,7 @@ class Settings(BaseSettings):
     future_limit_s: Seconds = 600
     """A time further ahead of the broker's than this is put back."""
 
-    batch_lines: Count = 10_000
+    batch_lines: Count = 20_000
     batch_seconds: Seconds = 0.25
     dead_limit_share: float = Field(default=0.5, gt=0, le=1)
     """Ingest stops when more than this share of the last lines, and at least ``dead_limit_min`` of them, is dead."""

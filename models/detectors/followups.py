@@ -73,6 +73,8 @@ class FollowUps:
         early, begun = facts.early(self._step), facts.begun(self._step)
         for group, rules in self._rules.items():
             at = np.flatnonzero((facts.group == group) & facts.sound)
+            if not len(at):
+                continue
             hashes = np.stack([tally.take(at).hashes() for tally in (early, begun, facts.tally)], axis=1)
             _, unique, inverse = np.unique(hashes, axis=0, return_index=True, return_inverse=True)
             total = np.zeros(len(unique))

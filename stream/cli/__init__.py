@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import click
 
+import stream.threads  # noqa: F401 - before anything imports NumPy or Polars
 from stream.cli.lazy import Entry, LazyGroup, with_plugins
 
 PLUGINS: Final = "tocsin.commands"

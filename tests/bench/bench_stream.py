@@ -18,7 +18,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-import orjson
 from confluent_kafka import Consumer
 from prometheus_client.parser import text_string_to_metric_families
 
@@ -51,7 +50,7 @@ def simulated(count: int) -> Iterator[tuple[bytes, bytes]]:
     for n, record in enumerate(stream_records(Scenario(5, START, 10_000_000.0))):
         if n == count:
             return
-        yield orjson.loads(record.value)["source"].encode(), record.value
+        yield record.key.encode(), record.value
 
 
 def fill(broker: Broker, topics: Topics, count: int) -> None:

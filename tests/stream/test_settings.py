@@ -53,7 +53,7 @@ def test_the_environment_wins_over_the_file_and_an_option_over_both(
     monkeypatch.setenv("TOCSIN_METRICS_PORT", "2")
     settings = load_settings(metrics_port=3)
     assert (settings.metrics_port, settings.topic_prefix, settings.zone) == (3, "env.", "Europe/Prague")
-    assert settings.batch_lines == 10_000
+    assert settings.batch_lines == 20_000
 
 
 def test_the_file_may_stand_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
