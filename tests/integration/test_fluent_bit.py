@@ -25,6 +25,9 @@ ROOT = Path(__file__).parents[2]
 LONG = bool(os.environ.get("TOCSIN_TEST_LONG"))
 OUTAGE_S = 30.0 if LONG else 8.0
 BURST = 4000 if LONG else 1500
+PATIENCE = 30
+"""Looks without anything new, two seconds apart, before waiting ends: after an outage Fluent Bit backs off for long."""
+
 START = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
 
 BINARY = shutil.which("fluent-bit") or str(ROOT.parent / "shared" / "bin" / "fluent-bit")
@@ -166,7 +169,7 @@ def _wait(kafka: Broker, topic: str, writer: Writer) -> list[Record]:
     """All records of the topic, once every line is among them, or nothing new comes."""
     records: list[Record] = []
     still = 0
-    while still < 8:
+    while still < PATIENCE:
         time.sleep(2.0)
         now = list(read_range(kafka, topic))
         lines = {orjson.loads(record.value or b"{}").get("log", "").partition("[-] ")[2] for record in now}
