@@ -30,7 +30,7 @@ HOMES = {
     "tf2onnx": {"training"},
 }
 
-READS_ENVIRONMENT = {"stream/settings.py", "training/quiet.py"}
+READS_ENVIRONMENT = {"stream/settings.py", "stream/threads.py", "training/quiet.py"}
 
 
 def sources() -> Iterator[Path]:

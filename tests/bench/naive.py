@@ -7,6 +7,7 @@ scored with the same ONNX network.  ``python -m tests.bench.naive BOOTSTRAP TOPI
 import asyncio
 import json
 import sys
+import tempfile
 import time
 from collections import defaultdict, deque
 from datetime import datetime
@@ -40,6 +41,7 @@ def main() -> None:
         topic_disable_leader=True,
         topic_allow_declare=False,
         web_enabled=False,
+        datadir=tempfile.mkdtemp(prefix="naive-"),
     )
     topic = app.topic(topic_name, value_serializer="raw", key_serializer="raw")
     done = asyncio.Event()

