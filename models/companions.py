@@ -54,13 +54,15 @@ _ERROR_WEIGHT: Final = 6.0
 class Companions:
     """What training learnt of groups; ``rarity`` (tokens,) says in nats how seldom windows hold a token.
 
-    ``home`` (tokens,) is the group of the service that mostly writes a token, -1 where none does.
+    ``home`` (tokens,) is the group of the service that mostly writes a token, -1 where none does; ``seen`` (groups,)
+    counts the windows of each source's service.
     """
 
     groups: Groups
     detectors: tuple[Companion, ...]
     rarity: F64
     home: I64
+    seen: I64
 
     def score(self, facts: Facts) -> dict[str, F64]:
         """Raw scores (n,) by name of the detector."""
@@ -90,6 +92,7 @@ class Companions:
             "groups": np.array(self.groups.services, np.str_),
             "rarity": self.rarity,
             "home": self.home,
+            "seen": self.seen,
         }
         for detector in self.detectors:
             arrays |= {f"{detector.name}|{name}": array for name, array in detector.arrays().items()}
@@ -113,6 +116,7 @@ class Companions:
                 tuple(_READERS[name](parts) for name, parts in learnt.items()),
                 np.asarray(arrays["rarity"], np.float64),
                 np.asarray(arrays["home"], np.int64),
+                np.asarray(arrays["seen"], np.int64),
             )
         except (KeyError, ValueError, OSError, IndexError) as error:
             raise InvalidError(f"damaged companions: {error!r}; train the bundle again") from error

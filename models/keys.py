@@ -50,12 +50,13 @@ class KeyRules:
 
     ``entity`` is a regular expression with two groups, noun and id (Rust syntax, no look-around; "" switches it off);
     ``nouns`` maps the noun, in lower case, to the prefix of the key.  ``everything`` adds the source that holds all
-    lines of a tenant.
+    lines of a tenant, or, where ``services`` are given, of these: what others write nobody can judge.
     """
 
     entity: str = DEFAULT_ENTITY
     nouns: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_NOUNS))
     everything: bool = True
+    services: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a pattern that cannot be compiled or has not two groups."""
@@ -109,7 +110,11 @@ def _key_columns(lines: pl.DataFrame, rules: KeyRules) -> list[tuple[KeyKind, pl
                     columns[i] = columns[i].set(same, None)
     sources = [lines.select(_source_key().alias("source"))["source"]]
     if rules.everything:
-        sources.append(pl.repeat(EVERYTHING, len(lines), dtype=pl.String, eager=True))
+        everything = pl.repeat(EVERYTHING, len(lines), dtype=pl.String, eager=True)
+        if rules.services is not None:
+            known = lines["service"].is_in(sorted(rules.services))
+            everything = everything.set(~known, None)
+        sources.append(everything)
     return [(KeyKind.SOURCE, column) for column in sources] + [(KeyKind.SESSION, column) for column in columns]
 
 

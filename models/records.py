@@ -243,3 +243,4 @@ class Verdict:
     lines: tuple[Pointer, ...]
     services: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    state: str = "live"

@@ -21,7 +21,9 @@ from prometheus_client import CollectorRegistry
 from alerts.metrics import Metrics
 from models import frames
 from models.errors import InvalidError, TransientError
+from models.facts import service_of
 from models.keytable import SECOND
+from models.lifecycle import sentence
 from models.records import I64, NO_TIME, EventFrame
 from models.scorer import KIND_NAMES, Decisions, Scorer
 from models.windows import WindowConfig, WindowCounts
@@ -37,6 +39,7 @@ log = logging.getLogger(__name__)
 
 ROLE = "detect"
 COMMIT_S = 2.0
+MOST_TOLD = 1000
 GATHER_S = 0.05
 """How long the first frame waits for others: ingest writes to all partitions at once."""
 WAITING = 32
@@ -76,6 +79,7 @@ class Detect:
         self._outbox = Outbox(broker.producer(), limit=1_000_000)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=ROLE)
         self._warned_version = ""
+        self._limited: set[str] = set()  # services told to be in shadow or learning
         self._failure: Exception | None = None
         self._waiting: asyncio.Queue[EventT[bytes]] = asyncio.Queue(WAITING)
 
@@ -205,6 +209,13 @@ class Detect:
             importance = metrics.importance.labels(name)
             for value in decided.importance[mine].tolist():
                 importance.observe(value)
+        known = decided.bundle.companions
+        for i in told[decided.limited[told]].tolist():
+            metrics.limited_windows.labels(decided.state(i)).inc()
+            service = service_of(decided.windows.keys[i])
+            if service not in self._limited and len(self._limited) < MOST_TOLD:
+                self._limited.add(service)
+                log.warning("%s", sentence(known.groups, known.seen, service, decided.bundle.windows.step))
 
     def _measure_lag(self, app: faust.App) -> None:
         """Set how many frames lie behind the last one taken, as far as the last fetch has told."""

@@ -30,11 +30,13 @@ class Learner:
     _samples: Samples = field(init=False)
     _values: ValueSamples = field(init=False)
     _known: dict[int, I64] = field(default_factory=dict)
+    _seen: I64 = field(init=False)
     _pairs: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         """Start with nothing."""
         self._samples = Samples(self.step)
+        self._seen = np.zeros(len(self.groups), np.int64)
         self._values = ValueSamples(len(self.vocabulary))
 
     def add(self, windows: WindowBatch, chosen: BOOL) -> None:
@@ -48,6 +50,8 @@ class Learner:
             self._known[number] = np.union1d(before, token[(group == number) & (token >= SPECIAL)])
         # Each line once: the newest step of the source that wrote it.
         source = np.flatnonzero(chosen & (kind_numbers(windows) == 0))
+        known = facts.group[source][facts.group[source] >= 0]
+        self._seen += np.bincount(known, minlength=len(self.groups))
         self._values.add(facts, ranges(windows.splits[source + 1] - windows.fresh[source], windows.splits[source + 1]))
         window, packed = pairs_of(facts)
         self._pairs = np.union1d(self._pairs, packed[chosen[window]])
@@ -65,7 +69,7 @@ class Learner:
             FollowUps.fit(self._samples),
             self._values.fit(),
         )
-        return Companions(self.groups, detectors, self._rarity(), self._home())
+        return Companions(self.groups, detectors, self._rarity(), self._home(), self._seen)
 
     def _rarity(self) -> F64:
         """Nats per token: how seldom windows over everything, or where there are none those of sources, hold it."""

@@ -139,6 +139,7 @@ def bundle(raw: npt.NDArray[np.float64] | None = None, seed: int = 1) -> Bundle:
         (Novelty({1: known, len(groups) - 1: known}), Levels(np.full(len(groups), 0.01))),
         np.arange(len(vocabulary), dtype=np.float64),
         np.full(len(vocabulary), len(groups) - 1),
+        np.full(len(groups), 1000),
     )
     return Bundle(
         onnx=network(len(vocabulary), seed),
