@@ -1,1 +1,1 @@
-"""TBD."""
+"""Offline: from logs to bundles, their evaluation, and the log simulator."""

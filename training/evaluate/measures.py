@@ -1,0 +1,115 @@
+"""All figures of one score on one set, and what each of them means.
+
+A measure's name is its own, or ``<threshold>.<measure>`` where it depends on a threshold.  Thresholds:
+
+- ``budget``: what the product does: it fires where one false alarm a day and tenant, or fewer, are expected.
+- ``held``: a quantile of what was held back from training, all of it normal.
+- ``fpr5``, ``fpr1``: what 5 and 1 % of the set's own normal units exceed.
+- ``best``: the best F1 that any threshold has; nobody can know it beforehand.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Final, Protocol
+
+import numpy as np
+
+from models.records import F64
+from training.evaluate.curves import auroc, average_precision, best_threshold, confusion, threshold_at
+
+SHARES: Final[Mapping[str, float]] = {"fpr5": 0.05, "fpr1": 0.01}
+THRESHOLDS: Final = ("budget", "held", "fpr5", "fpr1", "best")
+
+
+@dataclass(frozen=True, slots=True)
+class Meaning:
+    """What people call a measure; ``better`` is +1 where more is better, -1 where less is, 0 where neither.
+
+    ``bounded`` measures are shares between 0 and 1.
+    """
+
+    text: str
+    better: int
+    bounded: bool = True
+
+
+MEASURES: Final[Mapping[str, Meaning]] = {
+    "auroc": Meaning("AUROC", 1),
+    "auroc_early": Meaning("early AUROC", 1),
+    "auroc_matched": Meaning("AUROC at equal phase", 1),
+    "average_precision": Meaning("average precision", 1),
+    "threshold": Meaning("threshold", 0, bounded=False),
+    "precision": Meaning("precision", 1),
+    "recall": Meaning("recall", 1),
+    "f1": Meaning("F1", 1),
+    "fpr": Meaning("false positive rate", -1),
+    "fpr_warm": Meaning("false positive rate, warm", -1),
+    "fpr_cold": Meaning("false positive rate, cold", -1),
+    "fpr_normal": Meaning("false positive rate, normal", -1),
+    "fpr_matched": Meaning("false positive rate at equal phase", -1),
+    "false_alarms_per_hour": Meaning("false alarms an hour", -1, bounded=False),
+    "recall_early": Meaning("recall before the client noticed", 1),
+    "before_client": Meaning("alerted before the client", 1),
+    "before_fault": Meaning("alerted before the fault", -1),
+    "silent_err_alerted": Meaning("silent errors alerted", 0),
+    "delay_median_s": Meaning("median delay, s", -1, bounded=False),
+    "delay_p90_s": Meaning("90 % delay, s", -1, bounded=False),
+    "fired_windows": Meaning("windows that fire", -1, bounded=False),
+    "fired_of_a_service": Meaning("most of one service", -1, bounded=False),
+}
+
+
+def meaning(name: str) -> Meaning:
+    """Meaning of a measure with or without threshold; those of single fault kinds end in ``:kind``."""
+    plain, _, kind = name.rpartition(".")[2].partition(":")
+    known = MEASURES[plain]
+    return Meaning(f"{known.text}, {kind}", known.better, known.bounded) if kind else known
+
+
+class Judge(Protocol):
+    """What was to be found among windows, whichever score is asked."""
+
+    weight: float
+    """What one normal unit counts beside an anomalous one."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many units of each sort there are."""
+
+    def units(self, score: F64) -> tuple[F64, F64]:
+        """Scores of anomalous and of normal units, from those of the windows (n,)."""
+
+    def ranking(self, score: F64) -> dict[str, float | None]:
+        """More measures that need no threshold."""
+
+    def at(self, score: F64, threshold: float) -> dict[str, float | None]:
+        """More measures at a threshold."""
+
+
+def measure(judge: Judge, score: F64, budget: float, held: float | None) -> dict[str, float]:
+    """All measures of a score (n,) by name, without those that have no value.
+
+    ``budget`` and ``held`` are thresholds, the latter None where nothing was held back.
+    """
+    positive, normal = judge.units(score)
+    out = {
+        "auroc": auroc(positive, normal),
+        "average_precision": average_precision(positive, normal, judge.weight),
+        **judge.ranking(score),
+    }
+    thresholds: dict[str, float | None] = {"budget": budget, "held": held}
+    if len(normal):
+        thresholds |= {name: threshold_at(normal, share) for name, share in SHARES.items()}
+    if len(positive) and len(normal):
+        thresholds["best"] = best_threshold(positive, normal, judge.weight)
+    for name, threshold in thresholds.items():
+        if threshold is None:
+            continue
+        found: dict[str, float | None] = {"threshold": threshold if np.isfinite(threshold) else None}
+        if len(positive) and len(normal):
+            found |= asdict(confusion(positive, normal, threshold, judge.weight))
+        elif len(normal):
+            found["fpr"] = float((normal > threshold).mean())
+        found |= judge.at(score, threshold)
+        out |= {f"{name}.{key}": value for key, value in found.items()}
+    return {name: round(value, 6) for name, value in out.items() if value is not None}
