@@ -144,6 +144,19 @@ def blocks_of(tenants: Sequence[str], end: I64) -> I64:
     return np.fromiter((numbers.setdefault(pair, len(numbers)) for pair in pairs), np.int64, len(tenants))
 
 
+def fit_fused(kinds: I32, blocks: I64, strengths: Mapping[str, F64], days: float) -> dict[int, Extremes]:
+    """Fit every kind to normal windows: their kinds (n,), blocks (n,), strengths (n,) by detector, and days.
+
+    Detectors that ``strengths`` leaves out have no say, so it also tells what fewer of them would be worth.
+
+    Raises:
+        InvalidError: there is no window.
+    """
+    strength = joint(strengths, len(kinds))
+    found = {kind: kinds == kind for kind in np.unique(kinds).tolist()}
+    return {kind: fit_extremes(strength[mine], blocks[mine], days) for kind, mine in found.items()}
+
+
 def fit_extremes(strength: F64, blocks: I64, days: float) -> Extremes:
     """Fit one kind: joint strengths (n,) of normal windows, the block of each (n,), and the days that they stand for.
 

@@ -18,7 +18,7 @@ from models.config import PipelineConfig
 from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
 from models.facts import Facts
-from models.fusion import Fusion, blocks_of, fit_extremes, joint
+from models.fusion import Fusion, blocks_of, fit_fused
 from models.keytable import SECOND
 from models.lifecycle import is_live, limited
 from models.records import BOOL, F32, F64, I32, I64, WindowBatch
@@ -31,7 +31,8 @@ FEW: Final = 500
 """Fewer windows than this behind a threshold are worth a warning."""
 
 _DAY: Final = 86_400 * SECOND
-_MIN_DAYS: Final = 1 / 96
+MIN_DAYS: Final = 1 / 96
+"""Less time than this is taken for this much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,12 +105,8 @@ def calibrate(held: Held, days: float) -> Fusion:
                 tails[kind] = fit_tail(mine, UNITS[name])
         if tails:
             parts[name] = Calibration(tails)
-    strength = joint(limited(Fusion(parts, {}).strengths(held.kinds, held.raws), held.live), len(held))
-    fused = {}
-    for kind in np.unique(held.kinds).tolist():
-        mine = held.kinds == kind
-        fused[kind] = fit_extremes(strength[mine], held.blocks[mine], max(days, _MIN_DAYS))
-    return Fusion(parts, fused)
+    strengths = limited(Fusion(parts, {}).strengths(held.kinds, held.raws), held.live)
+    return Fusion(parts, fit_fused(held.kinds, held.blocks, strengths, max(days, MIN_DAYS)))
 
 
 def recalibrate(

@@ -53,6 +53,15 @@ def train(paths: Sequence[str | Path], config: TrainConfig, base: Bundle | None,
     told.say(
         f"{found.events:,} events of {found.lines:,} lines, {len(found.table):,} templates, {len(found.spans)} tenants"
     )
+    return learn(paths, config, found, told)
+
+
+def learn(paths: Sequence[str | Path], config: TrainConfig, found: Survey, told: Told) -> Bundle:
+    """The passes after the first one, ``found`` being what that gave; what is held back is ``split_of(found)``.
+
+    Raises:
+        InvalidError: the files hold too little to learn from.
+    """
     split = split_of(found)
     corpus = Corpus()
     learner = Learner(found.vocabulary, Groups(found.services), config.pipeline.windows.step)

@@ -14,8 +14,9 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from models.records import F64
+from models.records import F64, I64
 from training.evaluate.curves import auroc, average_precision, best_threshold, confusion, threshold_at
+from training.evaluate.timeline import Trace
 
 SHARES: Final[Mapping[str, float]] = {"fpr5": 0.05, "fpr1": 0.01}
 THRESHOLDS: Final = ("budget", "held", "fpr5", "fpr1", "best")
@@ -78,6 +79,12 @@ class Judge(Protocol):
 
     def units(self, score: F64) -> tuple[F64, F64]:
         """Scores of anomalous and of normal units, from those of the windows (n,)."""
+
+    def normal_windows(self) -> tuple[I64, float]:
+        """Windows of normal time, and how many days that was."""
+
+    def trace(self, score: F64, threshold: float) -> Trace | None:
+        """A stretch worth drawing, None where there is none."""
 
     def ranking(self, score: F64) -> dict[str, float | None]:
         """More measures that need no threshold."""

@@ -21,7 +21,7 @@ import numpy as np
 from models.errors import InvalidError
 from models.records import F64, I64
 from training.evaluate.curves import auroc
-from training.evaluate.timeline import SECOND, Span, Timeline, alarms, peaks
+from training.evaluate.timeline import SECOND, Mark, Span, Timeline, Trace, alarms, highest, peaks
 
 FAIL: Final = "fail"
 NORMAL: Final = ("warm", "cold", "normal")
@@ -156,6 +156,29 @@ class RunJudge:
         """Scores of the failing runs and of the normal ones; ``score`` (n,) of the windows as they came."""
         ordered = self.timeline.ordered(score)
         return peaks(ordered, self._failing), peaks(ordered, self._normal)
+
+    def normal_windows(self) -> tuple[I64, float]:
+        """Windows of normal runs, and how many days these took."""
+        return np.concatenate([self.timeline.order[at] for at in self._normal]), self._hours / 24
+
+    def trace(self, score: F64, threshold: float) -> Trace | None:
+        """The failing run that is found after the median delay, or else the first one."""
+        ordered = self.timeline.ordered(score)
+        delays = []
+        for run, at in zip(self.failing, self._failing, strict=True):
+            moments = self.timeline.end[at][ordered[at] > threshold]
+            if len(moments) and run.noticed is not None:
+                delays.append((int(moments[0]) - run.fault, run.name, run))
+        if not self.failing:
+            return None
+        run = sorted(delays, key=lambda each: each[:2])[len(delays) // 2][2] if delays else self.failing[0]
+        at = self._place(run.name)
+        second = (self.timeline.end[at] - run.start) // SECOND
+        marks = [Mark((run.fault - run.start) / SECOND, (run.end - run.start) / SECOND, "fault")]
+        if run.noticed is not None:
+            noticed = (run.noticed - run.start) / SECOND
+            marks.append(Mark(noticed, noticed, "client notices"))
+        return Trace(run.name, highest(second, ordered[at], 1.0), tuple(marks))
 
     def ranking(self, score: F64) -> dict[str, float | None]:
         """Measures beyond those of the units that need no threshold."""

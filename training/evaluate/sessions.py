@@ -13,10 +13,14 @@ from typing import Final
 import numpy as np
 
 from models.errors import InvalidError
-from models.records import BOOL, F64
+from models.records import F64, I64
+from models.sequences import SHARED
+from training.evaluate.scored import Scored
+from training.evaluate.timeline import SECOND
 
 LABELS: Final = {"normal": False, "anomalous": True}
 NO_WINDOW: Final = 0.0
+SESSION_KINDS: Final = tuple(range(1, SHARED))
 
 
 def read_labels(paths: Sequence[Path]) -> dict[str, bool]:
@@ -39,16 +43,6 @@ def read_labels(paths: Sequence[Path]) -> dict[str, bool]:
     return out
 
 
-def session_scores(keys: Sequence[str], sessions: BOOL, score: F64, names: Sequence[str]) -> F64:
-    """Worst score of each named session (m,) among windows (n,); ``sessions`` (n,) says which windows are sessions."""
-    number = {name: i for i, name in enumerate(names)}
-    of = np.fromiter((number.get(key, -1) for key in keys), np.int64, len(keys))
-    mine = sessions & (of >= 0)
-    out = np.full(len(names), -np.inf)
-    np.maximum.at(out, of[mine], score[mine])
-    return np.where(out > -np.inf, out, NO_WINDOW)
-
-
 def held_threshold(normal: F64, quantile: float) -> float:
     """The quantile of normal sessions (m,) that were not trained on: one of their own scores."""
     ordered = np.sort(normal)
@@ -58,27 +52,38 @@ def held_threshold(normal: F64, quantile: float) -> float:
 class SessionJudge:
     """Measures of any score over the windows of these sessions."""
 
-    def __init__(self, labels: Mapping[str, bool], keys: Sequence[str], sessions: BOOL, weight: float = 1.0) -> None:
-        """``keys`` and ``sessions`` (n,) are those of the windows."""
+    def __init__(self, labels: Mapping[str, bool], windows: Scored, weight: float = 1.0) -> None:
         self.weight = weight
-        self._names = list(labels)
         self._anomalous = np.fromiter(labels.values(), np.bool_, len(labels))
-        self._keys, self._sessions = keys, sessions
+        self._windows = windows
+        number = {name: i for i, name in enumerate(labels)}
+        session = np.isin(windows.kinds, SESSION_KINDS).tolist()
+        of = [number.get(key, -1) if mine else -1 for key, mine in zip(windows.keys, session, strict=True)]
+        self._of: I64 = np.array(of, np.int64)
 
     @property
     def counts(self) -> dict[str, int]:
         """Units of each sort, and how many of them no window was found of."""
-        known = {key for key, session in zip(self._keys, self._sessions.tolist(), strict=True) if session}
         return {
             "anomalous": int(self._anomalous.sum()),
             "normal": int((~self._anomalous).sum()),
-            "without_window": sum(name not in known for name in self._names),
+            "without_window": len(self._anomalous) - len(np.unique(self._of[self._of >= 0])),
         }
 
     def units(self, score: F64) -> tuple[F64, F64]:
         """Scores of the anomalous sessions and of the normal ones."""
-        found = session_scores(self._keys, self._sessions, score, self._names)
+        found = worst(self._of, score, len(self._anomalous))
         return found[self._anomalous], found[~self._anomalous]
+
+    def normal_windows(self) -> tuple[I64, float]:
+        """Windows of normal sessions, and the days from the first to the last of them."""
+        at = np.flatnonzero((self._of >= 0) & ~self._anomalous[self._of])
+        span = self._windows.end[at].max() - self._windows.start[at].min() if len(at) else 0
+        return at, float(span) / SECOND / 86_400
+
+    def trace(self, score: F64, threshold: float) -> None:
+        """Sessions have no time of their own to draw."""
+        del score, threshold
 
     def ranking(self, score: F64) -> dict[str, float | None]:
         """Nothing beyond the units."""
@@ -89,3 +94,10 @@ class SessionJudge:
         """Nothing beyond the units."""
         del score, threshold
         return {}
+
+
+def worst(of: I64, score: F64, sessions: int) -> F64:
+    """Highest score (sessions,) among the windows (n,) of each; ``of`` (n,) is the session of a window, or -1."""
+    out = np.full(sessions, -np.inf)
+    np.maximum.at(out, of[of >= 0], score[of >= 0])
+    return np.where(out > -np.inf, out, NO_WINDOW)

@@ -24,6 +24,24 @@ class Span:
     high: int = EVER
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened from one moment to another (seconds since the trace began)."""
+
+    start: float
+    end: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """A score over time, to be drawn: points (seconds since the begin, score), and what happened meanwhile."""
+
+    title: str
+    points: tuple[tuple[float, float], ...]
+    marks: tuple[Mark, ...]
+
+
 class Timeline:
     """The windows of several tenants; ``end`` (n,) is the moment at which a window could be judged."""
 
@@ -42,6 +60,10 @@ class Timeline:
         low = first + int(np.searchsorted(mine, span.low, "left"))
         return slice(low, max(low, first + int(np.searchsorted(mine, span.high, "right"))))
 
+    def places(self) -> list[slice]:
+        """All windows of each tenant."""
+        return [slice(first, stop) for first, stop in self._bounds.values()]
+
     def ordered(self, score: F64) -> F64:
         """Scores (n,) of the windows as they came, in the order of the timeline."""
         return score[self.order]
@@ -59,3 +81,11 @@ def alarms(end: I64, score: F64, threshold: float) -> int:
         if moment - last >= MERGE_US:
             count, last = count + 1, moment
     return count
+
+
+def highest(step: I64, score: F64, seconds: float) -> tuple[tuple[float, float], ...]:
+    """Points of a trace: the highest score (n,) of each ``step`` (n,), ascending, of so many seconds."""
+    steps, place = np.unique(step, return_inverse=True)
+    best = np.full(len(steps), -np.inf)
+    np.maximum.at(best, place, score)
+    return tuple(zip((steps * seconds).tolist(), best.tolist(), strict=True))

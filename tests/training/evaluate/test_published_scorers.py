@@ -12,6 +12,7 @@ import pytest
 
 from training.evaluate.measures import measure
 from training.evaluate.runs import RunJudge, moment, read_runs
+from training.evaluate.scored import Scored
 from training.evaluate.sessions import SessionJudge, held_threshold
 from training.evaluate.timeline import SECOND
 
@@ -68,6 +69,13 @@ def write_runs(path: Path, rng: np.random.Generator) -> None:
     path.write_text("\n".join([fields, *(",".join(map(str, row)) for row in rows)]) + "\n")
 
 
+def sessions(keys: list[str]) -> Scored:
+    """Windows of sessions, of which only the keys matter."""
+    n = len(keys)
+    time, none = np.full(n, ZERO), np.zeros(n, np.bool_)
+    return Scored(["t"] * n, keys, np.full(n, 5, np.int32), time, time, np.zeros(n), {}, none, none, {})
+
+
 @pytest.mark.parametrize("min_post", [0, 30])
 def test_runs_are_measured_as_published(tmp_path: Path, min_post: int) -> None:
     """Random windows with many ties, some runs without any: every figure of the scorer is the same."""
@@ -103,7 +111,7 @@ def test_sessions_are_measured_as_published(tmp_path: Path) -> None:
             keys.append(name)
             score.append(round(float(rng.normal(2.0 * anomalous, 1.0)), 1))
     calib = np.round(rng.normal(0, 1, 200), 1)
-    judge = SessionJudge(labels, keys, np.ones(len(keys), np.bool_), 17.5)
+    judge = SessionJudge(labels, sessions(keys), 17.5)
     positive, normal = judge.units(np.array(score))
     for name, values in (("a", positive), ("n", normal), ("c", calib)):
         (tmp_path / name).write_text("".join(f"{value!r}\n" for value in values.tolist()))
