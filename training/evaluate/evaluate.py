@@ -1,6 +1,6 @@
 """Sets of data → all figures, as one plain record."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -20,7 +20,7 @@ from training.evaluate.sessions import SESSION_KINDS, SessionJudge, held_thresho
 from training.evaluate.simulated import FaultJudge, Stream, write_streams
 from training.evaluate.spec import AnySet, Model, RunsSet, SessionsSet, Simulated, SimulatorSet
 from training.evaluate.timeline import Timeline, peaks
-from training.evaluate.variants import FUSED, RULES, Variant, variants
+from training.evaluate.variants import BUDGET, FUSED, RULES, Variant, variants
 from training.fit import FitConfig
 from training.train import Told
 
@@ -68,13 +68,13 @@ def _evaluate_set(
         curves: dict[str, list[tuple[float, float]]] = {}
         for variant in variants(trained, windows):
             groups[variant.name] = variant.group
-            held = _held(chosen, trained.held, variant)
-            every.setdefault(variant.name, []).append(measure(judge, variant.score, variant.budget, held))
+            thresholds = {**variant.thresholds, "held": _held(chosen, trained.held, variant)}
+            every.setdefault(variant.name, []).append(measure(judge, variant.score, thresholds))
             positive, normal = judge.units(variant.score)
             if not first and len(positive) and len(normal):
                 curves[variant.name] = roc(positive, normal)
             if not first and variant.name == FUSED:
-                shown = _shown(windows, judge, variant)
+                shown = _shown(windows, judge, variant, thresholds)
         first = first or {**shown, "counts": judge.counts, "windows": len(windows), "curves": curves}
     rows = [{"name": name, "group": groups[name], "measures": _spread(found)} for name, found in every.items()]
     curves = first.pop("curves")
@@ -124,10 +124,11 @@ def _held(chosen: AnySet, held: Held | None, variant: Variant) -> float | None:
     return None
 
 
-def _shown(windows: Scored, judge: Judge, fused: Variant) -> dict[str, Any]:
-    trace = judge.trace(fused.score, fused.budget)
+def _shown(windows: Scored, judge: Judge, fused: Variant, thresholds: Mapping[str, float | None]) -> dict[str, Any]:
+    trace = judge.trace(fused.score, BUDGET)
+    known = {name: round(value, DIGITS) for name, value in thresholds.items() if value is not None}
     return {
-        "trace": asdict(trace) if trace else None,
+        "trace": {**asdict(trace), "thresholds": known} if trace else None,
         "reliability": reliability(windows, fused.score, *judge.normal_windows()),
     }
 

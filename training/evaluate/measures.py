@@ -3,13 +3,14 @@
 A measure's name is its own, or ``<threshold>.<measure>`` where it depends on a threshold.  Thresholds:
 
 - ``budget``: what the product does: it fires where one false alarm a day and tenant, or fewer, are expected.
+- ``hourly``: the same with a budget of 24 a day.
 - ``held``: a quantile of what was held back from training, all of it normal.
 - ``fpr5``, ``fpr1``: what 5 and 1 % of the set's own normal units exceed.
 - ``best``: the best F1 that any threshold has; nobody can know it beforehand.
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Final, Protocol
 
 import numpy as np
@@ -19,7 +20,15 @@ from training.evaluate.curves import auroc, average_precision, best_threshold, c
 from training.evaluate.timeline import Trace
 
 SHARES: Final[Mapping[str, float]] = {"fpr5": 0.05, "fpr1": 0.01}
-THRESHOLDS: Final = ("budget", "held", "fpr5", "fpr1", "best")
+THRESHOLDS: Final[Mapping[str, str]] = {
+    "budget": "1 a day",
+    "hourly": "1 an hour",
+    "held": "held back",
+    "fpr5": "5 % FPR",
+    "fpr1": "1 % FPR",
+    "best": "best",
+}
+"""Thresholds by what people call them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,9 +71,11 @@ MEASURES: Final[Mapping[str, Meaning]] = {
 
 def meaning(name: str) -> Meaning:
     """Meaning of a measure with or without threshold; those of single fault kinds end in ``:kind``."""
-    plain, _, kind = name.rpartition(".")[2].partition(":")
+    threshold, _, rest = name.rpartition(".")
+    plain, _, kind = rest.partition(":")
     known = MEASURES[plain]
-    return Meaning(f"{known.text}, {kind}", known.better, known.bounded) if kind else known
+    text = known.text + (f", {kind}" if kind else "")
+    return replace(known, text=f"{text} at {THRESHOLDS[threshold]}" if threshold else text)
 
 
 class Judge(Protocol):
@@ -93,10 +104,10 @@ class Judge(Protocol):
         """More measures at a threshold."""
 
 
-def measure(judge: Judge, score: F64, budget: float, held: float | None) -> dict[str, float]:
+def measure(judge: Judge, score: F64, given: Mapping[str, float | None]) -> dict[str, float]:
     """All measures of a score (n,) by name, without those that have no value.
 
-    ``budget`` and ``held`` are thresholds, the latter None where nothing was held back.
+    ``given`` are the thresholds that do not come from the set itself, None where there is none.
     """
     positive, normal = judge.units(score)
     out = {
@@ -104,7 +115,7 @@ def measure(judge: Judge, score: F64, budget: float, held: float | None) -> dict
         "average_precision": average_precision(positive, normal, judge.weight),
         **judge.ranking(score),
     }
-    thresholds: dict[str, float | None] = {"budget": budget, "held": held}
+    thresholds = dict(given)
     if len(normal):
         thresholds |= {name: threshold_at(normal, share) for name, share in SHARES.items()}
     if len(positive) and len(normal):

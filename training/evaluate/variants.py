@@ -24,25 +24,30 @@ RULE_THRESHOLD: Final = 0.5
 BUDGET: Final = float(np.nextafter(0.0, -1.0))
 """Just below the score of one expected false alarm a day, so that what is above it fires."""
 
+HOURLY: Final = float(np.nextafter(-np.log10(24.0), -2.0))
+"""The same of one an hour."""
+
+SCALE: Final[Mapping[str, float]] = {"budget": BUDGET, "hourly": HOURLY}
+
 
 @dataclass(frozen=True, slots=True)
 class Variant:
     """A score of the windows of a set (n,), and of the held-back ones (m,) where there are any.
 
-    ``group`` is ``fused``, ``alone``, ``without`` or ``rule``; ``budget`` the threshold from which the product fires.
+    ``group`` is ``fused``, ``alone``, ``without`` or ``rule``; ``thresholds`` are those that its scale itself has.
     """
 
     name: str
     group: str
     score: F64
     held: F64 | None
-    budget: float
+    thresholds: Mapping[str, float]
 
 
 def variants(trained: Trained, windows: Scored) -> Iterator[Variant]:
     """All of them, one at a time."""
     held = trained.held
-    yield Variant(FUSED, FUSED, windows.score, held.windows.score if held else None, BUDGET)
+    yield Variant(FUSED, FUSED, windows.score, held.windows.score if held else None, SCALE)
     names = sorted(trained.bundle.calibration.parts)
     for name in names:
         yield _part(name, "alone", (name,), trained, windows)
@@ -50,7 +55,9 @@ def variants(trained: Trained, windows: Scored) -> Iterator[Variant]:
         yield _part(f"without {name}", "without", tuple(each for each in names if each != name), trained, windows)
     for rule in RULES:
         score = _rule(rule, windows)
-        yield Variant(rule, "rule", score, _rule(rule, held.windows) if held else None, RULE_THRESHOLD)
+        yield Variant(
+            rule, "rule", score, _rule(rule, held.windows) if held else None, dict.fromkeys(SCALE, RULE_THRESHOLD)
+        )
 
 
 def _part(name: str, group: str, kept: tuple[str, ...], trained: Trained, windows: Scored) -> Variant:
@@ -60,7 +67,7 @@ def _part(name: str, group: str, kept: tuple[str, ...], trained: Trained, window
         chosen = _only(held.windows.strengths, kept)
         fusion = Fusion(fusion.parts, fit_fused(held.windows.kinds, held.blocks, chosen, held.days))
     return Variant(
-        name, group, _fused(fusion, windows, kept), _fused(fusion, held.windows, kept) if held else None, BUDGET
+        name, group, _fused(fusion, windows, kept), _fused(fusion, held.windows, kept) if held else None, SCALE
     )
 
 

@@ -95,7 +95,7 @@ def test_runs_are_measured_as_published(tmp_path: Path, min_post: int) -> None:
         writer.writerow(["run_id", "timestamp", "score"])
         writer.writerows(zip(tenants, [text((e - ZERO) / SECOND) for e in end], score, strict=True))
     expected = scorer("score_runs.py", "--runs", str(table), "--points", str(points), "--min-post", str(min_post))
-    found = measure(RunJudge(runs, tenants, np.array(end), min_post), np.array(score), 0.0, None)
+    found = measure(RunJudge(runs, tenants, np.array(end), min_post), np.array(score), {})
     assert {name: found[ours] for name, ours in NAMES.items()} == pytest.approx(
         {name: expected[name] for name in NAMES}, abs=2e-6
     )
@@ -120,7 +120,7 @@ def test_sessions_are_measured_as_published(tmp_path: Path) -> None:
         "score_sessions.py", "--normal", files["n"], "--abnormal", files["a"], "--calib", files["c"],
         "--weight-normal", "17.5",
     )  # fmt: skip
-    found = measure(judge, np.array(score), 0.0, held_threshold(calib, 0.995))
+    found = measure(judge, np.array(score), {"held": held_threshold(calib, 0.995)})
     ours = {name: found[f"held.{name.lower()}"] for name in ("threshold", "precision", "recall", "F1", "FPR")}
     ours |= {"AUROC": found["auroc"], "best_F1_oracle": found["best.f1"]}
     assert ours == pytest.approx(expected, abs=2e-6)

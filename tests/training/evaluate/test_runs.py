@@ -50,7 +50,7 @@ def measured(table: Path, min_post_s: float = 0.0) -> dict[str, float]:
     tenants = [WINDOWS[i][0] for i in order]
     end = np.array([ZERO + WINDOWS[i][1] * SECOND for i in order])
     score = np.array([WINDOWS[i][2] for i in order])
-    return measure(RunJudge(read_runs([table]), tenants, end, min_post_s), score, 3.5, 0.3)
+    return measure(RunJudge(read_runs([table]), tenants, end, min_post_s), score, {"budget": 3.5, "held": 0.3})
 
 
 def test_units_rank_as_worked_out_by_hand(table: Path) -> None:
