@@ -5,13 +5,12 @@ from random import Random
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 from hypothesis import strategies as st
 
 from models.detectors.base import Companion, Reason
 from models.detectors.levels import errors_of
 from models.facts import Facts, Groups
-from models.records import EVERYTHING, F64, KeyKind, Level
+from models.records import EVERYTHING, I64, KeyKind, Level
 from models.samples import Samples
 from models.templates import template_id
 from models.vocabulary import SPECIAL, Vocabulary
@@ -102,6 +101,13 @@ def samples(source: Facts = NORMAL) -> Samples:
     return out
 
 
+def tokens_of_groups(source: Facts) -> dict[int, I64]:
+    """Tokens that the windows of each group hold."""
+    group = source.group[source.tally.window]
+    known = source.tally.token >= SPECIAL
+    return {number: np.unique(source.tally.token[known & (group == number)]) for number in np.unique(group).tolist()}
+
+
 def score(detector: Companion, *chosen: Window) -> list[float]:
     """Raw scores of windows."""
     return [float(raw) for raw in detector.score(facts(*chosen))]
@@ -182,10 +188,3 @@ def assert_reads_back(detector: Companion, chosen: list[Window]) -> None:
     assert again.score(shown).tobytes() == detector.score(shown).tobytes()
     for i in range(len(chosen)):
         assert again.reasons(shown, i) == detector.reasons(shown, i)
-
-
-def of_key(source: Facts, scores: F64, key: str) -> npt.NDArray[np.float64]:
-    """Scores of the windows of this key, or of those whose key begins with it."""
-    mine = np.array([each.startswith(key) for each in source.windows.keys])
-    found: F64 = scores[mine]
-    return found
