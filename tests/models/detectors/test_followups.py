@@ -93,6 +93,23 @@ def test_what_is_often_missing_is_no_rule() -> None:
     assert score(detector, at([*BEATS, *task(5, PLUGGED)]))[0] > 0
 
 
+@pytest.mark.parametrize(("seen", "nats"), [(20, 0.742), (100, 2.313), (1000, 4.606)])
+def test_a_miss_surprises_more_the_more_often_it_did_not_happen(seen: int, nats: float) -> None:
+    """By how much the rule is surer than it must be, in nats; misses of several rules add up by their squares."""
+    pair = [at([(1, CLAIM), (2, PLUGGED)])] * seen
+    assert score(FollowUps.fit(normal.samples(facts(*pair))), at([(1, CLAIM)])) == [pytest.approx(nats, abs=1e-3)]
+    three = [at([(1, CLAIM), (2, PLUGGED), (3, STARTED)])] * seen
+    two = score(FollowUps.fit(normal.samples(facts(*three))), at([(1, CLAIM)]))
+    assert two == [pytest.approx(nats * 2**0.5, abs=1e-3)]
+
+
+def test_very_many_windows_are_scored_some_at_a_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which bounds memory and changes no score."""
+    whole = DETECTOR.score(FRESH)
+    monkeypatch.setattr(followups, "_ROWS", 7)
+    assert DETECTOR.score(FRESH).tobytes() == whole.tobytes()
+
+
 def test_it_names_what_is_missing_and_where() -> None:
     """One sentence per missing template, three at most; in a session they say so."""
     shown = facts(at([*BEATS, *task(5, STARTED)]), at([(0, ACCEPTED), (1, CLAIM)], "req-1"), at([*BEATS, *task(5)]))

@@ -79,6 +79,16 @@ def test_a_rare_outlier_does_not_widen_the_range() -> None:
     assert score(often, beats(30)) == [0.0]
 
 
+def test_where_counts_vary_more_must_happen() -> None:
+    """Thirty heartbeats are stranger where there always are six than where there are one to twenty."""
+    steady, erratic = (
+        Rates.fit(normal.samples(facts(*map(beats, counts))), (SERVICE,)) for counts in ([6] * 100, [*range(1, 21)] * 5)
+    )
+    (surprised,), (used_to_it,) = score(steady, beats(30)), score(erratic, beats(30))
+    assert surprised == pytest.approx((30**0.5 - 6**0.5) / 0.35, abs=1e-4)
+    assert 0 < used_to_it < surprised / 2
+
+
 def test_it_tells_how_many_and_how_many_are_usual() -> None:
     """The farthest first, three at most; nothing of a usual window."""
     shown = facts(beats(60), beats(6), at([(1, SYNCED)], EVERYTHING))
