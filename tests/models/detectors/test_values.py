@@ -126,10 +126,19 @@ def test_of_very_many_values_a_fair_part_is_kept(monkeypatch: pytest.MonkeyPatch
     for part in range(8):
         batch = facts(*normal.normal(part, 40))
         collected.add(batch, np.arange(len(batch.tokens)))
-    assert sum(map(len, collected._value)) <= 400
+    assert 50 < len(collected) <= 200
     limit = float(collected.fit().arrays()["limit"][normal.token(STARTED), 0])
     assert limit == pytest.approx(LIMIT, rel=0.3)
     assert collected.fit().arrays()["limit"].shape == (len(VOCABULARY), VALUES)
+
+
+def test_thinning_keeps_the_values_of_a_line_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where each line has two numbers, the second has a limit after it as the first has."""
+    monkeypatch.setattr(values, "_KEPT", 300)
+    source = facts(*[lines(1000.0)] * 151)
+    source.windows.values[:, 1] = np.where(source.tokens == normal.token(STARTED), 1.0, NAN)
+    limit = fitted(source).arrays()["limit"][normal.token(STARTED), :2]
+    assert limit.tolist() == [1000.0, 1.0]
 
 
 @given(normal.BATCHES)
