@@ -1,9 +1,11 @@
 """The detectors beside the LSTM, as one part of a bundle."""
 
 import io
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -118,5 +120,5 @@ class Companions:
                 np.asarray(arrays["home"], np.int64),
                 np.asarray(arrays["seen"], np.int64),
             )
-        except (KeyError, ValueError, OSError, IndexError) as error:
+        except (KeyError, ValueError, OSError, IndexError, EOFError, BadZipFile, zlib.error) as error:
             raise InvalidError(f"damaged companions: {error!r}; train the bundle again") from error

@@ -85,7 +85,10 @@ class Learner:
         return np.round(out, 6)
 
     def _home(self) -> I64:
-        """The service that most often holds each token, -1 where none was seen with it."""
+        """The service that most often holds each token, -1 where none was seen with it.
+
+        What training hardly saw has none: the next unseen template may be anyone's.
+        """
         best = np.zeros(len(self.vocabulary))
         home = np.full(len(self.vocabulary), -1, np.int64)
         for group in self._samples.groups():
@@ -95,4 +98,5 @@ class Learner:
             count = np.bincount(sample.tally.token, weights=sample.tally.count, minlength=len(self.vocabulary))
             home[count > best] = group
             best = np.maximum(best, count)
+        home[:SPECIAL] = -1
         return home
