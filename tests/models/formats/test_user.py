@@ -53,7 +53,7 @@ def test_groups_say_what_is_what() -> None:
     assert second.message == "- not this one"
 
 
-@pytest.mark.parametrize("time_format", ["iso", "epoch", "%d.%m.%Y"])
+@pytest.mark.parametrize("time_format", ["iso", "epoch", "%d.%m.%Y %H:%M"])
 def test_a_line_whose_time_cannot_be_read_is_left_to_other_formats(time_format: str) -> None:
     """The pattern fits, the stamp does not."""
     pattern = r"^\[?(?P<time>[^|\]]+)[|\]] ?(?P<message>.*)$"
