@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from models.decode import DecodeConfig
 from models.records import Level
 from tests.models.formats.lines import EPOCH, read, utc
 
@@ -66,6 +67,14 @@ def test_december_read_in_january_is_of_last_year() -> None:
     arrived = (utc(2026, 1, 1, 0, 5) - EPOCH) // timedelta(microseconds=1)
     found = read("Dec 31 23:59:00 h app: old", "Jan  1 00:06:00 h app: soon", arrived=arrived)
     assert [each.time for each in found] == [utc(2025, 12, 31, 23, 59), utc(2026, 1, 1, 0, 6)]
+
+
+def test_january_read_in_december_is_of_next_year() -> None:
+    """East of Greenwich the year begins earlier, and a sender's clock may be ahead."""
+    arrived = (utc(2025, 12, 31, 23, 59, 58) - EPOCH) // timedelta(microseconds=1)
+    (ahead,) = read("Jan  1 00:00:03 h app: x", arrived=arrived)
+    (east,) = read("Jan  1 00:59:58 h app: x", arrived=arrived, config=DecodeConfig(zone="Europe/Berlin"))
+    assert (ahead.time, east.time) == (utc(2026, 1, 1, 0, 0, 3), utc(2025, 12, 31, 23, 59, 58))
 
 
 def test_in_a_file_the_year_goes_on_from_line_to_line() -> None:
