@@ -1,9 +1,11 @@
 """The detectors beside the LSTM, as one part of a bundle."""
 
 import io
+import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
+from zipfile import BadZipFile
 
 import numpy as np
 import numpy.typing as npt
@@ -14,6 +16,7 @@ from models.detectors.levels import Levels
 from models.detectors.nearest import Nearest
 from models.detectors.novelty import Novelty
 from models.detectors.rates import Rates
+from models.detectors.silence import Silence
 from models.detectors.transitions import Transitions
 from models.detectors.values import Values
 from models.errors import InvalidError
@@ -31,6 +34,7 @@ _READERS: Final[Mapping[str, Callable[[Any], Companion]]] = {
     "rates": Rates.from_arrays,
     "followups": FollowUps.from_arrays,
     "values": Values.from_arrays,
+    "silence": Silence.from_arrays,
 }
 
 UNITS: Final[Mapping[str, float]] = {
@@ -43,6 +47,7 @@ UNITS: Final[Mapping[str, float]] = {
     "rates": 2.0,
     "followups": 2.0,
     "values": 2.0,
+    "silence": 1.0,
 }
 """By how much a raw score must rise to mean something: the scale of its tail where samples are too few to tell."""
 
@@ -77,14 +82,15 @@ class Companions:
         return weight
 
     def services(self, facts: Facts, window: int, rows: I64) -> tuple[str, ...]:
-        """Services that a window speaks of: its own, or, of everything, those whose templates weigh most (``rows``)."""
+        """Services that a window speaks of: its own; of everything, the silent ones and those of weighty ``rows``."""
         group = int(facts.group[window])
         if group > SHARED:
             return (self.groups.name(group),)
         if group != SHARED:
             return ()
+        silent = [name for d in self.detectors if isinstance(d, Silence) for name in d.services(facts, window)]
         homes = self.home[facts.tokens[rows]]
-        return tuple(dict.fromkeys(self.groups.name(home) for home in homes.tolist() if home > SHARED))
+        return tuple(dict.fromkeys([*silent, *(self.groups.name(home) for home in homes.tolist() if home > SHARED)]))
 
     def to_bytes(self) -> bytes:
         """NumPy's compressed form."""
@@ -118,5 +124,5 @@ class Companions:
                 np.asarray(arrays["home"], np.int64),
                 np.asarray(arrays["seen"], np.int64),
             )
-        except (KeyError, ValueError, OSError, IndexError) as error:
+        except (KeyError, ValueError, OSError, IndexError, EOFError, BadZipFile, zlib.error) as error:
             raise InvalidError(f"damaged companions: {error!r}; train the bundle again") from error

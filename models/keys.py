@@ -27,6 +27,7 @@ from models.records import (
     KeyKind,
     RawSpan,
     RowFlag,
+    origin_of,
 )
 
 _UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -129,7 +130,8 @@ def key_events(
     rows: list[I64] = []
     names: list[pl.Series] = []
     kinds: list[pl.Series] = []
-    for kind, column in _key_columns(lines, rules):
+    columns = _key_columns(lines, rules)
+    for kind, column in columns:
         at = np.flatnonzero(column.is_not_null().to_numpy())
         if len(at):
             rows.append(at)
@@ -159,6 +161,7 @@ def key_events(
                 "key": codes,
                 "time": table["time"],
                 "template": templates[row],
+                "origin": _origins(columns[0][1]).gather(row),
                 "level": table["level"],
                 "flags": table["flags"],
                 "partition": table["partition"],
@@ -169,6 +172,13 @@ def key_events(
         ),
         raw,
     )
+
+
+def _origins(sources: pl.Series) -> pl.Series:
+    """``origin_of`` each key of a source."""
+    unique = sources.unique()
+    numbers = pl.Series([origin_of(key) for key in unique.to_list()], dtype=pl.UInt32)
+    return sources.replace_strict(unique, numbers, return_dtype=pl.UInt32)
 
 
 def key_hash(keys: pl.DataFrame) -> pl.Series:

@@ -187,7 +187,7 @@ def with_year(stamps: I64, year: I64) -> I64:
 
 def year_from(stamps: I64, arrival: I64) -> I64:
     """The latest year that puts a stamp at most a day after its arrival: one of December read in January is old."""
-    year = year_of(arrival)
+    year = year_of(arrival + DAY)
     moved = with_year(stamps, year)
     return np.where(moved > arrival + DAY, with_year(stamps, year - 1), moved)
 

@@ -10,6 +10,7 @@ from models.detectors.levels import Levels, errors_of
 from models.detectors.nearest import Nearest
 from models.detectors.novelty import Novelty
 from models.detectors.rates import Rates
+from models.detectors.silence import SilenceSamples
 from models.detectors.transitions import Transitions, pairs_of
 from models.detectors.values import ValueSamples
 from models.facts import Facts, Groups
@@ -29,6 +30,7 @@ class Learner:
     step: float
     _samples: Samples = field(init=False)
     _values: ValueSamples = field(init=False)
+    _silences: SilenceSamples = field(default_factory=SilenceSamples)
     _known: dict[int, I64] = field(default_factory=dict)
     _seen: I64 = field(init=False)
     _pairs: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -48,6 +50,7 @@ class Learner:
         for number in np.unique(group[group >= 0]).tolist():
             before = self._known.get(number, np.zeros(0, np.int64))
             self._known[number] = np.union1d(before, token[(group == number) & (token >= SPECIAL)])
+        self._silences.add(facts, np.flatnonzero(chosen))
         # Each line once: the newest step of the source that wrote it.
         source = np.flatnonzero(chosen & (kind_numbers(windows) == 0))
         known = facts.group[source][facts.group[source] >= 0]
@@ -68,6 +71,7 @@ class Learner:
             Rates.fit(self._samples, sources),
             FollowUps.fit(self._samples),
             self._values.fit(),
+            self._silences.fit(),
         )
         return Companions(self.groups, detectors, self._rarity(), self._home(), self._seen)
 
@@ -85,7 +89,10 @@ class Learner:
         return np.round(out, 6)
 
     def _home(self) -> I64:
-        """The service that most often holds each token, -1 where none was seen with it."""
+        """The service that most often holds each token, -1 where none was seen with it.
+
+        What training hardly saw has none: the next unseen template may be anyone's.
+        """
         best = np.zeros(len(self.vocabulary))
         home = np.full(len(self.vocabulary), -1, np.int64)
         for group in self._samples.groups():
@@ -95,4 +102,5 @@ class Learner:
             count = np.bincount(sample.tally.token, weights=sample.tally.count, minlength=len(self.vocabulary))
             home[count > best] = group
             best = np.maximum(best, count)
+        home[:SPECIAL] = -1
         return home

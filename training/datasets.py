@@ -71,12 +71,15 @@ class Split:
         return self._tenant(windows) if self.tenants else self._in_held_block(windows.end)
 
     def trained(self, windows: WindowBatch) -> BOOL:
-        """Whether each window (n,) may be trained on: it shares no event with a held-back one."""
+        """Whether each window (n,) may be trained on: no event of it lies in what is held back."""
         if self.by_key:
             return ~self._key(windows)
         if self.tenants:
             return ~self._tenant(windows)
-        return ~self._in_held_block(windows.end) & ~self._in_held_block(windows.start)
+        first, last = ((time - self.begin) // self.block for time in (windows.start, windows.end))
+        # A long session may reach over a whole stretch: count the held-back ones from its first to its last.
+        free: BOOL = (last + 1) // HELD_BACK == first // HELD_BACK
+        return free
 
     def days(self, spans: dict[str, tuple[int, int]]) -> float:
         """Days of logs held back, added up over tenants."""

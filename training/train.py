@@ -117,6 +117,7 @@ def select(batch: WindowBatch, at: np.ndarray[Any, np.dtype[np.int64]]) -> Windo
         whole=batch.whole[at],
         time=batch.time[rows],
         template=batch.template[rows],
+        origin=batch.origin[rows],
         level=batch.level[rows],
         partition=batch.partition[rows],
         offset=batch.offset[rows],

@@ -58,6 +58,8 @@ class Transitions:
 
     def reasons(self, facts: Facts, window: int) -> list[Reason]:
         """The new pairs."""
+        if facts.group[window] not in self._groups:
+            return []
         at, packed = pairs_of(facts)
         new = packed[self._new(at, packed) & (at == window)][:3]
         out = []

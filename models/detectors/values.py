@@ -12,7 +12,7 @@ import numpy as np
 from models.detectors.base import Arrays, Reason
 from models.facts import Facts
 from models.ragged import group_starts, splits
-from models.records import F32, F64, I64, VALUES
+from models.records import BOOL, F32, F64, I64, VALUES
 from models.vocabulary import SPECIAL
 
 FEW: Final = 30
@@ -86,31 +86,37 @@ class Values:
 
 @dataclass(slots=True)
 class ValueSamples:
-    """Collects the values of lines of normal operation; of very many only every second, fourth … is kept."""
+    """Collects the values of lines of normal operation; of very many lines only half, a quarter … are kept.
+
+    Which ones is drawn by their offsets: a line's values stay together, and no rhythm of the log matters.
+    """
 
     tokens: int
-    _place: list[I64] = field(default_factory=list)
-    _value: list[F32] = field(default_factory=list)
+    _parts: list[tuple[I64, F32, I64]] = field(default_factory=list)
+    """Places, values and offsets."""
     _stride: int = 1
+
+    def __len__(self) -> int:
+        """Number of values kept."""
+        return sum(len(value) for _, value, __ in self._parts)
 
     def add(self, facts: Facts, rows: I64) -> None:
         """Add these rows."""
-        rows = rows[facts.windows.offset[rows] % self._stride == 0]
+        rows = rows[_drawn(facts.windows.offset[rows], self._stride)]
         values = facts.windows.values[rows]
         row, column = np.nonzero(values >= 0)
-        self._place.append(facts.tokens[rows[row]] * VALUES + column)
-        self._value.append(values[row, column])
-        if sum(map(len, self._place)) > _KEPT:
+        place = facts.tokens[rows[row]] * VALUES + column
+        self._parts.append((place, values[row, column], facts.windows.offset[rows[row]]))
+        if len(self) > _KEPT:
             self._stride *= 2
-            self._place = [place[::2] for place in self._place]
-            self._value = [value[::2] for value in self._value]
+            self._parts = [_thinned(*part, self._stride) for part in self._parts]
 
     def fit(self) -> Values:
         """Limits where enough values were seen, infinite elsewhere."""
         limit = np.full(self.tokens * VALUES, np.inf, np.float32)
         spread = np.ones(self.tokens * VALUES, np.float32)
-        if any(map(len, self._place)):
-            place, value = np.concatenate(self._place), np.concatenate(self._value)
+        if len(self):
+            place, value = (np.concatenate([part[i] for part in self._parts]) for i in (0, 1))
             order = np.lexsort((value, place))
             place, value = place[order], value[order]
             first = group_starts(place)
@@ -121,3 +127,15 @@ class ValueSamples:
                     limit[at] = high
                     spread[at] = max(float(np.log1p(high) - np.log1p(middle)), _LEAST_SPREAD)
         return Values(limit.reshape(-1, VALUES), spread.reshape(-1, VALUES))
+
+
+def _thinned(place: I64, value: F32, offset: I64, stride: int) -> tuple[I64, F32, I64]:
+    kept = _drawn(offset, stride)
+    return place[kept], value[kept], offset[kept]
+
+
+def _drawn(offset: I64, stride: int) -> BOOL:
+    """Which lines (n,) are among one in ``stride``, a power of two; those among one in twice as many are of them."""
+    high = (offset.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
+    drawn: BOOL = high % np.uint64(stride) == 0
+    return drawn

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import polars as pl
@@ -9,6 +10,9 @@ import polars as pl
 from models.errors import InvalidError
 from models.formats.base import LineFormat, StampReader, Stamps, by_pattern, facts, from_groups
 from models.times import ISO, Clock, iso
+
+_PROBE: Final = 1_772_541_240_000_000
+"""2026-03-03 12:34:00, to try formats on."""
 
 _GROUPS = frozenset({"time", "level", "logger", "message", "pid", "request"})
 
@@ -58,8 +62,8 @@ def compile_format(spec: FormatSpec) -> LineFormat:
         message = f"format {spec.name!r}: {what}; allowed are {', '.join(sorted(_GROUPS))}, and message is required"
         raise InvalidError(message)
     stamps: StampReader | None = None
+    known = {"iso": _read_loose_iso, "epoch": read_epoch}
     if "time" in named:
-        known = {"iso": _read_loose_iso, "epoch": read_epoch}
         if spec.time_format not in known and "%" not in spec.time_format:
             message = f"format {spec.name!r}: time_format must be iso, epoch or a strftime format"
             raise InvalidError(message)
@@ -68,9 +72,20 @@ def compile_format(spec: FormatSpec) -> LineFormat:
     probe = pl.DataFrame({"row": [0], "text": ["x"]}, schema={"row": pl.UInt32, "text": pl.String})
     try:
         facts(from_groups(probe, pattern, stamps))
-        if stamps is not None:
-            stamps(pl.DataFrame({"time": ["2026-01-01 00:00:00"]}))
+        if stamps is not None and spec.time_format not in known:
+            _check_time_format(spec)
     except pl.exceptions.PolarsError as error:
         message = f"format {spec.name!r}: {error}"
         raise InvalidError(message) from error
     return by_pattern(spec.name, pattern, pattern, stamps)
+
+
+def _check_time_format(spec: FormatSpec) -> None:
+    """Refuse what writes no stamp, or one that is another moment when it is read: without a year it would be year 1."""
+    moment = pl.Series([_PROBE]).cast(pl.Datetime("us", "UTC" if "%z" in spec.time_format else None))
+    at, exists, _ = _read_with(spec.time_format)(pl.DataFrame({"time": moment.dt.strftime(spec.time_format)}))
+    if not exists.all() or at[0] != _PROBE:
+        message = (
+            f"format {spec.name!r}: {spec.time_format!r} is no whole time; it needs all from the year to the minute"
+        )
+        raise InvalidError(message)

@@ -15,7 +15,7 @@ from models.facts import Groups
 from models.fusion import Fusion, fit_extremes
 from models.masks import Masks
 from models.ragged import splits
-from models.records import VALUES, KeyKind, WindowBatch
+from models.records import VALUES, KeyKind, WindowBatch, origin_of
 from models.templates import mine, template_id
 from models.vocabulary import END, SPECIAL, Vocabulary
 from models.windows import WindowConfig
@@ -30,7 +30,10 @@ HIDDEN = 8
 
 @dataclass(frozen=True)
 class Window:
-    """A window of templates one second apart; ``fresh`` None stands for all rows."""
+    """A window of templates one second apart; ``fresh`` None stands for all rows.
+
+    ``seconds`` since the window's start, ``levels`` and ``values`` (the first of each row) may be given per row.
+    """
 
     templates: tuple[int, ...]
     key: str = "nova/nova-compute"
@@ -39,6 +42,11 @@ class Window:
     context: int = 0
     tenant: str = "cloud"
     surprise: tuple[float, ...] | None = None
+    seconds: tuple[float, ...] | None = None
+    levels: tuple[int, ...] | None = None
+    values: tuple[float, ...] | None = None
+    continuations: int = 0
+    whole: bool = True
 
 
 def windows(chosen: list[Window]) -> WindowBatch:
@@ -46,9 +54,11 @@ def windows(chosen: list[Window]) -> WindowBatch:
     n = len(chosen)
     sizes = np.array([len(window.templates) for window in chosen], np.int64)
     rows = int(sizes.sum())
-    second = np.concatenate([np.arange(size) for size in sizes.tolist()]) if n else np.zeros(0, np.int64)
+    second = np.array([s for w in chosen for s in w.seconds or range(len(w.templates))], np.float64)
     fresh = [len(w.templates) if w.fresh is None else w.fresh for w in chosen]
     surprise = [w.surprise or (float("nan"),) * len(w.templates) for w in chosen]
+    values = np.full((rows, VALUES), np.nan, np.float32)
+    values[:, 0] = [v for w in chosen for v in w.values or (float("nan"),) * len(w.templates)]
     return WindowBatch(
         tenants=[window.tenant for window in chosen],
         kinds=np.array([window.kind for window in chosen], np.uint8),
@@ -58,14 +68,15 @@ def windows(chosen: list[Window]) -> WindowBatch:
         splits=splits(sizes),
         fresh=np.array(fresh, np.int64),
         context=np.array([window.context for window in chosen], np.int64),
-        continuations=np.zeros(n, np.int64),
-        whole=np.ones(n, np.bool_),
+        continuations=np.array([window.continuations for window in chosen], np.int64),
+        whole=np.array([window.whole for window in chosen], np.bool_),
         time=(START + second * SECOND).astype(np.int64),
         template=np.array([t for window in chosen for t in window.templates], np.uint64),
-        level=np.full(rows, 2, np.uint8),
+        origin=np.repeat(np.array([origin_of(window.key) for window in chosen], np.uint32), sizes),
+        level=np.array([level for w in chosen for level in w.levels or (2,) * len(w.templates)], np.uint8),
         partition=np.zeros(rows, np.int32),
         offset=np.arange(rows, dtype=np.int64),
-        values=np.full((rows, VALUES), np.nan, np.float32),
+        values=values,
         surprise=np.array([s for each in surprise for s in each], np.float32),
         row_ids=np.arange(rows, dtype=np.int64),
     )

@@ -132,3 +132,25 @@ def test_wrong_rule_is_refused(pattern: str) -> None:
     """A rule that cannot give noun and id is refused when it is made, not on the first line."""
     with pytest.raises(InvalidError, match="key rule"):
         KeyRules(entity=pattern)
+
+
+def test_rules_can_be_switched_off() -> None:
+    """Without a pattern a line's text names nothing; what header and record name stays."""
+    row: dict[str, object] = {"message": f"instance {UUID} started", "instance": OTHER}
+    assert keys_of(keyed(row, rules=KeyRules(entity="", everything=False))) == [
+        [(KeyKind.SOURCE, "nova-api"), (KeyKind.SESSION, f"instance:{OTHER}")]
+    ]
+
+
+def test_a_rule_of_the_users_own_names_other_things() -> None:
+    """Nouns and ids in lower case, nouns that are not listed name nothing."""
+    rules = KeyRules(r"(?i)(job|task) #(\w+)", {"job": "job"}, everything=False)
+    found = keys_of(keyed({"message": "Job #A7 done"}, {"message": "task #9 done"}, rules=rules))
+    assert found == [[(KeyKind.SOURCE, "nova-api"), (KeyKind.SESSION, "job:a7")], [(KeyKind.SOURCE, "nova-api")]]
+
+
+def test_no_lines_make_an_empty_frame() -> None:
+    """A tick: it moves the clock only."""
+    frame = key_events(lines({}).clear(), np.zeros(0, np.uint64), np.zeros((0, VALUES), np.float32), KeyRules(), {})
+    assert (len(frame.rows), len(frame.keys)) == (0, 0)
+    assert split_frame(frame, 4) == {}

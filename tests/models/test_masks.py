@@ -76,3 +76,92 @@ def test_a_wrong_file_is_refused_with_its_name(tmp_path: Path, content: str) -> 
 def test_records_keep_masks() -> None:
     """What a bundle stores gives the same masks."""
     assert Masks.from_records(MASKS.records()).version == MASKS.version
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        ('without = ["usr"]', r"masks\.toml switches off usr: no shipped mask"),
+        ('[[masks]]\nname = "a"', r"masks\.toml: masks is no part of it; use \[\[kept\]\] and \[\[mask\]\]"),
+        ('[[mask]]\npattern = "a"', r"masks\.toml: every mask needs a name and a pattern \(.*name"),
+        ('[[mask]]\nname = "a"\npattern = "x*"', "mask 'a' matches the empty text"),
+        ('[[mask]]\nname = "a"\npattern = "(x)y"', r"mask 'a' has 1 groups; it needs no group; write \(\?:"),
+        ('[[kept]]\nname = "a"\npattern = "x"', "mask 'a' has 0 groups; it needs one group, the prefix that stays"),
+        ('[[mask]]\nname = "a"\npattern = "(?=x)"', r"(?s)mask 'a' has no valid pattern .* without look-around"),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_said(tmp_path: Path, content: str, message: str) -> None:
+    """And what to write instead."""
+    path = tmp_path / "masks.toml"
+    path.write_text(content)
+    with pytest.raises(InvalidError, match=message):
+        Masks.load(path)
+
+
+def test_a_file_that_is_not_there_is_told_by_its_name(tmp_path: Path) -> None:
+    """With the setting that named it."""
+    with pytest.raises(InvalidError, match=r"cannot read masks from .*none\.toml.*TOCSIN_MASKS"):
+        Masks.load(tmp_path / "none.toml")
+
+
+@pytest.mark.parametrize("records", [[{"name": "a"}], [{"pattern": "x", "kept": False}], [3], None])
+def test_records_that_are_no_masks_are_refused(records: object) -> None:
+    """A damaged bundle says so."""
+    with pytest.raises(InvalidError, match="the bundle is damaged: train it again"):
+        Masks.from_records(records)  # type: ignore[arg-type]
+
+
+def test_a_prefix_may_stay(tmp_path: Path) -> None:
+    """What stands behind it is a value, whatever it looks like."""
+    path = tmp_path / "masks.toml"
+    path.write_text('[[kept]]\nname = "queue"\npattern = "(queue )[a-z0-9]+"\nreason = "names of queues"\n')
+    masked = Masks.load(path).text(pl.Series(["queue alpha holds 7", "queue 12 holds 8"]))
+    assert masked.to_list() == ["queue <*> holds <*>"] * 2
+    assert MASKS.numbers(pl.Series(["count=12 of 8"]))[0, :2].tolist() == [12.0, 8.0]
+
+
+@pytest.mark.parametrize(
+    ("value", "number"),
+    [
+        ("250ms", 0.25),
+        ("3min", 180.0),
+        ("2h", 7200.0),
+        ("5us", 5e-6),
+        ("4KiB", 4096.0),
+        ("4kB", 4000.0),
+        ("1GB", 2.0**30),
+        ("93%", 93.0),
+        ("-3", -3.0),
+        ("1.5e3", 1500.0),
+        ("7s", 7.0),
+        ("1e999", float("inf")),
+    ],
+)
+def test_units_become_seconds_and_bytes(value: str, number: float) -> None:
+    """So that numbers of different lines can be compared; a number without end is as large as can be."""
+    assert MASKS.numbers(pl.Series([f"it took {value} or so"]))[0, 0] == pytest.approx(number)
+
+
+@given(st.lists(st.text(max_size=40), max_size=6))
+def test_a_message_is_masked_the_same_in_any_column(messages: list[str]) -> None:
+    """Text and numbers of each are those that it has alone."""
+    together = MASKS.apply(pl.Series(messages, dtype=pl.String))
+    assert together.values.shape == (len(messages), VALUES)
+    for i, message in enumerate(messages):
+        alone = MASKS.apply(pl.Series([message]))
+        assert together.text[i] == alone.text[0]
+        assert together.values[i].tobytes() == alone.values[0].tobytes()
+
+
+def test_masks_say_what_they_took_a_value_for() -> None:
+    """For explanations; in the order of the line."""
+    found = MASKS.kinds("GET /v3/tokens from 10.0.0.1 took 2.5 s for 6d2f0f7a-0f4e-4c39-9a54-0e1c9d1f2a3b")
+    assert found == ["path", "ipv4", "number", "uuid"]
+    assert MASKS.kinds("nothing to mask") == []
+
+
+def test_no_masks_are_fine() -> None:
+    """Nothing is cut out, no number is read."""
+    masked = Masks([]).apply(pl.Series(["took 3 s"]))
+    assert masked.text.to_list() == ["took 3 s"]
+    assert np.isnan(masked.values).all()

@@ -1,14 +1,24 @@
 """The LSTM detector and the scorer: decisions are a function of each window alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.calibrate import Calibration
+from models.detectors.levels import errors_of
 from models.detectors.lstm import COMMON, NEW_SURPRISE, LstmDetector, reduce
-from models.records import KeyKind, Pointer, WindowBatch
+from models.detectors.rates import Rates
+from models.facts import Facts
+from models.fusion import Fusion
+from models.records import EVERYTHING, KeyKind, Pointer, Verdict, WindowBatch
+from models.samples import Samples
 from models.scorer import Scorer
-from tests.models.bundles import TEMPLATES, UNSEEN, Window, bundle, windows
+from models.sequences import SHARED
+from models.templates import template_id
+from tests.models.bundles import TEMPLATES, TEXTS, UNSEEN, Window, bundle, windows
 
 BUNDLE = bundle()
 SCORER = Scorer(BUNDLE)
@@ -127,3 +137,118 @@ def test_no_windows_give_no_decisions() -> None:
     decided = SCORER.decide(windows([]))
     assert decided.verdicts() == []
     assert len(decided.surprise) == 0
+
+
+EVERY_KIND = (0, 1, 6)
+USUAL = (TEMPLATES[0], TEMPLATES[1], TEMPLATES[2])
+
+
+def counting() -> Scorer:
+    """One whose bundle also counts: windows of the service and of everything hold three templates, once each."""
+    known = bundle()
+    groups = known.companions.groups
+    facts = Facts.of(windows([Window(USUAL), Window(USUAL, EVERYTHING)] * 30), known.vocabulary, groups)
+    samples = Samples(15.0)
+    samples.add(facts, errors_of(facts), np.arange(60))
+    rates = Rates.fit(samples, (SHARED, len(groups) - 1))
+    companions = replace(known.companions, detectors=(*known.companions.detectors, rates))
+    tail = next(iter(known.calibration.parts["lstm"].tails.values()))
+    extremes = next(iter(known.calibration.fused.values()))
+    calibration = Fusion(
+        dict.fromkeys(("lstm", "novelty", "levels", "rates"), Calibration(dict.fromkeys(EVERY_KIND, tail))),
+        dict.fromkeys(EVERY_KIND, extremes),
+    )
+    return Scorer(replace(known, companions=companions, calibration=calibration), 700.0)
+
+
+COUNTING = counting()
+
+
+def verdict(window: Window) -> Verdict:
+    """What is said of one window."""
+    (said,) = COUNTING.decide(windows([window])).verdicts()
+    return said
+
+
+def test_a_window_that_fires_says_why_strongest_first() -> None:
+    """Sentences of the detectors that found it strange, with the text of each template."""
+    text = next(text for text in TEXTS if template_id(text) == TEMPLATES[0])
+    unseen = tuple(template_id(f"odd thing of sort {n}") for n in "abcdefgh")
+    said = verdict(Window((*USUAL, *(TEMPLATES[0],) * 40, *unseen), levels=(2,) * 45 + (4,) * 6))
+    assert said.fired
+    assert sorted(said.reasons) == [
+        f"41 of `{text}` in 60 s, usually 1 to 1",
+        "6 error lines, usually 0.01",
+        "8 templates never seen in training",
+    ]
+    strength = {"8 te": said.parts["novelty"], "41 o": said.parts["rates"], "6 er": said.parts["levels"]}
+    order = [strength[sentence[:4]] for sentence in said.reasons]
+    assert order == sorted(order, reverse=True)
+
+
+def test_detectors_that_found_nothing_strange_say_nothing() -> None:
+    """Only what has at least the strength of one window in ten is told."""
+    said = verdict(Window(USUAL * 30, levels=(2,) * 90))
+    assert said.fired
+    assert said.parts["rates"] > 1.0
+    assert all("usually 1 to 1" in sentence for sentence in said.reasons)
+
+
+def test_reasons_are_few_and_different() -> None:
+    """Five at most, none twice, whatever there is to tell."""
+    said = verdict(Window((TEMPLATES[3],) * 30 + (UNSEEN,) * 20, levels=(5,) * 50, continuations=3))
+    assert 1 < len(said.reasons) <= 5
+    assert len(set(said.reasons)) == len(said.reasons)
+
+
+@pytest.mark.parametrize(
+    ("key", "kind", "services"),
+    [
+        ("nova/nova-compute@c1", KeyKind.SOURCE, ("nova/nova-compute",)),
+        ("unheard-of@c1", KeyKind.SOURCE, ()),
+        ("req-1", KeyKind.SESSION, ()),
+        (EVERYTHING, KeyKind.SOURCE, ("nova/nova-compute",)),
+    ],
+)
+def test_a_window_that_fires_names_the_services_that_it_speaks_of(
+    key: str, kind: KeyKind, services: tuple[str, ...]
+) -> None:
+    """Its own; of everything those that write the lines that weigh most."""
+    said = verdict(Window((TEMPLATES[0],) * 40 + (UNSEEN,) * 9, key, kind, levels=(4,) * 49))
+    assert said.fired
+    assert said.services == services
+
+
+def test_a_window_that_does_not_fire_gives_no_reasons() -> None:
+    """Most windows do not, and a sentence costs more than a score."""
+    said = verdict(Window(USUAL))
+    assert not said.fired
+    assert (said.services, said.reasons) == ((), ())
+
+
+def test_of_a_torn_window_only_what_is_there_counts() -> None:
+    """Lines were dropped: what is missing means nothing, but what is new and wrong does."""
+    missing = (TEMPLATES[0],) * 3
+    whole, torn = verdict(Window(missing)), verdict(Window(missing, whole=False))
+    assert whole.parts["rates"] > 0
+    assert "rates" not in torn.parts
+    assert torn.score < whole.score
+    rows = (*missing, UNSEEN, UNSEEN)
+    said = verdict(Window(rows, whole=False, levels=(4,) * 5))
+    assert said.parts["novelty"] > 0
+    assert said.parts["levels"] > 0
+
+
+def test_lines_of_everything_are_the_rarest_and_the_errors() -> None:
+    """No sequence says how surprising they are."""
+    rows = (TEMPLATES[0],) * 12 + (UNSEEN,) + (TEMPLATES[0],) * 3
+    said = verdict(Window(rows, EVERYTHING, levels=(2,) * 14 + (4, 2)))
+    assert {line.offset for line in said.lines[:2]} == {12, 14}
+    assert len(said.lines) == 10
+
+
+def test_verdicts_can_be_made_of_some_windows_only() -> None:
+    """The few that matter, in the order asked for."""
+    decided = COUNTING.decide(windows([Window(USUAL, tenant=name) for name in "abc"]))
+    assert [said.tenant for said in decided.verdicts([2, 0])] == ["c", "a"]
+    assert decided.verdicts([]) == []

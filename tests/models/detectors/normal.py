@@ -1,0 +1,190 @@
+"""A small cloud in normal operation, what every detector must hold, and any windows at all to try it on."""
+
+from collections.abc import Iterable
+from random import Random
+from typing import Any, Final
+
+import numpy as np
+from hypothesis import strategies as st
+
+from models.detectors.base import Companion, Reason
+from models.detectors.levels import errors_of
+from models.facts import Facts, Groups
+from models.records import EVERYTHING, I64, KeyKind, Level
+from models.samples import Samples
+from models.templates import template_id
+from models.vocabulary import SPECIAL, Vocabulary
+from tests.models.bundles import Window, windows
+
+STEP: Final = 15.0
+LENGTH: Final = 60.0
+
+ACCEPTED, HEARTBEAT, CLAIM, PLUGGED, STARTED, DONE, SYNCED, ELSEWHERE = TEMPLATES = sorted(
+    template_id(f"template {n}") for n in range(8)
+)
+UNSEEN: Final = template_id("kernel panic")
+VOCABULARY: Final = Vocabulary(TEMPLATES)
+GROUPS: Final = Groups(["nova-compute", "nova-api"])
+COMPUTE, API, STRANGER = "nova-compute@c1", "nova-api@h1", "unheard-of@h1"
+
+Rows = list[tuple[float, int]]
+
+
+def token(template: int) -> int:
+    """Token of a template."""
+    return TEMPLATES.index(template) + SPECIAL
+
+
+def at(rows: Iterable[tuple[float, int]], key: str = COMPUTE, **more: Any) -> Window:
+    """Make a window of (second, template), in the order of time."""
+    ordered = sorted((second, template) for second, template in rows if 0 <= second < LENGTH)
+    kind = KeyKind.SESSION if key.startswith(("req-", "instance:")) else KeyKind.SOURCE
+    seconds, templates = tuple(s for s, _ in ordered), tuple(t for _, t in ordered)
+    return Window(templates, key, kind, seconds=seconds, **more)
+
+
+def compute_rows(rng: Random) -> Rows:
+    """A minute of the service: a heartbeat each ten seconds; tasks of three lines, three seconds apart."""
+    rows = [(10.0 * n + rng.uniform(0, 1), HEARTBEAT) for n in range(6)]
+    for _ in range(rng.randint(2, 5)):
+        begin = rng.uniform(-9, LENGTH)
+        rows += [(begin, CLAIM), (begin + 3, PLUGGED), (begin + 6, STARTED)]
+    return rows
+
+
+def compute(rng: Random) -> Window:
+    """A window of the service: one in twenty has an error line, and a started instance took about 5 s."""
+    window = at(compute_rows(rng))
+    levels = [int(Level.INFO)] * len(window.templates)
+    if rng.random() < 0.05:
+        levels[0] = int(Level.ERROR)
+    values = tuple(
+        rng.lognormvariate(np.log(5.0), 0.2) if template == STARTED else float("nan") for template in window.templates
+    )
+    return Window(
+        window.templates, window.key, window.kind, seconds=window.seconds, levels=tuple(levels), values=values
+    )
+
+
+def session(rng: Random) -> Window:
+    """A request: accepted, one or two claims, done."""
+    return at([(0, ACCEPTED), *((1 + n, CLAIM) for n in range(rng.randint(1, 2))), (5, DONE)], f"req-{rng.random()}")
+
+
+def everything(rng: Random) -> Window:
+    """A minute of all that the tenant has."""
+    return at([*compute_rows(rng), *((rng.uniform(0, LENGTH), SYNCED) for _ in range(4))], EVERYTHING)
+
+
+def normal(seed: int, count: int) -> list[Window]:
+    """So many windows of each sort."""
+    rng = Random(seed)
+    return [make(rng) for _ in range(count) for make in (compute, session, everything)]
+
+
+def facts(*chosen: Window) -> Facts:
+    """What detectors are shown of these windows."""
+    return Facts.of(windows(list(chosen)), VOCABULARY, GROUPS)
+
+
+NORMAL: Final = facts(*normal(1, 300))
+"""What detectors are fitted on."""
+
+FRESH: Final = facts(*normal(2, 100))
+"""Normal windows that no detector was fitted on."""
+
+
+def samples(source: Facts = NORMAL) -> Samples:
+    """Collect what the counting detectors are fitted on."""
+    out = Samples(STEP)
+    out.add(source, errors_of(source), np.arange(len(source.group)))
+    return out
+
+
+def tokens_of_groups(source: Facts) -> dict[int, I64]:
+    """Tokens that the windows of each group hold."""
+    group = source.group[source.tally.window]
+    known = source.tally.token >= SPECIAL
+    return {number: np.unique(source.tally.token[known & (group == number)]) for number in np.unique(group).tolist()}
+
+
+def score(detector: Companion, *chosen: Window) -> list[float]:
+    """Raw scores of windows."""
+    return [float(raw) for raw in detector.score(facts(*chosen))]
+
+
+def told(reasons: Iterable[Reason]) -> list[str]:
+    """Reasons as sentences, with the names of templates."""
+    names = {token(template): name(template) for template in TEMPLATES}
+    return [reason.text.format(*(names[each] for each in reason.tokens)) for reason in reasons]
+
+
+def name(template: int) -> str:
+    """What these tests call a template."""
+    return f"T{TEMPLATES.index(template)}"
+
+
+_ROW: Final = st.tuples(
+    st.floats(0, LENGTH - 1).map(lambda second: round(second, 1)),
+    st.sampled_from([*TEMPLATES, UNSEEN]),
+    st.sampled_from([2, 2, 2, 4, 5]),
+    st.sampled_from([float("nan"), 0.0, 5.0, 40.0, 1e6]),
+)
+
+
+def _any_window(key: str, rows: list[tuple[float, int, int, float]], continuations: int, whole: bool) -> Window:
+    seconds, templates, levels, values = zip(*sorted(rows, key=lambda row: row[0]), strict=True)
+    return Window(
+        templates=templates,
+        key=key,
+        kind=KeyKind.SESSION if key.startswith("req-") else KeyKind.SOURCE,
+        seconds=seconds,
+        levels=levels,
+        values=values,
+        continuations=continuations,
+        whole=whole,
+    )
+
+
+ANY: Final = st.lists(
+    st.builds(
+        _any_window,
+        st.sampled_from([COMPUTE, COMPUTE, API, STRANGER, EVERYTHING, "req-1", "req-2"]),
+        st.lists(_ROW, min_size=1, max_size=30),
+        st.integers(0, 2),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=8,
+)
+"""Batches of any windows: known, unknown and unseen, whole and torn, with and without errors."""
+
+
+BATCHES: Final = ANY.flatmap(lambda chosen: st.tuples(st.just(chosen), st.permutations(range(len(chosen)))))
+"""The same, with another order."""
+
+
+def assert_company_does_not_matter(detector: Companion, chosen: list[Window], order: list[int]) -> None:
+    """Each window has the same score and reasons alone, among others and in another order, to the last bit."""
+    together = facts(*chosen)
+    scores = detector.score(together)
+    # A copy, so that nothing is remembered of the first time.
+    again = type(detector).from_arrays(detector.arrays())
+    assert again.score(facts(*(chosen[i] for i in order))).tobytes() == scores[order].tobytes()
+    again = type(detector).from_arrays(detector.arrays())
+    for i, window in enumerate(chosen):
+        alone = facts(window)
+        assert again.score(alone).tobytes() == scores[i : i + 1].tobytes()
+        assert again.reasons(alone, 0) == detector.reasons(together, i)
+
+
+def assert_reads_back(detector: Companion, chosen: list[Window]) -> None:
+    """What was learnt survives as arrays, keeps its name and says the same of any windows."""
+    arrays = {name: np.array(array) for name, array in detector.arrays().items()}
+    assert not any(array.dtype.hasobject for array in arrays.values())
+    again = type(detector).from_arrays(arrays)
+    shown = facts(*chosen)
+    assert again.name == detector.name
+    assert again.score(shown).tobytes() == detector.score(shown).tobytes()
+    for i in range(len(chosen)):
+        assert again.reasons(shown, i) == detector.reasons(shown, i)

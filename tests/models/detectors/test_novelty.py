@@ -1,0 +1,89 @@
+"""Novelty: templates that training never saw, or never in this group."""
+
+from hypothesis import given, settings
+
+from models.detectors.novelty import ELSEWHERE as HALF
+from models.detectors.novelty import Novelty
+from models.records import EVERYTHING
+from models.templates import template_id
+from tests.models.bundles import Window
+from tests.models.detectors import normal
+from tests.models.detectors.normal import (
+    API,
+    CLAIM,
+    FRESH,
+    HEARTBEAT,
+    NORMAL,
+    STRANGER,
+    SYNCED,
+    UNSEEN,
+    at,
+    facts,
+    name,
+    score,
+    told,
+)
+
+DETECTOR = Novelty(normal.tokens_of_groups(NORMAL))
+OTHER_UNSEEN = template_id("disk on fire")
+
+
+def test_normal_windows_hold_nothing_new() -> None:
+    """Of windows that it never saw, none scores."""
+    assert not DETECTOR.score(FRESH).any()
+
+
+def test_each_new_template_counts_once_however_often_it_comes() -> None:
+    """An unseen one counts one, one known elsewhere a half; known ones nothing."""
+    assert score(
+        DETECTOR,
+        at([(1, HEARTBEAT), (2, UNSEEN)]),
+        at([(n, UNSEEN) for n in range(9)]),
+        at([(1, UNSEEN), (2, OTHER_UNSEEN), (3, UNSEEN)]),
+        at([(1, SYNCED), (2, SYNCED), (3, HEARTBEAT)]),
+        at([(1, SYNCED), (2, UNSEEN)]),
+        at([(1, SYNCED), (2, HEARTBEAT)], EVERYTHING),
+    ) == [1.0, 1.0, 2.0, HALF, 1.0 + HALF, 0.0]
+
+
+def test_what_is_new_needs_neither_baseline_nor_whole_window() -> None:
+    """Torn windows and services without baseline have a score too: for the latter only the unseen is new."""
+    assert score(
+        DETECTOR,
+        at([(1, UNSEEN)], whole=False),
+        at([(1, UNSEEN), (2, HEARTBEAT)], STRANGER),
+        at([(1, UNSEEN), (2, HEARTBEAT)], API),
+    ) == [1.0, 1.0, 1.0]
+
+
+def test_it_tells_how_many_are_new_and_names_those_known_elsewhere() -> None:
+    """The unseen have no name; three others at most are named."""
+    shown = facts(
+        at([(1, UNSEEN), (2, UNSEEN), (3, HEARTBEAT)]),
+        at([(1, UNSEEN), (2, OTHER_UNSEEN), (3, SYNCED)]),
+        at([(1, CLAIM), (2, HEARTBEAT)]),
+        at([(n, template) for n, template in enumerate(normal.TEMPLATES)], "instance:1"),
+    )
+    assert [told(DETECTOR.reasons(shown, i)) for i in range(3)] == [
+        ["1 template never seen in training"],
+        ["2 templates never seen in training", f"{name(SYNCED)} is new here"],
+        [],
+    ]
+    # No window of this group was seen at all, so what is usual there is unknown.
+    assert DETECTOR.reasons(shown, 3) == []
+    strict = Novelty({2: facts(at([(1, CLAIM)])).tally.token})
+    assert len(strict.reasons(shown, 3)) == 3
+
+
+@given(normal.BATCHES)
+@settings(max_examples=40, deadline=None)
+def test_the_company_does_not_matter(batch: tuple[list[Window], list[int]]) -> None:
+    """Alone or among others: the same to the last bit."""
+    normal.assert_company_does_not_matter(DETECTOR, *batch)
+
+
+@given(normal.ANY)
+@settings(max_examples=20, deadline=None)
+def test_it_reads_back_as_it_was(chosen: list[Window]) -> None:
+    """Its arrays are all that it learnt."""
+    normal.assert_reads_back(DETECTOR, chosen)

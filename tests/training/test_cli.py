@@ -1,0 +1,58 @@
+"""``tocsin train`` and ``tocsin simulate``."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from models.bundle import Bundle
+from models.errors import InvalidError
+from training.cli import simulate, train
+
+LINE = "2026-03-02 08:00:{:02d}.000 7 INFO nova.compute.manager [-] all quiet\n"
+
+
+def run(command: object, *args: object) -> Result:
+    """Run a command; what it raises is raised."""
+    return CliRunner().invoke(command, [str(arg) for arg in args], catch_exceptions=False)  # type: ignore[arg-type]
+
+
+def test_simulate_writes_records_and_the_truth_about_faults(tmp_path: Path) -> None:
+    """As many lines as it says; the same seed the same lines."""
+    out, truth = tmp_path / "a.jsonl", tmp_path / "truth.json"
+    done = run(simulate, "--out", out, "--hours", 0.1, "--faults", "--truth", truth, "--start", "2026-03-02T00:00:00")
+    count = len(out.read_bytes().splitlines())
+    faults = json.loads(truth.read_text())
+    assert done.stderr == f"{count:,} lines, {len(faults)} faults\n"
+    assert len(faults) == 7
+    run(simulate, "--out", tmp_path / "b.jsonl", "--hours", 0.1, "--faults")
+    assert (tmp_path / "b.jsonl").read_bytes() == out.read_bytes()
+
+
+def test_simulate_refuses_a_start_that_is_no_time(tmp_path: Path) -> None:
+    """And says how one is written."""
+    with pytest.raises(InvalidError, match="--start 'tomorrow' is no time; write 2026-03-02T00:00:00Z"):
+        run(simulate, "--out", tmp_path / "a.jsonl", "--start", "tomorrow")
+
+
+def test_train_does_not_read_standard_input() -> None:
+    """It reads its files three times."""
+    with pytest.raises(InvalidError, match="save standard input to a file first"):
+        run(train, "-", "--out", "bundle")
+
+
+@pytest.mark.train
+@pytest.mark.usefixtures("tensorflow")
+def test_train_writes_a_bundle_and_says_which(tmp_path: Path) -> None:
+    """Progress goes to standard error; a bundle can be the base of the next."""
+    log, out = tmp_path / "nova-compute.log", tmp_path / "bundle"
+    log.write_text("".join(map(LINE.format, range(30))))
+    done = run(train, log, "--out", out, "--epochs", 1)
+    bundle = Bundle.load(out)
+    assert done.stdout == f"bundle {bundle.id} in {out}: 1 templates of 30 events\n"
+    assert "epoch 1 of 1: " in done.stderr
+    log.write_text(LINE.replace("quiet", "busy").format(1) * 2)
+    done = run(train, log, "--out", out, "--epochs", 1, "--base", out)
+    assert ": 2 templates of 2 events\n" in done.stdout
+    assert set(bundle.table) < set(Bundle.load(out).table)

@@ -1,0 +1,184 @@
+"""Training as a whole: logs in, a bundle out that finds what is odd."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from models.bundle import Bundle
+from models.companions import UNITS
+from models.config import PipelineConfig
+from models.detectors.lstm import LstmDetector
+from models.pipeline import score_files
+from models.records import Verdict, WindowBatch
+from models.scorer import Scorer
+from models.sequences import Sequences, build
+from models.windows import WindowStore
+from tests.models.bundles import Window
+from tests.models.bundles import windows as batch_of
+from tests.training.simulated import FIRST, MINUTE, START, fault
+from training.datasets import windows
+from training.fit import FitConfig
+from training.simulate import Fault, FaultKind, Scenario, write_jsonl
+from training.train import Told, TrainConfig, select, train
+
+pytestmark = [pytest.mark.train, pytest.mark.usefixtures("tensorflow")]
+
+CALM = Scenario(seed=2, start=START, duration_s=900.0, rate=0.5)
+SILENT = Told(lambda _: None, lambda _: None)
+NOVA, COMPUTE, NEUTRON = "controller-1/nova-api", "compute-1/nova-compute", "controller-1/neutron-server"
+
+
+def quick(epochs: int, seed: int = 1) -> TrainConfig:
+    """Train as always, but not for long."""
+    return TrainConfig(fit=replace(FitConfig(), epochs=epochs), seed=seed)
+
+
+def simulated(path: Path, scenario: Scenario) -> Path:
+    """Write the raw records of a simulated cloud."""
+    write_jsonl(scenario, path, None)
+    return path
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Where these tests keep their logs."""
+    return tmp_path_factory.mktemp("logs")
+
+
+@pytest.fixture(scope="module")
+def quarter(tensorflow: None, folder: Path) -> Bundle:
+    """A bundle trained on fifteen minutes."""
+    scenario = Scenario(seed=1, start=START, duration_s=900.0)
+    return train([simulated(folder / "quarter.jsonl", scenario)], quick(3), None, SILENT)
+
+
+@pytest.fixture(scope="module")
+def hour(tensorflow: None, folder: Path) -> Bundle:
+    """A bundle trained on an hour with half the traffic, written and read again."""
+    scenario = replace(CALM, seed=1, duration_s=3600.0)
+    train([simulated(folder / "hour.jsonl", scenario)], quick(4), None, SILENT).write(folder / "bundle")
+    return Bundle.load(folder / "bundle")
+
+
+def score(bundle: Bundle, path: Path, *faults: Fault, rate: float = 0.5) -> list[Verdict]:
+    """Verdicts on a quarter of an hour that the bundle was not trained on."""
+    simulated(path, replace(CALM, rate=rate, faults=faults))
+    processor, store = PipelineConfig().processor(bundle.table), WindowStore(bundle.windows)
+    return [each for said, _ in score_files([path], processor, Scorer(bundle), store) for each in said]
+
+
+def during(verdict: Verdict) -> bool:
+    """Whether a window reaches into the fault, or into the minute of its consequences."""
+    return verdict.end > FIRST + 5 * MINUTE and verdict.start < FIRST + 11 * MINUTE
+
+
+@pytest.mark.parametrize(
+    ("kind", "place", "service"),
+    [
+        (FaultKind.ERROR_BURST, NOVA, "nova-api"),
+        (FaultKind.SLOW, NOVA, "nova-api"),
+        (FaultKind.RETRIES, NEUTRON, "neutron-server"),
+    ],
+)
+def test_a_bundle_of_an_hour_finds_faults_and_says_where_and_why(
+    hour: Bundle, tmp_path: Path, kind: FaultKind, place: str, service: str
+) -> None:
+    """Windows fire while the fault lasts and at no other time; the most important one names the service."""
+    said = score(hour, tmp_path / "fault.jsonl", fault(kind, place))
+    fired = [verdict for verdict in said if verdict.fired]
+    assert fired
+    assert all(during(verdict) for verdict in fired)
+    worst = max(said, key=lambda verdict: verdict.score)
+    assert service in worst.services
+    assert worst.reasons
+
+
+def test_a_bundle_of_an_hour_is_silent_on_a_quiet_quarter(hour: Bundle, tmp_path: Path) -> None:
+    """Thousands of windows, and at a budget of one false alarm a day none fires."""
+    said = score(hour, tmp_path / "calm.jsonl")
+    assert len(said) > 1000
+    assert [verdict.key for verdict in said if verdict.fired] == []
+
+
+@pytest.mark.parametrize(
+    ("kind", "place"), [(FaultKind.ERROR_BURST, NOVA), (FaultKind.SLOW, NOVA), (FaultKind.RETRIES, NEUTRON)]
+)
+def test_a_bundle_of_fifteen_minutes_ranks_faults_above_all_that_is_normal(
+    quarter: Bundle, tmp_path: Path, kind: FaultKind, place: str
+) -> None:
+    """And has a say about every kind of window."""
+    calm = score(quarter, tmp_path / "calm.jsonl", rate=1.0)
+    said = score(quarter, tmp_path / "fault.jsonl", fault(kind, place), rate=1.0)
+    worst = max(said, key=lambda verdict: verdict.score)
+    assert during(worst)
+    assert worst.score > max(verdict.score for verdict in calm) + 0.3
+    assert not any(verdict.fired for verdict in calm)
+
+
+def test_a_bundle_tells_what_it_was_made_of(quarter: Bundle) -> None:
+    """Counts and the span of its logs, seed and versions; every detector is calibrated for sources and for all."""
+    facts = quarter.facts
+    assert facts["lines"] >= facts["events"] > 5000
+    assert (facts["tenants"], facts["seed"], facts["templates"]) == (1, 1, len(quarter.table))
+    assert facts["from"] < facts["to"]
+    assert {"keras", "tensorflow", "onnxruntime"} <= set(facts["libraries"])
+    assert set(quarter.calibration.parts) == set(UNITS)
+    assert {0, 1, 6} <= set(quarter.calibration.fused)
+    # Windows of services in shadow are scored, but no detector is set by them.
+    live = sum(quarter.calibration.parts["novelty"].tails[kind].samples for kind in quarter.calibration.fused)
+    assert facts["calibration_windows"] * 0.9 < live <= facts["calibration_windows"]
+
+
+def surprises(bundle: Bundle, sequences: Sequences) -> np.ndarray:
+    """What a bundle's network says of scored events."""
+    found = LstmDetector(bundle.onnx, bundle.vocabulary).surprise(sequences)
+    return found[sequences.position >= 0]
+
+
+def test_the_same_seed_gives_the_same_bundle(folder: Path) -> None:
+    """But for float noise in the network; another seed gives another network, of the same templates."""
+    path = simulated(folder / "short.jsonl", replace(CALM, seed=5, duration_s=300.0))
+    first, again, other = (train([path], quick(1, seed), None, SILENT) for seed in (1, 1, 2))
+    assert first.vocabulary.ids.tolist() == again.vocabulary.ids.tolist() == other.vocabulary.ids.tolist()
+    assert first.templates_version == again.templates_version
+    assert first.companions.to_bytes() == again.companions.to_bytes() == other.companions.to_bytes()
+    (closed, _) = max(windows([path], PipelineConfig(), first.table), key=lambda pair: len(pair[0]))
+    sequences = build(closed, first.vocabulary)[-1]
+    expected = surprises(first, sequences)
+    assert surprises(again, sequences) == pytest.approx(expected, abs=0.01)
+    assert np.abs(surprises(other, sequences) - expected).max() > 0.1
+    assert {kind: (e.blocks, e.blocks_per_day) for kind, e in first.calibration.fused.items()} == {
+        kind: (e.blocks, e.blocks_per_day) for kind, e in again.calibration.fused.items()
+    }
+
+
+def test_a_base_hands_its_templates_on(quarter: Bundle, tmp_path: Path) -> None:
+    """With their ids, so that what is kept of old events stays readable."""
+    path = tmp_path / "nova-compute.log"
+    line = "2026-03-02 08:00:{:02d}.000 7 INFO nova.compute.manager [-] {}\n"
+    path.write_text("".join(line.format(n, "an odd thing happened") for n in range(30)))
+    told: list[str] = []
+    bundle = train([path], quick(1), quarter, Told(told.append, lambda _: None))
+    assert set(quarter.table) < set(bundle.table)
+    assert told[0].startswith("30 events of 30 lines, ")
+    assert told[-1].endswith("(few: thresholds will be rough)")
+
+
+def test_some_windows_of_a_batch_are_those_windows() -> None:
+    """Row for row, in the order asked for; all of them are the batch itself."""
+    made = batch_of(
+        [Window((1, 2), "a"), Window((3,), "b", levels=(4,), whole=False), Window((4, 5, 6), "c", fresh=1, context=2)]
+    )
+    assert select(made, np.arange(3)) is made
+    chosen = select(made, np.array([2, 1]))
+    assert chosen.keys == ["c", "b"]
+    assert chosen.splits.tolist() == [0, 3, 4]
+    assert chosen.template.tolist() == [4, 5, 6, 3]
+    assert chosen.level.tolist() == [2, 2, 2, 4]
+    assert chosen.whole.tolist() == [True, False]
+    assert (chosen.fresh.tolist(), chosen.context.tolist()) == ([1, 1], [2, 0])
+    assert chosen.row_ids.tolist() == [3, 4, 5, 2]
+    assert isinstance(select(made, np.zeros(0, np.int64)), WindowBatch)
+    assert len(select(made, np.zeros(0, np.int64))) == 0
