@@ -28,6 +28,9 @@ from training.fit import Corpus, FitConfig, fit
 FEW: Final = 500
 """Fewer windows than this behind a threshold are worth a warning."""
 
+FEW_BLOCKS: Final = 6
+"""So are fewer blocks of ten minutes: two or three promise so little that a small budget lets hardly anything fire."""
+
 _LIBRARIES: Final = ("tensorflow", "keras", "tf2onnx", "onnxruntime", "polars", "numpy")
 _MIN_DAYS: Final = 1 / 96
 
@@ -81,7 +84,8 @@ def train(paths: Sequence[str | Path], config: TrainConfig, base: Bundle | None,
     scored = score_held(paths, config, found, split, LstmDetector(onnx, found.vocabulary), companions, told)
     fusion = calibrate(scored, found, split)
     samples = len(scored.kinds)
-    told.say(f"calibrated on {samples:,} windows" + (" (few: thresholds will be rough)" if samples < FEW else ""))
+    few = samples < FEW or max(extremes.blocks for extremes in fusion.fused.values()) < FEW_BLOCKS
+    told.say(f"calibrated on {samples:,} windows" + (" (few: at a small budget little will fire)" if few else ""))
     return Bundle(
         onnx,
         found.vocabulary,
