@@ -124,6 +124,15 @@ class Metrics:
         Counter,
         Spec("tocsin_windows_fired_total", "windows", "Windows whose importance passed the threshold.", ("kind",)),
     ]
+    limited_windows: Annotated[
+        Counter,
+        Spec(
+            "tocsin_limited_windows_total",
+            "windows",
+            "Windows of which only errors count: their service is in `shadow` or `learning`.",
+            ("state",),
+        ),
+    ]
     open_windows: Annotated[Gauge, Spec("tocsin_open_windows", "windows", "Windows that wait for more events.")]
     window_keys: Annotated[Gauge, Spec("tocsin_window_keys", "keys", "Keys (sources, sessions) held in memory.")]
     score_seconds: Annotated[

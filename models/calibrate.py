@@ -3,7 +3,7 @@
 Windows of normal logs that training did not see say how often a raw score is reached by chance.  Below the 98 %
 quantile their empirical distribution is used; above it a generalised Pareto tail is fitted to what exceeds it
 (Pickands 1975; for anomaly scores as in Siffer et al., KDD 2017), never shorter than exponential, so that the score
-goes on ranking far beyond anything seen and a small sample does not promise more than it knows.
+goes on ranking far beyond anything seen.  Where too few samples exceed it, the tail falls by the detector's own unit.
 """
 
 from collections.abc import Mapping
@@ -135,10 +135,11 @@ def fit_tail(raw: F64, unit: float = 1.0) -> Tail:
 def _pareto(over: F64, unit: float) -> tuple[float, float]:
     """Scale and shape of a generalised Pareto distribution by probability-weighted moments (Hosking and Wallis 1987).
 
-    Where too few samples exceed the threshold to say anything, a long tail is assumed.
+    Where too few samples exceed the threshold to say anything, the tail is exponential: fifteen minutes of logs then
+    teach enough to find bursts of errors, where a long tail would let nothing pass that a day has not shown to be rare.
     """
     if len(over) < MIN_TAIL:
-        return max(float(over.mean()) if len(over) else 0.0, unit), _MAX_SHAPE
+        return max(float(over.mean()) if len(over) else 0.0, unit), 0.0
     ordered = np.sort(over)
     mean = float(ordered.mean())
     weights = (len(ordered) - np.arange(1, len(ordered) + 1)) / (len(ordered) - 1)

@@ -16,6 +16,7 @@ from models.detectors.levels import Levels
 from models.detectors.nearest import Nearest
 from models.detectors.novelty import Novelty
 from models.detectors.rates import Rates
+from models.detectors.silence import Silence
 from models.detectors.transitions import Transitions
 from models.detectors.values import Values
 from models.errors import InvalidError
@@ -33,6 +34,7 @@ _READERS: Final[Mapping[str, Callable[[Any], Companion]]] = {
     "rates": Rates.from_arrays,
     "followups": FollowUps.from_arrays,
     "values": Values.from_arrays,
+    "silence": Silence.from_arrays,
 }
 
 UNITS: Final[Mapping[str, float]] = {
@@ -45,6 +47,7 @@ UNITS: Final[Mapping[str, float]] = {
     "rates": 2.0,
     "followups": 2.0,
     "values": 2.0,
+    "silence": 1.0,
 }
 """By how much a raw score must rise to mean something: the scale of its tail where samples are too few to tell."""
 
@@ -56,13 +59,15 @@ _ERROR_WEIGHT: Final = 6.0
 class Companions:
     """What training learnt of groups; ``rarity`` (tokens,) says in nats how seldom windows hold a token.
 
-    ``home`` (tokens,) is the group of the service that mostly writes a token, -1 where none does.
+    ``home`` (tokens,) is the group of the service that mostly writes a token, -1 where none does; ``seen`` (groups,)
+    counts the windows of each source's service.
     """
 
     groups: Groups
     detectors: tuple[Companion, ...]
     rarity: F64
     home: I64
+    seen: I64
 
     def score(self, facts: Facts) -> dict[str, F64]:
         """Raw scores (n,) by name of the detector."""
@@ -77,14 +82,15 @@ class Companions:
         return weight
 
     def services(self, facts: Facts, window: int, rows: I64) -> tuple[str, ...]:
-        """Services that a window speaks of: its own, or, of everything, those whose templates weigh most (``rows``)."""
+        """Services that a window speaks of: its own; of everything, the silent ones and those of weighty ``rows``."""
         group = int(facts.group[window])
         if group > SHARED:
             return (self.groups.name(group),)
         if group != SHARED:
             return ()
+        silent = [name for d in self.detectors if isinstance(d, Silence) for name in d.services(facts, window)]
         homes = self.home[facts.tokens[rows]]
-        return tuple(dict.fromkeys(self.groups.name(home) for home in homes.tolist() if home > SHARED))
+        return tuple(dict.fromkeys([*silent, *(self.groups.name(home) for home in homes.tolist() if home > SHARED)]))
 
     def to_bytes(self) -> bytes:
         """NumPy's compressed form."""
@@ -92,6 +98,7 @@ class Companions:
             "groups": np.array(self.groups.services, np.str_),
             "rarity": self.rarity,
             "home": self.home,
+            "seen": self.seen,
         }
         for detector in self.detectors:
             arrays |= {f"{detector.name}|{name}": array for name, array in detector.arrays().items()}
@@ -115,6 +122,7 @@ class Companions:
                 tuple(_READERS[name](parts) for name, parts in learnt.items()),
                 np.asarray(arrays["rarity"], np.float64),
                 np.asarray(arrays["home"], np.int64),
+                np.asarray(arrays["seen"], np.int64),
             )
         except (KeyError, ValueError, OSError, IndexError, EOFError, BadZipFile, zlib.error) as error:
             raise InvalidError(f"damaged companions: {error!r}; train the bundle again") from error

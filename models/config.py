@@ -1,6 +1,7 @@
 """How lines become windows: what training and serving must have in common."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 
 from models.decode import DecodeConfig, Decoder
 from models.keys import KeyRules
@@ -19,7 +20,8 @@ class PipelineConfig:
     rules: KeyRules = field(default_factory=KeyRules)
     windows: WindowConfig = field(default_factory=WindowConfig)
 
-    def processor(self, table: TemplateTable) -> LineProcessor:
-        """A line processor of its own, with an empty memory."""
+    def processor(self, table: TemplateTable, services: Iterable[str] | None = None) -> LineProcessor:
+        """A line processor of its own, with an empty memory; ``services`` are those that a training has seen."""
         matcher = TemplateMatcher(table, self.masks, TemplateLimits())
-        return LineProcessor(Decoder(self.decode), matcher, self.rules)
+        rules = self.rules if services is None else replace(self.rules, services=frozenset(services))
+        return LineProcessor(Decoder(self.decode), matcher, rules)

@@ -141,6 +141,7 @@ def window_batch(  # noqa: PLR0913 - one array a property of the windows
         whole=whole,
         time=pool.time[at],
         template=pool.template[at],
+        origin=pool.origin[at],
         level=pool.level[at],
         partition=pool.partition[at],
         offset=pool.offset[at],
@@ -161,12 +162,15 @@ def concat(batches: list[WindowBatch]) -> WindowBatch:
         return np.concatenate([getattr(batch, name) for batch in batches])
 
     lengths = np.concatenate([np.diff(batch.splits) for batch in batches])
-    arrays = ("kinds", "start", "end", "fresh", "context", "continuations", "whole", "time", "template", "level")
+    arrays = ("kinds", "start", "end", "fresh", "context", "continuations", "whole", "time", "template")
     return WindowBatch(
         tenants=[tenant for batch in batches for tenant in batch.tenants],
         keys=[key for batch in batches for key in batch.keys],
         splits=splits(lengths),
-        **{name: join(name) for name in (*arrays, "partition", "offset", "values", "surprise", "row_ids")},
+        **{
+            name: join(name)
+            for name in (*arrays, "origin", "level", "partition", "offset", "values", "surprise", "row_ids")
+        },
     )
 
 

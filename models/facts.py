@@ -36,11 +36,15 @@ class Groups:
         """What people call the group."""
         return self.services[group - _FIRST_SERVICE] if group >= _FIRST_SERVICE else _KIND_GROUPS[group]
 
+    def number(self, service: str) -> int:
+        """Group of a service, UNKNOWN where training did not see it."""
+        return self._number.get(service, UNKNOWN)
+
     def of(self, windows: WindowBatch) -> I64:
         """Group of each window (n,), UNKNOWN where training did not see its service."""
         group = kind_numbers(windows).astype(np.int64)
         for i in np.flatnonzero(group == 0).tolist():
-            group[i] = self._number.get(service_of(windows.keys[i]), UNKNOWN)
+            group[i] = self.number(service_of(windows.keys[i]))
         return group
 
 

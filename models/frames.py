@@ -20,7 +20,7 @@ from models.errors import InvalidError
 from models.records import KEY_SCHEMA, ROW_SCHEMA, EventFrame, RawSpan
 
 MAGIC: Final = b"TCF1"
-SCHEMA: Final = "tocsin.frame/1"
+SCHEMA: Final = "tocsin.frame/2"
 
 
 def encode(frame: EventFrame, templates: str) -> bytes:

@@ -162,7 +162,7 @@ def fit_extremes(strength: F64, blocks: I64, days: float) -> Extremes:
     second = 2.0 * float((np.arange(count) / max(count - 1, 1) * maxima).mean()) - mean
     least = _SINGLE_SCALE + _WIDER * min(1.0, _MANY / count)
     # Few blocks may all have been quiet ones, so they promise less.
-    scale = max(second / float(np.log(2.0)), least) * (1.0 + 2.0 / count)
+    scale = max(second / float(np.log(2.0)), least) * (1.0 + 1.0 / count)
     ordered = np.sort(strength)
     values, first = np.unique(ordered, return_index=True)
     if len(values) > KNOTS:

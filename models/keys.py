@@ -27,6 +27,7 @@ from models.records import (
     KeyKind,
     RawSpan,
     RowFlag,
+    origin_of,
 )
 
 _UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -50,12 +51,13 @@ class KeyRules:
 
     ``entity`` is a regular expression with two groups, noun and id (Rust syntax, no look-around; "" switches it off);
     ``nouns`` maps the noun, in lower case, to the prefix of the key.  ``everything`` adds the source that holds all
-    lines of a tenant.
+    lines of a tenant, or, where ``services`` are given, of these: what others write nobody can judge.
     """
 
     entity: str = DEFAULT_ENTITY
     nouns: Mapping[str, str] = field(default_factory=lambda: dict(DEFAULT_NOUNS))
     everything: bool = True
+    services: frozenset[str] | None = None
 
     def __post_init__(self) -> None:
         """Refuse a pattern that cannot be compiled or has not two groups."""
@@ -109,7 +111,11 @@ def _key_columns(lines: pl.DataFrame, rules: KeyRules) -> list[tuple[KeyKind, pl
                     columns[i] = columns[i].set(same, None)
     sources = [lines.select(_source_key().alias("source"))["source"]]
     if rules.everything:
-        sources.append(pl.repeat(EVERYTHING, len(lines), dtype=pl.String, eager=True))
+        everything = pl.repeat(EVERYTHING, len(lines), dtype=pl.String, eager=True)
+        if rules.services is not None:
+            known = lines["service"].is_in(sorted(rules.services))
+            everything = everything.set(~known, None)
+        sources.append(everything)
     return [(KeyKind.SOURCE, column) for column in sources] + [(KeyKind.SESSION, column) for column in columns]
 
 
@@ -124,7 +130,8 @@ def key_events(
     rows: list[I64] = []
     names: list[pl.Series] = []
     kinds: list[pl.Series] = []
-    for kind, column in _key_columns(lines, rules):
+    columns = _key_columns(lines, rules)
+    for kind, column in columns:
         at = np.flatnonzero(column.is_not_null().to_numpy())
         if len(at):
             rows.append(at)
@@ -154,6 +161,7 @@ def key_events(
                 "key": codes,
                 "time": table["time"],
                 "template": templates[row],
+                "origin": _origins(columns[0][1]).gather(row),
                 "level": table["level"],
                 "flags": table["flags"],
                 "partition": table["partition"],
@@ -164,6 +172,13 @@ def key_events(
         ),
         raw,
     )
+
+
+def _origins(sources: pl.Series) -> pl.Series:
+    """``origin_of`` each key of a source."""
+    unique = sources.unique()
+    numbers = pl.Series([origin_of(key) for key in unique.to_list()], dtype=pl.UInt32)
+    return sources.replace_strict(unique, numbers, return_dtype=pl.UInt32)
 
 
 def key_hash(keys: pl.DataFrame) -> pl.Series:

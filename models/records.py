@@ -4,6 +4,7 @@ Columns, not objects, carry the load: a batch is a frozen dataclass around array
 never becomes a Python object on the hot path.  Times are microseconds since the epoch (UTC) as ``int64``.
 """
 
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import IntEnum
@@ -17,6 +18,7 @@ BOOL: TypeAlias = npt.NDArray[np.bool_]
 I32: TypeAlias = npt.NDArray[np.int32]
 I64: TypeAlias = npt.NDArray[np.int64]
 U8: TypeAlias = npt.NDArray[np.uint8]
+U32: TypeAlias = npt.NDArray[np.uint32]
 U64: TypeAlias = npt.NDArray[np.uint64]
 F32: TypeAlias = npt.NDArray[np.float32]
 F64: TypeAlias = npt.NDArray[np.float64]
@@ -126,6 +128,11 @@ class LogBatch:
     """Counted facts that drop nothing: ``future`` (time stamps put back), ``timeless`` …"""
 
 
+def origin_of(key: str) -> int:
+    """Number of a source by its key: the same in every version, on every machine and in every tenant."""
+    return zlib.crc32(key.encode())
+
+
 KEY_SCHEMA: Final[Mapping[str, pl.DataType]] = {
     "tenant": pl.String(),
     "kind": pl.UInt8(),  # models.records.KeyKind
@@ -138,6 +145,7 @@ ROW_SCHEMA: Final[Mapping[str, pl.DataType]] = {
     "key": pl.UInt32(),  # row of the frame's key table
     "time": pl.Int64(),
     "template": pl.UInt64(),
+    "origin": pl.UInt32(),  # ``origin_of`` the line's source key
     "level": pl.UInt8(),
     "flags": pl.UInt8(),
     "partition": pl.Int32(),  # where the line stands on logs.raw
@@ -189,6 +197,8 @@ class WindowBatch:
     ``whole[i]`` says that counts in the window mean something: no row of its time was dropped (late, overflow), and a
     source has been there for nearly two lengths of a window.
 
+    ``origin`` says of each row which source wrote it, as ``origin_of`` its key.
+
     ``surprise`` (float32, one per row) is NaN for fresh rows until a sequence scorer fills it, and what was filled in
     before for the others.  ``row_ids`` name the rows in the store: the same row has the same id in every window of the
     batch.
@@ -206,6 +216,7 @@ class WindowBatch:
     whole: BOOL
     time: I64
     template: U64
+    origin: U32
     level: U8
     partition: I32
     offset: I64
@@ -243,3 +254,4 @@ class Verdict:
     lines: tuple[Pointer, ...]
     services: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
+    state: str = "live"

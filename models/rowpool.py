@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from models.records import BOOL, F32, I32, I64, U8, U64, VALUES
+from models.records import BOOL, F32, I32, I64, U8, U32, U64, VALUES
 
 NONE: Final = -1
 _FIRST_CAPACITY: Final = 4096
@@ -19,6 +19,7 @@ _COLUMNS: Final = (
     "slot",
     "time",
     "template",
+    "origin",
     "level",
     "flags",
     "partition",
@@ -37,6 +38,7 @@ class Rows:
     slot: I64
     time: I64
     template: U64
+    origin: U32
     level: U8
     flags: U8
     partition: I32
@@ -50,6 +52,7 @@ class Rows:
             self.slot[at],
             self.time[at],
             self.template[at],
+            self.origin[at],
             self.level[at],
             self.flags[at],
             self.partition[at],
@@ -70,6 +73,7 @@ class RowPool:
         self.slot: I64 = np.zeros(0, np.int64)
         self.time: I64 = np.zeros(0, np.int64)
         self.template: U64 = np.zeros(0, np.uint64)
+        self.origin: U32 = np.zeros(0, np.uint32)
         self.level: U8 = np.zeros(0, np.uint8)
         self.flags: U8 = np.zeros(0, np.uint8)
         self.partition: I32 = np.zeros(0, np.int32)
@@ -95,6 +99,7 @@ class RowPool:
         self.slot[at] = rows.slot
         self.time[at] = rows.time
         self.template[at] = rows.template
+        self.origin[at] = rows.origin
         self.level[at] = rows.level
         self.flags[at] = rows.flags
         self.partition[at] = rows.partition
@@ -171,19 +176,7 @@ class RowPool:
     def _grow(self, n: int) -> None:
         old = self._capacity
         new = max(2 * old, old + n, _FIRST_CAPACITY)
-        for name in (
-            "slot",
-            "time",
-            "template",
-            "level",
-            "flags",
-            "partition",
-            "offset",
-            "surprise",
-            "frame",
-            "prev",
-            "_open",
-        ):
+        for name in _COLUMNS:
             array = getattr(self, name)
             grown = np.zeros(new, array.dtype)
             grown[:old] = array

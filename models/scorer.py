@@ -9,6 +9,7 @@ import numpy as np
 from models.bundle import Bundle
 from models.detectors.lstm import LstmDetector
 from models.facts import Facts
+from models.lifecycle import State, is_live, limited, state_of
 from models.records import BOOL, F32, F64, I64, KeyKind, Pointer, Verdict, WindowBatch
 from models.sequences import kind_numbers
 from models.verdicts import window_id
@@ -71,7 +72,19 @@ class Decisions:
             lines=tuple(Pointer(int(windows.partition[row]), int(windows.offset[row])) for row in heaviest.tolist()),
             services=self.bundle.companions.services(self.facts, i, heaviest) if fired and self.facts else (),
             reasons=tuple(self._reasons(i)) if fired else (),
+            state=self.state(i),
         )
+
+    @property
+    def limited(self) -> BOOL:
+        """Whether only the errors of each window (n,) count."""
+        if self.facts is None:
+            return np.zeros(len(self.windows), np.bool_)
+        return ~is_live(self.facts.group, self.bundle.companions.seen)
+
+    def state(self, i: int) -> State:
+        """How far the window's service is known."""
+        return state_of(int(self.facts.group[i]), self.bundle.companions.seen) if self.facts else State.LIVE
 
     def _heaviest(self, i: int) -> I64:
         """Rows of the window's most telling lines, most telling first; ties in the order of rows."""
@@ -120,7 +133,8 @@ class Scorer:
         raws = {self._lstm.name: scored.raw, **bundle.companions.score(facts)}
         kinds = kind_numbers(windows)
         parts = bundle.calibration.strengths(kinds, raws)
-        score = np.round(-bundle.calibration.false_alarms(kinds, parts), _DIGITS) + 0.0
+        counted = limited(parts, is_live(facts.group, bundle.companions.seen))
+        score = np.round(-bundle.calibration.false_alarms(kinds, counted), _DIGITS) + 0.0
         importance = np.round(1.0 / (1.0 + 10.0 ** -np.clip(score + self._log_budget, -300, 300)), _DIGITS)
         surprise = scored.surprise if scored.surprise is not None else windows.surprise
         return Decisions(windows, score, importance, importance >= FIRES_AT, parts, surprise, facts, bundle)

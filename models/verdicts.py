@@ -37,6 +37,7 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "score": verdict.score,
         "importance": verdict.importance,
         "fired": verdict.fired,
+        "state": verdict.state,
         "parts": dict(verdict.parts),
         "lines": [{"partition": line.partition, "offset": line.offset} for line in verdict.lines],
         **services,

@@ -253,6 +253,7 @@ class WindowStore:
             slot=slots[order],
             time=columns["time"].to_numpy()[at],
             template=columns["template"].to_numpy()[at],
+            origin=columns["origin"].to_numpy()[at],
             level=columns["level"].to_numpy()[at],
             flags=columns["flags"].to_numpy()[at],
             partition=partition[at],

@@ -7,13 +7,13 @@ is acknowledged to Faust: every few seconds the shards' states are committed, be
 import asyncio
 import logging
 import time
-from collections.abc import Iterable
+from collections import deque
+from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import cast
 
 import faust
-import numpy as np
 from faust.sensors.prometheus import FaustMetrics, PrometheusMonitor
 from faust.types import TP, EventT
 from prometheus_client import CollectorRegistry
@@ -21,8 +21,10 @@ from prometheus_client import CollectorRegistry
 from alerts.metrics import Metrics
 from models import frames
 from models.errors import InvalidError, TransientError
+from models.facts import service_of
 from models.keytable import SECOND
-from models.records import NO_TIME, EventFrame
+from models.lifecycle import sentence
+from models.records import I64, NO_TIME, EventFrame
 from models.scorer import KIND_NAMES, Decisions, Scorer
 from models.windows import WindowConfig, WindowCounts
 from stream.anomalies import anomaly
@@ -30,13 +32,18 @@ from stream.broker.clients import TIMEOUT_S, Broker
 from stream.broker.faust_app import create_app, serve
 from stream.broker.faust_transport import commit, committed
 from stream.outbox import Outbox
-from stream.shard import Shard, ShardState
+from stream.shard import Shard, ShardState, decide
 from stream.topics import Topics
 
 log = logging.getLogger(__name__)
 
 ROLE = "detect"
 COMMIT_S = 2.0
+MOST_TOLD = 1000
+GATHER_S = 0.05
+"""How long the first frame waits for others: ingest writes to all partitions at once."""
+WAITING = 32
+"""Frames that may wait for their turn; what waits together is scored together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +79,9 @@ class Detect:
         self._outbox = Outbox(broker.producer(), limit=1_000_000)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=ROLE)
         self._warned_version = ""
+        self._limited: set[str] = set()  # services told to be in shadow or learning
         self._failure: Exception | None = None
+        self._waiting: asyncio.Queue[EventT[bytes]] = asyncio.Queue(WAITING)
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read frames until ``stop`` is set, then commit and leave the group."""
@@ -83,12 +92,16 @@ class Detect:
         app.on_partitions_revoked.connect(self._reset)  # type: ignore[arg-type]
 
         @app.agent(topic, name=f"{self._topics.prefix}{ROLE}-agent")
-        async def windows(stream: faust.StreamT[bytes]) -> None:
+        async def frames_in(stream: faust.StreamT[bytes]) -> None:
             async for event in cast("faust.Stream[bytes]", stream).noack().events():
+                await self._waiting.put(event)
+
+        @app.task  # type: ignore[untyped-decorator]
+        async def windows() -> None:
+            while self._failure is None:
                 try:
-                    if self._failure is None:
-                        await self._handle(app, event)
-                except Exception as error:  # noqa: BLE001 - Faust would go on with the next frame and lose this one
+                    await self._take(app, await self._next())
+                except Exception as error:  # noqa: BLE001 - Faust would go on without these frames
                     self._failure = error
                     stop.set()
 
@@ -111,36 +124,53 @@ class Detect:
             # Another worker tells it from now on.
             self._metrics.lag_messages.remove(tp.topic, str(tp.partition))
 
-    async def _handle(self, app: faust.App, event: EventT[bytes]) -> None:
-        message = event.message
-        if message.generation_id != app.consumer_generation_id:
-            return
-        tp, offset = message.tp, message.offset
-        shard = self._shards.get(tp)
-        if shard is None:
-            shard = await self._open(app, tp)
-        if offset < shard.next:
-            return
-        if offset > shard.next > 0:
-            log.warning("%s [%d]: frames %d to %d are gone", tp.topic, tp.partition, shard.next, offset - 1)
+    async def _next(self) -> list[EventT[bytes]]:
+        """All frames that wait, at least one."""
+        events = [await self._waiting.get()]
+        await asyncio.sleep(GATHER_S)
+        while not self._waiting.empty():
+            events.append(self._waiting.get_nowait())
+        return events
+
+    async def _take(self, app: faust.App, events: list[EventT[bytes]]) -> None:
+        """Work through frames, those of different partitions together."""
+        frames: dict[TP, deque[tuple[Shard, int, bytes]]] = {}
+        for message in (event.message for event in events):
+            if message.generation_id == app.consumer_generation_id:
+                shard = self._shards.get(message.tp) or await self._open(app, message.tp)
+                frames.setdefault(message.tp, deque()).append((shard, message.offset, message.value or b""))
         loop = asyncio.get_running_loop()
-        await loop.run_in_executor(self._thread, self._work, tp, shard, offset, message.value or b"")
+        while frames:
+            turn = {tp: waiting.popleft() for tp, waiting in frames.items()}
+            frames = {tp: waiting for tp, waiting in frames.items() if waiting}
+            await loop.run_in_executor(self._thread, self._work, turn)
 
     async def _open(self, app: faust.App, tp: TP) -> Shard:
         offset, metadata = (await committed(app, [tp]))[tp]
-        state = ShardState.restore(offset, metadata)
-        shard = Shard(self._config.windows, self._scorer, state, self._metrics.score_seconds.time)
+        shard = Shard(self._config.windows, ShardState.restore(offset, metadata))
         self._shards[tp] = shard
         self._counted[tp] = WindowCounts()
         return shard
 
-    def _work(self, tp: TP, shard: Shard, offset: int, value: bytes) -> None:
+    def _work(self, turn: Mapping[TP, tuple[Shard, int, bytes]]) -> None:
+        """Take one frame each of some partitions."""
         started = time.perf_counter()
-        frame = self._decode(tp, offset, value)
-        decided = shard.take(offset, frame)
+        taken: list[tuple[Shard, int, EventFrame]] = []
+        for tp, (shard, offset, value) in turn.items():
+            if offset < shard.next:
+                continue
+            if offset > shard.next > 0:
+                log.warning("%s [%d]: frames %d to %d are gone", tp.topic, tp.partition, shard.next, offset - 1)
+            taken.append((shard, offset, self._decode(tp, offset, value)))
+        decided = decide(self._scorer, taken, self._metrics.score_seconds.time)
         if decided is not None:
-            self._publish(decided)
-        self._measure(tp, shard, frame, decided, time.perf_counter() - started)
+            self._publish(*decided)
+            self._count_windows(*decided)
+        self._metrics.batch_seconds.labels(ROLE).observe(time.perf_counter() - started)
+        self._metrics.frames.labels("in").inc(len(taken))
+        self._metrics.frame_rows.inc(sum(len(frame.rows) for _, _, frame in taken))
+        for tp, (shard, _, _) in turn.items():
+            self._count_rows(tp, shard.counts)
 
     def _decode(self, tp: TP, offset: int, value: bytes) -> EventFrame:
         try:
@@ -154,34 +184,38 @@ class Detect:
             log.warning("frames were made with templates %s, the bundle has %s", version, self._version)
         return frame
 
-    def _publish(self, decided: Decisions) -> None:
-        chosen = None if self._config.publish_all else np.flatnonzero(decided.fired).tolist()
+    def _publish(self, decided: Decisions, told: I64) -> None:
+        chosen = told if self._config.publish_all else told[decided.fired[told]]
         self._outbox.begin({})
-        for verdict in decided.verdicts(chosen):
+        for verdict in decided.verdicts(chosen.tolist()):
             key, record = anomaly(verdict, self._scorer.bundle_id)
             self._outbox.send(self._topics.anomalies, record, key)
         self._outbox.end()
         self._outbox.delivered()
 
-    def _measure(self, tp: TP, shard: Shard, frame: EventFrame, decided: Decisions | None, seconds: float) -> None:
-        metrics = self._metrics
-        metrics.batch_seconds.labels(ROLE).observe(seconds)
-        metrics.frames.labels("in").inc()
-        metrics.frame_rows.inc(len(frame.rows))
-        before, now = self._counted[tp] if tp in self._counted else WindowCounts(), shard.counts
+    def _count_rows(self, tp: TP, now: WindowCounts) -> None:
+        metrics, before = self._metrics, self._counted.get(tp, WindowCounts())
         metrics.late_rows.inc(now.late - before.late)
         metrics.overflow_rows.inc(now.overflow - before.overflow)
         metrics.duplicate_rows.inc(now.duplicates - before.duplicates)
         self._counted[tp] = WindowCounts(now.rows, now.late, now.overflow, now.duplicates)
-        if decided is None:
-            return
+
+    def _count_windows(self, decided: Decisions, told: I64) -> None:
+        metrics = self._metrics
         for kind, name in KIND_NAMES.items():
-            mine = decided.windows.kinds == kind
-            metrics.windows.labels(name).inc(int(mine.sum()))
-            metrics.windows_fired.labels(name).inc(int((mine & decided.fired).sum()))
+            mine = told[decided.windows.kinds[told] == kind]
+            metrics.windows.labels(name).inc(len(mine))
+            metrics.windows_fired.labels(name).inc(int(decided.fired[mine].sum()))
             importance = metrics.importance.labels(name)
             for value in decided.importance[mine].tolist():
                 importance.observe(value)
+        known = decided.bundle.companions
+        for i in told[decided.limited[told]].tolist():
+            metrics.limited_windows.labels(decided.state(i)).inc()
+            service = service_of(decided.windows.keys[i])
+            if service not in self._limited and len(self._limited) < MOST_TOLD:
+                self._limited.add(service)
+                log.warning("%s", sentence(known.groups, known.seen, service, decided.bundle.windows.step))
 
     def _measure_lag(self, app: faust.App) -> None:
         """Set how many frames lie behind the last one taken, as far as the last fetch has told."""

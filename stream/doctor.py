@@ -78,12 +78,20 @@ def _kafka_checks(settings: Settings) -> Iterator[Check]:
 
 
 def _bundle_checks(settings: Settings) -> Iterator[Check]:
+    from models.lifecycle import State, sentence, state_of
     from models.masks import Masks
     from stream.wiring import bundle_of
 
     def bundle() -> str:
         loaded = bundle_of(settings)
-        return f"{loaded.id} with {len(loaded.table)} templates"
+        known = loaded.companions
+        shadow = [
+            sentence(known.groups, known.seen, service, loaded.windows.step)
+            for service in known.groups.services
+            if state_of(known.groups.number(service), known.seen) is State.SHADOW
+        ]
+        live = len(known.groups.services) - len(shadow)
+        return "; ".join([f"{loaded.id} with {len(loaded.table)} templates, {live} services live", *shadow])
 
     def masks(path: Path) -> str:
         return f"{path}, version {Masks.load(path).version}"

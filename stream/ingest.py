@@ -33,6 +33,9 @@ log = logging.getLogger(__name__)
 ROLE = "ingest"
 TEMPLATE_SCHEMA = "tocsin.template/1"
 COMMIT_S = 1.0
+HELD_WAIT_S = 0.01
+"""How long to wait for more while lines are held back: who is paused gives nothing, so a batch does not fill."""
+
 _MILLI = 1000
 
 
@@ -93,7 +96,7 @@ class Ingest:
         tick_at = commit_at = self._now()
         try:
             while not stop.is_set():
-                wait = 0.0 if self._aligner.more else self._config.batch_s
+                wait = 0.0 if self._aligner.more else HELD_WAIT_S if len(self._aligner) else self._config.batch_s
                 messages = consumer.consume(self._config.batch_lines, wait)
                 if messages or len(self._aligner):
                     self._take(consumer, messages)

@@ -5,19 +5,23 @@ rebuilt, and, as the commit's metadata, what the frames behind it do not tell: u
 given, and how far the raw partitions had been read.  After a crash the frames between the two only rebuild windows.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
+import numpy as np
 import orjson
 
+from models.emit import concat
 from models.errors import FatalError
-from models.records import EventFrame
+from models.records import F32, I64, EventFrame, WindowBatch
 from models.scorer import Decisions, Scorer
 from models.windows import Mark, WindowConfig, WindowCounts, WindowStore
 
 SCHEMA: Final = "tocsin.shard/1"
+_SHARD_BITS: Final = 40
+"""Where the number of the shard stands in the ids of rows that are scored together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +61,9 @@ class ShardState:
 class Shard:
     """Windows of one partition; not thread-safe."""
 
-    def __init__(
-        self,
-        config: WindowConfig,
-        scorer: Scorer,
-        state: ShardState | None,
-        timed: Callable[[], AbstractContextManager[object]] = nullcontext,
-    ) -> None:
-        """Go on from ``state``, or begin anew; ``timed`` is entered around every scoring of a batch of windows."""
+    def __init__(self, config: WindowConfig, state: ShardState | None) -> None:
+        """Go on from ``state``, or begin anew."""
         self._store = WindowStore(config, state.mark if state else None)
-        self._scorer = scorer
-        self._timed = timed
         self._done = state.done if state else 0
         self.next = state.mark.offset if state else 0
 
@@ -81,20 +77,42 @@ class Shard:
         """What happened to rows so far."""
         return self._store.counts
 
-    def take(self, offset: int, frame: EventFrame) -> Decisions | None:
-        """Decisions on the windows that this frame closes; None for a frame that had them before the restart."""
+    def close(self, offset: int, frame: EventFrame) -> tuple[WindowBatch, bool]:
+        """Windows that this frame closes, and whether their verdicts are still to be told.
+
+        Those of a frame that had its verdicts before the restart are not: they may be cut short.
+        """
         self.next = offset + 1
-        closed = self._store.add(frame, offset)
-        if not len(closed):
-            return None
-        # Windows closed a second time may be cut short, and their verdicts are out; but their events' surprise is
-        # needed by the windows that follow.
-        with self._timed():
-            decided = self._scorer.decide(closed)
-        self._store.remember(closed, decided.surprise)
-        return None if offset < self._done else decided
+        return self._store.add(frame, offset), offset >= self._done
+
+    def remember(self, closed: WindowBatch, surprise: F32) -> None:
+        """Keep what the windows' events (rows,) were found to be: the windows that follow need it."""
+        self._store.remember(closed, surprise)
 
     def state(self) -> ShardState | None:
         """What to commit once all verdicts so far are delivered."""
         mark = self._store.restart_mark()
         return None if mark is None else ShardState(mark, max(self._done, self.next))
+
+
+def decide(
+    scorer: Scorer,
+    frames: Sequence[tuple[Shard, int, EventFrame]],
+    timed: Callable[[], AbstractContextManager[object]] = nullcontext,
+) -> tuple[Decisions, I64] | None:
+    """Decisions on the windows that frames of different shards close, and which of them to tell; None if none closes.
+
+    Scoring a batch costs the same again and again, so shards share one.  ``timed`` is entered around it.
+    """
+    closed = [(shard, *shard.close(offset, frame)) for shard, offset, frame in frames]
+    closed = [each for each in closed if len(each[1])]
+    if not closed:
+        return None
+    batches = [replace(batch, row_ids=batch.row_ids + (n << _SHARD_BITS)) for n, (_, batch, _) in enumerate(closed)]
+    with timed():
+        decided = scorer.decide(concat(batches))
+    ends = np.cumsum([len(batch.time) for batch in batches])
+    for (shard, batch, _), surprise in zip(closed, np.split(decided.surprise, ends[:-1]), strict=True):
+        shard.remember(batch, surprise)
+    told = np.repeat([tell for _, _, tell in closed], [len(batch) for batch in batches])
+    return decided, np.flatnonzero(told)

@@ -104,7 +104,7 @@ def parts_of(settings: Settings, bundle: Bundle) -> Parts:
     windows = replace(bundle.windows, idle=settings.idle_s, forget=2 * settings.idle_s)
     pipeline = PipelineConfig(decode_config(settings), bundle.masks, windows=windows)
     scorer = Scorer(bundle, settings.false_alarms_per_day)
-    return Parts(bundle, windows, lambda: pipeline.processor(bundle.table), scorer)
+    return Parts(bundle, windows, lambda: pipeline.processor(bundle.table, bundle.companions.groups.services), scorer)
 
 
 def ingest_config(settings: Settings, speed: float = 1.0, tick_s: float = 1.0) -> IngestConfig:

@@ -50,6 +50,30 @@ def train(  # noqa: PLR0913 - click passes each option
 
 
 @click.command()
+@click.argument("paths", nargs=-1, required=True)
+@click.option("--bundle", "source", required=True, type=click.Path(path_type=Path), help="Bundle to start from.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new bundle.")
+@click.pass_context
+def recalibrate(ctx: click.Context, paths: tuple[str, ...], source: Path, out: Path) -> None:
+    """Set a bundle's thresholds by recent logs of normal operation, without training.
+
+    PATHS are as for train, and read once.  What the bundle learnt stays; what has become usual since fires no more.
+
+    \b
+    Example:
+      tocsin recalibrate /var/log/nova /var/log/neutron --bundle bundle --out bundle-new
+    """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    from models.bundle import Bundle
+    from models.config import PipelineConfig
+    from training.calibration import recalibrate as run
+
+    pipeline = ctx.obj() if callable(ctx.obj) else PipelineConfig()
+    bundle = run(paths, pipeline, Bundle.load(source), lambda text: click.echo(text, err=True), lambda _: None)
+    bundle.write(out)
+    click.echo(f"bundle {bundle.id} in {out}, calibrated on {bundle.facts['calibration_windows']:,} windows")
+
+
+@click.command()
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="JSON lines of raw records.")
 @click.option("--hours", default=1.0, show_default=True, type=click.FloatRange(min=0.01), help="Simulated hours.")
 @click.option("--start", default="2026-03-02T00:00:00+00:00", show_default=True, help="First moment (ISO 8601).")

@@ -10,6 +10,7 @@ from models.detectors.levels import Levels, errors_of
 from models.detectors.nearest import Nearest
 from models.detectors.novelty import Novelty
 from models.detectors.rates import Rates
+from models.detectors.silence import SilenceSamples
 from models.detectors.transitions import Transitions, pairs_of
 from models.detectors.values import ValueSamples
 from models.facts import Facts, Groups
@@ -29,12 +30,15 @@ class Learner:
     step: float
     _samples: Samples = field(init=False)
     _values: ValueSamples = field(init=False)
+    _silences: SilenceSamples = field(default_factory=SilenceSamples)
     _known: dict[int, I64] = field(default_factory=dict)
+    _seen: I64 = field(init=False)
     _pairs: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
 
     def __post_init__(self) -> None:
         """Start with nothing."""
         self._samples = Samples(self.step)
+        self._seen = np.zeros(len(self.groups), np.int64)
         self._values = ValueSamples(len(self.vocabulary))
 
     def add(self, windows: WindowBatch, chosen: BOOL) -> None:
@@ -46,8 +50,11 @@ class Learner:
         for number in np.unique(group[group >= 0]).tolist():
             before = self._known.get(number, np.zeros(0, np.int64))
             self._known[number] = np.union1d(before, token[(group == number) & (token >= SPECIAL)])
+        self._silences.add(facts, np.flatnonzero(chosen))
         # Each line once: the newest step of the source that wrote it.
         source = np.flatnonzero(chosen & (kind_numbers(windows) == 0))
+        known = facts.group[source][facts.group[source] >= 0]
+        self._seen += np.bincount(known, minlength=len(self.groups))
         self._values.add(facts, ranges(windows.splits[source + 1] - windows.fresh[source], windows.splits[source + 1]))
         window, packed = pairs_of(facts)
         self._pairs = np.union1d(self._pairs, packed[chosen[window]])
@@ -64,8 +71,9 @@ class Learner:
             Rates.fit(self._samples, sources),
             FollowUps.fit(self._samples),
             self._values.fit(),
+            self._silences.fit(),
         )
-        return Companions(self.groups, detectors, self._rarity(), self._home())
+        return Companions(self.groups, detectors, self._rarity(), self._home(), self._seen)
 
     def _rarity(self) -> F64:
         """Nats per token: how seldom windows over everything, or where there are none those of sources, hold it."""

@@ -6,7 +6,7 @@ stretch of the time, so that all hours of the day are among both.  No event of t
 
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -154,10 +154,13 @@ def split_of(found: Survey) -> Split:
 
 
 def windows(
-    paths: Sequence[str | Path], config: PipelineConfig, table: TemplateTable
+    paths: Sequence[str | Path], config: PipelineConfig, table: TemplateTable, services: Iterable[str] | None = None
 ) -> Iterator[tuple[WindowBatch, WindowStore]]:
-    """Closed windows of the files, with the store that remembers what is said of their events."""
+    """Closed windows of the files, with the store that remembers what is said of their events.
+
+    ``services`` are those that a training has seen; None in a training.
+    """
     store = WindowStore(config.windows)
-    for closed, _ in windows_of_files(paths, config.processor(table), store):
+    for closed, _ in windows_of_files(paths, config.processor(table, services), store):
         if len(closed):
             yield closed, store

@@ -1,7 +1,7 @@
 """Logs → bundle."""
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
@@ -10,29 +10,20 @@ from typing import Any, Final
 import numpy as np
 
 from models.bundle import Bundle
-from models.calibrate import Calibration, fit_tail
-from models.companions import UNITS, Companions
 from models.config import PipelineConfig
 from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
-from models.facts import Facts, Groups
-from models.fusion import Fusion, blocks_of, fit_extremes, joint
-from models.records import BOOL, F32, F64, I32, I64, WindowBatch
+from models.facts import Groups
+from models.records import WindowBatch
 from models.sequences import SHARED, build, kind_numbers
 from models.verdicts import time_text
+from training.calibration import calibrate, score_normal
 from training.companions import Learner
-from training.datasets import Split, Survey, split_of, survey, windows
+from training.datasets import Survey, split_of, survey, windows
 from training.export import to_onnx
 from training.fit import Corpus, FitConfig, fit
 
-FEW: Final = 500
-"""Fewer windows than this behind a threshold are worth a warning."""
-
-FEW_BLOCKS: Final = 6
-"""So are fewer blocks of ten minutes: two or three promise so little that a small budget lets hardly anything fire."""
-
 _LIBRARIES: Final = ("tensorflow", "keras", "tf2onnx", "onnxruntime", "polars", "numpy")
-_MIN_DAYS: Final = 1 / 96
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +72,10 @@ def train(paths: Sequence[str | Path], config: TrainConfig, base: Bundle | None,
     probe = build(example, found.vocabulary)[0]
     onnx = to_onnx(model, probe.inputs[:512], probe.targets[:512])
     companions = learner.fit()
-    scored = score_held(paths, config, found, split, LstmDetector(onnx, found.vocabulary), companions, told)
-    fusion = calibrate(scored, found, split)
-    samples = len(scored.kinds)
-    few = samples < FEW or max(extremes.blocks for extremes in fusion.fused.values()) < FEW_BLOCKS
-    told.say(f"calibrated on {samples:,} windows" + (" (few: at a small budget little will fire)" if few else ""))
+    again = windows(paths, config.pipeline, found.table)
+    scored = score_normal(again, LstmDetector(onnx, found.vocabulary), companions, split.held, told.count)
+    fusion = calibrate(scored, split.days(found.spans))
+    told.say(scored.told())
     return Bundle(
         onnx,
         found.vocabulary,
@@ -94,74 +84,8 @@ def train(paths: Sequence[str | Path], config: TrainConfig, base: Bundle | None,
         companions,
         fusion,
         config.pipeline.windows,
-        _facts(config, found, loss, samples),
+        _facts(config, found, loss, len(scored)),
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Held-back windows of normal operation: their kinds (n,), blocks (n,) and raw scores (n,) by detector."""
-
-    kinds: I32
-    blocks: I64
-    raws: Mapping[str, F64]
-
-
-def score_held(  # noqa: PLR0913 - one part of the training each
-    paths: Sequence[str | Path],
-    config: TrainConfig,
-    found: Survey,
-    split: Split,
-    lstm: LstmDetector,
-    companions: Companions,
-    told: Told,
-) -> Held:
-    """Score the held-back windows with every detector.
-
-    Kinds of which none was held back are judged by what was trained on: flattering, but not nothing.
-    """
-    kinds: list[I32] = []
-    tenants: list[str] = []
-    ends: list[I64] = []
-    held: list[BOOL] = []
-    raws: dict[str, list[F32]] = {}
-    for closed, store in windows(paths, config.pipeline, found.table):
-        scored = lstm.score(closed)
-        if scored.surprise is not None:
-            store.remember(closed, scored.surprise)
-        kinds.append(kind_numbers(closed))
-        tenants += closed.tenants
-        ends.append(closed.end)
-        held.append(split.held(closed))
-        others = companions.score(Facts.of(closed, found.vocabulary, companions.groups))
-        for name, raw in {lstm.name: scored.raw, **others}.items():
-            raws.setdefault(name, []).append(raw.astype(np.float32))
-        told.count(len(closed))
-    kind, is_held = np.concatenate(kinds), np.concatenate(held)
-    chosen = np.flatnonzero(is_held | ~np.isin(kind, kind[is_held]))
-    blocks = blocks_of([tenants[i] for i in chosen.tolist()], np.concatenate(ends)[chosen])
-    scores = {name: np.concatenate(parts)[chosen].astype(np.float64) for name, parts in raws.items()}
-    return Held(kind[chosen], blocks, scores)
-
-
-def calibrate(held: Held, found: Survey, split: Split) -> Fusion:
-    """Tails of each detector per kind of window, and of their joint strength."""
-    days = max(split.days(found.spans), _MIN_DAYS)
-    parts = {}
-    for name, raw in held.raws.items():
-        tails = {}
-        for kind in np.unique(held.kinds).tolist():
-            mine = raw[(held.kinds == kind) & ~np.isnan(raw)]
-            if len(mine):
-                tails[kind] = fit_tail(mine, UNITS[name])
-        if tails:
-            parts[name] = Calibration(tails)
-    strength = joint(Fusion(parts, {}).strengths(held.kinds, held.raws), len(held.kinds))
-    fused = {}
-    for kind in np.unique(held.kinds).tolist():
-        mine = held.kinds == kind
-        fused[kind] = fit_extremes(strength[mine], held.blocks[mine], days)
-    return Fusion(parts, fused)
 
 
 def select(batch: WindowBatch, at: np.ndarray[Any, np.dtype[np.int64]]) -> WindowBatch:
@@ -184,6 +108,7 @@ def select(batch: WindowBatch, at: np.ndarray[Any, np.dtype[np.int64]]) -> Windo
         whole=batch.whole[at],
         time=batch.time[rows],
         template=batch.template[rows],
+        origin=batch.origin[rows],
         level=batch.level[rows],
         partition=batch.partition[rows],
         offset=batch.offset[rows],

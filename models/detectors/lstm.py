@@ -50,14 +50,14 @@ class LstmDetector:
         names = tuple(sorted(each.name for each in self._session.get_inputs()))
         if names != INPUTS:
             raise InvalidError(f"the bundle's network takes {names}, not {INPUTS}; train the bundle again")
-        self._vocabulary = vocabulary
+        self.vocabulary = vocabulary
         self._cache: dict[bytes, F32] = {}
 
     def score(self, windows: WindowBatch) -> Scored:
         """Raw scores (windows,) and surprise (rows,)."""
         rows = len(windows.time)
         flat = np.full(rows + len(windows), np.nan, np.float32)
-        for sequences in build(windows, self._vocabulary):
+        for sequences in build(windows, self.vocabulary):
             nll = self.surprise(sequences)
             scored = sequences.position >= 0
             flat[sequences.position[scored]] = nll[scored]

@@ -13,8 +13,9 @@ import tempfile
 import time
 import urllib.request
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -29,7 +30,7 @@ from tests.bench.pipeline import many_keys, profile
 from tests.faults.chaos import Worker
 from tests.integration.streamed import free_port
 from tests.kafka_server import KafkaServer
-from training.simulate import Scenario, stream_records
+from training.simulate import Scenario, SimRecord, stream_records
 
 START: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
 PARTITIONS: Final = 4
@@ -45,20 +46,26 @@ class Run:
     detect_mb: float
 
 
-def simulated(count: int) -> Iterator[tuple[bytes, bytes]]:
-    """Key and value of so many simulated records, as a shipper sends them: keyed by file."""
-    for n, record in enumerate(stream_records(Scenario(5, START, 10_000_000.0))):
-        if n == count:
-            return
-        yield record.key.encode(), record.value
+def simulated(count: int) -> Iterator[SimRecord]:
+    """So many simulated records, as a shipper sends them: keyed by file."""
+    return islice(stream_records(Scenario(5, START, 10_000_000.0)), count)
 
 
 def fill(broker: Broker, topics: Topics, count: int) -> None:
-    """Create the topics and put the records onto ``logs.raw``."""
-    broker.ensure_topics(topics.specs(PARTITIONS))
+    """Create the topics and put the records onto ``logs.raw``.
+
+    Hours of lines arrive within seconds, so the broker is told their own times, as if it had stamped each on arrival:
+    by these times ingest reads the partitions side by side.
+    """
+    specs = topics.specs(PARTITIONS)
+    own_time = {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(2**62)}
+    raw = next(spec for spec in specs if spec.name == topics.logs_raw)
+    broker.ensure_topics(
+        [replace(spec, configs={**spec.configs, **own_time}) if spec is raw else spec for spec in specs]
+    )
     producer = broker.producer()
-    for key, value in simulated(count):
-        producer.produce(topics.logs_raw, value, key)
+    for record in simulated(count):
+        producer.produce(topics.logs_raw, record.value, record.key.encode(), timestamp=record.time // 1000)
         producer.poll(0)
     assert producer.flush(PATIENCE_S) == 0
 
@@ -77,7 +84,7 @@ def roles(broker: Broker, prefix: str, count: int, folder: Path) -> Run:
             "TOCSIN_METRICS_HOST": "127.0.0.1",
             "POLARS_MAX_THREADS": "1",
         }
-        workers.append(Worker(role, environment, folder / f"{prefix}{role}.log"))
+        workers.append(Worker(role, environment, folder / f"{prefix}{role}.log", publish_all=False))
     detect, ingest = workers[1], workers[0]
     detect.start()
     _until(lambda: metric(ports[1], "tocsin_role_up") == 1)
@@ -112,7 +119,7 @@ def _until(happened: Callable[[], bool]) -> None:
         if time.monotonic() > deadline:
             message = "nothing moves any more; see the logs in the folder"
             raise TimeoutError(message)
-        time.sleep(0.05)
+        time.sleep(0.2)
 
 
 def bare(broker: Broker, topic: str, count: int) -> float:

@@ -64,7 +64,7 @@ def synthetic(lines: int, sources: int, sessions: int) -> Iterator[bytes]:
 def rate(values: list[bytes]) -> float:
     """Lines a second of the whole pipeline on one thread."""
     bundle = Bundle.load(DEMO_BUNDLE)
-    processor = PipelineConfig(masks=bundle.masks).processor(bundle.table)
+    processor = PipelineConfig(masks=bundle.masks).processor(bundle.table, bundle.companions.groups.services)
     store, scorer = WindowStore(bundle.windows), Scorer(bundle)
     started = time.perf_counter()
     for batch in batches(iter(values)):
@@ -95,7 +95,7 @@ def many_keys(lines: int, turns: int) -> str:
 def profile(lines: int) -> str:
     """Where the time goes, stage by stage, on simulated lines."""
     bundle = Bundle.load(DEMO_BUNDLE)
-    processor = PipelineConfig(masks=bundle.masks).processor(bundle.table)
+    processor = PipelineConfig(masks=bundle.masks).processor(bundle.table, bundle.companions.groups.services)
     store, lstm = WindowStore(bundle.windows), LstmDetector(bundle.onnx, bundle.vocabulary)
     spent: dict[str, float] = defaultdict(float)
     records = (record.value for record in stream_records(Scenario(5, START, 10_000_000.0)))

@@ -77,16 +77,18 @@ class Outcome:
 
 @dataclass(slots=True)
 class Worker:
-    """One process of Tocsin."""
+    """One process of Tocsin; ``publish_all`` sends every window to ``anomalies``, to compare runs by."""
 
     roles: str
     environment: dict[str, str]
     log: Path
+    publish_all: bool = True
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, or start it again."""
-        command = [str(Path(sys.executable).parent / "tocsin"), "run", "--publish-all", "--roles", self.roles]
+        command = [str(Path(sys.executable).parent / "tocsin"), "run", "--roles", self.roles]
+        command += ["--publish-all"] if self.publish_all else []
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
 

@@ -15,7 +15,7 @@ from models.facts import Groups
 from models.fusion import Fusion, fit_extremes
 from models.masks import Masks
 from models.ragged import splits
-from models.records import VALUES, KeyKind, WindowBatch
+from models.records import VALUES, KeyKind, WindowBatch, origin_of
 from models.templates import mine, template_id
 from models.vocabulary import END, SPECIAL, Vocabulary
 from models.windows import WindowConfig
@@ -72,6 +72,7 @@ def windows(chosen: list[Window]) -> WindowBatch:
         whole=np.array([window.whole for window in chosen], np.bool_),
         time=(START + second * SECOND).astype(np.int64),
         template=np.array([t for window in chosen for t in window.templates], np.uint64),
+        origin=np.repeat(np.array([origin_of(window.key) for window in chosen], np.uint32), sizes),
         level=np.array([level for w in chosen for level in w.levels or (2,) * len(w.templates)], np.uint8),
         partition=np.zeros(rows, np.int32),
         offset=np.arange(rows, dtype=np.int64),
@@ -149,6 +150,7 @@ def bundle(raw: npt.NDArray[np.float64] | None = None, seed: int = 1) -> Bundle:
         (Novelty({1: known, len(groups) - 1: known}), Levels(np.full(len(groups), 0.01))),
         np.arange(len(vocabulary), dtype=np.float64),
         np.full(len(vocabulary), len(groups) - 1),
+        np.full(len(groups), 1000),
     )
     return Bundle(
         onnx=network(len(vocabulary), seed),

@@ -11,6 +11,7 @@ from models.detectors.levels import Levels
 from models.detectors.nearest import Nearest
 from models.detectors.novelty import Novelty
 from models.detectors.rates import Rates
+from models.detectors.silence import SilenceSamples
 from models.detectors.transitions import Transitions, pairs_of
 from models.detectors.values import ValueSamples
 from models.errors import InvalidError
@@ -42,6 +43,8 @@ def companions() -> Companions:
     samples = normal.samples()
     values = ValueSamples(len(VOCABULARY))
     values.add(NORMAL, np.arange(len(NORMAL.tokens)))
+    silent = SilenceSamples()
+    silent.add(NORMAL, np.arange(len(NORMAL.group)))
     rarity, home = np.ones(len(VOCABULARY)), np.full(len(VOCABULARY), -1)
     rarity[token(SYNCED)] = 5.0
     home[token(CLAIM)], home[token(HEARTBEAT)] = SERVICE, SHARED + 1
@@ -54,8 +57,9 @@ def companions() -> Companions:
         Rates.fit(samples, (SHARED, SERVICE)),
         FollowUps.fit(samples),
         values.fit(),
+        silent.fit(),
     )
-    return Companions(GROUPS, detectors, rarity, home)
+    return Companions(GROUPS, detectors, rarity, home, np.full(len(GROUPS), 100))
 
 
 ALL = companions()

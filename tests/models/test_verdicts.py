@@ -41,6 +41,7 @@ def test_json_has_the_published_fields() -> None:
         "score": 1.5,
         "importance": 0.9,
         "fired": True,
+        "state": "live",
         "parts": {"lstm": 2.0},
         "lines": [{"partition": 1, "offset": 7}],
     }

@@ -20,6 +20,7 @@ from models.records import (
     RawSpan,
     RowFlag,
     WindowBatch,
+    origin_of,
 )
 from models.windows import WindowConfig, WindowStore
 
@@ -64,6 +65,7 @@ def frame(rows: list[Row], clocks: dict[int, float] | None = None) -> EventFrame
                 "key": [code[row.key] for row in rows],
                 "time": [row.time for row in rows],
                 "template": [1000 + row.offset for row in rows],
+                "origin": [origin_of(row.key[2]) for row in rows],
                 "level": [2] * len(rows),
                 "flags": [RowFlag.CONTINUATION if row.continuation else 0 for row in rows],
                 "partition": [row.partition for row in rows],

@@ -14,7 +14,7 @@ from models.records import EventFrame, RawBatch, RawSpan
 from models.scorer import Scorer
 from models.verdicts import to_json
 from models.windows import Mark, WindowConfig
-from stream.shard import SCHEMA, Shard, ShardState
+from stream.shard import SCHEMA, Shard, ShardState, decide
 from tests.models.bundles import TEXTS, bundle
 
 BUNDLE = bundle()
@@ -58,13 +58,13 @@ def _line(rng: random.Random, moment: datetime) -> bytes:
     return f"{stamp} 7 INFO nova.compute [req-{number:08d}-0000-0000-0000-000000000000 - -] {text}".encode()
 
 
-def take(shard: Shard, frames: Sequence[EventFrame], first: int) -> list[bytes]:
+def take(scorer: Scorer, shard: Shard, frames: Sequence[EventFrame], first: int) -> list[bytes]:
     """Give a shard frames from an offset on; returns the verdicts as published, those of one frame in a fixed order."""
     out: list[bytes] = []
     for offset, frame in enumerate(frames[first:], first):
-        decided = shard.take(offset, frame)
+        decided = decide(scorer, [(shard, offset, frame)])
         if decided is not None:
-            out += sorted(orjson.dumps(to_json(verdict)) for verdict in decided.verdicts())
+            out += sorted(orjson.dumps(to_json(verdict)) for verdict in decided[0].verdicts(decided[1].tolist()))
     return out
 
 
@@ -84,41 +84,41 @@ def test_a_shard_that_goes_on_from_its_commit_says_the_rest_and_nothing_twice(
     stream: list[EventFrame], scorer: Scorer
 ) -> None:
     """Killed behind every third frame: what is said before and after is together what is said without a kill."""
-    whole = take(Shard(CONFIG, scorer, None), stream, 0)
+    whole = take(scorer, Shard(CONFIG, None), stream, 0)
     assert len(whole) > 50
     begins = set()
     for last in range(1, FRAMES, 3):
-        before = Shard(CONFIG, scorer, None)
-        said = take(before, stream[:last], 0)
+        before = Shard(CONFIG, None)
+        said = take(scorer, before, stream[:last], 0)
         state = before.state()
         assert state is not None
-        after = Shard(CONFIG, scorer, ShardState.restore(state.mark.offset, state.metadata()))
+        after = Shard(CONFIG, ShardState.restore(state.mark.offset, state.metadata()))
         assert after.next == state.mark.offset
         begins.add(after.next)
-        assert said + take(after, stream, after.next) == whole
+        assert said + take(scorer, after, stream, after.next) == whole
     assert len(begins) > 3, "the place from which to read again moves on"
 
 
 def test_a_second_kill_while_rebuilding_says_nothing_twice_either(stream: list[EventFrame], scorer: Scorer) -> None:
     """A commit that is made before the rebuilt frames are passed still knows which verdicts are out."""
-    whole = take(Shard(CONFIG, scorer, None), stream, 0)
-    first = Shard(CONFIG, scorer, None)
-    said = take(first, stream[:50], 0)
+    whole = take(scorer, Shard(CONFIG, None), stream, 0)
+    first = Shard(CONFIG, None)
+    said = take(scorer, first, stream[:50], 0)
     state = first.state()
     assert state is not None
     assert state.mark.offset < 48
-    second = Shard(CONFIG, scorer, ShardState.restore(state.mark.offset, state.metadata()))
-    assert take(second, stream[: state.mark.offset + 2], state.mark.offset) == []
+    second = Shard(CONFIG, ShardState.restore(state.mark.offset, state.metadata()))
+    assert take(scorer, second, stream[: state.mark.offset + 2], state.mark.offset) == []
     again = second.state()
     assert again is not None
     assert again.done == 50
-    third = Shard(CONFIG, scorer, ShardState.restore(again.mark.offset, again.metadata()))
-    assert said + take(third, stream, third.next) == whole
+    third = Shard(CONFIG, ShardState.restore(again.mark.offset, again.metadata()))
+    assert said + take(scorer, third, stream, third.next) == whole
 
 
-def test_a_new_shard_has_nothing_to_commit(scorer: Scorer) -> None:
+def test_a_new_shard_has_nothing_to_commit() -> None:
     """Before the first frame there is no place to go back to."""
-    shard = Shard(CONFIG, scorer, None)
+    shard = Shard(CONFIG, None)
     assert shard.state() is None
     assert shard.next == 0
     assert shard.counts.rows == 0
@@ -126,12 +126,26 @@ def test_a_new_shard_has_nothing_to_commit(scorer: Scorer) -> None:
 
 def test_a_frame_that_closes_nothing_gives_no_decisions(stream: list[EventFrame], scorer: Scorer) -> None:
     """The first lines open windows only; the shard moves on all the same."""
-    shard = Shard(CONFIG, scorer, None)
+    shard = Shard(CONFIG, None)
     full = next(frame for frame in stream if len(frame.rows))
-    assert shard.take(7, full) is None
+    assert decide(scorer, [(shard, 7, full)]) is None
     assert shard.next == 8
     assert shard.counts.rows == len(full.rows)
     assert len(shard.store) > 0
+
+
+def test_shards_that_are_scored_together_say_what_they_say_alone(scorer: Scorer) -> None:
+    """Frames of three partitions in one batch, though rows of all have the same numbers."""
+    streams = [stream_of_frames(seed) for seed in (1, 2, 3)]
+    alone = sorted(text for frames in streams for text in take(scorer, Shard(CONFIG, None), frames, 0))
+    shards = [Shard(CONFIG, None) for _ in streams]
+    together: list[bytes] = []
+    for offset in range(FRAMES):
+        turn = [(shard, offset, frames[offset]) for shard, frames in zip(shards, streams, strict=True)]
+        decided = decide(scorer, turn)
+        if decided is not None:
+            together += [orjson.dumps(to_json(verdict)) for verdict in decided[0].verdicts(decided[1].tolist())]
+    assert sorted(together) == alone
 
 
 def test_metadata_tells_the_state_again() -> None:

@@ -30,7 +30,7 @@ from tests.models.detectors.normal import (
 from training.companions import Learner
 from training.train import select
 
-NAMES = ["sets", "counts", "novelty", "levels", "transitions", "rates", "followups", "values"]
+NAMES = ["sets", "counts", "novelty", "levels", "transitions", "rates", "followups", "values", "silence"]
 CHOSEN = normal.normal(1, 200)
 
 

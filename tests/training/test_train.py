@@ -48,16 +48,10 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def quarter_told() -> list[str]:
-    """What was said while the bundle of fifteen minutes was trained."""
-    return []
-
-
-@pytest.fixture(scope="module")
-def quarter(tensorflow: None, folder: Path, quarter_told: list[str]) -> Bundle:
+def quarter(tensorflow: None, folder: Path) -> Bundle:
     """A bundle trained on fifteen minutes."""
-    path = simulated(folder / "quarter.jsonl", Scenario(seed=1, start=START, duration_s=900.0))
-    return train([path], quick(3), None, Told(quarter_told.append, lambda _: None))
+    scenario = Scenario(seed=1, start=START, duration_s=900.0)
+    return train([simulated(folder / "quarter.jsonl", scenario)], quick(3), None, SILENT)
 
 
 @pytest.fixture(scope="module")
@@ -68,11 +62,11 @@ def hour(tensorflow: None, folder: Path) -> Bundle:
     return Bundle.load(folder / "bundle")
 
 
-def score(bundle: Bundle, path: Path, *faults: Fault, rate: float = 0.5, budget: float = 1.0) -> list[Verdict]:
+def score(bundle: Bundle, path: Path, *faults: Fault, rate: float = 0.5) -> list[Verdict]:
     """Verdicts on a quarter of an hour that the bundle was not trained on."""
     simulated(path, replace(CALM, rate=rate, faults=faults))
     processor, store = PipelineConfig().processor(bundle.table), WindowStore(bundle.windows)
-    return [each for said, _ in score_files([path], processor, Scorer(bundle, budget), store) for each in said]
+    return [each for said, _ in score_files([path], processor, Scorer(bundle), store) for each in said]
 
 
 def during(verdict: Verdict) -> bool:
@@ -111,23 +105,17 @@ def test_a_bundle_of_an_hour_is_silent_on_a_quiet_quarter(hour: Bundle, tmp_path
 @pytest.mark.parametrize(
     ("kind", "place"), [(FaultKind.ERROR_BURST, NOVA), (FaultKind.SLOW, NOVA), (FaultKind.RETRIES, NEUTRON)]
 )
-def test_a_bundle_of_fifteen_minutes_ranks_faults_above_all_that_is_normal(
+def test_a_bundle_of_fifteen_minutes_finds_faults_and_ranks_them_above_all_that_is_normal(
     quarter: Bundle, tmp_path: Path, kind: FaultKind, place: str
 ) -> None:
-    """At a large budget they fire and nothing else does: so few logs cannot promise that false alarms are seldom."""
-    calm = score(quarter, tmp_path / "calm.jsonl", rate=1.0, budget=100.0)
-    said = score(quarter, tmp_path / "fault.jsonl", fault(kind, place), rate=1.0, budget=100.0)
+    """Though so few logs say little of how seldom something is."""
+    calm = score(quarter, tmp_path / "calm.jsonl", rate=1.0)
+    said = score(quarter, tmp_path / "fault.jsonl", fault(kind, place), rate=1.0)
     worst = max(said, key=lambda verdict: verdict.score)
     assert during(worst)
     assert worst.fired
     assert worst.score > max(verdict.score for verdict in calm) + 0.3
     assert not any(verdict.fired for verdict in calm)
-
-
-def test_training_on_little_says_so(quarter: Bundle, quarter_told: list[str]) -> None:
-    """Two blocks of ten minutes are behind these thresholds, however many windows are."""
-    assert quarter.facts["calibration_windows"] > 500
-    assert quarter_told[-1].endswith(" windows (few: at a small budget little will fire)")
 
 
 def test_a_bundle_tells_what_it_was_made_of(quarter: Bundle) -> None:
@@ -139,9 +127,9 @@ def test_a_bundle_tells_what_it_was_made_of(quarter: Bundle) -> None:
     assert {"keras", "tensorflow", "onnxruntime"} <= set(facts["libraries"])
     assert set(quarter.calibration.parts) == set(UNITS)
     assert {0, 1, 6} <= set(quarter.calibration.fused)
-    assert facts["calibration_windows"] == sum(
-        quarter.calibration.parts["novelty"].tails[kind].samples for kind in quarter.calibration.fused
-    )
+    # Windows of services in shadow are scored, but no detector is set by them.
+    live = sum(quarter.calibration.parts["novelty"].tails[kind].samples for kind in quarter.calibration.fused)
+    assert facts["calibration_windows"] * 0.9 < live <= facts["calibration_windows"]
 
 
 def surprises(bundle: Bundle, sequences: Sequences) -> np.ndarray:
@@ -176,7 +164,7 @@ def test_a_base_hands_its_templates_on(quarter: Bundle, tmp_path: Path) -> None:
     bundle = train([path], quick(1), quarter, Told(told.append, lambda _: None))
     assert set(quarter.table) < set(bundle.table)
     assert told[0].startswith("30 events of 30 lines, ")
-    assert told[-1].endswith(" windows (few: at a small budget little will fire)")
+    assert told[-1].endswith("(few: thresholds will be rough)")
 
 
 def test_some_windows_of_a_batch_are_those_windows() -> None:

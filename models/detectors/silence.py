@@ -1,0 +1,160 @@
+"""Sources that have fallen silent: in a window over everything, the time since each known source last wrote.
+
+A source is expected where training saw it in every window but a few; one that often rests says nothing by resting.
+"""
+
+from dataclasses import dataclass, field
+from typing import Final, Self
+
+import numpy as np
+
+from models.detectors.base import Arrays, Reason
+from models.facts import Facts, service_of
+from models.ragged import ranges
+from models.records import F64, I64, KeyKind, origin_of
+from models.sequences import SHARED
+
+QUANTILE: Final = 0.995
+"""Part of normal windows in which a source's silence is at most its ``longest``."""
+
+RESTS: Final = 0.75
+"""A source that is silent for more than this part of a window that often is not expected."""
+
+FEW: Final = 100
+"""Windows that must have been seen."""
+
+_LEAST_SPREAD_S: Final = 3.0
+_KEPT: Final = 4_000_000
+_DIGITS: Final = 6
+
+
+class Silence:
+    """``keys`` are those of the expected sources, ``usual`` and ``longest`` (m,) their silences in seconds."""
+
+    name = "silence"
+
+    def __init__(self, keys: tuple[str, ...], usual: F64, longest: F64) -> None:
+        self._keys = keys
+        self._origins = np.array([origin_of(key) for key in keys], np.int64)
+        self._usual = usual
+        self._longest = longest
+
+    def score(self, facts: Facts) -> F64:
+        """Largest silence beyond a source's longest, in its own spreads; NaN where not everything is looked at."""
+        out = np.full(len(facts.group), np.nan)
+        at = np.flatnonzero((facts.group == SHARED) & facts.sound)
+        if len(at):
+            out[at] = self._excess(facts, at).max(axis=1, initial=0.0)
+        return np.round(out, _DIGITS)
+
+    def reasons(self, facts: Facts, window: int) -> list[Reason]:
+        """Who is silent, for how long."""
+        seconds = silences(facts, np.array([window]), self._origins)[0]
+        return [
+            Reason(
+                f"{_plain(self._keys[i])} has been silent for {seconds[i]:.0f} s, "
+                f"usually {self._longest[i]:.0f} s at most"
+            )
+            for i in self._silent(facts, window)
+        ]
+
+    def services(self, facts: Facts, window: int) -> tuple[str, ...]:
+        """Services of the sources that are silent, the most telling first."""
+        return tuple(dict.fromkeys(service_of(self._keys[i]) for i in self._silent(facts, window)))
+
+    def _silent(self, facts: Facts, window: int) -> list[int]:
+        if facts.group[window] != SHARED or not facts.sound[window]:
+            return []
+        excess = self._excess(facts, np.array([window]))[0]
+        return [i for i in np.argsort(-excess, kind="stable").tolist() if excess[i] > 1.0]
+
+    def _excess(self, facts: Facts, at: I64) -> F64:
+        """By how many spreads each source (n, m) is silent beyond its longest."""
+        spread = np.maximum(self._longest - self._usual, _LEAST_SPREAD_S)
+        excess: F64 = np.maximum(silences(facts, at, self._origins) - self._longest, 0.0) / spread
+        return excess
+
+    def arrays(self) -> Arrays:
+        """Names and silences."""
+        return {"keys": np.array(self._keys, np.str_), "usual": self._usual, "longest": self._longest}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Read what ``arrays`` gave."""
+        usual, longest = (np.asarray(arrays[name], np.float64) for name in ("usual", "longest"))
+        return cls(tuple(map(str, arrays["keys"].tolist())), usual, longest)
+
+
+def silences(facts: Facts, at: I64, origins: I64) -> F64:
+    """Seconds from each origin's last line to the end of windows ``at`` (n, m); their length where there is none."""
+    windows = facts.windows
+    if not len(origins):
+        return np.zeros((len(at), 0))
+    sizes = windows.splits[at + 1] - windows.splits[at]
+    rows = ranges(windows.splits[at], windows.splits[at + 1])
+    owner = np.repeat(np.arange(len(at)), sizes)
+    order = np.argsort(origins)
+    origin = windows.origin[rows].astype(np.int64)
+    place = np.minimum(np.searchsorted(origins[order], origin), len(origins) - 1)
+    known = origins[order][place] == origin
+    last = np.repeat(windows.start[at][:, None], len(origins), axis=1)
+    np.maximum.at(last, (owner[known], order[place[known]]), windows.time[rows[known]])
+    silent: F64 = (windows.end[at][:, None] - last) / 1e6
+    return silent
+
+
+def _plain(key: str) -> str:
+    """A name as it stands in a sentence into which templates are put."""
+    return key.replace("{", "{{").replace("}", "}}")
+
+
+@dataclass(slots=True)
+class SilenceSamples:
+    """Collects silences of sources in normal windows; of very many windows only every second, fourth … is kept."""
+
+    _keys: dict[int, str] = field(default_factory=dict)
+    _silent: dict[int, list[F64]] = field(default_factory=dict)
+    _windows: int = 0
+    _seen: int = 0
+    _stride: int = 1
+    _length_s: float = 0.0
+
+    def add(self, facts: Facts, at: I64) -> None:
+        """Add the windows over everything among these, and the names of sources."""
+        windows = facts.windows
+        for i in np.flatnonzero((windows.kinds == KeyKind.SOURCE) & (facts.group != SHARED)).tolist():
+            self._keys.setdefault(origin_of(windows.keys[i]), windows.keys[i])
+        at = at[(facts.group[at] == SHARED) & facts.sound[at]]
+        number = self._seen + np.arange(len(at))
+        self._seen += len(at)
+        at = at[number % self._stride == 0]
+        if not len(at):
+            return
+        origins = np.unique(windows.origin[ranges(windows.splits[at], windows.splits[at + 1])]).astype(np.int64)
+        silent = silences(facts, at, origins)
+        length = (windows.end[at] - windows.start[at]) / 1e6
+        for column, origin in enumerate(origins.tolist()):
+            mine = silent[:, column]
+            self._silent.setdefault(origin, []).append(mine[mine < length])
+        self._windows += len(at)
+        self._length_s = float(length.max())
+        if self._windows * len(self._silent) > _KEPT:
+            self._thin()
+
+    def _thin(self) -> None:
+        self._stride *= 2
+        self._windows //= 2
+        self._silent = {origin: [np.concatenate(parts)[::2]] for origin, parts in self._silent.items()}
+
+    def fit(self) -> Silence:
+        """The sources that are nearly always there."""
+        found: list[tuple[str, float, float]] = []
+        for origin, parts in self._silent.items():
+            present = np.sort(np.concatenate(parts))
+            at = int(QUANTILE * (self._windows - 1))
+            if self._windows >= FEW and at < len(present) and origin in self._keys:
+                found.append((self._keys[origin], float(present[self._windows // 2]), float(present[at])))
+        expected = sorted(each for each in found if each[2] <= RESTS * self._length_s)
+        keys = tuple(key for key, _, _ in expected)
+        usual, longest = (np.array([each[i] for each in expected], np.float64) for i in (1, 2))
+        return Silence(keys, np.round(usual, 3), np.round(longest, 3))

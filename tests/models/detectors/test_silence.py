@@ -1,0 +1,123 @@
+"""Silence: sources that always write and have stopped."""
+
+import dataclasses
+import random
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.detectors.silence import FEW, Silence, SilenceSamples
+from models.facts import Facts, Groups
+from models.records import EVERYTHING, WindowBatch, origin_of
+from models.vocabulary import Vocabulary
+from tests.models.bundles import TEMPLATES, Window, windows
+
+BUSY, CALM, SELDOM = "nova-compute@a", "nova-compute@b", "cinder-volume@c{1}"
+GROUPS = Groups(["nova-compute", "cinder-volume"])
+VOCABULARY = Vocabulary(TEMPLATES)
+Lines = list[tuple[float, str]]
+
+
+def batch(chosen: list[Lines], *, whole: bool = True) -> WindowBatch:
+    """Windows over everything, of lines given by second and source; and one window of each source."""
+    made = [
+        Window((TEMPLATES[0],) * len(lines), EVERYTHING, seconds=tuple(second for second, _ in lines), whole=whole)
+        for lines in chosen
+    ]
+    made += [Window((TEMPLATES[0],), key) for key in (BUSY, CALM, SELDOM)]
+    origins = [origin_of(source) for lines in chosen for _, source in lines]
+    out = windows(made)
+    return dataclasses.replace(out, origin=np.array([*origins, *map(origin_of, (BUSY, CALM, SELDOM))], np.uint32))
+
+
+def facts(chosen: list[Lines], *, whole: bool = True) -> Facts:
+    """Work out the facts of these windows."""
+    return Facts.of(batch(chosen, whole=whole), VOCABULARY, GROUPS)
+
+
+def usual(rng: random.Random, *, without: str = "", since: float = 60.0) -> Lines:
+    """A minute: one source writes every five seconds, one every fifteen, one in half of the minutes."""
+    lines = [(n * 5 + rng.uniform(0, 2), BUSY) for n in range(12)]
+    lines += [(n * 15 + rng.uniform(0, 2), CALM) for n in range(4)]
+    lines += [(rng.uniform(0, 59), SELDOM)] if rng.random() < 0.5 else []
+    return sorted(line for line in lines if line[1] != without or line[0] < since)
+
+
+def learnt() -> Silence:
+    """Fit to three hundred usual minutes."""
+    rng = random.Random(1)
+    samples = SilenceSamples()
+    for _ in range(3):
+        made = facts([usual(rng) for _ in range(100)])
+        samples.add(made, np.arange(len(made.group)))
+    return samples.fit()
+
+
+DETECTOR = learnt()
+
+
+def test_usual_minutes_score_nothing_or_little() -> None:
+    """Of five hundred others."""
+    rng = random.Random(2)
+    scores = DETECTOR.score(facts([usual(rng) for _ in range(500)]))[:500]
+    assert (scores == 0).mean() > 0.97
+    assert scores.max() < 1.0
+
+
+@pytest.mark.parametrize(("source", "since"), [(BUSY, 30.0), (BUSY, 0.0), (CALM, 20.0)])
+def test_a_source_that_stops_is_found_and_named(source: str, since: float) -> None:
+    """Whether or not it wrote at the beginning of the window; the longer, the stranger."""
+    rng = random.Random(3)
+    made = facts([usual(rng, without=source, since=since), usual(rng)])
+    found, other = DETECTOR.score(made)[:2]
+    assert found > 3 > other
+    (reason,) = DETECTOR.reasons(made, 0)
+    assert reason.text.startswith(f"{source} has been silent for ")
+    assert DETECTOR.services(made, 0) == ("nova-compute",)
+    assert DETECTOR.reasons(made, 1) == []
+
+
+@given(st.floats(10.0, 55.0), st.floats(0.1, 10.0))
+@settings(max_examples=30, deadline=None)
+def test_a_longer_silence_is_never_less_strange(since: float, earlier: float) -> None:
+    """The same minute, cut off earlier."""
+    late = usual(random.Random(4), without=BUSY, since=since)
+    early = usual(random.Random(4), without=BUSY, since=since - earlier)
+    scores = DETECTOR.score(facts([late, early]))
+    assert scores[0] <= scores[1]
+
+
+def test_who_often_rests_and_who_is_unknown_says_nothing_by_silence() -> None:
+    """Half of all minutes are without the one, and training knows nothing of the other."""
+    rng = random.Random(5)
+    assert DETECTOR.score(facts([usual(rng, without=SELDOM, since=0.0)]))[0] == 0
+    with_new = sorted([*usual(rng), (3.0, "heat-engine@d")])
+    assert DETECTOR.score(facts([with_new]))[0] == 0
+
+
+def test_only_whole_windows_over_everything_are_judged() -> None:
+    """What is cut off or of one source has no say."""
+    rng = random.Random(6)
+    assert np.isnan(DETECTOR.score(facts([usual(rng)], whole=False))).all()
+    scores = DETECTOR.score(facts([usual(rng)]))
+    assert np.isnan(scores[1:]).all()
+    assert DETECTOR.reasons(facts([usual(rng, without=BUSY, since=0.0)], whole=False), 0) == []
+
+
+def test_too_few_windows_teach_nothing() -> None:
+    """Below the limit no source is expected."""
+    rng = random.Random(7)
+    samples = SilenceSamples()
+    made = facts([usual(rng) for _ in range(FEW - 1)])
+    samples.add(made, np.arange(len(made.group)))
+    assert (samples.fit().score(facts([usual(rng, without=BUSY, since=0.0)]))[0]) == 0
+
+
+def test_what_is_learnt_reads_back() -> None:
+    """The same scores and reasons."""
+    again = Silence.from_arrays(DETECTOR.arrays())
+    made = facts([usual(random.Random(8), without=CALM, since=0.0)])
+    np.testing.assert_array_equal(again.score(made), DETECTOR.score(made))
+    assert again.reasons(made, 0) == DETECTOR.reasons(made, 0)

@@ -1,0 +1,65 @@
+"""A bundle calibrated anew keeps what it learnt and fires no more on what has become usual."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from models.bundle import Bundle
+from models.config import PipelineConfig
+from models.errors import InvalidError
+from models.pipeline import score_files
+from models.records import Verdict
+from models.scorer import Scorer
+from models.windows import WindowStore
+from stream.wiring import DEMO_BUNDLE
+from tests.training.simulated import START
+from training.calibration import recalibrate
+from training.simulate import Scenario, stream_records
+
+CHANGED = re.compile(rb"Claim successful on node")
+
+
+def logs(path: Path, seed: int, *, new_version: bool) -> Path:
+    """An hour of normal operation; a new version words one line differently."""
+    values = (record.value for record in stream_records(Scenario(seed, START, 3600.0)))
+    if new_version:
+        values = (CHANGED.sub(b"Placement claim has been granted by node", value) for value in values)
+    path.write_bytes(b"\n".join(values))
+    return path
+
+
+def fired(path: Path, bundle: Bundle) -> list[Verdict]:
+    """Windows of the file that fire."""
+    processor = PipelineConfig(masks=bundle.masks).processor(bundle.table, bundle.companions.groups.services)
+    scored = score_files([path], processor, Scorer(bundle), WindowStore(bundle.windows))
+    return [verdict for part, _ in scored for verdict in part if verdict.fired]
+
+
+@pytest.mark.slow
+def test_a_new_version_that_is_normal_by_now_fires_no_more(tmp_path: Path) -> None:
+    """What fired on each of its lines is quiet on another hour of it, and the network is the same."""
+    before = Bundle.load(DEMO_BUNDLE)
+    recent = logs(tmp_path / "recent.jsonl", 31, new_version=True)
+    assert len(fired(recent, before)) > 20
+    said: list[str] = []
+    after = recalibrate([recent], PipelineConfig(), before, said.append, lambda _: None)
+    assert "calibrated on" in said[0]
+    assert after.onnx == before.onnx
+    assert after.id != before.id
+    after.write(tmp_path / "bundle")
+    again = Bundle.load(tmp_path / "bundle")
+    assert again.facts["recalibrated_from"] == before.id
+    assert len(fired(logs(tmp_path / "next.jsonl", 32, new_version=True), again)) <= 2
+
+
+def test_logs_that_the_bundle_knows_nothing_of_are_refused(tmp_path: Path) -> None:
+    """Thresholds from them would mean nothing."""
+    path = tmp_path / "other.log"
+    lines = [f"2026-03-03 09:{n // 60:02d}:{n % 60:02d}.000 7 INFO a.b [-] foreign words {n}" for n in range(300)]
+    path.write_text("\n".join(lines))
+    with pytest.raises(InvalidError, match="tocsin train"):
+        recalibrate([path], PipelineConfig(), Bundle.load(DEMO_BUNDLE), print, lambda _: None)
+    (tmp_path / "empty.log").write_text("")
+    with pytest.raises(InvalidError, match="no window"):
+        recalibrate([tmp_path / "empty.log"], PipelineConfig(), Bundle.load(DEMO_BUNDLE), print, lambda _: None)
