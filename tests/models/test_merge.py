@@ -1,6 +1,8 @@
 """Several files as one stream in the order of time."""
 
 import gzip
+import io
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -119,6 +121,23 @@ def test_the_books_of_several_files_add_up(tmp_path: Path) -> None:
         rejects += logs.rejects
     assert counted == sum(len(batch.raw) for batch in read_paths(paths)) == 65
     assert len(rejects) == 1
+
+
+def test_standard_input_is_merged_with_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Though it can be read only once: what was looked at to find its first time is not lost."""
+    text = "".join(map(line, [1, 4]))
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(text.encode())))
+    paths = [*write(tmp_path, [0, 3]), Path("-")]
+    assert [second for second, *_ in places(paths)] == [0, 1, 3, 4]
+
+
+def test_a_file_of_rejects_alone_is_told_of(tmp_path: Path) -> None:
+    """There is no line to merge, but what came in must be counted."""
+    paths = write(tmp_path, [1, 2])
+    (tmp_path / "broken.log").write_bytes(b"\xff\n\xfe\n")
+    found = list(merged([*paths, tmp_path / "broken.log"], Decoder(DecodeConfig())))
+    assert [len(logs.rejects) for logs, _ in found] == [0, 2]
+    assert [len(logs.lines) for logs, _ in found] == [2, 0]
 
 
 @pytest.mark.parametrize("suffix", ["jsonl", "ndjson"])

@@ -105,14 +105,15 @@ def test_a_bundle_of_an_hour_is_silent_on_a_quiet_quarter(hour: Bundle, tmp_path
 @pytest.mark.parametrize(
     ("kind", "place"), [(FaultKind.ERROR_BURST, NOVA), (FaultKind.SLOW, NOVA), (FaultKind.RETRIES, NEUTRON)]
 )
-def test_a_bundle_of_fifteen_minutes_ranks_faults_above_all_that_is_normal(
+def test_a_bundle_of_fifteen_minutes_finds_faults_and_ranks_them_above_all_that_is_normal(
     quarter: Bundle, tmp_path: Path, kind: FaultKind, place: str
 ) -> None:
-    """And has a say about every kind of window."""
+    """Though so few logs say little of how seldom something is."""
     calm = score(quarter, tmp_path / "calm.jsonl", rate=1.0)
     said = score(quarter, tmp_path / "fault.jsonl", fault(kind, place), rate=1.0)
     worst = max(said, key=lambda verdict: verdict.score)
     assert during(worst)
+    assert worst.fired
     assert worst.score > max(verdict.score for verdict in calm) + 0.3
     assert not any(verdict.fired for verdict in calm)
 
