@@ -19,6 +19,8 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     "templates": Entry("stream.cli.templates:templates", "Write the template of every line of log files."),
     "train": Entry("", "Learn what is normal from log files and write a bundle."),
     "recalibrate": Entry("", "Set a bundle's thresholds by recent normal logs, without training."),
+    "evaluate": Entry("", "Measure how well faults are found, on sets of labelled logs."),
+    "compare": Entry("", "Say what got worse from one evaluation to another."),
     "simulate": Entry("", "Write the log lines of a simulated cloud, with faults."),
     "replay": Entry("stream.cli.replay:replay", "Decide a stretch of the topics again."),
     "topics": Entry("stream.cli.topics:topics", "Read any topic as JSON lines."),

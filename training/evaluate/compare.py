@@ -56,9 +56,7 @@ def worse(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: Tolerance, 
 def _rows(evaluation: Mapping[str, Any], groups: Iterable[str]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     wanted = set(groups)
     for each in evaluation["sets"]:
-        yield from (
-            (each["name"], row["name"], row["measures"]) for row in each["variants"] if row["group"] in wanted
-        )
+        yield from ((each["name"], row["name"], row["measures"]) for row in each["variants"] if row["group"] in wanted)
 
 
 def _worse(  # noqa: PLR0913 - where, what, both, how much

@@ -45,10 +45,11 @@ def page(evaluation: Mapping[str, Any], title: str) -> str:
     sets = evaluation["sets"]
     links = " · ".join(f'<a href="#set{i}">{escape(each["name"])}</a>' for i, each in enumerate(sets))
     body = "".join(_set(each, i) for i, each in enumerate(sets))
+    version = escape(evaluation["version"])
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
         f'<meta name="viewport" content="width=device-width, initial-scale=1"><style>{_STYLE}</style></head><body>'
-        f"<h1>{escape(title)}</h1><p>Tocsin {escape(evaluation['version'])}. {links}</p>{_EXPLAINED}{body}</body></html>\n"
+        f"<h1>{escape(title)}</h1><p>Tocsin {version}. {links}</p>{_EXPLAINED}{body}</body></html>\n"
     )
 
 
@@ -75,7 +76,7 @@ def _set(found: Mapping[str, Any], number: int) -> str:
 def _table(found: Mapping[str, Any]) -> str:
     shown = columns(found)
     head = "".join(f"<th>{escape(meaning(name).text)}</th>" for name in shown)
-    fused = next((row["measures"] for row in found["variants"] if row["group"] == "fused"), {})
+    fused: Mapping[str, Any] = next((row["measures"] for row in found["variants"] if row["group"] == "fused"), {})
     body = []
     for group, text in GROUPS.items():
         rows = [row for row in found["variants"] if row["group"] == group]
@@ -99,7 +100,7 @@ def _cell(name: str, spread: Mapping[str, Any] | None, base: Mapping[str, Any] |
     if base is not None and name in base:
         change = spread["mean"] - base[name]["mean"]
         if value_text(name, abs(change)) != value_text(name, 0.0):
-            text += f"<br><small>{'+' if change > 0 else '−'}{value_text(name, abs(change))}</small>"
+            text += f"<br><small>{'+' if change > 0 else '&minus;'}{value_text(name, abs(change))}</small>"
     return text
 
 

@@ -73,7 +73,8 @@ def trace_plot(
 def reliability_plot(expected: Sequence[float], seen: Sequence[tuple[str, Sequence[float]]], least: float) -> str:
     """Seen over expected false alarms a day, both on logarithmic scales; what is below ``least`` is left out.
 
-    ``least`` is one event in all that was seen.  On the diagonal the calibration keeps its word; above it, it promises too much.
+    ``least`` is one event in all that was seen.  On the diagonal the calibration keeps its word;
+    above it, it promises too much.
     """
     powers = np.log10(np.asarray(expected))
     low, high = float(powers.min()), float(powers.max())

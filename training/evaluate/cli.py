@@ -1,0 +1,89 @@
+"""Commands ``tocsin evaluate`` and ``tocsin compare``."""
+
+import sys
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("spec", type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the results.")
+@click.option("--bundle", type=click.Path(path_type=Path), help="Score all sets with this bundle instead of training.")
+@click.option("--seeds", default="1,2,3", show_default=True, help="Trainings with each of these; figures get a spread.")
+@click.option("--json", "as_json", is_flag=True, help="Print the record instead of tables.")
+@click.pass_context
+def evaluate(  # noqa: PLR0913 - click passes each option
+    ctx: click.Context, spec: Path, out: Path, bundle: Path | None, seeds: str, *, as_json: bool
+) -> None:
+    """Measure how well faults are found, on the sets of data that SPEC lists.
+
+    SPEC is a TOML file; tests/bench/evaluate-runs.toml and evaluate-simulator.toml show its form.  Every set is
+    trained and scored by the product's own code; each detector alone, all without one, and trivial rules stand beside
+    the fused score.  Writes evaluation.json and evaluation.html, a page without scripts.
+
+    \b
+    Example:
+      tocsin evaluate tests/bench/evaluate-simulator.toml --out evaluation --seeds 1
+    """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    import orjson
+
+    from models.config import PipelineConfig
+    from training.evaluate.evaluate import Options
+    from training.evaluate.evaluate import evaluate as run
+    from training.evaluate.page import page
+    from training.evaluate.spec import read_spec
+    from training.evaluate.tables import as_text
+    from training.quiet import import_tensorflow
+    from training.train import Told
+
+    sets = read_spec(spec)
+    chosen = _numbers(seeds)
+    out.mkdir(parents=True, exist_ok=True)
+    if bundle is None and any(each.model.bundle is None for each in sets):
+        import_tensorflow()
+    pipeline = ctx.obj() if callable(ctx.obj) else PipelineConfig()
+    told = Told(lambda text: click.echo(text, err=True), lambda _: None)
+    found = run(sets, Options(chosen, bundle, out, pipeline), told)
+    numbers = orjson.OPT_SERIALIZE_NUMPY
+    (out / "evaluation.json").write_bytes(orjson.dumps(found, option=numbers | orjson.OPT_INDENT_2))
+    (out / "evaluation.html").write_text(page(found, f"Evaluation of {spec.stem}"), encoding="utf-8")
+    click.echo(orjson.dumps(found, option=numbers).decode() if as_json else "\n\n".join(map(as_text, found["sets"])))
+
+
+@click.command()
+@click.argument("old", type=click.Path(path_type=Path))
+@click.argument("new", type=click.Path(path_type=Path))
+@click.option("--share", default=0.01, show_default=True, help="By how much shares between 0 and 1 may get worse.")
+@click.option("--part", default=0.1, show_default=True, help="Part of its old value by which any other measure may.")
+@click.option(
+    "--all", "every", is_flag=True, help="Compare single detectors and ablations too, not only the fused score."
+)
+def compare(old: Path, new: Path, share: float, part: float, *, every: bool) -> None:
+    """Say what got worse from one evaluation to another, and exit 1 if anything did.
+
+    OLD and NEW are files or folders that `tocsin evaluate` wrote.  Where the seeds of OLD differ by more than the
+    tolerance, so much is tolerated.
+
+    \b
+    Example:
+      tocsin compare evaluation-of-main evaluation
+    """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    from training.evaluate.compare import Tolerance, read_evaluation, worse
+
+    groups = ("fused", "alone", "without") if every else ("fused",)
+    lines = worse(read_evaluation(old), read_evaluation(new), Tolerance(share, part), groups)
+    for line in lines:
+        click.echo(line)
+    if lines:
+        sys.exit(1)
+    click.echo("nothing got worse")
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    from models.errors import InvalidError
+
+    try:
+        return tuple(dict.fromkeys(int(number) for number in text.split(",")))
+    except ValueError as error:
+        raise InvalidError(f"--seeds {text!r} is no list of whole numbers; write --seeds 1,2,3") from error
