@@ -29,6 +29,7 @@ HOMES = {
     "prometheus_client": {"alerts", "stream"},
     "pydantic": {"stream/settings.py"},
     "pydantic_settings": {"stream/settings.py"},
+    "scipy": {"index/lexical.py"},
     "sklearn": {"index"},
     "tensorflow": {"training"},
     "tf2onnx": {"training"},
