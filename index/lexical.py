@@ -5,6 +5,7 @@ a share.  Rows since then are weighed by the fit before: a search right after an
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -13,7 +14,7 @@ from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
 from index import tokens
 from models.errors import InvalidError
-from models.records import F32, I64
+from models.records import F32, I32, I64
 
 BUCKETS: Final = 2**20
 """Words are told apart by hash; some ten thousand different ones rarely meet."""
@@ -21,6 +22,15 @@ BUCKETS: Final = 2**20
 _GROWTH: Final = 0.25
 _TAIL: Final = 256
 """Rows that may be weighed by an old fit, however few there are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """Counts of words as compressed sparse rows: row ``i`` has those from ``pointers[i]`` to ``pointers[i + 1]``."""
+
+    data: F32
+    columns: I32
+    pointers: I64
 
 
 class Lexical:
@@ -65,22 +75,23 @@ class Lexical:
         self._length = len(rows)
         self._transformer = None
 
-    def arrays(self) -> tuple[F32, np.ndarray, I64]:
-        """Return the counts of all rows as CSR: data float32, columns int32, pointers int64 (rows + 1)."""
+    def counts(self) -> Counts:
+        """Return how often each row has each word."""
         self._merge()
         counts = self._counts
-        return counts.data, counts.indices.astype(np.int32), counts.indptr.astype(np.int64)
+        return Counts(counts.data, counts.indices.astype(np.int32), counts.indptr.astype(np.int64))
 
     @classmethod
-    def of_arrays(cls, data: F32, columns: np.ndarray, pointers: I64) -> "Lexical":
-        """Rebuild from ``arrays``.  Raises InvalidError where they do not fit each other."""
+    def restore(cls, counts: Counts) -> "Lexical":
+        """Rebuild from ``counts``.  Raises InvalidError where they do not fit each other."""
         lexical = cls()
         try:
-            counts = sparse.csr_matrix((data, columns, pointers), shape=(len(pointers) - 1, BUCKETS))
-            counts.check_format(full_check=True)
+            shape = (len(counts.pointers) - 1, BUCKETS)
+            matrix = sparse.csr_matrix((counts.data, counts.columns, counts.pointers), shape=shape)
+            matrix.check_format(full_check=True)
         except (ValueError, IndexError) as error:
             raise InvalidError(f"the counts of words do not fit together ({error})") from error
-        lexical._append(counts)
+        lexical._append(matrix)
         return lexical
 
     def _append(self, counts: sparse.csr_matrix) -> None:
