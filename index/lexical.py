@@ -2,15 +2,19 @@
 
 Counts of words are kept per row by hash, so a text is split once; weights are fitted anew when the rows have grown by
 a share.  Rows since then are weighed by the fit before: a search right after an addition finds them at once.
+
+The weights are those of scikit-learn's ``TfidfTransformer(sublinear_tf=True)``, which a test compares; importing it
+would take two seconds of every command.
 """
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
+from zlib import crc32
 
 import numpy as np
 from scipy import sparse
-from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 
 from index import tokens
 from models.errors import InvalidError
@@ -38,15 +42,12 @@ class Lexical:
 
     def __init__(self) -> None:
         """Begin without rows."""
-        self._vectorizer = HashingVectorizer(
-            analyzer=tokens.words, n_features=BUCKETS, alternate_sign=False, norm=None, dtype=np.float32
-        )
-        self._counts = sparse.csr_matrix((0, BUCKETS), dtype=np.float32)
+        self._counts = _empty()
         self._pending: list[sparse.csr_matrix] = []
         self._length = 0
-        self._transformer: TfidfTransformer | None = None
-        self._fitted = sparse.csc_matrix((0, BUCKETS), dtype=np.float32)
-        self._tail = sparse.csr_matrix((0, BUCKETS), dtype=np.float32)
+        self._idf: F32 | None = None
+        self._fitted = _empty().tocsc()
+        self._tail = _empty()
 
     def __len__(self) -> int:
         return self._length
@@ -54,14 +55,14 @@ class Lexical:
     def add(self, texts: Sequence[str]) -> None:
         """Append one row a text."""
         if texts:
-            self._append(self._vectorizer.transform(texts))
+            self._append(_count(texts))
 
     def scores(self, text: str) -> F32:
         """Cosine of every row with ``text``, shape (rows,): 0 where no word is shared."""
         self._refresh()
-        if self._transformer is None:
+        if self._idf is None:
             return np.zeros(self._length, np.float32)
-        query = self._transformer.transform(self._vectorizer.transform([text]))
+        query = _weigh(_count([text]), self._idf)
         # By columns: only the postings of the query's own words are touched.
         head = self._fitted[:, query.indices] @ query.data
         tail = (self._tail @ query.T).toarray().ravel()
@@ -73,7 +74,7 @@ class Lexical:
         self._merge()
         self._counts = self._counts[rows]
         self._length = len(rows)
-        self._transformer = None
+        self._idf = None
 
     def counts(self) -> Counts:
         """Return how often each row has each word."""
@@ -105,15 +106,40 @@ class Lexical:
 
     def _refresh(self) -> None:
         """Weigh the rows that were added; fit first where they are many."""
-        fitted = self._fitted.shape[0]
-        if self._transformer is not None and not self._pending:
+        if self._idf is not None and not self._pending:
             return
         self._merge()
-        if not self._length:
-            return
-        if self._transformer is None or self._length - fitted > max(_TAIL, _GROWTH * fitted):
-            self._transformer = TfidfTransformer(sublinear_tf=True)
-            self._fitted = self._transformer.fit_transform(self._counts).tocsc()
-            self._tail = sparse.csr_matrix((0, BUCKETS), dtype=np.float32)
+        fitted = self._fitted.shape[0]
+        if self._idf is None or self._length - fitted > max(_TAIL, _GROWTH * fitted):
+            known = np.bincount(self._counts.indices, minlength=BUCKETS)
+            self._idf = (np.log((1 + self._length) / (1 + known)) + 1).astype(np.float32)
+            self._fitted, self._tail = _weigh(self._counts, self._idf).tocsc(), _empty()
         else:
-            self._tail = self._transformer.transform(self._counts[fitted:])
+            self._tail = _weigh(self._counts[fitted:], self._idf)
+
+
+def _empty() -> sparse.csr_matrix:
+    return sparse.csr_matrix((0, BUCKETS), dtype=np.float32)
+
+
+def _count(texts: Sequence[str]) -> sparse.csr_matrix:
+    """How often each text has each word, shape (texts, BUCKETS)."""
+    columns: list[int] = []
+    counts: list[int] = []
+    pointers = [0]
+    for text in texts:
+        buckets = Counter(crc32(word.encode(errors="replace")) % BUCKETS for word in tokens.words(text))
+        columns += buckets.keys()
+        counts += buckets.values()
+        pointers.append(len(columns))
+    parts = (np.array(counts, np.float32), np.array(columns, np.int32), np.array(pointers, np.int64))
+    return sparse.csr_matrix(parts, shape=(len(texts), BUCKETS))
+
+
+def _weigh(counts: sparse.csr_matrix, idf: F32) -> sparse.csr_matrix:
+    """Rows of length 1, or 0 where a text has no words."""
+    weights = counts.copy()
+    weights.data = (1 + np.log(counts.data)) * idf[counts.indices]
+    lengths = np.sqrt(np.asarray(weights.multiply(weights).sum(axis=1)).ravel())
+    weights.data /= np.repeat(np.where(lengths > 0, lengths, 1), np.diff(counts.indptr))
+    return weights

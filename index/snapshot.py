@@ -62,7 +62,7 @@ def save(memory: Memory, path: Path) -> None:
         }
     )
     parts: list[bytes | memoryview] = [MAGIC, len(head).to_bytes(_LENGTH, "little"), head]
-    parts += [memoryview(section) for section in sections]
+    parts += [section.data for section in sections]
     digest = hashlib.sha256()
     for part in parts:
         digest.update(part)

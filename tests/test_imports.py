@@ -30,7 +30,6 @@ HOMES = {
     "pydantic": {"stream/settings.py"},
     "pydantic_settings": {"stream/settings.py"},
     "scipy": {"index/lexical.py"},
-    "sklearn": {"index"},
     "tensorflow": {"training"},
     "tf2onnx": {"training"},
     "tokenizers": {"index/sentence.py"},
