@@ -6,11 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Final
 
-from huggingface_hub import snapshot_download
-from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
-
 from index.hashed import HashedEmbedder
-from index.sentence import SentenceEmbedder
 from index.store import Embedder
 from models.errors import InvalidError, TransientError
 
@@ -44,6 +40,9 @@ def open_embedder(model: str, cache: Path, tell: Callable[[str], None], threads:
             f"`tocsin index fetch`, or set TOCSIN_EMBEDDING_MODEL to a folder, or to {BUILT_IN}"
         )
         return HashedEmbedder()
+    # ONNX Runtime and the hub's client are imported where a model is used, not with every command.
+    from index.sentence import SentenceEmbedder
+
     return SentenceEmbedder(folder, cache, model, threads)
 
 
@@ -68,6 +67,9 @@ def fetch(model: str) -> Path:
         InvalidError: the hub knows no such model, or ``model`` is no name.
         TransientError: the hub does not answer.
     """
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
+
     name = _full(model)
     try:
         # Where the network is there, the weights are not needed.
@@ -95,6 +97,9 @@ def _packaged(model: str) -> Path | None:
 
 
 def _cached(model: str) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
+
     try:
         folder = Path(snapshot_download(_full(model), local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError):

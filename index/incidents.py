@@ -5,8 +5,8 @@ A record becomes up to two documents: what was seen (``reasons``, and the texts 
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
 from typing import Any, Final
 
@@ -20,60 +20,71 @@ from models.records import NO_TIME
 OWN: Final = ("tocsin.incident/", "tocsin.alert/")
 """Schemas, without version, of the records of our topics."""
 
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES: Final = ("opened", "started", "first", "time")
 _DIAGNOSIS: Final = "/diagnosis"
 _MAX_TEXT: Final = 8_000
 """Characters of an incident's document; the most telling texts stand first."""
 
 
-@dataclass(slots=True)
-class Remembered:
-    """What became of records: documents added or changed, deleted, and records that hold nothing to be found by."""
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """What records say: the documents that are to be there by id, and the ids of those that are not."""
 
-    added: int = 0
-    deleted: int = 0
-    silent: int = 0
-    broken: list[str] = field(default_factory=list)
-    """Why records could not be read."""
+    documents: dict[str, Document]
+    gone: set[str]
+    silent: int
+    """Incidents that carry no text to be found by."""
+    broken: tuple[str, ...]
+    """Why records could not be read, with their keys."""
 
 
-def remember(memory: Memory, records: Iterable[tuple[str, bytes | None]]) -> Remembered:
-    """Take records of ``incidents`` (key, value) in their order into the memory; a null value deletes its incident."""
-    newest: dict[str, bytes | None] = {}
+def read_records(records: Iterable[tuple[str, bytes | None]]) -> Reading:
+    """Read records of ``incidents`` (key, value) in their order; a null value takes its incident away.
+
+    What an older record of an incident says stays where a newer one is silent about it.
+    """
+    documents: dict[str, Document] = {}
+    gone: set[str] = set()
+    silent: set[str] = set()
+    broken: list[str] = []
     for key, value in records:
-        newest.pop(key, None)
-        newest[key] = value
-    done = Remembered()
-    fresh: list[Document] = []
-    for key, value in newest.items():
-        found: list[Document] = []
-        if value is not None:
-            try:
-                found = record_documents(orjson.loads(value))
-            except (InvalidError, orjson.JSONDecodeError) as error:
-                done.broken.append(f"{key}: {error}")
-                continue
-            done.silent += not found
-        # A newer state may say less than an older one.
-        gone = {key, key + _DIAGNOSIS} - {document.id for document in found}
-        done.deleted += memory.delete(gone)
-        fresh += found
-    done.added = memory.add(fresh)
-    return done
+        if value is None:
+            gone |= {key, key + _DIAGNOSIS}
+            continue
+        try:
+            found = record_documents(orjson.loads(value))
+        except (InvalidError, orjson.JSONDecodeError) as error:
+            broken.append(f"{key}: {error}")
+            continue
+        if not found:
+            silent.add(key)
+        for document in found:
+            documents[document.id] = document
+            gone.discard(document.id)
+    for name in gone:
+        documents.pop(name, None)
+    return Reading(documents, gone, len(silent - documents.keys() - gone), tuple(broken))
 
 
-def rebuild(memory: Memory, records: Iterable[tuple[str, bytes | None]]) -> Remembered:
-    """Make the memory hold those incidents that ``records`` (all of the topic, oldest first) hold, and no others.
+def remember(memory: Memory, records: Iterable[tuple[str, bytes | None]]) -> Reading:
+    """Take newer records of ``incidents`` into the memory."""
+    reading = read_records(records)
+    memory.delete(reading.gone)
+    memory.add(reading.documents.values())
+    return reading
+
+
+def rebuild(memory: Memory, records: Iterable[tuple[str, bytes | None]]) -> Reading:
+    """Make the memory hold the incidents of ``records`` (the whole topic, oldest first), and no others.
 
     Runbooks stay.  What is there already and has not changed is not embedded again.
     """
-    kept = list(records)
-    held = {key for key, value in kept if value is not None}
-    old = [each.id for each in memory.documents() if each.kind is not Kind.RUNBOOK and each.source not in held]
-    deleted = memory.delete(old)
-    done = remember(memory, kept)
-    done.deleted += deleted
-    return done
+    reading = read_records(records)
+    held = [document for document in memory.documents() if document.kind is not Kind.RUNBOOK]
+    memory.delete(document.id for document in held if document.id not in reading.documents)
+    memory.add(reading.documents.values())
+    return reading
 
 
 def record_documents(record: Any) -> list[Document]:
@@ -89,7 +100,7 @@ def record_documents(record: Any) -> list[Document]:
             return list(_own(record))
         return [_foreign(record)]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InvalidError(f"not an incident ({type(error).__name__}: {error}); see the README for its form") from error
+        raise InvalidError(f"not an incident ({type(error).__name__}: {error}); correct or remove it") from error
 
 
 def _own(record: Mapping[str, Any]) -> Iterator[Document]:
@@ -137,12 +148,12 @@ def _joined(texts: Iterable[Any]) -> str:
 
 
 def _time(record: Mapping[str, Any]) -> int:
+    """Microseconds, of RFC 3339 (UTC where it names no zone) or seconds since 1970."""
     stamp = next((record[name] for name in _TIMES if record.get(name) is not None), None)
     if stamp is None:
         return NO_TIME
-    if isinstance(stamp, int):
-        return stamp
+    if isinstance(stamp, int | float):
+        return round(stamp * 1_000_000)
     moment = datetime.fromisoformat(stamp)
     moment = moment.replace(tzinfo=UTC) if moment.tzinfo is None else moment
-    seconds = moment - datetime(1970, 1, 1, tzinfo=UTC)
-    return (seconds.days * 86_400 + seconds.seconds) * 1_000_000 + seconds.microseconds
+    return (moment - _EPOCH) // timedelta(microseconds=1)

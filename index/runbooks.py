@@ -9,6 +9,7 @@ from typing import Any, Final
 import yaml
 
 from index.documents import SHARED, Document, Kind
+from index.store import Memory
 from models.errors import InvalidError
 
 SUFFIXES: Final = (".md", ".markdown")
@@ -35,8 +36,8 @@ class Section:
 def read_runbooks(path: Path, tenant: str = SHARED) -> Iterator[Document]:
     """Documents of a Markdown file, or of all below a folder, in the order of their names.
 
-    Their ids follow from name and headings, so a page that is read again replaces itself; ``source`` is the name of the
-    page (relative to the folder).  Front matter (YAML) may say ``tenant``, ``service`` or ``services`` of a page.
+    Their ids follow from path and headings, so a page that is read again replaces itself; ``source`` is the absolute
+    path.  Front matter (YAML) may say ``tenant``, ``service`` or ``services`` of a page.
 
     Raises:
         InvalidError: the path is missing, holds no Markdown, or a page cannot be read.
@@ -46,9 +47,26 @@ def read_runbooks(path: Path, tenant: str = SHARED) -> Iterator[Document]:
         if not pages:
             raise InvalidError(f"{path}: the folder holds no Markdown ({', '.join(SUFFIXES)}); name one that does")
         for page in pages:
-            yield from page_documents(page.relative_to(path).as_posix(), _text(page), tenant)
+            yield from page_documents(page.resolve().as_posix(), _text(page), tenant)
     else:
-        yield from page_documents(path.name, _text(path), tenant)
+        yield from page_documents(path.resolve().as_posix(), _text(path), tenant)
+
+
+def add_runbooks(memory: Memory, path: Path, tenant: str = SHARED) -> tuple[int, int]:
+    """Make the memory hold what ``read_runbooks`` gives, and no longer what stood there before.
+
+    Returns how many documents are new or changed, and how many are gone: sections that were renamed or removed, and
+    pages that are no longer in the folder.
+    """
+    found = list(read_runbooks(path, tenant))
+    here = path.resolve()
+    names = {document.id for document in found}
+    gone = [
+        document.id
+        for document in memory.documents()
+        if document.kind is Kind.RUNBOOK and document.id not in names and Path(document.source).is_relative_to(here)
+    ]
+    return memory.add(found), memory.delete(gone)
 
 
 def page_documents(name: str, text: str, tenant: str = SHARED) -> list[Document]:

@@ -35,6 +35,8 @@ class SentenceEmbedder:
     ``id`` is a hash over all that decides; vectors of equal ids may be compared.
     """
 
+    share = 0.35
+
     def __init__(self, folder: Path, cache: Path, name: str | None = None, threads: int = 1) -> None:
         """Load the model in ``folder``; a network that must be made is kept below ``cache``.
 

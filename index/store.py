@@ -1,7 +1,8 @@
 """The memory: documents that are found by meaning and by words, in one process.
 
 Vectors and words rank the documents each in their own way; both scores are cosines, and a hit's score is their weighted
-mean.  All methods may be called from several threads.
+mean: on runbooks and on past incidents that found more than reciprocal ranks do (``tests/bench/bench_index.py``), and
+unlike ranks it says how good a hit is.  All methods may be called from several threads.
 """
 
 import threading
@@ -25,9 +26,6 @@ BATCH: Final = 512
 DEPTH: Final = 50
 """Candidates that each ranking gives, or more where more hits are asked for."""
 
-COSINE_SHARE: Final = 0.5
-"""Weight of the vectors' cosine in a hit's score; the words' cosine has the rest."""
-
 _COMPACT: Final = 0.5
 """Share of rows gone from which on the others are moved together."""
 
@@ -38,6 +36,8 @@ class Embedder(Protocol):
     name: str
     id: str
     size: int
+    share: float
+    """Weight of the vectors' cosine in a hit's score; that of the words has the rest."""
 
     def embed(self, texts: Sequence[str]) -> F32:
         """Return one vector a text."""
@@ -190,7 +190,7 @@ class Memory:
             found = np.unique(np.concatenate(rows))
             cosine = self._vectors.matrix[found] @ query
             words = words[found]
-            share = {Ranking.BOTH: COSINE_SHARE, Ranking.VECTORS: 1.0, Ranking.WORDS: 0.0}[ranking]
+            share = {Ranking.BOTH: self.embedder.share, Ranking.VECTORS: 1.0, Ranking.WORDS: 0.0}[ranking]
             score = share * cosine + (1 - share) * words
             hits = []
             for at in np.argsort(-score, kind="stable")[:count].tolist():

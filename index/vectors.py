@@ -24,7 +24,7 @@ class Plan:
 
     large: int = 16_384
     """Rows up to which all are compared: some milliseconds."""
-    probes: int = 32
+    probes: int = 24
     """Lists of the inverted file that a search reads."""
     candidates: int = 8
     """Rows compared exactly, per row asked for."""

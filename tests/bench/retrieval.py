@@ -18,7 +18,7 @@ from typing import Final
 import orjson
 
 from index.documents import Document, Kind
-from index.runbooks import read_runbooks
+from index.runbooks import page_documents
 
 DATA: Final = Path(__file__).parents[1] / "index" / "data"
 RUNS: Final = Path(__file__).parents[3] / "shared" / "data" / "fi_openstack"
@@ -37,7 +37,8 @@ class RetrievalSet:
 
 def runbooks() -> RetrievalSet:
     """Questions and log lines, and the sections of runbooks that answer them."""
-    documents = list(read_runbooks(DATA / "runbooks"))
+    pages = sorted((DATA / "runbooks").glob("*.md"))
+    documents = [each for page in pages for each in page_documents(page.name, page.read_text())]
     known = {document.id for document in documents}
     queries: list[tuple[str, frozenset[str], str | None]] = []
     for line in (DATA / "queries.jsonl").read_bytes().splitlines():
