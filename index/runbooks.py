@@ -19,7 +19,7 @@ MAX_CHUNK: Final = 1_200
 MAX_FILE: Final = 4 * 1024 * 1024
 """Bytes; a larger file is no runbook."""
 
-_HEADING: Final = re.compile(r" {0,3}(#{1,6})[ \t]+(.*?)(?:[ \t]+#+)?[ \t]*$")
+_HEADING: Final = re.compile(r" {0,3}(#{1,6})(?:[ \t]|$)")
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
 _FRONT: Final = re.compile(r"\A---[ \t]*\r?\n(.*?)^(?:---|\.\.\.)[ \t]*\r?$\n?", re.DOTALL | re.MULTILINE)
 _JOIN: Final = " > "
@@ -100,9 +100,9 @@ def sections(text: str) -> Iterator[Section]:
             if held:
                 yield Section(tuple(title for _, title in path), held)
             lines = []
-        if heading:
+        if line is not None and heading:
             level = len(heading[1])
-            path = [each for each in path if each[0] < level] + [(level, heading[2])]
+            path = [each for each in path if each[0] < level] + [(level, _title(line[heading.end() :]))]
         elif line is not None:
             lines.append(line)
             mark = _FENCE.match(line)
@@ -110,6 +110,13 @@ def sections(text: str) -> Iterator[Section]:
                 fence = mark[1]
             elif mark and line.strip().startswith(fence) and not line.strip().strip(fence[0]):
                 fence = ""
+
+
+def _title(text: str) -> str:
+    """A heading may be closed by as many # as one likes."""
+    bare = text.strip()
+    opened = bare.rstrip("#")
+    return opened.rstrip() if opened != bare and (not opened or opened[-1] in " \t") else bare
 
 
 def parts(text: str) -> Iterator[str]:

@@ -5,6 +5,7 @@ sections with their lengths), the sections, and the SHA-256 of everything before
 """
 
 import hashlib
+import json
 import mmap
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -44,7 +45,7 @@ def save(memory: Memory, path: Path) -> None:
         InvalidError: it cannot be written there.
     """
     contents = memory.contents()
-    lines = b"".join(orjson.dumps(document.to_record()) + b"\n" for document in contents.documents)
+    lines = b"".join(_line(document) + b"\n" for document in contents.documents)
     arrays = {
         "documents": np.frombuffer(lines, np.uint8),
         "vectors": contents.vectors,
@@ -93,6 +94,14 @@ def load(
         return Memory.of(embedder, Contents(documents, vectors, lists, counts), plan)
     except (InvalidError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, f"its parts do not fit together: {error}") from error
+
+
+def _line(document: Document) -> bytes:
+    try:
+        return orjson.dumps(document.to_record())
+    except TypeError:
+        # Half a surrogate pair: no JSON holds it, and one odd line must not keep all others from being saved.
+        return json.dumps(document.to_record(), ensure_ascii=False).encode("utf-8", "replace")
 
 
 def _counted(documents: list[Document]) -> Counts:
