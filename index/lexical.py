@@ -1,7 +1,8 @@
 """TF-IDF over rows of texts, with the words of ``index.tokens``.
 
-Counts of words are kept per row by hash, so a text is split once; weights are fitted anew when the rows have grown by
-a share.  Rows since then are weighed by the fit before: a search right after an addition finds them at once.
+Counts of words are kept per row by hash, so a text is split once.  Weights are fitted anew after every addition while
+the rows are few, so that scores follow from the rows alone; when they are many, only when they have grown by a share.
+Rows since then are weighed by the fit before: a search right after an addition finds them at once.
 
 The weights are those of scikit-learn's ``TfidfTransformer(sublinear_tf=True)``, which a test compares; importing it
 would take two seconds of every command.
@@ -24,8 +25,8 @@ BUCKETS: Final = 2**20
 """Words are told apart by hash; some ten thousand different ones rarely meet."""
 
 _GROWTH: Final = 0.25
-_TAIL: Final = 256
-"""Rows that may be weighed by an old fit, however few there are."""
+_FEW: Final = 16_384
+"""Rows up to which every fit is new: some hundredths of a second."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ class Lexical:
             return
         self._merge()
         fitted = self._fitted.shape[0]
-        if self._idf is None or self._length - fitted > max(_TAIL, _GROWTH * fitted):
+        if self._idf is None or self._length <= _FEW or self._length > (1 + _GROWTH) * fitted:
             known = np.bincount(self._counts.indices, minlength=BUCKETS)
             self._idf = (np.log((1 + self._length) / (1 + known)) + 1).astype(np.float32)
             self._fitted, self._tail = _weigh(self._counts, self._idf).tocsc(), _empty()

@@ -26,8 +26,13 @@ BATCH: Final = 512
 DEPTH: Final = 50
 """Candidates that each ranking gives, or more where more hits are asked for."""
 
+_FEW: Final = 16_384
+"""Rows up to which nothing of what is gone stays in any count, so that scores follow from what is there alone."""
+
 _COMPACT: Final = 0.5
-"""Share of rows gone from which on the others are moved together."""
+"""Share of rows gone from which on the others are moved together, however many there are."""
+
+_DIGITS: Final = 6
 
 
 class Embedder(Protocol):
@@ -167,8 +172,6 @@ class Memory:
             for row in rows:
                 self._documents[row] = None
                 self._columns.remove(row)
-            if len(self._rows) < (1 - _COMPACT) * len(self._documents):
-                self._compact()
             return len(rows)
 
     def search(
@@ -179,6 +182,7 @@ class Memory:
             return []
         query = self.embedder.embed([text])[0]
         with self._lock:
+            self._tidy()
             allowed = self._allowed(where)
             words = self._lexical.scores(text)
             depth = max(DEPTH, count)
@@ -191,13 +195,14 @@ class Memory:
             cosine = self._vectors.matrix[found] @ query
             words = words[found]
             share = {Ranking.BOTH: self.embedder.share, Ranking.VECTORS: 1.0, Ranking.WORDS: 0.0}[ranking]
-            score = share * cosine + (1 - share) * words
-            hits = []
-            for at in np.argsort(-score, kind="stable")[:count].tolist():
-                document = self._documents[int(found[at])]
-                if document is not None and score[at] > 0:
-                    hits.append(Hit(document, float(score[at]), float(cosine[at]), float(words[at])))
-        return hits
+            score = np.round(share * cosine + (1 - share) * words, _DIGITS)
+            hits = [
+                Hit(document, *numbers)
+                for row, *numbers in zip(*(each.tolist() for each in (found, score, cosine, words)), strict=True)
+                if (document := self._documents[row]) is not None and numbers[0] > 0
+            ]
+        # Equal scores stand in the order of ids: what is found must not depend on what came when.
+        return sorted(hits, key=lambda hit: (-hit.score, hit.document.id))[:count]
 
     def stats(self) -> Stats:
         """Count what is there."""
@@ -213,6 +218,12 @@ class Memory:
         if where is None or where == Filter():
             return None if self._columns.alive.all() else self._columns.alive
         return self._columns.passing(where)
+
+    def _tidy(self) -> None:
+        """Move the rows that are there together, where those that are gone do harm."""
+        rows, left = len(self._documents), len(self._rows)
+        if left < (rows if rows <= _FEW else (1 - _COMPACT) * rows):
+            self._compact()
 
     def _compact(self) -> None:
         rows = np.flatnonzero(self._columns.alive)

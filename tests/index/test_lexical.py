@@ -31,19 +31,22 @@ def test_scores_are_those_of_scikit_learn(query: str) -> None:
     assert np.allclose(lexical.scores(" ".join(known)), expected, atol=1e-6)
 
 
-def test_a_new_row_is_found_at_once_and_weighed_anew_later() -> None:
-    """Few new rows are weighed by the old fit; many make a new one."""
+@pytest.mark.parametrize("few", [0, 10_000])
+def test_a_new_row_is_found_at_once(few: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Few rows are weighed anew every time; of many, some may be weighed by the fit before, until they are a share."""
+    monkeypatch.setattr("index.lexical._FEW", few)
     lexical = Lexical()
     lexical.add(TEXTS)
     assert len(lexical.scores("port")) == 5
     lexical.add(["port quota exceeded"])
     assert lexical.scores("quota").argmax() == 5
-    lexical.add(["quota exceeded"] * 400)
-    scores = lexical.scores("quota port")
-    assert len(scores) == len(lexical) == 406
     whole = Lexical()
-    whole.add([*TEXTS, "port quota exceeded", *["quota exceeded"] * 400])
-    assert np.allclose(scores, whole.scores("quota port"))
+    whole.add([*TEXTS, "port quota exceeded"])
+    assert np.allclose(lexical.scores("quota port"), whole.scores("quota port")) == (few > 0)
+    lexical.add(["quota exceeded"] * 400)
+    assert len(lexical.scores("port")) == len(lexical) == 406
+    whole.add(["quota exceeded"] * 400)
+    assert np.allclose(lexical.scores("quota port"), whole.scores("quota port"))
 
 
 def test_rows_that_are_kept_score_as_if_alone() -> None:
