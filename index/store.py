@@ -32,6 +32,9 @@ _FEW: Final = 16_384
 _COMPACT: Final = 0.5
 """Share of rows gone from which on the others are moved together, however many there are."""
 
+LEAST: Final = 0.05
+"""Score below which a document has nothing to do with a text: no word is shared, and vectors are never quite apart."""
+
 _DIGITS: Final = 6
 
 
@@ -177,7 +180,7 @@ class Memory:
     def search(
         self, text: str, count: int = 10, where: Filter | None = None, ranking: Ranking = Ranking.BOTH
     ) -> list[Hit]:
-        """Return up to ``count`` documents that pass the filter and share something with ``text``, the best first."""
+        """Return up to ``count`` documents that pass the filter and have to do with ``text``, the best first."""
         if not text.strip() or count < 1:
             return []
         query = self.embedder.embed([text])[0]
@@ -199,7 +202,7 @@ class Memory:
             hits = [
                 Hit(document, *numbers)
                 for row, *numbers in zip(*(each.tolist() for each in (found, score, cosine, words)), strict=True)
-                if (document := self._documents[row]) is not None and numbers[0] > 0
+                if (document := self._documents[row]) is not None and numbers[0] >= LEAST
             ]
         # Equal scores stand in the order of ids: what is found must not depend on what came when.
         return sorted(hits, key=lambda hit: (-hit.score, hit.document.id))[:count]
