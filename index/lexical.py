@@ -48,7 +48,7 @@ class Lexical:
         self._length = 0
         self._idf: F32 | None = None
         self._fitted = _empty().tocsc()
-        self._tail = _empty()
+        self._tail = _empty().tocsc()
 
     def __len__(self) -> int:
         return self._length
@@ -64,10 +64,13 @@ class Lexical:
         if self._idf is None:
             return np.zeros(self._length, np.float32)
         query = _weigh(_count([text]), self._idf)
-        # By columns: only the postings of the query's own words are touched.
-        head = self._fitted[:, query.indices] @ query.data
-        tail = (self._tail @ query.T).toarray().ravel()
-        found: F32 = np.concatenate([head, tail]).astype(np.float32, copy=False)
+        found = np.zeros(self._length, np.float32)
+        head = self._fitted.shape[0]
+        for column, weight in zip(query.indices.tolist(), query.data.tolist(), strict=True):
+            # Only the postings of the query's own words are touched; a row stands once in each.
+            for part, out in ((self._fitted, found[:head]), (self._tail, found[head:])):
+                first, end = part.indptr[column], part.indptr[column + 1]
+                out[part.indices[first:end]] += weight * part.data[first:end]
         return found
 
     def keep(self, rows: I64) -> None:
@@ -114,9 +117,9 @@ class Lexical:
         if self._idf is None or self._length <= _FEW or self._length > (1 + _GROWTH) * fitted:
             known = np.bincount(self._counts.indices, minlength=BUCKETS)
             self._idf = (np.log((1 + self._length) / (1 + known)) + 1).astype(np.float32)
-            self._fitted, self._tail = _weigh(self._counts, self._idf).tocsc(), _empty()
+            self._fitted, self._tail = _weigh(self._counts, self._idf).tocsc(), _empty().tocsc()
         else:
-            self._tail = _weigh(self._counts[fitted:], self._idf)
+            self._tail = _weigh(self._counts[fitted:], self._idf).tocsc()
 
 
 def _empty() -> sparse.csr_matrix:
@@ -139,8 +142,8 @@ def _count(texts: Sequence[str]) -> sparse.csr_matrix:
 
 def _weigh(counts: sparse.csr_matrix, idf: F32) -> sparse.csr_matrix:
     """Rows of length 1, or 0 where a text has no words."""
-    weights = counts.copy()
-    weights.data = (1 + np.log(counts.data)) * idf[counts.indices]
-    lengths = np.sqrt(np.asarray(weights.multiply(weights).sum(axis=1)).ravel())
-    weights.data /= np.repeat(np.where(lengths > 0, lengths, 1), np.diff(counts.indptr))
-    return weights
+    weights = counts.astype(np.float64)
+    weights.data = (1 + np.log(weights.data)) * idf[weights.indices]
+    row = np.repeat(np.arange(counts.shape[0]), np.diff(weights.indptr))
+    weights.data /= np.sqrt(np.bincount(row, weights.data**2))[row]
+    return weights.astype(np.float32)
