@@ -67,6 +67,7 @@ def fetch(model: str) -> Path:
         InvalidError: the hub knows no such model, or ``model`` is no name.
         TransientError: the hub does not answer.
     """
+    from httpx import HTTPError
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
@@ -78,7 +79,7 @@ def fetch(model: str) -> Path:
             folder = Path(snapshot_download(name, allow_patterns=[*_SMALL, _WEIGHTS]))
     except (HfHubHTTPError, HFValidationError) as error:
         raise InvalidError(f"cannot fetch {name} ({_first(error)}); check its name on the hub") from error
-    except (OSError, LocalEntryNotFoundError) as error:
+    except (OSError, LocalEntryNotFoundError, HTTPError) as error:
         raise TransientError(
             f"cannot fetch {name} ({_first(error)}); try again, or copy its folder here and set TOCSIN_EMBEDDING_MODEL"
         ) from error

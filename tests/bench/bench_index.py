@@ -70,7 +70,7 @@ def main() -> None:
     faiss.omp_set_num_threads(1)
     with tempfile.TemporaryDirectory() as scratch:
         started = time.perf_counter()
-        model = SentenceEmbedder(minilm(), Path(scratch))
+        model = SentenceEmbedder(minilm(), Path(scratch), "MiniLM-L6")
         print(f"network made from weights and loaded in {time.perf_counter() - started:.1f} s")
         started = time.perf_counter()
         SentenceEmbedder(minilm(), Path(scratch))
