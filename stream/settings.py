@@ -164,6 +164,11 @@ class Settings(BaseSettings):
     alert_update_s: Seconds = 60
     """An open incident is published again at most this often, unless its severity rises."""
 
+    index_path: Path = Path("tocsin-index")
+    """Folder of the memory: past incidents and runbooks, and the networks that were made for it."""
+    embedding_model: str = Field(default="sentence-transformers/all-MiniLM-L12-v2", min_length=1)
+    """Folder or name of a sentence encoder that is on this machine, or ``built-in``; see ``index.embedder``."""
+
     alertmanager_url: SecretUrl | None = None
     slack_url: SecretUrl | None = None
     pagerduty_url: SecretUrl | None = None

