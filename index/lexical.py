@@ -19,12 +19,15 @@ from scipy import sparse
 
 from index import tokens
 from models.errors import InvalidError
-from models.records import F32, I32, I64
+from models.records import BOOL, F32, I32, I64
 
 BUCKETS: Final = 2**20
 """Words are told apart by hash; some ten thousand different ones rarely meet."""
 
 _GROWTH: Final = 0.25
+POSTINGS: Final = 200_000
+"""Rows that the words of a query choose from: about a millisecond; what is rarer than that is searched exactly."""
+
 _FEW: Final = 16_384
 """Rows up to which every fit is new: some hundredths of a second."""
 
@@ -38,6 +41,14 @@ class Counts:
     pointers: I64
 
 
+@dataclass(frozen=True, slots=True)
+class Query:
+    """Words of a text by their columns, with weights of length 1; the rarest first."""
+
+    columns: I64
+    weights: F32
+
+
 class Lexical:
     """Rows 0, 1, 2 … of texts; rows are only added, who uses it says which count."""
 
@@ -49,6 +60,10 @@ class Lexical:
         self._idf: F32 | None = None
         self._fitted = _empty().tocsc()
         self._tail = _empty().tocsc()
+        self._common = np.zeros(BUCKETS, np.int64)
+        """In how many rows each word is."""
+        self._sums = np.zeros(0, np.float32)
+        """Scratch of ``best``, all zeros between calls."""
 
     def __len__(self) -> int:
         return self._length
@@ -58,19 +73,62 @@ class Lexical:
         if texts:
             self._append(_count(texts))
 
-    def scores(self, text: str) -> F32:
-        """Cosine of every row with ``text``, shape (rows,): 0 where no word is shared."""
+    def query(self, text: str) -> Query:
+        """Weigh the words of a text as those of the rows are weighed."""
         self._refresh()
-        if self._idf is None:
-            return np.zeros(self._length, np.float32)
-        query = _weigh(_count([text]), self._idf)
-        found = np.zeros(self._length, np.float32)
-        head = self._fitted.shape[0]
-        for column, weight in zip(query.indices.tolist(), query.data.tolist(), strict=True):
-            # Only the postings of the query's own words are touched; a row stands once in each.
-            for part, out in ((self._fitted, found[:head]), (self._tail, found[head:])):
-                first, end = part.indptr[column], part.indptr[column + 1]
-                out[part.indices[first:end]] += weight * part.data[first:end]
+        counts = _buckets(text)
+        columns = np.fromiter(counts.keys(), np.int64, len(counts))
+        weights = 1 + np.log(np.fromiter(counts.values(), np.float64, len(counts)))
+        if self._idf is not None:
+            weights *= self._idf[columns]
+        length = float(np.sqrt(weights @ weights)) or 1.0
+        # The rarest first: they tell most, and are in the fewest rows.
+        order = np.lexsort((columns, self._common[columns]))
+        return Query(columns[order], (weights[order] / length).astype(np.float32))
+
+    def best(self, query: Query, count: int, allowed: BOOL | None = None) -> I64:
+        """Return up to ``count`` rows that share the most with a query, in no order; ``allowed`` (rows,) default all.
+
+        Words that are in very many rows choose none; a row that others chose counts them too, see ``cosines``.
+        """
+        if len(self._sums) < self._length:
+            self._sums = np.zeros(self._length, np.float32)
+        touched, seen = [], 0
+        for column, weight in zip(query.columns.tolist(), query.weights.tolist(), strict=True):
+            if seen and seen + self._common[column] > POSTINGS:
+                break
+            seen += int(self._common[column])
+            for part, first in ((self._fitted, 0), (self._tail, self._fitted.shape[0])):
+                posts = slice(part.indptr[column], part.indptr[column + 1])
+                rows = part.indices[posts] + first
+                # A row stands once among the postings of a word.
+                self._sums[rows] += weight * part.data[posts]
+                touched.append(rows)
+        rows = np.concatenate(touched) if touched else np.empty(0, np.int64)
+        sums = self._sums[rows]
+        self._sums[rows] = 0
+        if allowed is not None:
+            left = allowed[rows]
+            rows, sums = rows[left], sums[left]
+        # A row was touched by each of its words, at most so often.
+        most = count * max(len(touched), 1)
+        if len(rows) > most:
+            rows, sums = _top(rows, sums, most)
+        rows, first = np.unique(rows, return_index=True)
+        return _top(rows, sums[first], count)[0].astype(np.int64)
+
+    def cosines(self, query: Query, rows: I64) -> F32:
+        """Return the cosine of these rows with a query, by all its words."""
+        if self._idf is None or not len(rows):
+            return np.zeros(len(rows), np.float32)
+        part = _weigh(self._counts[rows], self._idf)
+        order = np.argsort(query.columns)
+        columns, weights = query.columns[order], query.weights[order]
+        at = np.minimum(np.searchsorted(columns, part.indices), max(len(columns) - 1, 0))
+        shared = np.flatnonzero(columns[at] == part.indices) if len(columns) else np.empty(0, np.int64)
+        row = np.repeat(np.arange(len(rows)), np.diff(part.indptr))[shared]
+        products = part.data[shared] * weights[at[shared]]
+        found: F32 = np.bincount(row, products, minlength=len(rows)).astype(np.float32)
         return found
 
     def keep(self, rows: I64) -> None:
@@ -114,12 +172,23 @@ class Lexical:
             return
         self._merge()
         fitted = self._fitted.shape[0]
+        self._common = np.bincount(self._counts.indices, minlength=BUCKETS)
         if self._idf is None or self._length <= _FEW or self._length > (1 + _GROWTH) * fitted:
-            known = np.bincount(self._counts.indices, minlength=BUCKETS)
-            self._idf = (np.log((1 + self._length) / (1 + known)) + 1).astype(np.float32)
+            self._idf = (np.log((1 + self._length) / (1 + self._common)) + 1).astype(np.float32)
             self._fitted, self._tail = _weigh(self._counts, self._idf).tocsc(), _empty().tocsc()
         else:
             self._tail = _weigh(self._counts[fitted:], self._idf).tocsc()
+
+
+def _top(rows: I64, scores: F32, count: int) -> tuple[I64, F32]:
+    if len(rows) <= count:
+        return rows, scores
+    best = np.argpartition(-scores, count)[:count]
+    return rows[best], scores[best]
+
+
+def _buckets(text: str) -> Counter[int]:
+    return Counter(crc32(word.encode(errors="replace")) % BUCKETS for word in tokens.words(text))
 
 
 def _empty() -> sparse.csr_matrix:
@@ -132,7 +201,7 @@ def _count(texts: Sequence[str]) -> sparse.csr_matrix:
     counts: list[int] = []
     pointers = [0]
     for text in texts:
-        buckets = Counter(crc32(word.encode(errors="replace")) % BUCKETS for word in tokens.words(text))
+        buckets = _buckets(text)
         columns += buckets.keys()
         counts += buckets.values()
         pointers.append(len(columns))

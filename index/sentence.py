@@ -22,7 +22,7 @@ from models.records import F32
 GRAPH: Final = 1
 """Version of ``index.export``: a cached network of another is not taken."""
 
-BATCH_TOKENS: Final = 1024
+BATCH_TOKENS: Final = 512
 """Tokens of one run, padding included: few, so that what a layer makes stays in the processor's cache."""
 
 _CHARACTERS_PER_TOKEN: Final = 256

@@ -18,7 +18,7 @@ from index.documents import Document, Filter, Kind, latest
 from index.lexical import Counts, Lexical
 from index.vectors import Plan, Vectors
 from models.errors import InvalidError
-from models.records import BOOL, F32, I64, U8
+from models.records import BOOL, F32, U8
 
 BATCH: Final = 512
 """Documents embedded at a time, while others may still search."""
@@ -187,16 +187,16 @@ class Memory:
         with self._lock:
             self._tidy()
             allowed = self._allowed(where)
-            words = self._lexical.scores(text)
+            asked = self._lexical.query(text)
             depth = max(DEPTH, count)
             rows = [np.empty(0, np.int64)]
             if ranking is not Ranking.WORDS:
                 rows.append(self._vectors.search(query, depth, allowed)[0])
             if ranking is not Ranking.VECTORS:
-                rows.append(_best(words, depth, allowed))
+                rows.append(self._lexical.best(asked, depth, allowed))
             found = np.unique(np.concatenate(rows))
             cosine = self._vectors.matrix[found] @ query
-            words = words[found]
+            words = self._lexical.cosines(asked, found)
             share = {Ranking.BOTH: self.embedder.share, Ranking.VECTORS: 1.0, Ranking.WORDS: 0.0}[ranking]
             score = np.round(share * cosine + (1 - share) * words, _DIGITS)
             hits = [
@@ -240,11 +240,3 @@ class Memory:
         self._columns = Columns()
         for document in documents:
             self._columns.add(document)
-
-
-def _best(scores: F32, count: int, allowed: BOOL | None) -> I64:
-    """Rows of the largest scores above 0."""
-    rows = np.flatnonzero(scores > 0 if allowed is None else (scores > 0) & allowed)
-    if len(rows) > count:
-        rows = rows[np.argpartition(-scores[rows], count)[:count]]
-    return rows

@@ -14,6 +14,9 @@ from models.errors import InvalidError
 from models.records import BOOL, F32, I64, U8
 
 _SEED: Final = 1
+_SPREAD: Final = 0.25
+"""How the lists to read grow with the share of rows that a filter leaves out: recall stays above .97 down to 1 %."""
+
 _ROUNDS: Final = 8
 """Of k-means: more moved recall by less than a hundredth."""
 
@@ -24,11 +27,11 @@ class Plan:
 
     large: int = 16_384
     """Rows up to which all are compared: some milliseconds."""
-    probes: int = 24
+    probes: int = 48
     """Lists of the inverted file that a search reads."""
     candidates: int = 8
     """Rows compared exactly, per row asked for."""
-    exact: int = 4_096
+    exact: int = 2_048
     """Rows up to which those that a filter leaves are all compared."""
     sample: int = 40
     """Rows per list that k-means sees."""
@@ -100,8 +103,8 @@ class Vectors:
             parameters = faiss.SearchParameters(sel=selector) if selector else None
             scores, rows = self._flat.search(query[None], count, params=parameters)
             return rows[0], scores[0]
-        # Where a filter leaves few rows, each list holds few: more lists cost little, as only rows left are compared.
-        probes = min(self._lists.nlist, -(-self._plan.probes * len(self) // left))
+        # Of few rows left the nearest lie further apart: in more lists, of which only the rows left are compared.
+        probes = min(self._lists.nlist, round(self._plan.probes * (len(self) / left) ** _SPREAD))
         parameters = faiss.SearchParametersIVF(sel=selector, nprobe=probes)
         _, rows = self._lists.search(query[None], count * self._plan.candidates, params=parameters)
         return self._best(query, count, rows[0][rows[0] >= 0])
