@@ -15,7 +15,7 @@ import onnxruntime as ort
 from tokenizers import Tokenizer
 
 from index.atomic import write_file
-from index.form import Form, form_of
+from index.form import form_of
 from models.errors import InvalidError
 from models.records import F32
 
@@ -47,9 +47,11 @@ class SentenceEmbedder:
         self.name = name or folder.name
         self._form = form_of(folder)
         self.size = self._form.size
-        self.id = _digest(folder, self._form)
+        network = _digest(folder, folder / "config.json", _network(folder) or folder / "model.safetensors")
+        words = _digest(folder, folder / "tokenizer.json")
+        self.id = hashlib.sha256(f"{network} {words} {self._form}".encode()).hexdigest()[:16]
         self._tokenizer = _tokenizer(folder, self._form.tokens)
-        self._session = _session(folder, cache / f"{self.id}-{GRAPH}.onnx", threads)
+        self._session = _session(folder, cache / f"{network}-{GRAPH}.onnx", threads)
         self._inputs = [each.name for each in self._session.get_inputs()]
 
     def embed(self, texts: Sequence[str]) -> F32:
@@ -105,10 +107,9 @@ def _network(folder: Path) -> Path | None:
     return path if path.is_file() else None
 
 
-def _digest(folder: Path, form: Form) -> str:
-    digest = hashlib.sha256(repr(form).encode())
-    weights = _network(folder) or folder / "model.safetensors"
-    for path in (folder / "config.json", folder / "tokenizer.json", weights):
+def _digest(folder: Path, *files: Path) -> str:
+    digest = hashlib.sha256()
+    for path in files:
         try:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())

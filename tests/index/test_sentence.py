@@ -64,6 +64,7 @@ def copy(tmp_path: Path) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(900)  # torch comes from a cold disk
 @pytest.mark.skipif(find_spec("sentence_transformers") is None, reason="sentence-transformers is not installed")
 def test_vectors_are_those_of_sentence_transformers(embedder: SentenceEmbedder, tmp_path: Path) -> None:
     """Within 1e-4, whatever the text: empty, long, foreign, hostile."""

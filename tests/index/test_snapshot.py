@@ -161,7 +161,7 @@ def test_other_words_are_counted_again(path: Path, monkeypatch: pytest.MonkeyPat
 def test_a_killed_writer_leaves_the_old_file_or_the_new_one(tmp_path: Path) -> None:
     """At any moment: what is read is whole, and the next writer is not in its way."""
     path = tmp_path / "memory"
-    for turns in (1, 2, 4, 7, 11):
+    for turns in (1, 5, 11):
         with subprocess.Popen([sys.executable, "-c", KILLED, str(path)], stdout=subprocess.PIPE) as writer:
             assert writer.stdout is not None
             for _ in range(turns):
