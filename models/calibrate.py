@@ -137,9 +137,10 @@ def _pareto(over: F64, unit: float) -> tuple[float, float]:
 
     Where too few samples exceed the threshold to say anything, the tail is exponential: fifteen minutes of logs then
     teach enough to find bursts of errors, where a long tail would let nothing pass that a day has not shown to be rare.
+    It falls slowly enough that the largest sample is as likely as one of so many is.
     """
     if len(over) < MIN_TAIL:
-        return max(float(over.mean()) if len(over) else 0.0, unit), 0.0
+        return max(float(over.max()) / float(np.log(len(over) + 1)) if len(over) else 0.0, unit), 0.0
     ordered = np.sort(over)
     mean = float(ordered.mean())
     weights = (len(ordered) - np.arange(1, len(ordered) + 1)) / (len(ordered) - 1)

@@ -7,11 +7,17 @@ from collections.abc import Generator
 from typing import Any
 
 import pytest
+from hypothesis import settings
 
 pytest_plugins = ["tests.fixtures_kafka"]
 
 IN_CI = bool(os.environ.get("CI"))
 MUST_RUN_IN_CI = ("kafka", "train")
+
+# In CI the same examples each time: what fails there is what was changed.  New ones are sought wherever people work.
+settings.register_profile("ci", derandomize=True)
+if IN_CI:
+    settings.load_profile("ci")
 
 
 @pytest.fixture(autouse=True)
