@@ -58,6 +58,10 @@ class Alert:
     links: Mapping[str, str] = field(default_factory=dict)
     """What the link shows → URL."""
     receipt: Mapping[str, Any] | None = None
+    kind: str = ""
+    """What kind of failure: part of what makes an incident; "" where it is not told."""
+    reasons: tuple[str, ...] = ()
+    """Why the windows fired, in words, the most telling first."""
     schema: str = ALERT_SCHEMA
 
     def to_json(self) -> bytes:
@@ -79,6 +83,8 @@ class Alert:
                 "diagnosis": self.diagnosis,
                 "links": dict(self.links),
                 "receipt": self.receipt,
+                "kind": self.kind,
+                "reasons": list(self.reasons),
             },
         )
 
@@ -104,6 +110,8 @@ class Alert:
                 diagnosis=record["diagnosis"],
                 links=record["links"],
                 receipt=record["receipt"],
+                kind=record.get("kind", ""),
+                reasons=tuple(record.get("reasons", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             msg = f"not an alert ({type(error).__name__}: {error}); compare it with alert.schema.json"
