@@ -9,17 +9,15 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Final
 
-import numpy as np
-
 from models import frames
 from models.pipeline import LineProcessor
-from models.records import NO_TIME, RawBatch, Verdict
+from models.records import Verdict
 from models.scorer import Scorer
 from models.windows import WindowConfig, WindowStore
 from stream.broker.reading import Bound, Record
+from stream.raw import raw_batch
 
 BATCH: Final = 10_000
-_MILLI: Final = 1000
 
 
 def lead(config: WindowConfig) -> int:
@@ -59,7 +57,7 @@ def replay_raw(
     batch: list[Record] = []
 
     def decide() -> list[Verdict]:
-        closed = store.add(processor.process(_raw_batch(batch)).frame)
+        closed = store.add(processor.process(raw_batch(batch)).frame)
         decided = scorer.decide(closed)
         store.remember(closed, decided.surprise)
         return decided.verdicts()
@@ -87,14 +85,3 @@ def _before(record: Record, partition: int, start: Bound) -> bool:
     if isinstance(start, Mapping):
         return record.offset < start.get(partition, 0)
     return record.timestamp < start
-
-
-def _raw_batch(records: list[Record]) -> RawBatch:
-    n = len(records)
-    arrived = np.fromiter((record.timestamp for record in records), np.int64, n)
-    return RawBatch(
-        [record.value or b"" for record in records],
-        np.fromiter((record.partition for record in records), np.int32, n),
-        np.fromiter((record.offset for record in records), np.int64, n),
-        np.where(arrived < 0, NO_TIME, arrived * _MILLI),
-    )

@@ -79,6 +79,50 @@ def read_range(  # noqa: PLR0913 - each narrows the stretch on its own
         yield from heapq.merge(*parts, key=lambda record: (record.timestamp, record.partition))
 
 
+def read_spans(broker: Broker, topic: str, spans: Mapping[int, tuple[int, int]]) -> list[Record]:
+    """Return what stands at offsets ``first`` to before ``stop`` of each partition (partition → first, stop).
+
+    One consumer reads all partitions at once, so a few lines of many partitions cost little more than those of one.
+    Records come by partition and offset; offsets that hold nothing any more are left out.
+
+    Raises TransientError when the broker does not answer.
+    """
+    left = {p: _Stretch(p, first, stop, None, None) for p, (first, stop) in spans.items() if first < stop}
+    found: list[Record] = []
+    if not left:
+        return found
+    with _opened(broker, topic, left.values(), at_end=True) as consumer:
+        silent = 0
+        while left and silent < PATIENCE_POLLS:
+            messages = _poll(consumer, topic, BATCH)
+            silent = 0 if messages else silent + 1
+            for message in messages:
+                partition = message.partition() or 0
+                if (stretch := left.get(partition)) is None:
+                    continue
+                over = message.error() is not None or (message.offset() or 0) >= stretch.stop
+                if not over:
+                    found.append(_record(message))
+                if over or found[-1].offset + 1 >= stretch.stop:
+                    del left[partition]
+                    consumer.pause([TopicPartition(topic, partition)])
+    if left:
+        raise TransientError(_no_answer(broker, topic))
+    return sorted(found, key=lambda record: (record.partition, record.offset))
+
+
+def offsets_at(broker: Broker, topic: str, time: int) -> dict[int, int]:
+    """Return per partition the first offset whose message is not older than ``time`` (ms), or the end of the partition.
+
+    An embedded broker knows no times: there it is the first offset of all.
+    """
+    marks = broker.watermarks(topic)
+    if broker.is_embedded():
+        return {partition: low for partition, (low, _) in marks.items()}
+    found = _offsets_at(broker, topic, time, {partition: high for partition, (_, high) in marks.items()})
+    return {partition: max(marks[partition][0], offset) for partition, offset in found.items()}
+
+
 def follow(
     broker: Broker,
     topic: str,
@@ -183,8 +227,11 @@ def _read(broker: Broker, topic: str, stretch: _Stretch) -> Generator[Record, No
                 last = record.offset
                 if last + 1 >= stretch.stop:
                     return
-    msg = f"no answer from {broker.bootstrap} while reading {topic}; see that the broker is up and try again"
-    raise TransientError(msg)
+    raise TransientError(_no_answer(broker, topic))
+
+
+def _no_answer(broker: Broker, topic: str) -> str:
+    return f"no answer from {broker.bootstrap} while reading {topic}; see that the broker is up and try again"
 
 
 def _past(message: Message, record: Record, stretch: _Stretch) -> bool:
