@@ -22,7 +22,7 @@ OWN: Final = ("tocsin.incident/", "tocsin.alert/")
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES: Final = ("opened", "started", "first", "time")
-_DIAGNOSIS: Final = "/diagnosis"
+DIAGNOSIS: Final = "/diagnosis"
 _MAX_TEXT: Final = 8_000
 """Characters of an incident's document; the most telling texts stand first."""
 
@@ -50,7 +50,7 @@ def read_records(records: Iterable[tuple[str, bytes | None]]) -> Reading:
     broken: list[str] = []
     for key, value in records:
         if value is None:
-            gone |= {key, key + _DIAGNOSIS}
+            gone |= {key, key + DIAGNOSIS}
             continue
         try:
             found = record_documents(orjson.loads(value))
@@ -115,7 +115,7 @@ def _own(record: Mapping[str, Any]) -> Iterator[Document]:
         yield Document(name, Kind.INCIDENT, seen, title, tenant, services, time, name)
     said = _joined([diagnosis.get("cause"), *(diagnosis.get("actions") or ())])
     if said:
-        yield Document(name + _DIAGNOSIS, Kind.DIAGNOSIS, said, title, tenant, services, time, name)
+        yield Document(name + DIAGNOSIS, Kind.DIAGNOSIS, said, title, tenant, services, time, name)
 
 
 def _foreign(record: Mapping[str, Any]) -> Document:
