@@ -13,7 +13,7 @@ from index.callers import names_of
 from index.diagnosis import Claim, Diagnosis, Mode, Moment
 from index.evidence import Evidence, EvidenceLine
 from index.failures import Failure, Failures, shipped
-from index.gather import CALLED, FRAME, RAISED, SERVED
+from index.gather import CALLED, FRAME, OF_TRACE, RAISED, SERVED
 from index.messages import call_in, code_in, message_of, name_in, short
 from index.steps import steps
 from index.traces import Frame, Trace, read_inline
@@ -53,7 +53,7 @@ _DEFECTS: Final = frozenset(
 _ON_ORIGIN: Final = 1.0
 _IN_STORY: Final = 0.8
 _ELSEWHERE: Final = 0.55
-_DEFECT: Final = 0.75
+_DEFECT: Final = 0.8
 _RAISED: Final = 0.6
 _ERROR: Final = 0.45
 _ODD: Final = 0.2
@@ -114,13 +114,8 @@ def _origin(evidence: Evidence) -> _Origin | None:
     line = evidence.by_id().get(evidence.first_bad or "")
     if line is None:
         return None
-    mates = [
-        each
-        for each in evidence.lines
-        if each.id != line.id and each.time == line.time and each.service == line.service and each.host == line.host
-    ]
-    raised = next((each for each in mates if RAISED in each.roles), None)
-    shown = [each for role in (FRAME, CALLED) for each in mates if role in each.roles]
+    raised = next((each for each in evidence.lines if RAISED in each.roles), None)
+    shown = [each for role in (FRAME, CALLED) for each in evidence.lines if role in each.roles]
     frames: list[tuple[Frame, EvidenceLine]] = []
     for each in shown:
         inner = read_inline(each.text)
@@ -142,7 +137,7 @@ def _match(evidence: Evidence, origin: _Origin | None, table: Failures) -> _Matc
     best: _Match | None = None
     for line in evidence.lines:
         told = line.level >= Level.WARNING if line.id in own | story else line.level >= Level.ERROR
-        if not (told or SERVED in line.roles) or {FRAME, CALLED} & set(line.roles):
+        if not (told or SERVED in line.roles) or OF_TRACE - {RAISED} & set(line.roles):
             continue
         near = _ON_ORIGIN if line.id in own else _IN_STORY if line.id in story else _ELSEWHERE
         for failure, words in table.matches(message_of(line), line.service)[:3]:
@@ -251,7 +246,7 @@ def _claims(evidence: Evidence, origin: _Origin | None, match: _Match | None) ->
     first = origin.line if origin else None
     told = {first.service} if first else set()
     for line in evidence.lines:
-        if line is first or line.service in told or RAISED in line.roles or FRAME in line.roles:
+        if line is first or line.service in told or OF_TRACE & set(line.roles):
             continue
         if line.level < Level.ERROR and SERVED not in line.roles:
             continue
@@ -317,7 +312,7 @@ def _timeline(evidence: Evidence) -> tuple[Moment, ...]:
     told = [
         line
         for line in evidence.lines
-        if not {RAISED, FRAME, CALLED} & set(line.roles)
+        if not OF_TRACE & set(line.roles)
         and (line.id in story or line.level >= Level.ERROR or SERVED in line.roles or line.id == evidence.first_bad)
     ][:_MOMENTS]
     moments = [Moment(line.time, line.service, short(message_of(line), 160), line.id) for line in told]

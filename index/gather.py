@@ -11,7 +11,7 @@ from index.evidence import MAX_TEXT, Change, Evidence, EvidenceLine, Similar
 from index.fired import Fired
 from index.material import Material
 from index.rank import NOTABLE, SEVERE, Span, span_of, weigh
-from index.story import Bounds, Story, first_bad, follow, shared_ids
+from index.story import Bounds, Story, first_bad, follow, shared_ids, traced_by
 from index.traces import Trace, read_trace
 from models.records import Level
 
@@ -23,6 +23,10 @@ FIRST_BAD: Final = "first bad hop"
 RAISED: Final = "what was raised"
 FRAME: Final = "raised here"
 CALLED: Final = "called from"
+RAISED_LATER: Final = "raised as well"
+FRAME_LATER: Final = "raised as well here"
+OF_TRACE: Final = frozenset((RAISED, FRAME, CALLED, RAISED_LATER, FRAME_LATER))
+"""Roles of lines of tracebacks."""
 WEIGHS: Final = "weighs most"
 ERROR: Final = "error"
 SERVED: Final = "server error answered"
@@ -33,6 +37,7 @@ STORY: Final = "story"
 _FIRST: Final = 3.0
 _RAISED: Final = 0.1
 _FRAME: Final = 0.2
+_CALLED: Final = 0.5
 _LATER: Final = 0.9
 _FRAMES: Final = 4
 
@@ -88,7 +93,11 @@ def gather(  # noqa: PLR0913 - what is known of an incident comes from six place
     first = first_bad(heads, span.start)
     told = follow(shared_ids(heads), _seeds(heads, first), limits.bounds)
     picks = [*_groups(heads, span), *_story(heads, told, first, limits)]
-    picks += _traced(lines, first, picks)
+    if first is not None:
+        top = float(heads.row(by_predicate=pl.col("at") == first, named=True)["weight"])
+        picks += _traced(lines, traced_by(heads, first), picks, top)
+    else:
+        picks += _traced(lines, None, picks, 0.0)
     chosen = _chosen(picks, first, limits)
     found = _lines(scope, lines, chosen)
     names = {pick.at: line.id for pick, line in zip(chosen, found, strict=True)}
@@ -190,35 +199,43 @@ def _story(heads: pl.DataFrame, told: Story, first: int | None, limits: Limits) 
     ]
 
 
-def _traced(lines: pl.DataFrame, first: int | None, picks: Iterable[_Pick]) -> list[_Pick]:
-    """What was raised, and where, for every picked record with a traceback; all calls of services for the first one."""
+def _traced(lines: pl.DataFrame, source: int | None, picks: Iterable[_Pick], top: float) -> list[_Pick]:
+    """What was raised, and where: all calls of services for the record ``source``; the last one for the other picks."""
     scores: dict[int, float] = {}
     for pick in picks:
         scores[pick.at] = max(scores.get(pick.at, 0.0), pick.score)
+    if source is not None:
+        scores[source] = top
     wanted = lines.filter(pl.col("entry").is_in(pl.Series(sorted(scores), dtype=pl.UInt32).implode()))
     out: list[_Pick] = []
     seen: set[tuple[str, str]] = set()
-    ranked = sorted(tracebacks(wanted).iter_rows(), key=lambda row: (row[0] != first, -scores[row[0]], row[0]))
+    ranked = sorted(tracebacks(wanted).iter_rows(), key=lambda row: (row[0] != source, -scores[row[0]], row[0]))
     for entry, parts, texts in ranked:
         trace = read_trace(texts)
         place = trace.raised_in
         if (trace.exception + trace.message, place.file if place else "") in seen:
             continue
         seen.add((trace.exception + trace.message, place.file if place else ""))
-        score = scores[entry] + (_FIRST if entry == first else -_LATER)
-        out += _frames(trace, parts, score, every=entry == first)
+        out += _frames(trace, parts, top) if entry == source else _later(trace, parts, scores[entry] - _LATER)
     return out
 
 
-def _frames(trace: Trace, parts: Sequence[int], score: float, *, every: bool) -> list[_Pick]:
-    found: list[_Pick] = []
+def _frames(trace: Trace, parts: Sequence[int], score: float) -> list[_Pick]:
+    found = []
     if trace.exception_index >= 0:
-        found.append(_Pick(parts[trace.exception_index], score - _RAISED, RAISED))
+        found.append(_Pick(parts[trace.exception_index], score + _FIRST - _RAISED, RAISED))
     if trace.raised_in is not None:
-        found.append(_Pick(parts[trace.raised_in.index], score - _FRAME, FRAME))
-    if every:
-        others = [frame for frame in trace.files(_FRAMES) if frame != trace.raised_in]
-        found += [_Pick(parts[frame.index], score - _FIRST - 0.5 - 0.1 * n, CALLED) for n, frame in enumerate(others)]
+        found.append(_Pick(parts[trace.raised_in.index], score + _FIRST - _FRAME, FRAME))
+    others = [frame for frame in trace.files(_FRAMES) if frame != trace.raised_in]
+    return [*found, *(_Pick(parts[frame.index], score - _CALLED - 0.1 * n, CALLED) for n, frame in enumerate(others))]
+
+
+def _later(trace: Trace, parts: Sequence[int], score: float) -> list[_Pick]:
+    found = []
+    if trace.exception_index >= 0:
+        found.append(_Pick(parts[trace.exception_index], score, RAISED_LATER))
+    if trace.raised_in is not None:
+        found.append(_Pick(parts[trace.raised_in.index], score - _RAISED, FRAME_LATER))
     return found
 
 

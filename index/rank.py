@@ -36,6 +36,12 @@ _FAILURE: Final = (
     r"killed|deadlock|invalid)\b"
 )
 _HTTP: Final = r"(?i)\b(?:status|http|returned)\b"
+_RELAYED: Final = (
+    r"(?i)\bremote ?error|_Remote\b|\(HTTP 5\d\d\)|ClientException|returned HTTP 5|MessagingTimeout|HttpException: 5|"
+    r"Server Error for url|InternalServerError"
+)
+"""Words of one that was answered so by another one."""
+
 _SERVER: Final = r"""(?i)(?:status: ?|HTTP/\d\.\d"? |HTTP |returned with HTTP |status code )5\d\d\b"""
 _CLIENT: Final = r"""(?i)(?:status: ?|HTTP/\d\.\d"? |HTTP |returned with HTTP |status code )4\d\d\b"""
 
@@ -135,11 +141,17 @@ def _by_template(heads: pl.DataFrame, span: Span, known: frozenset[int] | None) 
 
 
 def _http(heads: pl.DataFrame) -> pl.DataFrame:
-    """``served``: tells of a server error; ``refused``: of a client's."""
+    """``served``: tells of a server error; ``refused``: of a client's; ``relayed``: of what another service said."""
     telling = heads.select("at", "message", "masked").filter(pl.col("masked").str.contains(_HTTP))
     served = telling.filter(pl.col("message").str.contains(_SERVER))["at"].implode()
     refused = telling.filter(pl.col("message").str.contains(_CLIENT))["at"].implode()
-    return heads.with_columns(pl.col("at").is_in(served).alias("served"), pl.col("at").is_in(refused).alias("refused"))
+    relayed = heads.filter(pl.col("level") >= int(Level.WARNING)).select("at", "message")
+    told = relayed.filter(pl.col("message").str.contains(_RELAYED))["at"].implode()
+    return heads.with_columns(
+        pl.col("at").is_in(served).alias("served"),
+        pl.col("at").is_in(refused).alias("refused"),
+        pl.col("at").is_in(told).alias("relayed"),
+    )
 
 
 def _pointed(lines: pl.DataFrame, heads: pl.DataFrame, fired: Sequence[Fired]) -> F64:

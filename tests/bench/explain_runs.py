@@ -257,8 +257,8 @@ def by_words(lines: pl.DataFrame, run: Run) -> list[dict[str, object]]:
 class Meanings:
     """Embeddings of templates, each made once."""
 
-    def __init__(self) -> None:
-        self._embedder = SentenceEmbedder.load(minilm())
+    def __init__(self, cache: Path) -> None:
+        self._embedder = SentenceEmbedder(minilm(), cache)
         self._known: dict[str, np.ndarray[tuple[int], np.dtype[np.float32]]] = {}
 
     def rank(self, lines: pl.DataFrame, run: Run) -> list[dict[str, object]]:
@@ -289,7 +289,7 @@ def main() -> None:
     outcomes: dict[str, list[Outcome]] = {}
     sure: list[tuple[float, bool]] = []
     seconds: list[float] = []
-    meanings = None if args.fast else Meanings()
+    meanings = None if args.fast else Meanings(args.work / "embedder")
     silent = 0
     for name in SETS:
         path = records(args.shared, args.work, name)
@@ -328,9 +328,8 @@ def _tell(run: Run, evidence: Evidence, said: Diagnosis, result: Outcome, *, lou
     print(f"    evidence={result.evidence} named={result.named} service={result.service} process={result.process}")
     print(f"    {said.service} {said.confidence}: {said.summary}")
     for line in evidence.lines[:FIRST]:
-        print(
-            f"      {line.score} {(line.time - run.active) / SECOND:+.1f}s {line.roles} {line.service} {line.text[:230]}"
-        )
+        after = (line.time - run.active) / SECOND
+        print(f"      {line.score} {after:+.1f}s {line.roles} {line.service} {line.text[:230]}")
 
 
 def _share(values: Iterator[bool | None]) -> str:
