@@ -270,9 +270,8 @@ class Incidents:
         """Tell what is open: when it is new or worse, when somebody takes it, and every ``update_s``."""
         update = self.policy.update_s * SECOND
         # Steps that follow one another at once are one page: the message shows the last of them.
-        worse = incident.severity > incident.paged and not (
-            incident.pages and incident.last - incident.pages[-1] < update
-        )
+        follows = incident.paged and incident.pages and incident.last - incident.pages[-1] < update
+        worse = incident.severity > incident.paged and not follows
         due = incident.last - incident.published >= update or incident.severity > incident.shown
         if incident.told is Status.FIRING and not (worse or due or again):
             return incident, None
