@@ -1,6 +1,6 @@
 """One incident: what is known of one fault of one tenant, and its record on ``incidents``."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 from hashlib import blake2b
@@ -87,6 +87,8 @@ class Incident:
     """The incident that it is part of, once merged."""
     ordered: int = 0
     """Time of the last order to resolve it that was obeyed."""
+    diagnosis: Mapping[str, Any] | None = None
+    """What it is put down to so far."""
 
     @property
     def id(self) -> str:
@@ -156,6 +158,7 @@ class Incident:
             updated=self.last,
             ended=self.last if self.resolved else None,
             windows=self.windows,
+            diagnosis=self.diagnosis,
             kind=self.kind,
             reasons=self.reasons,
             page=page,
@@ -214,6 +217,7 @@ class Incident:
                 "apart": list(self.apart),
                 "into": self.into,
                 "ordered": to_text(self.ordered),
+                "diagnosis": self.diagnosis,
             },
         )
 
@@ -260,6 +264,7 @@ class Incident:
                 apart=tuple(record["apart"]),
                 into=record["into"],
                 ordered=from_text(record["ordered"]),
+                diagnosis=record.get("diagnosis"),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             msg = f"not the state of an incident ({type(error).__name__}: {error}); delete it from the topic"

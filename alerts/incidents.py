@@ -12,7 +12,7 @@ behind all of them: after a crash it then sends equal alerts again, and loses no
 import logging
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Final, Self
+from typing import Any, Final, Self
 
 from alerts import orders
 from alerts.anomaly import Anomaly
@@ -152,6 +152,18 @@ class Incidents:
             if each.action in _ORDERS:
                 step = step.then(step.incidents.heed(each, now))
         return step.then(step.incidents.tick(now))
+
+    def diagnosed(self, name: str, diagnosis: Mapping[str, Any], now: int) -> Step:
+        """Take what an incident is put down to (a record), and tell it where people know of the incident."""
+        incident = self.find(name)
+        if incident is None:
+            return Step(self)
+        step = self.put(incident.tenant, [replace(incident, diagnosis=diagnosis)], [], now)
+        after, human = step.incidents.find(name), self.human(incident)
+        if after is None or after.state is not State.OPEN or after.told is not Status.FIRING or human.silence(now):
+            return step
+        enriched = replace(after.alert(acknowledged=human.acknowledged), status=Status.ENRICHED)
+        return replace(step, alerts=(*step.alerts, enriched))
 
     def take(self, window: Anomaly, held: tuple[Incident, ...], now: int) -> Step:
         """Put a new window where it belongs; ``held`` are the incidents of its tenant."""

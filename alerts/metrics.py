@@ -167,6 +167,24 @@ class Metrics:
         Histogram,
         Spec("tocsin_batch_seconds", "seconds", "Time to work through one batch or frame.", ("role",), SECONDS),
     ]
+    bundle_trained: Annotated[
+        Gauge,
+        Spec("tocsin_bundle_trained_seconds", "seconds since 1970", "Time of the newest line that training saw."),
+    ]
+    diagnoses: Annotated[
+        Counter,
+        Spec("tocsin_diagnoses_total", "diagnoses", "Explanations: `deterministic`, `twin` or `llm`.", ("mode",)),
+    ]
+    groundedness: Annotated[
+        Histogram,
+        Spec(
+            "tocsin_diagnosis_groundedness", "0 to 1", "Share of the claims of a diagnosis that code verified.", (), SHARES
+        ),
+    ]
+    explain_seconds: Annotated[
+        Histogram,
+        Spec("tocsin_explain_seconds", "seconds", "Time to make one explanation, beside the alert.", (), SECONDS),
+    ]
 
     @classmethod
     def on(cls, registry: CollectorRegistry) -> Self:

@@ -2,10 +2,13 @@
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from index.evidence import Evidence
 from models.verdicts import time_text
+
+MOST: Final = 24
+"""Lines of evidence that a record holds beside those that are cited."""
 
 
 class Mode(StrEnum):
@@ -73,15 +76,20 @@ class Diagnosis:
         """Return the share of claims that code has verified; 0 without claims."""
         return sum(claim.verified for claim in self.claims) / len(self.claims) if self.claims else 0.0
 
-    def to_record(self, evidence: Evidence) -> dict[str, Any]:
-        """Return the diagnosis as alerts and ``analyze --json`` carry it."""
+    def to_record(self, evidence: Evidence, most: int = MOST) -> dict[str, Any]:
+        """Return the diagnosis as alerts and ``analyze --json`` carry it.
+
+        Of the evidence it holds the first ``most`` lines, and all that are cited.
+        """
+        cited = {name for claim in self.claims for name in claim.lines}
+        lines = [line for rank, line in enumerate(evidence.lines) if rank < most or line.id in cited]
         return {
             "summary": self.summary,
             "cause": self.cause,
             "confidence": self.confidence,
             "service": self.service,
             "services": list(self.services),
-            "evidence": [line.to_record() for line in evidence.lines],
+            "evidence": [line.to_record() for line in lines],
             "first_bad": evidence.first_bad,
             "claims": [claim.to_record() for claim in self.claims],
             "timeline": [

@@ -1,14 +1,15 @@
-"""The alerts role: ``anomalies`` → incidents → ``alerts``.
+"""The explain role: ``anomalies`` → incidents → ``alerts``, and what the incidents are put down to.
 
 The state lives in the compact topic ``incidents`` and is read from there at each start.  Alerts are sent before the
 state that remembers them, and the offset is committed behind both: a crash repeats alerts, which carry the same
-content, and loses none.
+content, and loses none.  Explanations are made beside this loop and come when they come.
 """
 
 import logging
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,13 +21,14 @@ from alerts.metrics import Metrics
 from models.errors import InvalidError
 from stream.broker.clients import TIMEOUT_S, Broker
 from stream.broker.errors import translate
-from stream.broker.reading import read_range
+from stream.broker.reading import read_newest, read_range
+from stream.explain import WINDOWS, Explained, Explainer
 from stream.outbox import Outbox
 from stream.topics import Topics
 
 log = logging.getLogger(__name__)
 
-ROLE: Final = "alerts"
+ROLE: Final = "explain"
 POLL_S: Final = 0.2
 TICK_S: Final = 1.0
 BATCH: Final = 500
@@ -48,11 +50,19 @@ class AlertingConfig:
 class Alerting:
     """One alerts worker; ``anomalies`` has one partition, so one works and others stand by."""
 
-    def __init__(self, broker: Broker, topics: Topics, metrics: Metrics, config: AlertingConfig) -> None:
+    def __init__(
+        self,
+        broker: Broker,
+        topics: Topics,
+        metrics: Metrics,
+        config: AlertingConfig,
+        explainer: Explainer | None = None,
+    ) -> None:
         self._broker = broker
         self._topics = topics
         self._metrics = metrics
         self._config = config
+        self._explainer = explainer
         self._outbox = Outbox(broker.producer())
         self._incidents: Incidents | None = None  # None while another worker has the partition
 
@@ -64,12 +74,15 @@ class Alerting:
         try:
             while not stop.is_set():
                 self._take(consumer, consumer.consume(BATCH, POLL_S))
+                self._tell_explained()
                 if time.monotonic() - tick_at >= TICK_S:
                     tick_at = time.monotonic()
                     self._tick()
             self._outbox.drain(TIMEOUT_S)
         finally:
             consumer.close()
+            if self._explainer is not None:
+                self._explainer.close()
 
     def _take(self, consumer: Consumer, messages: list[Message]) -> None:
         good = [message for message in messages if message.error() is None]
@@ -79,6 +92,7 @@ class Alerting:
         for message in good:
             try:
                 window = Anomaly.from_json(message.value() or b"")
+                self._see(message.value() or b"")
             except InvalidError as error:
                 place = f"{message.topic()} [{message.partition()}] offset {message.offset()}"
                 log.error("%s: %s", place, error)  # noqa: TRY400 - the message says it all
@@ -103,6 +117,27 @@ class Alerting:
         self._outbox.end()
         self._outbox.delivered()
 
+    def _tell_explained(self) -> None:
+        if self._incidents is None or self._explainer is None:
+            return
+        self._outbox.begin({})
+        for explained in self._explainer.poll(self._config.clock()):
+            self._do(self._incidents.diagnosed(explained.incident_id, explained.record, self._config.clock()))
+            self._count(explained)
+        self._outbox.end()
+        self._outbox.delivered()
+
+    def _see(self, record: bytes) -> None:
+        """Let the explainer know of a window; what is none is told where it is grouped."""
+        if self._explainer is not None:
+            with suppress(InvalidError):
+                self._explainer.window(record)
+
+    def _count(self, explained: Explained) -> None:
+        self._metrics.diagnoses.labels(explained.diagnosis.mode.value).inc()
+        self._metrics.groundedness.observe(explained.diagnosis.groundedness)
+        self._metrics.explain_seconds.observe(explained.diagnosis.seconds)
+
     def _do(self, step: Step) -> None:
         for alert in step.alerts:
             self._outbox.send(self._topics.alerts, alert.to_json(), alert.incident_id.encode())
@@ -110,6 +145,10 @@ class Alerting:
         for name, incident in step.changed.items():
             value = None if incident is None else incident.to_json()
             self._outbox.send(self._topics.incidents, value, name.encode())
+            if self._explainer is not None:
+                self._explainer.changed(name, incident, self._config.clock())
+                if incident is not None and incident.resolved and value is not None:
+                    self._explainer.remember(name, value)
         for name, record in step.learnt.items():
             self._outbox.send(self._topics.incidents, record, name.encode())
         self._incidents = step.incidents
@@ -119,7 +158,12 @@ class Alerting:
         records = read_range(self._broker, self._topics.incidents)
         pairs = (((record.key or b"").decode(), record.value or None) for record in records)
         self._incidents = Incidents.restore(self._config.policy, pairs, self._config.clock())
-        log.info("alerts holds %d open incidents", self._incidents.open)
+        log.info("explain holds %d open incidents", self._incidents.open)
+        if self._explainer is not None:
+            for record in read_newest(self._broker, self._topics.anomalies, WINDOWS):
+                self._see(record.value or b"")
+            for incident in self._incidents.all():
+                self._explainer.changed(incident.id, incident, self._config.clock())
 
     def _revoked(self, _: Consumer, __: list[TopicPartition]) -> None:
         self._outbox.drain(TIMEOUT_S)

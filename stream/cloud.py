@@ -9,6 +9,7 @@ from prometheus_client import CollectorRegistry
 from alerts.incidents import IncidentPolicy
 from alerts.metrics import Metrics
 from alerts.server import serve_metrics
+from alerts.times import SECOND, from_text
 from stream.alerting import Alerting, AlertingConfig, wall_clock
 from stream.broker.clients import Broker
 from stream.detect import Detect, DetectConfig
@@ -16,7 +17,7 @@ from stream.ingest import Ingest, IngestConfig
 from stream.serve import Roles
 from stream.settings import Settings
 from stream.topics import Topics
-from stream.wiring import Parts, broker_of, bundle_of, ingest_config, parts_of, specs_of, topics_of
+from stream.wiring import Parts, broker_of, bundle_of, explainer_of, ingest_config, parts_of, specs_of, topics_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +45,8 @@ class Cloud:
         registry = CollectorRegistry()
         metrics = Metrics.on(registry)
         metrics.bundle_info.labels(parts.bundle.id).set(1)
+        if newest := parts.bundle.facts.get("to"):
+            metrics.bundle_trained.set(from_text(newest) / SECOND)
         return cls(settings, broker, topics_of(settings), parts, registry, metrics)
 
     @contextmanager
@@ -72,8 +75,8 @@ class Cloud:
             running.start_thread("ingest", lambda: self._ingest(ingest or ingest_config(self.settings)))
         if "detect" in roles:
             running.start("detect", self._detect(publish_all=publish_all))
-        if "alerts" in roles:
-            running.start_thread("alerts", lambda: self._alerting(clock))
+        if "explain" in roles:
+            running.start_thread("explain", lambda: self._alerting(clock))
         return running
 
     def _ingest(self, config: IngestConfig) -> Ingest:
@@ -87,4 +90,5 @@ class Cloud:
 
     def _alerting(self, clock: Callable[[], int]) -> Alerting:
         policy = IncidentPolicy(self.settings.alert_quiet_s, self.settings.alert_update_s)
-        return Alerting(self.broker, self.topics, self.metrics, AlertingConfig(policy, clock))
+        explainer = explainer_of(self.settings, self.broker, self.topics, self.parts.bundle)
+        return Alerting(self.broker, self.topics, self.metrics, AlertingConfig(policy, clock), explainer)

@@ -107,7 +107,7 @@ def consumers(topics: Topics) -> Mapping[str, str]:
     return {
         topics.prefix + "ingest": topics.logs_raw,
         topics.prefix + "detect": topics.logs_events,
-        topics.prefix + "alerts": topics.anomalies,
+        topics.prefix + "explain": topics.anomalies,
     }
 
 

@@ -8,14 +8,15 @@ import logging
 import queue
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Protocol
 
 import orjson
 
-from alerts.incident import Incident
+from alerts.incident import Incident, State
 from alerts.times import SECOND, from_text
 from index.diagnose import diagnose
 from index.diagnosis import Diagnosis, Mode
@@ -27,7 +28,7 @@ from index.incidents import DIAGNOSIS, remember
 from index.material import Material
 from index.store import Memory
 from models.decode import Decoder
-from models.errors import TocsinError
+from models.errors import InvalidError, TocsinError
 from models.records import Pointer
 from models.templates import TemplateMatcher
 from stream.broker.clients import Broker
@@ -38,8 +39,14 @@ from stream.topics import Topics
 
 log = logging.getLogger(__name__)
 
-CHANGES_BEFORE_MS: Final = 3_600_000
+CHANGES_BEFORE_S: Final = 3_600
 """A change is a suspect for an hour."""
+
+WINDOWS: Final = 4_096
+"""Anomalous windows kept, the newest: those of a day and more."""
+
+MOST: Final = 32
+"""Windows that an explanation looks at, those of the highest scores."""
 
 SIMILAR: Final = 5
 _QUERY_LINES: Final = 8
@@ -71,109 +78,129 @@ class Explained:
 
 
 class Explainer:
-    """Explains incidents; ``joined``, ``ended`` and ``poll`` belong to one thread."""
+    """Explains incidents; all methods belong to one thread."""
 
     def __init__(  # noqa: PLR0913 - the composition root passes each part
         self,
         broker: Broker,
         topics: Topics,
         reading: Reading,
-        memory: Memory | None,
+        memory: Callable[[], Memory | None],
         deepen: Deepen | None,
         policy: ExplainPolicy,
         workers: int = 4,
     ) -> None:
+        """``memory`` is opened in the background: loading an encoder takes seconds."""
         self._broker = broker
         self._topics = topics
         self._reading = reading
-        self._memory = memory
         self._deepen = deepen
         self._schedule = Schedule(policy)
+        self._windows: OrderedDict[str, Fired] = OrderedDict()
         self._found: queue.SimpleQueue[tuple[Task, Explained | None]] = queue.SimpleQueue()
         # The quick ones have a thread of their own: a slow provider holds up no first explanation.
         self._quick = ThreadPoolExecutor(1, thread_name_prefix="explain")
         self._deep = ThreadPoolExecutor(workers, thread_name_prefix="explain-deep")
+        self._remembering = ThreadPoolExecutor(1, thread_name_prefix="explain-memory")
+        self._memory: Future[Memory | None] = self._remembering.submit(memory)
         self._own = threading.local()
-        self._open: set[str] = set()
         self._halt = False
 
-    def joined(self, incident: Incident, window: bytes | None, now: int) -> None:
-        """Note a window (record of ``anomalies``) that joined an open incident; None for one found open at a start."""
-        self._open.add(incident.id)
-        self._schedule.joined(incident, None if window is None else Fired.from_record(orjson.loads(window)), now)
+    def window(self, record: bytes) -> None:
+        """Keep a window (record of ``anomalies``): one of the next incidents may be made of it.
 
-    def ended(self, incident_id: str) -> None:
-        """Note that an incident is over: what is being found out about it is cancelled."""
-        self._open.discard(incident_id)
-        self._schedule.ended(incident_id)
+        Raises InvalidError for what is none.
+        """
+        try:
+            window = orjson.loads(record)
+            name = str(window["id"])
+        except (orjson.JSONDecodeError, TypeError, KeyError) as error:
+            raise InvalidError(f"not a record of anomalies ({error!r}); see what writes to the topic") from error
+        self._windows[name] = Fired.from_record(window)
+        while len(self._windows) > WINDOWS:
+            self._windows.popitem(last=False)
+
+    def changed(self, name: str, incident: Incident | None, now: int) -> None:
+        """Note what became of an incident; one that is no longer open is not explained any more."""
+        if incident is not None and incident.state is State.OPEN and incident.told is not None:
+            self._schedule.open(incident, now)
+        else:
+            self._schedule.over(name)
 
     def poll(self, now: int) -> list[Explained]:
         """Begin the explanations whose time has come; return those that were made since the last call."""
         for task in self._schedule.due(now):
             pool = self._deep if task.deep and self._deepen is not None else self._quick
-            pool.submit(self._run, task)
+            pool.submit(self._run, task, self._fired(task.incident))
         made = []
         while not self._found.empty():
             task, explained = self._found.get()
-            better = self._deepen is None or (task.deep and explained and explained.diagnosis.mode != Mode.DETERMINISTIC)
-            if self._schedule.done(task, now, final=task.deep and bool(better)) and explained is not None:
+            best = task.deep and explained is not None and explained.diagnosis.mode is not Mode.DETERMINISTIC
+            if self._schedule.done(task.incident.id, now, final=best) and explained is not None:
                 made.append(explained)
         return made
 
-    def remember(self, records: Iterable[tuple[str, bytes | None]]) -> None:
-        """Take records of ``incidents`` into the memory, in the background."""
-        if self._memory is not None:
-            memory, taken = self._memory, [(key, value) for key, value in records if value is not None]
-            self._quick.submit(lambda: remember(memory, taken))
+    def remember(self, key: str, record: bytes) -> None:
+        """Take a record of ``incidents`` into the memory, in the background."""
+        self._remembering.submit(self._remember, [(key, record)])
 
     def close(self) -> None:
         """Cancel what is being found out, and wait for the threads."""
         self._halt = True
-        for pool in (self._quick, self._deep):
+        for pool in (self._quick, self._deep, self._remembering):
             pool.shutdown(cancel_futures=True)
 
-    def _run(self, task: Task) -> None:
+    def _fired(self, incident: Incident) -> list[Fired]:
+        windows = [self._windows[name] for name in incident.windows if name in self._windows]
+        return sorted(windows, key=lambda window: (-window.score, window.start, window.key))[:MOST]
+
+    def _remember(self, records: Sequence[tuple[str, bytes]]) -> None:
+        memory = self._memory.result()
+        if memory is not None:
+            remember(memory, records)
+
+    def _run(self, task: Task, fired: Sequence[Fired]) -> None:
         try:
-            explained: Explained | None = self._explain(task)
+            explained: Explained | None = self._explain(task, fired)
         except TocsinError as error:
-            log.warning("incident %s is not explained: %s", task.incident_id, error)
+            log.warning("incident %s is not explained: %s", task.incident.id, error)
             explained = None
         except Exception:
             # A defect in explaining must not end the role that rings.
-            log.exception("incident %s is not explained", task.incident_id)
+            log.exception("incident %s is not explained", task.incident.id)
             explained = None
         self._found.put((task, explained))
 
-    def _explain(self, task: Task) -> Explained:
+    def _explain(self, task: Task, fired: Sequence[Fired]) -> Explained:
         started = time.monotonic()
-        evidence = self._evidence(task)
+        evidence = self._evidence(task, fired)
         diagnosis = diagnose(evidence)
         if task.deep and self._deepen is not None:
             diagnosis = self._deepen(task, evidence, diagnosis, lambda: self._cancelled(task))
         diagnosis = replace(diagnosis, seconds=round(time.monotonic() - started, 3))
-        return Explained(task.incident_id, diagnosis, diagnosis.to_record(evidence))
+        return Explained(task.incident.id, diagnosis, diagnosis.to_record(evidence))
 
     def _cancelled(self, task: Task) -> bool:
-        return self._halt or task.incident_id not in self._open
+        return self._halt or task.incident.id not in self._schedule
 
-    def _evidence(self, task: Task) -> Evidence:
-        material = self._material(task)
-        changes = read_changes(self._broker, self._topics.changes, task)
-        evidence = gather(material, task.fired, known=self._reading.known, changes=changes)
-        return replace(evidence, similar=self._similar(task, evidence))
-
-    def _material(self, task: Task) -> Material:
-        pointers = [Pointer(*place) for window in task.fired for place in window.pointers]
-        raw = raw_around(self._broker, self._topics.logs_raw, pointers, self._reading.reach)
+    def _evidence(self, task: Task, fired: Sequence[Fired]) -> Evidence:
+        raw = raw_around(self._broker, self._topics.logs_raw, _pointers(fired), self._reading.reach)
         if not hasattr(self._own, "tools"):
             self._own.tools = self._reading.tools()
         decoder, matcher = self._own.tools
-        return Material.of(raw, decoder.anew().decode(raw), matcher, self._topics.logs_raw).scope(task.tenant)
+        material = Material.of(raw, decoder.anew().decode(raw), matcher, self._topics.logs_raw)
+        changes = read_changes(self._broker, self._topics.changes, task.incident)
+        evidence = gather(material.scope(task.incident.tenant), fired, known=self._reading.known, changes=changes)
+        if not evidence.lines:
+            # What it points to is gone from the topic: what detection said is all that there is.
+            evidence = replace(evidence, tenant=task.incident.tenant, services=task.incident.services)
+        # The memory may still be loading: a first explanation does not wait for it.
+        memory = self._memory.result() if task.deep else self._memory.result() if self._memory.done() else None
+        return evidence if memory is None else replace(evidence, similar=similar_to(memory, evidence, task.incident.id))
 
-    def _similar(self, task: Task, evidence: Evidence) -> tuple[Similar, ...]:
-        if self._memory is None or not len(self._memory):
-            return ()
-        return similar_to(self._memory, evidence, task.incident_id)
+
+def _pointers(fired: Iterable[Fired]) -> list[Pointer]:
+    return [Pointer(*place) for window in fired for place in window.pointers]
 
 
 def similar_to(memory: Memory, evidence: Evidence, incident_id: str = "") -> tuple[Similar, ...]:
@@ -195,23 +222,21 @@ def similar_to(memory: Memory, evidence: Evidence, incident_id: str = "") -> tup
     )[:SIMILAR]
 
 
-def read_changes(broker: Broker, topic: str, task: Task) -> Sequence[Change]:
-    """Return the changes of the tenant in the hour before the incident's first window, as the topic holds them.
+def read_changes(broker: Broker, topic: str, incident: Incident) -> list[Change]:
+    """Return the changes of the tenant in the hour before an incident and during it, as the topic holds them.
 
     A record is a JSON object: ``time`` (RFC 3339), ``text``, and where known ``service`` and ``tenant``; others are
     left out.
     """
-    first = min((window.start for window in task.fired), default=0) // 1000
-    last = max((window.end for window in task.fired), default=0)
+    since = incident.first - CHANGES_BEFORE_S * SECOND
     found = []
     for record in read_range(broker, topic):
         try:
             change = orjson.loads(record.value or b"")
-            moment = from_text(change["time"])
-            told = Change(moment, str(change.get("service", "")), str(change["text"]))
-            mine = change.get("tenant") in (None, task.tenant)
+            told = Change(from_text(change["time"]), str(change.get("service", "")), str(change["text"]))
+            mine = change.get("tenant") in (None, incident.tenant)
         except (KeyError, TypeError, ValueError, AttributeError):
             continue
-        if mine and (first - CHANGES_BEFORE_MS) * (SECOND // 1000) <= moment <= last:
+        if mine and since <= told.time <= incident.last:
             found.append(told)
     return found

@@ -43,7 +43,7 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(fields, default=str, ensure_ascii=False)
 
 
-_OURS: Final = frozenset({"alerts", "models", "stream", "tocsin", "training"})
+_OURS: Final = frozenset({"alerts", "index", "models", "stream", "tocsin", "training"})
 """First parts of the names of our own loggers."""
 
 _SERVICE: Final = "[^"

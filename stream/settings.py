@@ -164,6 +164,9 @@ class Settings(BaseSettings):
     alert_update_s: Seconds = 60
     """An open incident is published again at most this often, unless its severity rises."""
 
+    explain_settle_s: Seconds = 10
+    """An incident so old is explained once more, by all means: by then its windows tell more than its first."""
+
     index_path: Path = Path("tocsin-index")
     """Folder of the memory: past incidents and runbooks, and the networks that were made for it."""
     embedding_model: str = Field(default="sentence-transformers/all-MiniLM-L12-v2", min_length=1)

@@ -111,6 +111,12 @@ def read_spans(broker: Broker, topic: str, spans: Mapping[int, tuple[int, int]])
     return sorted(found, key=lambda record: (record.partition, record.offset))
 
 
+def read_newest(broker: Broker, topic: str, most: int) -> list[Record]:
+    """Return the newest ``most`` messages that each partition of a topic holds, or all where there are fewer."""
+    marks = broker.watermarks(topic)
+    return read_spans(broker, topic, {p: (max(low, high - most), high) for p, (low, high) in marks.items()})
+
+
 def offsets_at(broker: Broker, topic: str, time: int) -> dict[int, int]:
     """Return per partition the first offset whose message is not older than ``time`` (ms), or the end of the partition.
 

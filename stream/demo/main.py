@@ -125,7 +125,18 @@ def _print_news(cloud: Cloud, echo: Callable[[str], None], halt: threading.Event
 
 def _news(alert: Mapping[str, Any]) -> str:
     stamp = alert["updated"][11:19]
-    return f"{stamp}  {alert['status']:<9} {alert['severity']:<8} {alert['summary']}"
+    head = f"{stamp}  {alert['status']:<9} {alert['severity']:<8} "
+    diagnosis = alert["diagnosis"]
+    if alert["status"] != "enriched" or not diagnosis:
+        return head + alert["summary"]
+    lines = [f"{head}{neutral(diagnosis['summary'])}"]
+    lines.append(f"{'':10}cause  {neutral(diagnosis['cause'])} (confidence {diagnosis['confidence']:.2f})")
+    lines += [
+        f"{'':10}proof  {line['service']} {line['source']}[{line['partition']}]@{line['line']}: {neutral(line['text'])[:140]}"
+        for line in diagnosis["evidence"][:PROOF]
+    ]
+    lines += [f"{'':10}do     {neutral(action)}" for action in diagnosis["actions"][:PROOF]]
+    return "\n".join(lines)
 
 
 def _windows(cloud: Cloud) -> list[Found]:
