@@ -1,0 +1,134 @@
+"""What must not leave, as data: the shipped kinds, and files of one's own that add to them.
+
+Own patterns and not a library: those that exist scan source code before a commit.  detect-secrets, the best kept one,
+returns which line holds a secret and not where, knows neither logs nor connection strings beyond one form, and reads
+a fraction of a megabyte a second (``tests/bench/bench_redact.py`` runs both).
+"""
+
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, Final
+
+from index.redaction.checks import CHECKS
+from models.errors import InvalidError
+
+NAMES: Final = frozenset({"USER", "PROJECT", "DOMAIN"})
+"""Labels of names: those of service accounts are words that logs are made of, and stay."""
+
+_LABEL: Final = re.compile(r"[A-Z]+(?:_[A-Z]+)*")
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What is known by its form; ``reason`` is for people."""
+
+    name: str
+    label: str
+    pattern: re.Pattern[str]
+    hints: tuple[str, ...]
+    check: str = ""
+    multiline: bool = False
+    yields: bool = False
+    """Whether it is dropped where another kind finds some of the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Names of keys whose value is secret."""
+
+    name: str
+    label: str
+    hints: tuple[str, ...]
+    keys: str
+    words: str
+
+
+@dataclass(frozen=True, slots=True)
+class Kinds:
+    """All that a redactor looks for.  ``words`` and ``nothing`` in lower case."""
+
+    kinds: tuple[Kind, ...]
+    pairs: tuple[Pair, ...]
+    words: frozenset[str]
+    """What logs are made of: never replaced just because it was also someone's password."""
+    nothing: frozenset[str]
+    """Values that are no secret, whatever their key."""
+
+
+@cache
+def shipped() -> Kinds:
+    """Return the kinds that come with Tocsin."""
+    content = resources.files("index.redaction").joinpath("kinds.toml").read_text("utf-8")
+    return _parse(tomllib.loads(content), "shipped")
+
+
+def load_kinds(path: Path | None = None) -> Kinds:
+    """Return the shipped kinds, joined by those of a file; InvalidError says what is wrong with it."""
+    base = shipped()
+    if path is None:
+        return base
+    try:
+        tables = tomllib.loads(path.read_text("utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InvalidError(f"{path} cannot be read as TOML ({error}); see index/redaction/kinds.toml") from error
+    without = frozenset(tables.pop("without", ()))
+    if unknown := without - {each.name for each in (*base.kinds, *base.pairs)}:
+        raise InvalidError(f"{path} switches off {', '.join(sorted(unknown))}: not shipped; see index/redaction/kinds.toml")
+    own = _parse(tables, str(path))
+    return Kinds(
+        kinds=own.kinds + tuple(kind for kind in base.kinds if kind.name not in without),
+        pairs=own.pairs + tuple(pair for pair in base.pairs if pair.name not in without),
+        words=base.words | own.words,
+        nothing=base.nothing | own.nothing,
+    )
+
+
+def _parse(tables: Mapping[str, Any], place: str) -> Kinds:
+    if unknown := tables.keys() - {"kind", "pair", "words", "nothing"}:
+        raise InvalidError(f"{place}: {', '.join(sorted(unknown))} is not known; kind, pair, words and nothing are")
+    try:
+        return Kinds(
+            kinds=tuple(_kind(**table) for table in tables.get("kind", ())),
+            pairs=tuple(_pair(**table) for table in tables.get("pair", ())),
+            words=frozenset(tables.get("words", "").lower().split()),
+            nothing=frozenset(tables.get("nothing", "").lower().split()),
+        )
+    except (TypeError, AttributeError, re.error) as error:
+        raise InvalidError(f"{place}: {error}; see index/redaction/kinds.toml for the form") from error
+
+
+def _kind(  # noqa: PLR0913 - the fields of the table
+    *,
+    name: str,
+    label: str,
+    pattern: str,
+    hints: Sequence[str] = ("",),
+    check: str = "",
+    multiline: bool = False,
+    yields: bool = False,
+    reason: str = "",
+) -> Kind:
+    del reason
+    if check and check not in CHECKS:
+        raise TypeError(f"{name} wants the check {check}; there are {', '.join(CHECKS)}")
+    compiled = re.compile(pattern)
+    for each in (label, *(group.rstrip("0123456789") for group in compiled.groupindex)):
+        if not _LABEL.fullmatch(each):
+            raise TypeError(f"{name} has the label {each}; a label has capital letters, joined by _")
+    return Kind(name, label, compiled, tuple(hint.lower() for hint in hints), check, multiline, yields)
+
+
+def _pair(  # noqa: PLR0913 - the fields of the table
+    *, name: str, label: str, keys: str = "", words: str = "", hints: Sequence[str] = ("",)
+) -> Pair:
+    if not _LABEL.fullmatch(label):
+        raise TypeError(f"{name} has the label {label}; a label has capital letters, joined by _")
+    re.compile(f"{keys}|{words}")
+    if not (keys or words):
+        raise TypeError(f"{name} has neither keys nor words")
+    return Pair(name, label, tuple(hint.lower() for hint in hints), keys, words)

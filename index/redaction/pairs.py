@@ -1,0 +1,173 @@
+"""Values of secret keys, in all the ways that people and programs write a key and its value.
+
+``key=value``, JSON (also as a string within JSON), YAML, headers, flags, URL queries (also encoded), Python's repr,
+XML, pairs of name and value.
+"""
+
+import re
+from collections.abc import Iterator
+from typing import Final
+
+from index.redaction.kinds import NAMES, Kinds, Pair
+
+_QUOTE: Final = r"""(?:\\*["'`]|&(?:quot|apos|\#3[49]);|\\+u002[27]|%2[27])"""
+
+_SUFFIX: Final = r"(?:[-_.]?(?i:value|hash|b64|base64|plain|plaintext|text|string|new|old|[0-9]{1,3}))?"
+
+_SEPARATOR: Final = rf"""(?x:
+    (?P<close>{_QUOTE})?\]?
+    (?:
+        (?P<plain>[ \t]{{0,20}}(?:=>|->|:=|\+=)[ \t]{{0,40}}
+        | [ \t]{{1,20}}={{1,2}}[ \t]{{0,40}}
+        | ={{1,2}}(?:[ \t]{{1,4}}(?![a-z_][\w.-]{{0,30}}=))?
+        | [ \t]{{0,20}}:(?!:|//)[ \t]{{0,40}})
+        | (?P<encoded>%3[AaDd](?:%20|\+)?)
+        | (?P<list>[ \t]{{0,4}},[ \t]{{0,4}}(?=[ub]?{_QUOTE}))
+        | (?P<named>[ \t]{{0,4}},\s{{0,20}}{_QUOTE}(?i:value){_QUOTE}\s{{0,4}}:\s{{0,4}})
+        | (?P<flag>[ \t]{{1,4}}(?!-))
+        | (?P<tag>>(?=[^<>\n]{{1,4000}}</))
+    )
+)"""
+
+_VALUE: Final = re.compile(
+    r"""(?x:
+        [^\s"'`,;&<>|\]})\\]
+        | [,;&|\]})](?![\s"'\\]|$|[\w.-]{1,40}["']?\s?[=:])
+        | ["'](?=[\w!@\#$%^*])
+        | <(?!/|[A-Z_]+_[0-9]+>|\w+[\s>])
+        | >(?!\s|$|["'<])
+        | \\(?!\\*["'])(?!\\*[nrt](?:[\w.-]{0,40}\s?[=:]|\s|$|["'\\-]))
+    )+""",
+    re.MULTILINE,
+)
+_ENCODED: Final = re.compile(r"(?:(?!%2[267Cc]|%7[Dd]|%0[AaDd]|%3[Bb])[^\s\"'<>&,;])+")
+_OPEN: Final = re.compile(rf"[uUbBrRfF]{{0,2}}(?P<quote>{_QUOTE})")
+_CHAIN: Final = re.compile(r"""(?:[ ]?\+[ ]?|[ ](?=["'])|)[ub]?(?P<quote>["'])""")
+_SCHEME: Final = re.compile(r"(?i)(?:bearer|basic|digest|negotiate|ntlm|token|apikey|aws4-hmac-sha256)(?:[ ]|%20|\+)+")
+_BLOCK: Final = re.compile(r"[|>][+-]?[0-9]?[ \t\r]*\n(?P<value>(?P<indent>[ \t]+)[^\n]+(?:\n(?P=indent)[^\n]+){0,400})")
+_ITEM: Final = re.compile(r"""(?P<quote>\\*["'])(?P<value>(?:(?!(?P=quote))[^\n]){1,2000})(?P=quote)""")
+_REST: Final = re.compile(r"[^\n]*?(?=[\s\"'\\]*(?:\n|\Z))")
+
+_FLAG: Final = re.compile(r"(?<![\w-])--?[\w.-]*\Z")
+_TUPLE: Final = re.compile(r"""(?:\([ ]?[ub]?\\*["']|["']--)[\w.-]*\Z""")
+_TAG: Final = re.compile(r"<[\w:.-]*\Z")
+_LINE_START: Final = re.compile(r"(?:\A|\n)[ \t]*(?:- )?(?:export )?[\w.-]*\Z")
+
+_PLACEHOLDER: Final = re.compile(
+    r"%\(\w+\)s|%s|\?|:\w*(?:pass|token|secret|key|user)\w*|\$\{[\w.:-]+\}|\$[A-Z_]+|\{\{?[\w. ]*\}?\}|<[A-Za-z_.]+(?: [^<>]*)?>?"
+)
+_CALL: Final = re.compile(r"(?=[a-z_.]*[._])[a-z_]\w*(?:\.[A-Za-z_]\w*)*\(.*")
+_MARKS: Final = re.compile(r"[*.\-_#\\/=:+~]+|[xX]{3,}")
+_NUMBER: Final = re.compile(r"-?[0-9]{1,6}(?:\.[0-9]+)?[smhd%]?")
+
+_COUNTED: Final = frozenset({"TOKEN", "KEY", "SECRET", "USER", "PROJECT", "DOMAIN", "COOKIE"})
+"""Labels of keys that also count things: ``tokens: 512``."""
+
+
+def compile_pair(pair: Pair) -> re.Pattern[str]:
+    """Return what finds the keys of a pair, with what stands between key and value."""
+    parts = [f"(?i:{pair.keys})"] if pair.keys else []
+    if pair.words:
+        parts += [f"(?<![A-Za-z])(?i:{pair.words})", f"(?<=[a-z])(?=[A-Z])(?i:{pair.words})"]
+    return re.compile(f"(?P<key>(?:{'|'.join(parts)}){_SUFFIX}){_SEPARATOR}")
+
+
+def values(text: str, start: int, end: int, key: re.Pattern[str], label: str) -> Iterator[tuple[str, int, int]]:
+    """Yield key, start and end of each value in a line (``start`` to ``end`` of the text)."""
+    place = start
+    while (found := key.search(text, place, end)) is not None:
+        place = found.end("key")
+        before = text[max(start, found.start() - 80) : found.start()]
+        if found["flag"] is not None and _FLAG.search(before) is None:
+            continue
+        if found["list"] is not None and _TUPLE.search(before) is None:
+            continue
+        if found["tag"] is not None and _TAG.search(before) is None:
+            continue
+        for low, high in _extent(text, found, end, label):
+            yield found["key"], low, high
+            place = max(place, high)
+
+
+def _extent(text: str, found: re.Match[str], end: int, label: str) -> Iterator[tuple[int, int]]:
+    """Where the value stands; several of a list."""
+    at = found.end()
+    if found["tag"] is not None:
+        yield at, text.index("<", at)
+        return
+    if (block := _BLOCK.match(text, at)) is not None:
+        yield block.span("value")
+        return
+    if text.startswith("[", at):
+        items = list(_ITEM.finditer(text, at, min(end, (text.find("]", at, end) + 1) or end)))
+        if items:
+            yield from (item.span("value") for item in items)
+            return
+    if (opened := _OPEN.match(text, at, end)) is not None:
+        low = opened.end()
+        high = _quoted(text, low, end, opened["quote"])
+        if (scheme := _SCHEME.match(text, low, high)) is not None:
+            low = scheme.end()
+        yield low, high
+        return
+    if (scheme := _SCHEME.match(text, at, end)) is not None:
+        at = scheme.end()
+        if scheme[0].lower().startswith(("digest", "aws4")):
+            yield at, _REST.match(text, at, end).end()  # type: ignore[union-attr] - it matches nothing, too
+            return
+    whole = (_ENCODED if found["encoded"] is not None else _VALUE).match(text, at, end)
+    if whole is None:
+        return
+    high = whole.end()
+    if label == "PASSWORD" and found["plain"] is not None and _LINE_START.search(text, max(0, found.start() - 80), found.start()):
+        rest = _REST.match(text, high, end)
+        if rest is not None and not re.search(r"[=:]|\S{40}", rest[0]):
+            high = rest.end()  # a passphrase of several words, alone in its line
+    stripped = text[at:high].rstrip(".,;:)]}>|")
+    yield at, at + len(stripped)
+
+
+def _quoted(text: str, low: int, end: int, quote: str) -> int:
+    """Where a quoted value ends: before its closing quote, after all that is glued to it, or with the line."""
+    high = _closing(text, low, end, quote)
+    if high is None:
+        return _REST.match(text, low, end).end()  # type: ignore[union-attr] - it matches nothing, too
+    if quote in {'"', "'"}:
+        while (more := _CHAIN.match(text, high + 1, end)) is not None:
+            further = _closing(text, more.end(), end, more["quote"])
+            if further is None:
+                break
+            high = further
+        glued = re.compile(r"[\w!@#$%^*]+").match(text, high + 1, end)
+        if glued is not None:
+            high = glued.end()
+    return high
+
+
+def _closing(text: str, low: int, end: int, quote: str) -> int | None:
+    at = low
+    while (at := text.find(quote, at, end)) >= 0:
+        slashes = 0
+        while at - slashes > low and text[at - slashes - 1] == "\\":
+            slashes += 1
+        # Within quotes of its own level an escaped quote has more backslashes; pairs of them are backslashes.
+        if slashes == 0 or (not quote.startswith("\\") and slashes % 2 == 0):
+            return at
+        at += 1
+    return None
+
+
+def is_secret(value: str, key: str, label: str, kinds: Kinds) -> bool:
+    """Return whether the value of a key is one, and not a placeholder, a word of state, code or a count."""
+    low = value.lower()
+    if not low.strip() or low in kinds.nothing or (label in NAMES and low in kinds.words):
+        return False
+    if _PLACEHOLDER.fullmatch(value) or _MARKS.fullmatch(value) or _CALL.fullmatch(value):
+        return False
+    if low.rsplit(".", 1)[-1] == key.lower() and (("." in low) or low == key.lower()):
+        return False
+    if label in _COUNTED and _NUMBER.fullmatch(value):
+        return False
+    if key.lower() == "pwd" and value.startswith("/"):
+        return False
+    return not (value.isdigit() and len(value) < 3)  # noqa: PLR2004 - a count rather than a password
