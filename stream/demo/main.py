@@ -13,6 +13,7 @@ from typing import Any, Final
 import click
 import orjson
 
+from index.neutral import neutral
 from models.errors import FatalError
 from stream.broker.backlog import Backlog
 from stream.broker.embedded import EmbeddedBroker
@@ -30,6 +31,9 @@ START: Final = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
 PARTITIONS: Final = 2
 TICK_S: Final = 0.25
 SETTLE_S: Final = 20.0
+WIDE: Final = 140
+PROOF: Final = 2
+"""Lines and next steps that the demo prints of a diagnosis."""
 _SECOND: Final = 1_000_000
 
 
@@ -132,7 +136,7 @@ def _news(alert: Mapping[str, Any]) -> str:
     lines = [f"{head}{neutral(diagnosis['summary'])}"]
     lines.append(f"{'':10}cause  {neutral(diagnosis['cause'])} (confidence {diagnosis['confidence']:.2f})")
     lines += [
-        f"{'':10}proof  {line['service']} {line['source']}[{line['partition']}]@{line['line']}: {neutral(line['text'])[:140]}"
+        f"{'':10}proof  {line['source']}[{line['partition']}]@{line['line']} {neutral(line['text'])[:WIDE]}"
         for line in diagnosis["evidence"][:PROOF]
     ]
     lines += [f"{'':10}do     {neutral(action)}" for action in diagnosis["actions"][:PROOF]]
