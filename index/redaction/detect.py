@@ -5,6 +5,7 @@ import binascii
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from index.redaction.checks import CHECKS, looks_random
@@ -20,7 +21,11 @@ _WORD: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}(?:={1,2}|(?:%3D){1,2})?")
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _QUOTED: Final = re.compile(r"""\\*(?P<quote>["'])(?P<value>(?:(?!(?P=quote))[^\\]){1,2000})""")
 _PRINTABLE: Final = re.compile(r"[\t\n\r\x20-\x7e]+")
-_FINGERPRINT: Final = ("SHA256:", "sha256:", "MD5:", "sha512-", "sha256-")
+_CODE: Final = re.compile("[0-9A-Fa-f]{2}")
+_LONGEST: Final = 20_000
+_FIRST: Final = frozenset("CDIJKLMNOPQRSTUVWXYZabcdef")
+_NO_SECRET: Final = ("SHA256:", "sha256:", "MD5:", "sha512-", "sha256-", "audit_id=", "chain_id=")
+"""What stands before digests and the ids of audits."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -38,6 +43,8 @@ class Detector:
     def __init__(self, kinds: Kinds) -> None:
         """Compile the keys."""
         self.kinds = kinds
+        self._words = tuple(kind for kind in kinds.kinds if kind.at == "word")
+        self._prefixes = tuple(hint for kind in self._words for hint in kind.hints)
         self._pairs = tuple((pair, compile_pair(pair)) for pair in kinds.pairs)
 
     def find(self, text: str, known: Callable[[str], bool] | None = None, depth: int = _DEPTH) -> list[Found]:
@@ -46,19 +53,18 @@ class Detector:
         ``known`` says of a text that was opened whether a value stands in it that is secret from elsewhere.
         """
         lower = _lower(text)
-        found = [*self._by_form(text, lower), *self._by_key(text, lower)]
-        found += self._words(text, known, depth)
-        yielding = list(self._by_form(text, lower, yields=True))
+        # Logs repeat themselves: a hint that stands in none of the different words need not be looked for in all.
+        words = "\n".join(set(lower.split()))
+        found: list[Found] = []
+        yielding: list[Found] = []
+        for kind in self.kinds.kinds:
+            found_here = yielding if kind.yields else found
+            for match in _matches(kind, text, lower, words):
+                found_here += self._groups(kind, match)
+        found += self._by_key(text, lower, words)
+        found += self._long_words(text, known, depth)
         taken = joined(found)
         return joined([*taken, *(each for each in yielding if not _touches(each, taken))])
-
-    def _by_form(self, text: str, lower: str, *, yields: bool = False) -> Iterator[Found]:
-        for kind in self.kinds.kinds:
-            if kind.yields != yields:
-                continue
-            for start, end in _stretches(text, lower, kind.hints, whole=kind.multiline):
-                for match in kind.pattern.finditer(text, start, end):
-                    yield from self._groups(kind, match)
 
     def _groups(self, kind: Kind, match: re.Match[str]) -> Iterator[Found]:
         groups = [name for name in kind.pattern.groupindex if name != "Q" and match[name]]
@@ -81,38 +87,69 @@ class Detector:
         lower = value.lower()
         return lower not in self.kinds.nothing and (label not in NAMES or lower not in self.kinds.words)
 
-    def _by_key(self, text: str, lower: str) -> Iterator[Found]:
+    def _by_key(self, text: str, lower: str, words: str) -> Iterator[Found]:
         for pair, key in self._pairs:
-            for start, end in _stretches(text, lower, pair.hints):
-                for name, low, high in values(text, start, end, key, pair.label):
-                    if is_secret(text[low:high], name, pair.label, self.kinds):
-                        yield Found(low, high, pair.label)
+            for hint in pair.hints:
+                if hint in words:
+                    for at in _hits(lower, hint):
+                        for name, low, high in values(text, at, key, pair.label):
+                            if is_secret(text[low:high], name, pair, self.kinds):
+                                yield Found(low, high, pair.label)
 
-    def _words(self, text: str, known: Callable[[str], bool] | None, depth: int) -> Iterator[Found]:
-        """What looks drawn by chance, and base64 of a text that holds a secret."""
+    def _long_words(self, text: str, known: Callable[[str], bool] | None, depth: int) -> Iterator[Found]:
+        """Kinds that are long words, what looks drawn by chance, and base64 of a text that holds a secret."""
         for match in _WORD.finditer(text):
-            word = match[0]
+            word, start = match[0], match.start()
+            if start and text[start - 1] == "%" and _CODE.match(word) is not None:
+                word, start = word[2:], start + 2
+            at = start
+            for piece in word.lower().split("/"):
+                if piece.startswith(self._prefixes):
+                    yield from self._begun(text, at)
+                at += len(piece) + 1
             if _UUID.search(word) is not None:
                 continue
-            if depth and (opened := _opened(word)) is not None:
-                if (known is not None and known(opened)) or self.find(opened, known, depth - 1):
-                    yield Found(*match.span(), "ENCODED")
-                    continue
-            yield from _random(text, match)
+            opened = _opened(word) if depth else None
+            if opened and ((known is not None and known(opened)) or self.find(opened, known, depth - 1)):
+                yield Found(start, match.end(), "ENCODED")
+            else:
+                yield from _random(text, word, start)
+
+    def _begun(self, text: str, at: int) -> Iterator[Found]:
+        """Kinds that are long words, at the beginning of one."""
+        for kind in self._words:
+            # A piece of its own, so that what stands before it does not count.
+            if (form := kind.pattern.match(text[at : at + _LONGEST])) is not None:
+                yield from (Found(at + each.start, at + each.end, each.label) for each in self._groups(kind, form))
 
 
-def _random(text: str, match: re.Match[str]) -> Iterator[Found]:
-    """The stretches of a long word that look random: all of it, or in a path only its parts."""
-    start, end = match.span()
-    if text[max(0, start - 7) : start].endswith(_FINGERPRINT):
+def _matches(kind: Kind, text: str, lower: str, words: str) -> Iterator[re.Match[str]]:
+    """Where the form of a kind stands, as far as it is not tried at long words."""
+    if kind.at == "text":
+        yield from kind.pattern.finditer(text)
         return
-    body = match[0].rstrip("=")
+    hints = [hint for hint in kind.hints if hint in words]
+    if kind.at == "hint":
+        for hint in hints:
+            for at in _hits(lower, hint):
+                if (match := kind.pattern.match(text, at)) is not None:
+                    yield match
+    elif kind.at == "line":
+        for start, end in _lines(lower, hints):
+            yield from kind.pattern.finditer(text, start, end)
+
+
+def _random(text: str, word: str, start: int) -> Iterator[Found]:
+    """The stretches of a long word that look random: all of it, or in a path only its parts."""
+    if text[max(0, start - 9) : start].endswith(_NO_SECRET):
+        return
+    body = word.rstrip("=")
     pieces = body.split("/")
     if not any(map(looks_random, (body, *pieces))):
         return
     path = len(pieces) > 1 and (body.startswith("/") or text[max(0, start - 1) : start] in {".", ":", "~"})
     if not path:
-        yield Found(start, end, "SECRET")
+        yield Found(start, start + len(word), "SECRET")
         return
     for piece in pieces:
         if looks_random(piece):
@@ -120,13 +157,17 @@ def _random(text: str, match: re.Match[str]) -> Iterator[Found]:
         start += len(piece) + 1
 
 
+@lru_cache(4096)
 def _opened(word: str) -> str | None:
     """What a word says that is base64 of printable text."""
+    # Of printable text each first of four begins with two bits of 01 or 001 (or is a line end): quick, and most fail.
+    if not all(letter in _FIRST for letter in word[:-3:4]):
+        return None
     plain = word.replace("%3D", "=").rstrip("=").replace("-", "+").replace("_", "/")
     if len(plain) % 4 == 1:
         return None
     try:
-        content = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode("utf-8")
+        content = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True).decode("ascii")
     except (binascii.Error, UnicodeDecodeError):
         return None
     return content if _PRINTABLE.fullmatch(content) else None
@@ -151,20 +192,23 @@ def _touches(each: Found, taken: Sequence[Found]) -> bool:
     return any(other.start < each.end and each.start < other.end for other in taken)
 
 
-def _stretches(text: str, lower: str, hints: Sequence[str], *, whole: bool = False) -> list[tuple[int, int]]:
-    """The lines in which a hint stands; with ``whole`` all of the text, where one does."""
-    if whole:
-        return [(0, len(text))] if any(hint in lower for hint in hints) else []
+def _hits(lower: str, hint: str) -> Iterator[int]:
+    at = lower.find(hint)
+    while at >= 0:
+        yield at
+        at = lower.find(hint, at + 1)
+
+
+def _lines(lower: str, hints: Sequence[str]) -> list[tuple[int, int]]:
+    """Start and end of the lines in which a hint stands."""
     lines: set[tuple[int, int]] = set()
     for hint in hints:
-        at = 0
-        while (at := lower.find(hint, at)) >= 0:
+        at = lower.find(hint)
+        while at >= 0:
             end = lower.find("\n", at)
-            end = len(text) if end < 0 else end
+            end = len(lower) if end < 0 else end
             lines.add((lower.rfind("\n", 0, at) + 1, end))
-            at = end + 1
-            if at > len(text):
-                break
+            at = lower.find(hint, end)
     return sorted(lines)
 
 

@@ -20,6 +20,7 @@ from models.errors import InvalidError
 NAMES: Final = frozenset({"USER", "PROJECT", "DOMAIN"})
 """Labels of names: those of service accounts are words that logs are made of, and stay."""
 
+_PLACES: Final = ("hint", "line", "word", "text")
 _LABEL: Final = re.compile(r"[A-Z]+(?:_[A-Z]+)*")
 
 
@@ -31,8 +32,9 @@ class Kind:
     label: str
     pattern: re.Pattern[str]
     hints: tuple[str, ...]
+    at: str
+    """Where it is tried: ``hint``, ``line``, ``word`` or ``text``."""
     check: str = ""
-    multiline: bool = False
     yields: bool = False
     """Whether it is dropped where another kind finds some of the same."""
 
@@ -46,6 +48,8 @@ class Pair:
     hints: tuple[str, ...]
     keys: str
     words: str
+    value: re.Pattern[str] | None = None
+    """What the value must look like; anything, if there is none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,8 +81,10 @@ def load_kinds(path: Path | None = None) -> Kinds:
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InvalidError(f"{path} cannot be read as TOML ({error}); see index/redaction/kinds.toml") from error
     without = frozenset(tables.pop("without", ()))
-    if unknown := without - {each.name for each in (*base.kinds, *base.pairs)}:
-        raise InvalidError(f"{path} switches off {', '.join(sorted(unknown))}: not shipped; see index/redaction/kinds.toml")
+    if unknown := without - {kind.name for kind in base.kinds} - {pair.name for pair in base.pairs}:
+        raise InvalidError(
+            f"{path} switches off {', '.join(sorted(unknown))}: not shipped; see index/redaction/kinds.toml"
+        )
     own = _parse(tables, str(path))
     return Kinds(
         kinds=own.kinds + tuple(kind for kind in base.kinds if kind.name not in without),
@@ -107,28 +113,38 @@ def _kind(  # noqa: PLR0913 - the fields of the table
     name: str,
     label: str,
     pattern: str,
-    hints: Sequence[str] = ("",),
+    at: str,
+    hints: Sequence[str] = (),
     check: str = "",
-    multiline: bool = False,
     yields: bool = False,
     reason: str = "",
 ) -> Kind:
     del reason
     if check and check not in CHECKS:
         raise TypeError(f"{name} wants the check {check}; there are {', '.join(CHECKS)}")
+    if at not in _PLACES:
+        raise TypeError(f"{name} is to be tried at {at}; it may be tried at {', '.join(_PLACES)}")
     compiled = re.compile(pattern)
     for each in (label, *(group.rstrip("0123456789") for group in compiled.groupindex)):
         if not _LABEL.fullmatch(each):
             raise TypeError(f"{name} has the label {each}; a label has capital letters, joined by _")
-    return Kind(name, label, compiled, tuple(hint.lower() for hint in hints), check, multiline, yields)
+    return Kind(name, label, compiled, _hints(name, hints, needed=at != "text"), at, check, yields)
 
 
 def _pair(  # noqa: PLR0913 - the fields of the table
-    *, name: str, label: str, keys: str = "", words: str = "", hints: Sequence[str] = ("",)
+    *, name: str, label: str, keys: str = "", words: str = "", value: str = "", hints: Sequence[str] = ()
 ) -> Pair:
     if not _LABEL.fullmatch(label):
         raise TypeError(f"{name} has the label {label}; a label has capital letters, joined by _")
     re.compile(f"{keys}|{words}")
     if not (keys or words):
         raise TypeError(f"{name} has neither keys nor words")
-    return Pair(name, label, tuple(hint.lower() for hint in hints), keys, words)
+    return Pair(name, label, _hints(name, hints, needed=True), keys, words, re.compile(value) if value else None)
+
+
+def _hints(name: str, hints: Sequence[str], *, needed: bool) -> tuple[str, ...]:
+    lower = tuple(hint.lower() for hint in hints)
+    if needed != bool(lower) or any(not hint or hint.split() != [hint] for hint in lower):
+        wanted = "hints, each a part of a word" if needed else "no hints"
+        raise TypeError(f"{name} needs {wanted}; it has {list(hints)}")
+    return lower

@@ -22,12 +22,18 @@ _SEPARATOR: Final = rf"""(?x:
         | ={{1,2}}(?:[ \t]{{1,4}}(?![a-z_][\w.-]{{0,30}}=))?
         | [ \t]{{0,20}}:(?!:|//)[ \t]{{0,40}})
         | (?P<encoded>%3[AaDd](?:%20|\+)?)
-        | (?P<list>[ \t]{{0,4}},[ \t]{{0,4}}(?=[ub]?{_QUOTE}))
         | (?P<named>[ \t]{{0,4}},\s{{0,20}}{_QUOTE}(?i:value){_QUOTE}\s{{0,4}}:\s{{0,4}})
+        | (?P<list>[ \t]{{0,4}},[ \t]{{0,4}}(?=[ub]?{_QUOTE}))
         | (?P<flag>[ \t]{{1,4}}(?!-))
-        | (?P<tag>>(?=[^<>\n]{{1,4000}}</))
+        | (?P<tag>>)
     )
 )"""
+
+_AHEAD: Final = re.compile(r"""[\w.-]{1,80}+[ \t"'`\\\]=:,>%&+]""")
+"""What stands behind the hint of a key, if a value follows; a quick look before the slow one."""
+
+_BACK: Final = 24
+_FORTH: Final = 160
 
 _VALUE: Final = re.compile(
     r"""(?x:
@@ -44,9 +50,14 @@ _ENCODED: Final = re.compile(r"(?:(?!%2[267Cc]|%7[Dd]|%0[AaDd]|%3[Bb])[^\s\"'<>&
 _OPEN: Final = re.compile(rf"[uUbBrRfF]{{0,2}}(?P<quote>{_QUOTE})")
 _CHAIN: Final = re.compile(r"""(?:[ ]?\+[ ]?|[ ](?=["'])|)[ub]?(?P<quote>["'])""")
 _SCHEME: Final = re.compile(r"(?i)(?:bearer|basic|digest|negotiate|ntlm|token|apikey|aws4-hmac-sha256)(?:[ ]|%20|\+)+")
-_BLOCK: Final = re.compile(r"[|>][+-]?[0-9]?[ \t\r]*\n(?P<value>(?P<indent>[ \t]+)[^\n]+(?:\n(?P=indent)[^\n]+){0,400})")
+_BLOCK: Final = re.compile(
+    r"[|>][+-]?[0-9]?[ \t\r]*\n(?P<value>(?P<indent>[ \t]+)[^\n]+(?:\n(?P=indent)[^\n]+){0,400})"
+)
 _ITEM: Final = re.compile(r"""(?P<quote>\\*["'])(?P<value>(?:(?!(?P=quote))[^\n]){1,2000})(?P=quote)""")
-_REST: Final = re.compile(r"[^\n]*?(?=[\s\"'\\]*(?:\n|\Z))")
+_FURTHER: Final = re.compile(r"[=:]|\S{40}")
+_GLUED: Final = re.compile(r"[\w!@#$%^*]+")
+
+_JOINTS: Final = re.compile(r"""["'+\s]+""")
 
 _FLAG: Final = re.compile(r"(?<![\w-])--?[\w.-]*\Z")
 _TUPLE: Final = re.compile(r"""(?:\([ ]?[ub]?\\*["']|["']--)[\w.-]*\Z""")
@@ -54,7 +65,8 @@ _TAG: Final = re.compile(r"<[\w:.-]*\Z")
 _LINE_START: Final = re.compile(r"(?:\A|\n)[ \t]*(?:- )?(?:export )?[\w.-]*\Z")
 
 _PLACEHOLDER: Final = re.compile(
-    r"%\(\w+\)s|%s|\?|:\w*(?:pass|token|secret|key|user)\w*|\$\{[\w.:-]+\}|\$[A-Z_]+|\{\{?[\w. ]*\}?\}|<[A-Za-z_.]+(?: [^<>]*)?>?"
+    r"%\(\w+\)s|%s|\?|:\w*(?:pass|token|secret|key|user)\w*"
+    r"|\$\{[\w.:-]+\}?|\$[A-Z_]+|\{\{?[\w. ]*\}?\}|<[A-Za-z_.]+(?: [^<>]*)?>?"
 )
 _CALL: Final = re.compile(r"(?=[a-z_.]*[._])[a-z_]\w*(?:\.[A-Za-z_]\w*)*\(.*")
 _MARKS: Final = re.compile(r"[*.\-_#\\/=:+~]+|[xX]{3,}")
@@ -72,21 +84,27 @@ def compile_pair(pair: Pair) -> re.Pattern[str]:
     return re.compile(f"(?P<key>(?:{'|'.join(parts)}){_SUFFIX}){_SEPARATOR}")
 
 
-def values(text: str, start: int, end: int, key: re.Pattern[str], label: str) -> Iterator[tuple[str, int, int]]:
-    """Yield key, start and end of each value in a line (``start`` to ``end`` of the text)."""
-    place = start
-    while (found := key.search(text, place, end)) is not None:
-        place = found.end("key")
-        before = text[max(start, found.start() - 80) : found.start()]
-        if found["flag"] is not None and _FLAG.search(before) is None:
-            continue
-        if found["list"] is not None and _TUPLE.search(before) is None:
-            continue
-        if found["tag"] is not None and _TAG.search(before) is None:
-            continue
-        for low, high in _extent(text, found, end, label):
-            yield found["key"], low, high
-            place = max(place, high)
+def values(text: str, at: int, key: re.Pattern[str], label: str) -> Iterator[tuple[str, int, int]]:
+    """Yield key, start and end of the values whose key has a hint at a place in the text."""
+    if _AHEAD.match(text, at) is None:
+        return
+    start = max(text.rfind("\n", 0, at) + 1, at - _BACK)
+    end = text.find("\n", at)
+    end = len(text) if end < 0 else end
+    found = key.search(text, start, min(end, at + _FORTH))
+    while found is not None and found.end("key") <= at:
+        found = key.search(text, found.end("key"), min(end, at + _FORTH))
+    if found is None or found.start("key") > at:
+        return
+    before = text[max(0, found.start() - 80) : found.start()]
+    if found["flag"] is not None and _FLAG.search(before) is None:
+        return
+    if found["list"] is not None and _TUPLE.search(before) is None:
+        return
+    if found["tag"] is not None and (_TAG.search(before) is None or text.find("</", at, end) < 0):
+        return
+    for low, high in _extent(text, found, end, label):
+        yield found["key"], low, high
 
 
 def _extent(text: str, found: re.Match[str], end: int, label: str) -> Iterator[tuple[int, int]]:
@@ -110,36 +128,47 @@ def _extent(text: str, found: re.Match[str], end: int, label: str) -> Iterator[t
             low = scheme.end()
         yield low, high
         return
+    yield from _bare(text, found, at, end, label)
+
+
+def _bare(text: str, found: re.Match[str], at: int, end: int, label: str) -> Iterator[tuple[int, int]]:
+    """Where a value without quotes ends."""
     if (scheme := _SCHEME.match(text, at, end)) is not None:
         at = scheme.end()
         if scheme[0].lower().startswith(("digest", "aws4")):
-            yield at, _REST.match(text, at, end).end()  # type: ignore[union-attr] - it matches nothing, too
+            yield at, _rest(text, at, end)
             return
-    whole = (_ENCODED if found["encoded"] is not None else _VALUE).match(text, at, end)
-    if whole is None:
-        return
-    high = whole.end()
-    if label == "PASSWORD" and found["plain"] is not None and _LINE_START.search(text, max(0, found.start() - 80), found.start()):
-        rest = _REST.match(text, high, end)
-        if rest is not None and not re.search(r"[=:]|\S{40}", rest[0]):
-            high = rest.end()  # a passphrase of several words, alone in its line
-    stripped = text[at:high].rstrip(".,;:)]}>|")
-    yield at, at + len(stripped)
+    if (whole := (_ENCODED if found["encoded"] is not None else _VALUE).match(text, at, end)) is not None:
+        high = whole.end()
+        if label == "PASSWORD" and found["plain"] is not None and _alone(text, found.start()):
+            rest = _rest(text, high, end)
+            if _FURTHER.search(text, high, rest) is None:
+                high = rest  # a passphrase of several words
+        yield at, at + len(text[at:high].rstrip(".,;:)]}>|"))
+
+
+def _alone(text: str, at: int) -> bool:
+    """Whether a key is the first of its line."""
+    return _LINE_START.search(text, max(0, at - 80), at) is not None
+
+
+def _rest(text: str, at: int, end: int) -> int:
+    """Where the rest of a line ends, without quotes, spaces and backslashes at its end."""
+    return at + len(text[at:end].rstrip(" \t\r\"'\\"))
 
 
 def _quoted(text: str, low: int, end: int, quote: str) -> int:
     """Where a quoted value ends: before its closing quote, after all that is glued to it, or with the line."""
     high = _closing(text, low, end, quote)
     if high is None:
-        return _REST.match(text, low, end).end()  # type: ignore[union-attr] - it matches nothing, too
+        return _rest(text, low, end)
     if quote in {'"', "'"}:
         while (more := _CHAIN.match(text, high + 1, end)) is not None:
             further = _closing(text, more.end(), end, more["quote"])
             if further is None:
                 break
             high = further
-        glued = re.compile(r"[\w!@#$%^*]+").match(text, high + 1, end)
-        if glued is not None:
+        if (glued := _GLUED.match(text, high + 1, end)) is not None:
             high = glued.end()
     return high
 
@@ -157,9 +186,11 @@ def _closing(text: str, low: int, end: int, quote: str) -> int | None:
     return None
 
 
-def is_secret(value: str, key: str, label: str, kinds: Kinds) -> bool:
+def is_secret(value: str, key: str, pair: Pair, kinds: Kinds) -> bool:
     """Return whether the value of a key is one, and not a placeholder, a word of state, code or a count."""
-    low = value.lower()
+    low, label = value.lower(), pair.label
+    if pair.value is not None and pair.value.fullmatch(_JOINTS.sub("", value)) is None:
+        return False
     if not low.strip() or low in kinds.nothing or (label in NAMES and low in kinds.words):
         return False
     if _PLACEHOLDER.fullmatch(value) or _MARKS.fullmatch(value) or _CALL.fullmatch(value):

@@ -1,13 +1,14 @@
 """Replace what must not leave by typed pseudonyms, and put it back into the answer."""
 
-import json
 import re
+from bisect import bisect_right
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import accumulate
 from typing import Final
-from urllib.parse import quote, unquote
 
 from index.redaction.detect import PSEUDONYM, Detector, Found, joined
+from index.redaction.forms import forms_of
 from index.redaction.kinds import Kinds, shipped
 
 LITERAL: Final = "LITERAL"
@@ -17,10 +18,10 @@ _ROUNDS: Final = 8
 _SHORT: Final = 3
 """Characters from which a value is replaced wherever it stands."""
 _SHORT_NUMBER: Final = 6
+_MARKER: Final = re.compile(r"-----(?:BEGIN|END) [A-Z0-9 ]+-----")
+"""Lines around a key, which say nothing of it."""
 _LONG: Final = 10
 """Characters from which it is replaced also within longer words."""
-_PIECE: Final = 16
-"""Lines of a secret of many lines that count as secret each."""
 
 
 class Redactor:
@@ -39,6 +40,7 @@ class Redactor:
         self._labels: dict[str, str] = {}  # everything that is replaced wherever it stands → label
         self._last: Counter[str] = Counter()
         self._foreign: set[str] = set()
+        self._learned: set[str] = set()
         self._written: set[str] = set()
         for label, secrets in (known or {}).items():
             for value in secrets:
@@ -93,31 +95,22 @@ class Redactor:
         return self._replaced(text, mine)
 
     def _search(self, texts: Sequence[str]) -> list[list[Found]]:
+        """What is to be replaced in each text; learns what is secret."""
         whole = "\n".join(texts)
+        starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
         found = self._detector.find(whole, self._holds)
-        bounds = []
-        at = 0
-        for text in texts:
-            bounds.append((at, at + len(text)))
-            at += len(text) + 1
-        for each in found:
-            for start, end in _cut(each, bounds):
-                for piece in _around(whole, [Found(start, end, each.label)]):
-                    self._learn(whole[piece.start : piece.end], each.label)
-        found = joined([*found, *self._spread(whole)])
+        for value, label in {whole[each.start : each.end]: each.label for each in found}.items():
+            self._learn(value, label)
         out: list[list[Found]] = [[] for _ in texts]
-        place = 0
-        for each in found:
-            while bounds[place][1] < each.start:
-                place += 1
-            for index in range(place, len(texts)):
-                low, high = bounds[index]
-                if low >= each.end:
-                    break
+        for each in _around(whole, joined([*found, *self._spread(whole)])):
+            index = bisect_right(starts, each.start) - 1
+            while index < len(texts) and starts[index] < each.end:
+                low, high = starts[index], starts[index] + len(texts[index])
                 start, end = max(low, each.start), min(high, each.end)
                 if start < end:
                     out[index].append(Found(start - low, end - low, each.label))
-        return [_around(text, stretches) for text, stretches in zip(texts, out, strict=True)]
+                index += 1
+        return out
 
     def _find(self, text: str) -> list[Found]:
         return joined([*self._detector.find(text, self._holds), *self._spread(text)])
@@ -126,33 +119,29 @@ class Redactor:
         """Where values that are known to be secret stand."""
         found = []
         for value, label in self._labels.items():
-            if value in text:
-                found += [Found(*match.span(), label) for match in _anywhere(value).finditer(text)]
+            found += [Found(start, end, label) for start, end in _places(value, text)]
         return found
 
     def _holds(self, text: str) -> bool:
-        return any(value in text and _anywhere(value).search(text) for value in self._labels)
+        return any(True for value in self._labels for _ in _places(value, text))
 
     def _learn(self, value: str, label: str) -> None:
         """Take a value for secret wherever it stands from now on, also in the ways in which it is written elsewhere."""
-        forms = {value, unquote(value), quote(value), quote(value, safe=""), json.dumps(value)[1:-1]}
-        forms |= {json.dumps(value, ensure_ascii=False)[1:-1], _unescaped(value)}
-        if "'" in value or '"' in value:
-            forms |= {"".join(re.split(r"""["']+[ ]?\+?[ ]?["']+""", value))}
-        if "\n" in value or "\\n" in value:
-            forms |= {line.strip() for line in re.split(r"\n|\\n", value) if len(line.strip()) >= _PIECE}
-        for form in sorted(forms):
+        if value in self._learned:
+            return
+        self._learned.add(value)
+        for form in forms_of(value):
             if self._distinctive(form):
                 self._labels.setdefault(form, label)
 
     def _distinctive(self, value: str) -> bool:
         kinds = self._detector.kinds
-        if len(value) < _SHORT or PSEUDONYM.search(value) or "-----BEGIN " in value[:11] and len(value) < 64:
+        if len(value) < _SHORT or PSEUDONYM.search(value) is not None or _MARKER.fullmatch(value) is not None:
             return False
         if value.isdigit():
             return len(value) >= _SHORT_NUMBER
         lower = value.lower()
-        return lower not in kinds.words and lower not in kinds.nothing and re.search(r"\w", value) is not None
+        return lower not in kinds.words and lower not in kinds.nothing and any(map(str.isalnum, value))
 
     def _replaced(self, text: str, found: Sequence[Found]) -> str:
         parts = []
@@ -173,43 +162,36 @@ class Redactor:
         return name
 
 
-def _anywhere(value: str) -> re.Pattern[str]:
-    """Find a value: a long one wherever it stands, a short one or a word only where no letters or digits join it."""
-    if len(value) >= _LONG and not value.isalpha() and not value.isdigit():
-        return re.compile(re.escape(value))
-    before = r"(?<![A-Za-z0-9])" if value[0].isalnum() else ""
-    after = r"(?![A-Za-z0-9])" if value[-1].isalnum() else ""
-    return re.compile(before + re.escape(value) + after)
+def _places(value: str, text: str) -> Iterator[tuple[int, int]]:
+    """Where a value stands: a long one anywhere, a short one or a word only where no letter or digit joins it."""
+    anywhere = len(value) >= _LONG and not value.isalpha() and not value.isdigit()
+    at = text.find(value)
+    while at >= 0:
+        end = at + len(value)
+        joined_before = at > 0 and value[0].isalnum() and text[at - 1].isalnum()
+        joined_after = end < len(text) and value[-1].isalnum() and text[end].isalnum()
+        if anywhere or not (joined_before or joined_after):
+            yield at, end
+        at = text.find(value, at + 1)
 
 
-def _unescaped(value: str) -> str:
-    if "\\" not in value:
-        return value
-    try:
-        plain = json.loads(f'"{value}"')
-    except json.JSONDecodeError:
-        return value
-    return plain if isinstance(plain, str) else value
-
-
-def _cut(each: Found, bounds: Sequence[tuple[int, int]]) -> Iterable[tuple[int, int]]:
-    for low, high in bounds:
-        if low < each.end and each.start < high:
-            yield max(low, each.start), min(high, each.end)
-
-
-def _around(text: str, found: Sequence[Found]) -> list[Found]:
+def _around(text: str, found: Sequence[Found]) -> Sequence[Found]:
     """Cut pseudonyms out of stretches: what is left of each on their sides."""
+    names = [match.span() for match in PSEUDONYM.finditer(text)]
+    if not names:
+        return found
     out = []
+    place = 0
     for each in found:
         at = each.start
-        # A pseudonym may begin before the stretch or end behind it: then the stretch begins or ends with it.
-        for match in PSEUDONYM.finditer(text, max(0, each.start - 40), min(len(text), each.end + 40)):
-            if match.end() <= at or match.start() >= each.end:
-                continue
-            if match.start() > at:
-                out.append(Found(at, match.start(), each.label))
-            at = match.end()
+        while place < len(names) and names[place][1] <= at:
+            place += 1
+        for low, high in names[place:]:
+            if low >= each.end:
+                break
+            if low > at:
+                out.append(Found(at, low, each.label))
+            at = high
         if at < each.end:
             out.append(Found(at, each.end, each.label))
     return out

@@ -98,6 +98,7 @@ def search(  # noqa: PLR0913 - one argument an option
     import orjson
 
     from index.documents import Filter, Kind
+    from index.neutral import neutral
     from stream.memory import memory_of
     from stream.settings import load_settings
 
@@ -116,9 +117,9 @@ def search(  # noqa: PLR0913 - one argument an option
         click.echo(orjson.dumps(found))
         return
     for hit in hits:
-        click.echo(f"{hit.score:.2f}  {hit.document.kind}  {_plain(_place(hit.document))}")
+        click.echo(f"{hit.score:.2f}  {hit.document.kind}  {neutral(_place(hit.document))}")
         for line in hit.document.text.splitlines()[:SHOWN]:
-            click.echo(f"      {_plain(line)}")
+            click.echo(f"      {neutral(line)}")
     if not hits:
         click.echo("nothing found")
 
@@ -213,8 +214,3 @@ def _time(document: "Document") -> str | None:
 def _place(document: "Document") -> str:
     known = [document.title, document.tenant, ", ".join(document.services), _time(document), document.source]
     return "  ".join(dict.fromkeys(each for each in known if each))
-
-
-def _plain(text: str) -> str:
-    """Text for a terminal: what log lines hold may be codes that move its cursor or change its title."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
