@@ -2,7 +2,8 @@
 
 The state lives in the compact topic ``incidents`` and is read from there at each start.  Alerts are sent before the
 state that remembers them, and the offset is committed behind both: a crash repeats alerts, which carry the same
-content, and loses none.  Explanations are made beside this loop and come when they come.
+content, and loses none.  What people say on ``feedback`` is read from its begin at each start, and then as it comes;
+explanations are made beside this loop (``stream.explain``) and told when they are there.
 """
 
 import logging
@@ -23,6 +24,7 @@ from stream.broker.clients import TIMEOUT_S, Broker
 from stream.broker.errors import translate
 from stream.broker.reading import read_newest, read_range
 from stream.explain import WINDOWS, Explained, Explainer
+from stream.feedback import FeedbackReader
 from stream.outbox import Outbox
 from stream.topics import Topics
 
@@ -64,6 +66,7 @@ class Alerting:
         self._config = config
         self._explainer = explainer
         self._outbox = Outbox(broker.producer())
+        self._feedback = FeedbackReader(broker, topics.feedback)
         self._incidents: Incidents | None = None  # None while another worker has the partition
 
     def run(self, stop: threading.Event) -> None:
@@ -74,6 +77,7 @@ class Alerting:
         try:
             while not stop.is_set():
                 self._take(consumer, consumer.consume(BATCH, POLL_S))
+                self._hear()
                 self._tell_explained()
                 if time.monotonic() - tick_at >= TICK_S:
                     tick_at = time.monotonic()
@@ -81,6 +85,7 @@ class Alerting:
             self._outbox.drain(TIMEOUT_S)
         finally:
             consumer.close()
+            self._feedback.close()
             if self._explainer is not None:
                 self._explainer.close()
 
@@ -108,6 +113,17 @@ class Alerting:
             log.warning("%s", translate(error.args[0], "commit what alerts has read"))
         else:
             self._metrics.commits.labels(ROLE).inc()
+
+    def _hear(self) -> None:
+        said = self._feedback.fresh() if self._incidents is not None else []
+        if not said or self._incidents is None:
+            return
+        self._outbox.begin({})
+        for each in said:
+            self._metrics.feedback.labels(each.action.value).inc()
+            self._do(self._incidents.heed(each, self._config.clock()))
+        self._outbox.end()
+        self._outbox.delivered()
 
     def _tick(self) -> None:
         if self._incidents is None:
@@ -143,6 +159,8 @@ class Alerting:
             self._outbox.send(self._topics.alerts, alert.to_json(), alert.incident_id.encode())
             self._metrics.alerts.labels(alert.status.value).inc()
         for name, incident in step.changed.items():
+            if incident is not None and self._incidents is not None and (before := self._incidents.find(name)):
+                self._metrics.hushed_windows.inc(max(0, incident.hushed - before.hushed))
             value = None if incident is None else incident.to_json()
             self._outbox.send(self._topics.incidents, value, name.encode())
             if self._explainer is not None:
@@ -157,14 +175,19 @@ class Alerting:
     def _assigned(self, _: Consumer, __: list[TopicPartition]) -> None:
         records = read_range(self._broker, self._topics.incidents)
         pairs = (((record.key or b"").decode(), record.value or None) for record in records)
-        self._incidents = Incidents.restore(self._config.policy, pairs, self._config.clock())
+        now = self._config.clock()
+        self._incidents = Incidents.restore(self._config.policy, pairs, now)
+        self._outbox.begin({})
+        self._do(self._incidents.recall(self._feedback.backlog(), now))
+        self._outbox.end()
         log.info("explain holds %d open incidents", self._incidents.open)
         if self._explainer is not None:
             for record in read_newest(self._broker, self._topics.anomalies, WINDOWS):
                 self._see(record.value or b"")
             for incident in self._incidents.all():
-                self._explainer.changed(incident.id, incident, self._config.clock())
+                self._explainer.changed(incident.id, incident, now)
 
     def _revoked(self, _: Consumer, __: list[TopicPartition]) -> None:
         self._outbox.drain(TIMEOUT_S)
+        self._feedback.close()
         self._incidents = None

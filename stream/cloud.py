@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from alerts.incidents import IncidentPolicy
 from alerts.metrics import Metrics
 from alerts.server import serve_metrics
 from alerts.times import SECOND, from_text
@@ -17,7 +16,17 @@ from stream.ingest import Ingest, IngestConfig
 from stream.serve import Roles
 from stream.settings import Settings
 from stream.topics import Topics
-from stream.wiring import Parts, broker_of, bundle_of, explainer_of, ingest_config, parts_of, specs_of, topics_of
+from stream.wiring import (
+    Parts,
+    broker_of,
+    bundle_of,
+    explainer_of,
+    ingest_config,
+    parts_of,
+    policy_of,
+    specs_of,
+    topics_of,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +98,6 @@ class Cloud:
         return Detect(self.broker, self.topics, self.parts.scorer, version, self.metrics, config, self.registry)
 
     def _alerting(self, clock: Callable[[], int]) -> Alerting:
-        policy = IncidentPolicy(self.settings.alert_quiet_s, self.settings.alert_update_s)
         explainer = explainer_of(self.settings, self.broker, self.topics, self.parts.bundle)
-        return Alerting(self.broker, self.topics, self.metrics, AlertingConfig(policy, clock), explainer)
+        config = AlertingConfig(policy_of(self.settings), clock)
+        return Alerting(self.broker, self.topics, self.metrics, config, explainer)

@@ -22,6 +22,7 @@ HOMES = {
     "faiss": {"index/vectors.py"},
     "faust": {"stream"},
     "huggingface_hub": {"index/embedder.py"},
+    "jsonschema": {"alerts/rules.py"},
     "keras": {"training"},
     "onnx": {"training", "index/export.py"},
     "onnxruntime": {"models/detectors", "training/export.py", "index/sentence.py"},
