@@ -167,6 +167,46 @@ class Metrics:
         Histogram,
         Spec("tocsin_batch_seconds", "seconds", "Time to work through one batch or frame.", ("role",), SECONDS),
     ]
+    diagnoses: Annotated[
+        Counter,
+        Spec(
+            "tocsin_diagnoses_total",
+            "diagnoses",
+            "Diagnoses by who made them: `deterministic`, `twin`, `llm`.",
+            ("mode",),
+        ),
+    ]
+    diagnosis_groundedness: Annotated[
+        Histogram,
+        Spec(
+            "tocsin_diagnosis_groundedness",
+            "0 to 1",
+            "Share of a language model's sentences that stand on the lines they cite.",
+            buckets=SHARES,
+        ),
+    ]
+    llm_calls: Annotated[
+        Counter,
+        Spec(
+            "tocsin_llm_calls_total",
+            "questions",
+            "Questions to a language model: `answered`, or why there was no answer that could be used.",
+            ("model", "outcome"),
+        ),
+    ]
+    llm_cost: Annotated[
+        Counter,
+        Spec("tocsin_llm_cost_usd_total", "US dollars", "What the questions have cost.", ("tenant",)),
+    ]
+    llm_saved: Annotated[
+        Counter,
+        Spec(
+            "tocsin_llm_saved_usd_total",
+            "US dollars",
+            "What was not spent, as the diagnosis was there already: a `twin`, or asked before (`cache`).",
+            ("by",),
+        ),
+    ]
 
     @classmethod
     def on(cls, registry: CollectorRegistry) -> Self:
