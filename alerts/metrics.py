@@ -179,19 +179,49 @@ class Metrics:
         Gauge,
         Spec("tocsin_bundle_trained_seconds", "seconds since 1970", "Time of the newest line that training saw."),
     ]
-    diagnoses: Annotated[
-        Counter,
-        Spec("tocsin_diagnoses_total", "diagnoses", "Explanations: `deterministic`, `twin` or `llm`.", ("mode",)),
-    ]
-    groundedness: Annotated[
-        Histogram,
-        Spec(
-            "tocsin_diagnosis_groundedness", "0 to 1", "Share of the claims of a diagnosis that code verified.", (), SHARES
-        ),
-    ]
     explain_seconds: Annotated[
         Histogram,
         Spec("tocsin_explain_seconds", "seconds", "Time to make one explanation, beside the alert.", (), SECONDS),
+    ]
+    diagnoses: Annotated[
+        Counter,
+        Spec(
+            "tocsin_diagnoses_total",
+            "diagnoses",
+            "Diagnoses by who made them: `deterministic`, `twin`, `llm`.",
+            ("mode",),
+        ),
+    ]
+    diagnosis_groundedness: Annotated[
+        Histogram,
+        Spec(
+            "tocsin_diagnosis_groundedness",
+            "0 to 1",
+            "Share of a language model's sentences that stand on the lines they cite.",
+            buckets=SHARES,
+        ),
+    ]
+    llm_calls: Annotated[
+        Counter,
+        Spec(
+            "tocsin_llm_calls_total",
+            "questions",
+            "Questions to a language model: `answered`, or why there was no answer that could be used.",
+            ("model", "outcome"),
+        ),
+    ]
+    llm_cost: Annotated[
+        Counter,
+        Spec("tocsin_llm_cost_usd_total", "US dollars", "What the questions have cost.", ("tenant",)),
+    ]
+    llm_saved: Annotated[
+        Counter,
+        Spec(
+            "tocsin_llm_saved_usd_total",
+            "US dollars",
+            "What was not spent, as the diagnosis was there already: a `twin`, or asked before (`cache`).",
+            ("by",),
+        ),
     ]
 
     @classmethod

@@ -176,6 +176,27 @@ class Settings(BaseSettings):
     embedding_model: str = Field(default="sentence-transformers/all-MiniLM-L12-v2", min_length=1)
     """Folder or name of a sentence encoder that is on this machine, or ``built-in``; see ``index.embedder``."""
 
+    llm_enabled: bool = True
+    """A language model is asked where there is a key: the SDK's own, ``ANTHROPIC_API_KEY``."""
+    llm_model_small: str = Field(default="claude-haiku-5-5", min_length=1)
+    llm_model_large: str = Field(default="claude-sonnet-5-5", min_length=1)
+    """Asked where the small one is unsure; the same as the small one: never."""
+    llm_prompt_tokens: int = Field(default=12_000, ge=4_000, le=100_000)
+    llm_max_tokens: int = Field(default=4_000, ge=500, le=64_000)
+    """Tokens of an answer, with what the model thinks."""
+    llm_timeout_s: Seconds = 60
+    """For a question with all its attempts."""
+    llm_connect_timeout_s: Seconds = 5
+    llm_idle_timeout_s: Seconds = 20
+    """Between two pieces of an answer."""
+    llm_attempts: int = Field(default=4, ge=1, le=10)
+    llm_budget_usd_per_day: float = Field(default=5.0, ge=0, allow_inf_nan=False)
+    llm_budget_usd_per_day_tenant: float = Field(default=2.0, ge=0, allow_inf_nan=False)
+    llm_budget_share: float = Field(default=1.0, gt=0, le=1)
+    """Part of both budgets that workers with this ``index_path`` may spend; workers elsewhere have the rest."""
+    llm_allowed_links: tuple[str, ...] = ()
+    """Beginnings of links that a diagnosis may hold."""
+
     alertmanager_url: SecretUrl | None = None
     slack_url: SecretUrl | None = None
     pagerduty_url: SecretUrl | None = None

@@ -18,10 +18,12 @@ ALLOWED = {
 
 HOMES = {
     "aiokafka": {"stream/broker"},
+    "anthropic": {"index/claude.py"},
     "confluent_kafka": {"stream"},
     "faiss": {"index/vectors.py"},
     "faust": {"stream"},
     "huggingface_hub": {"index/embedder.py"},
+    "httpx2": {"index/claude.py"},
     "jsonschema": {"alerts/rules.py"},
     "keras": {"training"},
     "onnx": {"training", "index/export.py"},

@@ -1,0 +1,110 @@
+"""The form of a model's answer, and its reading: what does not fit the form is no answer."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from html import unescape
+from typing import Any, Final
+
+import orjson
+
+from models.errors import InvalidError
+
+SEVERITIES: Final = ("warning", "error", "critical")
+_SAME: Final = "same"
+
+_MAX_CLAIMS: Final = 12
+_MAX_ACTIONS: Final = 8
+_MAX_TEXT: Final = 1_200
+_MAX_CITED: Final = 12
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {
+        "type": "object",
+        "properties": properties,
+        "required": list(properties),
+        "additionalProperties": False,
+    }
+
+
+_TEXT: Final = {"type": "string"}
+_SENTENCE: Final = _object(text=_TEXT, lines={"type": "array", "items": _TEXT})
+
+SCHEMA: Final[Mapping[str, Any]] = _object(
+    summary=_SENTENCE,
+    cause=_SENTENCE,
+    confidence={"type": "number"},
+    service=_TEXT,
+    severity={"type": "string", "enum": [_SAME, *SEVERITIES]},
+    claims={"type": "array", "items": _SENTENCE},
+    actions={"type": "array", "items": _TEXT},
+)
+"""What the provider holds the model to.  Bounds of lengths stand below: the provider's schemas know none."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence and the ids of lines that it is said to stand on; nothing of it has been checked."""
+
+    text: str
+    lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a model said, within bounds, and nothing of it believed."""
+
+    summary: Sentence
+    cause: Sentence
+    confidence: float
+    service: str
+    severity: str
+    """One of ``SEVERITIES``, or "" for the same."""
+    claims: tuple[Sentence, ...]
+    actions: tuple[str, ...]
+
+
+def read_answer(text: str, moved: Mapping[str, str] | None = None) -> Answer:
+    """Read the JSON of an answer; with ``moved`` its ids of lines are exchanged, where it has one for them.
+
+    Raises:
+        InvalidError: it is cut, no JSON, or of another form.
+    """
+    try:
+        record = orjson.loads(text)
+        severity = _text(record["severity"])
+
+        def sentence(record: Any) -> Sentence:
+            cited = (_text(line).strip("[] ") for line in _list(record["lines"])[:_MAX_CITED])
+            lines = cited if moved is None else (moved.get(line, "") for line in cited)
+            return Sentence(_text(record["text"]), tuple(dict.fromkeys(lines)))
+
+        return Answer(
+            summary=sentence(record["summary"]),
+            cause=sentence(record["cause"]),
+            confidence=_share(record["confidence"]),
+            service=_text(record["service"]),
+            severity=severity if severity in SEVERITIES else "",
+            claims=tuple(sentence(each) for each in _list(record["claims"])[:_MAX_CLAIMS]),
+            actions=tuple(_text(each) for each in _list(record["actions"])[:_MAX_ACTIONS]),
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InvalidError(f"the answer is not of the form asked for ({type(error).__name__})") from error
+
+
+def _share(value: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        raise TypeError("not between 0 and 1")
+    return float(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError("not a text")
+    return unescape(value)[:_MAX_TEXT].strip()
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError("not a list")
+    return value

@@ -1,0 +1,67 @@
+"""The ladder as the settings name it, and what is counted of its outcomes."""
+
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from alerts.metrics import Metrics
+from index.budget import Budget
+from index.claude import Claude, Patience
+from index.diagnosis import Mode
+from index.ladder import Ladder, Outcome, Plan
+from index.ledger import FileLedger
+from index.sent import SentStore
+from index.store import Memory
+from index.twin import find_twin
+from stream.settings import Settings
+
+
+def sent_folder(settings: Settings) -> Path:
+    """Where is kept what was sent."""
+    return settings.index_path / "sent"
+
+
+def claude_of(settings: Settings) -> Claude:
+    """The client, which connects to nothing before it is asked."""
+    return Claude(
+        Patience(
+            connect=settings.llm_connect_timeout_s,
+            idle=settings.llm_idle_timeout_s,
+            total=settings.llm_timeout_s,
+            attempts=settings.llm_attempts,
+        )
+    )
+
+
+def ladder_of(settings: Settings, client: Claude, memory: Memory, confirmed: Callable[[str], bool]) -> Ladder:
+    """The ladder; ``confirmed`` tells of an incident's id whether people have said that its cause is right."""
+    budget = Budget(
+        FileLedger(settings.index_path / "budget.json"),
+        time.time,
+        usd_per_day=settings.llm_budget_usd_per_day,
+        usd_per_day_tenant=settings.llm_budget_usd_per_day_tenant,
+        share=settings.llm_budget_share,
+    )
+    plan = Plan(
+        small=settings.llm_model_small if settings.llm_enabled else "",
+        large=settings.llm_model_large,
+        prompt_tokens=settings.llm_prompt_tokens,
+        max_tokens=settings.llm_max_tokens,
+        allowed_links=settings.llm_allowed_links,
+    )
+    twin_of = partial(find_twin, memory, confirmed=confirmed)
+    return Ladder(plan, client, budget, SentStore(sent_folder(settings)), twin_of)
+
+
+def count_outcome(metrics: Metrics, outcome: Outcome, tenant: str) -> None:
+    """Add one diagnosis to what is counted."""
+    diagnosis = outcome.diagnosis
+    metrics.diagnoses.labels(diagnosis.mode.value).inc()
+    if diagnosis.mode is Mode.LLM:
+        metrics.diagnosis_groundedness.observe(diagnosis.groundedness)
+    for call in outcome.calls:
+        metrics.llm_calls.labels(call.model, call.outcome).inc()
+        metrics.llm_cost.labels(tenant).inc(call.cost_usd)
+    for why, dollars in outcome.saved.items():
+        metrics.llm_saved.labels(why).inc(dollars)
