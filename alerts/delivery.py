@@ -13,6 +13,7 @@ from typing import Final
 from alerts.deliveries import Delivery, Sent
 from alerts.pace import backoff
 from alerts.records import Alert, Severity, Status
+from alerts.routing import Decision
 from alerts.sinks.base import Remote, digest_of
 
 KNOWN: Final = 64
@@ -28,6 +29,20 @@ class Taken(StrEnum):
     PENDING = "pending"
     DUPLICATE = "duplicate"
     MUTED = "muted"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What the rules say of an alert for this sink: whether it is told, and as how bad."""
+
+    severity: Severity
+    wanted: bool = True
+
+    @classmethod
+    def by(cls, decision: Decision, sink: str) -> "Told":
+        """Return what a decision means for a sink; what may wake nobody is told as no more than a warning."""
+        severity = decision.severity if decision.page else min(decision.severity, Severity.WARNING)
+        return cls(severity, decision.goes_to(sink))
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +69,8 @@ class Standing:
     status: str = ""
     """Of the alert that was settled last."""
     known: tuple[str, ...] = ()
+    settled: tuple[int, int] = (-1, -1)
+    """Partition and offset of the alert that was settled last: what stands before it there is older."""
     doubtful: bool = False
     """A send was cut off, or its answer lost: it may have been done."""
     parked: str = ""
@@ -111,23 +128,28 @@ class Ledger:
         """Return what is known of an incident."""
         return self._standings[incident_id]
 
-    def take(self, alert: Alert, partition: int, offset: int, at: float, *, wanted: bool) -> tuple[Taken, int]:
-        """Read one alert; ``wanted`` is what the rules say.  Returns what it became, and how many it covers anew."""
+    def take(self, alert: Alert, partition: int, offset: int, at: float, decision: Told) -> tuple[Taken, int]:
+        """Read one alert and what the rules say of it; returns what it became, and how many it covers anew."""
         self._read[partition] = offset + 1
         standing = self._standings.setdefault(alert.incident_id, Standing())
         digest = digest_of(alert)
         waiting = standing.pending
-        if digest in standing.known or (waiting is not None and digest in (waiting.digest, *waiting.covers)):
+        again = waiting is not None and digest in (waiting.digest, *waiting.covers)
+        if again or digest in standing.known or (partition, offset) <= standing.settled:
             return Taken.DUPLICATE, 0
         ends = alert.status is Status.RESOLVED and (standing.open or waiting is not None or standing.doubtful)
-        if not wanted and not ends:
+        if not decision.wanted and not ends:
             return Taken.MUTED, 0
-        fresh = Pending(alert, digest, partition, offset, offset, at)
+        fresh = Pending(replace(alert, severity=decision.severity), digest, partition, offset, offset, at)
         if waiting is not None:
             covers = (*waiting.covers, waiting.digest)[-KNOWN:]
             fresh = replace(fresh, first=waiting.first, covers=covers, attempts=0, not_before=waiting.not_before)
         self._hold(alert.incident_id, fresh)
         return Taken.PENDING, int(waiting is not None)
+
+    def skip(self, partition: int, offset: int) -> None:
+        """Read what is no alert."""
+        self._read[partition] = offset + 1
 
     def due(self, now: float) -> Pending | None:
         """Return what to send next: first what nobody has heard of, the worst first, then all else by age."""
@@ -137,11 +159,6 @@ class Ledger:
     def wait(self, now: float, longest: float) -> float:
         """Return the seconds until something is due, at most ``longest``."""
         return min((max(p.not_before - now, 0.0) for p in self._waiting.values()), default=longest)
-
-    def about_to(self, pending: Pending, assume: Remote | None) -> Remote:
-        """Take note that a send begins whose loss would leave a doubt; returns what to take for standing meanwhile."""
-        standing = self._standings[pending.alert.incident_id]
-        return standing.remote if assume is None else assume
 
     def stepped(self, pending: Pending, remote: Remote) -> None:
         """Take note that a step is done."""
@@ -195,6 +212,7 @@ class Ledger:
             standing.parked = receipt.reason
         if receipt.sent is Sent.DELIVERED or (receipt.sent is Sent.PARKED and not receipt.mendable):
             standing.known = (*standing.known, *receipt.covers, receipt.digest)[-KNOWN:]
+            standing.settled = (receipt.partition, receipt.offset)
         self._forget()
 
     def _hold(self, incident: str, pending: Pending) -> None:
@@ -207,6 +225,7 @@ class Ledger:
         standing = self._standings.pop(incident)
         self._standings[incident] = standing
         standing.known = (*standing.known, *pending.covers, pending.digest)[-KNOWN:]
+        standing.settled = (pending.partition, pending.offset)
         standing.pending = None
         del self._waiting[incident]
         self._forget()

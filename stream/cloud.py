@@ -11,10 +11,12 @@ from alerts.metrics import Metrics
 from alerts.server import serve_metrics
 from stream.alerting import Alerting, AlertingConfig, wall_clock
 from stream.broker.clients import Broker
+from stream.deliver import Deliver
 from stream.detect import Detect, DetectConfig
 from stream.ingest import Ingest, IngestConfig
 from stream.serve import Roles
 from stream.settings import Settings
+from stream.sinks import deliver_config
 from stream.topics import Topics
 from stream.wiring import Parts, broker_of, bundle_of, ingest_config, parts_of, specs_of, topics_of
 
@@ -74,6 +76,9 @@ class Cloud:
             running.start("detect", self._detect(publish_all=publish_all))
         if "alerts" in roles:
             running.start_thread("alerts", lambda: self._alerting(clock))
+        if "deliver" in roles:
+            config = deliver_config(self.settings)
+            running.start_thread("deliver", lambda: Deliver(self.broker, self.topics, self.metrics, config))
         return running
 
     def _ingest(self, config: IngestConfig) -> Ingest:

@@ -10,7 +10,7 @@ from alerts.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-ROLES: Final = ("ingest", "detect", "alerts")
+ROLES: Final = ("ingest", "detect", "alerts", "deliver")
 
 
 class Threaded(Protocol):

@@ -21,6 +21,7 @@ HOMES = {
     "confluent_kafka": {"stream"},
     "faiss": {"index/vectors.py"},
     "faust": {"stream"},
+    "httpx": {"alerts/sinks/transport.py"},
     "huggingface_hub": {"index/embedder.py"},
     "keras": {"training"},
     "onnx": {"training", "index/export.py"},

@@ -119,17 +119,6 @@ class Sink(Protocol):
         """Say what an answer to a request of this sink means."""
 
 
-class Refreshing(Protocol):
-    """A sink whose service forgets: it has to be told again and again."""
-
-    @property
-    def refresh_s(self) -> float:
-        """How often."""
-
-    def refresh(self, remotes: Mapping[str, Remote], now: float) -> Request | None:
-        """Return the request that repeats everything (incident id → remote) that still has to be; None for nothing."""
-
-
 def digest_of(alert: Alert) -> str:
     """Return 16 hexadecimal digits: alerts that are sent twice have the same."""
     return blake2b(alert.to_json(), digest_size=8).hexdigest()

@@ -35,7 +35,7 @@ BODY: Final = 500_000
 """Bytes, below the 512 kB that the service takes."""
 
 _NAMES: Final = {Severity.WARNING: "warning", Severity.ERROR: "error", Severity.CRITICAL: "critical"}
-_DEFAULT_URL: Final = "https://events.pagerduty.com"
+DEFAULT_URL: Final = "https://events.pagerduty.com"
 RATE: Final = Rate(100 / 60, burst=20)
 
 
@@ -44,7 +44,7 @@ class PagerDutySink:
     """``url`` is the region's host (EU: https://events.eu.pagerduty.com); a path behind it is taken off."""
 
     routing_key: str = field(repr=False)
-    url: str = _DEFAULT_URL
+    url: str = DEFAULT_URL
     name: str = "pagerduty"
     # 120 in any 60 seconds: a burst and what follows it together.
     rate: Rate = RATE
