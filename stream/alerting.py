@@ -17,6 +17,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from alerts.anomaly import Anomaly
 from alerts.incidents import IncidentPolicy, Incidents, Step
 from alerts.metrics import Metrics
+from alerts.receipts import Signer
 from models.errors import InvalidError
 from stream.broker.clients import TIMEOUT_S, Broker
 from stream.broker.errors import translate
@@ -43,6 +44,8 @@ class AlertingConfig:
 
     policy: IncidentPolicy = field(default_factory=IncidentPolicy)
     clock: Callable[[], int] = wall_clock
+    receipt_key: str = field(default="", repr=False)
+    """Signs the alerts; "" for no receipts."""
 
 
 class Alerting:
@@ -54,6 +57,7 @@ class Alerting:
         self._metrics = metrics
         self._config = config
         self._outbox = Outbox(broker.producer())
+        self._signer = Signer(config.receipt_key)
         self._incidents: Incidents | None = None  # None while another worker has the partition
 
     def run(self, stop: threading.Event) -> None:
@@ -79,6 +83,7 @@ class Alerting:
         for message in good:
             try:
                 window = Anomaly.from_json(message.value() or b"")
+                self._signer.saw(message.value() or b"", message.offset() or 0)
             except InvalidError as error:
                 place = f"{message.topic()} [{message.partition()}] offset {message.offset()}"
                 log.error("%s: %s", place, error)  # noqa: TRY400 - the message says it all
@@ -104,7 +109,7 @@ class Alerting:
         self._outbox.delivered()
 
     def _do(self, step: Step) -> None:
-        for alert in step.alerts:
+        for alert in map(self._signer.sign, step.alerts):
             self._outbox.send(self._topics.alerts, alert.to_json(), alert.incident_id.encode())
             self._metrics.alerts.labels(alert.status.value).inc()
         for name, incident in step.changed.items():

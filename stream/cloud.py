@@ -92,4 +92,6 @@ class Cloud:
 
     def _alerting(self, clock: Callable[[], int]) -> Alerting:
         policy = IncidentPolicy(self.settings.alert_quiet_s, self.settings.alert_update_s)
-        return Alerting(self.broker, self.topics, self.metrics, AlertingConfig(policy, clock))
+        key = self.settings.receipt_key
+        config = AlertingConfig(policy, clock, "" if key is None else key.get_secret_value())
+        return Alerting(self.broker, self.topics, self.metrics, config)

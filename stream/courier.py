@@ -50,6 +50,9 @@ POLL_S: Final = 0.2
 TURN_S: Final = 1.0
 """For how long is sent before the topic is looked at again."""
 
+PATIENCE_POLLS: Final = 25
+"""Polls without a message after which what was announced is taken not to exist (an offset that holds none)."""
+
 BATCH: Final = 500
 MILLIS: Final = 1000
 _RESULTS: Final = {Delivered: "ok", Retry: "retry", Parked: "parked", Absent: "absent"}
@@ -87,6 +90,10 @@ class Courier:
         self._pace = Pace(sink.rate, config.steady(), config.chance)
         self._ledger: Ledger | None = None  # None while another process has the topic
         self._refreshed = 0.0
+        self._silent = 0
+        self._behind: dict[int, int] = {}
+        """Where the topic ended at the start: all before that is read before anything is sent, or an alert that had
+        been passed over for a newer one could be sent behind it."""
 
     def run(self, stop: threading.Event) -> None:
         """Deliver until ``stop`` is set."""
@@ -106,7 +113,9 @@ class Courier:
         # `consume` waits for its number of messages; `poll` returns with the first.
         first = consumer.poll(self._idle())
         if first is None:
+            self._silent += 1
             return
+        self._silent = 0
         for message in (first, *consumer.consume(BATCH, 0)):
             if message.error() is None and self._ledger is not None:
                 self._take(message, self._ledger)
@@ -122,6 +131,8 @@ class Courier:
         name = self.sink.name
         self._metrics.delivery_alerts.labels(name).inc()
         place, offset = message.partition() or 0, message.offset() or 0
+        if offset + 1 >= self._behind.get(place, 0):
+            self._behind.pop(place, None)
         try:
             alert = Alert.from_json(message.value() or b"")
         except InvalidError as error:
@@ -138,6 +149,8 @@ class Courier:
             self._metrics.deliveries.labels(name, taken.value).inc()
 
     def _send(self, transport: Transport, stop: threading.Event) -> None:
+        if self._behind and self._silent < PATIENCE_POLLS:
+            return
         until = self._config.steady() + TURN_S
         while self._ledger is not None and not stop.is_set() and (now := self._config.steady()) < until:
             if self._pace.wait(now) > 0 or (pending := self._ledger.due(now)) is None:
@@ -272,6 +285,8 @@ class Courier:
                 consumer.commit(offsets=begin, asynchronous=False)
             for each in partitions:
                 each.offset = min(found[each.partition], self._ledger.again.get(each.partition, found[each.partition]))
+            ends = {each.partition: self._end(consumer, each.partition) for each in partitions}
+            self._behind = {each.partition: end for each in partitions if (end := ends[each.partition]) > each.offset}
             consumer.assign(partitions)
         log.info("%s: %d incidents known", self.sink.name, len(self._ledger.remotes))
         self._gauges()
@@ -289,6 +304,10 @@ class Courier:
                     last = receipt.at
                 yield receipt
         self._metrics.synthetic_last_success.labels(self.sink.name).set(last)
+
+    def _end(self, consumer: Consumer, place: int) -> int:
+        marks = consumer.get_watermark_offsets(TopicPartition(self._topics.alerts, place), TIMEOUT_S, cached=False)
+        return 0 if marks is None else marks[1]
 
     def _beginning(self, consumer: Consumer, places: Iterable[int]) -> dict[int, int]:
         """Return where a sink begins that has never been told anything: not with the alerts of a month."""

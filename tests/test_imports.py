@@ -21,7 +21,7 @@ HOMES = {
     "confluent_kafka": {"stream"},
     "faiss": {"index/vectors.py"},
     "faust": {"stream"},
-    "httpx": {"alerts/sinks/transport.py"},
+    "httpx": {"alerts/sinks/transport.py", "index/embedder.py"},
     "huggingface_hub": {"index/embedder.py"},
     "keras": {"training"},
     "onnx": {"training", "index/export.py"},

@@ -64,6 +64,10 @@ class AlertmanagerSink:
         due = [self._timed(remote, now) for remote in remotes.values() if self._repeated(remote, now)]
         return self._post(due, {}) if due else None
 
+    def headers(self) -> dict[str, str]:
+        """Return what every request carries."""
+        return {"authorization": self.authorization} if self.authorization else {}
+
     def classify(self, request: Request, response: Response, remote: Remote) -> Outcome:
         """The status says it all; the body may repeat what was sent."""
         del remote
@@ -81,9 +85,7 @@ class AlertmanagerSink:
         return {**remote["alert"], "endsAt": _text(now + MARGIN * self.refresh_s)}
 
     def _post(self, alerts: list[Mapping[str, Any]], after: Remote) -> Request:
-        headers = {"content-type": "application/json"}
-        if self.authorization:
-            headers["authorization"] = self.authorization
+        headers = {"content-type": "application/json", **self.headers()}
         return Request(self.url.rstrip("/") + "/api/v2/alerts", orjson.dumps(alerts), headers, remote=after)
 
 

@@ -6,7 +6,7 @@ the step that has no receipt.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
 from hashlib import blake2b
 from typing import Any, Final, Protocol, TypeAlias
@@ -120,8 +120,8 @@ class Sink(Protocol):
 
 
 def digest_of(alert: Alert) -> str:
-    """Return 16 hexadecimal digits: alerts that are sent twice have the same."""
-    return blake2b(alert.to_json(), digest_size=8).hexdigest()
+    """Return 16 hexadecimal digits: alerts that are sent twice have the same, whoever signed them."""
+    return blake2b(replace(alert, receipt=None).to_json(), digest_size=8).hexdigest()
 
 
 def outcome_of(response: Response, request: Request, secrets: tuple[str, ...] = (), detail: str = "") -> Outcome:

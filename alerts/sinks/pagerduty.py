@@ -31,6 +31,7 @@ from alerts.times import to_text
 SUMMARY: Final = 1024
 KEY: Final = 255
 LINKS: Final = 20
+KEY_LENGTH: Final = 32
 BODY: Final = 500_000
 """Bytes, below the 512 kB that the service takes."""
 

@@ -18,7 +18,11 @@ ELLIPSIS: Final = "…"
 
 def plain(text: str) -> str:
     """Return text without control and direction characters; lines stay."""
-    return "".join(c if c == "\n" or unicodedata.category(c) not in _HIDDEN else " " for c in text)
+    return "\n".join(line if line.isprintable() else _shown(line) for line in text.split("\n"))
+
+
+def _shown(line: str) -> str:
+    return "".join(" " if unicodedata.category(char) in _HIDDEN else char for char in line)
 
 
 def tame(text: str) -> str:

@@ -25,7 +25,8 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     "replay": Entry("stream.cli.replay:replay", "Decide a stretch of the topics again."),
     "topics": Entry("stream.cli.topics:topics", "Read any topic as JSON lines."),
     "index": Entry("stream.cli.index:index", "Fill and search the memory of incidents and runbooks."),
-    "doctor": Entry("stream.cli.doctor:doctor", "Check settings, broker, topics and bundle; say how to mend them."),
+    "receipt": Entry("stream.cli.receipt:receipt", "Verify the signed receipts of alerts."),
+    "doctor": Entry("stream.cli.doctor:doctor", "Check settings, broker, topics, bundle, sinks; say how to mend them."),
 }
 """Commands in the order of the help page.  One without target comes from the entry point of its name, or is absent."""
 

@@ -40,6 +40,15 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+class _Quiet(ThreadingHTTPServer):
+    """A server whose clients may be killed without a word about it."""
+
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        pass
+
+
 class Service:
     """A service on loopback: subclasses say in ``take`` what it does with a call."""
 
@@ -52,7 +61,7 @@ class Service:
         self._slow_s = slow_s
         self._lock = threading.Lock()
         self._listening = threading.Lock()
-        self._server: ThreadingHTTPServer | None = None
+        self._server: _Quiet | None = None
         self._listen(0)
 
     def take(self, call: Call) -> Answer:
@@ -117,8 +126,7 @@ class Service:
             return self.take(call)
 
     def _listen(self, port: int) -> None:
-        self._server = ThreadingHTTPServer(("127.0.0.1", port), _handler(self, self._clock))
-        self._server.daemon_threads = True
+        self._server = _Quiet(("127.0.0.1", port), _handler(self, self._clock))
         self.port: int = self._server.server_port
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
