@@ -168,7 +168,7 @@ def vote(  # noqa: PLR0913 - the parts of a vote
 
     Raises InvalidError where it makes no sense.
     """
-    if opinion is Opinion.KNOWN and expires is None:
-        expires = now + KNOWN_DAYS * DAY
     at = now - now % 1000  # as the record carries it
+    if opinion is Opinion.KNOWN and expires is None:
+        expires = at + KNOWN_DAYS * DAY
     return Feedback(incident_id, Action.VOTE, by, at, opinion, cause, expires, text)

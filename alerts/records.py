@@ -62,6 +62,16 @@ class Alert:
     """What kind of failure: part of what makes an incident; "" where it is not told."""
     reasons: tuple[str, ...] = ()
     """Why the windows fired, in words, the most telling first."""
+    page: bool = True
+    """Whether it may wake somebody: it is new or worse, nobody has muted it, and the budget of pages is not spent."""
+    revision: int = 1
+    """Number of the page that this alert is or belongs to; grows each time the incident gets worse."""
+    importance: float = 0.0
+    """The highest of its windows."""
+    note: str = ""
+    """Why it does not page, or is over before it is quiet."""
+    acknowledged: str = ""
+    """Who takes care of it."""
     schema: str = ALERT_SCHEMA
 
     def to_json(self) -> bytes:
@@ -85,6 +95,11 @@ class Alert:
                 "receipt": self.receipt,
                 "kind": self.kind,
                 "reasons": list(self.reasons),
+                "page": self.page,
+                "revision": self.revision,
+                "importance": self.importance,
+                "note": self.note,
+                "acknowledged": self.acknowledged,
             },
         )
 
@@ -112,6 +127,11 @@ class Alert:
                 receipt=record["receipt"],
                 kind=record.get("kind", ""),
                 reasons=tuple(record.get("reasons", ())),
+                page=record.get("page", True),
+                revision=record.get("revision", 1),
+                importance=float(record.get("importance", 0.0)),
+                note=record.get("note", ""),
+                acknowledged=record.get("acknowledged", ""),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             msg = f"not an alert ({type(error).__name__}: {error}); compare it with alert.schema.json"

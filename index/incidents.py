@@ -20,6 +20,9 @@ from models.records import NO_TIME
 OWN: Final = ("tocsin.incident/", "tocsin.alert/")
 """Schemas, without version, of the records of our topics."""
 
+OTHER: Final = "tocsin.topology/"
+PENDING: Final = "pending"
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES: Final = ("opened", "started", "first", "time")
 _DIAGNOSIS: Final = "/diagnosis"
@@ -53,7 +56,10 @@ def read_records(records: Iterable[tuple[str, bytes | None]]) -> Reading:
             gone |= {key, key + _DIAGNOSIS}
             continue
         try:
-            found = record_documents(orjson.loads(value))
+            record = orjson.loads(value)
+            if _is_no_incident(record):
+                continue
+            found = record_documents(record)
         except (InvalidError, orjson.JSONDecodeError) as error:
             broken.append(f"{key}: {error}")
             continue
@@ -101,6 +107,14 @@ def record_documents(record: Any) -> list[Document]:
         return [_foreign(record)]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidError(f"not an incident ({type(error).__name__}: {error}); correct or remove it") from error
+
+
+def _is_no_incident(record: Any) -> bool:
+    """Say whether a record of ``incidents`` is none that anybody has heard of: links of services, weak signals."""
+    if not isinstance(record, dict):
+        return False
+    schema = str(record.get("schema", ""))
+    return schema.startswith(OTHER) or (schema.startswith(OWN) and record.get("state") == PENDING)
 
 
 def _own(record: Mapping[str, Any]) -> Iterator[Document]:

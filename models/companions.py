@@ -20,7 +20,7 @@ from models.detectors.silence import Silence
 from models.detectors.transitions import Transitions
 from models.detectors.values import Values
 from models.errors import InvalidError
-from models.facts import Facts, Groups
+from models.facts import UNKNOWN, Facts, Groups
 from models.records import F64, I64, Level
 from models.sequences import SHARED
 from models.vocabulary import NEW
@@ -82,13 +82,20 @@ class Companions:
         return weight
 
     def services(self, facts: Facts, window: int, rows: I64) -> tuple[str, ...]:
-        """Services that a window speaks of: its own; of everything, the silent ones and those of weighty ``rows``."""
+        """Services that a window speaks of: its own; of everything, the silent ones and those of weighty ``rows``.
+
+        A session went through those that mostly write its templates, those of weighty ``rows`` first.
+        """
         group = int(facts.group[window])
         if group > SHARED:
             return (self.groups.name(group),)
-        if group != SHARED:
+        if group == UNKNOWN:
             return ()
-        silent = [name for d in self.detectors if isinstance(d, Silence) for name in d.services(facts, window)]
+        silent: list[str] = []
+        if group == SHARED:
+            silent = [name for d in self.detectors if isinstance(d, Silence) for name in d.services(facts, window)]
+        else:
+            rows = np.concatenate([rows, np.arange(facts.windows.splits[window], facts.windows.splits[window + 1])])
         homes = self.home[facts.tokens[rows]]
         return tuple(dict.fromkeys([*silent, *(self.groups.name(home) for home in homes.tolist() if home > SHARED)]))
 

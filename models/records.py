@@ -255,3 +255,5 @@ class Verdict:
     services: tuple[str, ...] = ()
     reasons: tuple[str, ...] = ()
     state: str = "live"
+    templates: tuple[str, ...] = ()
+    """Ids (hexadecimal) of the templates of ``lines``, each once, of a window that fired."""

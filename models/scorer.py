@@ -73,6 +73,7 @@ class Decisions:
             services=self.bundle.companions.services(self.facts, i, heaviest) if fired and self.facts else (),
             reasons=tuple(self._reasons(i)) if fired else (),
             state=self.state(i),
+            templates=tuple(self._templates(heaviest)) if fired else (),
         )
 
     @property
@@ -94,6 +95,10 @@ class Decisions:
             weight = self.bundle.companions.weights(self.facts, i)
         order: I64 = np.argsort(-np.nan_to_num(weight, nan=0.0), kind="stable")[:LINES] + low
         return order
+
+    def _templates(self, rows: I64) -> Iterable[str]:
+        """Template ids of rows, each once, in their order."""
+        return dict.fromkeys(f"{template:016x}" for template in self.windows.template[rows].tolist())
 
     def _reasons(self, i: int) -> Iterable[str]:
         """Sentences of the detectors that found the window strange, strongest first."""

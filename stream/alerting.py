@@ -115,6 +115,8 @@ class Alerting:
         for name, incident in step.changed.items():
             value = None if incident is None else incident.to_json()
             self._outbox.send(self._topics.incidents, value, name.encode())
+        for name, record in step.learnt.items():
+            self._outbox.send(self._topics.incidents, record, name.encode())
         self._incidents = step.incidents
         self._metrics.incidents_open.set(step.incidents.open)
 

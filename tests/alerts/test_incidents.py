@@ -1,49 +1,57 @@
-"""Grouping of windows into incidents: the rules one by one."""
+"""Incidents from windows: when they open, grow, end and come back, and what is told of it."""
+
+from dataclasses import replace
 
 import pytest
 
-from alerts.anomaly import Anomaly
+from alerts.incident import State
 from alerts.incidents import IncidentPolicy, Incidents, Step
-from alerts.records import Alert
+from alerts.policy import PageBudget
 from models.errors import InvalidError
-
-SECOND = 1_000_000
-START = 1_767_268_800 * SECOND
+from tests.alerts.windows import SECOND, START, Role, everything, statuses, window
 
 
-def window(name: str, at: float, importance: float = 0.5, service: str = "nova") -> Anomaly:
-    """Return a window that ends ``at`` seconds after the start."""
-    return Anomaly(name, "default", (service,), START + int(at * SECOND), importance)
-
-
-def run(*windows: Anomaly, policy: IncidentPolicy | None = None) -> tuple[Incidents, list[Alert]]:
-    """Apply windows, each a second after the one before by the wall clock."""
-    state = Incidents(policy or IncidentPolicy())
-    alerts: list[Alert] = []
-    for i, each in enumerate(windows):
-        step = state.apply(each, START + i * SECOND)
-        state = step.incidents
-        alerts += step.alerts
-    return state, alerts
-
-
-def statuses(alerts: list[Alert] | tuple[Alert, ...]) -> list[str]:
-    """Return the statuses in order."""
-    return [alert.status.value for alert in alerts]
-
-
-def test_the_first_fired_window_opens_an_incident() -> None:
-    """One alert, with what is known."""
-    state, (alert,) = run(window("a", 0, 0.97))
-    assert (alert.status, alert.severity.label, alert.services) == ("firing", "critical", ("nova",))
+def test_one_strong_window_opens_an_incident() -> None:
+    """One page, with what is known."""
+    role = Role()
+    (alert,) = role.take(window("a", 0, 0.97))
+    assert (alert.status, alert.severity.label, alert.services, alert.kind) == (
+        "firing",
+        "critical",
+        ("nova",),
+        "errors",
+    )
     assert (alert.started, alert.ended, alert.windows) == (START, None, ("a",))
-    assert state.open == 1
+    assert (alert.page, alert.revision, alert.importance) == (True, 1, 0.97)
+    assert role.state.open == 1
 
 
 def test_a_window_that_did_not_fire_changes_nothing() -> None:
     """Only what passed the threshold is news."""
-    quiet = Anomaly("a", "default", ("nova",), START, 0.1, fired=False)
-    assert Incidents().apply(quiet, START) == Step(Incidents())
+    assert Incidents().apply(replace(window("a", 0), fired=False), START) == Step(Incidents())
+
+
+def test_weak_windows_are_told_once_they_last() -> None:
+    """One that stays alone is nobody's business."""
+    role = Role()
+    assert role.take(window("a", 0, 0.6), window("b", 15, 0.6), window("c", 29, 0.6)) == []
+    assert role.state.open == 0
+    (alert,) = role.take(window("d", 30, 0.6))
+    assert (alert.windows, alert.severity.label) == (("a", "b", "c", "d"), "warning")
+
+
+def test_weak_windows_far_apart_do_not_sustain_each_other() -> None:
+    """Chance flickers."""
+    role = Role()
+    assert role.take(*(window(str(at), at, 0.6) for at in range(0, 1000, 121))) == []
+
+
+def test_several_witnesses_make_a_weak_window_strong() -> None:
+    """Errors, and messages that nobody has seen before."""
+    witnessed = replace(window("a", 0, 0.6), parts={"levels": 3.5, "novelty": 3.1})
+    assert statuses(Role().take(witnessed)) == ["firing"]
+    vague = replace(witnessed, parts={"levels": 3.5, "lstm": 9.0, "counts": 9.0})
+    assert Role().take(vague) == []
 
 
 @pytest.mark.parametrize(
@@ -52,143 +60,150 @@ def test_a_window_that_did_not_fire_changes_nothing() -> None:
 )
 def test_severity_follows_importance(importance: float, severity: str) -> None:
     """Bounds belong to the higher severity."""
-    _, (alert,) = run(window("a", 0, importance))
+    (alert,) = Role.under(IncidentPolicy(strong_from=0)).take(window("a", 0, importance))
     assert alert.severity.label == severity
 
 
-def test_more_windows_are_told_when_severity_rises_or_after_a_while() -> None:
-    """An open incident does not repeat itself every 15 s."""
-    _, alerts = run(
-        window("a", 0),
-        window("b", 15),
-        window("c", 30, 0.9),
-        window("d", 45),
-        window("e", 89),
-        window("f", 90),
-    )
-    assert [alert.windows[-1] for alert in alerts] == ["a", "c", "f"]
-    assert {alert.incident_id for alert in alerts} == {alerts[0].incident_id}
-    assert [alert.severity.label for alert in alerts] == ["warning", "error", "error"]
+def test_more_windows_are_told_after_a_while_without_a_page() -> None:
+    """An open incident does not repeat itself every 15 s, and wakes nobody twice."""
+    alerts = Role().take(*(window(str(at), at) for at in range(0, 135, 15)))
+    assert [alert.windows[-1] for alert in alerts] == ["0", "60", "120"]
+    assert [alert.page for alert in alerts] == [True, False, False]
+    assert len({alert.incident_id for alert in alerts}) == 1
 
 
-def test_an_event_time_gap_resolves_the_old_episode_before_it_opens_a_new_one() -> None:
-    """A gap of exactly quiet_s still belongs together."""
-    _, alerts = run(window("a", 0), window("b", 300), window("c", 600.001))
-    assert statuses(alerts) == ["firing", "firing", "resolved", "firing"]
-    assert alerts[2].incident_id == alerts[0].incident_id != alerts[3].incident_id
-    assert alerts[2].ended == START + 300 * SECOND
+def test_growing_severity_pages_again() -> None:
+    """Steps within a minute are one page; the message is up to date at once."""
+    alerts = Role().take(window("a", 0, 0.91), window("b", 15, 0.99), window("c", 60, 0.99), window("d", 75, 0.99))
+    assert [(a.severity.label, a.page, a.revision) for a in alerts] == [
+        ("error", True, 1),
+        ("critical", False, 1),
+        ("critical", True, 2),
+    ]
 
 
-def test_tenants_and_services_have_incidents_of_their_own() -> None:
-    """Nothing crosses tenants."""
-    other = Anomaly("c", "acme", ("nova",), START, 0.5)
-    state, alerts = run(window("a", 0), window("b", 0, service="neutron"), other)
-    assert len({alert.incident_id for alert in alerts}) == state.open == 3
+def test_growing_scope_raises_severity_and_pages_again() -> None:
+    """Many services are worse than one, however weak each sign."""
+    role = Role()
+    role.take(window("a", 0, 0.7), window("b", 30, 0.7))
+    wider = [window(name, 100 + i, 0.7, name) for i, name in enumerate(("neutron", "cinder", "glance"))]
+    *_, last = role.take(*wider)
+    assert (last.severity.label, last.page, len(last.services)) == ("error", True, 4)
 
 
 def test_the_wall_clock_resolves_what_is_idle() -> None:
     """Not a microsecond earlier."""
-    state, _ = run(window("a", 0))
+    role = Role()
+    role.take(window("a", 0))
     quiet = 300 * SECOND
-    assert state.tick(START + quiet - 1) == Step(state)
-    step = state.tick(START + quiet)
-    assert statuses(step.alerts) == ["resolved"]
-    assert step.incidents.open == 0
-    assert step.incidents.tick(START + quiet + 1).alerts == ()
+    assert role.state.tick(START + quiet - 1) == Step(role.state)
+    (alert,) = role.wait(300)
+    assert (alert.status, alert.page, alert.ended) == ("resolved", False, START)
+    assert role.state.open == 0
+    assert role.wait(1) == []
+
+
+def test_an_incident_stays_open_for_a_while() -> None:
+    """Even where quiet is short: a page that is gone when it is looked at helps nobody."""
+    role = Role.under(IncidentPolicy(quiet_s=10))
+    role.take(window("a", 0))
+    assert role.wait(59) == []
+    assert statuses(role.wait(1)) == ["resolved"]
+
+
+def test_what_comes_back_within_the_grace_is_the_same_episode_and_no_page() -> None:
+    """Up to quiet_s and grace_s after its last window, at the same service."""
+    role = Role()
+    (first,) = role.take(window("a", 0))
+    role.wait(300)
+    (again,) = role.take(window("b", 1200))
+    assert (again.incident_id, again.status, again.page, again.ended) == (first.incident_id, "firing", False, None)
+    role.wait(300)
+    (other,) = role.take(window("c", 2400.001))
+    assert other.incident_id != first.incident_id
+    assert other.page
+
+
+def test_what_comes_back_worse_pages() -> None:
+    """Grace is for the same again."""
+    role = Role()
+    role.take(window("a", 0, 0.91))
+    role.wait(300)
+    (again,) = role.take(window("b", 600, 0.99))
+    assert (again.page, again.revision, again.severity.label) == (True, 2, "critical")
+
+
+def test_an_episode_has_a_greatest_age() -> None:
+    """What never ends is told again, as a new episode."""
+    role = Role.under(IncidentPolicy(max_age_s=1000))
+    alerts = role.take(*(window(str(at), at) for at in range(0, 1501, 100)))
+    assert len({alert.incident_id for alert in alerts}) == 2
+    assert sum(alert.page for alert in alerts) == 2
 
 
 def test_the_same_window_twice_changes_nothing() -> None:
     """A resend after a crash is recognised, also when its incident is over."""
-    state, _ = run(window("a", 0), window("b", 1000))
-    for again in (window("a", 0), window("b", 1000)):
-        assert state.apply(again, START) == Step(state)
+    role = Role()
+    role.take(window("a", 0), window("b", 3000))
+    for again in (window("a", 0), window("b", 3000)):
+        assert role.state.apply(again, START) == Step(role.state)
 
 
-def test_an_incident_that_goes_on_fires_again_under_its_id() -> None:
-    """The wall clock resolved it because the pipeline lagged; the events say it is one episode."""
-    state, (first,) = run(window("a", 0))
-    resolved = state.tick(START + 10_000 * SECOND).incidents
-    (again,) = resolved.apply(window("b", 200), START + 10_001 * SECOND).alerts
-    assert (again.incident_id, again.status, again.ended) == (first.incident_id, "firing", None)
-
-
-def test_a_late_window_joins_the_episode_it_falls_in() -> None:
-    """The old episode stays resolved, silently; the open one is not touched."""
-    state, _ = run(window("a", 0), window("b", 1000))
-    step = state.apply(window("late", 250), START)
-    (changed,) = step.changed.values()
-    assert changed is not None
-    assert (changed.windows, changed.resolved, step.alerts) == (("a", "late"), True, ())
-    assert step.incidents.open == 1
+def test_a_late_window_joins_silently_what_it_falls_in() -> None:
+    """What is over stays over; the open one is not touched."""
+    role = Role()
+    role.take(window("a", 0), window("b", 200))
+    role.wait(301)
+    assert role.take(window("late", 150)) == []
+    assert (role.only().state, role.only().count) == (State.RESOLVED, 3)
 
 
 def test_a_late_window_that_makes_a_past_episode_worse_is_told() -> None:
     """Nothing disappears silently."""
-    state, _ = run(window("a", 0), window("b", 1000))
-    (alert,) = state.apply(window("late", 250, 0.99), START).alerts
-    assert (alert.status, alert.severity.label) == ("resolved", "critical")
+    role = Role()
+    role.take(window("a", 0, 0.91), window("b", 200, 0.91))
+    role.wait(301)
+    (alert,) = role.take(window("late", 150, 0.99))
+    assert (alert.status, alert.severity.label, alert.page) == ("resolved", "critical", False)
 
 
-def test_a_late_window_in_no_episode_is_one_of_its_own_and_over() -> None:
-    """It is told, and does not disturb the open incident."""
-    state, _ = run(window("a", 0), window("b", 2000))
-    step = state.apply(window("late", 1000), START)
-    assert statuses(step.alerts) == ["firing", "resolved"]
-    assert step.alerts[0].incident_id == step.alerts[1].incident_id
-    assert step.incidents.open == 1
+def test_memory_is_bounded_in_windows_and_incidents() -> None:
+    """The oldest go first; a forgotten incident leaves a tombstone."""
+    role = Role.under(IncidentPolicy(max_windows=2, remembered=2))
+    first, *_ = role.take(window("a", 0), window("b", 1), window("c", 2))
+    assert role.only().windows == ("b", "c")
+    for at in (2000, 4000, 6000):
+        role.take(window(str(at), at))
+        role.wait(300)
+    assert len(role.state.groups["default"]) == 2
+    assert (first.incident_id, None) in role.log
 
 
-def test_a_window_just_before_an_episode_extends_it() -> None:
-    """The id stays that of the first arrival; the summary tells the earlier time."""
-    state, (first,) = run(window("a", 100))
-    step = state.apply(window("early", 0, 0.9), START)
-    (alert,) = step.alerts
-    assert alert.incident_id == first.incident_id
-    assert "since 2026-01-01T12:00:00.000Z" in alert.summary
-
-
-def test_a_late_window_near_two_episodes_joins_the_later_one() -> None:
-    """That one can still change what people are told."""
-    state, _ = run(window("a", 0), window("b", 400))
-    (changed,) = state.apply(window("late", 200), START).changed.values()
-    assert changed is not None
-    assert changed.windows == ("b", "late")
-
-
-def test_a_session_adds_its_services_to_the_incident_of_its_first() -> None:
-    """One incident, not one a service."""
-    session = Anomaly("s", "default", ("nova", "neutron"), START + SECOND, 0.9)
-    state, alerts = run(window("a", 0), session)
-    assert alerts[-1].services == ("nova", "neutron")
-    assert state.open == 1
-
-
-def test_memory_is_bounded_in_windows_and_episodes() -> None:
-    """The oldest go first; a forgotten episode leaves a tombstone."""
-    policy = IncidentPolicy(max_windows=2, remembered=2)
-    state, alerts = run(window("a", 0), window("b", 1), window("c", 2, 0.9), policy=policy)
-    assert alerts[-1].windows == ("b", "c")
-    state = state.apply(window("d", 1000), START).incidents
-    step = state.apply(window("e", 2000), START)
-    assert step.changed[alerts[0].incident_id] is None
-    assert len(step.incidents.groups["default", "nova"]) == 2
+def test_weak_signals_that_come_to_nothing_are_bounded() -> None:
+    """They push no incident out of memory."""
+    role = Role()
+    role.take(window("a", 0))
+    role.take(*(window(str(at), at, 0.6) for at in range(2000, 102_000, 1000)))
+    assert role.only().windows == ("a",)
+    assert len(list(role.state.all())) == 33
 
 
 def test_resolved_incidents_are_forgotten_in_the_end() -> None:
     """Their records become tombstones, and nothing is left in memory."""
-    state, (alert,) = run(window("a", 0))
-    state = state.tick(START + 400 * SECOND).incidents
-    step = state.tick(START + 7 * 3600 * SECOND)
-    assert step.changed == {alert.incident_id: None}
-    assert step.incidents.groups == {}
+    role = Role()
+    (alert,) = role.take(window("a", 0))
+    role.wait(300)
+    role.wait(8 * 86_400)
+    assert role.log[-1] == (alert.incident_id, None)
+    assert role.state.groups == {}
 
 
 def test_a_restart_gives_open_incidents_their_quiet_time_again() -> None:
     """Windows that came while the role was down must find their incident open."""
-    state, (alert,) = run(window("a", 0))
-    (record,) = [(i.id, i.to_json()) for episodes in state.groups.values() for i in episodes]
+    role = Role()
+    (alert,) = role.take(window("a", 0))
     late = START + 5000 * SECOND
-    restored = Incidents.restore(IncidentPolicy(), [record], late)
+    restored = Incidents.restore(IncidentPolicy(), role.log, late)
     assert restored.tick(late).alerts == ()
     (resolved,) = restored.tick(late + 300 * SECOND).alerts
     assert resolved.incident_id == alert.incident_id
@@ -196,12 +211,34 @@ def test_a_restart_gives_open_incidents_their_quiet_time_again() -> None:
 
 def test_a_restore_takes_the_last_record_of_each_incident() -> None:
     """Compaction may not have run; tombstones count."""
-    state, _ = run(window("a", 0))
-    (incident,) = state.groups["default", "nova"]
-    records = [(incident.id, incident.to_json()), (incident.id, None)]
-    assert Incidents.restore(IncidentPolicy(), records, START).groups == {}
+    role = Role()
+    role.take(window("a", 0))
+    assert Incidents.restore(IncidentPolicy(), [*role.log, (role.only().id, None)], START).groups == {}
     with pytest.raises(InvalidError):
         Incidents.restore(IncidentPolicy(), [("x", b"{}")], START)
+
+
+def test_beyond_the_budget_of_pages_there_are_tickets() -> None:
+    """Each says why, and the budget comes back with time."""
+    day = 86_400.0
+    role = Role.under(IncidentPolicy(budget=PageBudget(1, day, 0.95)))
+    one, two, weak, later = (
+        role.take(window(str(at), at, importance))[0]
+        for at, importance in ((0, 0.99), (5000, 0.99), (10_000, 0.92), (day + 1, 0.99))
+    )
+    assert [alert.page for alert in (one, two, weak, later)] == [True, False, False, True]
+    assert two.note == "a ticket: the budget of 1 page a day is spent"
+    assert weak.note == "a ticket: importance is below 0.95, where pages begin"
+
+
+def test_who_began_is_known_before_it_is_told() -> None:
+    """A window over everything only guesses; nobody hears the guess if a service fires meanwhile."""
+    role = Role()
+    role.take(everything("a", 0, 0.6, "keystone"))
+    (alert,) = role.take(window("b", 15, 0.95, "neutron"))
+    assert alert.services == ("neutron",)
+    assert alert.windows == ("a", "b")
+    assert len(list(role.state.all())) == 1
 
 
 @pytest.mark.parametrize(
@@ -210,12 +247,22 @@ def test_a_restore_takes_the_last_record_of_each_incident() -> None:
         {"quiet_s": 0},
         {"update_s": -1},
         {"forget_s": -1},
+        {"grace_s": -1},
+        {"max_age_s": 0},
         {"error_from": 0.96},
         {"max_windows": 0},
         {"remembered": 0},
+        {"wide_from": 0},
     ],
 )
 def test_a_policy_that_cannot_work_is_refused(wrong: dict[str, int]) -> None:
     """At start, not at the first incident."""
     with pytest.raises(InvalidError):
-        IncidentPolicy(**wrong)
+        IncidentPolicy(**wrong)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("wrong", [(0, 1.0, 0.5), (1, 0.0, 0.5), (1, 1.0, 1.5)])
+def test_a_budget_that_cannot_work_is_refused(wrong: tuple[int, float, float]) -> None:
+    """No page at all is not a budget."""
+    with pytest.raises(InvalidError):
+        PageBudget(*wrong)

@@ -1,12 +1,15 @@
 """Records of past incidents become documents, and the topic rebuilds the memory."""
 
+from dataclasses import replace
 from typing import Any
 
 import orjson
 import pytest
 
-from alerts.incident import Incident
+from alerts.anomaly import Anomaly
+from alerts.incident import Incident, State
 from alerts.records import Alert, Severity, Status
+from alerts.topology import Topology
 from index.documents import SHARED, Document, Kind
 from index.hashed import HashedEmbedder
 from index.incidents import read_records, rebuild, record_documents, remember
@@ -58,15 +61,26 @@ def test_an_incident_tells_what_was_seen_and_what_it_was_put_down_to() -> None:
 
 
 def test_records_of_our_topics_are_read_as_they_are_written() -> None:
-    """An incident's state alone has no text to be found by; an enriched alert has."""
-    incident = Incident("blue", ("nova-api",), 5_000, 5_000, 6_000, Severity.ERROR, 0.9, ("w1",), 1, 6_000, 7_000)
-    assert record_documents(orjson.loads(incident.to_json())) == []
+    """An incident is found by its reasons, an enriched alert by its evidence too."""
+    window = Anomaly("w1", "blue", ("nova-api",), 5_000, 0.9, reasons=("2 error lines",), key="nova-api")
+    incident = replace(Incident.of(window, 5_000), state=State.OPEN)
+    (found,) = record_documents(orjson.loads(incident.to_json()))
+    assert (found.text, found.services) == ("2 error lines", ("nova-api",))
     alert = Alert(
         "i1", "e", Status.ENRICHED, Severity.ERROR, "blue", ("nova-api",), "s", 5_000, 6_000, diagnosis=DIAGNOSIS
     )
     seen, said = record_documents(orjson.loads(alert.to_json()))
     assert (seen.text, seen.time) == ("ERROR No valid host was found", 5_000)
     assert said.tenant == "blue"
+
+
+def test_what_nobody_has_heard_of_is_not_remembered() -> None:
+    """Weak signals, and links of services, stand on the same topic."""
+    window = Anomaly("w1", "blue", ("nova-api",), 5_000, 0.6, reasons=("2 error lines",), key="nova-api")
+    weak = Incident.of(window, 5_000)
+    links = Topology().learnt("blue", ("nova-api", "neutron")).record("blue")
+    reading = read_records([(weak.id, weak.to_json()), ("topology/blue", links)])
+    assert (reading.documents, reading.silent, reading.broken) == ({}, 0, ())
 
 
 def test_any_object_with_a_text_is_an_incident_of_the_past() -> None:

@@ -206,24 +206,25 @@ def test_reasons_are_few_and_different() -> None:
     [
         ("nova/nova-compute@c1", KeyKind.SOURCE, ("nova/nova-compute",)),
         ("unheard-of@c1", KeyKind.SOURCE, ()),
-        ("req-1", KeyKind.SESSION, ()),
+        ("req-1", KeyKind.SESSION, ("nova/nova-compute",)),
         (EVERYTHING, KeyKind.SOURCE, ("nova/nova-compute",)),
     ],
 )
 def test_a_window_that_fires_names_the_services_that_it_speaks_of(
     key: str, kind: KeyKind, services: tuple[str, ...]
 ) -> None:
-    """Its own; of everything those that write the lines that weigh most."""
+    """Its own; of everything those that write the lines that weigh most; of a session all that it went through."""
     said = verdict(Window((TEMPLATES[0],) * 40 + (UNSEEN,) * 9, key, kind, levels=(4,) * 49))
     assert said.fired
     assert said.services == services
+    assert set(said.templates) == {f"{TEMPLATES[0]:016x}", f"{UNSEEN:016x}"}
 
 
 def test_a_window_that_does_not_fire_gives_no_reasons() -> None:
     """Most windows do not, and a sentence costs more than a score."""
     said = verdict(Window(USUAL))
     assert not said.fired
-    assert (said.services, said.reasons) == ((), ())
+    assert (said.services, said.reasons, said.templates) == ((), (), ())
 
 
 def test_of_a_torn_window_only_what_is_there_counts() -> None:
