@@ -160,6 +160,57 @@ class Metrics:
         Counter,
         Spec("tocsin_feedback_total", "records", "What people said: `vote`, `ack`, `mute`, `merge` …", ("action",)),
     ]
+    delivery_alerts: Annotated[
+        Counter,
+        Spec("tocsin_delivery_alerts_total", "alerts", "Alerts that a sink has read from `alerts`.", ("sink",)),
+    ]
+    deliveries: Annotated[
+        Counter,
+        Spec(
+            "tocsin_deliveries_total",
+            "alerts",
+            "Alerts settled at a sink: `delivered`, `superseded` (a newer one was sent in their place), `duplicate`, "
+            "`muted`, `parked` or `invalid`; with the pending ones they are all that were read.",
+            ("sink", "outcome"),
+        ),
+    ]
+    delivery_requests: Annotated[
+        Counter,
+        Spec(
+            "tocsin_delivery_requests_total",
+            "requests",
+            "Requests to a service: `ok`, `retry`, `parked`, or `absent` for one that was looked for in vain.",
+            ("sink", "result"),
+        ),
+    ]
+    delivery_pending: Annotated[Gauge, Spec("tocsin_delivery_pending", "alerts", "Alerts yet to be sent.", ("sink",))]
+    delivery_parked: Annotated[
+        Gauge,
+        Spec("tocsin_delivery_parked", "incidents", "Incidents whose newest alert no retry can deliver.", ("sink",)),
+    ]
+    delivery_seconds: Annotated[
+        Histogram,
+        Spec(
+            "tocsin_delivery_seconds",
+            "seconds",
+            "From an alert's record on `alerts` to its delivery.",
+            ("sink",),
+            (*SECONDS, 30.0, 60.0, 300.0, 1800.0),
+        ),
+    ]
+    synthetic_last_success: Annotated[
+        Gauge,
+        Spec(
+            "tocsin_synthetic_last_success_seconds",
+            "seconds since 1970",
+            "When a sink last took the test alert; until then, when the role began to wait for it.",
+            ("sink",),
+        ),
+    ]
+    vote_requests: Annotated[
+        Counter,
+        Spec("tocsin_vote_requests_total", "requests", "Clicks on vote buttons: `taken` or `refused`.", ("outcome",)),
+    ]
     role_up: Annotated[Gauge, Spec("tocsin_role_up", "0 or 1", "1 while the role works in this process.", ("role",))]
     bundle_info: Annotated[Gauge, Spec("tocsin_bundle_info", "1", "Always 1; `id` is the bundle in use.", ("id",))]
     last_frame_clock: Annotated[

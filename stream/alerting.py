@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from alerts.anomaly import Anomaly
 from alerts.incidents import IncidentPolicy, Incidents, Step
 from alerts.metrics import Metrics
+from alerts.receipts import Signer
 from models.errors import InvalidError
 from stream.broker.clients import TIMEOUT_S, Broker
 from stream.broker.errors import translate
@@ -47,6 +48,8 @@ class AlertingConfig:
 
     policy: IncidentPolicy = field(default_factory=IncidentPolicy)
     clock: Callable[[], int] = wall_clock
+    receipt_key: str = field(default="", repr=False)
+    """Signs the alerts; "" for no receipts."""
 
 
 class Alerting:
@@ -67,6 +70,7 @@ class Alerting:
         self._explainer = explainer
         self._outbox = Outbox(broker.producer())
         self._feedback = FeedbackReader(broker, topics.feedback)
+        self._signer = Signer(config.receipt_key)
         self._incidents: Incidents | None = None  # None while another worker has the partition
 
     def run(self, stop: threading.Event) -> None:
@@ -97,7 +101,7 @@ class Alerting:
         for message in good:
             try:
                 window = Anomaly.from_json(message.value() or b"")
-                self._see(message.value() or b"")
+                self._see(message.value() or b"", message.offset() or 0)
             except InvalidError as error:
                 place = f"{message.topic()} [{message.partition()}] offset {message.offset()}"
                 log.error("%s: %s", place, error)  # noqa: TRY400 - the message says it all
@@ -143,11 +147,11 @@ class Alerting:
         self._outbox.end()
         self._outbox.delivered()
 
-    def _see(self, record: bytes) -> None:
-        """Let the explainer know of a window; what is none is told where it is grouped."""
+    def _see(self, record: bytes, offset: int) -> None:
+        """Keep what receipts and explanations need of a window."""
+        self._signer.saw(record, offset)
         if self._explainer is not None:
-            with suppress(InvalidError):
-                self._explainer.window(record)
+            self._explainer.window(record)
 
     def _count(self, explained: Explained) -> None:
         self._metrics.diagnoses.labels(explained.diagnosis.mode.value).inc()
@@ -155,7 +159,7 @@ class Alerting:
         self._metrics.explain_seconds.observe(explained.diagnosis.seconds)
 
     def _do(self, step: Step) -> None:
-        for alert in step.alerts:
+        for alert in map(self._signer.sign, step.alerts):
             self._outbox.send(self._topics.alerts, alert.to_json(), alert.incident_id.encode())
             self._metrics.alerts.labels(alert.status.value).inc()
         for name, incident in step.changed.items():
@@ -181,9 +185,10 @@ class Alerting:
         self._do(self._incidents.recall(self._feedback.backlog(), now))
         self._outbox.end()
         log.info("explain holds %d open incidents", self._incidents.open)
+        for record in read_newest(self._broker, self._topics.anomalies, WINDOWS):
+            with suppress(InvalidError):
+                self._see(record.value or b"", record.offset)
         if self._explainer is not None:
-            for record in read_newest(self._broker, self._topics.anomalies, WINDOWS):
-                self._see(record.value or b"")
             for incident in self._incidents.all():
                 self._explainer.changed(incident.id, incident, now)
 

@@ -11,10 +11,12 @@ from alerts.server import serve_metrics
 from alerts.times import SECOND, from_text
 from stream.alerting import Alerting, AlertingConfig, wall_clock
 from stream.broker.clients import Broker
+from stream.deliver import Deliver
 from stream.detect import Detect, DetectConfig
 from stream.ingest import Ingest, IngestConfig
 from stream.serve import Roles
 from stream.settings import Settings
+from stream.sinks import deliver_config
 from stream.topics import Topics
 from stream.wiring import (
     Parts,
@@ -86,6 +88,9 @@ class Cloud:
             running.start("detect", self._detect(publish_all=publish_all))
         if "explain" in roles:
             running.start_thread("explain", lambda: self._alerting(clock))
+        if "deliver" in roles:
+            config = deliver_config(self.settings)
+            running.start_thread("deliver", lambda: Deliver(self.broker, self.topics, self.metrics, config))
         return running
 
     def _ingest(self, config: IngestConfig) -> Ingest:
@@ -99,5 +104,6 @@ class Cloud:
 
     def _alerting(self, clock: Callable[[], int]) -> Alerting:
         explainer = explainer_of(self.settings, self.broker, self.topics, self.parts.bundle)
-        config = AlertingConfig(policy_of(self.settings), clock)
+        key = self.settings.receipt_key
+        config = AlertingConfig(policy_of(self.settings), clock, "" if key is None else key.get_secret_value())
         return Alerting(self.broker, self.topics, self.metrics, config, explainer)

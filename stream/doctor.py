@@ -3,8 +3,6 @@
 import socket
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
@@ -14,6 +12,7 @@ from models.errors import InvalidError, TocsinError
 from stream.broker.backlog import Backlog
 from stream.broker.clients import Broker
 from stream.broker.errors import kafka_errors
+from stream.checks import Check, Outcome
 from stream.settings import Settings, load_settings
 from stream.topics import Topics, TopicSpec
 
@@ -22,24 +21,6 @@ TIMEOUT_S: Final = 5.0
 
 MUCH_BEHIND: Final = 1_000_000
 """Messages: some ten seconds of lines at full speed; in other topics far more than ever wait."""
-
-
-class Outcome(StrEnum):
-    """How a check ended; only ``fail`` keeps Tocsin from working."""
-
-    OK = "ok"
-    WARN = "warn"
-    FAIL = "fail"
-
-
-@dataclass(frozen=True, slots=True)
-class Check:
-    """One result: what was seen, and what to do about it ("" where nothing)."""
-
-    name: str
-    outcome: Outcome
-    seen: str
-    advice: str = ""
 
 
 def examine() -> Iterator[Check]:
@@ -52,6 +33,7 @@ def examine() -> Iterator[Check]:
     yield Check("settings", Outcome.OK, f"Kafka at {settings.kafka_bootstrap_servers}, topics {settings.topic_prefix}*")
     yield from _kafka_checks(settings)
     yield from _bundle_checks(settings)
+    yield from _sink_checks(settings)
     yield check_metrics_port(settings.metrics_host, settings.metrics_port)
 
 
@@ -73,6 +55,10 @@ def _kafka_checks(settings: Settings) -> Iterator[Check]:
         for group, topic in consumers(topics).items():
             if topic in known:
                 yield check_lag(broker, group, topic)
+        if topics.deliveries in known:
+            from stream.doctor_sinks import check_parked
+
+            yield check_parked(broker, topics.deliveries)
     except TocsinError as error:
         yield Check("broker", Outcome.FAIL, *_halves(error))
 
@@ -100,6 +86,16 @@ def _bundle_checks(settings: Settings) -> Iterator[Check]:
     if settings.masks is not None:
         path = settings.masks
         yield _tried("masks", lambda: masks(path))
+
+
+def _sink_checks(settings: Settings) -> Iterator[Check]:
+    from stream.doctor_sinks import sink_checks
+    from stream.sinks import sinks_of
+
+    try:
+        yield from sink_checks(sinks_of(settings))
+    except InvalidError as error:
+        yield Check("sinks", Outcome.FAIL, *_halves(error))
 
 
 def consumers(topics: Topics) -> Mapping[str, str]:

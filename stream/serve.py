@@ -10,7 +10,7 @@ from alerts.metrics import Metrics
 
 log = logging.getLogger(__name__)
 
-ROLES: Final = ("ingest", "detect", "explain")
+ROLES: Final = ("ingest", "detect", "explain", "deliver")
 
 
 class Threaded(Protocol):

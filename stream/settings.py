@@ -202,6 +202,35 @@ class Settings(BaseSettings):
     pagerduty_url: SecretUrl | None = None
     pagerduty_routing_key: SecretStr | None = None
 
+    alertmanager_authorization: SecretStr | None = None
+    """Value of the header of that name."""
+    alertmanager_resend_s: Seconds = 60
+    """What fires is told Alertmanager again so often; it ends there after four times as long without."""
+    slack_token: SecretStr | None = None
+    """Bot token; with it, messages are updated in place, and ``slack_url`` is not used."""
+    slack_channel: str = ""
+    """Id or name of the channel."""
+    slack_signing_secret: SecretStr | None = None
+    """With it, messages have buttons for votes, which come back to ``votes_port``."""
+    slack_api_url: SecretUrl | None = None
+    """Another address of Slack's web API, as https://slack-gov.com/api."""
+    votes_port: int = Field(default=9465, ge=0, le=65535)
+    votes_host: str = "0.0.0.0"  # noqa: S104 - Slack calls from outside
+    webhook_url: SecretUrl | None = None
+    webhook_secret: SecretStr | None = None
+    """Signs what goes to ``webhook_url``."""
+    alert_file: str | None = None
+    """File to which every alert is appended as a line; ``-`` is standard output."""
+    deliver_timeout_s: Seconds = 10
+    deliver_give_up_s: Seconds = 86_400
+    """An alert that no sink took for so long is given up until the role starts again."""
+    deliver_history_s: float = Field(default=3600, ge=0, allow_inf_nan=False)
+    """A sink that is new is told the alerts of so long before."""
+    synthetic_every_s: float = Field(default=3600, ge=0, allow_inf_nan=False)
+    """A test alert goes to every sink so often; 0: never."""
+    receipt_key: SecretStr | None = None
+    """Signs the receipts of alerts."""
+
     @classmethod
     def settings_customise_sources(
         cls,

@@ -22,6 +22,7 @@ HOMES = {
     "confluent_kafka": {"stream"},
     "faiss": {"index/vectors.py"},
     "faust": {"stream"},
+    "httpx": {"alerts/sinks/transport.py", "index/embedder.py"},
     "huggingface_hub": {"index/embedder.py"},
     "httpx2": {"index/claude.py"},
     "jsonschema": {"alerts/rules.py"},

@@ -21,7 +21,8 @@ def doctor(*, as_json: bool) -> None:
     import orjson
 
     from models.errors import InvalidError
-    from stream.doctor import Check, Outcome, examine
+    from stream.checks import Check, Outcome
+    from stream.doctor import examine
 
     checks: list[Check] = []
     for check in examine():

@@ -14,8 +14,9 @@ from alerts.server import serve_metrics
 from stream import doctor
 from stream.broker.clients import Broker
 from stream.broker.embedded import EmbeddedBroker
+from stream.checks import Outcome
 from stream.cli import tocsin
-from stream.doctor import Outcome, check_broker, check_lag, check_metrics_port, check_time_stamps, check_topics
+from stream.doctor import check_broker, check_lag, check_metrics_port, check_time_stamps, check_topics
 from stream.topics import Topics, TopicSpec
 
 

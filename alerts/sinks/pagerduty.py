@@ -1,0 +1,161 @@
+"""PagerDuty by Events v2: an incident a dedup key, and a new key when it gets worse.
+
+An incident that someone has acknowledged does not call again under its key; one that has grown must.  The test alert is
+a change event, which never calls anyone.
+"""
+
+import re
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import orjson
+
+from alerts.records import Alert, Severity, Status
+from alerts.sinks.base import (
+    SYNTHETIC,
+    TOLD,
+    Delivered,
+    Outcome,
+    Parked,
+    Rate,
+    Remote,
+    Request,
+    Response,
+    clean,
+    digest_of,
+    outcome_of,
+)
+from alerts.sinks.text import clip, diagnosis_lines, facts, plain
+from alerts.times import to_text
+
+SUMMARY: Final = 1024
+KEY: Final = 255
+LINKS: Final = 20
+KEY_LENGTH: Final = 32
+BODY: Final = 500_000
+"""Bytes, below the 512 kB that the service takes."""
+
+_NAMES: Final = {Severity.WARNING: "warning", Severity.ERROR: "error", Severity.CRITICAL: "critical"}
+DEFAULT_URL: Final = "https://events.pagerduty.com"
+RATE: Final = Rate(100 / 60, burst=20)
+
+
+@dataclass(frozen=True, slots=True)
+class PagerDutySink:
+    """``url`` is the region's host (EU: https://events.eu.pagerduty.com); a path behind it is taken off."""
+
+    routing_key: str = field(repr=False)
+    url: str = DEFAULT_URL
+    name: str = "pagerduty"
+    # 120 in any 60 seconds: a burst and what follows it together.
+    rate: Rate = RATE
+
+    def render(self, alert: Alert, remote: Remote, now: float) -> Request | None:
+        """Trigger, escalate under a new key, or resolve every key that is open, one event a step."""
+        del now
+        told = digest_of(alert)
+        if alert.kind == SYNTHETIC:
+            return None if remote.get(TOLD) == told else self._change(alert, told)
+        keys: list[str] = list(remote.get("keys", ()))
+        key = dedup_key(alert)
+        if alert.status is Status.RESOLVED:
+            if remote.get("unsure") or (not keys and remote.get(TOLD) != told):
+                # Over before it could be told: kept in the service's history, and calls nobody.
+                return self._trigger(alert, {TOLD: told, "keys": keys or [key]}, "info")
+            return self._resolve(keys[0], {TOLD: told, "keys": keys[1:]}) if keys else None
+        if remote.get(TOLD) != told:
+            used = _used(keys, alert, key, remote)
+            after = {TOLD: told, "keys": [*(k for k in keys if k != used), used], "severity": int(alert.severity)}
+            return self._trigger(alert, after, _NAMES[alert.severity])
+        # What was opened under an older key is one and the same incident.
+        return self._resolve(keys[0], {**remote, "keys": keys[1:]}) if len(keys) > 1 else None
+
+    def classify(self, request: Request, response: Response, remote: Remote) -> Outcome:
+        """202 is taken; 400 is never tried again."""
+        del remote
+        told = outcome_of(response, request, detail=self._said(response))
+        if isinstance(told, Delivered) and response.status != 202:  # noqa: PLR2004 - what PagerDuty documents
+            return Parked(f"{response.status} instead of 202; see that the URL is PagerDuty's", mendable=True)
+        return told
+
+    def acknowledge(self, key: str, remote: Remote) -> Request:
+        """Return the event that says that someone works on it."""
+        return self._event({"event_action": "acknowledge", "dedup_key": key}, "acknowledge", remote)
+
+    def _trigger(self, alert: Alert, after: Remote, severity: str) -> Request:
+        event: dict[str, Any] = {
+            "event_action": "trigger",
+            "dedup_key": after["keys"][-1],
+            "client": "Tocsin",
+            "payload": {
+                "summary": clip(plain(alert.summary), SUMMARY),
+                "source": clip(plain(f"{alert.tenant}/{alert.services[0]}"), KEY),
+                "severity": severity,
+                "timestamp": to_text(alert.started),
+                "component": clip(plain(alert.services[0]), KEY),
+                "group": clip(plain(alert.tenant), KEY),
+                "class": clip(plain(alert.kind or "anomaly"), KEY),
+                "custom_details": _details(alert),
+            },
+            "links": [
+                {"href": url, "text": clip(plain(name), KEY)}
+                for name, url in list(alert.links.items())[:LINKS]
+                if url.startswith(("https://", "http://"))
+            ],
+        }
+        if len(orjson.dumps(event)) > BODY:
+            # What stays says where to look; a message that is refused says nothing.
+            event["payload"]["custom_details"] = facts(alert)
+        # An answer that is lost may stand for an open key: it has to be ended with the others, whatever comes between.
+        return replace(self._event(event, "trigger", after), assume={**after, TOLD: "", "unsure": True})
+
+    def _resolve(self, key: str, after: Remote) -> Request:
+        return self._event({"event_action": "resolve", "dedup_key": key}, "resolve", after)
+
+    def _change(self, alert: Alert, told: str) -> Request:
+        payload = {
+            "summary": clip(plain(alert.summary), SUMMARY),
+            "source": "Tocsin",
+            "timestamp": to_text(alert.updated),
+        }
+        return self._post("/v2/change/enqueue", {"payload": payload}, "change", {TOLD: told})
+
+    def _event(self, event: dict[str, Any], step: str, after: Remote) -> Request:
+        return self._post("/v2/enqueue", event, step, after)
+
+    def _post(self, path: str, event: dict[str, Any], step: str, after: Remote) -> Request:
+        body = orjson.dumps({"routing_key": self.routing_key, **event})
+        return Request(base_of(self.url) + path, body, {"content-type": "application/json"}, step=step, remote=after)
+
+    def _said(self, response: Response) -> str:
+        try:
+            answer = orjson.loads(response.body)
+            errors = answer.get("errors") or [answer.get("message", "")]
+        except (orjson.JSONDecodeError, AttributeError):
+            return ""
+        return clean("; ".join(map(str, errors)), (self.routing_key,))
+
+
+def dedup_key(alert: Alert) -> str:
+    """Return the key of an incident at its severity; the id stands for tenant, service and episode."""
+    return clip(f"tocsin/{alert.incident_id}/{alert.episode}/{alert.severity.label}", KEY)
+
+
+def base_of(url: str) -> str:
+    """Return scheme and host of a URL that may carry the path of an endpoint."""
+    return re.sub(r"(?<=[^/:])/.*$", "", url)
+
+
+def _used(keys: list[str], alert: Alert, key: str, remote: Remote) -> str:
+    """Return the key to trigger: the open one, or a new one when it has got worse."""
+    worse = int(alert.severity) > int(remote.get("severity", 0))
+    return key if not keys or worse else keys[-1]
+
+
+def _details(alert: Alert) -> dict[str, Any]:
+    return {
+        **facts(alert),
+        "Reasons": [plain(reason) for reason in alert.reasons],
+        "Diagnosis": diagnosis_lines(alert.diagnosis),
+        "Windows": list(alert.windows[-20:]),
+    }

@@ -1,0 +1,329 @@
+"""A courier: brings the alerts of the topic to one sink, with a receipt of every send on ``deliveries``.
+
+What stands at the sink is rebuilt from the receipts at each start; an offset is committed when nothing before it waits.
+A receipt is stored before anything else is sent, so a crash leaves at most one send in doubt: a service that knows a
+repetition is told again, and one that does not is asked first.
+"""
+
+import logging
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from alerts.deliveries import Delivery, Sent
+from alerts.delivery import Ledger, Pending, Taken, Told
+from alerts.metrics import Metrics
+from alerts.pace import Pace
+from alerts.records import Alert
+from alerts.routing import Decision
+from alerts.sinks.alertmanager import AlertmanagerSink
+from alerts.sinks.base import (
+    SYNTHETIC,
+    Absent,
+    Delivered,
+    Failure,
+    Outcome,
+    Parked,
+    Remote,
+    Request,
+    Retry,
+    Sink,
+    failed,
+)
+from alerts.sinks.transport import Transport
+from alerts.synthetic import SYNTHETIC_ID
+from models.errors import InvalidError
+from stream.broker.clients import TIMEOUT_S, Broker
+from stream.broker.errors import kafka_errors, translate
+from stream.broker.reading import read_range
+from stream.outbox import Outbox
+from stream.topics import Topics
+
+log = logging.getLogger(__name__)
+
+POLL_S: Final = 0.2
+TURN_S: Final = 1.0
+"""For how long is sent before the topic is looked at again."""
+
+PATIENCE_POLLS: Final = 25
+"""Polls without a message after which what was announced is taken not to exist (an offset that holds none)."""
+
+BATCH: Final = 500
+MILLIS: Final = 1000
+_RESULTS: Final = {Delivered: "ok", Retry: "retry", Parked: "parked", Absent: "absent"}
+
+
+@dataclass(frozen=True, slots=True)
+class CourierConfig:
+    """What the rules say of an alert, limits in seconds, clocks and chance."""
+
+    decide: Callable[[Alert], Decision] = lambda alert: Decision(alert.severity)
+    timeout_s: float = 10.0
+    give_up_s: float = 86_400.0
+    history_s: float = 3600.0
+    wall: Callable[[], float] = time.time
+    steady: Callable[[], float] = time.monotonic
+    chance: Callable[[], float] = random.random
+
+
+def group_of(topics: Topics, sink: str) -> str:
+    """Return the consumer group of a sink."""
+    return f"{topics.prefix}deliver.{sink}"
+
+
+class Courier:
+    """One sink's worker; of several processes one works, because ``alerts`` has one partition, and others stand by."""
+
+    def __init__(self, broker: Broker, topics: Topics, metrics: Metrics, sink: Sink, config: CourierConfig) -> None:
+        self.sink = sink
+        self._broker = broker
+        self._topics = topics
+        self._metrics = metrics
+        self._config = config
+        # One receipt at a time: waiting for more to go with it only makes the next send late.
+        self._outbox = Outbox(broker.producer(linger_ms=0))
+        self._pace = Pace(sink.rate, config.steady(), config.chance)
+        self._ledger: Ledger | None = None  # None while another process has the topic
+        self._refreshed = 0.0
+        self._silent = 0
+        self._behind: dict[int, int] = {}
+        """Where the topic ended at the start: all before that is read before anything is sent, or an alert that had
+        been passed over for a newer one could be sent behind it."""
+
+    def run(self, stop: threading.Event) -> None:
+        """Deliver until ``stop`` is set."""
+        consumer = self._broker.consumer(group_of(self._topics, self.sink.name))
+        consumer.subscribe([self._topics.alerts], on_assign=self._assigned, on_revoke=self._revoked)
+        with Transport(self._config.timeout_s) as transport:
+            try:
+                while not stop.is_set():
+                    self._read(consumer)
+                    self._send(transport, stop)
+                    self._refresh(transport)
+                    self._commit(consumer)
+            finally:
+                consumer.close()
+
+    def _read(self, consumer: Consumer) -> None:
+        # `consume` waits for its number of messages; `poll` returns with the first.
+        first = consumer.poll(self._idle())
+        if first is None:
+            self._silent += 1
+            return
+        self._silent = 0
+        for message in (first, *consumer.consume(BATCH, 0)):
+            if message.error() is None and self._ledger is not None:
+                self._take(message, self._ledger)
+        self._gauges()
+
+    def _idle(self) -> float:
+        if self._ledger is None or not self._ledger.pending:
+            return POLL_S
+        now = self._config.steady()
+        return min(max(self._ledger.wait(now, POLL_S), self._pace.wait(now)), POLL_S)
+
+    def _take(self, message: Message, ledger: Ledger) -> None:
+        name = self.sink.name
+        self._metrics.delivery_alerts.labels(name).inc()
+        place, offset = message.partition() or 0, message.offset() or 0
+        if offset + 1 >= self._behind.get(place, 0):
+            self._behind.pop(place, None)
+        try:
+            alert = Alert.from_json(message.value() or b"")
+        except InvalidError as error:
+            log.error("%s [%d] offset %d: %s", message.topic(), place, offset, error)  # noqa: TRY400 - it says all
+            self._metrics.deliveries.labels(name, "invalid").inc()
+            ledger.skip(place, offset)
+            return
+        # A test alert proves the way to every sink, whatever the rules say.
+        decision = Decision(alert.severity) if alert.kind == SYNTHETIC else self._config.decide(alert)
+        at = message.timestamp()[1] / MILLIS
+        taken, covered = ledger.take(alert, place, offset, at, Told.by(decision, name))
+        self._metrics.deliveries.labels(name, "superseded").inc(covered)
+        if taken is not Taken.PENDING:
+            self._metrics.deliveries.labels(name, taken.value).inc()
+
+    def _send(self, transport: Transport, stop: threading.Event) -> None:
+        if self._behind and self._silent < PATIENCE_POLLS:
+            return
+        until = self._config.steady() + TURN_S
+        while self._ledger is not None and not stop.is_set() and (now := self._config.steady()) < until:
+            if self._pace.wait(now) > 0 or (pending := self._ledger.due(now)) is None:
+                return
+            self._step(transport, self._ledger, pending)
+            self._gauges()
+
+    def _step(self, transport: Transport, ledger: Ledger, pending: Pending) -> None:
+        """Do the next step of an alert, or first ask whether it has been done."""
+        standing = ledger.standing(pending.alert.incident_id)
+        request = self.sink.render(pending.alert, standing.remote, self._config.wall())
+        if request is None:
+            self._settle(ledger, pending)
+            return
+        if standing.doubtful and request.check is not None:
+            outcome = self._ask(transport, request.check, standing.remote)
+            if isinstance(outcome, Absent | Parked):
+                ledger.certain(pending)
+                return
+        else:
+            if request.check is not None or request.assume is not None:
+                self._receipt(pending, Sent.SENDING, request.assume or standing.remote)
+            outcome = self._ask(transport, request, standing.remote)
+        self._came(ledger, pending, request, outcome)
+
+    def _ask(self, transport: Transport, request: Request, remote: Remote) -> Outcome:
+        self._pace.take(self._config.steady())
+        answer = transport.send(request)
+        outcome = failed(answer) if isinstance(answer, Failure) else self.sink.classify(request, answer, remote)
+        self._metrics.delivery_requests.labels(self.sink.name, _RESULTS[type(outcome)]).inc()
+        if isinstance(outcome, Retry):
+            if self._pace.failures == 0:
+                log.warning("%s: %s; it is tried again", self.sink.name, outcome.reason)
+            self._pace.failed(self._config.steady(), outcome.after)
+        else:
+            if self._pace.failures:
+                log.info("%s answers again after %d failures", self.sink.name, self._pace.failures)
+            self._pace.worked()
+        return outcome
+
+    def _came(self, ledger: Ledger, pending: Pending, request: Request, outcome: Outcome) -> None:
+        """Draw the conclusions from an answer, and store the receipt."""
+        incident, now = pending.alert.incident_id, self._config.wall()
+        if isinstance(outcome, Delivered):
+            ledger.stepped(pending, outcome.remote)
+            if self.sink.render(pending.alert, outcome.remote, now) is None:
+                self._receipt(pending, Sent.DELIVERED, outcome.remote)
+                self._settle(ledger, pending)
+            else:
+                self._receipt(pending, Sent.STEP, outcome.remote)
+        elif isinstance(outcome, Retry) and now - pending.at < self._config.give_up_s:
+            steady, chance = self._config.steady(), self._config.chance()
+            ledger.failed(pending, steady, chance, request.assume, maybe_done=outcome.maybe_done)
+            self._receipt(pending, Sent.RETRY, ledger.standing(incident).remote, outcome.reason)
+        elif isinstance(outcome, Retry):
+            reason = f"given up after {now - pending.at:.0f} s: {outcome.reason}"
+            self._park(ledger, pending, Parked(reason, mendable=True))
+        elif isinstance(outcome, Parked):
+            self._park(ledger, pending, outcome)
+
+    def _settle(self, ledger: Ledger, pending: Pending) -> None:
+        name, now = self.sink.name, self._config.wall()
+        ledger.settled(pending)
+        self._metrics.deliveries.labels(name, "delivered").inc()
+        self._metrics.delivery_seconds.labels(name).observe(max(now - pending.at, 0.0))
+        if pending.alert.kind == SYNTHETIC:
+            self._metrics.synthetic_last_success.labels(name).set(now)
+
+    def _park(self, ledger: Ledger, pending: Pending, outcome: Parked) -> None:
+        incident = pending.alert.incident_id
+        log.error("%s does not take incident %s: %s; see `tocsin doctor`", self.sink.name, incident, outcome.reason)
+        remote = ledger.standing(incident).remote
+        self._receipt(pending, Sent.PARKED, remote, outcome.reason, mendable=outcome.mendable)
+        ledger.parks(pending, outcome.reason)
+        self._metrics.deliveries.labels(self.sink.name, "parked").inc()
+
+    def _receipt(
+        self, pending: Pending, sent: Sent, remote: Remote, reason: str = "", *, mendable: bool = False
+    ) -> None:
+        receipt = Delivery(
+            incident_id=pending.alert.incident_id,
+            sink=self.sink.name,
+            sent=sent,
+            status=pending.alert.status.value,
+            digest=pending.digest,
+            partition=pending.partition,
+            offset=pending.offset,
+            attempt=pending.attempts + 1,
+            at=self._config.wall(),
+            reason=reason,
+            mendable=mendable,
+            covers=pending.covers,
+            remote=remote,
+        )
+        self._outbox.begin({})
+        self._outbox.send(self._topics.deliveries, receipt.to_json(), receipt.incident_id.encode())
+        self._outbox.end()
+        self._outbox.drain(TIMEOUT_S)
+
+    def _refresh(self, transport: Transport) -> None:
+        """Tell again what a service forgets; no receipt, because nothing changes there."""
+        if not isinstance(self.sink, AlertmanagerSink) or self._ledger is None:
+            return
+        now = self._config.steady()
+        if now - self._refreshed < self.sink.refresh_s or self._pace.wait(now) > 0:
+            return
+        self._refreshed = now
+        if (request := self.sink.refresh(self._ledger.remotes, self._config.wall())) is not None:
+            self._ask(transport, request, {})
+
+    def _commit(self, consumer: Consumer) -> None:
+        if self._ledger is None or not (offsets := self._ledger.commits()):
+            return
+        commits = [TopicPartition(self._topics.alerts, place, offset) for place, offset in offsets.items()]
+        try:
+            consumer.commit(offsets=commits, asynchronous=False)
+        except KafkaException as error:
+            # The next commit takes this one's place.
+            log.warning("%s", translate(error.args[0], f"commit what {self.sink.name} was told"))
+        else:
+            self._metrics.commits.labels("deliver").inc()
+
+    def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        self._ledger = Ledger.restore(self._receipts())
+        with kafka_errors(f"find where {self.sink.name} was"):
+            found = {each.partition: each.offset for each in consumer.committed(partitions, timeout=TIMEOUT_S)}
+            fresh = [place for place, offset in found.items() if offset < 0]
+            if fresh:
+                # Committed at once: a crash before the first delivery must not move the beginning.
+                found |= self._beginning(consumer, fresh)
+                begin = [TopicPartition(self._topics.alerts, place, found[place]) for place in fresh]
+                consumer.commit(offsets=begin, asynchronous=False)
+            for each in partitions:
+                each.offset = min(found[each.partition], self._ledger.again.get(each.partition, found[each.partition]))
+            ends = {each.partition: self._end(consumer, each.partition) for each in partitions}
+            self._behind = {each.partition: end for each in partitions if (end := ends[each.partition]) > each.offset}
+            consumer.assign(partitions)
+        log.info("%s: %d incidents known", self.sink.name, len(self._ledger.remotes))
+        self._gauges()
+
+    def _receipts(self) -> Iterable[Delivery]:
+        last = self._config.wall()
+        for record in read_range(self._broker, self._topics.deliveries):
+            try:
+                receipt = Delivery.from_json(record.value or b"")
+            except InvalidError as error:
+                log.warning("deliveries offset %d: %s", record.offset, error)
+                continue
+            if receipt.sink == self.sink.name:
+                if receipt.incident_id == SYNTHETIC_ID and receipt.sent is Sent.DELIVERED:
+                    last = receipt.at
+                yield receipt
+        self._metrics.synthetic_last_success.labels(self.sink.name).set(last)
+
+    def _end(self, consumer: Consumer, place: int) -> int:
+        marks = consumer.get_watermark_offsets(TopicPartition(self._topics.alerts, place), TIMEOUT_S, cached=False)
+        return 0 if marks is None else marks[1]
+
+    def _beginning(self, consumer: Consumer, places: Iterable[int]) -> dict[int, int]:
+        """Return where a sink begins that has never been told anything: not with the alerts of a month."""
+        since = int((self._config.wall() - self._config.history_s) * MILLIS)
+        asked = [TopicPartition(self._topics.alerts, place, max(since, 0)) for place in places]
+        ends = {p: consumer.get_watermark_offsets(TopicPartition(self._topics.alerts, p), TIMEOUT_S) for p in places}
+        marks = {place: (0, 0) if end is None else end for place, end in ends.items()}
+        if self._broker.is_embedded():
+            return {place: low for place, (low, _) in marks.items()}
+        times = consumer.offsets_for_times(asked, timeout=TIMEOUT_S)
+        return {each.partition: each.offset if each.offset >= 0 else marks[each.partition][1] for each in times}
+
+    def _revoked(self, _: Consumer, __: list[TopicPartition]) -> None:
+        self._ledger = None
+
+    def _gauges(self) -> None:
+        if self._ledger is not None:
+            self._metrics.delivery_pending.labels(self.sink.name).set(self._ledger.pending)
+            self._metrics.delivery_parked.labels(self.sink.name).set(self._ledger.parked)

@@ -1,0 +1,1 @@
+"""The sinks, each by itself."""

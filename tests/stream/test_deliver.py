@@ -1,0 +1,313 @@
+"""The deliver role against servers that enforce the services' rules."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import orjson
+import pytest
+from prometheus_client import CollectorRegistry
+
+from alerts.deliveries import Delivery, Sent
+from alerts.metrics import Metrics
+from alerts.records import Alert, Severity, Status
+from alerts.routing import Decision
+from alerts.sinks.alertmanager import AlertmanagerSink
+from alerts.sinks.base import Sink
+from alerts.sinks.file import FileSink
+from alerts.sinks.pagerduty import PagerDutySink
+from alerts.sinks.slack import SlackSink
+from alerts.sinks.webhook import WebhookSink
+from alerts.synthetic import SYNTHETIC_ID
+from stream.broker.clients import Broker
+from stream.broker.reading import read_range
+from stream.courier import CourierConfig
+from stream.deliver import Deliver, DeliverConfig
+from stream.topics import Topics
+from tests.sink_servers import alertmanager, pagerduty, slack
+from tests.sink_servers.alertmanager import Alertmanager, Receiver
+from tests.sink_servers.base import Fault
+from tests.sink_servers.pagerduty import PagerDuty
+from tests.sink_servers.slack import Slack
+from tests.sink_servers.told import enriched, fired, grown, resolved
+
+PATIENCE_S = 40.0
+
+
+@dataclass
+class Place:
+    """A broker with topics, every service, and the role to run on them."""
+
+    broker: Broker
+    topics: Topics
+    folder: Path
+    slack: Slack = field(default_factory=Slack)
+    pagerduty: PagerDuty = field(default_factory=PagerDuty)
+    alertmanager: Alertmanager = field(default_factory=Alertmanager)
+    receiver: Receiver = field(default_factory=Receiver)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    @property
+    def file(self) -> Path:
+        """The file that alerts are appended to."""
+        return self.folder / "alerts.jsonl"
+
+    def sinks(self) -> tuple[Sink, ...]:
+        """All sinks, of which Slack is as quick as tests can wait for."""
+        return (
+            FileSink(str(self.file)),
+            AlertmanagerSink(self.alertmanager.url, refresh_s=0.5),
+            WebhookSink(self.receiver.url + "/hook", alertmanager.SECRET),
+            PagerDutySink(pagerduty.KEY, self.pagerduty.url),
+            SlackSink(slack.TOKEN, slack.CHANNEL, api=self.slack.api),
+        )
+
+    def send(self, *alerts: Alert) -> None:
+        """Put alerts onto the topic."""
+        producer = self.broker.producer()
+        for alert in alerts:
+            producer.produce(self.topics.alerts, alert.to_json(), alert.incident_id.encode())
+        assert producer.flush(10) == 0
+
+    def receipts(self) -> list[Delivery]:
+        """All receipts."""
+        return [Delivery.from_json(record.value or b"") for record in read_range(self.broker, self.topics.deliveries)]
+
+    @contextmanager
+    def running(
+        self, *sinks: Sink, decide: Callable[[Alert], Decision] | None = None, synthetic_s: float = 0.0
+    ) -> Iterator[None]:
+        """Run the role while the context lasts; a failure of it fails the test."""
+        self.registry = CollectorRegistry()
+        courier = CourierConfig(timeout_s=2.0) if decide is None else CourierConfig(decide=decide, timeout_s=2.0)
+        config = DeliverConfig(sinks or self.sinks(), courier, synthetic_s)
+        role = Deliver(self.broker, self.topics, Metrics.on(self.registry), config)
+        stop = threading.Event()
+        failures: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                role.run(stop)
+            except BaseException as error:  # noqa: BLE001 - told to the test below
+                failures.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(30)
+        assert not failures, failures
+
+    def value(self, name: str, **labels: str) -> float:
+        """A metric's value."""
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+    def close(self) -> None:
+        """Stop all services."""
+        for service in (self.slack, self.pagerduty, self.alertmanager, self.receiver):
+            service.close()
+
+
+@pytest.fixture
+def place(broker: Broker, unique: str, tmp_path: Path) -> Iterator[Place]:
+    """Give topics of its own to each test, on both brokers."""
+    topics = Topics(unique)
+    broker.ensure_topics(topics.specs(2))
+    found = Place(broker, topics, tmp_path)
+    yield found
+    found.close()
+
+
+def until(happens: Callable[[], object]) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not happens():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def settled(place: Place, sink: str, count: int) -> Callable[[], bool]:
+    """Say whether so many alerts have receipts of their delivery at a sink."""
+    return lambda: sum(r.sink == sink and r.sent is Sent.DELIVERED for r in place.receipts()) >= count
+
+
+def reconciles(place: Place, sink: str) -> bool:
+    """Say whether all alerts that a sink read are accounted for."""
+    outcomes = ("delivered", "superseded", "duplicate", "muted", "parked", "invalid")
+    known = sum(place.value("tocsin_deliveries_total", sink=sink, outcome=outcome) for outcome in outcomes)
+    return place.value("tocsin_delivery_alerts_total", sink=sink) == known + place.value(
+        "tocsin_delivery_pending", sink=sink
+    )
+
+
+def test_an_incident_is_told_at_every_sink_from_its_beginning_to_its_end(place: Place) -> None:
+    """One message, one page, one alert; updated in place; ended everywhere; with a receipt of each send."""
+    first = fired()
+    worse = enriched(grown(first, 2, Severity.CRITICAL))
+    with place.running():
+        place.send(first)
+        until(lambda: settled(place, "slack", 1)() and settled(place, "pagerduty", 1)())
+        assert len(place.alertmanager.firing()) == 1
+        assert place.pagerduty.pages[0].events[0]["payload"]["severity"] == "error"
+        place.send(worse)
+        until(lambda: settled(place, "slack", 2)() and settled(place, "pagerduty", 2)())
+        assert [alert["labels"]["severity"] for alert in place.alertmanager.firing()] == ["critical"]
+        place.send(resolved(worse))
+        until(lambda: settled(place, "slack", 3)() and settled(place, "pagerduty", 3)())
+        until(lambda: settled(place, "file", 3)() and settled(place, "webhook", 3)())
+        sinks = [sink.name for sink in place.sinks()]
+        assert all(reconciles(place, sink) for sink in sinks)
+    assert place.slack.problems == []
+    [message] = place.slack.incidents
+    assert "RESOLVED" in message.texts[-1]
+    assert "@here" not in message.texts[-1]
+    # What an update hides is said aloud, and the diagnosis stands in the thread.
+    assert next(m.texts[0] for m in place.slack.messages.values() if m.thread) == "Now critical"
+    assert len(place.slack.messages) == 3
+    assert [page.resolved for page in place.pagerduty.pages] == [True, True]
+    assert place.pagerduty.pages[1].events[0]["payload"]["severity"] == "critical"
+    assert place.pagerduty.refused == []
+    assert place.alertmanager.firing() == []
+    assert place.alertmanager.refused == []
+    lines = [orjson.loads(line) for line in place.file.read_bytes().splitlines()]
+    assert [line["status"] for line in lines] == ["firing", "enriched", "resolved"]
+    assert [alert["status"] for alert in place.receiver.seen.values()] == ["firing", "enriched", "resolved"]
+    assert place.receiver.forged == 0
+
+
+def test_what_was_delivered_is_not_sent_again_by_the_next_process(place: Place) -> None:
+    """The receipts say what stands where; an alert that comes twice is a duplicate."""
+    first = fired()
+    with place.running():
+        place.send(first)
+        until(settled(place, "slack", 1))
+        until(settled(place, "webhook", 1))
+        until(settled(place, "pagerduty", 1))
+    with place.running():
+        place.send(first, grown(first, 2))
+        until(settled(place, "slack", 2))
+        until(settled(place, "webhook", 2))
+        until(settled(place, "pagerduty", 2))
+        assert place.value("tocsin_deliveries_total", sink="webhook", outcome="duplicate") >= 1
+    assert len(place.slack.incidents) == 1
+    assert len(place.slack.incidents[0].texts) == 2
+    assert place.receiver.repeated == 0
+    assert len(place.receiver.seen) == 2
+    assert len(place.pagerduty.pages) == 1
+    assert len(place.file.read_bytes().splitlines()) == 2
+
+
+def test_a_sink_that_is_away_holds_up_no_other_and_is_told_the_newest(place: Place) -> None:
+    """While one refuses connections, the others are told; then it hears the newest state only."""
+    place.receiver.fail(Fault.REFUSE)
+    first = fired()
+    with place.running():
+        place.send(first)
+        until(settled(place, "file", 1))
+        place.send(grown(first, 2))
+        until(settled(place, "file", 2))
+        until(lambda: place.value("tocsin_delivery_pending", sink="webhook") == 1)
+        assert reconciles(place, "webhook")
+        place.receiver.fail(Fault.NONE)
+        until(settled(place, "webhook", 1))
+        assert place.value("tocsin_deliveries_total", sink="webhook", outcome="superseded") == 1
+    assert [alert["summary"] for alert in place.receiver.seen.values()] == [grown(first, 2).summary]
+
+
+@pytest.mark.parametrize("fault", [Fault.HANG, Fault.ERROR, Fault.BUSY, Fault.SLOW])
+def test_a_lost_answer_makes_no_second_message(place: Place, fault: Fault) -> None:
+    """Slack may have posted it: it is asked first."""
+    place.slack.fail(fault)
+    alerts = [fired(n) for n in range(4)]
+    with place.running(SlackSink(slack.TOKEN, slack.CHANNEL, api=place.slack.api)):
+        place.send(*alerts)
+        until(lambda: place.slack.calls >= 4)
+        place.slack.fail(Fault.NONE)
+        until(settled(place, "slack", 4))
+    assert len(place.slack.incidents) == 4
+    assert len({message.mark for message in place.slack.incidents}) == 4
+
+
+def test_what_no_retry_mends_is_parked_and_a_mended_setting_is_tried_again(place: Place) -> None:
+    """A wrong channel: parked with the reason; the next process, with the right one, sends it."""
+    alert = fired()
+    with place.running(SlackSink(slack.TOKEN, "C0WRONG", api=place.slack.api)):
+        place.send(alert)
+        until(lambda: place.value("tocsin_delivery_parked", sink="slack") == 1)
+        assert reconciles(place, "slack")
+    [*_, receipt] = place.receipts()
+    assert receipt.sent is Sent.PARKED
+    assert "channel_not_found" in receipt.reason
+    assert slack.TOKEN not in receipt.to_json().decode()
+    with place.running(SlackSink(slack.TOKEN, slack.CHANNEL, api=place.slack.api)):
+        until(settled(place, "slack", 1))
+        until(lambda: place.value("tocsin_delivery_parked", sink="slack") == 0)
+    assert len(place.slack.incidents) == 1
+
+
+def test_an_incident_muted_meanwhile_is_still_ended(place: Place) -> None:
+    """Opened, then muted: no update comes, but the end does; one that was muted from the start is never told."""
+    known, other = fired(1), fired(2)
+    muted: set[str] = {other.incident_id}
+
+    def decide(alert: Alert) -> Decision:
+        return Decision(alert.severity, muted="known" if alert.incident_id in muted else "")
+
+    sink = PagerDutySink(pagerduty.KEY, place.pagerduty.url)
+    with place.running(sink, decide=decide):
+        place.send(known, other)
+        until(settled(place, "pagerduty", 1))
+        muted.add(known.incident_id)
+        place.send(grown(known, 2), resolved(grown(known, 2)), resolved(other))
+        until(settled(place, "pagerduty", 2))
+        until(lambda: place.value("tocsin_deliveries_total", sink="pagerduty", outcome="muted") == 3)
+    [page] = place.pagerduty.pages
+    assert page.resolved
+    assert len(page.events) == 2
+
+
+def test_the_test_alert_reaches_every_sink_and_calls_nobody(place: Place) -> None:
+    """A change for PagerDuty, one message for Slack, an alert of its own name for Alertmanager; the metric moves."""
+    began = time.time()
+    with place.running(synthetic_s=3600.0):
+        for sink in place.sinks():
+            until(settled(place, sink.name, 1))
+            last = place.value("tocsin_synthetic_last_success_seconds", sink=sink.name)
+            assert last >= began - 1
+    assert place.pagerduty.pages == []
+    assert len(place.pagerduty.changes) == 1
+    assert [alert["labels"]["alertname"] for alert in place.alertmanager.firing()] == ["TocsinSynthetic"]
+    assert {receipt.incident_id for receipt in place.receipts()} == {SYNTHETIC_ID}
+
+
+def test_alertmanager_is_told_again_while_it_fires_and_after_it_ended(place: Place) -> None:
+    """It forgets what is not repeated; the end is repeated too, because a restarted one remembers the beginning."""
+    alert = fired()
+    with place.running(AlertmanagerSink(place.alertmanager.url, refresh_s=0.3)):
+        place.send(alert)
+        until(settled(place, "alertmanager", 1))
+        place.alertmanager.alerts.clear()
+        until(place.alertmanager.firing)
+        place.send(resolved(alert))
+        until(lambda: not place.alertmanager.firing())
+        place.alertmanager.alerts.clear()
+        until(lambda: len(place.alertmanager.alerts) == 1)
+        assert place.alertmanager.firing() == []
+
+
+def test_what_is_no_alert_is_passed_over(place: Place) -> None:
+    """A foreign record on the topic is counted, and the next alert arrives."""
+    producer = place.broker.producer()
+    producer.produce(place.topics.alerts, b"{}", b"x")
+    assert producer.flush(10) == 0
+    with place.running(FileSink(str(place.file))):
+        place.send(fired())
+        until(settled(place, "file", 1))
+        assert place.value("tocsin_deliveries_total", sink="file", outcome="invalid") == 1
+        assert reconciles(place, "file")
+    assert orjson.loads(place.file.read_bytes())["status"] == Status.FIRING.value
