@@ -21,7 +21,7 @@ from alerts.human import Human
 from alerts.incident import PAGES, Incident, State
 from alerts.joining import Bond, bond, choose, is_enough, repeats
 from alerts.policy import IncidentPolicy
-from alerts.records import Alert, Status
+from alerts.records import Alert, Severity, Status
 from alerts.times import SECOND
 from alerts.topology import KEY, Topology
 
@@ -153,12 +153,16 @@ class Incidents:
                 step = step.then(step.incidents.heed(each, now))
         return step.then(step.incidents.tick(now))
 
-    def diagnosed(self, name: str, diagnosis: Mapping[str, Any], now: int) -> Step:
-        """Take what an incident is put down to (a record), and tell it where people know of the incident."""
+    def diagnosed(self, name: str, diagnosis: Mapping[str, Any], severity: Severity | None, now: int) -> Step:
+        """Take what an incident is put down to (a record), and tell it where people know of the incident.
+
+        ``severity`` may raise the incident's own, never lower it.
+        """
         incident = self.find(name)
         if incident is None:
             return Step(self)
-        step = self.put(incident.tenant, [replace(incident, diagnosis=diagnosis)], [], now)
+        worst = max(incident.severity, severity or incident.severity)
+        step = self.put(incident.tenant, [replace(incident, diagnosis=diagnosis, severity=worst)], [], now)
         after, human = step.incidents.find(name), self.human(incident)
         if after is None or after.state is not State.OPEN or after.told is not Status.FIRING or human.silence(now):
             return step

@@ -6,6 +6,7 @@ from typing import Final
 
 from index.answer import Answer
 from index.diagnosis import Claim, Diagnosis, Mode
+from index.plain import plain
 from index.prompt import Prompt
 from index.verify import Checked, check, raised, safe_action
 
@@ -41,7 +42,7 @@ def conclude(
     shown = prompt.lines
     services = {line.line.service.lower() for line in shown.values() if line.line.service}
 
-    def plain(text: str) -> str:
+    def told(text: str) -> str:
         return plain(restore(text), _SENTENCE, allowed)
 
     summary, cause = check(answer.summary, shown, services), check(answer.cause, shown, services)
@@ -50,18 +51,18 @@ def conclude(
     verified = [each for each in checked if each.verified]
     share = len(verified) / len(checked) if checked else 0.0
     caused = cause is not None and cause.verified
-    claims = tuple(Claim(plain(each.text), each.lines, each.verified) for each in checked)
+    claims = tuple(Claim(told(each.text), each.lines, each.verified) for each in checked)
     known = "\n".join([prompt.user, *base.actions, base.cause])
     actions = [action for action in answer.actions if safe_action(action, known)]
     diagnosis = replace(
         base,
         mode=Mode.LLM,
-        summary=plain(summary.text) if summary and summary.verified else base.summary,
-        cause=plain(cause.text) if cause and caused else base.cause,
+        summary=told(summary.text) if summary and summary.verified else base.summary,
+        cause=told(cause.text) if cause and caused else base.cause,
         confidence=min(_MOST_SURE, answer.confidence * share) if caused else base.confidence,
         service=_service(answer.service, verified, prompt) or base.service,
         claims=claims,
-        actions=tuple(dict.fromkeys([*base.actions, *map(plain, actions)]))[:_MAX_ACTIONS],
+        actions=tuple(dict.fromkeys([*base.actions, *map(told, actions)]))[:_MAX_ACTIONS],
         note=_note(checked, len([each for each in said if not each]) - (not answer.cause.text)),
     )
     return Conclusion(diagnosis, raised(answer, checked, shown), bool(verified), caused)

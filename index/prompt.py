@@ -36,7 +36,7 @@ _DIGITS: Final = 2
 class Redactor(Protocol):
     """What takes secrets out of texts and puts them back; the same value gets the same pseudonym."""
 
-    def redact(self, texts: Sequence[str]) -> list[str]:
+    def redact(self, texts: Sequence[str]) -> Sequence[str]:
         """Return the texts with pseudonyms in place of secrets."""
         ...
 
@@ -44,8 +44,8 @@ class Redactor(Protocol):
         """Return a text with the values in place of their pseudonyms."""
         ...
 
-    def leaks(self, text: str) -> bool:
-        """Tell whether a text still holds a value that was to be taken out."""
+    def leaks(self, text: str) -> Sequence[str] | bool:
+        """Tell whether, or what, a text still holds that was to be taken out."""
         ...
 
 

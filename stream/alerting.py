@@ -17,9 +17,12 @@ from typing import Final
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from alerts.anomaly import Anomaly
+from alerts.feedback import Feedback
 from alerts.incidents import IncidentPolicy, Incidents, Step
 from alerts.metrics import Metrics
 from alerts.receipts import Signer
+from alerts.records import Severity
+from index.diagnosis import Mode
 from models.errors import InvalidError
 from stream.broker.clients import TIMEOUT_S, Broker
 from stream.broker.errors import translate
@@ -125,9 +128,14 @@ class Alerting:
         self._outbox.begin({})
         for each in said:
             self._metrics.feedback.labels(each.action.value).inc()
+            self._learn(each)
             self._do(self._incidents.heed(each, self._config.clock()))
         self._outbox.end()
         self._outbox.delivered()
+
+    def _learn(self, said: Feedback) -> None:
+        if self._explainer is not None and said.cause is not None:
+            self._explainer.voted(said.incident_id, right=said.cause)
 
     def _tick(self) -> None:
         if self._incidents is None:
@@ -142,7 +150,9 @@ class Alerting:
             return
         self._outbox.begin({})
         for explained in self._explainer.poll(self._config.clock()):
-            self._do(self._incidents.diagnosed(explained.incident_id, explained.record, self._config.clock()))
+            severity = Severity[explained.outcome.severity.upper()] if explained.outcome.severity else None
+            now = self._config.clock()
+            self._do(self._incidents.diagnosed(explained.incident_id, explained.record, severity, now))
             self._count(explained)
         self._outbox.end()
         self._outbox.delivered()
@@ -154,9 +164,16 @@ class Alerting:
             self._explainer.window(record)
 
     def _count(self, explained: Explained) -> None:
-        self._metrics.diagnoses.labels(explained.diagnosis.mode.value).inc()
-        self._metrics.groundedness.observe(explained.diagnosis.groundedness)
-        self._metrics.explain_seconds.observe(explained.diagnosis.seconds)
+        metrics, outcome = self._metrics, explained.outcome
+        metrics.diagnoses.labels(outcome.diagnosis.mode.value).inc()
+        metrics.explain_seconds.observe(outcome.diagnosis.seconds)
+        if outcome.diagnosis.mode is Mode.LLM:
+            metrics.diagnosis_groundedness.observe(outcome.diagnosis.groundedness)
+        for call in outcome.calls:
+            metrics.llm_calls.labels(call.model, call.outcome).inc()
+            metrics.llm_cost.labels(explained.tenant).inc(call.cost_usd)
+        for why, dollars in outcome.saved.items():
+            metrics.llm_saved.labels(why).inc(dollars)
 
     def _do(self, step: Step) -> None:
         for alert in map(self._signer.sign, step.alerts):
@@ -182,7 +199,10 @@ class Alerting:
         now = self._config.clock()
         self._incidents = Incidents.restore(self._config.policy, pairs, now)
         self._outbox.begin({})
-        self._do(self._incidents.recall(self._feedback.backlog(), now))
+        said = self._feedback.backlog()
+        for each in said:
+            self._learn(each)
+        self._do(self._incidents.recall(said, now))
         self._outbox.end()
         log.info("explain holds %d open incidents", self._incidents.open)
         for record in read_newest(self._broker, self._topics.anomalies, WINDOWS):

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol
+from typing import Any, Final, Protocol, TypeAlias
 
 import orjson
 
@@ -25,8 +25,10 @@ from index.evidence import Change, Evidence, Similar
 from index.fired import Fired
 from index.gather import gather
 from index.incidents import DIAGNOSIS, remember
+from index.ladder import Outcome
 from index.material import Material
 from index.store import Memory
+from index.twin import Twin, find_twin
 from models.decode import Decoder
 from models.errors import InvalidError, TocsinError
 from models.records import Pointer
@@ -38,6 +40,9 @@ from stream.explaining import ExplainPolicy, Schedule, Task
 from stream.topics import Topics
 
 log = logging.getLogger(__name__)
+
+TwinOf: TypeAlias = Callable[[Evidence], Twin | None]
+"""Finds the confirmed past incident that evidence resembles, if there is one."""
 
 CHANGES_BEFORE_S: Final = 3_600
 """A change is a suspect for an hour."""
@@ -55,8 +60,10 @@ _QUERY_LINES: Final = 8
 class Deepen(Protocol):
     """Makes the best explanation that can be had of a first one: a past twin, a language model, or what is there."""
 
-    def __call__(self, task: Task, evidence: Evidence, base: Diagnosis, cancelled: Callable[[], bool]) -> Diagnosis:
-        """Return the diagnosis; never raises for what a provider does."""
+    def __call__(
+        self, episode: str, evidence: Evidence, base: Diagnosis, twin: TwinOf, cancelled: Callable[[], bool]
+    ) -> Outcome:
+        """Return the diagnosis and what it cost; never raises for what a provider does."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +80,8 @@ class Explained:
     """What was found out about an incident: the record that alerts carry."""
 
     incident_id: str
-    diagnosis: Diagnosis
+    tenant: str
+    outcome: Outcome
     record: dict[str, Any]
 
 
@@ -104,6 +112,7 @@ class Explainer:
         self._remembering = ThreadPoolExecutor(1, thread_name_prefix="explain-memory")
         self._memory: Future[Memory | None] = self._remembering.submit(memory)
         self._own = threading.local()
+        self._confirmed: frozenset[str] = frozenset()
         self._halt = False
 
     def window(self, record: bytes) -> None:
@@ -127,6 +136,11 @@ class Explainer:
         else:
             self._schedule.over(name)
 
+    def voted(self, incident_id: str, *, right: bool) -> None:
+        """Note that somebody has said of a past incident whether its cause is right: only then it serves as a twin."""
+        one = frozenset({incident_id})
+        self._confirmed = self._confirmed | one if right else self._confirmed - one
+
     def poll(self, now: int) -> list[Explained]:
         """Begin the explanations whose time has come; return those that were made since the last call."""
         for task in self._schedule.due(now):
@@ -135,7 +149,7 @@ class Explainer:
         made = []
         while not self._found.empty():
             task, explained = self._found.get()
-            best = task.deep and explained is not None and explained.diagnosis.mode is not Mode.DETERMINISTIC
+            best = task.deep and explained is not None and explained.outcome.diagnosis.mode is not Mode.DETERMINISTIC
             if self._schedule.done(task.incident.id, now, final=best) and explained is not None:
                 made.append(explained)
         return made
@@ -174,11 +188,17 @@ class Explainer:
     def _explain(self, task: Task, fired: Sequence[Fired]) -> Explained:
         started = time.monotonic()
         evidence = self._evidence(task, fired)
-        diagnosis = diagnose(evidence)
+        outcome = Outcome(diagnose(evidence))
         if task.deep and self._deepen is not None:
-            diagnosis = self._deepen(task, evidence, diagnosis, lambda: self._cancelled(task))
-        diagnosis = replace(diagnosis, seconds=round(time.monotonic() - started, 3))
-        return Explained(task.incident.id, diagnosis, diagnosis.to_record(evidence))
+            name, base = task.incident.id, outcome.diagnosis
+            outcome = self._deepen(name, evidence, base, self._twin, lambda: self._cancelled(task))
+        diagnosis = replace(outcome.diagnosis, seconds=round(time.monotonic() - started, 3))
+        told = replace(outcome, diagnosis=diagnosis)
+        return Explained(task.incident.id, task.incident.tenant, told, diagnosis.to_record(evidence))
+
+    def _twin(self, evidence: Evidence) -> Twin | None:
+        memory, confirmed = self._memory.result(), self._confirmed
+        return None if memory is None else find_twin(memory, evidence, confirmed.__contains__)
 
     def _cancelled(self, task: Task) -> bool:
         return self._halt or task.incident.id not in self._schedule

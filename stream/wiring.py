@@ -20,6 +20,7 @@ from models.pipeline import LineProcessor
 from models.scorer import Scorer
 from models.templates import TemplateLimits, TemplateMatcher
 from models.windows import WindowConfig
+from stream.asking import asking_of
 from stream.broker.clients import Broker
 from stream.broker.reading import read_range
 from stream.broker.security import security_of
@@ -157,4 +158,4 @@ def explainer_of(settings: Settings, broker: Broker, topics: Topics, bundle: Bun
         return opened
 
     reading = Reading(tools, frozenset(bundle.table))
-    return Explainer(broker, topics, reading, memory, None, ExplainPolicy(settings.explain_settle_s))
+    return Explainer(broker, topics, reading, memory, asking_of(settings), ExplainPolicy(settings.explain_settle_s))

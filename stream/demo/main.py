@@ -132,7 +132,7 @@ def _news(alert: Mapping[str, Any]) -> str:
     head = f"{stamp}  {alert['status']:<9} {alert['severity']:<8} "
     diagnosis = alert["diagnosis"]
     if alert["status"] != "enriched" or not diagnosis:
-        return head + alert["summary"]
+        return f"{head}{alert['summary']}"
     lines = [f"{head}{neutral(diagnosis['summary'])}"]
     lines.append(f"{'':10}cause  {neutral(diagnosis['cause'])} (confidence {diagnosis['confidence']:.2f})")
     lines += [
