@@ -58,25 +58,10 @@ class PagerDutySink:
         if alert.kind == SYNTHETIC:
             return None if remote.get(TOLD) == told else self._change(alert, told)
         keys: list[str] = list(remote.get("keys", ()))
-        key = dedup_key(alert)
         if alert.status is Status.RESOLVED:
-            if remote.get("unsure") or (not keys and remote.get(TOLD) != told):
-                # Over before it could be told: kept in the service's history, and calls nobody.
-                return self._trigger(alert, {TOLD: told, "keys": keys or [key]}, "info")
-            after = {TOLD: told, "keys": keys[1:]}
-            return self._event(_closing("resolve", keys[0]), "resolve", after) if keys else None
+            return self._end(alert, told, keys, remote)
         if remote.get(TOLD) != told:
-            louder = _louder(alert, remote)
-            used = dedup_key(alert) if louder or not keys else keys[-1]
-            loud = alert.page or (bool(keys) and bool(remote.get("paged")))
-            after: dict[str, Any] = {
-                TOLD: told,
-                "keys": [*(k for k in keys if k != used), used],
-                "revision": alert.revision,
-                "paged": loud,
-                "acknowledged": "" if louder else remote.get("acknowledged", ""),
-            }
-            return self._trigger(alert, after, _NAMES[alert.severity] if loud else "info")
+            return self._tell(alert, told, keys, remote)
         if len(keys) > 1:
             # What was opened under an older key is one and the same incident.
             return self._event(_closing("resolve", keys[0]), "resolve", {**remote, "keys": keys[1:]})
@@ -84,6 +69,27 @@ class PagerDutySink:
             after = {**remote, "acknowledged": alert.acknowledged}
             return self._event(_closing("acknowledge", keys[0]), "acknowledge", after)
         return None
+
+    def _tell(self, alert: Alert, told: str, keys: list[str], remote: Remote) -> Request:
+        louder = _louder(alert, remote)
+        used = dedup_key(alert) if louder or not keys else keys[-1]
+        loud = alert.page or (bool(keys) and bool(remote.get("paged")))
+        after = {
+            TOLD: told,
+            "keys": [*(key for key in keys if key != used), used],
+            "revision": alert.revision,
+            "paged": loud,
+            "acknowledged": "" if louder else remote.get("acknowledged", ""),
+        }
+        return self._trigger(alert, after, _NAMES[alert.severity] if loud else "info")
+
+    def _end(self, alert: Alert, told: str, keys: list[str], remote: Remote) -> Request | None:
+        if remote.get("unsure") or (not keys and remote.get(TOLD) != told):
+            # Over before it could be told: kept in the service's history, and calls nobody.
+            return self._trigger(alert, {TOLD: told, "keys": keys or [dedup_key(alert)]}, "info")
+        if not keys:
+            return None
+        return self._event(_closing("resolve", keys[0]), "resolve", {TOLD: told, "keys": keys[1:]})
 
     def classify(self, request: Request, response: Response, remote: Remote) -> Outcome:
         """202 is taken; 400 is never tried again."""
