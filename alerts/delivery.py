@@ -33,16 +33,16 @@ class Taken(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What the rules say of an alert for this sink: whether it is told, and as how bad."""
+    """What the rules say of an alert for this sink: whether it is told, as how bad, and whether it may wake anyone."""
 
     severity: Severity
     wanted: bool = True
+    page: bool = True
 
     @classmethod
     def by(cls, decision: Decision, sink: str) -> "Told":
-        """Return what a decision means for a sink; what may wake nobody is told as no more than a warning."""
-        severity = decision.severity if decision.page else min(decision.severity, Severity.WARNING)
-        return cls(severity, decision.goes_to(sink))
+        """Return what a decision means for a sink."""
+        return cls(decision.severity, decision.goes_to(sink), decision.page)
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,7 +140,10 @@ class Ledger:
         ends = alert.status is Status.RESOLVED and (standing.open or waiting is not None or standing.doubtful)
         if not decision.wanted and not ends:
             return Taken.MUTED, 0
-        fresh = Pending(replace(alert, severity=decision.severity), digest, partition, offset, offset, at)
+        # A page that a newer state has covered is still to be heard.
+        page = (alert.page and decision.page) or (waiting is not None and waiting.alert.page)
+        told = replace(alert, severity=decision.severity, page=page)
+        fresh = Pending(told, digest, partition, offset, offset, at)
         if waiting is not None:
             covers = (*waiting.covers, waiting.digest)[-KNOWN:]
             fresh = replace(fresh, first=waiting.first, covers=covers, attempts=0, not_before=waiting.not_before)

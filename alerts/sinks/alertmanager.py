@@ -1,8 +1,8 @@
 """Alertmanager by its API v2: what is told has to be told again, or it counts as over.
 
 Each member of a cluster is a sink of its own: all are sent every alert, and one that is away holds up no other.  Labels
-are what an alert is, so they hold nothing that changes but the severity, and no text of a log; when they change, the
-alert under the old ones is ended in the same request.
+are what an alert is, so they hold nothing that changes but the severity and whether it pages, and no text of a log;
+when they change, the alert under the old ones is ended in the same request.
 """
 
 from collections.abc import Mapping
@@ -52,12 +52,13 @@ class AlertmanagerSink:
         if remote.get(TOLD) == told:
             return None
         resolved = alert.status is Status.RESOLVED
-        new = _posted(alert, now)
+        ended = remote.get("resolved_at") is not None
+        paged = alert.page or (bool(remote.get("paged")) and not ended)
+        new = _posted(alert, now, paged=paged)
         old: Mapping[str, Any] = remote.get("alert") or {}
         moved = bool(old) and old["labels"] != new["labels"]
-        after = {TOLD: told, "alert": new, "resolved_at": now if resolved else None}
-        ended = [_ending(old, now)] if moved and remote.get("resolved_at") is None else []
-        return self._post([*ended, self._timed(after, now)], after)
+        after = {TOLD: told, "alert": new, "resolved_at": now if resolved else None, "paged": paged}
+        return self._post([*([_ending(old, now)] if moved and not ended else []), self._timed(after, now)], after)
 
     def refresh(self, remotes: Mapping[str, Remote], now: float) -> Request | None:
         """Repeat what fires, and for five minutes what is resolved: a member may have lost its memory."""
@@ -89,13 +90,14 @@ class AlertmanagerSink:
         return Request(self.url.rstrip("/") + "/api/v2/alerts", orjson.dumps(alerts), headers, remote=after)
 
 
-def _posted(alert: Alert, now: float) -> Mapping[str, Any]:
+def _posted(alert: Alert, now: float, *, paged: bool) -> Mapping[str, Any]:
     labels = {
         "alertname": SYNTHETIC_NAME if alert.kind == SYNTHETIC else ALERT_NAME,
         "tenant": alert.tenant,
         "service": alert.services[0],
         "severity": "none" if alert.kind == SYNTHETIC else alert.severity.label,
         "kind": alert.kind,
+        "page": "true" if paged else "false",
         "incident": alert.incident_id,
     }
     annotations = {
@@ -103,6 +105,8 @@ def _posted(alert: Alert, now: float) -> Mapping[str, Any]:
         "title": headline(alert),
         "services": ", ".join(alert.services),
         "episode": alert.episode,
+        "note": alert.note,
+        "acknowledged": alert.acknowledged,
         "reasons": "\n".join(alert.reasons),
         "diagnosis": "\n".join(diagnosis_lines(alert.diagnosis)),
     }

@@ -1,7 +1,8 @@
-"""PagerDuty by Events v2: an incident a dedup key, and a new key when it gets worse.
+"""PagerDuty by Events v2: a dedup key for each page of an incident.
 
-An incident that someone has acknowledged does not call again under its key; one that has grown must.  The test alert is
-a change event, which never calls anyone.
+An incident that someone has acknowledged does not call again under its key; one that has got worse must, so it gets a
+new one, and the old one is ended.  What may wake nobody has the lowest severity.  The test alert is a change event,
+which never calls anyone.
 """
 
 import re
@@ -57,18 +58,38 @@ class PagerDutySink:
         if alert.kind == SYNTHETIC:
             return None if remote.get(TOLD) == told else self._change(alert, told)
         keys: list[str] = list(remote.get("keys", ()))
-        key = dedup_key(alert)
         if alert.status is Status.RESOLVED:
-            if remote.get("unsure") or (not keys and remote.get(TOLD) != told):
-                # Over before it could be told: kept in the service's history, and calls nobody.
-                return self._trigger(alert, {TOLD: told, "keys": keys or [key]}, "info")
-            return self._resolve(keys[0], {TOLD: told, "keys": keys[1:]}) if keys else None
+            return self._end(alert, told, keys, remote)
         if remote.get(TOLD) != told:
-            used = _used(keys, alert, key, remote)
-            after = {TOLD: told, "keys": [*(k for k in keys if k != used), used], "severity": int(alert.severity)}
-            return self._trigger(alert, after, _NAMES[alert.severity])
-        # What was opened under an older key is one and the same incident.
-        return self._resolve(keys[0], {**remote, "keys": keys[1:]}) if len(keys) > 1 else None
+            return self._tell(alert, told, keys, remote)
+        if len(keys) > 1:
+            # What was opened under an older key is one and the same incident.
+            return self._event(_closing("resolve", keys[0]), "resolve", {**remote, "keys": keys[1:]})
+        if alert.acknowledged and keys and not remote.get("acknowledged"):
+            after = {**remote, "acknowledged": alert.acknowledged}
+            return self._event(_closing("acknowledge", keys[0]), "acknowledge", after)
+        return None
+
+    def _tell(self, alert: Alert, told: str, keys: list[str], remote: Remote) -> Request:
+        louder = _louder(alert, remote)
+        used = dedup_key(alert) if louder or not keys else keys[-1]
+        loud = alert.page or (bool(keys) and bool(remote.get("paged")))
+        after = {
+            TOLD: told,
+            "keys": [*(key for key in keys if key != used), used],
+            "revision": alert.revision,
+            "paged": loud,
+            "acknowledged": "" if louder else remote.get("acknowledged", ""),
+        }
+        return self._trigger(alert, after, _NAMES[alert.severity] if loud else "info")
+
+    def _end(self, alert: Alert, told: str, keys: list[str], remote: Remote) -> Request | None:
+        if remote.get("unsure") or (not keys and remote.get(TOLD) != told):
+            # Over before it could be told: kept in the service's history, and calls nobody.
+            return self._trigger(alert, {TOLD: told, "keys": keys or [dedup_key(alert)]}, "info")
+        if not keys:
+            return None
+        return self._event(_closing("resolve", keys[0]), "resolve", {TOLD: told, "keys": keys[1:]})
 
     def classify(self, request: Request, response: Response, remote: Remote) -> Outcome:
         """202 is taken; 400 is never tried again."""
@@ -77,10 +98,6 @@ class PagerDutySink:
         if isinstance(told, Delivered) and response.status != 202:  # noqa: PLR2004 - what PagerDuty documents
             return Parked(f"{response.status} instead of 202; see that the URL is PagerDuty's", mendable=True)
         return told
-
-    def acknowledge(self, key: str, remote: Remote) -> Request:
-        """Return the event that says that someone works on it."""
-        return self._event({"event_action": "acknowledge", "dedup_key": key}, "acknowledge", remote)
 
     def _trigger(self, alert: Alert, after: Remote, severity: str) -> Request:
         event: dict[str, Any] = {
@@ -109,9 +126,6 @@ class PagerDutySink:
         # An answer that is lost may stand for an open key: it has to be ended with the others, whatever comes between.
         return replace(self._event(event, "trigger", after), assume={**after, TOLD: "", "unsure": True})
 
-    def _resolve(self, key: str, after: Remote) -> Request:
-        return self._event({"event_action": "resolve", "dedup_key": key}, "resolve", after)
-
     def _change(self, alert: Alert, told: str) -> Request:
         payload = {
             "summary": clip(plain(alert.summary), SUMMARY),
@@ -137,8 +151,9 @@ class PagerDutySink:
 
 
 def dedup_key(alert: Alert) -> str:
-    """Return the key of an incident at its severity; the id stands for tenant, service and episode."""
-    return clip(f"tocsin/{alert.incident_id}/{alert.episode}/{alert.severity.label}", KEY)
+    """Return the key of a page: the id stands for tenant, service and episode."""
+    kind = "page" if alert.page else "ticket"
+    return clip(f"tocsin/{alert.incident_id}/{alert.episode}/{kind}-{alert.revision}", KEY)
 
 
 def base_of(url: str) -> str:
@@ -146,10 +161,13 @@ def base_of(url: str) -> str:
     return re.sub(r"(?<=[^/:])/.*$", "", url)
 
 
-def _used(keys: list[str], alert: Alert, key: str, remote: Remote) -> str:
-    """Return the key to trigger: the open one, or a new one when it has got worse."""
-    worse = int(alert.severity) > int(remote.get("severity", 0))
-    return key if not keys or worse else keys[-1]
+def _louder(alert: Alert, remote: Remote) -> bool:
+    """Say whether it has to call, and has not yet."""
+    return alert.page and (alert.revision > int(remote.get("revision", 0)) or not remote.get("paged"))
+
+
+def _closing(action: str, key: str) -> dict[str, Any]:
+    return {"event_action": action, "dedup_key": key}
 
 
 def _details(alert: Alert) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """Slack by its web API: one message an incident, updated in place, with the diagnosis in its thread.
 
-An update notifies nobody, so what gets worse or begins again is also told in the thread and shown in the channel.
+An update notifies nobody, so what pages again (it got worse, it began again) is also told in the thread and shown in
+the channel.
 Needs a bot token with ``chat:write``; with ``channels:history`` (``groups:history`` for a private channel) a message
 whose sending was cut off is found again instead of being posted twice.
 """
@@ -13,7 +14,7 @@ from urllib.parse import urlencode
 
 import orjson
 
-from alerts.records import Alert, Severity, Status
+from alerts.records import Alert, Status
 from alerts.sinks.base import (
     TOLD,
     Absent,
@@ -29,7 +30,7 @@ from alerts.sinks.base import (
     digest_of,
     outcome_of,
 )
-from alerts.sinks.slack_blocks import diagnosis_blocks, diagnosis_text, escape, fallback, message_blocks
+from alerts.sinks.slack_blocks import diagnosis_blocks, diagnosis_text, fallback, message_blocks
 
 API: Final = "https://slack.com/api"
 EVENT: Final = "tocsin_incident"
@@ -86,7 +87,8 @@ class SlackSink:
             return self._update(alert, told, remote)
         if louder := _louder(alert, remote):
             times = int(remote.get("times", 0)) + 1
-            return self._reply(alert, remote, f"loud-{times}", {"loud": _state(alert), "times": times}, louder)
+            known = {"loud": _state(alert), "times": times, "revision": alert.revision}
+            return self._reply(alert, remote, f"loud-{times}", known, louder)
         found = _diagnosis_digest(alert)
         if found and remote.get("diagnosis") != found:
             return self._reply(alert, remote, f"diagnosis-{found}", {"diagnosis": found}, "")
@@ -124,7 +126,7 @@ class SlackSink:
         return Parked(reason, mendable=error in _CONFIGURATION)
 
     def _post(self, alert: Alert, told: str, remote: Remote) -> Request:
-        after = {**remote, TOLD: told, "loud": _state(alert)}
+        after = {**remote, TOLD: told, "loud": _state(alert), "revision": alert.revision}
         body = {"channel": self.channel, **self._content(alert, remote), **_marked(alert, "message")}
         seek = {"channel": self.channel, "include_all_metadata": "true", "limit": "200"}
         check = self._ask("conversations.history", seek, _mark(alert, "message"), after)
@@ -169,12 +171,11 @@ class SlackSink:
 def _louder(alert: Alert, remote: Remote) -> str:
     """Return what to say aloud: that it has got worse, or has begun again; "" for nothing."""
     before = str(remote.get("loud", ""))
-    if alert.status is Status.RESOLVED or before == _state(alert):
+    if alert.status is Status.RESOLVED or not alert.page:
         return ""
     if before == Status.RESOLVED.value:
-        return escape("Firing again")
-    known = Severity.__members__.get(before.upper())
-    return escape(f"Now {alert.severity.label}") if known is not None and alert.severity > known else ""
+        return "Firing again"
+    return f"Now {alert.severity.label}" if alert.revision > int(remote.get("revision", 0)) else ""
 
 
 def _state(alert: Alert) -> str:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import orjson
 
-from alerts.records import Alert, Severity, Status
+from alerts.records import Alert, Status
 from alerts.sinks.base import (
     SYNTHETIC,
     TOLD,
@@ -52,8 +52,13 @@ class SlackWebhookSink:
             return self.probe({TOLD: told})
         state = Status.RESOLVED.value if alert.status is Status.RESOLVED else alert.severity.label
         known = bool(alert.diagnosis)
-        after = {TOLD: told, "state": state, "diagnosed": known or bool(remote.get("diagnosed"))}
-        if not _news(state, remote) and not (known and not remote.get("diagnosed")):
+        after = {
+            TOLD: told,
+            "state": state,
+            "revision": alert.revision,
+            "diagnosed": known or bool(remote.get("diagnosed")),
+        }
+        if not _news(alert, state, remote) and not (known and not remote.get("diagnosed")):
             return None
         blocks = message_blocks(alert, votes=False)
         if known and not remote.get("diagnosed"):
@@ -84,8 +89,8 @@ class SlackWebhookSink:
         return Request(self.url, orjson.dumps(body), {"content-type": "application/json"}, step=step, remote=after)
 
 
-def _news(state: str, remote: Remote) -> bool:
+def _news(alert: Alert, state: str, remote: Remote) -> bool:
     before = str(remote.get("state", ""))
     if before in {"", Status.RESOLVED.value} or state == Status.RESOLVED.value:
         return before != state
-    return Severity[state.upper()] > Severity[before.upper()]
+    return alert.page and alert.revision > int(remote.get("revision", 0))

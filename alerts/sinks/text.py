@@ -60,6 +60,10 @@ def facts(alert: Alert) -> dict[str, str]:
     }
     if alert.ended is not None:
         found["Ended"] = to_text(alert.ended)
+    if alert.acknowledged:
+        found["Acknowledged by"] = alert.acknowledged
+    if alert.note:
+        found["Note"] = alert.note
     return {name: plain(value) for name, value in found.items()}
 
 

@@ -47,23 +47,28 @@ def diagnosis(text: str = "The pool of connections is exhausted.") -> dict[str, 
 def grown(alert: Alert, state: int, severity: Severity | None = None) -> Alert:
     """Return the next state of an incident."""
     updated = alert.updated + 60 * SECOND
+    worse = severity is not None and severity > alert.severity
     return replace(
         alert,
         severity=alert.severity if severity is None else severity,
         summary=f"{alert.services[0]}: state {state}, {state} anomalous windows",
         updated=updated,
+        page=worse,
+        revision=alert.revision + worse,
         windows=(*alert.windows, f"{alert.windows[0]}-{state}"),
     )
 
 
 def enriched(alert: Alert) -> Alert:
     """Return the state with a diagnosis."""
-    return replace(alert, status=Status.ENRICHED, diagnosis=diagnosis())
+    return replace(alert, status=Status.ENRICHED, page=False, diagnosis=diagnosis())
 
 
 def resolved(alert: Alert) -> Alert:
     """Return the last state."""
-    return replace(alert, status=Status.RESOLVED, ended=alert.updated, summary=f"{alert.summary} (resolved)")
+    return replace(
+        alert, status=Status.RESOLVED, page=False, ended=alert.updated, summary=f"{alert.summary} (resolved)"
+    )
 
 
 def life(number: int, rng: Random) -> Iterator[Alert]:

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import orjson
@@ -148,7 +148,7 @@ def reconciles(place: Place, sink: str) -> bool:
 def test_an_incident_is_told_at_every_sink_from_its_beginning_to_its_end(place: Place) -> None:
     """One message, one page, one alert; updated in place; ended everywhere; with a receipt of each send."""
     first = fired()
-    worse = enriched(grown(first, 2, Severity.CRITICAL))
+    worse = replace(enriched(grown(first, 2, Severity.CRITICAL)), page=True)
     with place.running():
         place.send(first)
         until(lambda: settled(place, "slack", 1)() and settled(place, "pagerduty", 1)())

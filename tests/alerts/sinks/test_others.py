@@ -89,7 +89,7 @@ def test_labels_hold_no_text_of_a_log() -> None:
     [posted] = told(ALERTMANAGER.render(alert, {}, NOW))
     labels = posted["labels"]
     assert isinstance(labels, dict)
-    assert set(labels) == {"alertname", "tenant", "service", "severity", "kind", "incident"}
+    assert set(labels) == {"alertname", "tenant", "service", "severity", "kind", "page", "incident"}
     assert "evil" not in str(labels)
     annotations = posted["annotations"]
     assert isinstance(annotations, dict)

@@ -47,7 +47,7 @@ def test_an_incident_keeps_its_key_until_it_ends() -> None:
     assert bring(grown(fired(), 2), remote)[0] == [("trigger", key)]
     ends, remote = bring(resolved(fired()), remote)
     assert ends == [("resolve", key)]
-    assert bring(grown(fired(), 3), remote)[0] == [("trigger", key)]
+    assert bring(replace(grown(fired(), 3), page=True), remote)[0] == [("trigger", key)]
 
 
 def test_what_gets_worse_calls_again_under_a_new_key() -> None:
@@ -117,13 +117,33 @@ def test_the_test_alert_is_a_change_which_calls_nobody() -> None:
     assert SINK.render(synthetic(10_800.0, 3600.0), request.remote, 0.0) is not None
 
 
-def test_a_region_is_a_host_and_an_acknowledgement_has_the_key() -> None:
+def test_who_takes_care_of_it_is_told_once_under_the_open_key() -> None:
+    """And again where it has got worse since."""
+    [(_, key)], remote = bring(fired(), {})
+    taken = replace(grown(fired(), 2), acknowledged="ada")
+    events, remote = bring(taken, remote)
+    assert events == [("trigger", key), ("acknowledge", key)]
+    assert bring(replace(taken, updated=taken.updated + 1000), remote)[0] == [("trigger", key)]
+    worse = replace(grown(taken, 3, Severity.CRITICAL), acknowledged="")
+    assert bring(worse, remote)[0][0][1] != key
+
+
+def test_what_may_wake_nobody_has_the_lowest_severity_until_it_may() -> None:
+    """A ticket; the page that follows has a key of its own, and its updates keep their severity."""
+    ticket = replace(fired(), page=False)
+    request = only(ticket, {})
+    assert orjson.loads(request.body)["payload"]["severity"] == "info"
+    [(_, key)], remote = bring(ticket, {})
+    events, remote = bring(replace(grown(ticket, 2), page=True), remote)
+    assert [action for action, _ in events] == ["trigger", "resolve"]
+    assert events[1][1] == key
+    assert orjson.loads(only(grown(ticket, 3), remote).body)["payload"]["severity"] == "error"
+
+
+def test_a_region_is_a_host() -> None:
     """A URL with the path of the endpoint is taken as well."""
     assert base_of("https://events.eu.pagerduty.com/v2/enqueue") == "https://events.eu.pagerduty.com"
     assert base_of("http://127.0.0.1:9") == "http://127.0.0.1:9"
-    event = orjson.loads(SINK.acknowledge("key", {}).body)
-    assert wrong_event(event) == []
-    assert event["event_action"] == "acknowledge"
 
 
 def test_a_diagnosis_is_appended_under_the_same_key() -> None:

@@ -1,0 +1,188 @@
+"""The deliver role and a real Alertmanager: what it takes, keeps, forwards and ends; and a line's way to it."""
+
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import urllib.request
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from prometheus_client import CollectorRegistry
+
+from alerts.metrics import Metrics
+from alerts.records import Alert, Severity
+from alerts.sinks.alertmanager import AlertmanagerSink
+from alerts.sinks.base import Response
+from alerts.sinks.transport import Transport
+from stream.broker.clients import Broker
+from stream.broker.embedded import EmbeddedBroker
+from stream.checks import Outcome
+from stream.courier import CourierConfig
+from stream.deliver import Deliver, DeliverConfig
+from stream.doctor_sinks import sink_checks
+from stream.topics import Topics
+from tests.integration.streamed import Deployment
+from tests.sink_servers.base import Answer, Call, Service
+from tests.sink_servers.told import enriched, fired, grown, resolved
+from training.simulate import Scenario, plan_faults, stream_records
+
+PATIENCE_S = 90.0
+pytestmark = [pytest.mark.alertmanager]
+
+
+class Hook(Service):
+    """Where Alertmanager sends its notifications."""
+
+    def __init__(self) -> None:
+        self.told: list[dict[str, Any]] = []
+        super().__init__()
+
+    def take(self, call: Call) -> Answer:
+        """Keep every alert of a notification."""
+        self.told += orjson.loads(call.body)["alerts"]
+        return Answer(200)
+
+    def of(self, status: str) -> list[dict[str, Any]]:
+        """Return what was notified in a state."""
+        return [alert for alert in self.told if alert["status"] == status]
+
+
+@dataclass
+class Running:
+    """A real Alertmanager, and the receiver that it notifies."""
+
+    url: str
+    hook: Hook = field(default_factory=Hook)
+
+    def alerts(self) -> list[dict[str, Any]]:
+        """Return what it holds."""
+        with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=5) as answer:
+            found: list[dict[str, Any]] = orjson.loads(answer.read())
+        return found
+
+
+@pytest.fixture
+def alertmanager(tmp_path: Path) -> Iterator[Running]:
+    """Give a real Alertmanager that notifies at once."""
+    binary = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
+    if binary is None:
+        pytest.skip("no Alertmanager: apt install prometheus-alertmanager")
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    running = Running(f"http://127.0.0.1:{port}")
+    config = tmp_path / "alertmanager.yml"
+    config.write_text(
+        "route: {receiver: hook, group_by: ['...'], group_wait: 0s, group_interval: 1s, repeat_interval: 1h}\n"
+        f"receivers: [{{name: hook, webhook_configs: [{{url: '{running.hook.url}/', send_resolved: true}}]}}]\n"
+    )
+    command = [binary, f"--config.file={config}", f"--storage.path={tmp_path}", "--cluster.listen-address="]
+    with (tmp_path / "alertmanager.log").open("wb") as log:
+        process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
+    try:
+        until(lambda: _ready(running.url))
+        yield running
+    finally:
+        process.terminate()
+        process.wait(20)
+        running.hook.close()
+
+
+def _ready(url: str) -> bool:
+    try:
+        with urllib.request.urlopen(f"{url}/-/ready", timeout=1):
+            return True
+    except OSError:
+        return False
+
+
+def until(happens: Callable[[], object]) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not happens():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def put(broker: Broker, topics: Topics, alert: Alert) -> None:
+    """Put an alert onto the topic."""
+    producer = broker.producer(linger_ms=0)
+    producer.produce(topics.alerts, alert.to_json(), alert.incident_id.encode())
+    assert producer.flush(10) == 0
+
+
+def test_an_incident_fires_grows_and_ends_in_a_real_alertmanager(
+    embedded: EmbeddedBroker, unique: str, alertmanager: Running
+) -> None:
+    """Notified as firing, as worse, and as resolved, once each, with labels and texts in their places."""
+    broker, topics = Broker(embedded.bootstrap), Topics(unique)
+    broker.ensure_topics(topics.specs(4))
+    config = DeliverConfig((AlertmanagerSink(alertmanager.url, refresh_s=1.0),), CourierConfig(), 0.0)
+    role = Deliver(broker, topics, Metrics.on(CollectorRegistry()), config)
+    stop = threading.Event()
+    thread = threading.Thread(target=role.run, args=(stop,))
+    thread.start()
+    try:
+        put(broker, topics, fired())
+        until(lambda: alertmanager.hook.of("firing"))
+        time.sleep(3)  # several resends: nothing new for Alertmanager
+        assert len(alertmanager.hook.told) == 1
+        worse = enriched(grown(fired(), 2, Severity.CRITICAL))
+        put(broker, topics, worse)
+        until(lambda: len(alertmanager.hook.of("firing")) == 2 and len(alertmanager.hook.of("resolved")) == 1)
+        [held] = alertmanager.alerts()
+        assert held["labels"]["severity"] == "critical"
+        assert "QueuePool" in held["annotations"]["diagnosis"]
+        put(broker, topics, resolved(worse))
+        until(lambda: len(alertmanager.hook.of("resolved")) == 2)
+        assert alertmanager.alerts() == []
+    finally:
+        stop.set()
+        thread.join(30)
+    [check] = sink_checks((AlertmanagerSink(alertmanager.url),))
+    assert check.outcome is Outcome.OK
+
+
+def test_a_real_alertmanager_takes_every_alert_that_can_be_made(alertmanager: Running) -> None:
+    """Odd names, empty texts, control characters, times that run backwards."""
+    sink = AlertmanagerSink(alertmanager.url)
+    odd = [
+        replace(fired(), services=("\x00\u202e",), tenant='a"b\\c\n'),
+        replace(fired(), summary="x" * 50_000, kind="", started=2**52),
+        replace(resolved(fired()), ended=0, started=10**15 * 4),
+        replace(fired(), links={"runbook": "https://x.test/\u00e9 b", "replay": "not a url"}),
+    ]
+    with Transport() as transport:
+        for alert in odd:
+            request = sink.render(alert, {}, time.time())
+            assert request is not None
+            answer = transport.send(request)
+            assert isinstance(answer, Response)
+            assert answer.status == 200, answer.body
+
+
+@pytest.mark.slow
+def test_lines_travel_to_a_notification(embedded: EmbeddedBroker, tmp_path: Path, alertmanager: Running) -> None:
+    """Line → Kafka → window → incident → Alertmanager → webhook, by ``tocsin run`` with all roles."""
+    deployment = Deployment(Broker(embedded.bootstrap), "lines.", tmp_path)
+    start = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
+    scenario = Scenario(0, start, 420.0, faults=plan_faults(start, 420.0, 0), tenant="cloud-0")
+    deployment.send([("cloud-0", record.value) for record in stream_records(scenario)])
+    worker = deployment.worker()
+    worker.roles = "ingest,detect,alerts,deliver"
+    worker.environment |= {"TOCSIN_ALERTMANAGER_URL": alertmanager.url, "TOCSIN_SYNTHETIC_EVERY_S": "3600"}
+    worker.start()
+    try:
+        wanted = {"TocsinIncident", "TocsinSynthetic"}
+        until(lambda: wanted <= {alert["labels"]["alertname"] for alert in alertmanager.hook.told})
+    finally:
+        status = worker.stop()
+    assert status == 0, deployment.log()
+    incident = next(a for a in alertmanager.hook.told if a["labels"]["alertname"] == "TocsinIncident")
+    assert incident["labels"]["tenant"] == "cloud-0"
