@@ -73,7 +73,7 @@ def list_(*, everything: bool, tenant: str | None, as_json: bool) -> None:
     ]
     shown = [
         incident
-        for incident, human in sorted(told, key=lambda pair: pair[0].opened)
+        for incident, human in sorted(told, key=lambda pair: (pair[0].opened, pair[0].id))
         if everything or incident.state is State.OPEN or human.known_until(desk.now)
     ]
     if as_json:
