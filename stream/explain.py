@@ -17,7 +17,7 @@ from typing import Any, Final, Protocol, TypeAlias
 import orjson
 
 from alerts.incident import Incident, State
-from alerts.times import SECOND, from_text
+from alerts.times import SECOND
 from index.diagnose import diagnose
 from index.diagnosis import Diagnosis, Mode
 from index.documents import Filter
@@ -34,7 +34,7 @@ from models.errors import InvalidError, TocsinError
 from models.records import Pointer
 from models.templates import TemplateMatcher
 from stream.broker.clients import Broker
-from stream.broker.reading import read_range
+from stream.changes import Announcement, read_changes
 from stream.context import Reach, raw_around
 from stream.explaining import ExplainPolicy, Schedule, Task
 from stream.topics import Topics
@@ -209,7 +209,7 @@ class Explainer:
             self._own.tools = self._reading.tools()
         decoder, matcher = self._own.tools
         material = Material.of(raw, decoder.anew().decode(raw), matcher, self._topics.logs_raw)
-        changes = read_changes(self._broker, self._topics.changes, task.incident)
+        changes = suspects(read_changes(self._broker, self._topics.changes), task.incident)
         evidence = gather(material.scope(task.incident.tenant), fired, known=self._reading.known, changes=changes)
         if not evidence.lines:
             # What it points to is gone from the topic: what detection said is all that there is.
@@ -242,21 +242,11 @@ def similar_to(memory: Memory, evidence: Evidence, incident_id: str = "") -> tup
     )[:SIMILAR]
 
 
-def read_changes(broker: Broker, topic: str, incident: Incident) -> list[Change]:
-    """Return the changes of the tenant in the hour before an incident and during it, as the topic holds them.
-
-    A record is a JSON object: ``time`` (RFC 3339), ``text``, and where known ``service`` and ``tenant``; others are
-    left out.
-    """
+def suspects(changes: Iterable[Announcement], incident: Incident) -> list[Change]:
+    """Return the changes of an incident's cloud from an hour before it to its last window."""
     since = incident.first - CHANGES_BEFORE_S * SECOND
-    found = []
-    for record in read_range(broker, topic):
-        try:
-            change = orjson.loads(record.value or b"")
-            told = Change(from_text(change["time"]), str(change.get("service", "")), str(change["text"]))
-            mine = change.get("tenant") in (None, incident.tenant)
-        except (KeyError, TypeError, ValueError, AttributeError):
-            continue
-        if mine and since <= told.time <= incident.last:
-            found.append(told)
-    return found
+    return [
+        Change(change.time, change.service, change.text)
+        for change in changes
+        if change.tenant in {None, incident.tenant} and since <= change.time <= incident.last
+    ]

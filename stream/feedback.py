@@ -4,13 +4,14 @@ import logging
 from collections.abc import Iterator
 from typing import Final
 
-from confluent_kafka import Consumer, Message, TopicPartition
+from confluent_kafka import Consumer, TopicPartition
 
 from alerts.feedback import Feedback
-from models.errors import InvalidError, TransientError
-from stream.broker.clients import TIMEOUT_S, Broker
+from models.errors import InvalidError
+from stream.broker.clients import Broker
 from stream.broker.errors import kafka_errors, translate
 from stream.broker.reading import READER_GROUP, read_range
+from stream.broker.writing import write
 
 log = logging.getLogger(__name__)
 
@@ -19,17 +20,7 @@ BATCH: Final = 100
 
 def send(broker: Broker, topic: str, said: Feedback) -> None:
     """Write one record and wait until Kafka has it.  Raises TransientError where it does not take it."""
-    producer = broker.producer()
-    failed: list[str] = []
-
-    def delivered(error: object, _: Message) -> None:
-        if error is not None:
-            failed.append(str(error))
-
-    producer.produce(topic, said.to_json(), said.key.encode(), on_delivery=delivered)
-    if producer.flush(TIMEOUT_S) or failed:
-        why = failed[0] if failed else f"no answer in {TIMEOUT_S:.0f} s"
-        raise TransientError(f"{broker.bootstrap} did not take the feedback ({why}); see that it is up and try again")
+    write(broker, topic, said.to_json(), said.key.encode())
 
 
 def read_feedback(broker: Broker, topic: str) -> Iterator[Feedback]:

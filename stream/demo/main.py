@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any, Final
 
 import click
@@ -20,6 +21,7 @@ from stream.broker.embedded import EmbeddedBroker
 from stream.broker.reading import follow, read_range
 from stream.cloud import Cloud
 from stream.demo.feed import SimulatedClock, feed
+from stream.demo.receivers import Receivers
 from stream.demo.report import Episode, FaultLike, Found, false_alarms, rows, table
 from stream.serve import ROLES
 from stream.settings import Settings
@@ -46,9 +48,10 @@ class DemoOptions:
     seed: int = 7
 
 
-def settings_for(bootstrap: str, bundle: Path | None, metrics_port: int) -> Settings:
+def settings_for(bootstrap: str, bundle: Path | None, metrics_port: int, **more: Any) -> Settings:
     """The settings of the demo."""
     return Settings(
+        **more,
         kafka_bootstrap_servers=bootstrap,
         raw_partitions=PARTITIONS,
         events_partitions=PARTITIONS,
@@ -64,8 +67,9 @@ async def run_demo(options: DemoOptions, echo: Callable[[str], None], bundle: Pa
     simulator = _simulator()
     start = int(START.timestamp()) * _SECOND
     scenario, faults = simulator(options.seed, START, options.minutes * 60)
-    with EmbeddedBroker() as embedded:
-        settings = settings_for(embedded.bootstrap, bundle, metrics_port)
+    with EmbeddedBroker() as embedded, Receivers() as receivers, TemporaryDirectory(prefix="tocsin-demo-") as folder:
+        more = receivers.settings() | {"index_path": Path(folder)}
+        settings = settings_for(embedded.bootstrap, bundle, metrics_port, **more)
         for spec in specs_of(settings):
             embedded.create_topic(spec.name, spec.partitions)
         cloud = Cloud.connect(settings)
@@ -89,9 +93,12 @@ async def run_demo(options: DemoOptions, echo: Callable[[str], None], bundle: Pa
         lines = await sent
         found = rows(faults, _windows(cloud))
         wrong = false_alarms(faults, _episodes(cloud))
+        delivered = receivers.received.table(time.time())
     seconds = time.monotonic() - clock.origin
     echo("")
     echo(table(found, wrong, _text))
+    echo("")
+    echo(f"Delivered to a local stand-in for each service:\n{delivered}\n")
     echo(f"{lines:,} lines of {options.minutes:.0f} simulated minutes in {seconds:.0f} s")
 
 

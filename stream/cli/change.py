@@ -1,0 +1,28 @@
+"""``tocsin change``: tell Tocsin of a deploy or a changed configuration."""
+
+import click
+
+from stream.cli.times import TIME
+
+
+@click.command()
+@click.argument("service")
+@click.argument("text")
+@click.option("--time", "at", type=TIME, help="When it was done; default: now.")
+@click.option("--tenant", help="Whose cloud it is; default: everyone's.")
+def change(service: str, text: str, at: int | None, tenant: str | None) -> None:
+    """Tell that SERVICE was changed, and how: incidents of the next hour name it among their suspects.
+
+    \b
+    Example:
+      tocsin change nova-compute "deployed 2026.2.1 to compute-1..compute-20"
+    """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    import time
+
+    from stream.changes import Announcement, announce
+    from stream.settings import load_settings
+    from stream.wiring import broker_of, topics_of
+
+    settings = load_settings()
+    moment = time.time_ns() // 1000 if at is None else at * 1000
+    announce(broker_of(settings), topics_of(settings).changes, Announcement(moment, service, text, tenant))

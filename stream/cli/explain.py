@@ -1,0 +1,75 @@
+"""``tocsin explain``: what incidents are put down to, and what was sent to a language model for it."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import click
+
+
+@click.group()
+def explain() -> None:
+    """Show what incidents are put down to, and what left for it.
+
+    \b
+    Example:
+      tocsin explain show 3f2a91
+      tocsin explain show 3f2a91 --sent
+    """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+
+
+@explain.command()
+@click.argument("incident")
+@click.option("--sent", is_flag=True, help="Show, letter for letter, what was sent to a language model.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
+def show(incident: str, *, sent: bool, as_json: bool) -> None:
+    """Show the diagnosis of INCIDENT (an id, or how one begins) with the lines that it stands on.
+
+    \b
+    Example:
+      tocsin explain show 3f2a91
+      tocsin explain show 3f2a91 --sent --json
+    """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    import orjson
+
+    from index.neutral import neutral
+    from models.errors import InvalidError
+    from stream.asking import sent_store
+    from stream.settings import load_settings
+    from stream.speaking import Desk
+
+    settings = load_settings()
+    found = Desk.open(settings).find(incident)
+    if sent:
+        asked = sent_store(settings).get(found.id)
+        if asked is None:
+            raise InvalidError(
+                f"nothing was sent for {found.id} from this machine; "
+                "look on the one that runs the explain role, under its TOCSIN_INDEX_PATH"
+            )
+        click.echo(orjson.dumps(asked.to_record()) if as_json else neutral(asked.text, lines=True))
+        return
+    if not found.diagnosis:
+        raise InvalidError(f"{found.id} has no diagnosis yet; see that the explain role runs, and ask again")
+    if as_json:
+        click.echo(orjson.dumps(found.diagnosis))
+        return
+    for line in _page(found.id, found.diagnosis):
+        click.echo(neutral(line))
+
+
+def _page(name: str, diagnosis: Mapping[str, Any]) -> Iterator[str]:
+    yield f"incident {name}"
+    yield f"what     {diagnosis['summary']}"
+    yield f"where    {diagnosis['service'] or 'unknown'}; hits {', '.join(diagnosis['services']) or 'nothing else'}"
+    yield f"why      {diagnosis['cause']} (confidence {diagnosis['confidence']:.2f})"
+    by = " ".join(part for part in (diagnosis["mode"], diagnosis["model"]) if part)
+    yield f"by       {by}, {diagnosis['groundedness']:.0%} of its claims verified, {diagnosis['cost_usd']:.4f} USD"
+    if diagnosis["note"]:
+        yield f"note     {diagnosis['note']}"
+    for claim in diagnosis["claims"]:
+        mark = "fact" if claim["verified"] else "guess"
+        yield f"{mark:8} {claim['text']} [{', '.join(claim['lines'])}]"
+    for line in diagnosis["evidence"]:
+        yield f"{line['id']:8} {line['source']}[{line['partition']}]@{line['line']} x{line['count']}  {line['text']}"
+    for action in diagnosis["actions"]:
+        yield f"do       {action}"
