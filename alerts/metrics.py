@@ -148,6 +148,15 @@ class Metrics:
         Spec("tocsin_lag_messages", "messages", "Messages between the role and the log's end.", ("topic", "partition")),
     ]
     incidents_open: Annotated[Gauge, Spec("tocsin_incidents_open", "incidents", "Incidents not yet resolved.")]
+    incident_since: Annotated[
+        Gauge,
+        Spec(
+            "tocsin_incident_since_seconds",
+            "seconds since 1970",
+            "When the oldest open incident of this kind began at this place.",
+            ("tenant", "service", "kind", "severity"),
+        ),
+    ]
     alerts: Annotated[
         Counter,
         Spec("tocsin_alerts_total", "alerts", "Records on `alerts`: `firing`, `enriched`, `resolved`.", ("status",)),

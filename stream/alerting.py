@@ -12,16 +12,19 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from math import inf
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
 from alerts.anomaly import Anomaly
 from alerts.feedback import Feedback
+from alerts.incident import State
 from alerts.incidents import IncidentPolicy, Incidents, Step
 from alerts.metrics import Metrics
 from alerts.receipts import Signer
 from alerts.records import Severity
+from alerts.times import SECOND
 from index.diagnosis import Mode
 from models.errors import InvalidError
 from stream.broker.clients import TIMEOUT_S, Broker
@@ -74,6 +77,7 @@ class Alerting:
         self._outbox = Outbox(broker.producer())
         self._feedback = FeedbackReader(broker, topics.feedback)
         self._signer = Signer(config.receipt_key)
+        self._shown: set[tuple[str, ...]] = set()  # labels under which open incidents are told
         self._incidents: Incidents | None = None  # None while another worker has the partition
 
     def run(self, stop: threading.Event) -> None:
@@ -192,6 +196,20 @@ class Alerting:
             self._outbox.send(self._topics.incidents, record, name.encode())
         self._incidents = step.incidents
         self._metrics.incidents_open.set(step.incidents.open)
+        self._show(step.incidents)
+
+    def _show(self, incidents: Incidents) -> None:
+        """Tell since when what is open has been; what is over is told no longer."""
+        since: dict[tuple[str, ...], float] = {}
+        for incident in incidents.all():
+            if incident.state is State.OPEN:
+                name = (incident.tenant, incident.service, incident.kind, incident.severity.label)
+                since[name] = min(incident.first / SECOND, since.get(name, inf))
+        for name in self._shown - since.keys():
+            self._metrics.incident_since.remove(*name)
+        for name, moment in since.items():
+            self._metrics.incident_since.labels(*name).set(moment)
+        self._shown = set(since)
 
     def _assigned(self, _: Consumer, __: list[TopicPartition]) -> None:
         records = read_range(self._broker, self._topics.incidents)
