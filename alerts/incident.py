@@ -66,6 +66,8 @@ class Incident:
     """Requests, instances, ports, volumes that it is about, the newest last."""
     templates: tuple[str, ...] = ()
     """Ids of the templates of telling lines, as they were found."""
+    heads: tuple[str, ...] = ()
+    """The most telling template of each window, each once."""
     reasons: tuple[str, ...] = ()
     told: Status | None = None
     """What was published last."""
@@ -139,6 +141,7 @@ class Incident:
             voices=max(self.voices, window.voices),
             ids=_recent((*self.ids, window.key), IDS) if window.session else self.ids,
             templates=_first((*self.templates, *window.templates), TEMPLATES),
+            heads=_first((*self.heads, *window.templates[:1]), TEMPLATES),
             reasons=_first((*self.reasons, *window.reasons), REASONS),
         )
 
@@ -163,6 +166,7 @@ class Incident:
             importance=self.importance,
             note=note,
             acknowledged=acknowledged,
+            templates=self.heads,
         )
 
     def summary(self) -> str:
@@ -202,6 +206,7 @@ class Incident:
                 "count": self.count,
                 "ids": list(self.ids),
                 "templates": list(self.templates),
+                "heads": list(self.heads),
                 "reasons": list(self.reasons),
                 "told": None if self.told is None else self.told.value,
                 "published": to_text(self.published),
@@ -249,6 +254,7 @@ class Incident:
                 voices=int(record["voices"]),
                 ids=tuple(record["ids"]),
                 templates=tuple(record["templates"]),
+                heads=tuple(record["heads"]),
                 reasons=tuple(record["reasons"]),
                 told=None if record["told"] is None else Status(record["told"]),
                 published=from_text(record["published"]),
@@ -278,6 +284,7 @@ def _from_old(record: dict[str, Any]) -> dict[str, Any]:
         "homes": [record["services"][0]] * len(record["windows"]),
         "ids": [],
         "templates": [],
+        "heads": [],
         "reasons": [],
         "told": Status.FIRING if is_open else Status.RESOLVED,
         "shown": int(severity),

@@ -203,6 +203,14 @@ class Metrics:
         Counter,
         Spec("tocsin_vote_requests_total", "requests", "Clicks on vote buttons: `taken` or `refused`.", ("outcome",)),
     ]
+    hushed_windows: Annotated[
+        Counter,
+        Spec("tocsin_hushed_windows_total", "windows", "Windows not told because their pattern is known."),
+    ]
+    feedback: Annotated[
+        Counter,
+        Spec("tocsin_feedback_total", "records", "What people said: `vote`, `ack`, `mute`, `merge` …", ("action",)),
+    ]
     role_up: Annotated[Gauge, Spec("tocsin_role_up", "0 or 1", "1 while the role works in this process.", ("role",))]
     bundle_info: Annotated[Gauge, Spec("tocsin_bundle_info", "1", "Always 1; `id` is the bundle in use.", ("id",))]
     last_frame_clock: Annotated[

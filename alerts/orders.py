@@ -46,6 +46,7 @@ def merge(said: Feedback, by_id: Mapping[str, Incident], limit: int) -> list[Inc
         voices=max(here.voices, there.voices),
         ids=_union(there.ids, here.ids, IDS),
         templates=_union(there.templates, here.templates, TEMPLATES),
+        heads=_union(there.heads, here.heads, TEMPLATES),
         reasons=_union(there.reasons, here.reasons, REASONS),
         paged=max(here.paged, there.paged),
         since=max(here.since, there.since),

@@ -72,6 +72,8 @@ class Alert:
     """Why it does not page, or is over before it is quiet."""
     acknowledged: str = ""
     """Who takes care of it."""
+    templates: tuple[str, ...] = ()
+    """Ids of the templates that tell most, one or none of each window, each once."""
     schema: str = ALERT_SCHEMA
 
     def to_json(self) -> bytes:
@@ -100,6 +102,7 @@ class Alert:
                 "importance": self.importance,
                 "note": self.note,
                 "acknowledged": self.acknowledged,
+                "templates": list(self.templates),
             },
         )
 
@@ -132,6 +135,7 @@ class Alert:
                 importance=float(record.get("importance", 0.0)),
                 note=record.get("note", ""),
                 acknowledged=record.get("acknowledged", ""),
+                templates=tuple(record.get("templates", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             msg = f"not an alert ({type(error).__name__}: {error}); compare it with alert.schema.json"

@@ -2,7 +2,7 @@
 
 The state lives in the compact topic ``incidents`` and is read from there at each start.  Alerts are sent before the
 state that remembers them, and the offset is committed behind both: a crash repeats alerts, which carry the same
-content, and loses none.
+content, and loses none.  What people say on ``feedback`` is read from its begin at each start, and then as it comes.
 """
 
 import logging
@@ -22,6 +22,7 @@ from models.errors import InvalidError
 from stream.broker.clients import TIMEOUT_S, Broker
 from stream.broker.errors import translate
 from stream.broker.reading import read_range
+from stream.feedback import FeedbackReader
 from stream.outbox import Outbox
 from stream.topics import Topics
 
@@ -44,8 +45,8 @@ class AlertingConfig:
 
     policy: IncidentPolicy = field(default_factory=IncidentPolicy)
     clock: Callable[[], int] = wall_clock
-    receipt_key: str = field(default="", repr=False)
-    """Signs the alerts; "" for no receipts."""
+    signer: Signer = field(default_factory=lambda: Signer(""))
+    """Puts receipts on the alerts."""
 
 
 class Alerting:
@@ -57,7 +58,8 @@ class Alerting:
         self._metrics = metrics
         self._config = config
         self._outbox = Outbox(broker.producer())
-        self._signer = Signer(config.receipt_key)
+        self._signer = config.signer
+        self._feedback = FeedbackReader(broker, topics.feedback)
         self._incidents: Incidents | None = None  # None while another worker has the partition
 
     def run(self, stop: threading.Event) -> None:
@@ -68,12 +70,14 @@ class Alerting:
         try:
             while not stop.is_set():
                 self._take(consumer, consumer.consume(BATCH, POLL_S))
+                self._hear()
                 if time.monotonic() - tick_at >= TICK_S:
                     tick_at = time.monotonic()
                     self._tick()
             self._outbox.drain(TIMEOUT_S)
         finally:
             consumer.close()
+            self._feedback.close()
 
     def _take(self, consumer: Consumer, messages: list[Message]) -> None:
         good = [message for message in messages if message.error() is None]
@@ -100,6 +104,17 @@ class Alerting:
         else:
             self._metrics.commits.labels(ROLE).inc()
 
+    def _hear(self) -> None:
+        said = self._feedback.fresh() if self._incidents is not None else []
+        if not said or self._incidents is None:
+            return
+        self._outbox.begin({})
+        for each in said:
+            self._metrics.feedback.labels(each.action.value).inc()
+            self._do(self._incidents.heed(each, self._config.clock()))
+        self._outbox.end()
+        self._outbox.delivered()
+
     def _tick(self) -> None:
         if self._incidents is None:
             return
@@ -113,6 +128,8 @@ class Alerting:
             self._outbox.send(self._topics.alerts, alert.to_json(), alert.incident_id.encode())
             self._metrics.alerts.labels(alert.status.value).inc()
         for name, incident in step.changed.items():
+            if incident is not None and self._incidents is not None and (before := self._incidents.find(name)):
+                self._metrics.hushed_windows.inc(max(0, incident.hushed - before.hushed))
             value = None if incident is None else incident.to_json()
             self._outbox.send(self._topics.incidents, value, name.encode())
         for name, record in step.learnt.items():
@@ -123,9 +140,14 @@ class Alerting:
     def _assigned(self, _: Consumer, __: list[TopicPartition]) -> None:
         records = read_range(self._broker, self._topics.incidents)
         pairs = (((record.key or b"").decode(), record.value or None) for record in records)
-        self._incidents = Incidents.restore(self._config.policy, pairs, self._config.clock())
+        now = self._config.clock()
+        self._incidents = Incidents.restore(self._config.policy, pairs, now)
+        self._outbox.begin({})
+        self._do(self._incidents.recall(self._feedback.backlog(), now))
+        self._outbox.end()
         log.info("alerts holds %d open incidents", self._incidents.open)
 
     def _revoked(self, _: Consumer, __: list[TopicPartition]) -> None:
         self._outbox.drain(TIMEOUT_S)
+        self._feedback.close()
         self._incidents = None

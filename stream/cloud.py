@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from prometheus_client import CollectorRegistry
 
-from alerts.incidents import IncidentPolicy
 from alerts.metrics import Metrics
+from alerts.receipts import Signer
 from alerts.server import serve_metrics
 from stream.alerting import Alerting, AlertingConfig, wall_clock
 from stream.broker.clients import Broker
@@ -18,7 +18,7 @@ from stream.serve import Roles
 from stream.settings import Settings
 from stream.sinks import deliver_config
 from stream.topics import Topics
-from stream.wiring import Parts, broker_of, bundle_of, ingest_config, parts_of, specs_of, topics_of
+from stream.wiring import Parts, broker_of, bundle_of, ingest_config, parts_of, policy_of, rules_of, specs_of, topics_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +91,7 @@ class Cloud:
         return Detect(self.broker, self.topics, self.parts.scorer, version, self.metrics, config, self.registry)
 
     def _alerting(self, clock: Callable[[], int]) -> Alerting:
-        policy = IncidentPolicy(self.settings.alert_quiet_s, self.settings.alert_update_s)
         key = self.settings.receipt_key
-        config = AlertingConfig(policy, clock, "" if key is None else key.get_secret_value())
+        signer = Signer("" if key is None else key.get_secret_value(), rules_of(self.settings).version)
+        config = AlertingConfig(policy_of(self.settings), clock, signer)
         return Alerting(self.broker, self.topics, self.metrics, config)

@@ -163,6 +163,10 @@ class Settings(BaseSettings):
     """An incident ends after so long without an anomalous window."""
     alert_update_s: Seconds = 60
     """An open incident is published again at most this often, unless its severity rises."""
+    alert_grace_s: float = Field(default=900, ge=0, allow_inf_nan=False)
+    """What comes back at the same place within so long after its end is the same incident."""
+    rules: Path | None = None
+    """YAML file of routes, suppressions, maintenance and the budget of pages; see ``tocsin rules``."""
 
     index_path: Path = Path("tocsin-index")
     """Folder of the memory: past incidents and runbooks, and the networks that were made for it."""

@@ -5,6 +5,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
+from alerts.policy import IncidentPolicy
+from alerts.rules import Rules
 from models.bundle import Bundle
 from models.config import PipelineConfig
 from models.decode import DecodeConfig
@@ -105,6 +107,21 @@ def parts_of(settings: Settings, bundle: Bundle) -> Parts:
     pipeline = PipelineConfig(decode_config(settings), bundle.masks, windows=windows)
     scorer = Scorer(bundle, settings.false_alarms_per_day)
     return Parts(bundle, windows, lambda: pipeline.processor(bundle.table, bundle.companions.groups.services), scorer)
+
+
+def rules_of(settings: Settings) -> Rules:
+    """The rules that the settings name; none: everything goes everywhere."""
+    return Rules.load(settings.rules) if settings.rules else Rules()
+
+
+def policy_of(settings: Settings) -> IncidentPolicy:
+    """How incidents are made."""
+    return IncidentPolicy(
+        quiet_s=settings.alert_quiet_s,
+        update_s=settings.alert_update_s,
+        grace_s=settings.alert_grace_s,
+        budget=rules_of(settings).budget,
+    )
 
 
 def ingest_config(settings: Settings, speed: float = 1.0, tick_s: float = 1.0) -> IngestConfig:

@@ -23,6 +23,7 @@ HOMES = {
     "faust": {"stream"},
     "httpx": {"alerts/sinks/transport.py", "index/embedder.py"},
     "huggingface_hub": {"index/embedder.py"},
+    "jsonschema": {"alerts/rules.py"},
     "keras": {"training"},
     "onnx": {"training", "index/export.py"},
     "onnxruntime": {"models/detectors", "training/export.py", "index/sentence.py"},

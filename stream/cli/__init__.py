@@ -26,6 +26,9 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     "topics": Entry("stream.cli.topics:topics", "Read any topic as JSON lines."),
     "index": Entry("stream.cli.index:index", "Fill and search the memory of incidents and runbooks."),
     "receipt": Entry("stream.cli.receipt:receipt", "Verify the signed receipts of alerts."),
+    "incidents": Entry("stream.cli.incidents:incidents", "Show incidents; acknowledge, mute, note, merge, split."),
+    "vote": Entry("stream.cli.vote:vote", "Say of an incident that it is noise, real or known."),
+    "rules": Entry("stream.cli.rules:rules", "Check rules for routes, suppressions and budgets; try them on history."),
     "doctor": Entry("stream.cli.doctor:doctor", "Check settings, broker, topics, bundle, sinks; say how to mend them."),
 }
 """Commands in the order of the help page.  One without target comes from the entry point of its name, or is absent."""

@@ -1,7 +1,8 @@
 """Times on the command line."""
 
+import time
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import click
 
@@ -28,3 +29,25 @@ class TimeType(click.ParamType):
 
 
 TIME = TimeType()
+
+
+class UntilType(click.ParamType):
+    """A time as ``TimeType`` takes it, or how long from now on: 90m, 12h, 30d, 2w → milliseconds."""
+
+    name = "until"
+    _SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Parse; what is neither is a usage error that says which forms there are."""
+        if isinstance(value, int):
+            return value
+        text = str(value).strip()
+        if text[-1:] in self._SECONDS and text[:-1].isdecimal():
+            return round((time.time() + int(text[:-1]) * self._SECONDS[text[-1]]) * 1000)
+        try:
+            return TIME.convert(text, param, ctx)
+        except click.BadParameter:
+            self.fail(f"{text!r} is no time; write 12h, 30d or 2026-11-23T02:00:00Z", param, ctx)
+
+
+UNTIL = UntilType()

@@ -10,7 +10,7 @@ tenant, faults as `tocsin simulate --truth` writes them.
 import argparse
 import json
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -18,17 +18,15 @@ from typing import Final
 import orjson
 
 from alerts.anomaly import Anomaly
-from alerts.incident import Incident, State
-from alerts.incidents import IncidentPolicy, Incidents
-from alerts.records import Alert, Status
+from alerts.history import replay
+from alerts.incident import Incident
+from alerts.incidents import IncidentPolicy
+from alerts.records import Status
 from alerts.times import SECOND, from_text, to_text
 from training.evaluate.runs import read_runs
 
 GRACE_S: Final = 420
 """A fault's consequences are seen for so long after its end: instances wait for 300 s before they fail."""
-
-TICK: Final = 5 * SECOND
-"""The role looks at its clock more often than this."""
 
 
 def fired(paths: Iterable[Path]) -> list[Anomaly]:
@@ -38,25 +36,6 @@ def fired(paths: Iterable[Path]) -> list[Anomaly]:
         with path.open("rb") as file:
             out += [Anomaly.from_record(orjson.loads(line)) for line in file if b'"fired":true' in line]
     return sorted(out, key=lambda window: window.end)
-
-
-def grouped(windows: Sequence[Anomaly], policy: IncidentPolicy) -> tuple[list[Incident], list[Alert]]:
-    """Incidents that were told, and all alerts; the wall clock follows the windows."""
-    state = Incidents(policy)
-    seen: dict[str, Incident] = {}
-    alerts: list[Alert] = []
-    now = windows[0].end if windows else 0
-    for window in windows:
-        while window.end - now > TICK and state.open:
-            now += TICK
-            alerts += (step := state.tick(now)).alerts
-            seen |= {name: i for name, i in step.changed.items() if i is not None}
-            state = step.incidents
-        now = max(now, window.end)
-        alerts += (step := state.apply(window, now)).alerts
-        seen |= {name: i for name, i in step.changed.items() if i is not None}
-        state = step.incidents
-    return [i for i in seen.values() if i.state is not State.PENDING], alerts
 
 
 def runs(arguments: argparse.Namespace) -> dict[str, object]:
@@ -69,7 +48,7 @@ def runs(arguments: argparse.Namespace) -> dict[str, object]:
     pages: dict[str, list[int]] = defaultdict(list)
     delays, first = [], []
     for run in read_runs(arguments.runs):
-        incidents, alerts = grouped(of.get(run.name, []), IncidentPolicy())
+        incidents, alerts = replay(of.get(run.name, []), IncidentPolicy())
         told = [i for i in incidents if run.label != "fail" or i.last >= run.fault]
         names = {i.id for i in told}
         mine = [a for a in alerts if a.incident_id in names and a.page]
@@ -106,7 +85,7 @@ def runs(arguments: argparse.Namespace) -> dict[str, object]:
 def stream(arguments: argparse.Namespace) -> dict[str, object]:
     """Incidents of each fault of one stream, and pages without one."""
     windows = fired(arguments.windows)
-    incidents, alerts = grouped(windows, IncidentPolicy())
+    incidents, alerts = replay(windows, IncidentPolicy())
     faults = [
         (f"{fault['kind']} {fault['service']}", from_text(fault["start"]), from_text(fault["end"]))
         for fault in json.loads(arguments.faults.read_text())

@@ -1,0 +1,174 @@
+"""``tocsin rules``: check the file of rules, and try it on what has been."""
+
+import sys
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stream.cli.times import TIME
+
+if TYPE_CHECKING:
+    from alerts.anomaly import Anomaly
+    from alerts.records import Alert
+    from alerts.rules import Rules
+
+
+@click.group()
+def rules() -> None:
+    """Check rules (routes, suppressions, maintenance, budget of pages) and try them on history.
+
+    \b
+    Example:
+      tocsin rules check rules.yaml
+      tocsin rules try rules.yaml --from 2026-11-16T00:00Z
+    """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+
+
+def _load(path: Path | None) -> "Rules":
+    from alerts.rules import Rules
+    from models.errors import InvalidError
+    from stream.settings import load_settings
+
+    chosen = path or load_settings().rules
+    if chosen is None:
+        raise InvalidError("no file of rules is named; give one, or set TOCSIN_RULES")
+    return Rules.load(chosen)
+
+
+@rules.command()
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+def check(path: Path | None) -> None:
+    """Check the file PATH; default: TOCSIN_RULES.  What is wrong ends with exit status 2, what is odd is told.
+
+    \b
+    Example:
+      tocsin rules check rules.yaml
+    """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    found = _load(path)
+    for warning in found.warnings(time.time_ns() // 1000):
+        click.echo(f"tocsin: {warning}", err=True)
+    parts = (
+        (len(found.routes), "routes"),
+        (len(found.silences), "suppressions and maintenance windows"),
+        (len(found.severities), "severities"),
+    )
+    budget = f", at most {found.budget.text}" if found.budget else ""
+    click.echo(", ".join(f"{count} {name}" for count, name in parts) + f"{budget}: version {found.version}")
+
+
+@rules.command("try")
+@click.argument("path", required=False, type=click.Path(path_type=Path))
+@click.option(
+    "--windows", type=click.Path(path_type=Path), help="Windows as `tocsin score` writes them, not the topic."
+)
+@click.option("--from", "since", type=TIME, help="First time (of the broker) of the topic to read.")
+@click.option("--to", "until", type=TIME, help="Time before which to stop.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+def try_(path: Path | None, windows: Path | None, since: int | None, until: int | None, *, as_json: bool) -> None:
+    """Say what the rules of PATH would have done with the windows on anomalies, or in a file.
+
+    Windows are grouped into incidents as the role does.  Where there is a budget of pages, the importance is told from
+    which pages would have kept it.
+
+    \b
+    Example:
+      tocsin rules try rules.yaml --from 2026-11-16T00:00Z
+      tocsin rules try rules.yaml --windows windows.jsonl --json
+    """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    import orjson
+
+    found = _load(path)
+    told = _tried(found, _file(windows) if windows else _topic(since, until))
+    if as_json:
+        click.echo(orjson.dumps(told))
+        return
+    for name, value in told.items():
+        if isinstance(value, dict):
+            click.echo(f"{name.replace('_', ' ')}:")
+            for key, count in value.items():
+                click.echo(f"  {count:6}  {key}")
+        else:
+            click.echo(f"{name.replace('_', ' ')}: {value}")
+
+
+def _tried(rules: "Rules", windows: "Iterator[Anomaly]") -> dict[str, Any]:
+    from dataclasses import replace
+
+    from alerts.history import most_pages, replay, solve
+    from alerts.policy import IncidentPolicy, PageBudget
+    from alerts.records import Status
+
+    free = replace(rules, budget=None)
+    incidents, alerts = replay(windows, IncidentPolicy())
+    first: dict[str, Alert] = {}
+    for alert in alerts:
+        if alert.status is Status.FIRING:
+            first.setdefault(alert.incident_id, alert)
+    decided = [free.decide(alert, alert.updated) for alert in first.values()]
+    pages = [
+        (alert.updated, alert.importance) for alert in alerts if alert.page and free.decide(alert, alert.updated).page
+    ]
+    budget = rules.budget or PageBudget(1, 86_400.0)
+    out: dict[str, Any] = {
+        "incidents": len(incidents),
+        "muted": sum(bool(decision.muted) for decision in decided),
+        "pages": len(pages),
+        "most_pages_a_day": most_pages([at for at, _ in pages], 86_400.0),
+        "rules": dict(Counter(rule for decision in decided for rule in decision.rules).most_common()),
+        "sinks": dict(
+            Counter(
+                sink
+                for decision in decided
+                if not decision.muted
+                for sink in sorted(decision.sinks if decision.sinks is not None else ("every sink",))
+            ).most_common(),
+        ),
+    }
+    if rules.budget:
+        threshold = solve(pages, budget)
+        kept = [at for at, importance in pages if threshold is None or importance >= threshold]
+        out |= {
+            "budget": budget.text,
+            "threshold": "none keeps it; what comes when it is spent is a ticket" if threshold is None else threshold,
+            "pages_within_budget": len(kept),
+        }
+    return out
+
+
+def _topic(since: int | None, until: int | None) -> "Iterator[Anomaly]":
+    from stream.broker.reading import read_range
+    from stream.settings import load_settings
+    from stream.wiring import broker_of, topics_of
+
+    settings = load_settings()
+    for record in read_range(broker_of(settings), topics_of(settings).anomalies, since, until):
+        yield from _read(record.value or b"", f"offset {record.offset}")
+
+
+def _file(path: Path) -> "Iterator[Anomaly]":
+    from models.errors import InvalidError
+
+    try:
+        with path.open("rb") as file:
+            for number, line in enumerate(file, 1):
+                if line.strip():
+                    yield from _read(line, f"{path}, line {number}")
+    except OSError as error:
+        raise InvalidError(f"{path} cannot be read ({error.strerror}); check the path") from error
+
+
+def _read(value: bytes, place: str) -> "Iterator[Anomaly]":
+    from alerts.anomaly import Anomaly
+    from models.errors import InvalidError
+
+    try:
+        window = Anomaly.from_json(value)
+    except InvalidError as error:
+        sys.stderr.write(f"tocsin: {place}: {error}\n")
+        return
+    if window.fired:
+        yield window

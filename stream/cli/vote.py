@@ -1,0 +1,39 @@
+"""``tocsin vote``: say of an incident what it is."""
+
+import click
+
+from stream.cli.speaker import by
+from stream.cli.times import UNTIL
+
+
+@click.command()
+@click.argument("incident")
+@click.argument("opinion", type=click.Choice(["noise", "real", "known"]))
+@click.option("--cause", type=click.Choice(["right", "wrong"]), help="Whether the diagnosed cause is right.")
+@click.option("--expires", type=UNTIL, help="When known ends: a time, or 12h, 30d, 2w; default: 30d.")
+@click.option("--why", default="", help="A word for those who come after: a ticket's number, for example.")
+@by
+def vote(incident: str, opinion: str, cause: str | None, expires: int | None, why: str, by: str) -> None:  # noqa: PLR0913 - one argument an option
+    """Say of INCIDENT (its id, or how it begins) that it is noise, real or known.
+
+    noise silences this episode.  known silences its pattern (service, kind of failure, templates) wherever it comes
+    back, until it expires.  real takes either back.  Votes are kept as labels for trainings to come.
+
+    \b
+    Example:
+      tocsin vote 3f2a91 known --expires 14d --why "BUG-1234, fixed in the next release"
+      tocsin vote 3f2a91 real --cause wrong
+    """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    from alerts.feedback import Opinion
+    from alerts.feedback import vote as make
+    from alerts.times import to_text
+    from stream.settings import load_settings
+    from stream.speaking import Desk
+
+    desk = Desk.open(load_settings())
+    found = desk.find(incident)
+    right = None if cause is None else cause == "right"
+    ends = None if expires is None else expires * 1000
+    said = desk.say(lambda now: make(found.id, Opinion(opinion), by, now, cause=right, expires=ends, text=why))
+    until = f" until {to_text(said.expires)}" if said.expires else ""
+    click.echo(f"{found.id} is {opinion}{until}, says {by}")

@@ -1,0 +1,133 @@
+"""``tocsin rules``: check a file, and try it on history."""
+
+from pathlib import Path
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from models.templates import template_id
+from stream.broker.clients import Broker
+from stream.broker.embedded import EmbeddedBroker
+from stream.cli import tocsin
+
+FILE = """
+version: 1
+routes: [{name: storage, match: {service: "cinder-*"}, sinks: [pagerduty]}]
+suppressions:
+  - name: old
+    reason: "never seen"
+    sample: "1 template never seen in training"
+    why: upgrade
+    owner: ops
+    expires: 2026-01-01
+  - name: dnsmasq
+    template: "Respawning dnsmasq for uuid <*>"
+    sample: "Respawning dnsmasq for uuid 7d3"
+    why: BUG-9
+    owner: net
+    expires: 2026-12-31
+budget: {pages: 1, per: day}
+"""
+
+
+def line(name: str, minute: int, service: str, importance: float, template: str = "x") -> bytes:
+    """Return a window object."""
+    at = f"2026-03-02T{minute // 60:02d}:{minute % 60:02d}:00.000Z"
+    record = {
+        "id": name,
+        "tenant": "default",
+        "key": f"{service}@host",
+        "kind": "source",
+        "start": at,
+        "end": at,
+        "importance": importance,
+        "fired": importance >= 0.5,
+        "parts": {"novelty": 4.0},
+        "services": [service],
+        "reasons": ["1 template never seen in training"],
+        "templates": [f"{template_id(template):016x}"],
+    }
+    return orjson.dumps(record)
+
+
+HISTORY = (
+    line("a", 0, "nova-api", 0.93),
+    line("b", 100, "cinder-volume", 0.99),
+    line("c", 200, "neutron-dhcp-agent", 0.97, "Respawning dnsmasq for uuid <*>"),
+    line("d", 300, "glance", 0.96),
+    line("e", 400, "glance", 0.3),
+    line("f", 500, "swift", 0.6),
+)
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Work in a folder with rules and history."""
+    monkeypatch.chdir(tmp_path)
+    Path("rules.yaml").write_text(FILE)
+    Path("windows.jsonl").write_bytes(b"\n".join((*HISTORY, b"no window", b"")))
+
+
+def run(*arguments: str, status: int = 0) -> Result:
+    """Run ``tocsin rules``."""
+    result = CliRunner().invoke(tocsin, ["rules", *arguments])
+    assert result.exit_code == status, (result.output, result.exception)
+    return result
+
+
+def test_a_file_is_checked(monkeypatch: pytest.MonkeyPatch) -> None:
+    """By its path or by the setting; what has expired says so."""
+    told = run("check", "rules.yaml")
+    assert told.stdout.startswith(
+        "1 routes, 2 suppressions and maintenance windows, 0 severities, at most 1 page a day"
+    )
+    assert "old has expired at 2026-01-02T00:00:00.000Z" in told.stderr
+    monkeypatch.setenv("TOCSIN_RULES", "rules.yaml")
+    assert run("check").stdout == told.stdout
+
+
+def test_a_wrong_sample_is_refused_with_the_reason() -> None:
+    """In one line, exit status 2."""
+    Path("rules.yaml").write_text(FILE.replace("uuid 7d3", "port 7d3"))
+    told = run("check", "rules.yaml", status=2)
+    assert told.stderr.startswith("tocsin: rules.yaml: dnsmasq: its sample does not match its template: it has no ")
+    assert told.stderr.count("\n") == 1
+
+
+def test_no_file_is_told() -> None:
+    """With the setting that would name one."""
+    assert "set TOCSIN_RULES" in run("check", status=2).stderr
+    assert "none.yaml cannot be read" in run("check", "none.yaml", status=2).stderr
+    assert "none.jsonl cannot be read" in run("try", "rules.yaml", "--windows", "none.jsonl", status=2).stderr
+
+
+def test_rules_are_tried_on_windows_of_a_file() -> None:
+    """Incidents, not windows, are counted; the threshold that keeps the budget is told."""
+    result = run("try", "rules.yaml", "--windows", "windows.jsonl", "--json")
+    assert orjson.loads(result.stdout) == {
+        "incidents": 4,
+        "muted": 1,
+        "pages": 3,
+        "most_pages_a_day": 3,
+        "rules": {"old (expired 2026-01-02T00:00:00.000Z)": 4, "storage": 1, "dnsmasq": 1},
+        "sinks": {"every sink": 2, "pagerduty": 1},
+        "budget": "1 page a day",
+        "threshold": 0.99,
+        "pages_within_budget": 1,
+    }
+    assert "windows.jsonl, line 7: not a record of anomalies" in result.stderr
+    text = run("try", "rules.yaml", "--windows", "windows.jsonl").stdout
+    assert "threshold: 0.99" in text
+    assert "       1  storage" in text
+
+
+def test_rules_are_tried_on_the_topic(embedded: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What stands on anomalies is history."""
+    embedded.create_topic("tocsin.anomalies", 1)
+    producer = Broker(embedded.bootstrap).producer()
+    for each in HISTORY[:2]:
+        producer.produce("tocsin.anomalies", each, b"k")
+    assert producer.flush(30) == 0
+    monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", embedded.bootstrap)
+    assert orjson.loads(run("try", "rules.yaml", "--json").stdout)["incidents"] == 2
