@@ -41,8 +41,9 @@ class Told:
 
     @classmethod
     def by(cls, decision: Decision, sink: str) -> "Told":
-        """Return what a decision means for a sink."""
-        return cls(decision.severity, decision.goes_to(sink), decision.page)
+        """Return what a decision means for a sink; ``alertmanager.host`` is a member of ``alertmanager``."""
+        wanted = decision.goes_to(sink) or decision.goes_to(sink.partition(".")[0])
+        return cls(decision.severity, wanted, decision.page)
 
 
 @dataclass(frozen=True, slots=True)

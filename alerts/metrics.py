@@ -313,6 +313,11 @@ def metrics_table() -> str:
     return "\n".join(["| metric | type | unit | meaning |", "|---|---|---|---|", *rows])
 
 
+def metric_names() -> frozenset[str]:
+    """Return the names of all metrics, as Prometheus has them."""
+    return frozenset(spec.name for _, spec in _specs().values())
+
+
 def _specs() -> dict[str, tuple[type[Metric], Spec]]:
     hints = get_type_hints(Metrics, include_extras=True)
     found = {}

@@ -54,8 +54,8 @@ class AlertingConfig:
 
     policy: IncidentPolicy = field(default_factory=IncidentPolicy)
     clock: Callable[[], int] = wall_clock
-    receipt_key: str = field(default="", repr=False)
-    """Signs the alerts; "" for no receipts."""
+    signer: Signer = field(default_factory=lambda: Signer(""))
+    """Puts receipts on the alerts."""
 
 
 class Alerting:
@@ -76,7 +76,7 @@ class Alerting:
         self._explainer = explainer
         self._outbox = Outbox(broker.producer())
         self._feedback = FeedbackReader(broker, topics.feedback)
-        self._signer = Signer(config.receipt_key)
+        self._signer = config.signer
         self._shown: set[tuple[str, ...]] = set()  # labels under which open incidents are told
         self._incidents: Incidents | None = None  # None while another worker has the partition
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from prometheus_client import CollectorRegistry
 
 from alerts.metrics import Metrics
+from alerts.receipts import Signer
 from alerts.server import serve_metrics
 from alerts.times import SECOND, from_text
 from stream.alerting import Alerting, AlertingConfig, wall_clock
@@ -26,6 +27,7 @@ from stream.wiring import (
     ingest_config,
     parts_of,
     policy_of,
+    rules_of,
     specs_of,
     topics_of,
 )
@@ -105,5 +107,6 @@ class Cloud:
     def _alerting(self, clock: Callable[[], int]) -> Alerting:
         explainer = explainer_of(self.settings, self.broker, self.topics, self.parts.bundle)
         key = self.settings.receipt_key
-        config = AlertingConfig(policy_of(self.settings), clock, "" if key is None else key.get_secret_value())
+        signer = Signer("" if key is None else key.get_secret_value(), rules_of(self.settings).version)
+        config = AlertingConfig(policy_of(self.settings), clock, signer)
         return Alerting(self.broker, self.topics, self.metrics, config, explainer)

@@ -1,6 +1,7 @@
 """From settings to sinks: which are configured, and under which names."""
 
-from collections.abc import Iterator
+import logging
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 from urllib.parse import urlsplit
 
@@ -15,6 +16,9 @@ from models.errors import InvalidError
 from stream.courier import CourierConfig
 from stream.deliver import DeliverConfig, VotesConfig
 from stream.settings import Settings
+from stream.wiring import rules_of
+
+log = logging.getLogger(__name__)
 
 
 class Secret(Protocol):
@@ -35,7 +39,13 @@ def sinks_of(settings: Settings) -> tuple[Sink, ...]:
 
 def deliver_config(settings: Settings) -> DeliverConfig:
     """Return how the deliver role works.  Raises InvalidError as ``sinks_of`` does."""
+    sinks, rules = sinks_of(settings), rules_of(settings)
+    unknown = sorted({name for route in rules.routes for name in route.sinks} - _names(sinks))
+    if unknown:
+        log.warning("rules send alerts to %s, which no setting names", ", ".join(unknown))
     courier = CourierConfig(
+        # By the time of the event: what came late out of a maintenance is still of it.
+        decide=lambda alert: rules.decide(alert, alert.updated),
         timeout_s=settings.deliver_timeout_s,
         give_up_s=settings.deliver_give_up_s,
         history_s=settings.deliver_history_s,
@@ -43,7 +53,12 @@ def deliver_config(settings: Settings) -> DeliverConfig:
     votes = None
     if settings.slack_signing_secret is not None and settings.votes_port:
         votes = VotesConfig(settings.votes_host, settings.votes_port, settings.slack_signing_secret.get_secret_value())
-    return DeliverConfig(sinks_of(settings), courier, settings.synthetic_every_s, votes)
+    return DeliverConfig(sinks, courier, settings.synthetic_every_s, votes)
+
+
+def _names(sinks: Iterable[Sink]) -> set[str]:
+    """Return the names that rules may use: a member of a cluster goes by its own and by that of all."""
+    return {name for sink in sinks for name in (sink.name, sink.name.partition(".")[0])}
 
 
 def _sinks(settings: Settings) -> Iterator[Sink]:
