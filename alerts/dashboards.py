@@ -16,6 +16,7 @@ REPLAY: Final = "tocsin replay --from ${__from:date:iso} --to ${__to:date:iso} -
 """Decides again what the dashboard shows; Grafana fills in its time range."""
 
 _SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
+_GROUNDED: Final = "sum(increase(tocsin_diagnosis_groundedness"
 _WIDTH: Final = 24
 _HEIGHT: Final = 8
 
@@ -241,13 +242,7 @@ DELIVERY: Final = Dashboard(
         Panel(
             "Groundedness",
             "Share of a language model's claims that code verified, mean of a day.",
-            (
-                (
-                    "sum(increase(tocsin_diagnosis_groundedness_sum[1d])) / "
-                    "(sum(increase(tocsin_diagnosis_groundedness_count[1d])) > 0)",
-                    "mean",
-                ),
-            ),
+            ((f"{_GROUNDED}_sum[1d])) / ({_GROUNDED}_count[1d])) > 0)", "mean"),),
             "percentunit",
         ),
         Panel(
@@ -322,7 +317,7 @@ def _panels(panels: Sequence[Panel]) -> list[dict[str, Any]]:
 
 
 def _panel(number: int, panel: Panel, x: int, y: int) -> dict[str, Any]:
-    steps = [{"color": "green", "value": None}]
+    steps: list[dict[str, str | float | None]] = [{"color": "green", "value": None}]
     if panel.red_from is not None:
         steps.append({"color": "red", "value": panel.red_from})
     defaults = {"unit": panel.unit, "thresholds": {"mode": "absolute", "steps": steps}}

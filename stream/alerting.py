@@ -203,8 +203,8 @@ class Alerting:
         since: dict[tuple[str, ...], float] = {}
         for incident in incidents.all():
             if incident.state is State.OPEN:
-                name = (incident.tenant, incident.service, incident.kind, incident.severity.label)
-                since[name] = min(incident.first / SECOND, since.get(name, inf))
+                labels = (incident.tenant, incident.service, incident.kind, incident.severity.label)
+                since[labels] = min(incident.first / SECOND, since.get(labels, inf))
         for name in self._shown - since.keys():
             self._metrics.incident_since.remove(*name)
         for name, moment in since.items():

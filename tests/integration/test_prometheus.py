@@ -42,10 +42,12 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     server = serve_metrics(registry, 0, "127.0.0.1")
     try:
         with prometheus(tmp_path_factory.mktemp("prometheus"), server.port) as running:
-            for _ in range(4):
+
+            def grows() -> bool:
                 touch(metrics)
-                time.sleep(1.2)
-            until(lambda: running.query("tocsin_lines_total"))
+                return bool(running.query("rate(tocsin_explain_seconds_count[5m]) > 0"))
+
+            until(grows)
             yield running
     finally:
         server.stop()
