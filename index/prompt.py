@@ -44,8 +44,8 @@ class Redactor(Protocol):
         """Return a text with the values in place of their pseudonyms."""
         ...
 
-    def leaks(self, text: str) -> Sequence[str] | bool:
-        """Tell whether, or what, a text still holds that was to be taken out."""
+    def holds(self, text: str) -> bool:
+        """Tell whether a value that was to be taken out stands in a text."""
         ...
 
 

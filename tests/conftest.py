@@ -12,7 +12,7 @@ from hypothesis import settings
 pytest_plugins = ["tests.fixtures_kafka"]
 
 IN_CI = bool(os.environ.get("CI"))
-MUST_RUN_IN_CI = ("kafka", "train", "alertmanager")
+MUST_RUN_IN_CI = ("kafka", "train", "alertmanager", "prometheus")
 
 # In CI the same examples each time: what fails there is what was changed.  New ones are sought wherever people work.
 settings.register_profile("ci", derandomize=True)

@@ -98,7 +98,7 @@ class Redactor:
         """What is to be replaced in each text; learns what is secret."""
         whole = "\n".join(texts)
         starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
-        found = self._detector.find(whole, self._holds)
+        found = self._detector.find(whole, self.holds)
         for value, label in {whole[each.start : each.end]: each.label for each in found}.items():
             self._learn(value, label)
         out: list[list[Found]] = [[] for _ in texts]
@@ -113,7 +113,7 @@ class Redactor:
         return out
 
     def _find(self, text: str) -> list[Found]:
-        return joined([*self._detector.find(text, self._holds), *self._spread(text)])
+        return joined([*self._detector.find(text, self.holds), *self._spread(text)])
 
     def _spread(self, text: str) -> list[Found]:
         """Where values that are known to be secret stand."""
@@ -122,7 +122,11 @@ class Redactor:
             found += [Found(start, end, label) for start, end in _places(value, text)]
         return found
 
-    def _holds(self, text: str) -> bool:
+    def holds(self, text: str) -> bool:
+        """Say whether a value that was found to be secret stands in a text, such as one that is about to leave.
+
+        Unlike ``leaks`` it seeks nothing new, so that texts with a markup of our own may be asked about.
+        """
         return any(True for value in self._labels for _ in _places(value, text))
 
     def _learn(self, value: str, label: str) -> None:

@@ -89,7 +89,7 @@ class Plain:
         """Return the text as it is."""
         return text
 
-    def leaks(self, text: str) -> bool:
+    def holds(self, text: str) -> bool:
         """Nothing can leak."""
         return not text
 
@@ -109,7 +109,7 @@ class Replacing(Plain):
         """Put the secret back."""
         return text.replace(self._pseudonym, self._secret)
 
-    def leaks(self, text: str) -> bool:
+    def holds(self, text: str) -> bool:
         """Tell whether it is still there."""
         return self._secret in text
 

@@ -276,7 +276,7 @@ def test_a_leak_stops_the_question(server: MessagesServer, make: MakeLadder) -> 
     """A prompt that still holds a secret is not sent."""
 
     class Leaking(Plain):
-        def leaks(self, text: str) -> bool:
+        def holds(self, text: str) -> bool:
             return "compute-3" in text
 
     result = make().explain(incident(), rules(), episode="e", redactor=Leaking())
@@ -305,7 +305,7 @@ def test_a_defect_of_ours_costs_no_diagnosis(server: MessagesServer, make: MakeL
     """Where explaining itself breaks, the rules stand and the note says so."""
 
     class Broken(Plain):
-        def leaks(self, text: str) -> bool:
+        def holds(self, text: str) -> bool:
             raise KeyError(text)
 
     result = make().explain(incident(), rules(), episode="e", redactor=Broken())
