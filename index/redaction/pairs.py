@@ -75,6 +75,7 @@ _CALL: Final = re.compile(r"(?=[a-z_.]*[._])[a-z_]\w*(?:\.[A-Za-z_]\w*)*\(.*")
 _MARKS: Final = re.compile(r"[*.\-_#\\/=:+~]+|[xX]{3,}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,6}(?:\.[0-9]+)?[smhd%]?")
 
+_IDENTIFIER: Final = "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
 _HANDLE: Final = re.compile(r"0[xX][0-9a-fA-F]+[lL]?|[0-9]+[lL]?")
 """Sessions of ZooKeeper and cookies of OpenFlow: numbers that say which, and open nothing."""
 
@@ -113,7 +114,7 @@ def values(text: str, at: int, key: re.Pattern[str], pair: Pair) -> Iterator[tup
             yield found["key"], *element.span("value")
         return
     for low, high in _extent(text, found, end, pair.label):
-        yield found["key"], low, high
+        yield before[len(before.rstrip(_IDENTIFIER)) :] + found["key"], low, high
 
 
 def _extent(text: str, found: re.Match[str], end: int, label: str) -> Iterator[tuple[int, int]]:
