@@ -30,8 +30,14 @@ _SEPARATOR: Final = rf"""(?x:
     )
 )"""
 
-_AHEAD: Final = re.compile(r"""[\w.-]{1,80}+[\s"'`\\\]=:,>%&+]""")
+_AHEAD: Final = re.compile(
+    r"""[\w.-]{1,80}+(?:["'`\\\]=:,>%&+]|[ \t]+(?:[=:>,-]|[\w-]{1,20}+[ \t]{0,4}["'\]]?[=:])"""
+    r"""|\s+(?i:val)|(?P<space>[ \t]))"""
+)
 """What stands behind the hint of a key, if a value follows; a quick look before the slow one."""
+
+_STARTED: Final = re.compile(r"[<-][^ \t]*\Z")
+"""What stands before the hint of a flag or an element, whose value follows a space."""
 
 _BACK: Final = 24
 _FORTH: Final = 160
@@ -93,9 +99,10 @@ def compile_pair(pair: Pair) -> re.Pattern[str]:
 
 def values(text: str, at: int, key: re.Pattern[str], pair: Pair) -> Iterator[tuple[str, int, int]]:
     """Yield key, start and end of the values whose key has a hint at a place in the text."""
-    if _AHEAD.match(text, at) is None:
-        return
+    ahead = _AHEAD.match(text, at)
     start = max(text.rfind("\n", 0, at) + 1, at - _BACK)
+    if ahead is None or (ahead["space"] is not None and _STARTED.search(text, start, at) is None):
+        return
     found = key.search(text, start, at + _FORTH)
     while found is not None and found.end("key") <= at:
         found = key.search(text, found.end("key"), at + _FORTH)
