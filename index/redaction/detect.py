@@ -21,6 +21,7 @@ _WORD: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}(?:={1,2}|(?:%3D){1,2})?")
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _QUOTED: Final = re.compile(r"""\\*(?P<quote>["'])(?P<value>(?:(?!(?P=quote))[^\\]){1,2000})""")
 _PRINTABLE: Final = re.compile(r"[\t\n\r\x20-\x7e]+")
+_LONG: Final = 1_000
 _CODE: Final = re.compile("[0-9A-Fa-f]{2}")
 _LONGEST: Final = 20_000
 _FIRST: Final = frozenset("CDIJKLMNOPQRSTUVWXYZabcdef")
@@ -48,7 +49,7 @@ class Detector:
         self._pairs = tuple((pair, compile_pair(pair)) for pair in kinds.pairs)
 
     def find(self, text: str, known: Callable[[str], bool] | None = None, depth: int = _DEPTH) -> list[Found]:
-        """Return what must not leave, in order and without overlap.
+        """Return what must not leave, in no order, one perhaps within another.
 
         ``known`` says of a text that was opened whether a value stands in it that is secret from elsewhere.
         """
@@ -64,7 +65,7 @@ class Detector:
         found += self._by_key(text, lower, words)
         found += self._long_words(text, known, depth)
         taken = joined(found)
-        return joined([*taken, *(each for each in yielding if not _touches(each, taken))])
+        return [*found, *(each for each in yielding if not _touches(each, taken))]
 
     def _groups(self, kind: Kind, match: re.Match[str]) -> Iterator[Found]:
         groups = [name for name in kind.pattern.groupindex if name != "Q" and match[name]]
@@ -85,16 +86,19 @@ class Detector:
         if kind.check and not CHECKS[kind.check](value):
             return False
         lower = value.lower()
-        return lower not in self.kinds.nothing and (label not in NAMES or lower not in self.kinds.words)
+        return bool(lower) and lower not in self.kinds.nothing and (label not in NAMES or lower not in self.kinds.words)
 
     def _by_key(self, text: str, lower: str, words: str) -> Iterator[Found]:
         for pair, key in self._pairs:
             for hint in pair.hints:
-                if hint in words:
-                    for at in _hits(lower, hint):
-                        for name, low, high in values(text, at, key, pair.label):
-                            if is_secret(text[low:high], name, pair, self.kinds):
-                                yield Found(low, high, pair.label)
+                past = 0
+                for at in _hits(lower, hint) if hint in words else ():
+                    if at < past:
+                        continue  # within a very long value; each key in it would be as long again
+                    for name, low, high in values(text, at, key, pair):
+                        if is_secret(text[low:high], name, pair, self.kinds):
+                            yield Found(low, high, pair.label)
+                        past = high if high - low > _LONG else past
 
     def _long_words(self, text: str, known: Callable[[str], bool] | None, depth: int) -> Iterator[Found]:
         """Kinds that are long words, what looks drawn by chance, and base64 of a text that holds a secret."""

@@ -17,20 +17,27 @@ _SUFFIX: Final = r"(?:[-_.]?(?i:value|hash|b64|base64|plain|plaintext|text|strin
 _SEPARATOR: Final = rf"""(?x:
     (?P<close>{_QUOTE})?\]?
     (?:
-        (?P<plain>[ \t]{{0,20}}(?:=>|->|:=|\+=)[ \t]{{0,40}}
+        (?P<named>(?:[ \t]{{0,4}},|[ \t]{{0,4}}:\s{{0,4}}\{{)\s{{0,20}}{_QUOTE}(?i:val|value){_QUOTE}\s{{0,4}}:\s{{0,4}}
+        | \s{{1,40}}(?i:val|value)[ \t]{{0,4}}[=:][ \t]{{0,4}})
+        | (?P<plain>[ \t]{{0,20}}(?:=>|->|:=|\+=)[ \t]{{0,40}}
         | [ \t]{{1,20}}={{1,2}}[ \t]{{0,40}}
         | ={{1,2}}(?:[ \t]{{1,4}}(?![a-z_][\w.-]{{0,30}}=))?
         | [ \t]{{0,20}}:(?!:|//)[ \t]{{0,40}})
         | (?P<encoded>%3[AaDd](?:%20|\+)?)
-        | (?P<named>[ \t]{{0,4}},\s{{0,20}}{_QUOTE}(?i:value){_QUOTE}\s{{0,4}}:\s{{0,4}})
         | (?P<list>[ \t]{{0,4}},[ \t]{{0,4}}(?=[ub]?{_QUOTE}))
         | (?P<flag>[ \t]{{1,4}}(?!-))
         | (?P<tag>>)
     )
 )"""
 
-_AHEAD: Final = re.compile(r"""[\w.-]{1,80}+[ \t"'`\\\]=:,>%&+]""")
+_AHEAD: Final = re.compile(
+    r"""[\w.-]{1,80}+(?:["'`\\\]=:,>%&+]|[ \t]+(?:[=:>,-]|[\w-]{1,20}+[ \t]{0,4}["'\]]?[=:])"""
+    r"""|\s+(?i:val)|(?P<space>[ \t]))"""
+)
 """What stands behind the hint of a key, if a value follows; a quick look before the slow one."""
+
+_STARTED: Final = re.compile(r"[<-][^ \t]*\Z")
+"""What stands before the hint of a flag or an element, whose value follows a space."""
 
 _BACK: Final = 24
 _FORTH: Final = 160
@@ -40,7 +47,7 @@ _VALUE: Final = re.compile(
         [^\s"'`,;&<>|\]})\\]
         | [,;&|\]})](?![\s"'\\]|$|[\w.-]{1,40}["']?\s?[=:])
         | ["'](?=[\w!@\#$%^*])
-        | <(?!/|[A-Z_]+_[0-9]+>|\w+[\s>])
+        | <(?!/|[A-Z_]+_[0-9]+>|[A-Za-z_]+[\s>])
         | >(?!\s|$|["'<])
         | \\(?!\\*["'])(?!\\*[nrt](?:[\w.-]{0,40}\s?[=:]|\s|$|["'\\-]))
     )+""",
@@ -54,6 +61,7 @@ _BLOCK: Final = re.compile(
     r"[|>][+-]?[0-9]?[ \t\r]*\n(?P<value>(?P<indent>[ \t]+)[^\n]+(?:\n(?P=indent)[^\n]+){0,400})"
 )
 _ITEM: Final = re.compile(r"""(?P<quote>\\*["'])(?P<value>(?:(?!(?P=quote))[^\n]){1,2000})(?P=quote)""")
+_OBJECT: Final = re.compile(r"""\{(?:[ \t]*(?:[ub]?\\*["']|\Z)|[ \t])""")
 _FURTHER: Final = re.compile(r"[=:]|\S{40}")
 _GLUED: Final = re.compile(r"[\w!@#$%^*]+")
 
@@ -62,6 +70,7 @@ _JOINTS: Final = re.compile(r"""["'+\s]+""")
 _FLAG: Final = re.compile(r"(?<![\w-])--?[\w.-]*\Z")
 _TUPLE: Final = re.compile(r"""(?:\([ ]?[ub]?\\*["']|["']--)[\w.-]*\Z""")
 _TAG: Final = re.compile(r"<[\w:.-]*\Z")
+_ELEMENT: Final = re.compile(r"[^<>\n]{0,200}>(?P<value>[^<>]{1,4000})</")
 _LINE_START: Final = re.compile(r"(?:\A|\n)[ \t]*(?:- )?(?:export )?[\w.-]*\Z")
 
 _PLACEHOLDER: Final = re.compile(
@@ -71,6 +80,10 @@ _PLACEHOLDER: Final = re.compile(
 _CALL: Final = re.compile(r"(?=[a-z_.]*[._])[a-z_]\w*(?:\.[A-Za-z_]\w*)*\(.*")
 _MARKS: Final = re.compile(r"[*.\-_#\\/=:+~]+|[xX]{3,}")
 _NUMBER: Final = re.compile(r"-?[0-9]{1,6}(?:\.[0-9]+)?[smhd%]?")
+
+_IDENTIFIER: Final = "_abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+_HANDLE: Final = re.compile(r"0[xX][0-9a-fA-F]+[lL]?|[0-9]+[lL]?")
+"""Sessions of ZooKeeper and cookies of OpenFlow: numbers that say which, and open nothing."""
 
 _COUNTED: Final = frozenset({"TOKEN", "KEY", "SECRET", "USER", "PROJECT", "DOMAIN", "COOKIE"})
 """Labels of keys that also count things: ``tokens: 512``."""
@@ -84,37 +97,40 @@ def compile_pair(pair: Pair) -> re.Pattern[str]:
     return re.compile(f"(?P<key>(?:{'|'.join(parts)}){_SUFFIX}){_SEPARATOR}")
 
 
-def values(text: str, at: int, key: re.Pattern[str], label: str) -> Iterator[tuple[str, int, int]]:
+def values(text: str, at: int, key: re.Pattern[str], pair: Pair) -> Iterator[tuple[str, int, int]]:
     """Yield key, start and end of the values whose key has a hint at a place in the text."""
-    if _AHEAD.match(text, at) is None:
-        return
+    ahead = _AHEAD.match(text, at)
     start = max(text.rfind("\n", 0, at) + 1, at - _BACK)
-    end = text.find("\n", at)
-    end = len(text) if end < 0 else end
-    found = key.search(text, start, min(end, at + _FORTH))
+    if ahead is None or (ahead["space"] is not None and _STARTED.search(text, start, at) is None):
+        return
+    found = key.search(text, start, at + _FORTH)
     while found is not None and found.end("key") <= at:
-        found = key.search(text, found.end("key"), min(end, at + _FORTH))
+        found = key.search(text, found.end("key"), at + _FORTH)
     if found is None or found.start("key") > at:
         return
+    end = text.find("\n", found.end())
+    end = len(text) if end < 0 else end
+    if pair.value is not None:
+        end = min(end, found.end() + _FORTH)
     before = text[max(0, found.start() - 80) : found.start()]
-    if found["flag"] is not None and _FLAG.search(before) is None:
-        return
     if found["list"] is not None and _TUPLE.search(before) is None:
         return
-    if found["tag"] is not None and (_TAG.search(before) is None or text.find("</", at, end) < 0):
+    if found["tag"] is not None or (found["flag"] is not None and _FLAG.search(before) is None):
+        element = _ELEMENT.match(text, found.end("key"), end) if _TAG.search(before) is not None else None
+        if element is not None:
+            yield found["key"], *element.span("value")
         return
-    for low, high in _extent(text, found, end, label):
-        yield found["key"], low, high
+    for low, high in _extent(text, found, end, pair.label):
+        yield before[len(before.rstrip(_IDENTIFIER)) :] + found["key"], low, high
 
 
 def _extent(text: str, found: re.Match[str], end: int, label: str) -> Iterator[tuple[int, int]]:
     """Where the value stands; several of a list."""
     at = found.end()
-    if found["tag"] is not None:
-        yield at, text.index("<", at)
-        return
     if (block := _BLOCK.match(text, at)) is not None:
         yield block.span("value")
+        return
+    if _OBJECT.match(text, at, end) is not None:
         return
     if text.startswith("[", at):
         items = list(_ITEM.finditer(text, at, min(end, (text.find("]", at, end) + 1) or end)))
@@ -137,6 +153,8 @@ def _bare(text: str, found: re.Match[str], at: int, end: int, label: str) -> Ite
         at = scheme.end()
         if scheme[0].lower().startswith(("digest", "aws4")):
             yield at, _rest(text, at, end)
+            return
+        if _OBJECT.match(text, at, end) is not None:
             return
     if (whole := (_ENCODED if found["encoded"] is not None else _VALUE).match(text, at, end)) is not None:
         high = whole.end()
@@ -188,6 +206,8 @@ def _closing(text: str, low: int, end: int, quote: str) -> int | None:
 
 def is_secret(value: str, key: str, pair: Pair, kinds: Kinds) -> bool:
     """Return whether the value of a key is one, and not a placeholder, a word of state, code or a count."""
+    if len(value) > _FORTH and pair.value is None:
+        return True
     low, label = value.lower(), pair.label
     if pair.value is not None and pair.value.fullmatch(_JOINTS.sub("", value)) is None:
         return False
@@ -198,6 +218,8 @@ def is_secret(value: str, key: str, pair: Pair, kinds: Kinds) -> bool:
     if low.rsplit(".", 1)[-1] == key.lower() and (("." in low) or low == key.lower()):
         return False
     if label in _COUNTED and _NUMBER.fullmatch(value):
+        return False
+    if label == "COOKIE" and _HANDLE.fullmatch(value):
         return False
     if key.lower() == "pwd" and value.startswith("/"):
         return False

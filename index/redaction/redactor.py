@@ -18,9 +18,11 @@ _ROUNDS: Final = 8
 _SHORT: Final = 3
 """Characters from which a value is replaced wherever it stands."""
 _SHORT_NUMBER: Final = 6
+_INNER: Final = 200
+"""Characters up to which a value within another is learnt."""
 _MARKER: Final = re.compile(r"-----(?:BEGIN|END) [A-Z0-9 ]+-----")
 """Lines around a key, which say nothing of it."""
-_LONG: Final = 10
+_LONG: Final = 8
 """Characters from which it is replaced also within longer words."""
 
 
@@ -99,8 +101,9 @@ class Redactor:
         whole = "\n".join(texts)
         starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
         found = self._detector.find(whole, self.holds)
-        for value, label in {whole[each.start : each.end]: each.label for each in found}.items():
-            self._learn(value, label)
+        # What stands within another secret is learnt as well: it may stand alone elsewhere.
+        for each in dict.fromkeys([*joined(found), *(one for one in found if one.end - one.start <= _INNER)]):
+            self._learn(whole[each.start : each.end], each.label)
         out: list[list[Found]] = [[] for _ in texts]
         for each in _around(whole, joined([*found, *self._spread(whole)])):
             index = bisect_right(starts, each.start) - 1

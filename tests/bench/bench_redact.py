@@ -82,12 +82,12 @@ def masked(lines: Sequence[str]) -> tuple[int, Counter[str], Counter[tuple[str, 
 
 
 def timed(work: Callable[[list[str]], object], parts: Sequence[list[str]]) -> float:
-    """Megabytes a second."""
+    """Megabytes a second of the processor: both run on one thread, and other work does not count."""
     size = sum(len(text) + 1 for texts in parts for text in texts)
-    begin = time.perf_counter()
+    begin = time.process_time()
     for texts in parts:
         work(texts)
-    return size / (time.perf_counter() - begin) / 1e6
+    return size / (time.process_time() - begin) / 1e6
 
 
 def detect_secrets() -> Callable[[list[str]], object] | None:
@@ -139,7 +139,7 @@ def main() -> None:
         ours.append(timed(lambda texts: Redactor().redact(texts), whole))
         if other is not None:
             theirs.append(timed(other, whole[:4]))
-    print(row("redact 50 kB", [INCIDENT / mb / 1e3 for mb in ours], "us"))
+    print(row("redact 50 kB", [INCIDENT / mb for mb in ours], "us"))
     print(row("redact", [mb * 1e3 for mb in ours], "kB/s"))
     if theirs:
         print(row("detect-secrets, finds only", [mb * 1e3 for mb in theirs], "kB/s"))

@@ -3,7 +3,7 @@
 import unicodedata
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.neutral import REPLACEMENT, neutral
@@ -39,6 +39,7 @@ def test_lines_stay_where_they_are_wanted() -> None:
     assert neutral("a\r\n\tb\rc", lines=True) == f"a\n\tb{REPLACEMENT}c"
 
 
+@settings(deadline=None)
 @given(st.text(st.characters(), max_size=60), st.booleans())
 def test_nothing_is_left_that_acts_and_twice_is_once(text: str, lines: bool) -> None:
     """Whatever the text, no control, format or private character is left, and a second pass changes nothing."""
