@@ -2,15 +2,17 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
+from index.behaviour import Behaviour, Kind, exceeds, numbers_in, read_reasons
 from index.entries import tracebacks, with_entries
 from index.evidence import MAX_TEXT, Change, Evidence, EvidenceLine, Similar
 from index.fired import Fired
 from index.material import Material
 from index.rank import NOTABLE, SEVERE, Span, span_of, weigh
+from index.silence import stopped
 from index.story import Bounds, Story, first_bad, follow, shared_ids, traced_by
 from index.traces import Trace, read_trace
 from models.records import Level
@@ -20,6 +22,9 @@ __all__ = ["Fired", "Limits", "gather"]
 SECOND: Final = 1_000_000
 
 FIRST_BAD: Final = "first bad hop"
+FIRST_SIGN: Final = "first sign"
+"""The same where nothing failed outright."""
+
 RAISED: Final = "what was raised"
 FRAME: Final = "raised here"
 CALLED: Final = "called from"
@@ -33,10 +38,22 @@ SERVED: Final = "server error answered"
 STANDS_OUT: Final = "stands out"
 NEW: Final = "first of a new template"
 STORY: Final = "story"
+LAST: Final = "last line before silence"
+ODD: Final = {
+    Kind.SLOW: "slower than usual",
+    Kind.REFUSED: "refused more than usual",
+    Kind.HIGH: "higher than usual",
+    Kind.MISSING: "what follows is missing",
+}
+"""Roles of lines that show what detectors found."""
+
 
 _FIRST: Final = 3.0
 _RAISED: Final = 0.1
 _FRAME: Final = 0.2
+_ODD: Final = 1.8
+_QUIET: Final = 1.9
+_ODD_LINES: Final = 8
 _CALLED: Final = 0.5
 _LATER: Final = 0.9
 _FRAMES: Final = 4
@@ -92,13 +109,17 @@ def gather(  # noqa: PLR0913 - what is known of an incident comes from six place
     heads = weigh(lines, span, mine, known)
     first = first_bad(heads, span.start)
     told = follow(shared_ids(heads), _seeds(heads, first), limits.bounds)
-    picks = [*_groups(heads, span), *_story(heads, told, first, limits)]
+    picks = [*_groups(heads, span, first), *_odd(heads, mine), *_story(heads, told, first, limits)]
     if first is not None:
-        top = float(heads.row(by_predicate=pl.col("at") == first, named=True)["weight"])
+        row = heads.row(by_predicate=pl.col("at") == first, named=True)
+        top = float(row["weight"])
         picks += _traced(lines, traced_by(heads, first), picks, top)
+        picks.append(_Pick(first, top + _FIRST, FIRST_BAD if row["told"] >= SEVERE else FIRST_SIGN))
     else:
         picks += _traced(lines, None, picks, 0.0)
-    chosen = _chosen(picks, first, limits)
+    quiet = stopped(heads, span)
+    picks += [_Pick(each.at, _QUIET, LAST) for each in quiet]
+    chosen = _chosen(picks, limits)
     found = _lines(scope, lines, chosen)
     names = {pick.at: line.id for pick, line in zip(chosen, found, strict=True)}
     order = sorted(names, key=lambda at: at)
@@ -107,7 +128,7 @@ def gather(  # noqa: PLR0913 - what is known of an incident comes from six place
         services=_named(mine) or _hit(heads, span),
         start=span.start,
         end=span.end,
-        reasons=_reasons(mine),
+        reasons=tuple(dict.fromkeys([*_reasons(mine), *(each.reason for each in quiet)])),
         lines=found,
         story=tuple(names[at] for at in order if at in told.records),
         first_bad=None if first is None else names.get(first),
@@ -130,7 +151,7 @@ def _named(fired: Sequence[Fired]) -> tuple[str, ...]:
 
 def _hit(heads: pl.DataFrame, span: Span) -> tuple[str, ...]:
     """Services with failures, the worst first."""
-    bad = heads.filter((pl.col("weight") >= SEVERE) & (pl.col("time") >= span.start))
+    bad = heads.filter((pl.col("told") >= SEVERE) & (pl.col("time") >= span.start))
     table = bad.group_by("service").agg(pl.col("weight").max(), pl.col("time").min())
     return tuple(table.sort(["weight", "time", "service"], descending=[True, False, False])["service"].to_list())
 
@@ -151,12 +172,15 @@ def _seeds(heads: pl.DataFrame, first: int | None) -> list[int]:
     return [int(at) for at in pointed["at"][:3].to_list()]
 
 
-def _groups(heads: pl.DataFrame, span: Span) -> list[_Pick]:
-    """One record for each template of a service: the first of the most telling ones, with their number."""
-    within = heads.filter(pl.col("time") >= span.start)
+def _groups(heads: pl.DataFrame, span: Span, first: int | None) -> list[_Pick]:
+    """One record for each template of a service: the first of the most telling ones, with their number.
+
+    ``first`` stands for its own template.
+    """
+    order = pl.when(pl.col("at") == (-1 if first is None else first)).then(100.0).otherwise("weight")
+    within = heads.filter(pl.col("time") >= span.start).with_columns(order.alias("order"))
     best = (
-        (within if len(within) else heads)
-        .sort(["weight", "at"], descending=[True, False])
+        within.sort(["order", "at"], descending=[True, False])
         .group_by("service", "template", maintain_order=True)
         .agg(
             pl.col("at").first(),
@@ -183,6 +207,32 @@ def _groups(heads: pl.DataFrame, span: Span) -> list[_Pick]:
         ]
         out += [_Pick(row["at"], row["weight"], role, row["count"]) for role in roles or [STANDS_OUT]]
     return out
+
+
+def _odd(heads: pl.DataFrame, fired: Sequence[Fired]) -> list[_Pick]:
+    """What the detectors found in numbers and order, shown by the line of each template that has most of it."""
+    out: list[_Pick] = []
+    seen: set[str] = set()
+    for each in fired:
+        for behaviour in read_reasons(each.reasons):
+            if behaviour.template in seen or behaviour.kind not in ODD:
+                continue
+            mine = heads.filter(
+                (pl.col("masked") == behaviour.template) & (pl.col("time") >= each.start) & (pl.col("time") <= each.end)
+            )
+            rows = [(_excess(behaviour, message), -at) for at, message in mine.select("at", "message").rows()]
+            rows = [row for row in rows if row[0] > 0]
+            if rows and len(seen) < _ODD_LINES:
+                seen.add(behaviour.template)
+                out.append(_Pick(-max(rows)[1], _ODD * each.importance, ODD[behaviour.kind], len(rows)))
+    return out
+
+
+def _excess(behaviour: Behaviour, message: str) -> float:
+    """How far a message is above the usual; 1 where there is no far or near, 0 where it is as usual."""
+    if behaviour.kind in {Kind.SLOW, Kind.HIGH}:
+        return max((number for number in numbers_in(message, behaviour.kind) if number > behaviour.usual), default=0.0)
+    return 1.0 if behaviour.kind is Kind.MISSING or exceeds(behaviour, message) else 0.0
 
 
 def _story(heads: pl.DataFrame, told: Story, first: int | None, limits: Limits) -> list[_Pick]:
@@ -239,7 +289,7 @@ def _later(trace: Trace, parts: Sequence[int], score: float) -> list[_Pick]:
     return found
 
 
-def _chosen(picks: Iterable[_Pick], first: int | None, limits: Limits) -> list[Any]:
+def _chosen(picks: Iterable[_Pick], limits: Limits) -> list[_Pick]:
     """The best lines, most telling first."""
     best: dict[int, _Pick] = {}
     for pick in picks:
@@ -247,9 +297,6 @@ def _chosen(picks: Iterable[_Pick], first: int | None, limits: Limits) -> list[A
         roles = dict.fromkeys([*(have.role.split("; ") if have else []), pick.role])
         score, count = max(pick.score, have.score if have else 0.0), max(pick.count, have.count if have else 1)
         best[pick.at] = _Pick(pick.at, score, "; ".join(roles), count)
-    if first is not None and first in best:
-        have = best[first]
-        best[first] = _Pick(first, have.score + _FIRST, f"{FIRST_BAD}; {have.role}", have.count)
     return sorted(best.values(), key=lambda pick: (-pick.score, pick.at))[: limits.lines]
 
 
@@ -284,7 +331,7 @@ def _changes(
     until = span.end if first is None else int(heads.filter(pl.col("at") == first)["time"][0])
     told = [change for change in changes if change.time <= until]
     fresh = heads.filter(
-        pl.col("new") & (pl.col("weight") < SEVERE) & (pl.col("time") < until) & (pl.col("level") <= int(Level.INFO))
+        pl.col("new") & (pl.col("told") < SEVERE) & (pl.col("time") < until) & (pl.col("level") <= int(Level.INFO))
     ).unique(["service", "template"], keep="first", maintain_order=True)
     news = [
         Change(row["time"], row["service"], f"first of its kind: {row['masked'][:200]}")

@@ -104,13 +104,13 @@ def first_bad(heads: pl.DataFrame, start: int) -> int | None:
     of another one's answer.
     """
     for least in (SEVERE, NOTABLE):
-        bad = heads.filter((pl.col("weight") >= least) & (pl.col("time") >= start))
+        bad = heads.filter((pl.col("told") >= least) & (pl.col("time") >= start))
         if not bad.is_empty():
             break
     else:
         return None
-    worst = float(bad["weight"].max())  # type: ignore[arg-type]
-    bad = bad.filter(pl.col("weight") >= 0.6 * worst).sort("time", "at")
+    worst = float(bad["told"].max())  # type: ignore[arg-type]
+    bad = bad.filter(pl.col("told") >= 0.6 * worst).sort("time", "at")
     near = bad.filter(pl.col("time") <= int(bad["time"].to_numpy()[0]) + _TIE)
     own = near.filter(~pl.col("relayed"))
     rows = (near if own.is_empty() else own).select("at", "service").rows()

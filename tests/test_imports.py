@@ -32,6 +32,7 @@ HOMES = {
         "index/gather.py",
         "index/material.py",
         "index/rank.py",
+        "index/silence.py",
         "index/story.py",
     },
     "prometheus_client": {"alerts", "stream"},
