@@ -9,8 +9,8 @@ from index.causes import place, subject
 from index.diagnosis import Claim
 from index.evidence import Evidence, EvidenceLine
 from index.findings import Findings, Match, Odd, Origin, failed
-from index.gather import OF_TRACE, SERVED
 from index.messages import call_in, code_in, message_of, name_in, short
+from index.picks import OF_TRACE, SERVED
 from models.verdicts import time_text
 
 _HITS: Final = 5
@@ -37,27 +37,27 @@ def claims_of(evidence: Evidence, findings: Findings) -> tuple[Claim, ...]:
 def _origin(origin: Origin) -> list[Claim]:
     line = origin.line
     said = short(message_of(line), 160)
-    found = [_claim(f"It began in {line.service}: “{said}”.", (line,), (line.service, said))]
+    found = [checked(f"It began in {line.service}: “{said}”.", (line,), (line.service, said))]
     if line.count > 1:
-        found.append(_claim(f"{line.service} wrote this {line.count} times.", (line,), (line.service,)))
+        found.append(checked(f"{line.service} wrote this {line.count} times.", (line,), (line.service,)))
     if origin.trace is not None and origin.raised is not None:
         name = origin.trace.exception
         what = short(f"{name}: {origin.trace.message}" if origin.trace.message else name, 200)
-        found.append(_claim(f"{line.service} raised {_ended(what)}", (origin.raised,), (line.service, name)))
+        found.append(checked(f"{line.service} raised {_ended(what)}", (origin.raised,), (line.service, name)))
     for n, (frame, at) in enumerate(origin.frames):
         verb = "It was raised in" if n == 0 else "It was called from"
-        found.append(_claim(f"{verb} {place(frame)}.", (at,), (frame.file, str(frame.line), frame.function)))
+        found.append(checked(f"{verb} {place(frame)}.", (at,), (frame.file, str(frame.line), frame.function)))
     for kind in ("request", "instance", "volume", "port"):
         name = name_in(line, kind)
         if name:
-            found.append(_claim(f"It concerns {kind} {name}.", (line,), (name,)))
+            found.append(checked(f"It concerns {kind} {name}.", (line,), (name,)))
     return found
 
 
 def _known(match: Match) -> Claim:
     line, words = match.line, short(match.words, 120)
     text = f"{line.service} tells of a known failure, “{match.failure.title}”: “{words}”."
-    return _claim(text, (line,), (line.service, words))
+    return checked(text, (line,), (line.service, words))
 
 
 def _odd(odd: Odd) -> Claim:
@@ -68,16 +68,16 @@ def _odd(odd: Odd) -> Claim:
         case Kind.SLOW:
             number = f"{odd.number:.3g}"
             text = f"{line.service} took {number} s for {subject(line)}, usually below {behaviour.usual:.3g} s."
-            return _claim(text, (line,), (*names, number[:3]))
+            return checked(text, (line,), (*names, number[:3]))
         case Kind.SILENT:
             text = f"The last that {line.service} wrote, at {time_text(line.time)}: “{subject(line)}”."
-            return _claim(text, (line,), names)
+            return checked(text, (line,), names)
         case Kind.MISSING:
-            return _claim(
+            return checked(
                 f"{line.service} wrote “{subject(line)}”, and what usually follows is missing.", (line,), names
             )
         case _:
-            return _claim(f"Unusual in {line.service}: “{subject(line)}”.", (line,), names)
+            return checked(f"Unusual in {line.service}: “{subject(line)}”.", (line,), names)
 
 
 def _hits(evidence: Evidence, origin: Origin | None) -> list[Claim]:
@@ -91,7 +91,7 @@ def _hits(evidence: Evidence, origin: Origin | None) -> list[Claim]:
         told.add(line.service)
         said = short(message_of(line), 160)
         text = f"{line.service} fails as well: “{said}”."
-        found.append(_served(line) if SERVED in line.roles else _claim(text, (line,), (line.service, said)))
+        found.append(_served(line) if SERVED in line.roles else checked(text, (line,), (line.service, said)))
         if len(found) >= _HITS:
             break
     answered = (each for each in evidence.lines if first and SERVED in each.roles and each.service == first.service)
@@ -102,10 +102,10 @@ def _served(line: EvidenceLine) -> Claim:
     code, call = code_in(line), short(call_in(line), 120)
     to = f" to {call}" if call else ""
     times = f", {line.count} times" if line.count > 1 else ""
-    return _claim(f"{line.service} answered {code}{to}{times}.", (line,), (line.service, code, call))
+    return checked(f"{line.service} answered {code}{to}{times}.", (line,), (line.service, code, call))
 
 
-def _claim(text: str, lines: Sequence[EvidenceLine], names: Sequence[str]) -> Claim:
+def checked(text: str, lines: Sequence[EvidenceLine], names: Sequence[str]) -> Claim:
     """A claim, verified if every name in it stands in one of its lines."""
     content = " ".join(f"{line.service} {line.host} {' '.join(line.text.split())}" for line in lines)
     return Claim(text, tuple(line.id for line in lines), verified=all(_stands(name, content) for name in names))

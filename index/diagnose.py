@@ -12,8 +12,8 @@ from index.diagnosis import Diagnosis, Mode, Moment
 from index.evidence import Evidence
 from index.failures import Failures, shipped
 from index.findings import Findings, failed, find
-from index.gather import OF_TRACE
 from index.messages import message_of, short
+from index.picks import OF_TRACE
 from index.steps import steps
 from models.verdicts import time_text
 

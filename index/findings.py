@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import Final
 
-from index.behaviour import Behaviour, Kind, exceeds, numbers_in, read_reasons
+from index.behaviour import Behaviour, Kind, numbers_in, read_reasons
 from index.callers import depth
 from index.evidence import Evidence, EvidenceLine
 from index.failures import Failure, Failures
-from index.gather import CALLED, FIRST_BAD, FRAME, LAST, ODD, OF_TRACE, RAISED, SERVED
 from index.messages import message_of
+from index.picks import CALLED, FIRST_BAD, FRAME, LAST, ODD, OF_TRACE, RAISED, SERVED
 from index.traces import Frame, Trace, read_inline
 from models.records import Level
 
@@ -26,6 +26,9 @@ _DEFECTS: Final = frozenset(
     }
 )
 """Exceptions that code raises when it is wrong or gets what it does not expect; an outage looks otherwise."""
+
+_NEAR: Final = 0.3
+"""Share of the largest number from which on another one is as bad."""
 
 _ORDER: Final = (Kind.SILENT, Kind.SLOW, Kind.REFUSED, Kind.MISSING, Kind.HIGH, Kind.RATE)
 """Which oddity says most about a cause, first."""
@@ -155,8 +158,14 @@ def _shown(behaviour: Behaviour, evidence: Evidence) -> Odd:
     if behaviour.kind is Kind.SILENT:
         mine = (line for line in evidence.lines if LAST in line.roles)
         return Odd(behaviour, next((line for line in mine if line.service == behaviour.service), None), 0.0)
-    lines = [line for line in evidence.lines if line.template == behaviour.template and behaviour.template]
-    line = next((line for line in lines if role in line.roles), lines[0] if lines and not role else None)
-    if line is None or behaviour.kind not in {Kind.SLOW, Kind.HIGH} or not exceeds(behaviour, message_of(line)):
-        return Odd(behaviour, line, 0.0)
-    return Odd(behaviour, line, max(numbers_in(message_of(line), behaviour.kind)))
+    lines = [line for line in evidence.lines if role in line.roles and line.template == behaviour.template]
+    if behaviour.kind not in {Kind.SLOW, Kind.HIGH}:
+        return Odd(behaviour, lines[0] if lines else None, 0.0)
+    found = [(max(numbers_in(message_of(line), behaviour.kind), default=0.0), line) for line in lines]
+    worst = max((number for number, _ in found), default=0.0)
+    # Who is called by others makes them slow too; one that is hardly slow itself does not.
+    near = [(depth(line.service), number, line) for number, line in found if number >= _NEAR * worst]
+    if not near:
+        return Odd(behaviour, None, 0.0)
+    _, number, line = max(near, key=lambda each: each[:2])
+    return Odd(behaviour, line, number)

@@ -31,6 +31,7 @@ HOMES = {
         "index/entries.py",
         "index/gather.py",
         "index/material.py",
+        "index/picks.py",
         "index/rank.py",
         "index/silence.py",
         "index/story.py",
