@@ -39,6 +39,9 @@ _NO_ANSWER: Final = frozenset(
 )
 """Known failures that a service which has stopped causes in others."""
 
+_BACKENDS: Final = frozenset(("rabbitmq", "mysql", "memcached", "keystone", "ceph", "placement"))
+"""What many services use; what one alone cannot reach may be well."""
+
 _SILENT_STEPS: Final = (
     "On {host}: systemctl status {service}; journalctl -u {service} -n 100; is the host itself up?",
     "If it runs: does its log file still grow? If so, look at the shipper (systemctl status fluent-bit)",
@@ -109,9 +112,21 @@ def _of_defect(origin: Origin, match: Match | None) -> Cause:
 def _of_match(evidence: Evidence, origin: Origin | None, match: Match) -> Cause:
     own = origin is not None and origin.holds(match.line)
     seen = "" if own else f" ({match.line.service} says “{short(match.words, 80)}”.)"
-    text = f"{match.failure.title}. {match.failure.cause}{seen}"
+    text = f"{match.failure.title}. {match.failure.cause}{seen}{_witnesses(evidence, match)}"
     service = _blamed(evidence, match) or (origin.line.service if origin else match.line.service)
     return Cause(text, match.confidence, service, match.failure.actions, match.line)
+
+
+def _witnesses(evidence: Evidence, match: Match) -> str:
+    """Who else tells of a failure of a backend: one alone may itself be cut off."""
+    failure = match.failure
+    if failure.origin not in _BACKENDS:
+        return ""
+    lines = (line for line in evidence.lines if failed(line) and failure.found(message_of(line), line.service))
+    others = [service for service in dict.fromkeys(line.service for line in lines) if service != match.line.service]
+    if others:
+        return f" {', '.join(others[:4])} {'tells' if len(others) == 1 else 'tell'} of it too."
+    return f" Only {match.line.service} tells of it so far: its own connection may be what is broken."
 
 
 def _blamed(evidence: Evidence, match: Match) -> str:

@@ -51,6 +51,14 @@ def test_a_known_failure_brings_its_cause_and_steps_filled_in() -> None:
     assert found.confidence == 0.8
 
 
+def test_a_backend_that_one_service_misses_may_be_well() -> None:
+    """The diagnosis says whether others miss it too."""
+    lost = "AMQP server on 10.0.0.1:5672 is unreachable: timed out"
+    one = [line(5, "nova-compute", lost, "ERROR")]
+    assert "Only nova-compute tells of it so far" in said(one)[1].cause
+    assert "neutron-server tells of it too." in said([*one, line(9, "neutron-server", lost, "ERROR")])[1].cause
+
+
 def test_what_is_not_known_stays_a_placeholder() -> None:
     """No command names the wrong thing."""
     _, found = said([line(5, "cinder-volume", "Failed to attach volume", "ERROR")])
