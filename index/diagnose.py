@@ -6,7 +6,7 @@ hypothesis, and where nothing is known the diagnosis says so.
 
 from typing import Final
 
-from index.causes import Cause, cause_of, level_word
+from index.causes import Cause, cause_of, verb
 from index.claims import claims_of
 from index.diagnosis import Diagnosis, Mode, Moment
 from index.evidence import Evidence
@@ -65,7 +65,7 @@ def _summary(evidence: Evidence, findings: Findings, cause: Cause) -> str:
     times = f" ({line.count} times)" if line.count > 1 else ""
     bad = dict.fromkeys(each.service for each in evidence.lines if failed(each) and each.service != line.service)
     hit = f" It hits {', '.join(list(bad)[:_OTHERS])}." if bad else ""
-    begun = f"{line.service}{host} {level_word(line)} at {time_text(line.time)[11:19]} UTC{times}"
+    begun = f"{line.service}{host} {verb(origin)} at {time_text(line.time)[11:19]} UTC{times}"
     return f"{title}{begun}: {what.rstrip('.')}.{hit}"
 
 

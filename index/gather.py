@@ -63,7 +63,9 @@ def gather(  # noqa: PLR0913 - what is known of an incident comes from six place
     heads = weigh(lines, span, mine, known)
     first = first_bad(heads, span.start)
     told = follow(shared_ids(heads), _seeds(heads, first), limits.bounds)
-    quiet = stopped(heads, span)
+    failing = "" if first is None else heads.filter(pl.col("at") == first)["service"][0]
+    # What a service wrote when it failed says more than that it wrote nothing before or after.
+    quiet = [each for each in stopped(heads, span) if each.service != failing]
     scene = Scene(lines, heads, span, first, told, tuple(each.at for each in quiet))
     chosen = choose(scene, mine, limits.lines, limits.story)
     found = _lines(scope, lines, chosen)
