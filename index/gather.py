@@ -157,6 +157,7 @@ def _changes(scene: Scene, changes: Sequence[Change], limits: Limits) -> tuple[C
         & (pl.col("told") < SEVERE)
         & (pl.col("time") < until)
         & (pl.col("level") <= int(Level.INFO))
+        & ~pl.col("worded")
         & ~pl.col("at").is_in(pl.Series(scene.story.records, dtype=pl.UInt32).implode())
     ).unique(["service", "template"], keep="first", maintain_order=True)
     news = [
