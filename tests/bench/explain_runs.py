@@ -19,6 +19,10 @@ one minute behind the last of these windows; all methods see the same lines.
   training run has, or an answer of 400 to 499 that no training run gives to this kind of request; or that shares a
   request, instance, volume or port id with such a line of the same service (not counting ids of more than 400 lines).
 
+*itself*: the same without what only shares an id: the line itself tells of the failure.
+
+With ``--early`` only the window that fires first is taken, and no line behind its end: what the first alert can say.
+
 *named*: of the runs in which a line at or after activation names the file or class that was broken, the share in which
 the diagnosis does (for the other methods: one of the first 5 lines).
 
@@ -37,6 +41,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 import polars as pl
@@ -64,6 +69,9 @@ TRAIN = ("nova_train", "cinder_train")
 FIRST = 5
 SECOND = 1_000_000
 HUB = 400
+Belongs: TypeAlias = tuple[set[tuple[int, int]], set[tuple[int, int]]]
+"""Places of the lines of a failure, and of those among them that tell of it themselves."""
+
 ANSWER = r'(?i)(?:status: ?|HTTP/\d\.\d"? |returned with HTTP )([1-5]\d\d)\b'
 PROCESSES = (
     # File of the component → words of the one process that runs it.
@@ -106,6 +114,7 @@ class Outcome:
     """What a method found in a run; None where the question does not arise."""
 
     evidence: bool
+    itself: bool
     named: bool | None
     service: bool
     process: bool | None
@@ -169,14 +178,14 @@ def answers(lines: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def of_failure(lines: pl.DataFrame, run: Run, known: frozenset[int], usual: pl.DataFrame) -> set[tuple[int, int]]:
-    """Where the lines of the failure stand, as the definition above says."""
+def of_failure(lines: pl.DataFrame, run: Run, known: frozenset[int], usual: pl.DataFrame) -> Belongs:
+    """Where the lines of the failure stand, as the definition above says; and those that tell of it themselves."""
     own = lines.filter(
         (pl.col("time") >= run.active - SECOND)
         & pl.col("service").map_elements(project, return_dtype=pl.String).eq(run.project)
     ).with_row_index("at")
     if own.is_empty():
-        return set()
+        return set(), set()
     status = answers(own)
     odd = status.filter(pl.col("status") >= "400").join(usual, on=["service", "template", "verb", "status"], how="anti")
     served = status.filter(pl.col("status") >= "500")
@@ -191,7 +200,7 @@ def of_failure(lines: pl.DataFrame, run: Run, known: frozenset[int], usual: pl.D
     ids = ids.filter(pl.col("id").is_in(few.implode()))
     bound = ids.filter(pl.col("id").is_in(ids.filter(pl.col("at").is_in(told["at"].implode()))["id"].implode()))
     every = own.filter(pl.col("at").is_in(pl.concat([told["at"], bound["at"]]).implode()))
-    return set(every.select("partition", "offset").rows())
+    return set(every.select("partition", "offset").rows()), set(told.select("partition", "offset").rows())
 
 
 def fired_of(run: Run, found: Sequence[tuple[bool, Fired]]) -> tuple[list[Fired], bool]:
@@ -203,12 +212,13 @@ def fired_of(run: Run, found: Sequence[tuple[bool, Fired]]) -> tuple[list[Fired]
     return sorted((window for _, window in after), key=lambda window: -window.score)[:3], False
 
 
-def judge(run: Run, rows: Sequence[Mapping[str, object]], belongs: set[tuple[int, int]], *, names: bool) -> Outcome:
+def judge(run: Run, rows: Sequence[Mapping[str, object]], belongs: Belongs, *, names: bool) -> Outcome:
     """What the first lines of a ranking say."""
     first = rows[:FIRST]
     service = str(first[0]["service"]) if first else ""
     return Outcome(
-        evidence=any((row["partition"], row["offset"]) in belongs for row in first),
+        evidence=any((row["partition"], row["offset"]) in belongs[0] for row in first),
+        itself=any((row["partition"], row["offset"]) in belongs[1] for row in first),
         named=any(run.named_in(str(row["text"])) for row in first) if names else None,
         service=project(service) == run.project,
         process=_runs(service, run) if run.process() else None,
@@ -219,14 +229,13 @@ def _runs(service: str, run: Run) -> bool:
     return project(service) == run.project and run.process() <= set(re.findall(r"[a-z]+", service))
 
 
-def judge_product(
-    run: Run, evidence: Evidence, said: Diagnosis, belongs: set[tuple[int, int]], *, names: bool
-) -> Outcome:
+def judge_product(run: Run, evidence: Evidence, said: Diagnosis, belongs: Belongs, *, names: bool) -> Outcome:
     """What evidence and diagnosis say."""
     rows = [{"partition": each.partition, "offset": each.offset} for each in evidence.lines[:FIRST]]
     text = "\n".join([said.summary, said.cause, *(claim.text for claim in said.claims), *said.actions])
     return Outcome(
-        evidence=any((row["partition"], row["offset"]) in belongs for row in rows),
+        evidence=any((row["partition"], row["offset"]) in belongs[0] for row in rows),
+        itself=any((row["partition"], row["offset"]) in belongs[1] for row in rows),
         named=run.named_in(text) if names else None,
         service=project(said.service) == run.project,
         process=_runs(said.service, run) if run.process() else None,
@@ -279,6 +288,7 @@ def main() -> None:
     parser.add_argument("--work", type=Path, required=True)
     parser.add_argument("--bundle", type=Path, required=True)
     parser.add_argument("--misses", action="store_true", help="also print the runs that were missed")
+    parser.add_argument("--early", action="store_true", help="only what the first window that fired can know")
     parser.add_argument("--fast", action="store_true", help="leave the other methods out")
     args = parser.parse_args()
     args.work.mkdir(parents=True, exist_ok=True)
@@ -298,6 +308,9 @@ def main() -> None:
         for run in failing(args.shared / "data" / "fi_openstack" / f"{name}.runs.csv"):
             mine = every.scope(run.id)
             fired, loud = fired_of(run, found.get(run.id, []))
+            if args.early and fired:
+                fired = [min(fired, key=lambda each: (each.end, -each.importance))]
+                mine = mine.scope(None, None, fired[0].end)
             silent += not loud
             end = max((each.end for each in fired), default=int(mine.lines["time"].to_numpy().max()))
             begin = time.perf_counter()
@@ -312,7 +325,7 @@ def main() -> None:
             outcomes.setdefault("evidence and diagnosis", []).append(result)
             sure.append((said.confidence, result.service))
             if args.misses and not (result.evidence and result.service and result.named is not False):
-                _tell(run, evidence, said, result, loud=loud, possible=len(belongs))
+                _tell(run, evidence, said, result, loud=loud, possible=len(belongs[0]))
             if meanings is not None:
                 for method, rows in (
                     ("newest ERROR lines", newest(lines)),
@@ -342,10 +355,11 @@ def _print(
 ) -> None:
     runs = len(sure)
     print(f"{runs} failing runs; in {silent} no window fired at or after activation")
-    print(f"{'method':<24}{'evidence in 5':>20}{'file or class':>20}{'service':>20}{'process':>20}")
+    print(f"{'method':<24}{'evidence in 5':>20}{'itself':>20}{'file or class':>20}{'service':>20}{'process':>20}")
     for method, each in outcomes.items():
         columns = [
-            _share(getattr(one, column) for one in each) for column in ("evidence", "named", "service", "process")
+            _share(getattr(one, column) for one in each)
+            for column in ("evidence", "itself", "named", "service", "process")
         ]
         print(f"{method:<24}" + "".join(f"{column:>20}" for column in columns))
     print("confidence → share with the right service")
