@@ -21,6 +21,7 @@ TEMPLATES: Final = 24
 REASONS: Final = 10
 SERVICES: Final = 64
 PAGES: Final = 64
+ORDERS: Final = 32
 
 
 class State(StrEnum):
@@ -87,8 +88,8 @@ class Incident:
     """Services that were split off: their windows belong elsewhere."""
     into: str = ""
     """The incident that it is part of, once merged."""
-    ordered: int = 0
-    """Time of the last order to resolve it that was obeyed."""
+    ordered: tuple[str, ...] = ()
+    """The newest orders that were heeded, or could not be: each is looked at once."""
 
     @property
     def id(self) -> str:
@@ -218,7 +219,7 @@ class Incident:
                 "hushed": self.hushed,
                 "apart": list(self.apart),
                 "into": self.into,
-                "ordered": to_text(self.ordered),
+                "ordered": list(self.ordered),
             },
         )
 
@@ -265,7 +266,7 @@ class Incident:
                 hushed=int(record["hushed"]),
                 apart=tuple(record["apart"]),
                 into=record["into"],
-                ordered=from_text(record["ordered"]),
+                ordered=tuple(record["ordered"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             msg = f"not the state of an incident ({type(error).__name__}: {error}); delete it from the topic"
@@ -294,7 +295,7 @@ def _from_old(record: dict[str, Any]) -> dict[str, Any]:
         "hushed": 0,
         "apart": [],
         "into": "",
-        "ordered": to_text(0),
+        "ordered": [],
     }
 
 

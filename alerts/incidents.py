@@ -18,7 +18,7 @@ from alerts import orders
 from alerts.anomaly import Anomaly
 from alerts.feedback import Action, Feedback
 from alerts.human import Human
-from alerts.incident import PAGES, Incident, State
+from alerts.incident import ORDERS, PAGES, Incident, State
 from alerts.joining import Bond, bond, choose, is_enough, repeats
 from alerts.policy import IncidentPolicy
 from alerts.records import Alert, Status
@@ -207,16 +207,19 @@ class Incidents:
         return done and self.human(incident).known_until(now) is None
 
     def obey(self, said: Feedback, incident: Incident, now: int) -> Step:
-        """Do what people ordered, unless it is done."""
-        by_id = {each.id: each for each in self.groups[incident.tenant]}
-        if said.action is Action.RESOLVE:
-            due = said.at > incident.ordered and incident.state is State.OPEN
-            changed = [replace(incident, state=State.RESOLVED, ordered=said.at)] if due else []
-        elif said.action is Action.MERGE:
+        """Do what people ordered, once: what cannot be done now is not done later either."""
+        if said.order in incident.ordered:
+            return Step(self)
+        heeded = replace(incident, ordered=(*incident.ordered, said.order)[-ORDERS:])
+        by_id = {each.id: each for each in self.groups[incident.tenant]} | {heeded.id: heeded}
+        if said.action is Action.MERGE:
             changed = orders.merge(said, by_id, self.policy.max_windows)
-        else:
+        elif said.action is Action.SPLIT:
             changed = orders.split(said, by_id, now)
-        return self.put(incident.tenant, changed, [], now) if changed else Step(self)
+        else:
+            is_open = incident.state is State.OPEN
+            changed = [replace(heeded, state=State.RESOLVED)] if is_open else []
+        return self.put(incident.tenant, changed or [heeded], [], now)
 
     def put(
         self, tenant: str, changed: Iterable[Incident], gone: Iterable[str], now: int, *, again: bool = False

@@ -224,8 +224,19 @@ def test_orders_on_what_is_not_there_do_nothing() -> None:
         Feedback(mine.id, Action.MERGE, "jo", role.now, into=other.id),
         Feedback(mine.id, Action.SPLIT, "jo", role.now, services=("glance",)),
     ):
-        step = role.state.heed(order, role.now)
-        assert (step.alerts, dict(step.changed)) == ((), {})
+        before = [(i.id, i.state, i.windows, i.services) for i in role.state.all()]
+        assert role.hear(order) == []
+        assert [(i.id, i.state, i.windows, i.services) for i in role.state.all()] == before
+
+
+def test_an_order_that_could_not_be_obeyed_is_not_obeyed_later() -> None:
+    """Though a restart reads it again when it could be."""
+    role = one()
+    order = said(role, Action.SPLIT, services=("glance",))
+    role.hear(order)
+    role.take(window("b", 30, service="glance"))
+    assert role.publish(role.state.recall([order], role.now)) == []
+    assert role.only().count == 2
 
 
 def test_notes_and_votes_are_folded_in_any_number() -> None:
