@@ -14,6 +14,8 @@ from alerts.times import from_text, to_text
 from models.errors import InvalidError
 
 INCIDENT_SCHEMA: Final = "tocsin.incident/2"
+LABEL_SCHEMA: Final = "tocsin.label/1"
+"""The same fields, of an incident that people voted on, as it was then."""
 OLD_SCHEMA: Final = "tocsin.incident/1"
 
 IDS: Final = 64
@@ -58,7 +60,7 @@ class Incident:
     seen: int
     state: State = State.PENDING
     services: tuple[str, ...] = ()
-    """Services of its windows, the one where it began first."""
+    """Services of its windows, the one where it began first, as far as that is known by now."""
     placed: bool = False
     """Whether any window said for sure where it is."""
     voices: int = 0
@@ -127,7 +129,8 @@ class Incident:
         home = window.services[0]
         services = self.services
         if window.placed:
-            services = _first((*services, home), SERVICES)
+            # A guess gives way to the first that knows.
+            services = _first((*services, home), SERVICES) if self.placed else (home,)
         return replace(
             self,
             first=min(self.first, window.end),
@@ -180,15 +183,15 @@ class Incident:
         # Cut, not rounded: 1.00 is for certainty only.
         peak = int(self.importance * 1000) / 1000
         return (
-            f"{what}{'in ' if what else ''}{self.service}{more}: {windows} since {to_text(self.first)}{until}, "
+            f"{what}{'in ' if what else ''}{self.services[0]}{more}: {windows} since {to_text(self.first)}{until}, "
             f"importance up to {peak} ({state})"
         )
 
-    def to_json(self) -> bytes:
+    def to_json(self, schema: str = INCIDENT_SCHEMA) -> bytes:
         """Return the record of the compact topic; its key is the id."""
         return orjson.dumps(
             {
-                "schema": INCIDENT_SCHEMA,
+                "schema": schema,
                 "incident_id": self.id,
                 "state": self.state.value,
                 "tenant": self.tenant,

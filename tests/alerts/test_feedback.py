@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 
 from alerts.feedback import DAY, Action, Feedback, Opinion, vote
@@ -127,6 +128,22 @@ def test_a_known_pattern_outlives_a_restart_and_the_memory_of_incidents() -> Non
     again.publish(again.state.recall([known], again.now))
     assert again.take(window("b", 20 * 86_400, templates=("t1",))) == []
     assert again.only().hushed == 1
+
+
+def test_what_was_voted_on_is_kept_as_a_label() -> None:
+    """When the incident itself is long forgotten: its windows, templates and reasons, under a key of its own."""
+    role = one()
+    name = role.only().id
+    role.hear(vote(name, Opinion.REAL, "jo", role.now))
+    role.wait(400)
+    role.wait(9 * 86_400)
+    assert role.state.find(name) is None
+    (label,) = [value for key, value in role.log if key == f"label/{name}"]
+    record = orjson.loads(label or b"")
+    assert (record["schema"], record["windows"], record["templates"]) == ("tocsin.label/1", ["a"], ["t1", "t2"])
+    assert Incidents.restore(IncidentPolicy(), role.log, role.now).groups == {}
+    again = Incidents.restore(IncidentPolicy(), role.log[:1], role.now)
+    assert f"label/{name}" in again.recall([vote(name, Opinion.REAL, "jo", role.now)], role.now).learnt
 
 
 def test_the_last_vote_counts() -> None:
