@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, Self
 
@@ -14,6 +15,8 @@ from alerts.times import from_text, to_text
 from models.errors import InvalidError
 
 INCIDENT_SCHEMA: Final = "tocsin.incident/2"
+LABEL_SCHEMA: Final = "tocsin.label/1"
+"""The same fields, of an incident that people voted on, as it was then."""
 OLD_SCHEMA: Final = "tocsin.incident/1"
 
 IDS: Final = 64
@@ -21,6 +24,7 @@ TEMPLATES: Final = 24
 REASONS: Final = 10
 SERVICES: Final = 64
 PAGES: Final = 64
+ORDERS: Final = 32
 
 
 class State(StrEnum):
@@ -57,7 +61,7 @@ class Incident:
     seen: int
     state: State = State.PENDING
     services: tuple[str, ...] = ()
-    """Services of its windows, the one where it began first."""
+    """Services of its windows, the one where it began first, as far as that is known by now."""
     placed: bool = False
     """Whether any window said for sure where it is."""
     voices: int = 0
@@ -87,8 +91,8 @@ class Incident:
     """Services that were split off: their windows belong elsewhere."""
     into: str = ""
     """The incident that it is part of, once merged."""
-    ordered: int = 0
-    """Time of the last order to resolve it that was obeyed."""
+    ordered: tuple[str, ...] = ()
+    """The newest orders that were heeded, or could not be: each is looked at once."""
     diagnosis: Mapping[str, Any] | None = None
     """What it is put down to so far."""
 
@@ -128,7 +132,8 @@ class Incident:
         home = window.services[0]
         services = self.services
         if window.placed:
-            services = _first((*services, home), SERVICES)
+            # A guess gives way to the first that knows.
+            services = _first((*services, home), SERVICES) if self.placed else (home,)
         return replace(
             self,
             first=min(self.first, window.end),
@@ -182,15 +187,16 @@ class Incident:
         # Cut, not rounded: 1.00 is for certainty only.
         peak = int(self.importance * 1000) / 1000
         return (
-            f"{what}{'in ' if what else ''}{self.service}{more}: {windows} since {to_text(self.first)}{until}, "
+            f"{what}{'in ' if what else ''}{self.services[0]}{more}: {windows} since {to_text(self.first)}{until}, "
             f"importance up to {peak} ({state})"
         )
 
-    def to_json(self) -> bytes:
+    def to_json(self, schema: str = INCIDENT_SCHEMA) -> bytes:
         """Return the record of the compact topic; its key is the id."""
+        places = {place: number for number, place in enumerate(dict.fromkeys(self.homes))}
         return orjson.dumps(
             {
-                "schema": INCIDENT_SCHEMA,
+                "schema": schema,
                 "incident_id": self.id,
                 "state": self.state.value,
                 "tenant": self.tenant,
@@ -205,7 +211,8 @@ class Incident:
                 "severity": self.severity.label,
                 "importance": self.importance,
                 "windows": list(self.windows),
-                "homes": list(self.homes),
+                "places": list(places),
+                "homes": [places[home] for home in self.homes],
                 "count": self.count,
                 "ids": list(self.ids),
                 "templates": list(self.templates),
@@ -221,7 +228,7 @@ class Incident:
                 "hushed": self.hushed,
                 "apart": list(self.apart),
                 "into": self.into,
-                "ordered": to_text(self.ordered),
+                "ordered": list(self.ordered),
                 "diagnosis": self.diagnosis,
             },
         )
@@ -249,7 +256,7 @@ class Incident:
                 severity=Severity[record["severity"].upper()],
                 importance=float(record["importance"]),
                 windows=tuple(record["windows"]),
-                homes=tuple(record["homes"]),
+                homes=tuple(record["places"][number] for number in record["homes"]),
                 count=int(record["count"]),
                 seen=from_text(record["seen"]),
                 state=State(record["state"]),
@@ -269,10 +276,10 @@ class Incident:
                 hushed=int(record["hushed"]),
                 apart=tuple(record["apart"]),
                 into=record["into"],
-                ordered=from_text(record["ordered"]),
+                ordered=tuple(record["ordered"]),
                 diagnosis=record.get("diagnosis"),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             msg = f"not the state of an incident ({type(error).__name__}: {error}); delete it from the topic"
             raise InvalidError(msg) from error
 
@@ -286,7 +293,8 @@ def _from_old(record: dict[str, Any]) -> dict[str, Any]:
         "kind": "",
         "placed": True,
         "voices": 0,
-        "homes": [record["services"][0]] * len(record["windows"]),
+        "places": record["services"][:1],
+        "homes": [0] * len(record["windows"]),
         "ids": [],
         "templates": [],
         "heads": [],
@@ -299,10 +307,11 @@ def _from_old(record: dict[str, Any]) -> dict[str, Any]:
         "hushed": 0,
         "apart": [],
         "into": "",
-        "ordered": to_text(0),
+        "ordered": [],
     }
 
 
+@lru_cache(maxsize=4096)
 def incident_id(tenant: str, service: str, opened: int, kind: str = "") -> str:
     """Return 32 hexadecimal digits made from what an episode is; no kind: as the first version made it."""
     name = [tenant, service, to_text(opened)]
