@@ -112,6 +112,11 @@ class Feedback:
             case _:
                 return f"{self.incident_id}/{slot}"
 
+    @property
+    def order(self) -> str:
+        """Return what tells this order from all others on the same incident."""
+        return "/".join((self.action, str(self.at), self.by, self.into, *self.services))
+
     def to_json(self) -> bytes:
         """Return the record as it stands on the topic."""
         return orjson.dumps(

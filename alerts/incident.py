@@ -14,6 +14,8 @@ from alerts.times import from_text, to_text
 from models.errors import InvalidError
 
 INCIDENT_SCHEMA: Final = "tocsin.incident/2"
+LABEL_SCHEMA: Final = "tocsin.label/1"
+"""The same fields, of an incident that people voted on, as it was then."""
 OLD_SCHEMA: Final = "tocsin.incident/1"
 
 IDS: Final = 64
@@ -21,6 +23,7 @@ TEMPLATES: Final = 24
 REASONS: Final = 10
 SERVICES: Final = 64
 PAGES: Final = 64
+ORDERS: Final = 32
 
 
 class State(StrEnum):
@@ -57,7 +60,7 @@ class Incident:
     seen: int
     state: State = State.PENDING
     services: tuple[str, ...] = ()
-    """Services of its windows, the one where it began first."""
+    """Services of its windows, the one where it began first, as far as that is known by now."""
     placed: bool = False
     """Whether any window said for sure where it is."""
     voices: int = 0
@@ -87,8 +90,8 @@ class Incident:
     """Services that were split off: their windows belong elsewhere."""
     into: str = ""
     """The incident that it is part of, once merged."""
-    ordered: int = 0
-    """Time of the last order to resolve it that was obeyed."""
+    ordered: tuple[str, ...] = ()
+    """The newest orders that were heeded, or could not be: each is looked at once."""
 
     @property
     def id(self) -> str:
@@ -126,7 +129,8 @@ class Incident:
         home = window.services[0]
         services = self.services
         if window.placed:
-            services = _first((*services, home), SERVICES)
+            # A guess gives way to the first that knows.
+            services = _first((*services, home), SERVICES) if self.placed else (home,)
         return replace(
             self,
             first=min(self.first, window.end),
@@ -179,15 +183,15 @@ class Incident:
         # Cut, not rounded: 1.00 is for certainty only.
         peak = int(self.importance * 1000) / 1000
         return (
-            f"{what}{'in ' if what else ''}{self.service}{more}: {windows} since {to_text(self.first)}{until}, "
+            f"{what}{'in ' if what else ''}{self.services[0]}{more}: {windows} since {to_text(self.first)}{until}, "
             f"importance up to {peak} ({state})"
         )
 
-    def to_json(self) -> bytes:
+    def to_json(self, schema: str = INCIDENT_SCHEMA) -> bytes:
         """Return the record of the compact topic; its key is the id."""
         return orjson.dumps(
             {
-                "schema": INCIDENT_SCHEMA,
+                "schema": schema,
                 "incident_id": self.id,
                 "state": self.state.value,
                 "tenant": self.tenant,
@@ -218,7 +222,7 @@ class Incident:
                 "hushed": self.hushed,
                 "apart": list(self.apart),
                 "into": self.into,
-                "ordered": to_text(self.ordered),
+                "ordered": list(self.ordered),
             },
         )
 
@@ -265,7 +269,7 @@ class Incident:
                 hushed=int(record["hushed"]),
                 apart=tuple(record["apart"]),
                 into=record["into"],
-                ordered=from_text(record["ordered"]),
+                ordered=tuple(record["ordered"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             msg = f"not the state of an incident ({type(error).__name__}: {error}); delete it from the topic"
@@ -294,7 +298,7 @@ def _from_old(record: dict[str, Any]) -> dict[str, Any]:
         "hushed": 0,
         "apart": [],
         "into": "",
-        "ordered": to_text(0),
+        "ordered": [],
     }
 
 

@@ -18,7 +18,7 @@ from alerts import orders
 from alerts.anomaly import Anomaly
 from alerts.feedback import Action, Feedback
 from alerts.human import Human
-from alerts.incident import PAGES, Incident, State
+from alerts.incident import LABEL_SCHEMA, ORDERS, PAGES, Incident, State
 from alerts.joining import Bond, bond, choose, is_enough, repeats
 from alerts.policy import IncidentPolicy
 from alerts.records import Alert, Status
@@ -30,6 +30,9 @@ __all__ = ["IncidentPolicy", "Incidents", "Step"]
 log = logging.getLogger(__name__)
 
 NOBODY: Final = Human()
+
+LABEL: Final = "label/"
+"""Key of an incident that people voted on, as it was then, before its id: what later gates are judged by."""
 
 PENDING: Final = 32
 """Weak signals kept per tenant, the newest."""
@@ -77,6 +80,8 @@ class Incidents:
         latest: dict[str, Incident] = {}
         topology = Topology()
         for key, value in records:
+            if key.startswith(LABEL):
+                continue
             if key.startswith(KEY):
                 topology = topology.with_record(key, value)
             elif value is None:
@@ -139,7 +144,13 @@ class Incidents:
         if said.action in _ORDERS:
             return state.obey(said, incident, now)
         taken = human.acknowledged != state.human(incident).acknowledged
-        return state.put(incident.tenant, [incident], [], now, again=taken)
+        step = state.put(incident.tenant, [incident], [], now, again=taken)
+        return Step(state, learnt=state.labels([said])).then(step)
+
+    def labels(self, records: Iterable[Feedback]) -> dict[str, bytes]:
+        """Return what the incidents of votes are, to be kept beside the votes when they are forgotten."""
+        voted = {said.incident_id for said in records if said.action is Action.VOTE}
+        return {LABEL + each.id: each.to_json(LABEL_SCHEMA) for each in self.all() if each.id in voted}
 
     def recall(self, records: Iterable[Feedback], now: int) -> Step:
         """Take all of ``feedback`` after a restart: only what it says in the end counts."""
@@ -147,7 +158,8 @@ class Incidents:
         humans: dict[str, Human] = {}
         for each in said:
             humans[each.incident_id] = humans.get(each.incident_id, NOBODY).with_(each)
-        step = Step(replace(self, humans=humans))
+        state = replace(self, humans=humans)
+        step = Step(state, learnt=state.labels(said))
         for each in said:
             if each.action in _ORDERS:
                 step = step.then(step.incidents.heed(each, now))
@@ -207,16 +219,19 @@ class Incidents:
         return done and self.human(incident).known_until(now) is None
 
     def obey(self, said: Feedback, incident: Incident, now: int) -> Step:
-        """Do what people ordered, unless it is done."""
-        by_id = {each.id: each for each in self.groups[incident.tenant]}
-        if said.action is Action.RESOLVE:
-            due = said.at > incident.ordered and incident.state is State.OPEN
-            changed = [replace(incident, state=State.RESOLVED, ordered=said.at)] if due else []
-        elif said.action is Action.MERGE:
+        """Do what people ordered, once: what cannot be done now is not done later either."""
+        if said.order in incident.ordered:
+            return Step(self)
+        heeded = replace(incident, ordered=(*incident.ordered, said.order)[-ORDERS:])
+        by_id = {each.id: each for each in self.groups[incident.tenant]} | {heeded.id: heeded}
+        if said.action is Action.MERGE:
             changed = orders.merge(said, by_id, self.policy.max_windows)
-        else:
+        elif said.action is Action.SPLIT:
             changed = orders.split(said, by_id, now)
-        return self.put(incident.tenant, changed, [], now) if changed else Step(self)
+        else:
+            is_open = incident.state is State.OPEN
+            changed = [replace(heeded, state=State.RESOLVED)] if is_open else []
+        return self.put(incident.tenant, changed or [heeded], [], now)
 
     def put(
         self, tenant: str, changed: Iterable[Incident], gone: Iterable[str], now: int, *, again: bool = False

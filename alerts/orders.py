@@ -60,7 +60,7 @@ def split(said: Feedback, by_id: Mapping[str, Incident], now: int) -> list[Incid
     here = by_id.get(said.incident_id)
     if here is None or here.state is State.MERGED:
         return []
-    leaving = tuple(s for s in said.services if s in here.services and s != here.service and s not in here.apart)
+    leaving = tuple(s for s in said.services if s in here.services[1:] and s not in here.apart)
     if not leaving:
         return []
     pairs = list(zip(here.windows, here.homes, strict=True))

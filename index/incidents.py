@@ -20,7 +20,7 @@ from models.records import NO_TIME
 OWN: Final = ("tocsin.incident/", "tocsin.alert/")
 """Schemas, without version, of the records of our topics."""
 
-OTHER: Final = "tocsin.topology/"
+OTHER: Final = ("tocsin.topology/", "tocsin.label/")
 PENDING: Final = "pending"
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -110,7 +110,7 @@ def record_documents(record: Any) -> list[Document]:
 
 
 def _is_no_incident(record: Any) -> bool:
-    """Say whether a record of ``incidents`` is none that anybody has heard of: links of services, weak signals."""
+    """Say whether a record of ``incidents`` is none that people hear of: links of services, labels, weak signals."""
     if not isinstance(record, dict):
         return False
     schema = str(record.get("schema", ""))

@@ -241,7 +241,7 @@ def split(incident: str, services: tuple[str, ...], by: str) -> None:
 
     desk = _desk()
     found = desk.find(incident)
-    others = [service for service in found.services if service != found.service]
+    others = found.services[1:]
     if wrong := [service for service in services if service not in others]:
         raise InvalidError(f"{wrong[0]} cannot leave; those that can are: {', '.join(others) or 'none'}")
     desk.say(lambda now: Feedback(found.id, Action.SPLIT, by, now, services=services))

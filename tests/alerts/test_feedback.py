@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import orjson
 import pytest
 
 from alerts.feedback import DAY, Action, Feedback, Opinion, vote
@@ -129,6 +130,22 @@ def test_a_known_pattern_outlives_a_restart_and_the_memory_of_incidents() -> Non
     assert again.only().hushed == 1
 
 
+def test_what_was_voted_on_is_kept_as_a_label() -> None:
+    """When the incident itself is long forgotten: its windows, templates and reasons, under a key of its own."""
+    role = one()
+    name = role.only().id
+    role.hear(vote(name, Opinion.REAL, "jo", role.now))
+    role.wait(400)
+    role.wait(9 * 86_400)
+    assert role.state.find(name) is None
+    (label,) = [value for key, value in role.log if key == f"label/{name}"]
+    record = orjson.loads(label or b"")
+    assert (record["schema"], record["windows"], record["templates"]) == ("tocsin.label/1", ["a"], ["t1", "t2"])
+    assert Incidents.restore(IncidentPolicy(), role.log, role.now).groups == {}
+    again = Incidents.restore(IncidentPolicy(), role.log[:1], role.now)
+    assert f"label/{name}" in again.recall([vote(name, Opinion.REAL, "jo", role.now)], role.now).learnt
+
+
 def test_the_last_vote_counts() -> None:
     """Whoever casts it; a fault that is real after all pages again."""
     role = one()
@@ -224,8 +241,19 @@ def test_orders_on_what_is_not_there_do_nothing() -> None:
         Feedback(mine.id, Action.MERGE, "jo", role.now, into=other.id),
         Feedback(mine.id, Action.SPLIT, "jo", role.now, services=("glance",)),
     ):
-        step = role.state.heed(order, role.now)
-        assert (step.alerts, dict(step.changed)) == ((), {})
+        before = [(i.id, i.state, i.windows, i.services) for i in role.state.all()]
+        assert role.hear(order) == []
+        assert [(i.id, i.state, i.windows, i.services) for i in role.state.all()] == before
+
+
+def test_an_order_that_could_not_be_obeyed_is_not_obeyed_later() -> None:
+    """Though a restart reads it again when it could be."""
+    role = one()
+    order = said(role, Action.SPLIT, services=("glance",))
+    role.hear(order)
+    role.take(window("b", 30, service="glance"))
+    assert role.publish(role.state.recall([order], role.now)) == []
+    assert role.only().count == 2
 
 
 def test_notes_and_votes_are_folded_in_any_number() -> None:

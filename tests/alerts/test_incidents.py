@@ -241,6 +241,16 @@ def test_who_began_is_known_before_it_is_told() -> None:
     assert len(list(role.state.all())) == 1
 
 
+def test_a_guess_that_was_told_gives_way_too() -> None:
+    """The incident keeps its id."""
+    role = Role()
+    (guessed,) = role.take(everything("a", 0, 0.99, "keystone"))
+    (known,) = role.take(window("b", 60, 0.99, "neutron"))
+    assert (guessed.services, known.services) == (("keystone",), ("neutron",))
+    assert guessed.incident_id == known.incident_id
+    assert known.summary.startswith("errors in neutron: ")
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

@@ -47,7 +47,7 @@ INCIDENT = Incident(
     hushed=4,
     apart=("glance",),
     into="",
-    ordered=NOON,
+    ordered=("resolve/1/jo/",),
 )
 OVER = replace(INCIDENT, state=State.RESOLVED)
 

@@ -93,7 +93,7 @@ def test_the_first_route_that_fits_decides() -> None:
     """By tenant, any service, and least severity."""
     storage = alert(tenant="blue-1", services=("nova-api", "cinder-volume"))
     decision = RULES.decide(storage, NOW)
-    assert (decision.sinks, decision.rules) == ({"pagerduty", "slack"}, ("storage",))
+    assert (decision.sinks, decision.rules) == (frozenset({"pagerduty", "slack"}), ("storage",))
     assert not decision.goes_to("webhook")
     assert RULES.decide(replace(storage, severity=Severity.WARNING), NOW).sinks is None
     assert RULES.decide(replace(storage, tenant="red"), NOW).sinks is None

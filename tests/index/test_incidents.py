@@ -7,7 +7,7 @@ import orjson
 import pytest
 
 from alerts.anomaly import Anomaly
-from alerts.incident import Incident, State
+from alerts.incident import LABEL_SCHEMA, Incident, State
 from alerts.records import Alert, Severity, Status
 from alerts.topology import Topology
 from index.documents import SHARED, Document, Kind
@@ -75,11 +75,12 @@ def test_records_of_our_topics_are_read_as_they_are_written() -> None:
 
 
 def test_what_nobody_has_heard_of_is_not_remembered() -> None:
-    """Weak signals, and links of services, stand on the same topic."""
+    """Weak signals, links of services, and labels stand on the same topic."""
     window = Anomaly("w1", "blue", ("nova-api",), 5_000, 0.6, reasons=("2 error lines",), key="nova-api")
     weak = Incident.of(window, 5_000)
     links = Topology().learnt("blue", ("nova-api", "neutron")).record("blue")
-    reading = read_records([(weak.id, weak.to_json()), ("topology/blue", links)])
+    label = weak.to_json(LABEL_SCHEMA)
+    reading = read_records([(weak.id, weak.to_json()), ("topology/blue", links), ("label/1", label)])
     assert (reading.documents, reading.silent, reading.broken) == ({}, 0, ())
 
 
