@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 UV := $(shell command -v uv 2>/dev/null || echo .cache/uv/bin/uv)
 DEMO := .cache/demo
 
-.PHONY: help demo test lint bench bundle chaos
+.PHONY: help demo test lint bench bundle chaos storm
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -50,3 +50,6 @@ bundle: env  ## remake the bundle that the demo runs on: a simulated day, then t
 
 chaos: env  ## a million lines on Apache Kafka while workers are killed 20 times (ten minutes)
 	@.venv/bin/python -m tests.faults.chaos
+
+storm: env  ## 500 incidents through failing services while delivery is killed 10 times (half an hour)
+	@.venv/bin/python -m tests.faults.delivery

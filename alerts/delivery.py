@@ -19,7 +19,7 @@ from alerts.sinks.base import Remote, digest_of
 KNOWN: Final = 64
 """Digests that are remembered per incident."""
 
-REMEMBERED: Final = 20_000
+REMEMBERED: Final = 5_000
 """Incidents that are remembered per sink; the resolved ones that were touched first are forgotten first."""
 
 

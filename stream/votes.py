@@ -19,6 +19,32 @@ PATH: Final = "/slack/votes"
 PATIENCE_S: Final = 5.0
 """A client that sends more slowly is let go."""
 
+MAX_CLIENTS: Final = 32
+"""More at once are turned away: Slack sends one at a time."""
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
+        self._places = threading.BoundedSemaphore(MAX_CLIENTS)
+        super().__init__(address, handler)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        if self._places.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._places.release()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - as the library calls it
+        log.debug("a client of the votes endpoint broke off")
+
 
 class Votes:
     """A small HTTP server; ``record`` stores a vote, and has stored it when it returns."""
@@ -40,11 +66,10 @@ class Votes:
         # One vote at a time: the gate remembers what it has seen.
         self._lock = threading.Lock()
         try:
-            self._server = ThreadingHTTPServer((host, port), _handler(self))
+            self._server = _Server((host, port), _handler(self))
         except (OSError, OverflowError) as error:
             msg = f"cannot take votes on {host}:{port} ({error}); set TOCSIN_VOTES_PORT (0 turns them off)"
             raise InvalidError(msg) from error
-        self._server.daemon_threads = True
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
 

@@ -29,7 +29,7 @@ from alerts.times import SECOND, to_text
 ALERT_NAME: Final = "TocsinIncident"
 SYNTHETIC_NAME: Final = "TocsinSynthetic"
 LABEL: Final = 200
-ANNOTATION: Final = 8000
+ANNOTATION: Final = 4000
 MARGIN: Final = 4
 """An alert ends by itself after so many resends that did not come; three at least, or one that is late ends it."""
 RATE: Final = Rate(50.0, burst=50)

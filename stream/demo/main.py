@@ -13,15 +13,18 @@ from typing import Any, Final
 
 import click
 import orjson
+from pydantic import SecretStr
 
+from alerts.times import to_text
 from index.neutral import neutral
 from models.errors import FatalError
 from stream.broker.backlog import Backlog
 from stream.broker.embedded import EmbeddedBroker
 from stream.broker.reading import follow, read_range
 from stream.cloud import Cloud
+from stream.courier import group_of
 from stream.demo.feed import SimulatedClock, feed
-from stream.demo.receivers import Receivers
+from stream.demo.receiver import CHANNEL, ROUTING_KEY, TOKEN, Receiver
 from stream.demo.report import Episode, FaultLike, Found, false_alarms, rows, table
 from stream.serve import ROLES
 from stream.settings import Settings
@@ -48,10 +51,10 @@ class DemoOptions:
     seed: int = 7
 
 
-def settings_for(bootstrap: str, bundle: Path | None, metrics_port: int, **more: Any) -> Settings:
-    """The settings of the demo."""
+def settings_for(bootstrap: str, bundle: Path | None, metrics_port: int, receiver: str, folder: str) -> Settings:
+    """The settings of the demo; ``receiver`` is the address that alerts are delivered to, ``folder`` for the memory."""
     return Settings(
-        **more,
+        index_path=Path(folder),
         kafka_bootstrap_servers=bootstrap,
         raw_partitions=PARTITIONS,
         events_partitions=PARTITIONS,
@@ -59,6 +62,13 @@ def settings_for(bootstrap: str, bundle: Path | None, metrics_port: int, **more:
         metrics_port=metrics_port,
         batch_seconds=0.1,
         log_level="warning",
+        slack_token=SecretStr(TOKEN),
+        slack_channel=CHANNEL,
+        slack_api_url=SecretStr(f"{receiver}/api"),
+        pagerduty_url=SecretStr(receiver),
+        pagerduty_routing_key=SecretStr(ROUTING_KEY),
+        alertmanager_url=SecretStr(receiver),
+        synthetic_every_s=0,
     )
 
 
@@ -67,9 +77,8 @@ async def run_demo(options: DemoOptions, echo: Callable[[str], None], bundle: Pa
     simulator = _simulator()
     start = int(START.timestamp()) * _SECOND
     scenario, faults = simulator(options.seed, START, options.minutes * 60)
-    with EmbeddedBroker() as embedded, Receivers() as receivers, TemporaryDirectory(prefix="tocsin-demo-") as folder:
-        more = receivers.settings() | {"index_path": Path(folder)}
-        settings = settings_for(embedded.bootstrap, bundle, metrics_port, **more)
+    with EmbeddedBroker() as embedded, Receiver() as receiver, TemporaryDirectory(prefix="tocsin-demo-") as folder:
+        settings = settings_for(embedded.bootstrap, bundle, metrics_port, receiver.url, folder)
         for spec in specs_of(settings):
             embedded.create_topic(spec.name, spec.partitions)
         cloud = Cloud.connect(settings)
@@ -93,12 +102,11 @@ async def run_demo(options: DemoOptions, echo: Callable[[str], None], bundle: Pa
         lines = await sent
         found = rows(faults, _windows(cloud))
         wrong = false_alarms(faults, _episodes(cloud))
-        delivered = receivers.received.table(time.time())
     seconds = time.monotonic() - clock.origin
     echo("")
     echo(table(found, wrong, _text))
-    echo("")
-    echo(f"Delivered to a local stand-in for each service:\n{delivered}\n")
+    for line in receiver.received.lines(to_text(time.time_ns() // 1000)):
+        echo(line)
     echo(f"{lines:,} lines of {options.minutes:.0f} simulated minutes in {seconds:.0f} s")
 
 
@@ -124,6 +132,11 @@ def _settle(cloud: Cloud) -> None:
             time.sleep(0.1)
     while time.monotonic() < deadline and cloud.metrics.open_windows._value.get():  # noqa: SLF001 - no public getter
         time.sleep(0.1)
+
+    # Slack is the slowest, and commits what it was told.
+    with Backlog(cloud.broker, group_of(cloud.topics, "slack"), cloud.topics.alerts) as backlog:
+        while time.monotonic() < deadline and max(backlog.per_partition().values()) > 0:
+            time.sleep(0.1)
 
 
 def _print_news(cloud: Cloud, echo: Callable[[str], None], halt: threading.Event) -> None:

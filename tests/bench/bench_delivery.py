@@ -59,8 +59,9 @@ def measure(broker: Broker, topics: Topics, world: World) -> dict[str, list[floa
     rng = random.Random(1)
     producer = broker.producer(linger_ms=0)
     count = 0
-    for number in range(INCIDENTS):
-        for alert in life(number, rng):
+    # State after state over all incidents: those of one are seconds apart, as they are in life.
+    for alerts in zip(*(life(number, rng) for number in range(INCIDENTS)), strict=True):
+        for alert in alerts:
             producer.produce(topics.alerts, alert.to_json(), alert.incident_id.encode())
             producer.poll(0)
             count += 1

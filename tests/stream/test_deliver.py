@@ -1,5 +1,6 @@
 """The deliver role against servers that enforce the services' rules."""
 
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -233,8 +234,11 @@ def test_a_lost_answer_makes_no_second_message(place: Place, fault: Fault) -> No
     assert len({message.mark for message in place.slack.incidents}) == 4
 
 
-def test_what_no_retry_mends_is_parked_and_a_mended_setting_is_tried_again(place: Place) -> None:
+def test_what_no_retry_mends_is_parked_and_a_mended_setting_is_tried_again(
+    place: Place, caplog: pytest.LogCaptureFixture
+) -> None:
     """A wrong channel: parked with the reason; the next process, with the right one, sends it."""
+    caplog.set_level(logging.DEBUG)
     alert = fired()
     with place.running(SlackSink(slack.TOKEN, "C0WRONG", api=place.slack.api)):
         place.send(alert)
@@ -244,6 +248,9 @@ def test_what_no_retry_mends_is_parked_and_a_mended_setting_is_tried_again(place
     assert receipt.sent is Sent.PARKED
     assert "channel_not_found" in receipt.reason
     assert slack.TOKEN not in receipt.to_json().decode()
+    assert "channel_not_found" in caplog.text
+    assert slack.TOKEN not in caplog.text
+    assert "chat.postMessage" not in caplog.text
     with place.running(SlackSink(slack.TOKEN, slack.CHANNEL, api=place.slack.api)):
         until(settled(place, "slack", 1))
         until(lambda: place.value("tocsin_delivery_parked", sink="slack") == 0)

@@ -174,7 +174,7 @@ def test_a_new_deployment_lacks_topics_and_a_bundle(
     report = orjson.loads(result.stdout)
     assert report["ok"] is False
     outcomes = {check["name"]: check["outcome"] for check in report["checks"]}
-    assert list(outcomes) == ["settings", "broker", "topics", "bundle", "masks", "metrics"]
-    assert list(outcomes.values()) == ["ok", "ok", "warn", "fail", "fail", "ok"]
+    assert list(outcomes) == ["settings", "broker", "topics", "bundle", "masks", "sinks", "metrics"]
+    assert list(outcomes.values()) == ["ok", "ok", "warn", "fail", "fail", "warn", "ok"]
     advice = {check["name"]: check["advice"] for check in report["checks"]}
     assert "TOCSIN_BUNDLE" in advice["bundle"]

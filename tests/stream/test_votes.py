@@ -1,6 +1,7 @@
 """The endpoint for votes: what Slack signed is stored, once; all else is refused."""
 
 import http.client
+import socket
 import time
 from collections.abc import Iterator
 from urllib.parse import urlencode
@@ -13,7 +14,7 @@ from alerts.feedback import Feedback, Opinion
 from alerts.metrics import Metrics
 from alerts.sinks.slack_votes import MAX_BODY, sign
 from models.errors import InvalidError, TransientError
-from stream.votes import PATH, Votes
+from stream.votes import MAX_CLIENTS, PATH, Votes
 
 SECRET = "only-for-tests"  # noqa: S105
 INCIDENT = "0123456789abcdef0123456789abcdef"
@@ -117,6 +118,25 @@ def test_other_paths_and_big_bodies_are_refused(endpoint: Endpoint) -> None:
     connection.endheaders()
     assert connection.getresponse().status == 413
     connection.close()
+
+
+def test_clients_that_only_hold_the_line_are_turned_away_and_let_go(
+    endpoint: Endpoint,
+) -> None:
+    """Their number is bounded, and their places are given back."""
+    lines = [socket.create_connection(("127.0.0.1", endpoint.votes.port), timeout=20) for _ in range(MAX_CLIENTS)]
+    extra = socket.create_connection(("127.0.0.1", endpoint.votes.port), timeout=20)
+    assert extra.recv(1) == b""
+    for line in (*lines, extra):
+        line.close()
+    deadline = time.monotonic() + 10
+    while True:
+        try:
+            assert endpoint.post(click()) == 200
+            break
+        except (ConnectionError, http.client.HTTPException):
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
 
 
 def test_an_address_in_use_says_which_setting(endpoint: Endpoint) -> None:
