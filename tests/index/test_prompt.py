@@ -52,8 +52,8 @@ def test_everything_that_others_wrote_is_redacted() -> None:
     )
     base = replace(rules(), summary=secret, cause=secret, actions=(secret,))
     prompt = build(evidence, base, Replacing(secret, "<secret_1>"), 12_000)
-    assert secret not in prompt.text
-    assert prompt.text.count("&lt;secret_1&gt;") == 6 + 1 + 1 + 1 + 2 + 3
+    assert secret not in (prompt.system + prompt.user)
+    assert (prompt.system + prompt.user).count("&lt;secret_1&gt;") == 6 + 1 + 1 + 1 + 2 + 3
 
 
 def test_a_line_is_shown_as_it_was_written() -> None:
