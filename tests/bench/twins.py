@@ -1,8 +1,9 @@
 """How alike incidents must be to be twins: real runs with injected faults, each set against all others.
 
-``python -m tests.bench.twins ../shared/data/fi_openstack`` prints, for each threshold, of how many failing runs another
-one is a twin, and of how many of these the twin had the same component and class broken.  What a run shows are its
-lines of WARNING and above after the fault began, those left out that normal runs write too.
+``python -m tests.bench.twins ../shared/data/fi_openstack`` prints, for each threshold, how many failing runs have
+another one that is so alike, and of how many of these it had the same component and class broken: once for the nearest
+run, once where two or more are as alike and all agree.  What a run shows are its lines of WARNING and above after the
+fault began, those left out that normal runs write too.
 """
 
 import argparse
@@ -15,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from index.tokens import words
-from index.twin import likeness
+from index.twin import likeness_of, word_sets
 
 _HEADER: Final = re.compile(
     r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) \d+ (?:WARNING|ERROR|CRITICAL) \S+ (?:\[[^\]]*\])?(.*)"
@@ -68,20 +69,31 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     found = [run for name in ("nova_dev", "cinder_dev") for run in runs(parser.parse_args().folder, name)]
     seen = [run for run in found if run.texts]
-    best = []
-    for run in seen:
-        alike, other = max(
-            ((likeness(run.texts, other.texts), other) for other in seen if other is not run), key=lambda pair: pair[0]
-        )
-        best.append((alike, other.fault == run.fault, other.fault[0] == run.fault[0]))
     print(f"{len(found)} failing runs, {len(seen)} with lines of their own")
-    print("threshold  twins  same component and class  same component")
-    for threshold in (0.0, 0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95, 0.98, 1.0):
-        twins = [pair for pair in best if pair[0] >= threshold]
-        right, near = sum(pair[1] for pair in twins), sum(pair[2] for pair in twins)
-        print(
-            f"{threshold:9.2f}  {len(twins):5}  {right:5} ({right / max(1, len(twins)):.0%})  {near:18} ({near / max(1, len(twins)):.0%})"
+    sets = [word_sets(run.texts) for run in seen]
+    ranked = [
+        sorted(
+            (
+                (likeness_of(mine, theirs), run.fault)
+                for theirs, run in zip(sets, seen, strict=True)
+                if theirs is not mine
+            ),
+            reverse=True,
         )
+        for mine in sets
+    ]
+    print("alike   nearest right    two or more that all agree, right")
+    for threshold in (0.5, 0.6, 0.7, 0.75, 0.8, 0.85, 0.9, 0.95):
+        shares = []
+        for least, agreeing in ((1, False), (2, True)):
+            twins = [
+                alike[0] == run.fault
+                for run, others in zip(seen, ranked, strict=True)
+                if len(alike := [fault for score, fault in others if score >= threshold]) >= least
+                and not (agreeing and len(set(alike)) > 1)
+            ]
+            shares.append(f"{sum(twins)} of {len(twins)}")
+        print(f"{threshold:.2f}    {shares[0]:16} {shares[1]}")
 
 
 if __name__ == "__main__":

@@ -15,9 +15,20 @@ TEXT = "\n".join([*incident().reasons, *(line.text for line in incident().lines)
 CAUSE = "The message bus was down.\nRestart RabbitMQ."
 
 
-def memory(text: str = TEXT, tenant: str = "default", time: int = START - 1) -> Memory:
-    """A memory with one incident and its diagnosis."""
+SOME = "\n".join(TEXT.split("\n")[:4])
+"""Most of what the incident shows: alike, and not the same."""
+
+
+def memory(text: str = TEXT, tenant: str = "default", time: int = START - 1, **others: str) -> Memory:
+    """A memory with one incident and its diagnosis, and ``others`` that look like it, with their causes."""
     made = Memory(HashedEmbedder())
+    for name, cause in others.items():
+        made.add(
+            [
+                Document(name, Kind.INCIDENT, text, "nova-compute", tenant, ("nova-compute",), time, name),
+                Document(f"{name}/diagnosis", Kind.DIAGNOSIS, cause, "nova-compute", tenant, (), time, name),
+            ]
+        )
     made.add(
         [
             Document("old", Kind.INCIDENT, text, "nova-compute", tenant, ("nova-compute",), time, "old"),
@@ -40,6 +51,22 @@ def test_the_same_again_is_a_twin() -> None:
     assert twin is not None
     assert (twin.id, twin.cause, twin.actions) == ("old", "The message bus was down.", ("Restart RabbitMQ.",))
     assert twin.likeness > 0.95
+
+
+def test_one_that_is_only_alike_needs_another_to_agree() -> None:
+    """Two of the same cause are believed, and more than one alone; two of different causes are not."""
+    assert find_twin(memory(SOME), incident(), confirmed) is None
+    second = find_twin(memory(SOME, second="The message bus was down again."), incident(), confirmed)
+    assert second is not None
+    assert second.seconded
+    assert find_twin(memory(SOME, second="A disk was full."), incident(), confirmed) is None
+    assert find_twin(memory(second="A disk was full."), incident(), confirmed) is None
+    lone = find_twin(memory(), incident(), confirmed)
+    assert lone is not None
+    assert not lone.seconded
+    doubted = reuse(lone, incident(), rules())
+    assert doubted is not None
+    assert doubted.confidence == 0.6
 
 
 def test_who_is_not_confirmed_alike_earlier_and_own_is_none() -> None:
