@@ -187,8 +187,10 @@ MODEL: Final = Dashboard(
             "Share of windows above each importance, in ten minutes.",
             (
                 (
-                    "1 - sum by (le) (rate(tocsin_importance_bucket[10m])) / on () group_left "
-                    "sum(rate(tocsin_importance_count[10m]))",
+                    (
+                        "1 - sum by (le) (rate(tocsin_importance_bucket[10m])) / on () group_left "
+                        "sum(rate(tocsin_importance_count[10m]))"
+                    ),
                     "above {{le}}",
                 ),
             ),

@@ -65,7 +65,10 @@ class Answer:
 
 
 def read_answer(text: str, moved: Mapping[str, str] | None = None) -> Answer:
-    """Read the JSON of an answer; with ``moved`` its ids of lines are exchanged, where it has one for them.
+    """Read the JSON of an answer.
+
+    With ``moved`` its ids of lines are exchanged, for "" where there is none; a sentence with a pseudonym is then left
+    out, as nobody knows what it stands for without its line.
 
     Raises:
         InvalidError: it is cut, no JSON, or of another form.
@@ -75,9 +78,12 @@ def read_answer(text: str, moved: Mapping[str, str] | None = None) -> Answer:
         severity = _text(record["severity"])
 
         def sentence(record: Any) -> Sentence:
-            cited = (_text(line).strip("[] ") for line in _list(record["lines"])[:_MAX_CITED])
-            lines = cited if moved is None else (moved.get(line, "") for line in cited)
-            return Sentence(_text(record["text"]), tuple(dict.fromkeys(lines)))
+            text = _text(record["text"])
+            cited = [_text(line).strip("[] ") for line in _list(record["lines"])[:_MAX_CITED]]
+            if moved is not None:
+                cited = [moved.get(line, "") for line in cited]
+                text = "" if "<" in text and "" in cited else text
+            return Sentence(text, tuple(dict.fromkeys(cited)))
 
         return Answer(
             summary=sentence(record["summary"]),

@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from html import unescape
+from hashlib import blake2b
 from typing import Final
 
 from index.answer import SCHEMA, Answer, read_answer
@@ -17,7 +17,7 @@ from index.conclude import Conclusion, conclude
 from index.diagnosis import Diagnosis, Mode
 from index.evidence import Evidence
 from index.prices import Usage, price_of
-from index.prompt import Prompt, Redactor, build
+from index.prompt import Prompt, Redactor, Shown, build
 from index.sent import Call, Sent, SentStore
 from index.twin import Twin, reuse
 from models.errors import InvalidError
@@ -130,13 +130,14 @@ class Ladder:
             return Outcome(found, saved=saved)
         if not self.plan.small:
             return Outcome(replace(case.base, note=_alone("language models are switched off")))
-        if any(map(case.redactor.holds, (case.prompt.text, unescape(case.prompt.text)))):
-            return Outcome(replace(case.base, note=_alone("a secret could not be taken out of the prompt")))
+        if leaks := case.redactor.leaks(case.prompt.plain):
+            why = f"not everything secret could be taken out of the prompt ({', '.join(leaks[:3])})"
+            return Outcome(replace(case.base, note=_alone(why)))
         return self._ask(case)
 
     def _ask(self, case: _Case) -> Outcome:
         prompt, base = case.prompt, case.base
-        places = {name: shown.line.place for name, shown in prompt.lines.items()}
+        places = {name: _mark(shown) for name, shown in prompt.lines.items()}
         sent = Sent(case.episode, case.evidence.digest(), self.now(), prompt.system, prompt.user, places=places)
         # Before it leaves: what is killed in between has been sent all the same.
         self.store.put(sent)
@@ -219,8 +220,13 @@ class Ladder:
 
 def _moved(places: Mapping[str, str], prompt: Prompt) -> dict[str, str]:
     """Return old id → new id of the lines that are still there."""
-    now = {shown.line.place: name for name, shown in prompt.lines.items()}
+    now = {_mark(shown): name for name, shown in prompt.lines.items()}
     return {name: now[place] for name, place in places.items() if place in now}
+
+
+def _mark(shown: Shown) -> str:
+    """Return where a line stands, and a hash of what was shown: a pseudonym may stand for something else by now."""
+    return f"{shown.line.place} {blake2b(shown.text.encode(errors='replace'), digest_size=8).hexdigest()}"
 
 
 def _alone(why: str) -> str:

@@ -24,12 +24,12 @@ _REFERENCE: Final = re.compile(r"!?\[([^\]\n]*)\]\s*\[[^\]\n]*\]")
 _PING: Final = re.compile(r"<[!@#][^>\s]*>|(?<!\w)@(?:channel|here|everyone|all)\b", re.IGNORECASE)
 _SLACK_LINK: Final = re.compile(r"<([a-z][a-z0-9+.-]*:[^|>\s]*)(?:\|[^>]*)?>", re.IGNORECASE)
 _TAG: Final = re.compile(r"</?[A-Za-z!?][^<>]*>")
-_URL: Final = re.compile(
-    r"(?:\b[a-z][a-z0-9+.-]{1,15}:\\?/\\?/|\b(?:javascript|data|mailto|vbscript|file|tel):|\bwww\.)[^\s\"'<>|)\]}]*",
+_LINK: Final = re.compile(
+    r"(?:\b[a-z][a-z0-9+.-]{1,15}:\\?/\\?/|\b(?:javascript|data|mailto|vbscript|file|tel):|\bwww\.)[^\s\"'<>|)\]}]*"
+    r"|\b(?:[a-z0-9-]+\.)+[a-z]{2,24}/[^\s\"'<>|)\]}]*",
     re.IGNORECASE,
 )
-_BARE: Final = re.compile(r"\b(?:[a-z0-9-]+\.)+[a-z]{2,24}/[^\s\"'<>|)\]}]*", re.IGNORECASE)
-"""A site without a scheme: clients make links of these too."""
+"""The last kind is a site without a scheme: clients make links of these too."""
 
 _MARKS: Final = re.compile(r"[`*~]{1,3}|^#{1,6}\s+|^>\s+|^[-=]{3,}$", re.MULTILINE)
 _SPACE: Final = re.compile(r"\s+")
@@ -43,8 +43,7 @@ def plain(text: str, limit: int, allowed: Collection[str] = ()) -> str:
     text = _MARKDOWN_LINK.sub(r"\1 \2", visible(text))
     text = _REFERENCE.sub(r"\1", text)
     text = _SLACK_LINK.sub(r"\1", text)
-    for pattern in (_URL, _BARE):
-        text = pattern.sub(lambda match: match[0] if _may_stay(match[0], allowed) else LINK, text)
+    text = _LINK.sub(lambda match: match[0] if _may_stay(match[0], allowed) else LINK, text)
     # After the links, as they may hold marks; until nothing is left, as what is taken out may join two halves.
     before = ""
     while before != text:

@@ -48,7 +48,7 @@ class Sent:
     note: str = ""
     """Why there was none."""
     places: Mapping[str, str] = field(default_factory=dict)
-    """Where the lines of the prompt stand, by id."""
+    """Where the lines of the prompt stand, with a hash of what was shown, by id."""
 
     @property
     def cost_usd(self) -> float:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from index.answer import SEVERITIES, Answer, Sentence
-from index.plain import commands, reassures
+from index.plain import commands, reassures, suspect
 from index.prompt import Shown
 from index.tokens import words
 from models.records import Level
@@ -91,7 +91,7 @@ def check(sentence: Sentence, shown: Mapping[str, Shown], others: Iterable[str] 
     ``others`` are all service names known: one that the sentence names must be in its lines.
     """
     text = _CITATION.sub("", sentence.text).strip()
-    if not text or reassures(text):
+    if not text or reassures(text) or suspect(text):
         return None
     cited = tuple(each for each in sentence.lines if each in shown)
     why = _fault(text, sentence.lines, [shown[each] for each in cited], frozenset(others))
@@ -110,7 +110,11 @@ def _fault(text: str, lines: tuple[str, ...], cited: list[Shown], services: froz
     names = list(named(text, services))
     if missing := [name for name in names if not ground.holds(name)]:
         return f"its lines do not contain {', '.join(missing[:3])}"
-    said = set(words(_QUOTED.sub(" ", text)))
+    # Names have been found already; that they are there says little of the rest.
+    rest = text
+    for name in names:
+        rest = rest if " " in name else rest.replace(name, " ")
+    said = set(words(rest))
     share = len(said & ground.words) / len(said) if said else 0.0
     if share < (_WITH_NAMES if names else _WITHOUT_NAMES) and not (names and not said):
         return "its lines speak of something else"
@@ -141,7 +145,9 @@ class Ground:
 
 def _parts(shown: Shown) -> tuple[str, ...]:
     line = shown.line
-    return (shown.text, line.service, shown.host, line.level.name, time_text(line.time), line.template)
+    stamp = time_text(line.time)
+    day, clock = stamp[:-1].split("T")
+    return (shown.text, line.service, shown.host, line.level.name, stamp, day, clock, clock[:8], clock[:5])
 
 
 def named(text: str, services: frozenset[str] = frozenset()) -> Iterator[str]:
@@ -195,7 +201,7 @@ def _bounded(wanted: str, text: str) -> bool:
 
 def safe_action(action: str, known: str) -> bool:
     """Tell whether an action may be told: plain words, nothing to run, no name that stands nowhere in ``known``."""
-    if not action or len(action) > _ACTION_WORDS or reassures(action) or commands(action):
+    if not action or len(action) > _ACTION_WORDS or reassures(action) or suspect(action) or commands(action):
         return False
     return contained(action, known)
 

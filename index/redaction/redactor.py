@@ -100,7 +100,7 @@ class Redactor:
         """What is to be replaced in each text; learns what is secret."""
         whole = "\n".join(texts)
         starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
-        found = self._detector.find(whole, self.holds)
+        found = self._detector.find(whole, self._holds)
         # What stands within another secret is learnt as well: it may stand alone elsewhere.
         for each in dict.fromkeys([*joined(found), *(one for one in found if one.end - one.start <= _INNER)]):
             self._learn(whole[each.start : each.end], each.label)
@@ -116,7 +116,7 @@ class Redactor:
         return out
 
     def _find(self, text: str) -> list[Found]:
-        return joined([*self._detector.find(text, self.holds), *self._spread(text)])
+        return joined([*self._detector.find(text, self._holds), *self._spread(text)])
 
     def _spread(self, text: str) -> list[Found]:
         """Where values that are known to be secret stand."""
@@ -125,11 +125,7 @@ class Redactor:
             found += [Found(start, end, label) for start, end in _places(value, text)]
         return found
 
-    def holds(self, text: str) -> bool:
-        """Say whether a value that was found to be secret stands in a text, such as one that is about to leave.
-
-        Unlike ``leaks`` it seeks nothing new, so that texts with a markup of our own may be asked about.
-        """
+    def _holds(self, text: str) -> bool:
         return any(True for value in self._labels for _ in _places(value, text))
 
     def _learn(self, value: str, label: str) -> None:

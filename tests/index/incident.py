@@ -81,7 +81,7 @@ def rules() -> Diagnosis:
 class Plain:
     """A redactor that has nothing to take out."""
 
-    def redact(self, texts: Sequence[str]) -> list[str]:
+    def redact(self, texts: Sequence[str]) -> Sequence[str]:
         """Return the texts as they are."""
         return list(texts)
 
@@ -89,9 +89,9 @@ class Plain:
         """Return the text as it is."""
         return text
 
-    def holds(self, text: str) -> bool:
+    def leaks(self, text: str) -> Sequence[str]:
         """Nothing can leak."""
-        return not text
+        return () if text else ("an empty prompt",)
 
 
 class Replacing(Plain):
@@ -101,7 +101,7 @@ class Replacing(Plain):
         """Take ``secret`` out."""
         self._secret, self._pseudonym = secret, pseudonym
 
-    def redact(self, texts: Sequence[str]) -> list[str]:
+    def redact(self, texts: Sequence[str]) -> Sequence[str]:
         """Put the pseudonym in its place."""
         return [text.replace(self._secret, self._pseudonym) for text in texts]
 
@@ -109,9 +109,9 @@ class Replacing(Plain):
         """Put the secret back."""
         return text.replace(self._pseudonym, self._secret)
 
-    def holds(self, text: str) -> bool:
+    def leaks(self, text: str) -> Sequence[str]:
         """Tell whether it is still there."""
-        return self._secret in text
+        return [self._pseudonym] * (self._secret in text)
 
 
 def without_note(diagnosis: Diagnosis) -> Diagnosis:

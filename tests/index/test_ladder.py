@@ -1,7 +1,7 @@
 """The ladder on the real SDK against a local server: whatever the provider does, there is a diagnosis, and a note."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -276,12 +276,12 @@ def test_a_leak_stops_the_question(server: MessagesServer, make: MakeLadder) -> 
     """A prompt that still holds a secret is not sent."""
 
     class Leaking(Plain):
-        def holds(self, text: str) -> bool:
-            return "compute-3" in text
+        def leaks(self, text: str) -> Sequence[str]:
+            return ["HOST_1"] * ("compute-3" in text)
 
     result = make().explain(incident(), rules(), episode="e", redactor=Leaking())
     assert server.requests == []
-    assert "secret" in result.diagnosis.note
+    assert "HOST_1" in result.diagnosis.note
 
 
 def test_a_confirmed_twin_saves_the_question(server: MessagesServer, make: MakeLadder) -> None:
@@ -305,7 +305,7 @@ def test_a_defect_of_ours_costs_no_diagnosis(server: MessagesServer, make: MakeL
     """Where explaining itself breaks, the rules stand and the note says so."""
 
     class Broken(Plain):
-        def holds(self, text: str) -> bool:
+        def leaks(self, text: str) -> Sequence[str]:
             raise KeyError(text)
 
     result = make().explain(incident(), rules(), episode="e", redactor=Broken())
