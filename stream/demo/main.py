@@ -13,7 +13,6 @@ from typing import Any, Final
 
 import click
 import orjson
-from pydantic import SecretStr
 
 from alerts.times import to_text
 from index.neutral import neutral
@@ -27,7 +26,7 @@ from stream.demo.feed import SimulatedClock, feed
 from stream.demo.receiver import CHANNEL, ROUTING_KEY, TOKEN, Receiver
 from stream.demo.report import Episode, FaultLike, Found, false_alarms, rows, table
 from stream.serve import ROLES
-from stream.settings import Settings
+from stream.settings import Settings, load_settings
 from stream.wiring import DEMO_BUNDLE, ingest_config, specs_of
 
 START: Final = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
@@ -53,7 +52,7 @@ class DemoOptions:
 
 def settings_for(bootstrap: str, bundle: Path | None, metrics_port: int, receiver: str, folder: str) -> Settings:
     """The settings of the demo; ``receiver`` is the address that alerts are delivered to, ``folder`` for the memory."""
-    return Settings(
+    return load_settings(
         index_path=Path(folder),
         kafka_bootstrap_servers=bootstrap,
         raw_partitions=PARTITIONS,
@@ -62,12 +61,12 @@ def settings_for(bootstrap: str, bundle: Path | None, metrics_port: int, receive
         metrics_port=metrics_port,
         batch_seconds=0.1,
         log_level="warning",
-        slack_token=SecretStr(TOKEN),
+        slack_token=TOKEN,
         slack_channel=CHANNEL,
-        slack_api_url=SecretStr(f"{receiver}/api"),
-        pagerduty_url=SecretStr(receiver),
-        pagerduty_routing_key=SecretStr(ROUTING_KEY),
-        alertmanager_url=SecretStr(receiver),
+        slack_api_url=f"{receiver}/api",
+        pagerduty_url=receiver,
+        pagerduty_routing_key=ROUTING_KEY,
+        alertmanager_url=receiver,
         synthetic_every_s=0,
     )
 
