@@ -4,7 +4,8 @@
 
 starts Apache Kafka, simulates clouds (a tenant each), scores their lines through files, and then streams the same lines
 while workers are killed with SIGKILL, started again, joined and left.  Every window must be on ``anomalies`` with the
-score that it has without Kafka; none may be missing, and none may differ.
+score, the parts and the reasons that it has without Kafka; none may be missing, and none may differ.
+With ``--kills 0`` nobody is killed, joined or left: the undisturbed run on Kafka.
 """
 
 import argparse
@@ -27,6 +28,7 @@ import orjson
 from stream.broker.clients import Broker
 from stream.broker.reading import read_range
 from stream.topics import Topics
+from tests.compared import by_id, said
 from tests.kafka_server import KafkaServer
 from training.simulate import Scenario, stream_records
 
@@ -38,10 +40,10 @@ PATIENCE_S: Final = 90.0
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a run: windows expected and found, by id with their scores."""
+    """What came of a run: windows expected and found, by id with all that is said of them."""
 
-    expected: dict[str, float]
-    found: dict[str, float] = field(default_factory=dict)
+    expected: dict[str, bytes]
+    found: dict[str, bytes] = field(default_factory=dict)
     records: int = 0
     kills: int = 0
     conflicts: int = 0
@@ -58,7 +60,7 @@ class Outcome:
 
     @property
     def different(self) -> set[str]:
-        """Windows with another score."""
+        """Windows with another score, or another word."""
         return {i for i in set(self.found) & set(self.expected) if self.found[i] != self.expected[i]}
 
     @property
@@ -119,8 +121,8 @@ def lines(count: int, tenants: int) -> Iterator[tuple[str, bytes]]:
         yield f"cloud-{tenant}", next(streams[tenant]).value
 
 
-def expected_windows(path: Path, bundle: Path, environment: dict[str, str]) -> dict[str, float]:
-    """Score the file without Kafka: window id → score."""
+def expected_windows(path: Path, bundle: Path, environment: dict[str, str]) -> dict[str, bytes]:
+    """Score the file without Kafka: window id → what is said of it."""
     out = path.with_suffix(".windows")
     command = [
         str(Path(sys.executable).parent / "tocsin"),
@@ -133,7 +135,7 @@ def expected_windows(path: Path, bundle: Path, environment: dict[str, str]) -> d
     ]
     subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
     with out.open("rb") as file:
-        return {window["id"]: window["score"] for window in map(orjson.loads, file)}
+        return by_id(file)
 
 
 def chaos(
@@ -191,7 +193,7 @@ def _stream(
     producer = broker.producer()
     values = path.read_bytes().splitlines()
     moments = sorted(rng.randrange(len(values) // 20, len(values)) for _ in range(kills))
-    joins = sorted(rng.randrange(len(values)) for _ in range(max(2, kills // 4)))
+    joins = sorted(rng.randrange(len(values)) for _ in range(max(2, kills // 4) if kills else 0))
     began = time.monotonic()
     for n, value in enumerate(values):
         while n / rate > time.monotonic() - began:
@@ -234,7 +236,8 @@ def _read(broker: Broker, topic: str, outcome: Outcome) -> bool:
     for record in read_range(broker, topic):
         window = orjson.loads(record.value or b"{}")
         outcome.records += 1
-        outcome.conflicts += outcome.found.setdefault(window["id"], window["score"]) != window["score"]
+        now = said(window)
+        outcome.conflicts += outcome.found.setdefault(window["id"], now) != now
     return bool(outcome.found)
 
 
