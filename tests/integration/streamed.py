@@ -38,6 +38,9 @@ class Deployment:
     broker: Broker
     prefix: str
     folder: Path
+    bundle: Path = DEMO_BUNDLE
+    batch_lines: int = 700
+    idle_s: int = IDLE_S
 
     @property
     def topics(self) -> Topics:
@@ -49,13 +52,13 @@ class Deployment:
         return {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | {
             "TOCSIN_KAFKA_BOOTSTRAP_SERVERS": self.broker.bootstrap,
             "TOCSIN_TOPIC_PREFIX": self.prefix,
-            "TOCSIN_BUNDLE": str(DEMO_BUNDLE),
+            "TOCSIN_BUNDLE": str(self.bundle),
             "TOCSIN_METRICS_PORT": str(metrics_port),
             "TOCSIN_METRICS_HOST": "127.0.0.1",
             "TOCSIN_RAW_PARTITIONS": str(PARTITIONS),
             "TOCSIN_EVENTS_PARTITIONS": str(PARTITIONS),
-            "TOCSIN_IDLE_S": str(IDLE_S),
-            "TOCSIN_BATCH_LINES": "700",
+            "TOCSIN_IDLE_S": str(self.idle_s),
+            "TOCSIN_BATCH_LINES": str(self.batch_lines),
             "POLARS_MAX_THREADS": "1",
         }
 
