@@ -26,7 +26,7 @@ from tests.integration.streamed import Deployment, free_port, scraped
 from tests.kafka_server import KafkaServer
 
 SHARED: Final = Path(__file__).parents[3] / "shared"
-QUIET_S: Final = 120.0
+QUIET_S: Final = 600.0
 """Without a new window for so long, the stream is taken to be at rest."""
 
 
@@ -90,7 +90,7 @@ def streamed(deployment: Deployment, records: Path, count: int) -> tuple[dict[st
     worker.start()
     try:
         found = published(deployment, count)
-        metrics = scraped(port, "tocsin_windows_total", min(count, len(found)))
+        metrics = scraped(port, "tocsin_windows_total", min(count, len(found)), QUIET_S)
     finally:
         status = worker.stop()
     assert status == 0, deployment.log()

@@ -45,6 +45,9 @@ QUEUE: Final = 5000
 """``queue.buffering.max.messages`` of the shipped configuration: what Fluent Bit counts as sent before Kafka has it."""
 
 KILLS: Final = 3
+PATIENCE_S: Final = 300.0
+"""How long Tocsin may take for what Kafka holds, and for windows to close."""
+
 STEP_MS: Final = 10
 START: Final = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
 
@@ -181,9 +184,9 @@ def ship(server: KafkaServer, prefix: str, folder: Path, plan: Plan) -> Shipped:
     worker.start()
     try:
         writer, at_risk, records = _play(server, deployment, logs, plan)
-        scraped(port, "tocsin_lines_total", len(records))
+        scraped(port, "tocsin_lines_total", len(records), PATIENCE_S)
         expected = _once(deployment, records)
-        deployment.await_windows(len(expected))
+        deployment.await_windows(len(expected), PATIENCE_S)
         metrics = scraped(port, "tocsin_windows_total", len(expected))
     finally:
         status = worker.stop()

@@ -35,4 +35,6 @@ def test_what_is_shipped_counts_once(kafka_server: KafkaServer, unique: str, tmp
     assert len(shipped.written) == 3 * (2 * SHORT.burst + SHORT.burst // 3) + 3 * SHORT.burst
     first = orjson.loads(shipped.records[0].value or b"{}")
     assert {"@timestamp", "path", "offset", "log", "host"} <= set(first)
+    # An unknown name among Kafka's settings is only logged.
+    assert "configuration property" not in (tmp_path / "logs" / "fluent-bit.out").read_text(errors="replace")
     assert shipped.records[0].key == str(tmp_path / "logs" / "nova-compute.log").encode()
