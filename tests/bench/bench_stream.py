@@ -26,7 +26,7 @@ from stream.broker.clients import Broker
 from stream.topics import Topics
 from stream.wiring import DEMO_BUNDLE
 from tests.bench.measure import peak_mb, ratio, row
-from tests.bench.pipeline import many_keys, profile
+from tests.bench.pipeline import all_detectors, many_keys, profile
 from tests.faults.chaos import Worker
 from tests.integration.streamed import OWN_TIME, free_port
 from tests.kafka_server import KafkaServer
@@ -174,6 +174,7 @@ def main() -> None:
     print(row("peak memory of ingest", [run.ingest_mb for run in runs], "MB"))
     print(row("peak memory of detect", [run.detect_mb for run in runs], "MB"))
     print(many_keys(chosen.keys, chosen.turns))
+    print(all_detectors(chosen.lines, chosen.turns))
     print(profile(chosen.lines))
 
 
