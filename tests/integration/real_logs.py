@@ -122,7 +122,7 @@ def compare(deployment: Deployment, records: Path, windows: Path) -> bool:
     for name, result in told.items():
         print(f"{name}: {result}", flush=True)
     names = ("lines", "events", "continuations", "dead_letters", "dropped_lines", "unaccounted_lines", "late_rows")
-    print(", ".join(f"{name} {metrics[f'tocsin_{name}_total']:.0f}" for name in names))
+    print(", ".join(f"{name} {metrics.get(f'tocsin_{name}_total', 0):.0f}" for name in names))
     return all(result.none for result in told.values())
 
 
