@@ -56,11 +56,12 @@ class Decisions:
         columns = (self.windows.start, self.windows.end, np.diff(self.windows.splits), self.score, self.importance)
         rows = zip(chosen, self._heaviest(chosen), *(column[chosen].tolist() for column in columns), strict=True)
         return [
-            self._verdict(*row, {name: values[n] for name, values in parts if values[n]}) for n, row in enumerate(rows)
+            self._verdict({name: values[n] for name, values in parts if values[n]}, *row) for n, row in enumerate(rows)
         ]
 
     def _verdict(  # noqa: PLR0913 - a row of columns
         self,
+        parts: Mapping[str, float],
         i: int,
         heaviest: I64,
         start: int,
@@ -68,7 +69,6 @@ class Decisions:
         events: int,
         score: float,
         importance: float,
-        parts: Mapping[str, float],
     ) -> Verdict:
         windows = self.windows
         kind = KIND_NAMES[KeyKind(int(windows.kinds[i]))]

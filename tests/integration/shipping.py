@@ -183,6 +183,7 @@ def ship(server: KafkaServer, prefix: str, folder: Path, plan: Plan) -> Shipped:
     worker = deployment.worker(port)
     worker.start()
     try:
+        scraped(port, "tocsin_role_up", 3, PATIENCE_S)
         writer, at_risk, records = _play(server, deployment, logs, plan)
         scraped(port, "tocsin_lines_total", len(records), PATIENCE_S)
         expected = _once(deployment, records)
