@@ -24,7 +24,7 @@ from models.records import RawBatch
 from models.templates import TemplateTable
 from stream.broker.clients import Broker
 from stream.broker.reading import read_range
-from tests.compared import by_id, said
+from tests.compared import said
 from tests.faults.chaos import Worker
 from tests.faults.fuzz import PARTITIONS, Books, stream_of
 from tests.faults.hostile import HUGE, records
@@ -44,8 +44,9 @@ class Settled:
     books: Books
     metrics: dict[str, float]
     dead: Counter[str]
-    published: dict[str, bytes]
-    replayed: dict[str, bytes]
+    published: Counter[bytes]
+    replayed: Counter[bytes]
+    """What is said of windows, and how often: a key whose lines all bear one time may begin a window there again."""
 
     def check(self) -> None:
         """Assert what must hold."""
@@ -63,7 +64,7 @@ class Settled:
         """Some lines for people."""
         names = ("lines", "events", "continuations", "dead_letters", "dropped_lines", "unaccounted_lines")
         told = ", ".join(f"{name} {self.metrics.get(f'tocsin_{name}_total', 0):.0f}" for name in names)
-        return f"metrics: {told}\nwithout a broker: {self.books}\n{len(self.published)} windows, replayed alike"
+        return f"metrics: {told}\nwithout a broker: {self.books}\n{self.published.total()} windows"
 
 
 def sent(count: int, seed: int, huge: int) -> RawBatch:
@@ -113,8 +114,9 @@ def settle(deployment: Deployment, raw: RawBatch) -> Settled:
     assert status == 0, deployment.log()
     letters = read_range(deployment.broker, topics.logs_dead)
     dead = Counter(orjson.loads(letter.value or b"")["reason"] for letter in letters)
-    published = {name: said(window) for name, window in deployment.windows().items()}
-    replayed = by_id(orjson.dumps(window) for window in deployment.tocsin("replay"))
+    windows = read_range(deployment.broker, topics.anomalies)
+    published = Counter(said(orjson.loads(window.value or b"")) for window in windows)
+    replayed = Counter(said(window) for window in deployment.tocsin("replay"))
     return Settled(books_of(raw), metrics, dead, published, replayed)
 
 
