@@ -14,6 +14,9 @@ from models.times import SECOND, Clock, check_zone, to_utc, with_year, year_from
 
 _YEAR_DEFAULT: Final = 1970
 
+_LATEST: Final = 253_370_764_800 * SECOND
+"""The year 9999: what claims to be later, or so late that a window would end later, is no time."""
+
 
 @dataclass(frozen=True, slots=True)
 class Settled:
@@ -42,8 +45,11 @@ class Clocks:
 
     def settle(self, records: pl.DataFrame, arrived: I64) -> Settled:
         """Times of records with the columns of RECORD, FACTS and ``stamp``; ``arrived`` is the broker's time."""
-        stamp = records["stamp"].fill_null(NO_TIME).to_numpy()
-        read = records["read"].fill_null(NO_TIME).to_numpy()
+        stamp = _believed(records["stamp"].fill_null(NO_TIME).to_numpy())
+        read = _believed(records["read"].fill_null(NO_TIME).to_numpy())
+        arrived = _believed(arrived)
+        # A shipper's clock may run ahead as well: nothing was read after it arrived.
+        read = np.where((arrived >= 0) & (read > arrived + self._limit), NO_TIME, read)
         arrival = np.where(read >= 0, read, arrived)
         clock = records["clock"].fill_null(int(Clock.NONE)).to_numpy()
         at = records["at"].fill_null(0).to_numpy()
@@ -52,7 +58,7 @@ class Clocks:
         if yearless.any():
             own = self._with_years(records, own, yearless, np.where(stamp >= 0, stamp, arrival))
         own = self._in_utc(records, own, (clock == Clock.NAIVE) | yearless)
-        own = np.where((clock == Clock.NONE) | (own < 0), NO_TIME, own)
+        own = _believed(np.where((clock == Clock.NONE) | (own < 0), NO_TIME, own))
         own = np.where(own == NO_TIME, stamp, own)
         future = (arrival >= 0) & (own > arrival + self._limit)
         timeless = own == NO_TIME
@@ -82,6 +88,10 @@ class Clocks:
             at[row] = _first_year(stamp) if before is None else year_next(stamp, before)
             last[source] = int(at[row])
         return at
+
+
+def _believed(times: I64) -> I64:
+    return np.where(times >= _LATEST, NO_TIME, times)
 
 
 @lru_cache(maxsize=16)

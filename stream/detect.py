@@ -30,7 +30,7 @@ from models.windows import WindowConfig, WindowCounts
 from stream.anomalies import anomaly
 from stream.broker.clients import TIMEOUT_S, Broker
 from stream.broker.faust_app import create_app, serve
-from stream.broker.faust_transport import commit, committed
+from stream.broker.faust_transport import commit, committed, end_of
 from stream.outbox import Outbox
 from stream.shard import Shard, ShardState, decide
 from stream.topics import Topics
@@ -220,7 +220,7 @@ class Detect:
     def _measure_lag(self, app: faust.App) -> None:
         """Set how many frames lie behind the last one taken, as far as the last fetch has told."""
         for tp, shard in self._shards.items():
-            end = cast("int | None", app.consumer.highwater(tp))
+            end = end_of(app, tp)
             if end is not None:
                 self._metrics.lag_messages.labels(tp.topic, str(tp.partition)).set(max(end - shard.next, 0))
 

@@ -8,7 +8,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from models.errors import FatalError, InvalidError, TocsinError, TransientError
 
-_RETRY_ADVICE: Final = "it is tried again; if it stays, see that the brokers are up and reachable"
+_RETRY_ADVICE: Final = "if it stays, see that the brokers are up and reachable"
 _STOP_ADVICE: Final = "restart the role; if it comes back, look at the broker's log"
 
 _TRANSIENT: Final = """

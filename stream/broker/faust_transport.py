@@ -170,6 +170,17 @@ async def committed(app: App, partitions: Iterable[TP]) -> dict[TP, tuple[int, s
     return done
 
 
+def end_of(app: App, partition: TP) -> int | None:
+    """Return the offset behind the partition's last message, as the last fetch has told.
+
+    None before a fetch, and when a rebalance has just taken the partition away: aiokafka only asserts that it is there.
+    """
+    try:
+        return cast("int | None", app.consumer.highwater(partition))
+    except (AssertionError, AttributeError):
+        return None
+
+
 async def _ask(app: App, call: Callable[[CommittingThread], Awaitable[T]], doing: str) -> T | None:
     consumer = app.consumer
     if not isinstance(consumer, CommittingConsumer):

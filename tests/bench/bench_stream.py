@@ -26,9 +26,9 @@ from stream.broker.clients import Broker
 from stream.topics import Topics
 from stream.wiring import DEMO_BUNDLE
 from tests.bench.measure import peak_mb, ratio, row
-from tests.bench.pipeline import many_keys, profile
+from tests.bench.pipeline import all_detectors, many_keys, profile
 from tests.faults.chaos import Worker
-from tests.integration.streamed import free_port
+from tests.integration.streamed import OWN_TIME, free_port
 from tests.kafka_server import KafkaServer
 from training.simulate import Scenario, SimRecord, stream_records
 
@@ -58,10 +58,9 @@ def fill(broker: Broker, topics: Topics, count: int) -> None:
     by these times ingest reads the partitions side by side.
     """
     specs = topics.specs(PARTITIONS)
-    own_time = {"message.timestamp.type": "CreateTime", "message.timestamp.after.max.ms": str(2**62)}
     raw = next(spec for spec in specs if spec.name == topics.logs_raw)
     broker.ensure_topics(
-        [replace(spec, configs={**spec.configs, **own_time}) if spec is raw else spec for spec in specs]
+        [replace(spec, configs={**spec.configs, **OWN_TIME}) if spec is raw else spec for spec in specs]
     )
     producer = broker.producer()
     for record in simulated(count):
@@ -175,6 +174,7 @@ def main() -> None:
     print(row("peak memory of ingest", [run.ingest_mb for run in runs], "MB"))
     print(row("peak memory of detect", [run.detect_mb for run in runs], "MB"))
     print(many_keys(chosen.keys, chosen.turns))
+    print(all_detectors(chosen.lines, chosen.turns))
     print(profile(chosen.lines))
 
 

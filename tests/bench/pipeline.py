@@ -3,7 +3,9 @@
 import time
 from collections import defaultdict
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -61,9 +63,9 @@ def synthetic(lines: int, sources: int, sessions: int) -> Iterator[bytes]:
         yield orjson.dumps({"source": f"{host}/nova-compute", "service": "nova-compute", "host": host, "log": line})
 
 
-def rate(values: list[bytes]) -> float:
+def rate(values: list[bytes], bundle: Bundle | None = None) -> float:
     """Lines a second of the whole pipeline on one thread."""
-    bundle = Bundle.load(DEMO_BUNDLE)
+    bundle = bundle or Bundle.load(DEMO_BUNDLE)
     processor = PipelineConfig(masks=bundle.masks).processor(bundle.table, bundle.companions.groups.services)
     store, scorer = WindowStore(bundle.windows), Scorer(bundle)
     started = time.perf_counter()
@@ -92,15 +94,38 @@ def many_keys(lines: int, turns: int) -> str:
     return "\n".join(out)
 
 
+def simulated(lines: int) -> list[bytes]:
+    """So many records of the simulator."""
+    records = (record.value for record in stream_records(Scenario(5, START, 10_000_000.0)))
+    return list(islice(records, lines))
+
+
+def all_detectors(lines: int, turns: int) -> str:
+    """Compare a bundle that has all detectors with the same that has the LSTM alone, in turn."""
+    full = Bundle.load(DEMO_BUNDLE)
+    alone = replace(full, companions=replace(full.companions, detectors=()))
+    values = simulated(lines)
+    every, one = [], []
+    for _ in range(turns):
+        every.append(rate(values, full))
+        one.append(rate(values, alone))
+    return "\n".join(
+        [
+            f"\nall detectors: pure pipeline on one thread, {lines:,} simulated lines",
+            row("LSTM alone", one, "lines/s"),
+            row("LSTM and its companions", every, "lines/s"),
+            f"with all detectors on, of the lines a second of the LSTM alone: {ratio(every, one)}",
+        ]
+    )
+
+
 def profile(lines: int) -> str:
     """Where the time goes, stage by stage, on simulated lines."""
     bundle = Bundle.load(DEMO_BUNDLE)
     processor = PipelineConfig(masks=bundle.masks).processor(bundle.table, bundle.companions.groups.services)
     store, lstm = WindowStore(bundle.windows), LstmDetector(bundle.onnx, bundle.vocabulary)
     spent: dict[str, float] = defaultdict(float)
-    records = (record.value for record in stream_records(Scenario(5, START, 10_000_000.0)))
-    values = [value for _, value in zip(range(lines), records, strict=False)]
-    for batch in batches(iter(values)):
+    for batch in batches(iter(simulated(lines))):
         marks = [time.perf_counter()]
         frame = processor.process(batch).frame
         marks.append(time.perf_counter())
@@ -117,8 +142,4 @@ def profile(lines: int) -> str:
             spent[name] += float(seconds)
         if scored.surprise is not None:
             store.remember(closed, scored.surprise)
-    alone = sum(spent.values()) - spent["others"]
-    return (
-        f"\n{table('where the time goes, one thread', spent, lines)}\n"
-        f"with all detectors on, {alone / sum(spent.values()):.0%} of the lines a second of the LSTM alone"
-    )
+    return f"\n{table('where the time goes, one thread', spent, lines)}"

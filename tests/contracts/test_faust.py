@@ -248,6 +248,17 @@ def test_both_clients_read_each_others_metadata(broker: Broker, topic: str, uniq
     consume(broker, other, topic, read)
 
 
+def test_the_end_of_a_partition_of_someone_else_is_unknown(broker: Broker, topic: str, unique: str) -> None:
+    """A rebalance may take a partition away at any moment: who asks for its end then gets none, and no error."""
+
+    async def ask(made: Worker) -> None:
+        await see_all(made)
+        assert faust_transport.end_of(made.app, TP(topic, 0)) == MESSAGES
+        assert faust_transport.end_of(made.app, TP(topic, PARTITIONS)) is None
+
+    consume(broker, unique + "group", topic, ask)
+
+
 def test_a_stopped_app_commits_nothing_and_does_not_hang(broker: Broker, topic: str, unique: str) -> None:
     """Past the end of serve a commit is discarded; reading one says so."""
 

@@ -4,7 +4,8 @@
 
 starts Apache Kafka, simulates clouds (a tenant each), scores their lines through files, and then streams the same lines
 while workers are killed with SIGKILL, started again, joined and left.  Every window must be on ``anomalies`` with the
-score that it has without Kafka; none may be missing, and none may differ.
+score, the parts and the reasons that it has without Kafka; none may be missing, and none may differ.
+With ``--kills 0`` nobody is killed, joined or left: the undisturbed run on Kafka.
 """
 
 import argparse
@@ -17,6 +18,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -27,21 +29,27 @@ import orjson
 from stream.broker.clients import Broker
 from stream.broker.reading import read_range
 from stream.topics import Topics
+from tests.compared import by_id, said
 from tests.kafka_server import KafkaServer
 from training.simulate import Scenario, stream_records
 
 START: Final = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
 IDLE_S: Final = 15
+"""Quiet time after which windows close: longer than the sender may ever rest, as the broker's clock tells it."""
+
 PATIENCE_S: Final = 90.0
 """Without a new window for so long, the stream is taken to be at rest."""
+
+STOP_S: Final = 240.0
+"""How long a worker may take to deliver, commit and go, on a machine that has other things to do."""
 
 
 @dataclass(slots=True)
 class Outcome:
-    """What came of a run: windows expected and found, by id with their scores."""
+    """What came of a run: windows expected and found, by id with all that is said of them."""
 
-    expected: dict[str, float]
-    found: dict[str, float] = field(default_factory=dict)
+    expected: dict[str, bytes]
+    found: dict[str, bytes] = field(default_factory=dict)
     records: int = 0
     kills: int = 0
     conflicts: int = 0
@@ -58,7 +66,7 @@ class Outcome:
 
     @property
     def different(self) -> set[str]:
-        """Windows with another score."""
+        """Windows with another score, or another word."""
         return {i for i in set(self.found) & set(self.expected) if self.found[i] != self.expected[i]}
 
     @property
@@ -104,7 +112,7 @@ class Worker:
         if self.process is None:
             return 0
         self.process.send_signal(number)
-        status = self.process.wait(60)
+        status = self.process.wait(STOP_S)
         self.process = None
         return status
 
@@ -119,8 +127,8 @@ def lines(count: int, tenants: int) -> Iterator[tuple[str, bytes]]:
         yield f"cloud-{tenant}", next(streams[tenant]).value
 
 
-def expected_windows(path: Path, bundle: Path, environment: dict[str, str]) -> dict[str, float]:
-    """Score the file without Kafka: window id → score."""
+def expected_windows(path: Path, bundle: Path, environment: dict[str, str]) -> dict[str, bytes]:
+    """Score the file without Kafka: window id → what is said of it."""
     out = path.with_suffix(".windows")
     command = [
         str(Path(sys.executable).parent / "tocsin"),
@@ -133,11 +141,20 @@ def expected_windows(path: Path, bundle: Path, environment: dict[str, str]) -> d
     ]
     subprocess.run(command, check=True, env=environment, stderr=subprocess.DEVNULL)
     with out.open("rb") as file:
-        return {window["id"]: window["score"] for window in map(orjson.loads, file)}
+        return by_id(file)
 
 
 def chaos(
-    bootstrap: str, folder: Path, bundle: Path, count: int, kills: int, tenants: int, rate: float, seed: int
+    bootstrap: str,
+    folder: Path,
+    bundle: Path,
+    count: int,
+    kills: int,
+    tenants: int,
+    rate: float,
+    seed: int,
+    patience_s: float = PATIENCE_S,
+    idle_s: int = IDLE_S,
 ) -> Outcome:
     """Run it on the broker at ``bootstrap``; ``rate`` is in lines a second."""
     rng = random.Random(seed)
@@ -149,7 +166,7 @@ def chaos(
         "TOCSIN_METRICS_PORT": "0",
         "TOCSIN_RAW_PARTITIONS": "4",
         "TOCSIN_EVENTS_PARTITIONS": "4",
-        "TOCSIN_IDLE_S": str(IDLE_S),
+        "TOCSIN_IDLE_S": str(idle_s),
         "POLARS_MAX_THREADS": "1",
     }
     path = folder / "lines.jsonl"
@@ -165,7 +182,7 @@ def chaos(
         worker.start()
     try:
         _stream(bootstrap, prefix, path, workers, rng, kills, rate, outcome)
-        _collect(bootstrap, prefix, outcome)
+        _collect(bootstrap, prefix, outcome, patience_s)
     finally:
         statuses = [worker.stop() for worker in workers]
     if any(statuses):
@@ -191,34 +208,42 @@ def _stream(
     producer = broker.producer()
     values = path.read_bytes().splitlines()
     moments = sorted(rng.randrange(len(values) // 20, len(values)) for _ in range(kills))
-    joins = sorted(rng.randrange(len(values)) for _ in range(max(2, kills // 4)))
+    joins = sorted(rng.randrange(len(values)) for _ in range(max(2, kills // 4) if kills else 0))
     began = time.monotonic()
-    for n, value in enumerate(values):
-        while n / rate > time.monotonic() - began:
-            producer.poll(0.01)
-        producer.produce(topic, value, json.loads(value)["tenant"].encode())
-        producer.poll(0)
-        while moments and moments[0] <= n:
-            moments.pop(0)
-            victim = rng.choice([worker for worker in workers if worker.process is not None])
-            victim.kill()
-            outcome.kills += 1
-            victim.start()
-        while joins and joins[0] <= n:
-            joins.pop(0)
-            guest = workers[2]
-            if guest.process is None:
-                guest.start()
-            else:
-                guest.stop()
+    guest, leaving = workers[2], Future[int]()
+    leaving.set_result(0)
+    with ThreadPoolExecutor(1) as aside:
+        for n, value in enumerate(values):
+            while n / rate > time.monotonic() - began:
+                producer.poll(0.01)
+            producer.produce(topic, value, json.loads(value)["tenant"].encode())
+            producer.poll(0)
+            while moments and moments[0] <= n:
+                moments.pop(0)
+                here = [w for w in workers if w.process is not None and (w is not guest or leaving.done())]
+                victim = rng.choice(here)
+                victim.kill()
+                outcome.kills += 1
+                victim.start()
+            while joins and joins[0] <= n:
+                joins.pop(0)
+                # While it starts it has no manners yet, and the signal ends it at once: no harm, it holds nothing.
+                if leaving.result() not in {0, -signal.SIGTERM}:
+                    message = f"a worker that was told to leave ended with {leaving.result()}"
+                    raise RuntimeError(message)
+                if guest.process is None:
+                    guest.start()
+                else:
+                    # Aside: while it says good-bye, lines flow on.
+                    leaving = aside.submit(guest.stop)
     producer.flush()
 
 
-def _collect(bootstrap: str, prefix: str, outcome: Outcome) -> None:
+def _collect(bootstrap: str, prefix: str, outcome: Outcome, patience_s: float) -> None:
     """Read ``anomalies`` until all windows are there, or nothing has come for long."""
     broker, topic = Broker(bootstrap), Topics(prefix).anomalies
     rest_since, seen = time.monotonic(), -1
-    while time.monotonic() - rest_since < PATIENCE_S:
+    while time.monotonic() - rest_since < patience_s:
         time.sleep(3.0)
         (_, high), *_ = broker.watermarks(topic).values()
         if high != seen:
@@ -234,7 +259,8 @@ def _read(broker: Broker, topic: str, outcome: Outcome) -> bool:
     for record in read_range(broker, topic):
         window = orjson.loads(record.value or b"{}")
         outcome.records += 1
-        outcome.conflicts += outcome.found.setdefault(window["id"], window["score"]) != window["score"]
+        now = said(window)
+        outcome.conflicts += outcome.found.setdefault(window["id"], now) != now
     return bool(outcome.found)
 
 
@@ -246,6 +272,8 @@ def main() -> None:
     parser.add_argument("--tenants", type=int, default=40)
     parser.add_argument("--rate", type=float, default=5000.0, help="lines a second")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--patience", type=float, default=300.0, help="seconds without a new window that end the run")
+    parser.add_argument("--idle", type=int, default=60, help="seconds of quiet after which windows close")
     parser.add_argument("--bundle", type=Path, default=Path(__file__).parents[2] / "stream" / "demo_bundle")
     arguments = parser.parse_args()
     folder = Path(tempfile.mkdtemp(prefix="tocsin-chaos-"))
@@ -261,6 +289,8 @@ def main() -> None:
             arguments.tenants,
             arguments.rate,
             arguments.seed,
+            arguments.patience,
+            arguments.idle,
         )
     finally:
         server.stop()

@@ -28,6 +28,13 @@ IDLE_S: Final = 10
 PARTITIONS: Final = 4
 """What an embedded broker gives a topic that is created by first use."""
 
+OWN_TIME: Final = {
+    "message.timestamp.type": "CreateTime",
+    "message.timestamp.after.max.ms": str(2**62),
+    "retention.ms": "-1",
+}
+"""Settings of a topic whose messages carry times of their own, however old: the broker would soon delete them."""
+
 Window = Mapping[str, Any]
 
 
@@ -38,6 +45,9 @@ class Deployment:
     broker: Broker
     prefix: str
     folder: Path
+    bundle: Path = DEMO_BUNDLE
+    batch_lines: int = 700
+    idle_s: int = IDLE_S
 
     @property
     def topics(self) -> Topics:
@@ -49,13 +59,13 @@ class Deployment:
         return {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | {
             "TOCSIN_KAFKA_BOOTSTRAP_SERVERS": self.broker.bootstrap,
             "TOCSIN_TOPIC_PREFIX": self.prefix,
-            "TOCSIN_BUNDLE": str(DEMO_BUNDLE),
+            "TOCSIN_BUNDLE": str(self.bundle),
             "TOCSIN_METRICS_PORT": str(metrics_port),
             "TOCSIN_METRICS_HOST": "127.0.0.1",
             "TOCSIN_RAW_PARTITIONS": str(PARTITIONS),
             "TOCSIN_EVENTS_PARTITIONS": str(PARTITIONS),
-            "TOCSIN_IDLE_S": str(IDLE_S),
-            "TOCSIN_BATCH_LINES": "700",
+            "TOCSIN_IDLE_S": str(self.idle_s),
+            "TOCSIN_BATCH_LINES": str(self.batch_lines),
             "POLARS_MAX_THREADS": "1",
         }
 
@@ -72,9 +82,9 @@ class Deployment:
             producer.poll(0)
         assert producer.flush(PATIENCE_S) == 0
 
-    def await_windows(self, count: int) -> None:
+    def await_windows(self, count: int, patience_s: float = PATIENCE_S) -> None:
         """Wait until ``anomalies`` holds so many different windows."""
-        deadline = time.monotonic() + PATIENCE_S
+        deadline = time.monotonic() + patience_s
         found: set[str] = set()
         following = follow(self.broker, self.topics.anomalies)
         while len(found) < count:
@@ -145,18 +155,22 @@ def free_port() -> int:
         return int(one.getsockname()[1])
 
 
-def scraped(port: int, name: str, at_least: float) -> dict[str, float]:
+def scraped(port: int, name: str, at_least: float, patience_s: float = PATIENCE_S) -> dict[str, float]:
     """Scrape a process until one metric has come to a value: a window is counted after it was sent."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while (found := _scrape(port)).get(name, 0) < at_least:
         assert time.monotonic() < deadline, f"{name} stays at {found.get(name)}"
+        time.sleep(0.2)
     return found
 
 
 def _scrape(port: int) -> dict[str, float]:
-    """Return the metrics, summed over labels; of those with ``reason`` also ``name:reason``."""
-    with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
-        text = answer.read().decode()
+    """Return the metrics, summed over labels; of those with ``reason`` also ``name:reason``; none before it serves."""
+    try:
+        with urllib.request.urlopen(f"http://127.0.0.1:{port}/metrics", timeout=30) as answer:
+            text = answer.read().decode()
+    except OSError:
+        return {}
     found: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:

@@ -88,6 +88,23 @@ def test_naive_times_are_of_the_configured_zone() -> None:
     assert utc - rome == 2 * 3600 * 1_000_000
 
 
+@pytest.mark.parametrize("line", ["no time here", "2030-01-01 12:00:00.000 1 INFO nova.api [-] Claim"])
+@pytest.mark.parametrize("read", ["2031-01-01T00:00:00Z", "9999-12-31T23:59:60Z", "1e15"])
+def test_a_shipper_whose_clock_runs_ahead_is_not_believed(line: str, read: str) -> None:
+    """Neither in place of the time of a line without one, nor against the broker's time for one that has."""
+    batch = decode(orjson.dumps({"log": line, "@timestamp": read}))
+    assert batch.lines["time"].to_list() == [ARRIVED]
+
+
+def test_the_end_of_time_is_no_time() -> None:
+    """Where nobody knows when a line arrived, one of the year 9999 has no time: its windows would end after it."""
+    values = [b"9999-12-31 23:59:59.000 1 INFO nova.api [-] Claim", OSLO.encode(), b"9998-12-31T23:59:59Z here"]
+    batch = RawBatch(values, np.zeros(3, np.int32), np.arange(3), np.full(3, -1))
+    times = Decoder(DecodeConfig()).decode(batch).lines["time"].to_list()
+    assert max(times[:2]) == NOON + 99_000
+    assert times[2] > NOON
+
+
 def test_a_traceback_belongs_to_its_record() -> None:
     """Lines without a header follow the line before them, carets of Python 3.11 too, and carry its ids."""
     trace = [
