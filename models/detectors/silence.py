@@ -29,6 +29,9 @@ FEW: Final = 100
 """Windows that must have been seen."""
 
 _LEAST_SPREAD_S: Final = 3.0
+_LEAST_SPREAD: Final = 0.25
+"""Least spread as a part of the longest silence: who writes by the clock may still be a little late."""
+
 _KEPT: Final = 4_000_000
 _DIGITS: Final = 6
 
@@ -75,7 +78,7 @@ class Silence:
 
     def _excess(self, facts: Facts, at: I64) -> F64:
         """By how many spreads each source (n, m) is silent beyond its longest."""
-        spread = np.maximum(self._longest - self._usual, _LEAST_SPREAD_S)
+        spread = np.maximum(self._longest - self._usual, np.maximum(self._longest * _LEAST_SPREAD, _LEAST_SPREAD_S))
         excess: F64 = np.maximum(silences(facts, at, self._origins) - self._longest, 0.0) / spread
         return excess
 
