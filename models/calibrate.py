@@ -23,6 +23,10 @@ KNOTS: Final = 200
 """Points of the empirical distribution that are kept."""
 
 _MAX_SHAPE: Final = 0.5
+_PRIOR: Final = 50
+"""Samples that an exponential tail counts for beside those seen: the shape of a few dozen is mostly chance, and one
+estimated too long hides all that is far out (0, 50, 100 and 200 tried: 50 found twice the silent services of 0)."""
+
 STRONGEST: Final = 50.0
 """Largest strength of one part, in powers of ten: beyond this, more of the same adds nothing."""
 
@@ -135,9 +139,10 @@ def fit_tail(raw: F64, unit: float = 1.0) -> Tail:
 def _pareto(over: F64, unit: float) -> tuple[float, float]:
     """Scale and shape of a generalised Pareto distribution by probability-weighted moments (Hosking and Wallis 1987).
 
-    Where too few samples exceed the threshold to say anything, the tail is exponential: fifteen minutes of logs then
-    teach enough to find bursts of errors, where a long tail would let nothing pass that a day has not shown to be rare.
-    It falls slowly enough that the largest sample is as likely as one of so many is.
+    The shape is drawn towards an exponential tail.  Where too few samples exceed the threshold to say anything, the
+    tail is exponential: fifteen minutes of logs then teach enough to find bursts of errors, where a long tail would let
+    nothing pass that a day has not shown to be rare.  It falls slowly enough that the largest sample is as likely as
+    one of so many is.
     """
     if len(over) < MIN_TAIL:
         return max(float(over.max()) / float(np.log(len(over) + 1)) if len(over) else 0.0, unit), 0.0
@@ -146,5 +151,5 @@ def _pareto(over: F64, unit: float) -> tuple[float, float]:
     weights = (len(ordered) - np.arange(1, len(ordered) + 1)) / (len(ordered) - 1)
     weighted = float((weights * ordered).mean())
     shape = 2.0 - mean / (mean - 2.0 * weighted) if mean > 2.0 * weighted else _MAX_SHAPE
-    shape = float(np.clip(shape, 0.0, _MAX_SHAPE))
+    shape = float(np.clip(shape, 0.0, _MAX_SHAPE)) * len(over) / (len(over) + _PRIOR)
     return max(mean * (1.0 - shape), unit / 4), shape

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.ragged import group_starts, group_stops, ranges, splits
-from models.records import BOOL, I64, U8, WindowBatch
+from models.records import BOOL, I64, U8, Heard, WindowBatch
 from models.rowpool import RowPool
 
 
@@ -118,12 +118,12 @@ def closable_sessions(  # noqa: PLR0913 - one array a property of the rows
 
 
 def window_batch(  # noqa: PLR0913 - one array a property of the windows
-    pool: RowPool, rows: I64, closed: Closed, kind: int, idents: list[str], whole: BOOL
+    pool: RowPool, rows: I64, closed: Closed, kind: int, idents: list[str], whole: BOOL, heard: Heard
 ) -> WindowBatch:
     """Copy the rows of closed windows out of the pool.
 
     ``rows`` are the sorted row numbers that ``closed`` speaks of; ``idents`` the identities of the owners,
-    ``tenant␟kind␟key``; ``whole`` one per window.
+    ``tenant␟kind␟key``; ``whole`` one per window, and so does ``heard`` speak of them.
     """
     at = rows[closed.events[ranges(closed.low, closed.high)]]
     names = [idents[i].split("\x1f", 2) for i in closed.owner.tolist()]
@@ -148,6 +148,7 @@ def window_batch(  # noqa: PLR0913 - one array a property of the windows
         values=pool.values[at],
         surprise=pool.surprise[at],
         row_ids=at,
+        heard=heard,
     )
 
 
@@ -156,7 +157,7 @@ def concat(batches: list[WindowBatch]) -> WindowBatch:
     if len(batches) == 1:
         return batches[0]
     if not batches:
-        return window_batch(RowPool(), _NONE, _NOTHING, 0, [], _NOTHING.keep)
+        return window_batch(RowPool(), _NONE, _NOTHING, 0, [], _NOTHING.keep, Heard.nothing(_NONE))
 
     def join(name: str) -> npt.NDArray[Any]:
         return np.concatenate([getattr(batch, name) for batch in batches])
@@ -167,6 +168,12 @@ def concat(batches: list[WindowBatch]) -> WindowBatch:
         tenants=[tenant for batch in batches for tenant in batch.tenants],
         keys=[key for batch in batches for key in batch.keys],
         splits=splits(lengths),
+        heard=Heard(
+            np.concatenate([batch.heard.floor for batch in batches]),
+            splits(np.concatenate([np.diff(batch.heard.splits) for batch in batches])),
+            np.concatenate([batch.heard.origin for batch in batches]),
+            np.concatenate([batch.heard.time for batch in batches]),
+        ),
         **{
             name: join(name)
             for name in (*arrays, "origin", "level", "partition", "offset", "values", "surprise", "row_ids")

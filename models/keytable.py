@@ -34,6 +34,7 @@ _FRESH: Final = {
     "born": FOREVER,
     "torn": NEVER,
     "slack": 0,
+    "shared": 0,
 }
 """The arrays of the table and what a new key starts with."""
 
@@ -67,6 +68,7 @@ class KeyTable:
         self.born: I64 = np.zeros((0, 3), np.int64)  # first event of this era and of the two before
         self.torn: I64 = none  # newest event time of a row that was dropped
         self.slack: I64 = none  # how late an event of the key may be
+        self.shared: I64 = none  # 1 for a tenant's source of everything
 
     def __len__(self) -> int:
         """Number of keys known."""
@@ -213,7 +215,8 @@ class KeyTable:
         shift = hashes.to_numpy().astype(np.int64) * SECOND % self._age
         self.shift[at] = np.where(self.kind[at] == KeyKind.SESSION, shift, 0)
         shared = SEPARATOR + EVERYTHING
-        self.slack[at] = [self._shared_lateness if name.endswith(shared) else self._lateness for name in names]
+        self.shared[at] = [name.endswith(shared) for name in names]
+        self.slack[at] = np.where(self.shared[at], self._shared_lateness, self._lateness)
         return at
 
     def _grow(self) -> None:

@@ -63,6 +63,9 @@ class RowFlag(IntEnum):
     SETTLED = 2
     """Set in a window store: the row's key has been there long enough to say what is usual."""
 
+    HEARD = 4
+    """Set in a window store: it has been there for as long as the store remembers who wrote."""
+
 
 @dataclass(frozen=True, slots=True)
 class RawBatch:
@@ -186,6 +189,26 @@ class EventFrame:
 
 
 @dataclass(frozen=True, slots=True)
+class Heard:
+    """Who wrote before windows over everything began, so that a long silence is known.
+
+    From ``floor[i]`` on it is known of window ``i``; where that is its ``start``, nothing is known beyond the window.
+    Entries ``splits[i]:splits[i + 1]`` are sources, as ``origin``, with the ``time`` of a line of theirs: the last one
+    of each before the window is among them.
+    """
+
+    floor: I64
+    splits: I64
+    origin: U32
+    time: I64
+
+    @classmethod
+    def nothing(cls, start: I64) -> "Heard":
+        """Nothing known beyond windows that begin at ``start`` (n,)."""
+        return cls(start, np.zeros(len(start) + 1, np.int64), np.zeros(0, np.uint32), np.zeros(0, np.int64))
+
+
+@dataclass(frozen=True, slots=True)
 class WindowBatch:
     """Closed windows as one ragged batch: window ``i`` owns rows ``splits[i]:splits[i + 1]``.
 
@@ -223,6 +246,7 @@ class WindowBatch:
     values: F32  # shape (rows, VALUES)
     surprise: F32
     row_ids: I64
+    heard: Heard
 
     def __len__(self) -> int:
         return len(self.keys)

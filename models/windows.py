@@ -21,15 +21,20 @@ Rows come from Kafka at least once: a row whose raw offset was covered by an ear
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
-from models.emit import closable_sessions, closable_steps, concat, window_batch
+from models.emit import Closed, closable_sessions, closable_steps, concat, window_batch
 from models.errors import InvalidError
 from models.keytable import FOREVER, NEVER, SECOND, KeyTable
-from models.ragged import group_starts, running_max_before
-from models.records import BOOL, F32, I64, NO_TIME, VALUES, EventFrame, KeyKind, RowFlag, WindowBatch
+from models.ragged import group_starts, ranges, running_max_before, splits
+from models.records import BOOL, F32, I64, NO_TIME, VALUES, EventFrame, Heard, KeyKind, RowFlag, WindowBatch
 from models.rowpool import NONE, RowPool, Rows
+
+HEARD: Final = 1.5
+"""For how many ``forget`` the source of everything remembers when each source last wrote: as far back as a restart
+surely tells."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +112,7 @@ class WindowStore:
         self._jump = _micro(config.jump)
         self._pool = RowPool()
         self._settled = 2 * _micro(config.length) - self._step
+        self._heard = max(_micro(HEARD * config.forget), _micro(config.length))
         self._keys = KeyTable(self._age, _micro(config.lateness), _micro(config.shared_lateness))
         self._raw: dict[int, tuple[int, int]] = dict(mark.raw) if mark else {}
         self._dropped: list[tuple[I64, I64, I64]] = []  # by the newest frame: slot, time, key's limit at that moment
@@ -185,6 +191,7 @@ class WindowStore:
         self._keys.set_timers(slots)
         born = self._keys.be_born(slots, first, rows.time, rows.time > before + self._forget)
         rows.flags[rows.time - born >= self._settled] |= np.uint8(RowFlag.SETTLED)
+        rows.flags[rows.time - born >= self._heard] |= np.uint8(RowFlag.HEARD)
         on_time = rows.time >= before - self._keys.slack[rows.slot]
         if not on_time.all():
             self.counts.late += int(len(rows) - on_time.sum())
@@ -312,15 +319,40 @@ class WindowStore:
         if kind == KeyKind.SOURCE:
             closed = closable_steps(owner, time, is_event, self._keys.done[slots], limit, self._step, self._steps)
             self._keys.done[slots] = np.maximum(self._keys.done[slots], limit // self._step - 1)
+            closed.keep[self._elders(slots, rows, owner, limit)] = True
         else:
             closed = closable_sessions(owner, time, is_event, self._keys.shift[slots], limit, self._gap, self._age)
         whole = self._untorn(slots[closed.owner], closed.start, closed.end)
         if kind == KeyKind.SOURCE:
             whole &= (pool.flags[rows[closed.events[closed.high - 1]]] & RowFlag.SETTLED) != 0
-        batch = window_batch(pool, rows, closed, kind, self._keys.idents(slots), whole)
+        heard = self._who_wrote(slots, rows, owner, closed)
+        batch = window_batch(pool, rows, closed, kind, self._keys.idents(slots), whole, heard)
         pool.free(rows[~closed.keep])
         self._relink(slots, rows[closed.keep], owner[closed.keep], kind)
         return batch
+
+    def _elders(self, slots: I64, rows: I64, owner: I64, limit: I64) -> I64:
+        """Positions of the rows that only tell when a source last wrote: the newest of each before coming windows."""
+        if not self._keys.shared[slots].any():
+            return np.zeros(0, np.int64)
+        time = self._pool.time[rows]
+        oldest = np.where(self._keys.shared[slots] == 1, limit - self._heard, FOREVER)
+        begin = (limit // self._step - self._steps) * self._step
+        event = (self._pool.flags[rows] & RowFlag.CONTINUATION) == 0
+        old = np.flatnonzero(event & (time < begin[owner]) & (time >= oldest[owner]))[::-1]
+        _, newest = np.unique(owner[old] << 32 | self._pool.origin[rows[old]], return_index=True)
+        kept: I64 = old[newest]
+        return kept
+
+    def _who_wrote(self, slots: I64, rows: I64, owner: I64, closed: Closed) -> Heard:
+        """What windows over everything, whose key has been there for long enough, know of the time before them."""
+        last = self._pool.flags[rows[closed.events[closed.high - 1]]]
+        known = (self._keys.shared[slots[closed.owner]] == 1) & ((last & RowFlag.HEARD) != 0)
+        first = np.searchsorted(owner[closed.events], closed.owner)
+        before = np.where(known, closed.low - first, 0)
+        at = rows[closed.events[ranges(closed.low - before, closed.low)]]
+        floor = np.where(known, closed.end - self._heard, closed.start)
+        return Heard(floor, splits(before), self._pool.origin[at], self._pool.time[at])
 
     def _closing_limit(self, slots: I64, kind: KeyKind, owner: I64, time: I64) -> I64:
         """The limit that closes all rows of each key: no event that would have joined them may come after it."""

@@ -14,7 +14,7 @@ from models.config import PipelineConfig
 from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
 from models.facts import Groups
-from models.records import WindowBatch
+from models.records import Heard, WindowBatch
 from models.sequences import SHARED, build, kind_numbers
 from models.verdicts import time_text
 from training.calibration import calibrate, score_normal
@@ -98,7 +98,7 @@ def learn(paths: Sequence[str | Path], config: TrainConfig, found: Survey, told:
 
 
 def select(batch: WindowBatch, at: np.ndarray[Any, np.dtype[np.int64]]) -> WindowBatch:
-    """The windows with these numbers."""
+    """The windows with these numbers, and nothing of who wrote before them: no sequence tells."""
     from models.ragged import ranges, splits
 
     if len(at) == len(batch):
@@ -124,6 +124,7 @@ def select(batch: WindowBatch, at: np.ndarray[Any, np.dtype[np.int64]]) -> Windo
         values=batch.values[rows],
         surprise=batch.surprise[rows],
         row_ids=batch.row_ids[rows],
+        heard=Heard.nothing(batch.start[at]),
     )
 
 

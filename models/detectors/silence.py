@@ -1,6 +1,8 @@
-"""Sources that have fallen silent: in a window over everything, the time since each known source last wrote.
+"""Sources that have fallen silent: at the end of a window over everything, the time since each known source last wrote.
 
-A source is expected where training saw it in every window but a few; one that often rests says nothing by resting.
+That is remembered for some minutes (``models.records.Heard``), so one that writes once a minute can be missed too.  A
+source is expected where training saw it write within that time in every window but a few; one that often rests says
+nothing by resting.
 """
 
 from dataclasses import dataclass, field
@@ -17,13 +19,19 @@ from models.sequences import SHARED
 QUANTILE: Final = 0.995
 """Part of normal windows in which a source's silence is at most its ``longest``."""
 
+OFTEN: Final = 0.95
+"""Part in which it is at most ``usual``: from there to ``longest`` an exponential tail falls to a tenth."""
+
 RESTS: Final = 0.75
-"""A source that is silent for more than this part of a window that often is not expected."""
+"""A source that is silent for more than this part of what is remembered that often is not expected."""
 
 FEW: Final = 100
 """Windows that must have been seen."""
 
 _LEAST_SPREAD_S: Final = 3.0
+_LEAST_SPREAD: Final = 0.25
+"""Least spread as a part of the longest silence: who writes by the clock may still be a little late."""
+
 _KEPT: Final = 4_000_000
 _DIGITS: Final = 6
 
@@ -70,7 +78,7 @@ class Silence:
 
     def _excess(self, facts: Facts, at: I64) -> F64:
         """By how many spreads each source (n, m) is silent beyond its longest."""
-        spread = np.maximum(self._longest - self._usual, _LEAST_SPREAD_S)
+        spread = np.maximum(self._longest - self._usual, np.maximum(self._longest * _LEAST_SPREAD, _LEAST_SPREAD_S))
         excess: F64 = np.maximum(silences(facts, at, self._origins) - self._longest, 0.0) / spread
         return excess
 
@@ -86,19 +94,23 @@ class Silence:
 
 
 def silences(facts: Facts, at: I64, origins: I64) -> F64:
-    """Seconds from each origin's last line to the end of windows ``at`` (n, m); their length where there is none."""
+    """Seconds from each origin's last line to the end of windows ``at`` (n, m), or as far back as is known."""
     windows = facts.windows
+    heard = windows.heard
     if not len(origins):
         return np.zeros((len(at), 0))
     sizes = windows.splits[at + 1] - windows.splits[at]
     rows = ranges(windows.splits[at], windows.splits[at + 1])
     owner = np.repeat(np.arange(len(at)), sizes)
+    before = ranges(heard.splits[at], heard.splits[at + 1])
+    owner = np.concatenate([owner, np.repeat(np.arange(len(at)), heard.splits[at + 1] - heard.splits[at])])
+    origin = np.concatenate([windows.origin[rows], heard.origin[before]]).astype(np.int64)
+    time = np.concatenate([windows.time[rows], heard.time[before]])
     order = np.argsort(origins)
-    origin = windows.origin[rows].astype(np.int64)
     place = np.minimum(np.searchsorted(origins[order], origin), len(origins) - 1)
     known = origins[order][place] == origin
-    last = np.repeat(windows.start[at][:, None], len(origins), axis=1)
-    np.maximum.at(last, (owner[known], order[place[known]]), windows.time[rows[known]])
+    last = np.repeat(heard.floor[at][:, None], len(origins), axis=1)
+    np.maximum.at(last, (owner[known], order[place[known]]), time[known])
     silent: F64 = (windows.end[at][:, None] - last) / 1e6
     return silent
 
@@ -117,7 +129,8 @@ class SilenceSamples:
     _windows: int = 0
     _seen: int = 0
     _stride: int = 1
-    _length_s: float = 0.0
+    _known: int = 0
+    """Microseconds up to a window's end of which it is known who wrote."""
 
     def add(self, facts: Facts, at: I64) -> None:
         """Add the windows over everything among these, and the names of sources."""
@@ -125,19 +138,25 @@ class SilenceSamples:
         for i in np.flatnonzero((windows.kinds == KeyKind.SOURCE) & (facts.group != SHARED)).tolist():
             self._keys.setdefault(origin_of(windows.keys[i]), windows.keys[i])
         at = at[(facts.group[at] == SHARED) & facts.sound[at]]
+        # Of a key's first minutes less is known than later: what reaches back as far as any counts.
+        known = windows.end[at] - windows.heard.floor[at]
+        if known.max(initial=0) > self._known:
+            self._known = int(known.max())
+            self._silent, self._windows = {}, 0
+        at = at[known == self._known]
         number = self._seen + np.arange(len(at))
         self._seen += len(at)
         at = at[number % self._stride == 0]
         if not len(at):
             return
-        origins = np.unique(windows.origin[ranges(windows.splits[at], windows.splits[at + 1])]).astype(np.int64)
+        rows = ranges(windows.splits[at], windows.splits[at + 1])
+        before = ranges(windows.heard.splits[at], windows.heard.splits[at + 1])
+        origins = np.union1d(windows.origin[rows], windows.heard.origin[before]).astype(np.int64)
         silent = silences(facts, at, origins)
-        length = (windows.end[at] - windows.start[at]) / 1e6
         for column, origin in enumerate(origins.tolist()):
             mine = silent[:, column]
-            self._silent.setdefault(origin, []).append(mine[mine < length])
+            self._silent.setdefault(origin, []).append(mine[mine < self._known / 1e6])
         self._windows += len(at)
-        self._length_s = float(length.max())
         if self._windows * len(self._silent) > _KEPT:
             self._thin()
 
@@ -153,8 +172,8 @@ class SilenceSamples:
             present = np.sort(np.concatenate(parts))
             at = int(QUANTILE * (self._windows - 1))
             if self._windows >= FEW and at < len(present) and origin in self._keys:
-                found.append((self._keys[origin], float(present[self._windows // 2]), float(present[at])))
-        expected = sorted(each for each in found if each[2] <= RESTS * self._length_s)
+                found.append((self._keys[origin], float(present[int(OFTEN * (self._windows - 1))]), float(present[at])))
+        expected = sorted(each for each in found if each[2] <= RESTS * self._known / 1e6)
         keys = tuple(key for key, _, _ in expected)
         usual, longest = (np.array([each[i] for each in expected], np.float64) for i in (1, 2))
         return Silence(keys, np.round(usual, 3), np.round(longest, 3))

@@ -15,7 +15,7 @@ from models.facts import Groups
 from models.fusion import Fusion, fit_extremes
 from models.masks import Masks
 from models.ragged import splits
-from models.records import VALUES, KeyKind, WindowBatch, origin_of
+from models.records import VALUES, Heard, KeyKind, WindowBatch, origin_of
 from models.templates import mine, template_id
 from models.vocabulary import END, SPECIAL, Vocabulary
 from models.windows import WindowConfig
@@ -79,6 +79,7 @@ def windows(chosen: list[Window]) -> WindowBatch:
         values=values,
         surprise=np.array([s for each in surprise for s in each], np.float32),
         row_ids=np.arange(rows, dtype=np.int64),
+        heard=Heard.nothing(np.full(n, START, np.int64)),
     )
 
 

@@ -39,6 +39,11 @@ class Row:
     continuation: bool = False
 
     @property
+    def origin(self) -> str:
+        """Who wrote it: one of three sources."""
+        return f"source {self.offset % 3}"
+
+    @property
     def time(self) -> int:
         """Microseconds since the epoch."""
         return round((EPOCH + self.at) * SECOND)
@@ -65,7 +70,7 @@ def frame(rows: list[Row], clocks: dict[int, float] | None = None) -> EventFrame
                 "key": [code[row.key] for row in rows],
                 "time": [row.time for row in rows],
                 "template": [1000 + row.offset for row in rows],
-                "origin": [origin_of(row.key[2]) for row in rows],
+                "origin": [origin_of(row.origin) for row in rows],
                 "level": [2] * len(rows),
                 "flags": [RowFlag.CONTINUATION if row.continuation else 0 for row in rows],
                 "partition": [row.partition for row in rows],
@@ -86,7 +91,13 @@ def as_set(batch: WindowBatch) -> list[tuple[object, ...]]:
         events = tuple(zip(batch.time[rows].tolist(), batch.offset[rows].tolist(), strict=True))
         key = (batch.tenants[i], int(batch.kinds[i]), batch.keys[i])
         bounds = (int(batch.start[i]), int(batch.end[i]), int(batch.fresh[i]), int(batch.context[i]))
-        out.append((key, *bounds, int(batch.continuations[i]), bool(batch.whole[i]), events))
+        entries = slice(int(batch.heard.splits[i]), int(batch.heard.splits[i + 1]))
+        last: dict[int, int] = {}
+        for origin, time in zip(batch.heard.origin[entries].tolist(), batch.heard.time[entries].tolist(), strict=True):
+            if time >= batch.heard.floor[i]:
+                last[origin] = max(last.get(origin, 0), time)
+        heard = (int(batch.heard.floor[i]), *sorted(last.items()))
+        out.append((key, *bounds, int(batch.continuations[i]), bool(batch.whole[i]), events, heard))
     return out
 
 
@@ -97,6 +108,7 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
     filled: dict[tuple[object, int], int] = defaultdict(int)
     born: dict[tuple[str, int, str], int] = {}
     settled: set[Row] = set()
+    known: set[Row] = set()
     lost: dict[tuple[str, int, str], list[tuple[int, int]]] = defaultdict(list)
     step, age, gap = int(config.step * SECOND), int(config.age * SECOND), int(config.gap * SECOND)
 
@@ -113,6 +125,8 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
             born[row.key] = row.time
         if row.time - born[row.key] >= (2 * config.length - config.step) * SECOND:
             settled.add(row)
+        if row.time - born[row.key] >= 1.5 * config.forget * SECOND and row.key[2] == EVERYTHING:
+            known.add(row)
         top[row.key] = max(before, row.time)
         if row.time < limit:
             lost[row.key].append((row.time, limit))
@@ -140,7 +154,14 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
                 pairs = tuple((row.time, row.offset) for row in events)
                 start = end - int(config.length * SECOND)
                 whole = untorn(key, start, end) and events[-1] in settled
-                out.append((key, start, end, fresh, context, len(inside) - len(events), whole, pairs))
+                floor = end - int(1.5 * config.forget * SECOND) if events[-1] in known else start
+                last = {
+                    origin_of(row.origin): row.time
+                    for row in held
+                    if floor <= row.time < start and not row.continuation
+                }
+                heard = (floor, *sorted(last.items()))
+                out.append((key, start, end, fresh, context, len(inside) - len(events), whole, pairs, heard))
             continue
         runs: list[list[Row]] = []
         for row in held:
@@ -156,7 +177,8 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
             end = min(run[-1].time + gap, (cell(run[0]) + 1) * age - shift)
             pairs = tuple((row.time, row.offset) for row in events)
             whole = untorn(key, events[0].time, end)
-            out.append((key, events[0].time, end, len(events), 0, len(run) - len(events), whole, pairs))
+            heard = (events[0].time,)
+            out.append((key, events[0].time, end, len(events), 0, len(run) - len(events), whole, pairs, heard))
     return out
 
 

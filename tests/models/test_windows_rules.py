@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from models.errors import InvalidError
-from models.records import EVERYTHING, EventFrame, KeyKind, WindowBatch
+from models.keytable import SECOND
+from models.records import EVERYTHING, EventFrame, KeyKind, WindowBatch, origin_of
 from models.windows import WindowConfig, WindowStore
 from tests.models.test_windows import EPOCH, Row, frame
 
@@ -125,6 +126,24 @@ def test_a_key_that_is_idle_for_long_is_forgotten() -> None:
     assert (len(feed.store), feed.store.open_rows) == (0, 0)
     feed.add((NOVA, 3), clock=400)
     assert feed.store.counts.late == 0
+
+
+def test_who_wrote_is_remembered_for_three_minutes_by_one_row_each() -> None:
+    """So a silence is known that began before the window; of a key that is new nothing but the window is."""
+    feed = Feed()
+    closed = []
+    for second in range(0, 300, 4):
+        row = feed.row(ALL, second)
+        # Three sources take turns; after two minutes the first one falls silent.
+        if second < 120 or row.origin != "source 0":
+            closed.append(feed.give(frame([row])))
+    young, old = next(batch for batch in closed if len(batch)), feed.store.flush()
+    assert young.heard.floor == young.start
+    assert not len(young.heard.time)
+    assert (old.heard.floor == old.end - 180 * SECOND).all()
+    last = old.heard.time[old.heard.origin == origin_of("source 0")].max() / SECOND - EPOCH - BEGIN
+    assert 108 <= last < 120
+    assert feed.store.open_rows <= 75 / 4 + 3
 
 
 def test_rows_that_come_again_are_dropped() -> None:

@@ -115,7 +115,8 @@ def _held(chosen: AnySet, held: Held | None, variant: Variant) -> float | None:
         if not len(at):
             return None
         _, of = np.unique([held.windows.keys[i] for i in at.tolist()], return_inverse=True)
-        return held_threshold(worst(of, variant.held[at], int(of.max()) + 1), chosen.held_quantile)
+        scores = worst(of, variant.held[at], int(of.max()) + 1)
+        return held_threshold(scores, chosen.held_quantile, decades=variant.group != "rule")
     if isinstance(chosen, RunsSet) and held.split.tenants:
         tenants = [held.windows.tenants[i] for i in at.tolist()]
         timeline = Timeline(tenants, held.windows.end[at])

@@ -43,10 +43,16 @@ def read_labels(paths: Sequence[Path]) -> dict[str, bool]:
     return out
 
 
-def held_threshold(normal: F64, quantile: float) -> float:
-    """The quantile of normal sessions (m,) that were not trained on: one of their own scores."""
+def held_threshold(normal: F64, quantile: float, *, decades: bool = False) -> float:
+    """The quantile of normal sessions (m,) that were not trained on: one of their own scores.
+
+    Of too few for the quantile the largest score is exceeded more often than asked for.  Where scores count ``decades``
+    of how rare a window is, the threshold lies so many above it as are missing.
+    """
     ordered = np.sort(normal)
-    return float(ordered[min(len(ordered) - 1, int(quantile * len(ordered)))])
+    largest = float(ordered[min(len(ordered) - 1, int(quantile * len(ordered)))])
+    missing = -np.log10((len(ordered) + 1) * (1.0 - quantile)) if decades and quantile < 1.0 else 0.0
+    return largest + max(0.0, float(missing))
 
 
 class SessionJudge:

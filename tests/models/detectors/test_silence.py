@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from models.detectors.silence import FEW, Silence, SilenceSamples
 from models.facts import Facts, Groups
-from models.records import EVERYTHING, WindowBatch, origin_of
+from models.keytable import SECOND
+from models.records import EVERYTHING, Heard, WindowBatch, origin_of
 from models.vocabulary import Vocabulary
 from tests.models.bundles import TEMPLATES, Window, windows
 
@@ -104,6 +105,32 @@ def test_only_whole_windows_over_everything_are_judged() -> None:
     scores = DETECTOR.score(facts([usual(rng)]))
     assert np.isnan(scores[1:]).all()
     assert DETECTOR.reasons(facts([usual(rng, without=BUSY, since=0.0)], whole=False), 0) == []
+
+
+def calm(rng: random.Random, silent: float, *, known: bool = True) -> Facts:
+    """Minutes of a source that last wrote ``silent`` seconds before the end; the two minutes before may be known."""
+    made = batch([[(n * 5 + rng.uniform(0, 2), BUSY) for n in range(12)] + [(60 - silent, CALM)] * (silent < 60)])
+    times = made.end[0] - np.array([round(silent * SECOND)] if silent >= 60 else [], np.int64)
+    floor = made.start - np.array([120 * SECOND, 0, 0, 0])
+    heard = Heard(floor, np.array([0, *[len(times)] * 4]), np.full(len(times), origin_of(CALM), np.uint32), times)
+    return Facts.of(dataclasses.replace(made, heard=heard) if known else made, VOCABULARY, GROUPS)
+
+
+def test_who_writes_once_a_minute_is_missed_when_a_line_is_due() -> None:
+    """What is remembered from before the window tells; without it nothing is said."""
+    rng = random.Random(9)
+    samples = SilenceSamples()
+    # Of the first windows nothing is known beyond themselves: they teach nothing once others do.
+    for known in (False, True):
+        for _ in range(FEW * 2):
+            samples.add(calm(rng, rng.uniform(0, 60), known=known), np.arange(4))
+    detector = samples.fit()
+    usual, due, late = (calm(rng, silent) for silent in (50.0, 70.0, 150.0))
+    assert detector.score(usual)[0] == 0
+    assert 0 < detector.score(due)[0] < detector.score(late)[0]
+    (reason,) = detector.reasons(late, 0)
+    assert reason.text.startswith(f"{CALM} has been silent for 150 s, usually ")
+    assert detector.score(calm(rng, 150.0, known=False))[0] < detector.score(due)[0]
 
 
 def test_too_few_windows_teach_nothing() -> None:
