@@ -55,7 +55,8 @@ def _summary(evidence: Evidence, findings: Findings, cause: Cause) -> str:
     line = origin.line
     if origin.trace is not None:
         said = f"{origin.trace.name}: {origin.trace.message}" if origin.trace.message else origin.trace.name
-        place = f", raised in {origin.frames[0][0].file}" if origin.frames else ""
+        frame = origin.frames[0][0] if origin.frames else None
+        place = f", raised in {frame.file}" if frame is not None and not frame.plumbing else ""
         what = f"{short(said, 160)}{place}"
     else:
         what = short(message_of(line), 180)
