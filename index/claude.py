@@ -134,6 +134,18 @@ class Client(Protocol):
         ...
 
 
+class Keyless:
+    """What stands in place of a client where there is no key: it answers nothing, and loads nothing."""
+
+    def ask(self, question: Question, price: Price, account: Account, cancelled: Callable[[], bool]) -> Reply:
+        """Raise UnansweredError."""
+        del question, price, account, cancelled
+        raise UnansweredError(Failure.NO_KEY)
+
+    def close(self) -> None:
+        """Nothing is open."""
+
+
 class Claude:
     """The Messages API.  Questions may be asked by many threads; they share one loop and its connections."""
 
@@ -162,11 +174,7 @@ class Claude:
             UnansweredError: there is none, for a reason that the error names; ``account`` knows what it has cost.
         """
         patience = self._patience
-        try:
-            # The SDK takes seconds to load, once: before the time of the question begins.
-            self._sdk()
-        except _FailedError as failed:
-            raise UnansweredError(failed.failure) from failed
+        self.prepare()
         deadline = self._clock() + patience.total
         for attempt in range(1, patience.attempts + 1):
             try:
@@ -179,6 +187,17 @@ class Claude:
                 self._sleep(min(wait, _POLL))
                 wait -= _POLL
         raise AssertionError("the last attempt answers or raises")
+
+    def prepare(self) -> None:
+        """Load the SDK, which takes seconds, once: not in the time of a question, and never in an event loop.
+
+        Raises:
+            UnansweredError: there is no key.
+        """
+        try:
+            self._sdk()
+        except _FailedError as failed:
+            raise UnansweredError(failed.failure) from failed
 
     def _attempt(self, call: "_Call", account: Account, deadline: float, cancelled: Callable[[], bool]) -> Reply:
         if cancelled():

@@ -11,7 +11,7 @@ from hashlib import blake2b
 from typing import Final
 
 from index.answer import SCHEMA, Answer, read_answer
-from index.budget import Budget
+from index.budget import Account, Budget
 from index.claude import Client, Failure, Question, UnansweredError
 from index.conclude import Conclusion, conclude
 from index.diagnosis import Diagnosis, Mode
@@ -69,6 +69,35 @@ class _Step:
     why: str = ""
     further: bool = True
     """It makes sense to ask a better model."""
+    left: bool = False
+    """The prompt may have left."""
+
+
+class _Kept:
+    """An account that keeps what is sent before it leaves: what cannot be kept is not sent."""
+
+    def __init__(self, account: Account, store: SentStore, sent: Sent) -> None:
+        self._account = account
+        self._store = store
+        self._sent = sent
+        self.left = False
+
+    def take(self) -> bool:
+        """Take the worst case of one attempt, and keep what is sent before the first."""
+        if not self._account.take():
+            return False
+        if not self.left:
+            try:
+                self._store.put(self._sent)
+            except InvalidError:
+                self._account.settle(0)
+                raise
+            self.left = True
+        return True
+
+    def settle(self, usd: float | None) -> None:
+        """Settle the attempt."""
+        self._account.settle(usd)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,46 +168,49 @@ class Ladder:
         prompt, base = case.prompt, case.base
         places = {name: _mark(shown) for name, shown in prompt.lines.items()}
         sent = Sent(case.episode, case.evidence.digest(), self.now(), prompt.system, prompt.user, places=places)
-        # Before it leaves: what is killed in between has been sent all the same.
-        self.store.put(sent)
-        steps = [self._step(self.plan.small, "low", case)]
+        steps = [self._step(self.plan.small, "low", case, sent)]
         if steps[0].further and self.plan.large not in {"", self.plan.small}:
-            steps.append(self._step(self.plan.large, "medium", case))
+            steps.append(self._step(self.plan.large, "medium", case, sent))
         calls = tuple(step.call for step in steps)
         cost = sum(call.cost_usd for call in calls)
         best = next((step for step in reversed(steps) if step.conclusion), None)
         if best is None or best.conclusion is None:
             note = _alone(steps[-1].why)
             sent = replace(sent, calls=calls, note=note)
-            outcome = Outcome(replace(base, note=note, cost_usd=cost), calls, sent=sent)
+            outcome = Outcome(replace(base, note=note, cost_usd=cost), calls)
         else:
             # The small model's answer stands where the large one brought none, and says so.
             why = f"{steps[-1].call.model}: {steps[-1].why}" if best is not steps[-1] else ""
             note = "; ".join(part for part in (best.conclusion.diagnosis.note, why) if part)
             diagnosis = replace(best.conclusion.diagnosis, model=best.call.model, cost_usd=cost, note=note)
             sent = replace(sent, calls=calls, model=best.call.model, answer=best.answer, note=note)
-            outcome = Outcome(diagnosis, calls, severity=best.conclusion.severity, sent=sent)
+            outcome = Outcome(diagnosis, calls, severity=best.conclusion.severity)
+        if not any(step.left for step in steps):
+            return outcome
         # The answer is there: that it cannot be kept costs a second question at most.
         with suppress(InvalidError):
             self.store.put(sent)
-        return outcome
+        return replace(outcome, sent=sent)
 
-    def _step(self, model: str, effort: str, case: _Case) -> _Step:
+    def _step(self, model: str, effort: str, case: _Case, sent: Sent) -> _Step:
         """Ask one model."""
         prompt = case.prompt
         question = Question(model, prompt.system, prompt.user, SCHEMA, self.plan.max_tokens, effort)
         price = price_of(model)
         account = self.budget.account(case.evidence.tenant, price.worst(question.size, question.max_tokens))
+        kept = _Kept(account, self.store, sent)
 
         def ended(outcome: str, why: str, *, further: bool = True) -> _Step:
-            return _Step(Call(model, outcome, account.spent), why=why, further=further)
+            return _Step(Call(model, outcome, account.spent), why=why, further=further, left=kept.left)
 
         try:
-            reply = self.client.ask(question, price, account, case.cancelled)
+            reply = self.client.ask(question, price, kept, case.cancelled)
         except UnansweredError as error:
             unknown = error.failure is Failure.OVER_BUDGET and not price.known
             why = f"{error}; {model} has no price here and counts as the dearest" if unknown else str(error)
             return ended(error.failure.value, why, further=False)
+        except InvalidError as error:
+            return ended("not_kept", str(error), further=False)
         if reply.stop == _REFUSED:
             return ended("refused", "the model refused to answer", further=False)
         if reply.stop in _CUT:
@@ -194,7 +226,8 @@ class Ladder:
             and conclusion.diagnosis.groundedness >= self.plan.sure_grounded
             and conclusion.diagnosis.confidence >= self.plan.sure_confidence
         )
-        return _Step(Call(model, "answered", account.spent), reply.text, conclusion, further=not sure)
+        call = Call(model, "answered", account.spent)
+        return _Step(call, reply.text, conclusion, further=not sure, left=kept.left)
 
     def _again(self, earlier: Sent, case: _Case) -> Outcome:
         """Return what an episode's first answer says, checked against the evidence as it is now."""

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from alerts.metrics import Metrics
 from index.budget import Budget
-from index.claude import Claude, Patience
+from index.claude import Claude, Client, Keyless, Patience
 from index.diagnosis import Mode
 from index.ladder import Ladder, Outcome, Plan
 from index.ledger import FileLedger
 from index.sent import SentStore
 from index.store import Memory
 from index.twin import find_twin
-from stream.settings import Settings
+from stream.settings import Settings, has_llm_key
 
 
 def sent_folder(settings: Settings) -> Path:
@@ -22,8 +22,10 @@ def sent_folder(settings: Settings) -> Path:
     return settings.index_path / "sent"
 
 
-def claude_of(settings: Settings) -> Claude:
-    """The client, which connects to nothing before it is asked."""
+def client_of(settings: Settings) -> Claude | Keyless:
+    """The client, which loads and connects to nothing before it is asked; without a key it never does."""
+    if not has_llm_key():
+        return Keyless()
     return Claude(
         Patience(
             connect=settings.llm_connect_timeout_s,
@@ -34,7 +36,7 @@ def claude_of(settings: Settings) -> Claude:
     )
 
 
-def ladder_of(settings: Settings, client: Claude, memory: Memory, confirmed: Callable[[str], bool]) -> Ladder:
+def ladder_of(settings: Settings, client: Client, memory: Memory, confirmed: Callable[[str], bool]) -> Ladder:
     """The ladder; ``confirmed`` tells of an incident's id whether people have said that its cause is right."""
     budget = Budget(
         FileLedger(settings.index_path / "budget.json"),

@@ -43,6 +43,8 @@ _SERVICE_LINK: Final = re.compile(
 )
 """Variables that Kubernetes sets for a Service whose name begins with ``tocsin``."""
 
+_LLM_KEYS: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE")
+
 _LINK_VALUE: Final = re.compile(r"(tcp|udp|sctp)://")
 
 
@@ -285,6 +287,11 @@ def load_settings(**overrides: Any) -> Settings:
     except ValidationError as error:
         problems = [_problem(problem["loc"], problem["type"], problem["msg"], overrides) for problem in error.errors()]
         raise InvalidError("; ".join(problems)) from None
+
+
+def has_llm_key() -> bool:
+    """Tell whether the environment holds what Anthropic's SDK takes for a key.  Only the SDK reads it."""
+    return any(os.environ.get(name) for name in _LLM_KEYS)
 
 
 def config_file() -> Path | None:

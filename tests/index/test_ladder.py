@@ -318,6 +318,16 @@ def test_an_unknown_model_counts_as_the_dearest(server: MessagesServer, make: Ma
     result = make(0.05, small="claude-next-9").explain(incident(), rules(), episode="e", redactor=Plain())
     assert server.requests == []
     assert "no price" in result.diagnosis.note
+    assert result.sent is None
+
+
+def test_what_cannot_be_kept_is_not_sent(server: MessagesServer, make: MakeLadder, tmp_path: Path) -> None:
+    """Where nobody could show later what left, nothing leaves, and no money is taken."""
+    (tmp_path / "sent").write_text("not a folder", encoding="utf-8")
+    result = make().explain(incident(), rules(), episode="e", redactor=Plain())
+    assert server.requests == []
+    assert [(call.outcome, call.cost_usd) for call in result.calls] == [("not_kept", 0.0)]
+    assert without_note(result.diagnosis) == rules()
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from alerts.metrics import Metrics
-from index.claude import Claude
+from index.claude import Claude, Keyless
 from index.hashed import HashedEmbedder
 from index.sent import SentStore
 from index.store import Memory
-from stream.llm import claude_of, count_outcome, ladder_of, sent_folder
+from stream.llm import client_of, count_outcome, ladder_of, sent_folder
 from stream.settings import Settings
 from tests.index.incident import Plain, incident, rules
 from tests.messages_server import BEHAVIOURS, MessagesServer
@@ -24,18 +24,18 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def client(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Claude, MessagesServer]]:
+def client(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Claude | Keyless, MessagesServer]]:
     """The client of the settings, and the provider that it asks."""
     with MessagesServer() as server:
         monkeypatch.setenv("ANTHROPIC_API_KEY", "not-a-key")
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
-        made = claude_of(settings)
+        made = client_of(settings)
         yield made, server
         made.close()
 
 
 def test_what_the_settings_name_is_asked_counted_and_kept(
-    settings: Settings, client: tuple[Claude, MessagesServer]
+    settings: Settings, client: tuple[Claude | Keyless, MessagesServer]
 ) -> None:
     """Models, dollars, groundedness and what was sent are all there after one incident, and what a second one saved."""
     registry = CollectorRegistry()
@@ -61,10 +61,23 @@ def test_what_the_settings_name_is_asked_counted_and_kept(
     assert (settings.index_path / "budget.json").exists()
 
 
-def test_switched_off_asks_nothing(settings: Settings, client: tuple[Claude, MessagesServer]) -> None:
+def test_switched_off_asks_nothing(settings: Settings, client: tuple[Claude | Keyless, MessagesServer]) -> None:
     """Without a language model the rules stand, and it is counted so."""
     off = settings.model_copy(update={"llm_enabled": False})
     ladder = ladder_of(off, client[0], Memory(HashedEmbedder()), lambda _: False)
     outcome = ladder.explain(incident(), rules(), episode="e", redactor=Plain())
     assert client[1].requests == []
     assert "switched off" in outcome.diagnosis.note
+
+
+def test_without_a_key_nothing_is_loaded_and_nothing_is_kept(settings: Settings) -> None:
+    """The rules stand at once, and no prompt is shown as sent that was not."""
+    client = client_of(settings)
+    assert isinstance(client, Keyless)
+    outcome = ladder_of(settings, client, Memory(HashedEmbedder()), lambda _: False).explain(
+        incident(), rules(), episode="e", redactor=Plain()
+    )
+    assert "set ANTHROPIC_API_KEY" in outcome.diagnosis.note
+    assert [call.outcome for call in outcome.calls] == ["no_key"]
+    assert outcome.sent is None
+    assert not sent_folder(settings).exists()
