@@ -1,5 +1,6 @@
 """Companions: the detectors beside the LSTM as one part of a bundle, and what they know of templates."""
 
+import dataclasses
 import io
 
 import numpy as np
@@ -11,11 +12,11 @@ from models.detectors.levels import Levels
 from models.detectors.nearest import Nearest
 from models.detectors.novelty import Novelty
 from models.detectors.rates import Rates
-from models.detectors.silence import SilenceSamples
+from models.detectors.silence import Silence, SilenceSamples
 from models.detectors.transitions import Transitions, pairs_of
 from models.detectors.values import ValueSamples
 from models.errors import InvalidError
-from models.records import EVERYTHING, Level
+from models.records import EVERYTHING, Level, origin_of
 from models.sequences import SHARED
 from tests.models.bundles import Window
 from tests.models.detectors import normal
@@ -135,3 +136,17 @@ def test_a_window_speaks_of_its_own_service_and_everything_of_those_that_weigh_m
     assert found[4] == ()
     last = int(shown.windows.splits[4]) - 1
     assert ALL.services(shown, 3, np.array([last])) == ("nova-compute", "nova-api")
+
+
+def test_who_wrote_a_line_counts_more_than_who_mostly_does() -> None:
+    """The source says it, where it is a service alone or one whose silence is watched; else the template does."""
+    rows = [(1, CLAIM), (2, UNSEEN), (3, CLAIM), (4, UNSEEN)]
+    shown = facts(at(rows, "req-1"))
+    watched = Silence(("nova-api@controller",), np.zeros(1), np.ones(1))
+    some = dataclasses.replace(ALL, detectors=(*(d for d in ALL.detectors if d.name != "silence"), watched))
+    origins = [origin_of(key) for key in ("nova-api@controller", "nova-compute", "nova-api@other", "strange@host")]
+    windows = dataclasses.replace(shown.windows, origin=np.array(origins, np.uint32))
+    named = dataclasses.replace(shown, windows=windows)
+    first = int(windows.splits[0])
+    assert some.services(named, 0, np.array([first])) == ("nova-api", "nova-compute")
+    assert some.services(named, 0, np.array([first + 2])) == ("nova-compute", "nova-api")
