@@ -74,7 +74,13 @@ class Anomaly:
 
     @property
     def voices(self) -> int:
-        """Return how many detectors that say what is strange find the window so strange that one in 1,000 is."""
+        """Return how many detectors that say what is strange find the window so strange that one in 1,000 is.
+
+        Only of windows over everything: one line that a service writes for the first time is an error and a novelty
+        among its few, and mostly nothing; among all that a tenant does it is not.
+        """
+        if self.key != EVERYTHING:
+            return 0
         return sum(part >= CLEAR for name, part in self.parts.items() if name in KINDS and name not in _VAGUE)
 
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from hashlib import blake2b
 from typing import Any, Final, Self
 
@@ -189,6 +190,7 @@ class Incident:
 
     def to_json(self, schema: str = INCIDENT_SCHEMA) -> bytes:
         """Return the record of the compact topic; its key is the id."""
+        places = {place: number for number, place in enumerate(dict.fromkeys(self.homes))}
         return orjson.dumps(
             {
                 "schema": schema,
@@ -206,7 +208,8 @@ class Incident:
                 "severity": self.severity.label,
                 "importance": self.importance,
                 "windows": list(self.windows),
-                "homes": list(self.homes),
+                "places": list(places),
+                "homes": [places[home] for home in self.homes],
                 "count": self.count,
                 "ids": list(self.ids),
                 "templates": list(self.templates),
@@ -249,7 +252,7 @@ class Incident:
                 severity=Severity[record["severity"].upper()],
                 importance=float(record["importance"]),
                 windows=tuple(record["windows"]),
-                homes=tuple(record["homes"]),
+                homes=tuple(record["places"][number] for number in record["homes"]),
                 count=int(record["count"]),
                 seen=from_text(record["seen"]),
                 state=State(record["state"]),
@@ -271,7 +274,7 @@ class Incident:
                 into=record["into"],
                 ordered=tuple(record["ordered"]),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             msg = f"not the state of an incident ({type(error).__name__}: {error}); delete it from the topic"
             raise InvalidError(msg) from error
 
@@ -285,7 +288,8 @@ def _from_old(record: dict[str, Any]) -> dict[str, Any]:
         "kind": "",
         "placed": True,
         "voices": 0,
-        "homes": [record["services"][0]] * len(record["windows"]),
+        "places": record["services"][:1],
+        "homes": [0] * len(record["windows"]),
         "ids": [],
         "templates": [],
         "heads": [],
@@ -302,6 +306,7 @@ def _from_old(record: dict[str, Any]) -> dict[str, Any]:
     }
 
 
+@lru_cache(maxsize=4096)
 def incident_id(tenant: str, service: str, opened: int, kind: str = "") -> str:
     """Return 32 hexadecimal digits made from what an episode is; no kind: as the first version made it."""
     name = [tenant, service, to_text(opened)]

@@ -179,11 +179,12 @@ class Incidents:
                 )
                 return self.put(window.tenant, [quiet], [], now)
         muted = {incident.id for incident in held if self.human(incident).silence(now)}
+        passed_by = {incident.id for incident in known}
         near = [
             incident
             for incident in held
             if incident.state is not State.MERGED
-            and incident not in known
+            and incident.id not in passed_by
             # What only comes at the same time must not be silenced with it.
             and (incident.id not in muted or bond(window, incident, self.topology, self.policy) >= Bond.TEMPLATE)
         ]

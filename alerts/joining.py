@@ -53,7 +53,7 @@ def gap(window: Anomaly, incident: Incident) -> int:
 def bond(window: Anomaly, incident: Incident, topology: Topology, policy: IncidentPolicy) -> Bond:
     """Return what ties the window to the incident, as far as it is near enough."""
     away = gap(window, incident)
-    if away > _reach(incident, policy) or window.end - incident.first > policy.max_age_s * SECOND:
+    if away > _reach(window, incident, policy) or window.end - incident.first > policy.max_age_s * SECOND:
         return Bond.NONE
     home = window.services[0]
     if home in incident.apart:
@@ -80,8 +80,11 @@ def _is_as_vague(window: Anomaly, incident: Incident) -> bool:
     return window.kind == incident.kind and window.services[0] in incident.services
 
 
-def _reach(incident: Incident, policy: IncidentPolicy) -> int:
-    return int(policy.near_s * SECOND) if incident.state is State.PENDING else policy.reach
+def _reach(window: Anomaly, incident: Incident, policy: IncidentPolicy) -> int:
+    if incident.state is State.PENDING:
+        return int(policy.near_s * SECOND)
+    # What comes late may have come before all that is known; grace is for what goes on.
+    return policy.quiet if window.end < incident.first else policy.reach
 
 
 def _shares_templates(window: Anomaly, incident: Incident) -> bool:

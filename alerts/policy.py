@@ -46,11 +46,11 @@ class IncidentPolicy:
     """Incidents kept per tenant, for late windows and for those that come again; open ones are never forgotten."""
     forget_s: float = WEEK_S
     """Resolved incidents are forgotten after so much time by the wall clock, at the earliest after quiet and grace."""
-    strong_from: float = 0.9
+    strong_from: float = 0.95
     """One window of this importance is enough to open an incident …"""
     voices_from: int = 2
-    """… or one that so many detectors bear witness to …"""
-    sustain_s: float = 30.0
+    """… or one over everything that so many detectors bear witness to …"""
+    sustain_s: float = 60.0
     """… and weaker ones are where the last ends so long after the first."""
     near_s: float = 120.0
     """Weak windows further apart than this do not sustain each other."""

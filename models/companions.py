@@ -21,7 +21,7 @@ from models.detectors.transitions import Transitions
 from models.detectors.values import Values
 from models.errors import InvalidError
 from models.facts import UNKNOWN, Facts, Groups
-from models.records import F64, I64, Level
+from models.records import F64, I64, Level, origin_of
 from models.sequences import SHARED
 from models.vocabulary import NEW
 
@@ -84,7 +84,7 @@ class Companions:
     def services(self, facts: Facts, window: int, rows: I64) -> tuple[str, ...]:
         """Services that a window speaks of: its own; of everything, the silent ones and those of weighty ``rows``.
 
-        A session went through those that mostly write its templates, those of weighty ``rows`` first.
+        A session went through all that wrote its lines, those of weighty ``rows`` first.
         """
         group = int(facts.group[window])
         if group > SHARED:
@@ -96,8 +96,24 @@ class Companions:
             silent = [name for d in self.detectors if isinstance(d, Silence) for name in d.services(facts, window)]
         else:
             rows = np.concatenate([rows, np.arange(facts.windows.splits[window], facts.windows.splits[window + 1])])
-        homes = self.home[facts.tokens[rows]]
-        return tuple(dict.fromkeys([*silent, *(self.groups.name(home) for home in homes.tolist() if home > SHARED)]))
+        return tuple(dict.fromkeys([*silent, *self._writers(facts, rows)]))
+
+    def _writers(self, facts: Facts, rows: I64) -> list[str]:
+        """Services that wrote rows, in their order: as their sources say, where these are known, else their templates.
+
+        A source is known by its service alone, or as one that silence expects; other hosts' origins are only numbers.
+        """
+        known = {origin_of(name): name for name in self.groups.services}
+        for detector in self.detectors:
+            if isinstance(detector, Silence):
+                known |= detector.sources
+        homes = self.home[facts.tokens[rows]].tolist()
+        origins = facts.windows.origin[rows].tolist()
+        named = [
+            known.get(origin) or (self.groups.name(home) if home > SHARED else "")
+            for origin, home in zip(origins, homes, strict=True)
+        ]
+        return [name for name in named if name]
 
     def to_bytes(self) -> bytes:
         """NumPy's compressed form."""

@@ -39,6 +39,11 @@ class Silence:
         self._usual = usual
         self._longest = longest
 
+    @property
+    def sources(self) -> dict[int, str]:
+        """Services of the expected sources by their origin."""
+        return {origin: service_of(key) for origin, key in zip(self._origins.tolist(), self._keys, strict=True)}
+
     def score(self, facts: Facts) -> F64:
         """Largest silence beyond a source's longest, in its own spreads; NaN where not everything is looked at."""
         out = np.full(len(facts.group), np.nan)

@@ -26,6 +26,12 @@ def test_one_strong_window_opens_an_incident() -> None:
     assert role.state.open == 1
 
 
+def test_by_default_only_what_is_critical_opens_at_once() -> None:
+    """One window in ten days, or fewer, is as strange."""
+    weak, strong = (Incidents().apply(window("a", 0, importance), START) for importance in (0.949, 0.95))
+    assert (statuses(weak.alerts), statuses(strong.alerts)) == ([], ["firing"])
+
+
 def test_a_window_that_did_not_fire_changes_nothing() -> None:
     """Only what passed the threshold is news."""
     assert Incidents().apply(replace(window("a", 0), fired=False), START) == Step(Incidents())
@@ -34,9 +40,9 @@ def test_a_window_that_did_not_fire_changes_nothing() -> None:
 def test_weak_windows_are_told_once_they_last() -> None:
     """One that stays alone is nobody's business."""
     role = Role()
-    assert role.take(window("a", 0, 0.6), window("b", 15, 0.6), window("c", 29, 0.6)) == []
+    assert role.take(window("a", 0, 0.6), window("b", 15, 0.6), window("c", 59, 0.6)) == []
     assert role.state.open == 0
-    (alert,) = role.take(window("d", 30, 0.6))
+    (alert,) = role.take(window("d", 60, 0.6))
     assert (alert.windows, alert.severity.label) == (("a", "b", "c", "d"), "warning")
 
 
@@ -47,9 +53,10 @@ def test_weak_windows_far_apart_do_not_sustain_each_other() -> None:
 
 
 def test_several_witnesses_make_a_weak_window_strong() -> None:
-    """Errors, and messages that nobody has seen before."""
-    witnessed = replace(window("a", 0, 0.6), parts={"levels": 3.5, "novelty": 3.1})
+    """Errors, and messages that nobody has seen before, among all that goes on; in one service they are common."""
+    witnessed = replace(everything("a", 0, 0.6), parts={"levels": 3.5, "novelty": 3.1})
     assert statuses(Role().take(witnessed)) == ["firing"]
+    assert Role().take(replace(witnessed, key="nova@host")) == []
     vague = replace(witnessed, parts={"levels": 3.5, "lstm": 9.0, "counts": 9.0})
     assert Role().take(vague) == []
 
@@ -85,8 +92,8 @@ def test_growing_severity_pages_again() -> None:
 def test_growing_scope_raises_severity_and_pages_again() -> None:
     """Many services are worse than one, however weak each sign."""
     role = Role()
-    role.take(window("a", 0, 0.7), window("b", 30, 0.7))
-    wider = [window(name, 100 + i, 0.7, name) for i, name in enumerate(("neutron", "cinder", "glance"))]
+    role.take(window("a", 0, 0.7), window("b", 60, 0.7))
+    wider = [window(name, 120 + i, 0.7, name) for i, name in enumerate(("neutron", "cinder", "glance"))]
     *_, last = role.take(*wider)
     assert (last.severity.label, last.page, len(last.services)) == ("error", True, 4)
 

@@ -12,7 +12,7 @@ from alerts.incidents import IncidentPolicy, Incidents
 from alerts.records import Alert
 from tests.alerts.windows import Role, window
 
-POLICY = IncidentPolicy(quiet_s=300, grace_s=300, remembered=64, forget_s=10**6)
+POLICY = IncidentPolicy(quiet_s=300, grace_s=300, remembered=64, forget_s=10**6, strong_from=0.9)
 
 Op: TypeAlias = Anomaly | int
 """A window that comes, or seconds that pass before a tick."""

@@ -64,6 +64,14 @@ def test_a_window_over_everything_joins_what_is_going_on() -> None:
     assert incidents(everything("a", 0), everything("b", 1200)) == 1
 
 
+def test_what_comes_late_joins_what_was_going_on_then() -> None:
+    """Not the newer incident of its service, which began long after."""
+    role = Role()
+    role.take(everything("a", 0), everything("b", 100), window("c", 600, service="glance"))
+    role.take(window("late", 90, service="glance"))
+    assert [incident.windows for incident in role.told()] == [("a", "b", "late"), ("c",)]
+
+
 def test_nothing_crosses_tenants() -> None:
     """The same fault in two clouds is two incidents."""
     role = Role()

@@ -8,14 +8,13 @@ import jsonschema
 import pytest
 
 from alerts.history import most_pages, replay, solve
-from alerts.incidents import IncidentPolicy
 from alerts.policy import PageBudget
 from alerts.records import Alert, Severity, Status
 from alerts.rules import Rules, rules_schema
 from alerts.times import from_text
 from models.errors import InvalidError
 from models.templates import template_id
-from tests.alerts.windows import SECOND, START, Role, window
+from tests.alerts.windows import POLICY, SECOND, START, Role, window
 
 TEMPLATE = "Respawning dnsmasq for uuid <*>"
 HEAD = f"{template_id(TEMPLATE):016x}"
@@ -217,7 +216,7 @@ def test_the_threshold_that_keeps_a_budget_is_the_least_one() -> None:
 def test_history_tells_what_the_role_would_have() -> None:
     """The same incidents and alerts, in any order of the windows."""
     windows = [window(str(at), at) for at in (0, 15, 5000, 5030, 90_000)]
-    incidents, alerts = replay(reversed(windows), IncidentPolicy())
+    incidents, alerts = replay(reversed(windows), POLICY)
     assert len(incidents) == 3
     role = Role()
     for each in windows:

@@ -12,6 +12,8 @@ from alerts.records import Alert
 SECOND = 1_000_000
 START = 1_767_268_800 * SECOND
 STRONG = 0.92
+POLICY = IncidentPolicy(strong_from=0.9)
+"""What is strong here leaves room for worse."""
 
 
 def window(
@@ -51,15 +53,15 @@ def everything(name: str, at: float, importance: float = STRONG, service: str = 
 class Role:
     """What a role does: the state, what it published, and the log of ``incidents``."""
 
-    state: Incidents = field(default_factory=Incidents)
+    state: Incidents = field(default_factory=lambda: Incidents(POLICY))
     now: int = START
     alerts: list[Alert] = field(default_factory=list)
     log: list[tuple[str, bytes | None]] = field(default_factory=list)
 
     @classmethod
     def under(cls, policy: IncidentPolicy) -> "Role":
-        """Begin with a policy."""
-        return cls(Incidents(policy))
+        """Begin with a policy, under which what is STRONG is strong all the same."""
+        return cls(Incidents(replace(policy, strong_from=min(policy.strong_from, POLICY.strong_from))))
 
     def take(self, *windows: Anomaly) -> list[Alert]:
         """Apply windows, the wall clock following their ends; return the new alerts."""

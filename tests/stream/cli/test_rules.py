@@ -52,7 +52,7 @@ def line(name: str, minute: int, service: str, importance: float, template: str 
 
 
 HISTORY = (
-    line("a", 0, "nova-api", 0.93),
+    line("a", 0, "nova-api", 0.955),
     line("b", 100, "cinder-volume", 0.99),
     line("c", 200, "neutron-dhcp-agent", 0.97, "Respawning dnsmasq for uuid <*>"),
     line("d", 300, "glance", 0.96),
