@@ -12,7 +12,6 @@ from typing import Any, Final
 
 import click
 import orjson
-from pydantic import SecretStr
 
 from alerts.times import to_text
 from models.errors import FatalError
@@ -48,6 +47,15 @@ class DemoOptions:
 
 def settings_for(bootstrap: str, bundle: Path | None, metrics_port: int, receiver: str) -> Settings:
     """The settings of the demo; ``receiver`` is the address that alerts are delivered to."""
+    sinks: dict[str, Any] = {
+        "slack_token": TOKEN,
+        "slack_channel": CHANNEL,
+        "slack_api_url": f"{receiver}/api",
+        "pagerduty_url": receiver,
+        "pagerduty_routing_key": ROUTING_KEY,
+        "alertmanager_url": receiver,
+        "synthetic_every_s": 0,
+    }
     return Settings(
         kafka_bootstrap_servers=bootstrap,
         raw_partitions=PARTITIONS,
@@ -56,13 +64,7 @@ def settings_for(bootstrap: str, bundle: Path | None, metrics_port: int, receive
         metrics_port=metrics_port,
         batch_seconds=0.1,
         log_level="warning",
-        slack_token=SecretStr(TOKEN),
-        slack_channel=CHANNEL,
-        slack_api_url=SecretStr(f"{receiver}/api"),
-        pagerduty_url=SecretStr(receiver),
-        pagerduty_routing_key=SecretStr(ROUTING_KEY),
-        alertmanager_url=SecretStr(receiver),
-        synthetic_every_s=0,
+        **sinks,
     )
 
 
