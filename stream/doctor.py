@@ -55,10 +55,7 @@ def _kafka_checks(settings: Settings) -> Iterator[Check]:
         for group, topic in consumers(topics).items():
             if topic in known:
                 yield check_lag(broker, group, topic)
-        if topics.deliveries in known:
-            from stream.doctor_sinks import check_parked
-
-            yield check_parked(broker, topics.deliveries)
+        yield from _delivery_checks(settings, broker, known)
     except TocsinError as error:
         yield Check("broker", Outcome.FAIL, *_halves(error))
 
@@ -86,6 +83,24 @@ def _bundle_checks(settings: Settings) -> Iterator[Check]:
     if settings.masks is not None:
         path = settings.masks
         yield _tried("masks", lambda: masks(path))
+
+
+def _delivery_checks(settings: Settings, broker: Broker, known: Mapping[str, int]) -> Iterator[Check]:
+    from stream.courier import group_of
+    from stream.doctor_sinks import check_parked
+    from stream.sinks import sinks_of
+    from stream.wiring import topics_of
+
+    topics = topics_of(settings)
+    if topics.deliveries in known and topics.alerts in known:
+        try:
+            sinks = sinks_of(settings)
+        except InvalidError:
+            # Told where the sinks are looked at.
+            sinks = ()
+        for sink in sinks:
+            yield check_lag(broker, group_of(topics, sink.name), topics.alerts)
+        yield check_parked(broker, topics.deliveries)
 
 
 def _sink_checks(settings: Settings) -> Iterator[Check]:

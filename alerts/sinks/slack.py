@@ -87,7 +87,7 @@ class SlackSink:
             return self._update(alert, told, remote)
         if louder := _louder(alert, remote):
             times = int(remote.get("times", 0)) + 1
-            known = {"loud": _state(alert), "times": times, "revision": alert.revision}
+            known = {"loud": _state(alert), "times": times, "revision": alert.revision, "paged": True}
             return self._reply(alert, remote, f"loud-{times}", known, louder)
         found = _diagnosis_digest(alert)
         if found and remote.get("diagnosis") != found:
@@ -126,7 +126,7 @@ class SlackSink:
         return Parked(reason, mendable=error in _CONFIGURATION)
 
     def _post(self, alert: Alert, told: str, remote: Remote) -> Request:
-        after = {**remote, TOLD: told, "loud": _state(alert), "revision": alert.revision}
+        after = {**remote, TOLD: told, "loud": _state(alert), "revision": alert.revision, "paged": alert.page}
         body = {"channel": self.channel, **self._content(alert, remote), **_marked(alert, "message")}
         seek = {"channel": self.channel, "include_all_metadata": "true", "limit": "200"}
         check = self._ask("conversations.history", seek, _mark(alert, "message"), after)
@@ -175,7 +175,8 @@ def _louder(alert: Alert, remote: Remote) -> str:
         return ""
     if before == Status.RESOLVED.value:
         return "Firing again"
-    return f"Now {alert.severity.label}" if alert.revision > int(remote.get("revision", 0)) else ""
+    louder = alert.revision > int(remote.get("revision", 0)) or not remote.get("paged", True)
+    return f"Now {alert.severity.label}" if louder else ""
 
 
 def _state(alert: Alert) -> str:

@@ -31,6 +31,7 @@ from alerts.sinks.slack_blocks import diagnosis_blocks, fallback, fitting, messa
 PROBE: Final = "probe"
 """Step of an empty message: Slack refuses it with ``no_text``, which proves the way and shows nothing to anyone."""
 RATE: Final = Rate(1.0)
+_TOO_MUCH: Final = frozenset({"invalid_payload", "invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
 _WORD: Final = re.compile(r"[a-z_]+")
 
 
@@ -56,6 +57,7 @@ class SlackWebhookSink:
             TOLD: told,
             "state": state,
             "revision": alert.revision,
+            "paged": alert.page or bool(remote.get("paged")),
             "diagnosed": known or bool(remote.get("diagnosed")),
         }
         if not _news(alert, state, remote) and not (known and not remote.get("diagnosed")):
@@ -63,20 +65,24 @@ class SlackWebhookSink:
         blocks = message_blocks(alert, votes=False)
         if known and not remote.get("diagnosed"):
             blocks = fitting([*blocks, *diagnosis_blocks(alert)])
+        if remote.get("bare"):
+            blocks = []
         body = {"text": fallback(alert), "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
         return self._call(body, "post", after)
 
     def classify(self, request: Request, response: Response, remote: Remote) -> Outcome:
         """Success is 200 with the body ``ok``; any other text is an error."""
-        del remote
         said = response.body[:100].decode(errors="replace").strip()
         # Slack answers with a word; what is more could repeat the URL.
         text = said if _WORD.fullmatch(said) else ""
         if request.step == PROBE and response.status == 400 and text in {"no_text", "invalid_payload"}:  # noqa: PLR2004 - as Slack refuses
             return Delivered(request.remote)
         told = outcome_of(response, request, detail=text)
+        if text in _TOO_MUCH and not remote.get("bare"):
+            # Words without blocks are better than none.
+            return Delivered({**remote, "bare": True})
         if isinstance(told, Delivered) and text != "ok":
-            return Parked(f"200 {text or 'and not the word ok'}")
+            return Parked(f"200 {text or 'and not the word ok'}", mendable=text not in _TOO_MUCH)
         if isinstance(told, Retry) and text == "rollup_error":
             return Parked(f"{response.status} {text}")
         return told
@@ -93,4 +99,4 @@ def _news(alert: Alert, state: str, remote: Remote) -> bool:
     before = str(remote.get("state", ""))
     if before in {"", Status.RESOLVED.value} or state == Status.RESOLVED.value:
         return before != state
-    return alert.page and alert.revision > int(remote.get("revision", 0))
+    return alert.page and (alert.revision > int(remote.get("revision", 0)) or not remote.get("paged"))

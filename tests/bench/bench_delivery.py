@@ -36,8 +36,8 @@ from tests.kafka_server import KafkaServer
 from tests.sink_servers import alertmanager, pagerduty, slack
 from tests.sink_servers.told import life
 
-INCIDENTS: Final = 250
-PER_SECOND: Final = 20.0
+INCIDENTS: Final = 100
+PER_SECOND: Final = 5.0
 WARM_S: Final = 15.0
 
 

@@ -70,6 +70,17 @@ def test_what_gets_worse_or_begins_again_is_said_aloud() -> None:
     assert after["times"] == 2
 
 
+def test_what_woke_nobody_at_first_is_said_aloud_when_it_may() -> None:
+    """A ticket that becomes a page, at the same revision."""
+    ticket = replace(fired(), page=False)
+    _, remote = bring(ticket, {})
+    assert bring(replace(grown(ticket, 2), page=True), remote)[0] == ["chat.update", "chat.postMessage"]
+    hook = WEBHOOK.render(ticket, {}, 0.0)
+    assert hook is not None
+    assert WEBHOOK.render(grown(ticket, 2), hook.remote, 0.0) is None
+    assert WEBHOOK.render(replace(grown(ticket, 2), page=True), hook.remote, 0.0) is not None
+
+
 def test_a_reply_says_where_it_belongs() -> None:
     """With the message's own ts and channel, broadcast only where it is loud."""
     _, remote = bring(fired(), {})
@@ -211,7 +222,9 @@ def test_a_webhook_tells_only_what_people_must_hear_of() -> None:
 @pytest.mark.parametrize(
     ("response", "expected"),
     [
-        (Response(200, b"invalid_token"), Parked("200 invalid_token")),
+        (Response(200, b"invalid_token"), Parked("200 invalid_token", mendable=True)),
+        (Response(200, b"<html>"), Parked("200 and not the word ok", mendable=True)),
+        (Response(400, b"invalid_blocks"), Delivered({"bare": True})),
         (Response(404, b"no_service"), Parked("404 no_service", mendable=True)),
         (Response(400, b"no_text"), Parked("400 no_text")),
         (Response(429, b"", {"retry-after": "2"}), Retry("429", 2.0)),
