@@ -1,0 +1,89 @@
+"""Windows that fired, as evidence sees them: the fields of a record of ``anomalies`` that lead to lines."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final, Self
+
+from models.errors import InvalidError
+from models.records import EVERYTHING, HOST_MARK, Pointer, Verdict
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True, slots=True)
+class Fired:
+    """One window; times in microseconds, ``pointers`` (partition, offset) with the line that weighs most first."""
+
+    tenant: str
+    key: str
+    kind: str
+    """``session`` or ``source``."""
+    start: int
+    end: int
+    services: tuple[str, ...] = ()
+    reasons: tuple[str, ...] = ()
+    parts: Mapping[str, float] = field(default_factory=dict)
+    score: float = 0.0
+    importance: float = 1.0
+    pointers: tuple[tuple[int, int], ...] = ()
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> Self:
+        """Read a window object as ``score`` writes it and ``anomalies`` carries it.
+
+        Raises:
+            InvalidError: it is none.
+        """
+        try:
+            return cls(
+                tenant=str(record["tenant"]),
+                key=str(record["key"]),
+                kind=str(record["kind"]),
+                start=_micros(record["start"]),
+                end=_micros(record["end"]),
+                services=tuple(map(str, record.get("services") or ())),
+                reasons=tuple(map(str, record.get("reasons") or ())),
+                parts={str(name): float(part) for name, part in (record.get("parts") or {}).items()},
+                score=float(record["score"]),
+                importance=float(record["importance"]),
+                pointers=tuple((int(each["partition"]), int(each["offset"])) for each in record.get("lines") or ()),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            message = f"not a window ({type(error).__name__}: {error}); `tocsin score` shows the form"
+            raise InvalidError(message) from error
+
+    @classmethod
+    def from_verdict(cls, verdict: Verdict) -> Self:
+        """Take what the scorer says of a window."""
+        return cls(
+            verdict.tenant,
+            verdict.key,
+            verdict.kind,
+            verdict.start,
+            verdict.end,
+            verdict.services,
+            verdict.reasons,
+            dict(verdict.parts),
+            verdict.score,
+            verdict.importance,
+            tuple(map(_place, verdict.lines)),
+        )
+
+    @property
+    def service(self) -> str:
+        """The service of a source window; "" for a session and for the window over everything."""
+        if self.kind != "source" or self.key == EVERYTHING:
+            return ""
+        return self.key.partition(HOST_MARK)[0]
+
+
+def _place(pointer: Pointer) -> tuple[int, int]:
+    return pointer.partition, pointer.offset
+
+
+def _micros(text: Any) -> int:
+    moment = datetime.fromisoformat(text)
+    if moment.tzinfo is None:
+        raise ValueError(f"{text!r} names no zone")
+    return (moment - _EPOCH) // timedelta(microseconds=1)
