@@ -6,8 +6,6 @@ from pathlib import Path
 from typing import IO, Final, TypeAlias
 
 import numpy as np
-import polars as pl
-
 from index.cache import Cache, content_key, key_of
 from index.detectors import Judged
 from index.diagnose import diagnose
@@ -34,7 +32,10 @@ SHOWN: Final = 40
 """Records that are ranked into the evidence."""
 
 _UNRELATED: Final = 0.5
-"""A failure below this share of the best record's score is another incident's."""
+"""A failure below this share of the best record's score may be another incident's …"""
+
+_BEFORE: Final = 60_000_000
+"""… if none of the best records follows it within so many microseconds."""
 
 _POINTED: Final = 0.6
 """A record from this share of the best one's score on is pointed at as detectors do."""
@@ -196,7 +197,7 @@ def evidence_of(material: Material, issue: Issue, means: Means) -> Evidence:
     texts = [issue.text, *(str(records.lines["message"][each.row]) for each in found[:3])]
     similar = () if means.recall is None else means.recall("\n".join(texts))
     gathered = gather(
-        Material(_related(material, records, found), material.sources),
+        _related(material, records, found),
         [fired],
         known=None if means.known is None else frozenset(means.known),
         similar=similar,
@@ -205,20 +206,11 @@ def evidence_of(material: Material, issue: Issue, means: Means) -> Evidence:
     return _ordered(gathered, found, places, records, material)
 
 
-def _related(material: Material, records: Records, found: Sequence[Found]) -> pl.DataFrame:
-    """The lines without failures that have little to do with the issue: it must not begin with these."""
+def _related(material: Material, records: Records, found: Sequence[Found]) -> Material:
+    """The material without the failures of another incident."""
     best = found[0].score if found else 0.0
     near = [each.row for each in found if each.score >= _UNRELATED * best]
-    keys = ["service", "template", "level"]
-    related = records.lines[near].select(keys).unique()
-    severe = records.lines.filter(pl.col("level") >= int(Level.ERROR))
-    unrelated = severe.join(related, on=keys, how="anti").select("tenant", "partition", "offset")
-    if unrelated.is_empty():
-        return material.lines
-    # A record goes with the lines that continue it, which bear its level, time and logger.
-    heads = severe.join(unrelated, on=["tenant", "partition", "offset"], how="semi")
-    record = ["tenant", "partition", "source", "host", "time", "logger", "level"]
-    return material.lines.join(heads.select(record).unique(), on=record, how="anti", nulls_equal=True)
+    return records.related(material, near, _BEFORE)
 
 
 def _ordered(

@@ -118,7 +118,7 @@ class Cache:
 
 
 def _is_whole(data: memoryview) -> bool:
-    if data[: len(_MAGIC)] != _MAGIC:
+    if bytes(data[: len(_MAGIC)]) != _MAGIC:
         return False
     return blake2b(data[_HEAD:], digest_size=_DIGEST).digest() == data[len(_MAGIC) : _HEAD]
 

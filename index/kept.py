@@ -1,11 +1,13 @@
 """Vectors of texts that were embedded before, so that a model runs, and is opened, only for new ones."""
 
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
 from index.cache import Cache, key_of
+from models.errors import InvalidError
 from models.records import F32
 
 if TYPE_CHECKING:
@@ -57,4 +59,7 @@ class KeptVectors:
 
     def _save(self, vectors: dict[bytes, F32]) -> None:
         matrix = np.stack(list(vectors.values())).astype(np.float32)
-        self._cache.put(KIND, self._key, len(vectors).to_bytes(4, "little") + b"".join(vectors) + matrix.tobytes())
+        data = len(vectors).to_bytes(4, "little") + b"".join(vectors) + matrix.tobytes()
+        # A cache that cannot be written makes nothing wrong, only slow.
+        with suppress(InvalidError):
+            self._cache.put(KIND, self._key, data)

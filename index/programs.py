@@ -63,8 +63,8 @@ def name_programs(lines: pl.DataFrame) -> pl.DataFrame:
         ~pl.col("service").str.contains(_PROJECTS) & (known.drop_nulls().n_unique() >= _SEVERAL)
     )
     place = ("source", "service")
-    own = pl.when(mixed.over(place)).then(pl.coalesce(known, "service")).otherwise("service")
-    return lines.with_columns(own.alias("service"))
+    service = pl.when(mixed.over(place)).then(pl.coalesce(known, "service")).otherwise("service")
+    return lines.with_columns(service.alias("service"))
 
 
 def follows() -> pl.Expr:

@@ -1,5 +1,6 @@
 """Records of a log as columns, for ranking: a record is a line with the lines that continue it."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -9,7 +10,7 @@ import polars as pl
 from index.entries import EXCEPTION, with_entries
 from index.material import Material, places
 from index.story import shared_ids
-from models.records import I64, U64
+from models.records import I64, U64, Level
 
 _HTTP_ERROR: Final = r"""(?:status(?:_code)?["']?: ?|HTTP |code["']?: ?|HTTP/[0-9.]+" )([45])[0-9]{2}\b"""
 
@@ -79,6 +80,27 @@ class Records:
             error_lines=last,
             mentions=_mentions(heads, number),
         )
+
+    def kinds(self) -> U64:
+        """A number for each record that is equal where service, template, level and kind of answer are."""
+        keys = self.lines.select(pl.struct("service", "template", "level", pl.Series("http", self.http)).hash(0))
+        return keys.to_series().to_numpy()
+
+    def related(self, material: Material, near: Sequence[int], before: int) -> Material:
+        """The material without failures that are neither of the kinds of ``near`` records nor shortly before one.
+
+        What it began with may read like something else altogether, but then it came within ``before`` microseconds.
+        """
+        kinds = self.kinds()
+        moments = np.append(np.sort(self.time[list(near)]), np.iinfo(np.int64).max)
+        after = moments[np.searchsorted(moments[:-1], self.time)] - self.time
+        other = (self.level >= Level.ERROR) & (after > before) & ~np.isin(kinds, kinds[list(near)])
+        if not other.any():
+            return material
+        # A record goes with the lines that continue it, which bear its level, time and logger.
+        record = ["tenant", "partition", "source", "host", "time", "logger", "level"]
+        gone = self.lines.filter(pl.Series(other)).select(record).unique()
+        return Material(material.lines.join(gone, on=record, how="anti", nulls_equal=True), material.sources)
 
     def places(self) -> tuple[I64, I64]:
         """Partition and offset of each record."""

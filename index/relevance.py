@@ -14,7 +14,6 @@ from dataclasses import dataclass
 from typing import Final, TypeAlias
 
 import numpy as np
-import polars as pl
 
 from index.issue import Issue
 from index.lexical import Lexical
@@ -29,6 +28,9 @@ _TRIED: Final = 50
 
 _SEVERE: Final = 0.75
 """How much a group must tell for that."""
+
+_SEED: Final = 0.5
+"""Share of the best group's weight from which on stories begin with a group."""
 
 Embed: TypeAlias = Callable[[Sequence[str]], F32]
 """Texts → unit vectors, one a text."""
@@ -140,10 +142,7 @@ def rank(  # noqa: PLR0913 - what is known beside the records, all by name
 
 
 def _group(records: Records) -> _Groups:
-    keys = records.lines.select(pl.struct("template", "service", "level", pl.Series("http", records.http)).hash(0))
-    _, first, of, count = np.unique(
-        keys.to_series().to_numpy(), return_index=True, return_inverse=True, return_counts=True
-    )
+    _, first, of, count = np.unique(records.kinds(), return_index=True, return_inverse=True, return_counts=True)
     error = [""] * len(first)
     for group, text in zip(of.tolist(), records.error, strict=True):
         if text and not error[group]:
@@ -219,6 +218,7 @@ def _stories(records: Records, groups: _Groups, base: F64, named: I64, weights: 
     special = 1 / (1 + np.log2(np.maximum(spread, 1)) / 4)
     seeds = np.zeros(len(records))
     best = np.argsort(-base, kind="stable")[: weights.seeds]
+    best = best[base[best] >= _SEED * base.max()]
     of_best = np.isin(groups.of, best)
     seeds[of_best] = base[groups.of[of_best]]
     ids = np.zeros(len(mentions.ids))

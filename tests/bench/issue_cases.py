@@ -5,8 +5,9 @@ from the fault on whose text, without its values, a fault-free hour of the same 
 
 *Real*: failing runs of OpenStack under fault injection, where the published data is there.  Candidates are the records
 from the activation of the fault on that are ERROR or CRITICAL, or of a template that normal runs never show (the list
-that comes with the data says which), but no warnings that something is deprecated.  Relevant are those of the project whose code was broken, and those that share a
-request or instance with one of these.  Taken are all runs of 500 to 2,000 lines with 3 to 12 relevant ones.
+that comes with the data says which), but no warnings that something is deprecated.  Relevant are those of the project
+whose code was broken, and those that share a request or instance with one of these.  Taken are all runs of 500 to 2,000
+lines with 3 to 12 relevant ones.
 """
 
 import csv
@@ -139,7 +140,12 @@ def _run_case(run: dict[str, str], lines: list[str], odd: set[int]) -> Case | No
         source, _, line = lines[row].partition("\t")
         name = f"{source}.log"
         held = files.setdefault(name, [])
-        if row in odd and _RECORD.match(line) and "deprecated" not in line.lower() and line[:23] >= run["fault_trigger"]:
+        if (
+            row in odd
+            and _RECORD.match(line)
+            and "deprecated" not in line.lower()
+            and line[:23] >= run["fault_trigger"]
+        ):
             candidates.append(((name, len(held)), line))
         held.append(line)
     project = run["component"].split("/")[1]
