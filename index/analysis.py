@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import IO, Final, TypeAlias
 
 import numpy as np
+
 from index.cache import Cache, content_key, key_of
 from index.detectors import Judged
 from index.diagnose import diagnose
