@@ -1,6 +1,6 @@
 """Analyse an issue by logs: read the files, find what tells, gather it as evidence, and diagnose it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import IO, Final, TypeAlias
@@ -13,9 +13,10 @@ from index.diagnose import diagnose
 from index.diagnosis import Diagnosis
 from index.evidence import MAX_TEXT, Evidence, EvidenceLine, Similar
 from index.fired import Fired
-from index.gather import CALLED, FRAME, RAISED, Limits, gather
+from index.gather import Limits, gather
 from index.issue import Issue
 from index.material import Material
+from index.picks import CALLED, FRAME, FRAME_LATER, RAISED, RAISED_LATER
 from index.reading import FORM, ReadFile, span
 from index.records import Records
 from index.relevance import Embed, Found, rank
@@ -41,8 +42,8 @@ _BEFORE: Final = 60_000_000
 _POINTED: Final = 0.6
 """A record from this share of the best one's score on is pointed at as detectors do."""
 
-_RAISED: Final = 0.8
-_FRAME: Final = 0.3
+_SHARES: Final[Mapping[str, float]] = {RAISED: 0.8, RAISED_LATER: 0.5, FRAME: 0.4, FRAME_LATER: 0.3, CALLED: 0.2}
+"""What a line of a traceback has of its record's score, by its role."""
 
 Explain: TypeAlias = Callable[[Evidence, Diagnosis], Diagnosis]
 """Evidence and what rules make of it → the diagnosis that is given out."""
@@ -237,7 +238,7 @@ def _ordered(
             lines[place] = replace(lines[place], roles=roles)
             continue
         head = heads.get((line.time, line.service, line.host), 0.0)
-        share = _RAISED if RAISED in line.roles else _FRAME if {FRAME, CALLED} & set(line.roles) else 0.0
+        share = next((share for role, share in _SHARES.items() if role in line.roles), 0.0)
         # What only belongs to the story comes last, in the order in which it was gathered.
         lines[place] = replace(line, score=round(share * head if share else min(line.score, 1.0) / 100, 6))
     ordered = sorted(lines.values(), key=lambda line: (-line.score, line.time, line.partition, line.offset))

@@ -32,32 +32,60 @@ PROJECTS: Final = [
     "cyborg",
 ]
 
-_DEPTH: Final = (
-    # Deepest last.  A name counts where it stands as a word of the service's name.
-    (1, r"horizon|dashboard|heat|magnum|octavia|trove|manila"),
-    (2, r"api|server|wsgi|metadata"),
-    (3, r"conductor"),
-    (4, r"scheduler"),
-    (5, r"compute|volume|backup|agent|worker|engine"),
-    (6, r"glance|placement|registry"),
-    (7, r"keystone"),
-    (8, r"libvirtd?|ovs|openvswitch|ovn|dnsmasq|iscsid?|multipathd?|ceph|osd|mon|haproxy"),
-    (9, r"rabbitmq|rabbit|mysql|mariadb|galera|memcached|postgresql|etcd"),
-    (10, r"kernel|systemd|chronyd|kubelet|containerd|dockerd"),
+_LAYERS: Final = (
+    # Who is called by the ones above it; the last are called by all.
+    frozenset(("horizon", "dashboard", "heat", "magnum", "octavia", "trove", "manila", "mistral", "senlin")),
+    frozenset(("nova", "ironic")),
+    frozenset(("neutron", "cinder", "placement")),
+    frozenset(("glance", "swift", "barbican")),
+    frozenset(("keystone",)),
+    frozenset(
+        (
+            "libvirt",
+            "libvirtd",
+            "virtqemud",
+            "qemu",
+            "ovs",
+            "openvswitch",
+            "vswitchd",
+            "ovsdb",
+            "ovn",
+            "dnsmasq",
+            "iscsid",
+            "multipathd",
+            "ceph",
+            "osd",
+            "mon",
+            "haproxy",
+        )
+    ),
+    frozenset(
+        ("rabbitmq", "rabbit", "mysql", "mysqld", "mariadb", "galera", "memcached", "redis", "postgresql", "etcd")
+    ),
+    frozenset(("kernel", "systemd", "chronyd", "kubelet", "containerd", "dockerd")),
+)
+_ROLES: Final = (
+    # Within a project: the API hands over to the conductor, that to the scheduler and to those that do the work.
+    frozenset(("api", "server", "wsgi", "metadata")),
+    frozenset(("conductor",)),
+    frozenset(("scheduler",)),
+    frozenset(("compute", "volume", "backup", "agent", "worker", "engine")),
 )
 _WORDS: Final = re.compile(r"[a-z0-9]+")
 
 
 @lru_cache(maxsize=65_536)
-def depth(service: str) -> int:
-    """How deep a service stands in a call: 0 for unknown, higher for what is called by the others."""
+def depth(service: str) -> tuple[int, int]:
+    """How deep a service stands in a call; greater is called by the smaller ones.  (-1, -1) for one unknown."""
     words = set(_WORDS.findall(service.lower()))
-    found = 0
-    for level, names in _DEPTH:
-        if words & set(names.split("|")) or any(re.fullmatch(f"(?:{names})", word) for word in words):
-            found = max(found, level)
-    # ``neutron-openvswitch-agent`` is the agent of neutron, not Open vSwitch itself.
-    return 5 if "agent" in words else found
+    of = project(service)
+    # ``neutron-openvswitch-agent`` is an agent of neutron, not Open vSwitch itself: its project decides.
+    layer = _level(_LAYERS, {of} if of else words)
+    return layer, _level(_ROLES, words)
+
+
+def _level(levels: tuple[frozenset[str], ...], words: set[str]) -> int:
+    return max((number for number, names in enumerate(levels) if words & names), default=-1)
 
 
 @lru_cache(maxsize=65_536)

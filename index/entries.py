@@ -44,7 +44,7 @@ def with_entries(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def tracebacks(lines: pl.DataFrame) -> pl.DataFrame:
-    """One row per entry with a traceback: ``entry``, ``parts`` (numbers of its continuation lines) and their ``texts``."""
+    """One row per entry with a traceback: ``entry``, ``parts`` (numbers of its continuation lines), their ``texts``."""
     inside = lines.filter("follows")
     return (
         inside.group_by("entry", maintain_order=True)

@@ -15,6 +15,9 @@ from typing import Any, Final, Self
 from index.callers import names_of
 from models.errors import InvalidError
 
+_BEGIN: Final = 1_000
+"""Characters of a message that are looked at; what is behind them repeats, or is a traceback on one line."""
+
 _FIELDS: Final = {"id", "title", "patterns", "services", "origin", "cause", "actions", "confidence"}
 
 
@@ -32,10 +35,10 @@ class Failure:
     confidence: float
 
     def found(self, message: str, service: str) -> str:
-        """Return the words of the message that tell of this failure; "" where none do."""
+        """Return the words of the message's begin that tell of this failure; "" where none do."""
         if self.services and not self.services & names_of(service):
             return ""
-        match = self.pattern.search(message)
+        match = self.pattern.search(message, 0, _BEGIN)
         return match[0] if match else ""
 
 
@@ -104,12 +107,12 @@ def _entry(entry: Mapping[str, Any], where: str) -> Failure:
             f"{where}: {name}: {', '.join(sorted(unknown))} is unknown; use {', '.join(sorted(_FIELDS))}"
         )
     try:
-        patterns = [_pattern(each, f"{where}: {name}") for each in entry["patterns"]]
+        patterns = tuple(map(str, entry["patterns"]))
         confidence = float(entry["confidence"])
         found = Failure(
             id=str(entry["id"]),
             title=str(entry["title"]),
-            pattern=re.compile("|".join(f"(?:{each})" for each in patterns), re.IGNORECASE),
+            pattern=_joined(patterns, f"{where}: {name}"),
             services=frozenset(map(str, entry.get("services", ()))),
             origin=str(entry.get("origin", "")),
             cause=str(entry["cause"]),
@@ -125,13 +128,23 @@ def _entry(entry: Mapping[str, Any], where: str) -> Failure:
     return found
 
 
-def _pattern(pattern: str, where: str) -> str:
+def _joined(patterns: tuple[str, ...], where: str) -> re.Pattern[str]:
+    """All patterns as one."""
+    # A word begins where it begins: ``EMFILE`` is not found in ``NoSuchThemeFile``.
+    parts = [f"(?<![A-Za-z0-9])(?:{each})" if each[:1].isalpha() else f"(?:{each})" for each in patterns]
     try:
-        # A word begins where it begins: ``EMFILE`` is not found in ``NoSuchThemeFile``.
-        pattern = rf"(?<![A-Za-z0-9]){pattern}" if pattern[:1].isalpha() else pattern
-        empty = re.compile(pattern).search("")
+        joined = re.compile("|".join(parts), re.IGNORECASE)
     except re.error as error:
-        raise InvalidError(f"{where}: {pattern!r} is no regular expression ({error}); correct it") from error
-    if empty:
-        raise InvalidError(f"{where}: {pattern!r} is found in every line; make it match at least one character")
-    return pattern
+        told = next((each for each in patterns if not _compiles(each)), "; ".join(patterns))
+        raise InvalidError(f"{where}: {told!r} is no regular expression ({error}); correct it") from error
+    if joined.search(""):
+        raise InvalidError(f"{where}: a pattern is found in every line; make it match at least one character")
+    return joined
+
+
+def _compiles(pattern: str) -> bool:
+    try:
+        re.compile(pattern)
+    except re.error:
+        return False
+    return True

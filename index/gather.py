@@ -1,40 +1,24 @@
 """Gather the evidence of an incident out of the lines around it: bounded, ranked, and the same for the same input."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import polars as pl
 
-from index.entries import tracebacks, with_entries
+from index.entries import with_entries
 from index.evidence import MAX_TEXT, Change, Evidence, EvidenceLine, Similar
 from index.fired import Fired
 from index.material import Material
-from index.rank import NOTABLE, SEVERE, Span, span_of, weigh
-from index.story import Bounds, Story, first_bad, follow, shared_ids
-from index.traces import Trace, read_trace
+from index.picks import Pick, Scene, choose
+from index.rank import SEVERE, Span, span_of, weigh
+from index.silence import stopped
+from index.story import Bounds, first_bad, follow, shared_ids
 from models.records import Level
 
 __all__ = ["Fired", "Limits", "gather"]
 
 SECOND: Final = 1_000_000
-
-FIRST_BAD: Final = "first bad hop"
-RAISED: Final = "what was raised"
-FRAME: Final = "raised here"
-CALLED: Final = "called from"
-WEIGHS: Final = "weighs most"
-ERROR: Final = "error"
-SERVED: Final = "server error answered"
-STANDS_OUT: Final = "stands out"
-NEW: Final = "first of a new template"
-STORY: Final = "story"
-
-_FIRST: Final = 3.0
-_RAISED: Final = 0.1
-_FRAME: Final = 0.2
-_LATER: Final = 0.9
-_FRAMES: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,16 +32,6 @@ class Limits:
     before_s: float = 900.0
     after_s: float = 60.0
     bounds: Bounds = field(default_factory=Bounds)
-
-
-@dataclass(frozen=True, slots=True)
-class _Pick:
-    """A line (``at``) that goes into the evidence; of several reasons for one line the highest score counts."""
-
-    at: int
-    score: float
-    role: str
-    count: int = 1
 
 
 def gather(  # noqa: PLR0913 - what is known of an incident comes from six places
@@ -75,7 +49,9 @@ def gather(  # noqa: PLR0913 - what is known of an incident comes from six place
     ``changes`` and ``similar`` are what was found of them elsewhere.  Windows of one tenant, that of the first.
     """
     tenant = fired[0].tenant if fired else _tenant(material)
-    mine = sorted((each for each in fired if each.tenant == tenant), key=lambda each: (-each.importance, each.start))
+    mine = sorted(
+        (each for each in fired if each.tenant == tenant), key=lambda each: (-each.importance, each.start, each.key)
+    )
     scope = material.scope(tenant)
     if mine:
         begin = min(each.start for each in mine) - round(limits.before_s * SECOND)
@@ -87,22 +63,21 @@ def gather(  # noqa: PLR0913 - what is known of an incident comes from six place
     heads = weigh(lines, span, mine, known)
     first = first_bad(heads, span.start)
     told = follow(shared_ids(heads), _seeds(heads, first), limits.bounds)
-    picks = [*_groups(heads, span), *_story(heads, told, first, limits)]
-    picks += _traced(lines, first, picks)
-    chosen = _chosen(picks, first, limits)
+    quiet = stopped(heads, span)
+    scene = Scene(lines, heads, span, first, told, tuple(each.at for each in quiet))
+    chosen = choose(scene, mine, limits.lines, limits.story)
     found = _lines(scope, lines, chosen)
     names = {pick.at: line.id for pick, line in zip(chosen, found, strict=True)}
-    order = sorted(names, key=lambda at: at)
     return Evidence(
         tenant=tenant,
         services=_named(mine) or _hit(heads, span),
         start=span.start,
         end=span.end,
-        reasons=_reasons(mine),
+        reasons=tuple(dict.fromkeys([*_reasons(mine), *(each.reason for each in quiet)])),
         lines=found,
-        story=tuple(names[at] for at in order if at in told.records),
+        story=tuple(names[at] for at in sorted(names) if at in told.records),
         first_bad=None if first is None else names.get(first),
-        changes=_changes(heads, changes, first, span, limits),
+        changes=_changes(scene, changes, limits),
         similar=_best(similar, limits),
     )
 
@@ -121,7 +96,7 @@ def _named(fired: Sequence[Fired]) -> tuple[str, ...]:
 
 def _hit(heads: pl.DataFrame, span: Span) -> tuple[str, ...]:
     """Services with failures, the worst first."""
-    bad = heads.filter((pl.col("weight") >= SEVERE) & (pl.col("time") >= span.start))
+    bad = heads.filter((pl.col("told") >= SEVERE) & (pl.col("time") >= span.start))
     table = bad.group_by("service").agg(pl.col("weight").max(), pl.col("time").min())
     return tuple(table.sort(["weight", "time", "service"], descending=[True, False, False])["service"].to_list())
 
@@ -142,101 +117,7 @@ def _seeds(heads: pl.DataFrame, first: int | None) -> list[int]:
     return [int(at) for at in pointed["at"][:3].to_list()]
 
 
-def _groups(heads: pl.DataFrame, span: Span) -> list[_Pick]:
-    """One record for each template of a service: the first of the most telling ones, with their number."""
-    within = heads.filter(pl.col("time") >= span.start)
-    best = (
-        (within if len(within) else heads)
-        .sort(["weight", "at"], descending=[True, False])
-        .group_by("service", "template", maintain_order=True)
-        .agg(
-            pl.col("at").first(),
-            pl.col("weight").first(),
-            pl.len().alias("count"),
-            pl.col("severe").first(),
-            pl.col("served").first(),
-            pl.col("new").first(),
-            pl.col("pointed").first(),
-        )
-        .filter((pl.col("weight") >= NOTABLE) | (pl.col("pointed") > 0))
-    )
-    out: list[_Pick] = []
-    for row in best.sort(["weight", "at"], descending=[True, False])[:400].iter_rows(named=True):
-        roles = [
-            name
-            for name, told in (
-                (ERROR, row["severe"]),
-                (SERVED, row["served"]),
-                (NEW, row["new"]),
-                (WEIGHS, row["pointed"] > 0),
-            )
-            if told
-        ]
-        out += [_Pick(row["at"], row["weight"], role, row["count"]) for role in roles or [STANDS_OUT]]
-    return out
-
-
-def _story(heads: pl.DataFrame, told: Story, first: int | None, limits: Limits) -> list[_Pick]:
-    """The records of the story around the first bad one, each template of a service once; the near ones first."""
-    part = heads.filter(pl.col("at").is_in(pl.Series(told.records, dtype=pl.UInt32).implode()))
-    if part.is_empty():
-        return []
-    middle = first if first is not None else int(part["at"][0])
-    near = part.with_columns((pl.col("at").cast(pl.Int64) - middle).abs().alias("far")).sort("far", "at")
-    once = near.unique(["service", "template"], keep="first", maintain_order=True)[: limits.story]
-    return [
-        _Pick(row["at"], max(0.3, min(NOTABLE, row["weight"])) - 0.01 * rank, STORY)
-        for rank, row in enumerate(once.iter_rows(named=True))
-    ]
-
-
-def _traced(lines: pl.DataFrame, first: int | None, picks: Iterable[_Pick]) -> list[_Pick]:
-    """What was raised, and where, for every picked record with a traceback; all calls of services for the first one."""
-    scores: dict[int, float] = {}
-    for pick in picks:
-        scores[pick.at] = max(scores.get(pick.at, 0.0), pick.score)
-    wanted = lines.filter(pl.col("entry").is_in(pl.Series(sorted(scores), dtype=pl.UInt32).implode()))
-    out: list[_Pick] = []
-    seen: set[tuple[str, str]] = set()
-    ranked = sorted(tracebacks(wanted).iter_rows(), key=lambda row: (row[0] != first, -scores[row[0]], row[0]))
-    for entry, parts, texts in ranked:
-        trace = read_trace(texts)
-        place = trace.raised_in
-        if (trace.exception + trace.message, place.file if place else "") in seen:
-            continue
-        seen.add((trace.exception + trace.message, place.file if place else ""))
-        score = scores[entry] + (_FIRST if entry == first else -_LATER)
-        out += _frames(trace, parts, score, every=entry == first)
-    return out
-
-
-def _frames(trace: Trace, parts: Sequence[int], score: float, *, every: bool) -> list[_Pick]:
-    found: list[_Pick] = []
-    if trace.exception_index >= 0:
-        found.append(_Pick(parts[trace.exception_index], score - _RAISED, RAISED))
-    if trace.raised_in is not None:
-        found.append(_Pick(parts[trace.raised_in.index], score - _FRAME, FRAME))
-    if every:
-        others = [frame for frame in trace.files(_FRAMES) if frame != trace.raised_in]
-        found += [_Pick(parts[frame.index], score - _FIRST - 0.5 - 0.1 * n, CALLED) for n, frame in enumerate(others)]
-    return found
-
-
-def _chosen(picks: Iterable[_Pick], first: int | None, limits: Limits) -> list[Any]:
-    """The best lines, most telling first."""
-    best: dict[int, _Pick] = {}
-    for pick in picks:
-        have = best.get(pick.at)
-        roles = dict.fromkeys([*(have.role.split("; ") if have else []), pick.role])
-        score, count = max(pick.score, have.score if have else 0.0), max(pick.count, have.count if have else 1)
-        best[pick.at] = _Pick(pick.at, score, "; ".join(roles), count)
-    if first is not None and first in best:
-        have = best[first]
-        best[first] = _Pick(first, have.score + _FIRST, f"{FIRST_BAD}; {have.role}", have.count)
-    return sorted(best.values(), key=lambda pick: (-pick.score, pick.at))[: limits.lines]
-
-
-def _lines(scope: Material, lines: pl.DataFrame, chosen: Sequence[_Pick]) -> tuple[EvidenceLine, ...]:
+def _lines(scope: Material, lines: pl.DataFrame, chosen: Sequence[Pick]) -> tuple[EvidenceLine, ...]:
     rows = lines[[pick.at for pick in chosen]]
     out = []
     for number, (pick, row) in enumerate(zip(chosen, rows.iter_rows(named=True), strict=True), 1):
@@ -254,24 +135,30 @@ def _lines(scope: Material, lines: pl.DataFrame, chosen: Sequence[_Pick]) -> tup
                 template=row["masked"],
                 count=pick.count,
                 score=round(pick.score, 4),
-                roles=tuple(pick.role.split("; ")),
+                roles=pick.roles,
             )
         )
     return tuple(out)
 
 
-def _changes(
-    heads: pl.DataFrame, changes: Sequence[Change], first: int | None, span: Span, limits: Limits
-) -> tuple[Change, ...]:
-    """What changed before things went wrong: what was told, and harmless messages that are new; the latest last."""
-    until = span.end if first is None else int(heads.filter(pl.col("at") == first)["time"][0])
-    told = [change for change in changes if change.time <= until]
+def _changes(scene: Scene, changes: Sequence[Change], limits: Limits) -> tuple[Change, ...]:
+    """What changed before things went wrong: what was told, and harmless messages that are new; the latest last.
+
+    New messages of the story itself are part of what happened.
+    """
+    heads, first = scene.heads, scene.first
+    until = scene.span.end if first is None else int(heads.filter(pl.col("at") == first)["time"][0])
+    told = sorted((change for change in changes if change.time <= until), key=lambda change: change.time)
+    told = told[-limits.changes :]
     fresh = heads.filter(
-        pl.col("new") & (pl.col("weight") < SEVERE) & (pl.col("time") < until) & (pl.col("level") <= int(Level.INFO))
+        pl.col("new")
+        & (pl.col("told") < SEVERE)
+        & (pl.col("time") < until)
+        & (pl.col("level") <= int(Level.INFO))
+        & ~pl.col("at").is_in(pl.Series(scene.story.records, dtype=pl.UInt32).implode())
     ).unique(["service", "template"], keep="first", maintain_order=True)
     news = [
         Change(row["time"], row["service"], f"first of its kind: {row['masked'][:200]}")
-        for row in fresh.tail(limits.changes).iter_rows(named=True)
+        for row in fresh.tail(limits.changes - len(told)).iter_rows(named=True)
     ]
-    room = max(0, limits.changes - len(told))
-    return tuple(sorted([*told[-limits.changes :], *news[len(news) - min(room, len(news)) :]], key=lambda c: c.time))
+    return tuple(sorted([*told, *news], key=lambda change: change.time))

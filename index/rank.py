@@ -12,10 +12,10 @@ from index.material import places
 from models.records import F64, I64, Level
 
 SEVERE: Final = 2.0
-"""Weight from which on a record counts as a failure."""
+"""What a record tells (``told``) from which on it counts as a failure."""
 
 NOTABLE: Final = 1.0
-"""Weight from which on a record is worth a look where nothing failed."""
+"""The same, from which on it is worth a look where nothing failed."""
 
 _LEVELS: Final = {Level.CRITICAL: 3.2, Level.ERROR: 3.0, Level.WARNING: 0.9}
 _TRACEBACK: Final = 1.0
@@ -36,6 +36,12 @@ _FAILURE: Final = (
     r"killed|deadlock|invalid)\b"
 )
 _HTTP: Final = r"(?i)\b(?:status|http|returned)\b"
+_RELAYED: Final = (
+    r"(?i)\bremote ?error|_Remote\b|\(HTTP 5\d\d\)|ClientException|returned HTTP 5|MessagingTimeout|HttpException: 5|"
+    r"Server Error for url|InternalServerError"
+)
+"""Words of one that was answered so by another one."""
+
 _SERVER: Final = r"""(?i)(?:status: ?|HTTP/\d\.\d"? |HTTP |returned with HTTP |status code )5\d\d\b"""
 _CLIENT: Final = r"""(?i)(?:status: ?|HTTP/\d\.\d"? |HTTP |returned with HTTP |status code )4\d\d\b"""
 
@@ -59,7 +65,7 @@ def span_of(fired: Sequence[Fired], lines: pl.DataFrame) -> Span:
 
 
 def weigh(lines: pl.DataFrame, span: Span, fired: Sequence[Fired], known: frozenset[int] | None) -> pl.DataFrame:
-    """Heads of entries (see ``with_entries``) with ``weight`` and what it comes from.
+    """Heads of entries (see ``with_entries``) with ``weight``: what they tell (``told``) and what points at them.
 
     Adds ``raised`` (has a traceback), ``served`` (an answer of 500 and more), ``new`` (a template that training did not
     see, or, where that is unknown, that was not there before the windows) and ``pointed`` (0 to 1, by the detectors).
@@ -96,12 +102,14 @@ def weigh(lines: pl.DataFrame, span: Span, fired: Sequence[Fired], known: frozen
     # What training saw at this level, or what came as often before, is how this cloud always complains.
     said = said * pl.when(pl.col("usual") & ~pl.col("served")).then(_USUAL).otherwise(1.0)
     said = said * pl.when(pl.col("steady")).then(_STEADY).otherwise(1.0)
-    weight = (
-        said + pl.when("new").then(_NEW).otherwise(0.0) + _POINTER * pl.col("pointed") + _SUPPORT * pl.col("support")
+    told = (said + pl.when("new").then(_NEW).otherwise(0.0)) * (
+        pl.when(pl.col("time") < span.start).then(_EARLIER).otherwise(1.0)
     )
-    weight = weight * pl.when(pl.col("time") < span.start).then(_EARLIER).otherwise(1.0)
-    return heads.with_columns(pl.Series("pointed", pointed), pl.Series("support", support)).with_columns(
-        weight.alias("weight"), severe.alias("severe")
+    heads = heads.with_columns(
+        pl.Series("pointed", pointed), pl.Series("support", support), told.alias("told"), severe.alias("severe")
+    )
+    return heads.with_columns(
+        (pl.col("told") + _POINTER * pl.col("pointed") + _SUPPORT * pl.col("support")).alias("weight")
     )
 
 
@@ -135,11 +143,17 @@ def _by_template(heads: pl.DataFrame, span: Span, known: frozenset[int] | None) 
 
 
 def _http(heads: pl.DataFrame) -> pl.DataFrame:
-    """``served``: tells of a server error; ``refused``: of a client's."""
+    """``served``: tells of a server error; ``refused``: of a client's; ``relayed``: of what another service said."""
     telling = heads.select("at", "message", "masked").filter(pl.col("masked").str.contains(_HTTP))
     served = telling.filter(pl.col("message").str.contains(_SERVER))["at"].implode()
     refused = telling.filter(pl.col("message").str.contains(_CLIENT))["at"].implode()
-    return heads.with_columns(pl.col("at").is_in(served).alias("served"), pl.col("at").is_in(refused).alias("refused"))
+    relayed = heads.filter(pl.col("level") >= int(Level.WARNING)).select("at", "message")
+    told = relayed.filter(pl.col("message").str.contains(_RELAYED))["at"].implode()
+    return heads.with_columns(
+        pl.col("at").is_in(served).alias("served"),
+        pl.col("at").is_in(refused).alias("refused"),
+        pl.col("at").is_in(told).alias("relayed"),
+    )
 
 
 def _pointed(lines: pl.DataFrame, heads: pl.DataFrame, fired: Sequence[Fired]) -> F64:

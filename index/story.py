@@ -18,6 +18,10 @@ _TIE: Final = 2_000_000
 """Microseconds within which two services' failures may be one: the deeper of the two came first."""
 
 
+_CHAIN: Final = 30_000_000
+"""Microseconds within which a later traceback of a request belongs to an error before it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Bounds:
     """How far ids are followed."""
@@ -96,17 +100,40 @@ def first_bad(heads: pl.DataFrame, start: int) -> int | None:
     """The record (``at``) at which things went wrong first; None where nothing says so.
 
     The earliest of the failures that are about as bad as the worst.  Where several services fail within two seconds,
-    clocks and buffers may have changed their order: then it is the one that the others call.
+    clocks and buffers may have changed their order: then it is the one that the others call, and none that only tells
+    of another one's answer.
     """
     for least in (SEVERE, NOTABLE):
-        bad = heads.filter((pl.col("weight") >= least) & (pl.col("time") >= start))
+        bad = heads.filter((pl.col("told") >= least) & (pl.col("time") >= start))
         if not bad.is_empty():
             break
     else:
         return None
-    worst = float(bad["weight"].max())  # type: ignore[arg-type]
-    bad = bad.filter(pl.col("weight") >= 0.6 * worst).sort("time", "at")
-    near = bad.filter(pl.col("time") <= int(bad["time"][0]) + _TIE)
-    rows = near.select("at", "service", "raised", "time").rows()
-    deepest = max(depth(service) for _, service, _, _ in rows)
-    return int(next(at for at, service, _, _ in rows if depth(service) == deepest))
+    worst = float(bad["told"].max())  # type: ignore[arg-type]
+    bad = bad.filter(pl.col("told") >= 0.6 * worst).sort("time", "at")
+    near = bad.filter(pl.col("time") <= int(bad["time"].to_numpy()[0]) + _TIE)
+    own = near.filter(~pl.col("relayed"))
+    rows = (near if own.is_empty() else own).select("at", "service").rows()
+    deepest = max(depth(service) for _, service in rows)
+    return int(next(at for at, service in rows if depth(service) == deepest))
+
+
+def traced_by(heads: pl.DataFrame, first: int) -> int | None:
+    """The record with the traceback of ``first``: its own, or the next one of the same service and request.
+
+    Services often tell in a line of their own that something failed, and the layer above logs the traceback.
+    """
+    mine = heads.row(by_predicate=pl.col("at") == first, named=True)
+    if mine["raised"]:
+        return first
+    if mine["request"] is None:
+        return None
+    later = heads.filter(
+        pl.col("raised")
+        & (pl.col("request") == mine["request"])
+        & (pl.col("service") == mine["service"])
+        & (pl.col("host") == mine["host"])
+        & (pl.col("time") >= mine["time"])
+        & (pl.col("time") <= mine["time"] + _CHAIN)
+    )
+    return None if later.is_empty() else int(later["at"][0])

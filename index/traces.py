@@ -101,18 +101,22 @@ class Trace:
 
 
 def read_trace(texts: Sequence[str]) -> Trace:
-    """Read the lines of a traceback; of a chain, the first exception, which is what the others followed from."""
+    """Read the lines of a traceback.
+
+    Of a chain of exceptions, the first that passed through a service's own code: the others followed from it, and what
+    libraries catch from one another says little.  Where none did, the last.
+    """
+    chain: list[Trace] = []
     frames: list[Frame] = []
-    exception, message, at = "", "", -1
     for index, text in enumerate(texts):
-        for path, line, function in _FRAME.findall(text):
-            frames.append(Frame(_shorten(path), int(line), function, index))
-        if frames and _ends(text, index):
-            found = _RAISED.match(text)
-            if found and index > frames[-1].index:
-                exception, message, at = found[1], (found[2] or "").strip(), index
-                break
-    return Trace(exception, message, at, tuple(frames))
+        frames += [Frame(_shorten(path), int(line), function, index) for path, line, function in _FRAME.findall(text)]
+        found = _RAISED.match(text) if frames and index > frames[-1].index and not text[:1].isspace() else None
+        if found:
+            chain.append(Trace(found[1], (found[2] or "").strip(), index, tuple(frames)))
+            frames = []
+    if not chain:
+        return Trace("", "", -1, tuple(frames))
+    return next((trace for trace in chain if any(not frame.plumbing for frame in trace.frames)), chain[-1])
 
 
 def read_inline(text: str) -> Trace | None:
@@ -123,11 +127,6 @@ def read_inline(text: str) -> Trace | None:
     named = _ENTRY.findall(text)
     name, _, message = named[-1].partition(":") if named else ("", "", "")
     return Trace(name.strip(), message.strip(), 0, frames)
-
-
-def _ends(text: str, index: int) -> bool:
-    """Whether a line stands at the left margin behind the calls: there the exception is named."""
-    return bool(text) and not text[0].isspace() and "Traceback (most" not in text and index > 0
 
 
 def _shorten(path: str) -> str:
