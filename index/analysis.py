@@ -16,7 +16,7 @@ from index.fired import Fired
 from index.gather import Limits, gather
 from index.issue import Issue
 from index.material import Material
-from index.picks import CALLED, FRAME, FRAME_LATER, RAISED, RAISED_LATER
+from index.picks import CALLED, FRAME, FRAME_LATER, LAST, ODD, RAISED, RAISED_LATER
 from index.reading import FORM, ReadFile, span
 from index.records import Records
 from index.relevance import Embed, Found, rank
@@ -44,6 +44,11 @@ _POINTED: Final = 0.6
 
 _SHARES: Final[Mapping[str, float]] = {RAISED: 0.8, RAISED_LATER: 0.5, FRAME: 0.4, FRAME_LATER: 0.3, CALLED: 0.2}
 """What a line of a traceback has of its record's score, by its role."""
+
+_BEHAVIOUR: Final = 0.5
+"""What a line that shows what detectors found (slow, silent, missing) has of the best score."""
+
+_BEHAVES: Final = frozenset((LAST, *ODD.values()))
 
 Explain: TypeAlias = Callable[[Evidence, Diagnosis], Diagnosis]
 """Evidence and what rules make of it → the diagnosis that is given out."""
@@ -226,6 +231,7 @@ def _ordered(
     rank_of = dict(zip(places, found, strict=True))
     lines: dict[tuple[int, int], EvidenceLine] = {}
     heads: dict[tuple[int, str, str], float] = {}
+    best = found[0].score if found else 0.0
     for each, place in zip(found, places, strict=True):
         line = _line(records, each, material)
         lines[place] = line
@@ -240,7 +246,8 @@ def _ordered(
         head = heads.get((line.time, line.service, line.host), 0.0)
         share = next((share for role, share in _SHARES.items() if role in line.roles), 0.0)
         # What only belongs to the story comes last, in the order in which it was gathered.
-        lines[place] = replace(line, score=round(share * head if share else min(line.score, 1.0) / 100, 6))
+        score = share * head if share else _BEHAVIOUR * best if _BEHAVES & set(line.roles) else line.score / 1000
+        lines[place] = replace(line, score=round(score, 6))
     ordered = sorted(lines.values(), key=lambda line: (-line.score, line.time, line.partition, line.offset))
     names = {(line.partition, line.offset): f"L{number}" for number, line in enumerate(ordered, 1)}
     old = {line.id: names[line.partition, line.offset] for line in gathered.lines}

