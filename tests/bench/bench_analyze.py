@@ -1,13 +1,14 @@
 """What `analyze` finds, and what it costs.
 
-    .venv/bin/python -m tests.bench.bench_analyze [--real FOLDER] [--step N] [--model NAME] [--repeat N] [--only recall|time]
+    .venv/bin/python -m tests.bench.bench_analyze [--only recall|time] [--step N] [--repeat N] [--real FOLDER]
 
 *Recall*: share of the relevant lines (``tests/bench/issue_cases.py`` says which these are) that are among the first 20
 lines of evidence, or stand for by one of the same file, level and template; behind it the share that are there
 themselves.  Beside it what is found by lines alone: TF-IDF, embeddings, the newest ERROR lines.
 
 *Time*: the command as a process (cold: without cache; warm: with it), the work inside a process that has done it
-before, and the largest memory of the process.  Medians of several runs.
+before, the processor's share of each (which other work on the machine changes less), and the largest memory of the
+process.  Medians of several runs.
 """
 
 import argparse
@@ -144,23 +145,26 @@ def measure_time(folder: Path, model: str, repeat: int, lines: int) -> None:
     for mode in (["--fast"], []):
         name = "fast" if mode else "hybrid"
         args = ["analyze", "--issue", "Instance fails to launch", "--logs", str(top), "--json", *mode]
-        cold, warm, inside, peak = [], [], [], []
+        figures: dict[str, list[tuple[float, float]]] = {"command cold": [], "command warm": [], "inside warm": []}
+        peak = []
         for _ in range(repeat):
             subprocess.run([*_TOCSIN, "cache", "clear"], env=environment, check=True, stdout=subprocess.DEVNULL)
-            seconds, megabytes = _run(args, environment)
-            cold.append(seconds)
+            *spent, megabytes = _run(args, environment)
+            figures["command cold"].append((spent[0], spent[1]))
             peak.append(megabytes)
-            warm.append(_run(args, environment)[0])
+            *spent, _ = _run(args, environment)
+            figures["command warm"].append((spent[0], spent[1]))
         runner = CliRunner(env=environment)
-        for _ in range(repeat + 1):
-            begin = time.perf_counter()
+        for turn in range(repeat + 1):
+            begin = (time.perf_counter(), time.process_time())
             assert runner.invoke(tocsin, args).exit_code == 0
-            inside.append(time.perf_counter() - begin)
-        told = "  ".join(
-            f"{what} {statistics.median(values):.2f} s ({min(values):.2f} to {max(values):.2f})"
-            for what, values in (("command cold", cold), ("command warm", warm), ("inside warm", inside[1:]))
-        )
-        print(f"  {lines:>7,} lines {name:<7} {told}  peak {statistics.median(peak):.0f} MB")
+            if turn:
+                figures["inside warm"].append((time.perf_counter() - begin[0], time.process_time() - begin[1]))
+        print(f"{lines:,} lines, {name}: peak {statistics.median(peak):.0f} MB")
+        for what, values in figures.items():
+            wall, cpu = zip(*values, strict=True)
+            shown = f"{statistics.median(wall):6.2f} s ({min(wall):.2f} to {max(wall):.2f} of {len(wall)})"
+            print(f"  {what:<13} {shown}, processor {statistics.median(cpu):.2f} s", flush=True)
 
 
 def _append(top: Path, value: bytes) -> int:
@@ -172,13 +176,14 @@ def _append(top: Path, value: bytes) -> int:
     return 1
 
 
-def _run(args: list[str], environment: dict[str, str]) -> tuple[float, float]:
+def _run(args: list[str], environment: dict[str, str]) -> tuple[float, float, float]:
+    """Seconds, seconds of the processor, and megabytes of a command."""
     begin = time.perf_counter()
     process = subprocess.Popen([*_TOCSIN, *args], env=environment, stdout=subprocess.DEVNULL)
     _, status, usage = os.wait4(process.pid, 0)
     assert status == 0
     process.returncode = 0
-    return time.perf_counter() - begin, usage.ru_maxrss * 1024 / 1e6
+    return time.perf_counter() - begin, usage.ru_utime + usage.ru_stime, usage.ru_maxrss * 1024 / 1e6
 
 
 def main() -> None:
