@@ -4,11 +4,13 @@ import re
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from index.hashed import HashedEmbedder
-from index.store import Embedder
 from models.errors import InvalidError, TransientError
+
+if TYPE_CHECKING:
+    from index.store import Embedder
 
 BUILT_IN: Final = "built-in"
 """The name that asks for the embedder without a model."""
@@ -20,7 +22,7 @@ _NETWORK: Final = "onnx/model.onnx"
 _WEIGHTS: Final = "model.safetensors"
 
 
-def open_embedder(model: str, cache: Path, tell: Callable[[str], None], threads: int = 1) -> Embedder:
+def open_embedder(model: str, cache: Path, tell: Callable[[str], None], threads: int = 1) -> "Embedder":
     """Return the embedder that ``model`` means, with what must be made kept below ``cache``.
 
     ``model`` is ``built-in``, a folder, or a name (``owner/name`` in the local cache of the Hugging Face hub; an

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from index.embedder import open_embedder
-from index.snapshot import load
-from index.store import Embedder, Memory
 from stream.settings import Settings
+
+if TYPE_CHECKING:
+    from index.store import Embedder, Memory
 
 
 def memory_file(settings: Settings) -> Path:
@@ -14,7 +16,7 @@ def memory_file(settings: Settings) -> Path:
     return settings.index_path / "memory.tocsin"
 
 
-def embedder_of(settings: Settings, tell: Callable[[str], None]) -> Embedder:
+def embedder_of(settings: Settings, tell: Callable[[str], None]) -> "Embedder":
     """What makes vectors of texts; ``tell`` is told where it is not the model that was asked for.
 
     Raises:
@@ -23,12 +25,16 @@ def embedder_of(settings: Settings, tell: Callable[[str], None]) -> Embedder:
     return open_embedder(settings.embedding_model, settings.index_path / "networks", tell)
 
 
-def memory_of(settings: Settings, tell: Callable[[str], None], *, fresh: bool = False) -> Memory:
+def memory_of(settings: Settings, tell: Callable[[str], None], *, fresh: bool = False) -> "Memory":
     """The memory as it was last saved; with ``fresh`` an empty one where none was.
 
     Raises:
         InvalidError: there is none, it is damaged, or its embedder cannot be had.
     """
+    # FAISS is imported where there is something to search.
+    from index.snapshot import load
+    from index.store import Memory
+
     path = memory_file(settings)
     embedder = embedder_of(settings, tell)
     if fresh and not path.exists():

@@ -79,6 +79,11 @@ def _url(secret: SecretStr) -> SecretStr:
     return secret
 
 
+def _default_cache() -> Path:
+    """Where the XDG base directories have caches."""
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tocsin"
+
+
 Zone: TypeAlias = Annotated[str, AfterValidator(_zone)]
 SecretUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_url)]
 Seconds: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
@@ -178,6 +183,10 @@ class Settings(BaseSettings):
     embedding_model: str = Field(default="sentence-transformers/all-MiniLM-L12-v2", min_length=1)
     """Folder or name of a sentence encoder that is on this machine, or ``built-in``; see ``index.embedder``."""
 
+    cache_path: Path = Field(default_factory=_default_cache)
+    """Folder of read log files and vectors of texts, which can be made again; see ``tocsin cache``."""
+    cache_mb: int = Field(default=1024, ge=0)
+    """Megabytes of it at most; 0: nothing is kept."""
     llm_enabled: bool = True
     """A language model is asked where there is a key: the SDK's own, ``ANTHROPIC_API_KEY``."""
     llm_model_small: str = Field(default="claude-haiku-5-5", min_length=1)

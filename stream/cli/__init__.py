@@ -22,6 +22,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     "evaluate": Entry("", "Measure how well faults are found, on sets of labelled logs."),
     "compare": Entry("", "Say what got worse from one evaluation to another."),
     "simulate": Entry("", "Write the log lines of a simulated cloud, with faults."),
+    "analyze": Entry("stream.cli.analyze:analyze", "Find what log files tell of an issue, and why it came about."),
     "replay": Entry("stream.cli.replay:replay", "Decide a stretch of the topics again."),
     "topics": Entry("stream.cli.topics:topics", "Read any topic as JSON lines."),
     "index": Entry("stream.cli.index:index", "Fill and search the memory of incidents and runbooks."),
@@ -31,6 +32,7 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     "vote": Entry("stream.cli.vote:vote", "Say of an incident that it is noise, real or known."),
     "rules": Entry("stream.cli.rules:rules", "Check rules for routes, suppressions and budgets; try them on history."),
     "receipt": Entry("stream.cli.receipt:receipt", "Verify the signed receipts of alerts."),
+    "cache": Entry("stream.cli.cache:cache", "List or clear what is kept of log files that were read."),
     "doctor": Entry("stream.cli.doctor:doctor", "Check settings, broker, topics, bundle, sinks; say how to mend them."),
 }
 """Commands in the order of the help page.  One without target comes from the entry point of its name, or is absent."""

@@ -1,0 +1,236 @@
+"""``tocsin analyze``: an issue and log files in, a diagnosis with its proof out."""
+
+import gzip
+import io
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import orjson
+import pytest
+from click.testing import CliRunner, Result
+
+from index.cache import Cache
+from stream.cli import tocsin
+from training.simulate import Fault, FaultKind, Scenario, stream_records
+from training.simulate.scenario import SECOND
+
+START = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
+ISSUE = "Instance fails to launch"
+HEAD = "2026-03-03 09:05:01.000 4242 {} nova.compute.manager [req-00000000-aaaa-4bbb-8ccc-ddddeeeeffff u p - - -] {}"
+
+
+@pytest.fixture(scope="module")
+def logs(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Five simulated minutes, of which some without a database behind neutron."""
+    folder = tmp_path_factory.mktemp("logs")
+    begin = int(START.timestamp() + 60) * SECOND
+    fault = Fault(FaultKind.ERROR_BURST, "controller-1/neutron-server", begin, begin + 15 * SECOND, "")
+    files: dict[Path, list[str]] = {}
+    for record in stream_records(Scenario(11, START, 300, rate=0.4, faults=(fault,))):
+        value = json.loads(record.value)
+        files.setdefault(folder / f"{value['host']}{value['path']}", []).append(value["log"])
+    for path, lines in files.items():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text("".join(f"{line}\n" for line in lines))
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder, with the embedder that needs no model."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("TOCSIN_EMBEDDING_MODEL", "built-in")
+    monkeypatch.setenv("TOCSIN_CACHE_PATH", str(tmp_path / "cache"))
+    return tmp_path
+
+
+def invoke(*args: str, stdin: bytes | None = None) -> Result:
+    """Run the command."""
+    return CliRunner().invoke(tocsin, ["analyze", *args], input=stdin)
+
+
+def run(*args: str, stdin: bytes | None = None) -> Result:
+    """Run the command; it must succeed."""
+    result = invoke(*args, stdin=stdin)
+    assert result.exit_code == 0, (result.output, result.exception)
+    return result
+
+
+def found(*args: str, stdin: bytes | None = None) -> dict[str, Any]:
+    """Run the command and read its JSON."""
+    record: dict[str, Any] = orjson.loads(run(*args, "--json", stdin=stdin).stdout)
+    return record
+
+
+def refusal(*args: str) -> str:
+    """Run the command; it must end with status 2 and one line, which is returned."""
+    result = invoke(*args)
+    assert result.exit_code == 2, (result.output, result.exception)
+    assert result.stdout == ""
+    (line,) = result.stderr.splitlines()
+    return line
+
+
+@pytest.mark.parametrize("mode", [["--fast"], []])
+def test_a_fault_is_found_and_proved(logs: Path, mode: list[str]) -> None:
+    """The broken service is named, and every piece of evidence is the line that stands where it says."""
+    record = found("--issue", ISSUE, "--logs", str(logs), *mode)
+    assert record["service"] == "neutron-server"
+    assert "database" in record["cause"].lower()
+    assert (record["mode"], record["cost_usd"], record["ranking"]) == (
+        "deterministic",
+        0.0,
+        "fast" if mode else "hybrid",
+    )
+    assert 0 < record["confidence"] <= 1
+    assert record["seconds"] > 0
+    assert record["timeline"]
+    assert record["actions"]
+    for line in record["evidence"]:
+        assert Path(line["source"]).read_text().split("\n")[line["line"]] == line["text"]
+    scores = [line["score"] for line in record["evidence"]]
+    assert scores == sorted(scores, reverse=True)
+    assert any("DBConnectionError" in line["text"] for line in record["evidence"][:5])
+    ids = {line["id"] for line in record["evidence"]}
+    assert {each for claim in record["claims"] for each in claim["lines"]} <= ids
+    assert record["first_bad"] in ids
+
+
+def test_the_detectors_of_the_shipped_bundle_judge_logs_that_they_know(logs: Path) -> None:
+    """The simulator's lines are those of its training; of other logs it says nothing."""
+    assert "## What the detectors say" in run("--issue", ISSUE, "--logs", str(logs), "--fast").stdout
+    Path("other.log").write_text("".join(HEAD.format("INFO", f"Wheel {n} turned") + "\n" for n in range(40)))
+    page = run("--issue", ISSUE, "--logs", "other.log", "--fast").stdout
+    assert "words and oddness (fast)" in page
+    assert "## What the detectors say" not in page
+
+
+def test_what_was_read_is_kept_until_a_file_changes(logs: Path, tmp_path: Path) -> None:
+    """The same answer from the cache; a line more in one file is noticed, the other files are not read again."""
+    args = ("--issue", ISSUE, "--logs", str(logs), "--fast")
+    cold, warm = found(*args), found(*args)
+    files = cold["logs"]["files"]
+    assert (cold["logs"]["kept"], warm["logs"]["kept"]) == (0, files)
+    assert {**cold, "seconds": 0, "logs": 0} == {**warm, "seconds": 0, "logs": 0}
+    path = logs / "compute-1/var/log/nova/nova-compute.log"
+    before = path.read_bytes()
+    path.write_bytes(before + HEAD.format("ERROR", "Instance failed to spawn: no room on the moon").encode() + b"\n")
+    try:
+        changed = found(*args)
+    finally:
+        path.write_bytes(before)
+    assert changed["logs"]["kept"] == files - 1
+    assert any("moon" in line["text"] for line in changed["evidence"][:5])
+
+
+def test_damaged_entries_of_the_cache_are_made_again(logs: Path, tmp_path: Path) -> None:
+    """Whatever stands in them: cut, or whole but of something else."""
+    args = ("--issue", ISSUE, "--logs", str(logs))
+    first = found(*args)
+    cache = Cache(tmp_path / "cache", 1 << 30)
+    for number, entry in enumerate(cache.entries()):
+        if number % 2:
+            cache.put(entry.kind, entry.key, b"nonsense" * 100)
+        else:
+            (tmp_path / "cache" / f"{entry.kind}-{entry.key}.kept").write_bytes(b"cut")
+    again = found(*args)
+    assert again["logs"]["kept"] == 0
+    assert again["evidence_digest"] == first["evidence_digest"]
+
+
+def test_a_cache_that_cannot_be_written_is_said_and_does_no_harm(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file stands where its folder should be."""
+    Path("taken").write_text("")
+    monkeypatch.setenv("TOCSIN_CACHE_PATH", "taken/cache")
+    Path("nova-compute.log").write_text(HEAD.format("ERROR", "Instance failed to spawn") + "\n")
+    result = run("--issue", ISSUE, "--logs", "nova-compute.log")
+    assert "Instance failed to spawn" in result.stdout
+    assert "cannot write" in result.stderr
+
+
+def test_runbooks_of_the_memory_become_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Hybrid asks the memory, fast does not."""
+    monkeypatch.setenv("TOCSIN_INDEX_PATH", "memory")
+    Path("page.md").write_text("# Compute\n## Instance failed to spawn\nspawn failed:\n1. Water the hypervisor.\n")
+    assert CliRunner().invoke(tocsin, ["index", "add", "page.md"]).exit_code == 0
+    Path("nova-compute.log").write_text(HEAD.format("ERROR", "Instance failed to spawn") + "\n")
+    args = ("--issue", "Instance failed to spawn", "--logs", "nova-compute.log")
+    assert any("Water the hypervisor" in step for step in found(*args)["actions"])
+    assert not found(*args, "--fast")["similar"]
+
+
+def test_several_paths_archives_and_standard_input(tmp_path: Path) -> None:
+    """Paths may follow one --logs, or each its own; the names are those that were given."""
+    text = HEAD.format("ERROR", "Instance failed to spawn") + "\n"
+    Path("a.log").write_text(text)
+    Path("b.log.gz").write_bytes(gzip.compress(HEAD.format("INFO", "Instance rests").encode()))
+    record = found("--issue", ISSUE, "--logs", "a.log", "b.log.gz", "--logs", "-", stdin=text.encode())
+    assert record["logs"]["files"] == 3
+    assert {line["source"] for line in record["evidence"]} == {"a.log", "b.log.gz", "stdin"}
+
+
+def test_the_report_goes_where_it_is_asked_for(logs: Path) -> None:
+    """--out writes the page, also beside --json; without either it is printed."""
+    args = ("--issue", ISSUE, "--logs", str(logs), "--fast")
+    assert run(*args, "--out", "report.md").stdout == ""
+    page = Path("report.md").read_text()
+    assert page.startswith(f"# {ISSUE}\n")
+    for part in ("**What happened.**", "**Where it began.** neutron-server", "**Why.**", "## Next steps", "## Proof"):
+        assert part in page
+    assert found(*args, "--out", "both.md")["service"] == "neutron-server"
+    assert Path("both.md").exists()
+    assert "--out" in refusal(*args, "--out", "none/report.md")
+
+
+def test_what_lines_hold_does_not_reach_the_terminal() -> None:
+    """Codes, a fence that would end the quotation, and a text that reads backwards."""
+    hostile = "Instance failed to spawn \x1b]0;owned\x07 ``` \u202egnp.exe \x9b2J"
+    Path("nova-compute.log").write_text(HEAD.format("ERROR", hostile) + "\n")
+    result = run("--issue", f"{ISSUE} \x1b[2J", "--logs", "nova-compute.log")
+    shown = result.stdout.replace("\n", "")
+    assert "failed to spawn" in shown
+    assert shown.isprintable()
+    assert "  ````\n" in result.stdout
+
+
+def test_lines_of_several_tenants_are_kept_apart() -> None:
+    """One must be chosen; ids and templates of the others do not matter."""
+    rows = [
+        {
+            "tenant": tenant,
+            "source": "nova-compute",
+            "log": HEAD.format("ERROR", f"Instance failed to spawn in {tenant}"),
+        }
+        for tenant in ("blue", "red")
+    ]
+    Path("raw.jsonl").write_bytes(b"\n".join(map(orjson.dumps, rows)))
+    args = ("--issue", ISSUE, "--logs", "raw.jsonl")
+    assert "choose one with --tenant" in refusal(*args)
+    assert "there are blue, red" in refusal(*args, "--tenant", "green")
+    evidence = found(*args, "--tenant", "red")["evidence"]
+    assert [(line["line"], "in red" in line["text"]) for line in evidence] == [(1, True)]
+
+
+@pytest.mark.parametrize(
+    ("args", "said"),
+    [
+        (["--issue", " ", "--logs", "ok.log"], "the issue says nothing"),
+        (["--issue", ISSUE, "--logs", "none.log"], "none.log: no such file or folder"),
+        (["--issue", ISSUE, "--logs", "empty.log"], "there are no lines"),
+        (["--issue", ISSUE, "--logs", "binary.jsonl"], "none of 1 lines can be understood"),
+        (["--issue", ISSUE, "--logs", "broken.gz"], "broken archive"),
+        (["--issue", ISSUE, "--logs", "ok.log", "--bundle", "none"], "no bundle at none"),
+        (["--issue", ISSUE], "--logs"),
+        (["--logs", "ok.log"], "--issue"),
+    ],
+)
+def test_what_cannot_be_analysed_is_said_in_one_line(args: list[str], said: str) -> None:
+    """With status 2, and what to do."""
+    Path("ok.log").write_text(HEAD.format("ERROR", "Instance failed to spawn") + "\n")
+    Path("empty.log").write_text("")
+    Path("binary.jsonl").write_bytes(b'{"log": \n')
+    buffer = io.BytesIO(gzip.compress(b"line\n" * 1000))
+    Path("broken.gz").write_bytes(buffer.getvalue()[:-20])
+    assert said in refusal(*args)
