@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -13,15 +13,17 @@ import orjson
 from index.analysis import Logs, Means, Reader
 from index.cache import Cache, key_of
 from index.detectors import Judged, judge
+from index.diagnosis import Diagnosis
 from index.documents import Filter
 from index.embedder import BUILT_IN, find_model
-from index.evidence import Similar
+from index.evidence import Evidence, Similar
 from index.kept import KeptVectors
 from index.material import Material
 from models.bundle import Bundle
 from models.errors import InvalidError
 from models.masks import Masks
 from models.templates import TemplateTable
+from stream.asking import asking_of
 from stream.memory import embedder_of, memory_file
 from stream.settings import Settings
 from stream.wiring import DEMO_BUNDLE, decode_config, parts_of
@@ -109,6 +111,15 @@ def means_of(settings: Settings, tenant: str, judged: Judged | None, known: Temp
     opened = cache(lambda: embedder_of(settings, tell))
     embed = KeptVectors(cache_of(settings), _model_name(settings), opened)
     return Means(embed, judged, known, _recall(settings, tenant, opened, tell))
+
+
+def asked_model(settings: Settings, issue: str, evidence: Evidence, base: Diagnosis) -> Diagnosis:
+    """What a language model makes of it, as far as its answer stands on the lines; ``base`` where there is none."""
+    asking = asking_of(settings)
+    if asking is None:
+        return base
+    asked = replace(evidence, reasons=(f"somebody reports: {issue}", *evidence.reasons))
+    return asking(key_of("analyze", asked.digest()), asked, base, lambda _: None, lambda: False).diagnosis
 
 
 def _recall(

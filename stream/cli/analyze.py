@@ -34,7 +34,8 @@ def analyze(  # noqa: PLR0913 - one argument an option
     """Find what log files tell of an issue, and say where it began and why, with the lines that prove it.
 
     PATHs are log files, folders, .gz, .xz, .jsonl of raw records, or - for standard input.  What was read is kept, so
-    the next question to the same files is quick (see `tocsin cache`).
+    the next question to the same files is quick (see `tocsin cache`).  Where there is a key, Claude is asked as well,
+    within the budget; --fast asks nobody.
 
     \b
     Example:
@@ -54,7 +55,7 @@ def analyze(  # noqa: PLR0913 - one argument an option
     from index.report import About, report
     from models.errors import InvalidError
     from models.files import kept_stdin
-    from stream.analysis import judgement, means_of, normal_of, reader_of
+    from stream.analysis import asked_model, judgement, means_of, normal_of, reader_of
     from stream.cli.output import open_output
     from stream.cli.progress import Progress
     from stream.settings import load_settings
@@ -84,6 +85,8 @@ def analyze(  # noqa: PLR0913 - one argument an option
         known = fitting.table if fitting else None
         means = Means(judged=judged, known=known) if fast else means_of(settings, whose, judged, known, tell)
         evidence, diagnosis = run(material, asked, means)
+    if not fast:
+        diagnosis = asked_model(settings, asked.text, evidence, diagnosis)
     diagnosis = replace(diagnosis, seconds=round(time.monotonic() - started, 3))
     by = "words and detectors" if fitting else "words and oddness"
     about = About(
