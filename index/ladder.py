@@ -12,12 +12,12 @@ from typing import Final
 
 from index.answer import SCHEMA, Answer, read_answer
 from index.budget import Account, Budget
-from index.claude import Client, Failure, Question, UnansweredError
 from index.conclude import Conclusion, conclude
 from index.diagnosis import Diagnosis, Mode
 from index.evidence import Evidence
 from index.prices import Usage, price_of
 from index.prompt import Prompt, Redactor, Shown, build
+from index.questions import Client, Failure, Question, UnansweredError
 from index.sent import Call, Sent, SentStore
 from index.twin import Twin, reuse
 from models.errors import InvalidError

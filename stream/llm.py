@@ -7,10 +7,11 @@ from pathlib import Path
 
 from alerts.metrics import Metrics
 from index.budget import Budget
-from index.claude import Claude, Client, Keyless, Patience
+from index.claude import Claude
 from index.diagnosis import Mode
 from index.ladder import Ladder, Outcome, Plan
 from index.ledger import FileLedger
+from index.questions import Client, Keyless, Patience
 from index.sent import SentStore
 from index.store import Memory
 from index.twin import find_twin

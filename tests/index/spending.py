@@ -38,8 +38,9 @@ def die(path: Path) -> None:
 
 def explain_many(url: str, folder: Path, first: int, count: int) -> None:
     """Explain many incidents at once, as one worker process does."""
-    from index.claude import Claude, Patience
+    from index.claude import Claude
     from index.ladder import Ladder, Plan
+    from index.questions import Patience
     from index.sent import SentStore
     from tests.index.incident import Plain, incident, rules
 

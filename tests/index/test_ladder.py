@@ -8,10 +8,11 @@ from pathlib import Path
 import pytest
 
 from index.budget import Budget, MemoryLedger
-from index.claude import Claude, Patience
+from index.claude import Claude
 from index.diagnosis import Mode
 from index.evidence import Evidence
 from index.ladder import Ladder, Plan
+from index.questions import Patience
 from index.sent import SentStore
 from index.twin import Twin
 from tests.index.incident import INSTANCE, Plain, Replacing, incident, rules, without_note

@@ -7,8 +7,9 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from alerts.metrics import Metrics
-from index.claude import Claude, Keyless
+from index.claude import Claude
 from index.hashed import HashedEmbedder
+from index.questions import Keyless
 from index.sent import SentStore
 from index.store import Memory
 from stream.llm import client_of, count_outcome, ladder_of, sent_folder
