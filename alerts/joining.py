@@ -64,7 +64,7 @@ def bond(window: Anomaly, incident: Incident, topology: Topology, policy: Incide
         return Bond.SERVICE
     if window.placed and _shares_templates(window, incident):
         return Bond.TEMPLATE
-    if not window.placed and _is_as_vague(window, incident):
+    if not window.placed and home in incident.services and (away <= policy.quiet or window.kind == incident.kind):
         return Bond.TIME
     if away > policy.quiet:
         return Bond.NONE
@@ -73,11 +73,6 @@ def bond(window: Anomaly, incident: Incident, topology: Topology, policy: Incide
     if not window.placed or not incident.placed:
         return Bond.TIME if away <= policy.near_s * SECOND else Bond.NONE
     return Bond.TIME if abs(window.end - incident.first) <= policy.onset_s * SECOND else Bond.NONE
-
-
-def _is_as_vague(window: Anomaly, incident: Incident) -> bool:
-    """Say whether a window that only guesses its place guesses as the incident did, of the same failure."""
-    return window.kind == incident.kind and window.services[0] in incident.services
 
 
 def _reach(window: Anomaly, incident: Incident, policy: IncidentPolicy) -> int:

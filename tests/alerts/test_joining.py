@@ -62,6 +62,8 @@ def test_a_window_over_everything_joins_what_is_going_on() -> None:
     assert incidents(window("a", 0), everything("b", 120)) == 1
     assert incidents(window("a", 0), everything("b", 121)) == 2
     assert incidents(everything("a", 0), everything("b", 1200)) == 1
+    assert incidents(window("a", 0), everything("b", 300, service="nova")) == 1
+    assert incidents(window("a", 0), everything("b", 300, service="glance")) == 2
 
 
 def test_what_comes_late_joins_what_was_going_on_then() -> None:
