@@ -41,7 +41,7 @@ from tests.sink_servers.pagerduty import PagerDuty
 from tests.sink_servers.slack import Slack
 from tests.sink_servers.told import enriched, fired, grown, resolved
 
-PATIENCE_S = 40.0
+PATIENCE_S = 90.0
 
 
 @dataclass
