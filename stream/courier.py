@@ -94,6 +94,7 @@ class Courier:
         self._pace = Pace(sink.rate, config.steady(), config.chance)
         self._ledger: Ledger | None = None  # None while another process has the topic
         self._refreshed = 0.0
+        self._closing = False
         self._silent = 0
         self._behind: dict[int, int] = {}
         """Where the topic ended at the start: all before that is read before anything is sent, or an alert that had
@@ -112,6 +113,7 @@ class Courier:
                     self._commit(consumer)
                 self._outbox.drain(TIMEOUT_S)
             finally:
+                self._closing = True
                 consumer.close()
 
     def _read(self, consumer: Consumer) -> None:
@@ -283,6 +285,9 @@ class Courier:
             self._metrics.commits.labels("deliver").inc()
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
+        if self._closing:
+            # An assignment that arrives while the consumer closes: it cannot answer questions any more.
+            return
         self._ledger = Ledger.restore(self._receipts())
         with kafka_errors(f"find where {self.sink.name} was"):
             found = {each.partition: each.offset for each in consumer.committed(partitions, timeout=TIMEOUT_S)}

@@ -1,6 +1,7 @@
 """Checks of the sinks that page nobody: whether each can be reached, and what was given up."""
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,7 @@ from stream.broker.reading import read_range
 from stream.checks import Check, Outcome
 
 TIMEOUT_S: Final = 5.0
+_CHANNEL_ID: Final = re.compile(r"[CDG][A-Z0-9]{6,}")
 
 
 def sink_checks(sinks: tuple[Sink, ...], timeout_s: float = TIMEOUT_S) -> Iterator[Check]:
@@ -87,6 +89,9 @@ def _slack(name: str, sink: SlackSink, transport: Transport) -> Check:
         seen = clean(f"Slack says {error or answer.status}", (sink.token,))
         return Check(name, Outcome.FAIL, seen, "set TOCSIN_SLACK_TOKEN to a bot token with chat:write")
     seen = clean(f"{told.get('user')} of {told.get('team')}, to post to {sink.channel}")
+    if not _CHANNEL_ID.fullmatch(sink.channel):
+        advice = "set TOCSIN_SLACK_CHANNEL to its id, or a message whose answer is lost may come twice"
+        return Check(name, Outcome.WARN, f"{seen}, which is no channel's id", advice)
     return Check(name, Outcome.OK, seen)
 
 

@@ -220,7 +220,7 @@ class Settings(BaseSettings):
     slack_token: SecretStr | None = None
     """Bot token; with it, messages are updated in place, and ``slack_url`` is not used."""
     slack_channel: str = ""
-    """Id or name of the channel."""
+    """Id of the channel (C…).  A name does for posting, but Slack finds a message whose answer was lost only by id."""
     slack_signing_secret: SecretStr | None = None
     """With it, messages have buttons for votes, which come back to ``votes_port``."""
     slack_api_url: SecretUrl | None = None

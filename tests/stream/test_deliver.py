@@ -1,18 +1,22 @@
 """The deliver role against servers that enforce the services' rules."""
 
+import http.client
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from urllib.parse import urlencode
 
 import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
 from alerts.deliveries import Delivery, Sent
+from alerts.feedback import Feedback, Opinion
 from alerts.metrics import Metrics
 from alerts.records import Alert, Severity, Status
 from alerts.routing import Decision
@@ -21,13 +25,15 @@ from alerts.sinks.base import Sink
 from alerts.sinks.file import FileSink
 from alerts.sinks.pagerduty import PagerDutySink
 from alerts.sinks.slack import SlackSink
+from alerts.sinks.slack_votes import sign
 from alerts.sinks.webhook import WebhookSink
 from alerts.synthetic import SYNTHETIC_ID
 from stream.broker.clients import Broker
 from stream.broker.reading import read_range
 from stream.courier import CourierConfig
-from stream.deliver import Deliver, DeliverConfig
+from stream.deliver import Deliver, DeliverConfig, VotesConfig
 from stream.topics import Topics
+from stream.votes import PATH
 from tests.sink_servers import alertmanager, pagerduty, slack
 from tests.sink_servers.alertmanager import Alertmanager, Receiver
 from tests.sink_servers.base import Fault
@@ -35,7 +41,7 @@ from tests.sink_servers.pagerduty import PagerDuty
 from tests.sink_servers.slack import Slack
 from tests.sink_servers.told import enriched, fired, grown, resolved
 
-PATIENCE_S = 40.0
+PATIENCE_S = 90.0
 
 
 @dataclass
@@ -305,6 +311,56 @@ def test_alertmanager_is_told_again_while_it_fires_and_after_it_ended(place: Pla
         place.alertmanager.alerts.clear()
         until(lambda: len(place.alertmanager.alerts) == 1)
         assert place.alertmanager.firing() == []
+
+
+def test_without_a_sink_the_role_waits_and_says_so(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """It is no error: alerts stay on their topic."""
+    role = Deliver(place.broker, place.topics, Metrics.on(CollectorRegistry()), DeliverConfig())
+    stop = threading.Event()
+    thread = threading.Thread(target=role.run, args=(stop,))
+    thread.start()
+    until(lambda: "no sink is set" in caplog.text)
+    assert thread.is_alive()
+    stop.set()
+    thread.join(5)
+    assert not thread.is_alive()
+
+
+def test_a_click_on_a_button_becomes_a_vote_on_the_topic(place: Place) -> None:
+    """By the endpoint that the role serves."""
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    votes = VotesConfig("127.0.0.1", port, "only-for-tests")
+    config = DeliverConfig((FileSink(str(place.file)),), CourierConfig(), 0.0, votes)
+    role = Deliver(place.broker, place.topics, Metrics.on(CollectorRegistry()), config)
+    stop = threading.Event()
+    thread = threading.Thread(target=role.run, args=(stop,))
+    thread.start()
+    click = {"action_id": "tocsin_vote_noise", "value": fired().incident_id}
+    payload = {"type": "block_actions", "user": {"id": "U1"}, "team": {"id": "T1"}, "actions": [click]}
+    body = urlencode({"payload": orjson.dumps(payload).decode()}).encode()
+    stamp = str(int(time.time()))
+    headers = {"x-slack-request-timestamp": stamp, "x-slack-signature": sign(votes.secret, stamp, body)}
+
+    def clicked() -> bool:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        try:
+            connection.request("POST", PATH, body, headers)
+            return connection.getresponse().status == 200
+        except ConnectionRefusedError:
+            return False
+        finally:
+            connection.close()
+
+    try:
+        until(clicked)
+    finally:
+        stop.set()
+        thread.join(30)
+    [record] = read_range(place.broker, place.topics.feedback)
+    vote = Feedback.from_json(record.value or b"")
+    assert record.key == vote.key.encode()
+    assert (vote.incident_id, vote.opinion, vote.by) == (fired().incident_id, Opinion.NOISE, "slack:T1/U1")
 
 
 def test_what_is_no_alert_is_passed_over(place: Place) -> None:

@@ -119,6 +119,13 @@ def test_the_doctor_says_what_is_wrong_and_gives_no_secret_away(
     assert "short-key" not in str(checks)
 
 
+def test_the_doctor_warns_of_a_channel_by_name(services: tuple[Slack, PagerDuty, Alertmanager]) -> None:
+    """Slack searches by id only."""
+    [check] = sink_checks((SlackSink(slack.TOKEN, "#ops", api=services[0].api),))
+    assert check.outcome is Outcome.WARN
+    assert "TOCSIN_SLACK_CHANNEL" in check.advice
+
+
 def test_a_slack_webhook_is_asked_with_an_empty_message(services: tuple[Slack, PagerDuty, Alertmanager]) -> None:
     """Which Slack refuses; a webhook that is gone is told apart."""
     url = services[0].url + "/services/T0/B0/secret"
@@ -146,6 +153,7 @@ def test_the_doctor_shows_what_was_given_up(broker: Broker, unique: str) -> None
         producer.produce(topics.deliveries, receipt.to_json(), receipt.incident_id.encode())
         assert producer.flush(10) == 0
 
+    put(Sent.DELIVERED)
     assert check_parked(broker, topics.deliveries).outcome is Outcome.OK
     put(Sent.PARKED, "Slack says channel_not_found")
     check = check_parked(broker, topics.deliveries)
