@@ -13,6 +13,7 @@ from index.ledger import FileLedger
 from index.redaction.redactor import Redactor
 from index.sent import SentStore
 from stream.explain import TwinOf
+from stream.redaction import redactors_of
 from stream.settings import Settings
 
 
@@ -61,4 +62,4 @@ def asking_of(settings: Settings) -> Asking | None:
         total=settings.llm_timeout_s,
         attempts=settings.llm_attempts,
     )
-    return Asking(Ladder(plan, Claude(patience), budget, sent_store(settings)))
+    return Asking(Ladder(plan, Claude(patience), budget, sent_store(settings)), redactors_of(settings))
