@@ -22,6 +22,7 @@ KEPT: Final = 256
 
 _STAY: Final = frozenset(
     {
+        "host",
         "id",
         "kind",
         "level",
@@ -29,6 +30,7 @@ _STAY: Final = frozenset(
         "lines",
         "mode",
         "model",
+        "roles",
         "service",
         "services",
         "source",
@@ -37,7 +39,7 @@ _STAY: Final = frozenset(
         "twin",
     },
 )
-"""Fields of a diagnosis that are no free text.  What is not named here is taken for one, also what comes later."""
+"""Fields of a diagnosis that are no free text.  What is not named here is searched, also what a later version adds."""
 
 _DIGEST: Final = "evidence_digest"
 

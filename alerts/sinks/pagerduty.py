@@ -172,7 +172,7 @@ def _closing(action: str, key: str) -> dict[str, Any]:
 
 def _details(alert: Alert) -> dict[str, Any]:
     return {
-        **facts(alert),
+        **{name: tame(value) for name, value in facts(alert).items()},
         "Reasons": [tame(reason) for reason in alert.reasons],
         "Diagnosis": [tame(line) for line in diagnosis_lines(alert.diagnosis)],
         "Windows": list(alert.windows[-20:]),
