@@ -108,6 +108,19 @@ def receipt_of(alert: Alert, facts: Iterable[Facts], rules: str, key: str) -> di
     return {**receipt, "signature": _signature(receipt, key)}
 
 
+def resigned(told: Alert, original: Alert, key: str) -> Alert:
+    """Return an alert that is told in other words than the original, with a receipt that fits it.
+
+    What was decided stays in it.  The digest of the original must not leave: who knows all but one word could try words
+    until it fits.  Without a key, or where the original's receipt is not in order, there is none.
+    """
+    receipt = original.receipt
+    if receipt is None or not key or problems(original, key):
+        return replace(told, receipt=None)
+    unsigned = {name: value for name, value in receipt.items() if name != "signature"} | {"alert": alert_digest(told)}
+    return replace(told, receipt={**unsigned, "signature": _signature(unsigned, key)})
+
+
 def problems(alert: Alert, key: str) -> list[str]:
     """Return what is wrong with the receipt of an alert; nothing for one that is in order."""
     receipt = alert.receipt

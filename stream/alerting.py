@@ -25,13 +25,13 @@ from alerts.metrics import Metrics
 from alerts.receipts import Signer
 from alerts.records import Severity
 from alerts.times import SECOND
-from index.diagnosis import Mode
 from models.errors import InvalidError
 from stream.broker.clients import TIMEOUT_S, Broker
 from stream.broker.errors import translate
 from stream.broker.reading import read_newest, read_range
 from stream.explain import WINDOWS, Explained, Explainer
 from stream.feedback import FeedbackReader
+from stream.llm import count_outcome
 from stream.outbox import Outbox
 from stream.topics import Topics
 
@@ -168,16 +168,8 @@ class Alerting:
             self._explainer.window(record)
 
     def _count(self, explained: Explained) -> None:
-        metrics, outcome = self._metrics, explained.outcome
-        metrics.diagnoses.labels(outcome.diagnosis.mode.value).inc()
-        metrics.explain_seconds.observe(outcome.diagnosis.seconds)
-        if outcome.diagnosis.mode is Mode.LLM:
-            metrics.diagnosis_groundedness.observe(outcome.diagnosis.groundedness)
-        for call in outcome.calls:
-            metrics.llm_calls.labels(call.model, call.outcome).inc()
-            metrics.llm_cost.labels(explained.tenant).inc(call.cost_usd)
-        for why, dollars in outcome.saved.items():
-            metrics.llm_saved.labels(why).inc(dollars)
+        self._metrics.explain_seconds.observe(explained.outcome.diagnosis.seconds)
+        count_outcome(self._metrics, explained.outcome, explained.tenant)
 
     def _do(self, step: Step) -> None:
         for alert in map(self._signer.sign, step.alerts):

@@ -115,11 +115,8 @@ def means_of(settings: Settings, tenant: str, judged: Judged | None, known: Temp
 
 def asked_model(settings: Settings, issue: str, evidence: Evidence, base: Diagnosis) -> Diagnosis:
     """What a language model makes of it, as far as its answer stands on the lines; ``base`` where there is none."""
-    asking = asking_of(settings)
-    if asking is None:
-        return base
     asked = replace(evidence, reasons=(f"somebody reports: {issue}", *evidence.reasons))
-    return asking(key_of("analyze", asked.digest()), asked, base, lambda _: None, lambda: False).diagnosis
+    return asking_of(settings)(key_of("analyze", asked.digest()), asked, base, lambda _: None, lambda: False).diagnosis
 
 
 def _recall(

@@ -11,7 +11,7 @@ import random
 import threading
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
@@ -19,6 +19,7 @@ from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 from alerts.deliveries import Delivery, Sent
 from alerts.delivery import Ledger, Pending, Taken, Told
 from alerts.metrics import Metrics
+from alerts.outgoing import Outgoing
 from alerts.pace import Pace
 from alerts.records import Alert
 from alerts.routing import Decision
@@ -64,9 +65,10 @@ _RESULTS: Final = {Delivered: "ok", Retry: "retry", Parked: "parked", Absent: "a
 
 @dataclass(frozen=True, slots=True)
 class CourierConfig:
-    """What the rules say of an alert, limits in seconds, clocks and chance."""
+    """What the rules say of an alert, what of it may leave, limits in seconds, clocks and chance."""
 
     decide: Callable[[Alert], Decision] = lambda alert: Decision(alert.severity)
+    outgoing: Callable[[Alert], Alert] = field(default_factory=Outgoing)
     timeout_s: float = 10.0
     give_up_s: float = 86_400.0
     history_s: float = 3600.0
@@ -168,7 +170,7 @@ class Courier:
     def _step(self, transport: Transport, ledger: Ledger, pending: Pending) -> None:
         """Do the next step of an alert, or first ask whether it has been done."""
         standing = ledger.standing(pending.alert.incident_id)
-        request = self.sink.render(pending.alert, standing.remote, self._config.wall())
+        request = self._render(pending, standing.remote)
         if request is None:
             self._settle(ledger, pending)
             return
@@ -182,6 +184,10 @@ class Courier:
                 self._receipt(pending, Sent.SENDING, request.assume or standing.remote)
             outcome = self._ask(transport, request, standing.remote)
         self._came(ledger, pending, request, outcome)
+
+    def _render(self, pending: Pending, remote: Remote) -> Request | None:
+        """Return what to send next: the only place where a sink gets an alert, and it never gets a secret."""
+        return self.sink.render(self._config.outgoing(pending.alert), remote, self._config.wall())
 
     def _ask(self, transport: Transport, request: Request, remote: Remote) -> Outcome:
         self._pace.take(self._config.steady())
@@ -203,7 +209,7 @@ class Courier:
         incident, now = pending.alert.incident_id, self._config.wall()
         if isinstance(outcome, Delivered):
             ledger.stepped(pending, outcome.remote)
-            if self.sink.render(pending.alert, outcome.remote, now) is None:
+            if self._render(pending, outcome.remote) is None:
                 self._receipt(pending, Sent.DELIVERED, outcome.remote)
                 self._settle(ledger, pending)
             else:

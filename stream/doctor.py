@@ -33,6 +33,7 @@ def examine() -> Iterator[Check]:
     yield Check("settings", Outcome.OK, f"Kafka at {settings.kafka_bootstrap_servers}, topics {settings.topic_prefix}*")
     yield from _kafka_checks(settings)
     yield from _bundle_checks(settings)
+    yield from _redaction_checks(settings)
     yield from _sink_checks(settings)
     yield check_metrics_port(settings.metrics_host, settings.metrics_port)
 
@@ -101,6 +102,13 @@ def _delivery_checks(settings: Settings, broker: Broker, known: Mapping[str, int
         for sink in sinks:
             yield check_lag(broker, group_of(topics, sink.name), topics.alerts)
         yield check_parked(broker, topics.deliveries)
+
+
+def _redaction_checks(settings: Settings) -> Iterator[Check]:
+    from index.redaction.kinds import load_kinds
+
+    if (path := settings.redaction_kinds) is not None:
+        yield _tried("redaction", lambda: f"{path}, with what is shipped {len(load_kinds(path).kinds)} kinds")
 
 
 def _sink_checks(settings: Settings) -> Iterator[Check]:

@@ -1,8 +1,6 @@
 """The ladder as the settings name it, and what is counted of its outcomes."""
 
 import time
-from collections.abc import Callable
-from functools import partial
 from pathlib import Path
 
 from alerts.metrics import Metrics
@@ -13,14 +11,17 @@ from index.ladder import Ladder, Outcome, Plan
 from index.ledger import FileLedger
 from index.questions import Client, Keyless, Patience
 from index.sent import SentStore
-from index.store import Memory
-from index.twin import find_twin
 from stream.settings import Settings, has_llm_key
 
 
 def sent_folder(settings: Settings) -> Path:
     """Where is kept what was sent."""
     return settings.index_path / "sent"
+
+
+def sent_store(settings: Settings) -> SentStore:
+    """What was sent."""
+    return SentStore(sent_folder(settings))
 
 
 def client_of(settings: Settings) -> Claude | Keyless:
@@ -37,8 +38,8 @@ def client_of(settings: Settings) -> Claude | Keyless:
     )
 
 
-def ladder_of(settings: Settings, client: Client, memory: Memory, confirmed: Callable[[str], bool]) -> Ladder:
-    """The ladder; ``confirmed`` tells of an incident's id whether people have said that its cause is right."""
+def ladder_of(settings: Settings, client: Client) -> Ladder:
+    """The ladder, which knows of no twins: who asks brings those."""
     budget = Budget(
         FileLedger(settings.index_path / "budget.json"),
         time.time,
@@ -53,8 +54,7 @@ def ladder_of(settings: Settings, client: Client, memory: Memory, confirmed: Cal
         max_tokens=settings.llm_max_tokens,
         allowed_links=settings.llm_allowed_links,
     )
-    twin_of = partial(find_twin, memory, confirmed=confirmed)
-    return Ladder(plan, client, budget, SentStore(sent_folder(settings)), twin_of)
+    return Ladder(plan, client, budget, sent_store(settings))
 
 
 def count_outcome(metrics: Metrics, outcome: Outcome, tenant: str) -> None:

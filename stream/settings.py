@@ -44,6 +44,18 @@ _SERVICE_LINK: Final = re.compile(
 """Variables that Kubernetes sets for a Service whose name begins with ``tocsin``."""
 
 _LLM_KEYS: Final = ("ANTHROPIC_API_KEY", "ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_PROFILE")
+_SECRET_PROPERTY: Final = re.compile(r"password|secret|\.key\.pem$")
+"""Properties of ``kafka`` that are secret; the others only share its table."""
+
+_SECRET_VARIABLES: Final = (
+    "ANTHROPIC_API_KEY",
+    "ANTHROPIC_AUTH_TOKEN",
+    "AWS_SECRET_ACCESS_KEY",
+    "AWS_SESSION_TOKEN",
+    "MLFLOW_TRACKING_PASSWORD",
+    "MLFLOW_TRACKING_TOKEN",
+)
+"""Secrets that libraries read by themselves."""
 
 _LINK_VALUE: Final = re.compile(r"(tcp|udp|sctp)://")
 
@@ -208,6 +220,9 @@ class Settings(BaseSettings):
     llm_allowed_links: tuple[str, ...] = ()
     """Beginnings of links that a diagnosis may hold."""
 
+    redaction_kinds: Path | None = None
+    """TOML file of secrets to take out of what leaves, beside the shipped kinds; see ``index/redaction/kinds.toml``."""
+
     alertmanager_url: SecretUrl | None = None
     slack_url: SecretUrl | None = None
     pagerduty_url: SecretUrl | None = None
@@ -269,6 +284,13 @@ class Settings(BaseSettings):
         """Return ``kafka`` and the settings that come before it, in clear, as librdkafka's properties."""
         own = {name: value for setting, name in PROPERTIES.items() if (value := getattr(self, setting)) is not None}
         return {name: _clear(value) for name, value in (dict(self.kafka) | own).items()}
+
+    def own_secrets(self) -> dict[str, str]:
+        """Return our own secrets in clear, by the setting, property or variable that holds each."""
+        own = {name: getattr(self, name) for name in type(self).model_fields}
+        own |= {name: value for name, value in self.kafka.items() if _SECRET_PROPERTY.search(name)}
+        found = {name: _clear(value) for name, value in own.items() if isinstance(value, SecretStr)}
+        return found | {name: value for name in _SECRET_VARIABLES if (value := os.environ.get(name))}
 
 
 def _clear(value: Any) -> str:

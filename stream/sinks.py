@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 from urllib.parse import urlsplit
 
+from alerts.outgoing import Outgoing
 from alerts.sinks.alertmanager import AlertmanagerSink
 from alerts.sinks.base import Sink
 from alerts.sinks.file import FileSink
@@ -15,6 +16,7 @@ from alerts.sinks.webhook import WebhookSink
 from models.errors import InvalidError
 from stream.courier import CourierConfig
 from stream.deliver import DeliverConfig, VotesConfig
+from stream.redaction import redactors_of
 from stream.settings import Settings
 from stream.wiring import rules_of
 
@@ -38,7 +40,7 @@ def sinks_of(settings: Settings) -> tuple[Sink, ...]:
 
 
 def deliver_config(settings: Settings) -> DeliverConfig:
-    """Return how the deliver role works.  Raises InvalidError as ``sinks_of`` does."""
+    """Return how the deliver role works.  Raises InvalidError as ``sinks_of`` and ``redactors_of`` do."""
     sinks, rules = sinks_of(settings), rules_of(settings)
     unknown = sorted({name for route in rules.routes for name in route.sinks} - _names(sinks))
     if unknown:
@@ -46,6 +48,7 @@ def deliver_config(settings: Settings) -> DeliverConfig:
     courier = CourierConfig(
         # By the time of the event: what came late out of a maintenance is still of it.
         decide=lambda alert: rules.decide(alert, alert.updated),
+        outgoing=Outgoing(redactors_of(settings), _clear(settings.receipt_key)),
         timeout_s=settings.deliver_timeout_s,
         give_up_s=settings.deliver_give_up_s,
         history_s=settings.deliver_history_s,

@@ -23,7 +23,7 @@ from alerts.sinks.base import (
     digest_of,
     outcome_of,
 )
-from alerts.sinks.text import clip, diagnosis_lines, headline, plain
+from alerts.sinks.text import clip, diagnosis_lines, headline, plain, tame
 from alerts.times import SECOND, to_text
 
 ALERT_NAME: Final = "TocsinIncident"
@@ -110,6 +110,8 @@ def _posted(alert: Alert, now: float, *, paged: bool) -> Mapping[str, Any]:
         "reasons": "\n".join(alert.reasons),
         "diagnosis": "\n".join(diagnosis_lines(alert.diagnosis)),
     }
+    # Where Alertmanager sends them on to, they may be read as markup.
+    annotations = {name: tame(value) for name, value in annotations.items()}
     annotations |= {f"link_{n}": f"{name}: {url}" for n, (name, url) in enumerate(alert.links.items())}
     if runbook := alert.links.get("runbook"):
         annotations["runbook_url"] = runbook

@@ -26,7 +26,7 @@ from alerts.sinks.base import (
     digest_of,
     outcome_of,
 )
-from alerts.sinks.text import clip, diagnosis_lines, facts, plain
+from alerts.sinks.text import clip, diagnosis_lines, facts, plain, tame
 from alerts.times import to_text
 
 SUMMARY: Final = 1024
@@ -105,7 +105,7 @@ class PagerDutySink:
             "dedup_key": after["keys"][-1],
             "client": "Tocsin",
             "payload": {
-                "summary": clip(plain(alert.summary), SUMMARY),
+                "summary": clip(tame(alert.summary), SUMMARY),
                 "source": clip(plain(f"{alert.tenant}/{alert.services[0]}"), KEY),
                 "severity": severity,
                 "timestamp": to_text(alert.started),
@@ -172,8 +172,8 @@ def _closing(action: str, key: str) -> dict[str, Any]:
 
 def _details(alert: Alert) -> dict[str, Any]:
     return {
-        **facts(alert),
-        "Reasons": [plain(reason) for reason in alert.reasons],
-        "Diagnosis": diagnosis_lines(alert.diagnosis),
+        **{name: tame(value) for name, value in facts(alert).items()},
+        "Reasons": [tame(reason) for reason in alert.reasons],
+        "Diagnosis": [tame(line) for line in diagnosis_lines(alert.diagnosis)],
         "Windows": list(alert.windows[-20:]),
     }

@@ -9,7 +9,7 @@ from alerts.records import Alert, Status
 from alerts.times import to_text
 
 # What chat services read as a call to people, and what they turn into a link, in log text as anywhere.
-_PING: Final = re.compile(r"@(?=\w)")
+_PING: Final = re.compile(r"@(?=\w)|<(?=[!@#])")
 _SCHEME: Final = re.compile(r"(?<=\w)://")
 _HIDDEN: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 _BREAK: Final = "\N{ZERO WIDTH SPACE}"
@@ -27,7 +27,7 @@ def _shown(line: str) -> str:
 
 def tame(text: str) -> str:
     """Return text that pings nobody and links nowhere, whatever service shows it."""
-    return _SCHEME.sub(f":{_BREAK}//", _PING.sub(f"@{_BREAK}", plain(text)))
+    return _SCHEME.sub(f":{_BREAK}//", _PING.sub(rf"\g<0>{_BREAK}", plain(text)))
 
 
 def clip(text: str, limit: int) -> str:

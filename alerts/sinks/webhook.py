@@ -3,6 +3,11 @@
 Headers: ``webhook-id`` (the same for the same state of an incident: know a repetition by it), ``webhook-timestamp``
 (seconds; refuse what is older than five minutes) and ``webhook-signature``: ``v1,`` and the base64 of the HMAC-SHA256
 of ``id.timestamp.body``.  The key is the secret itself, or what stands in base64 behind ``whsec_``.
+
+The alert that is posted has pseudonyms in place of secrets; the topic keeps what was written.  Its ``receipt``, where
+there is one, is signed over the alert as it is posted: who has the receipt key verifies it as the command
+``tocsin receipt verify`` does, and sees the windows, bundle, raw lines and rules that it was decided from.  What was
+taken out stands, with a receipt of its own, on ``alerts``.
 """
 
 import base64

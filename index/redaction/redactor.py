@@ -34,9 +34,9 @@ class Redactor:
     they stand.
     """
 
-    def __init__(self, kinds: Kinds | None = None, known: Mapping[str, Iterable[str]] | None = None) -> None:
-        """Compile the kinds; the shipped ones by default."""
-        self._detector = Detector(kinds or shipped())
+    def __init__(self, kinds: Kinds | Detector | None = None, known: Mapping[str, Iterable[str]] | None = None) -> None:
+        """Compile the kinds, the shipped ones by default; a detector has done so already."""
+        self._detector = kinds if isinstance(kinds, Detector) else Detector(kinds or shipped())
         self._names: dict[str, str] = {}  # value → pseudonym
         self._values: dict[str, str] = {}  # pseudonym → value
         self._labels: dict[str, str] = {}  # everything that is replaced wherever it stands → label

@@ -33,7 +33,7 @@ def show(incident: str, *, sent: bool, as_json: bool) -> None:
 
     from index.neutral import neutral
     from models.errors import InvalidError
-    from stream.asking import sent_store
+    from stream.llm import sent_store
     from stream.settings import load_settings
     from stream.speaking import Desk
 

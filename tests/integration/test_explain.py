@@ -14,11 +14,11 @@ from alerts.metrics import Metrics
 from alerts.records import Alert, Status
 from models.bundle import Bundle
 from stream.alerting import Alerting, AlertingConfig
-from stream.asking import sent_store
 from stream.broker.clients import Broker
 from stream.broker.embedded import EmbeddedBroker
 from stream.broker.reading import follow
 from stream.changes import Announcement, announce
+from stream.llm import sent_store
 from stream.settings import Settings
 from stream.topics import Topics
 from stream.wiring import DEMO_BUNDLE, explainer_of

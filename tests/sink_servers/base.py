@@ -56,6 +56,8 @@ class Service:
         self.fault = Fault.NONE
         self.calls = 0
         self.injected = 0
+        self.heard: list[Call] | None = None
+        """Every call, where a test sets a list."""
         self._clock = clock
         self._hang_s = hang_s
         self._slow_s = slow_s
@@ -100,6 +102,8 @@ class Service:
         with self._lock:
             self.calls += 1
             turn = self.calls
+            if self.heard is not None:
+                self.heard.append(call)
         self.injected += self.fault is not Fault.NONE
         match self.fault:
             case Fault.BUSY:

@@ -26,6 +26,7 @@ from alerts.sinks.file import FileSink
 from alerts.sinks.pagerduty import PagerDutySink
 from alerts.sinks.slack import SlackSink
 from alerts.sinks.slack_votes import sign
+from alerts.sinks.slack_webhook import SlackWebhookSink
 from alerts.sinks.webhook import WebhookSink
 from alerts.synthetic import SYNTHETIC_ID
 from stream.broker.clients import Broker
@@ -34,9 +35,11 @@ from stream.courier import CourierConfig
 from stream.deliver import Deliver, DeliverConfig, VotesConfig
 from stream.topics import Topics
 from stream.votes import PATH
+from tests.alerts.laden import laden
+from tests.index.redaction.planted import plant
 from tests.sink_servers import alertmanager, pagerduty, slack
 from tests.sink_servers.alertmanager import Alertmanager, Receiver
-from tests.sink_servers.base import Fault
+from tests.sink_servers.base import Call, Fault
 from tests.sink_servers.pagerduty import PagerDuty
 from tests.sink_servers.slack import Slack
 from tests.sink_servers.told import enriched, fired, grown, resolved
@@ -374,3 +377,43 @@ def test_what_is_no_alert_is_passed_over(place: Place) -> None:
         assert place.value("tocsin_deliveries_total", sink="file", outcome="invalid") == 1
         assert reconciles(place, "file")
     assert orjson.loads(place.file.read_bytes())["status"] == Status.FIRING.value
+
+
+def test_no_secret_leaves_by_any_sink(place: Place, caplog: pytest.LogCaptureFixture) -> None:
+    """Alerts full of secrets: none in what any service hears, in the file, in the receipts, or in our own log."""
+    caplog.set_level(logging.DEBUG)
+    heard: list[Call] = []
+    for service in (place.slack, place.pagerduty, place.alertmanager, place.receiver):
+        service.heard = heard
+    planted = plant(11, 60)
+    alerts = [laden(planted[start : start + 20], start) for start in range(0, 60, 20)]
+    webhook = SlackWebhookSink(place.slack.url + "/services/T0/B0/secret", name="slack-webhook")
+    sinks = (*place.sinks(), webhook)
+    with place.running(*sinks):
+        place.send(*alerts, *(resolved(alert) for alert in alerts))
+        for sink in sinks:
+            until(
+                lambda sink=sink: (
+                    place.value("tocsin_delivery_pending", sink=sink.name) == 0 and settled(place, sink.name, 3)()
+                )
+            )
+        # Alertmanager is told again from what the receipts say.
+        until(lambda: sum(call.path == "/api/v2/alerts" for call in heard) > 6)
+    receipts = [record.value or b"" for record in read_range(place.broker, place.topics.deliveries)]
+    inside = b"".join(record.value or b"" for record in read_range(place.broker, place.topics.alerts)).decode()
+    outside = {
+        "services": b"\n".join(call.body for call in heard).decode(),
+        "paths": "\n".join(call.path for call in heard),
+        "file": place.file.read_text(encoding="utf-8"),
+        "receipts": b"\n".join(receipts).decode(),
+        "log": caplog.text,
+    }
+    values = {part for each in planted for part in each.parts}
+    assert [name for name, text in outside.items() for value in values if value in text] == []
+    assert "_1>" in outside["services"]
+    assert sum(any(part in inside for part in each.parts) for each in planted) > 50
+    for alert in alerts:
+        assert alert.incident_id in outside["services"]
+    assert place.receiver.forged == 0
+    assert place.slack.problems + place.alertmanager.refused == []
+    assert place.pagerduty.refused == []

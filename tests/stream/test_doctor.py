@@ -178,3 +178,37 @@ def test_a_new_deployment_lacks_topics_and_a_bundle(
     assert list(outcomes.values()) == ["ok", "ok", "warn", "fail", "fail", "warn", "ok"]
     advice = {check["name"]: check["advice"] for check in report["checks"]}
     assert "TOCSIN_BUNDLE" in advice["bundle"]
+
+
+def test_no_secret_is_told(taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every secret is set, nothing answers and the file of kinds is wrong: names of settings, hosts, and no more."""
+    away = f"http://u:copper-lantern@127.0.0.1:{taken}"
+    secrets = {
+        "KAFKA_SASL_PASSWORD": "copper-lantern",
+        "SLACK_TOKEN": "xoxb-copper-lantern",
+        "SLACK_SIGNING_SECRET": "copper-lantern",
+        "PAGERDUTY_ROUTING_KEY": "copper-lantern",
+        "WEBHOOK_SECRET": "copper-lantern",
+        "RECEIPT_KEY": "copper-lantern",
+        "ALERTMANAGER_AUTHORIZATION": "Bearer copper-lantern",
+        **{f"{name}_URL": f"{away}/copper-lantern" for name in ("ALERTMANAGER", "SLACK_API", "PAGERDUTY", "WEBHOOK")},
+    }
+    path = tmp_path / "kinds.toml"
+    path.write_text('[[kind]]\nname = "copper-lantern')
+    rest = {
+        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{taken}",
+        "KAFKA_SECURITY_PROTOCOL": "sasl_plaintext",
+        "KAFKA_SASL_MECHANISM": "PLAIN",
+        "KAFKA_SASL_USERNAME": "tocsin",
+        "SLACK_CHANNEL": "C1",
+        "REDACTION_KINDS": str(path),
+        "METRICS_PORT": "0",
+    }
+    for name, value in (secrets | rest).items():
+        monkeypatch.setenv(f"TOCSIN_{name}", value)
+    monkeypatch.setattr(doctor, "TIMEOUT_S", 0.5)
+    result = CliRunner().invoke(tocsin, ["doctor"])
+    assert result.exit_code == 2
+    failed = {line.split(":")[0].removeprefix("fail  ") for line in result.stdout.splitlines() if line[:4] == "fail"}
+    assert failed >= {"broker", "redaction", "sink slack", "sink pagerduty", "sink alertmanager"}
+    assert "copper-lantern" not in result.output

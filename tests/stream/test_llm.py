@@ -8,11 +8,8 @@ from prometheus_client import CollectorRegistry
 
 from alerts.metrics import Metrics
 from index.claude import Claude
-from index.hashed import HashedEmbedder
 from index.questions import Keyless
-from index.sent import SentStore
-from index.store import Memory
-from stream.llm import client_of, count_outcome, ladder_of, sent_folder
+from stream.llm import client_of, count_outcome, ladder_of, sent_folder, sent_store
 from stream.settings import Settings
 from tests.index.incident import Plain, incident, rules
 from tests.messages_server import BEHAVIOURS, MessagesServer
@@ -41,7 +38,7 @@ def test_what_the_settings_name_is_asked_counted_and_kept(
     """Models, dollars, groundedness and what was sent are all there after one incident, and what a second one saved."""
     registry = CollectorRegistry()
     metrics = Metrics.on(registry)
-    ladder = ladder_of(settings, client[0], Memory(HashedEmbedder()), lambda _: False)
+    ladder = ladder_of(settings, client[0])
     client[1].behaviour = BEHAVIOURS["unsure"]
     first = ladder.explain(incident(tenant="acme"), rules(), episode="e", redactor=Plain())
     again = ladder.explain(incident(tenant="acme"), rules(), episode="e", redactor=Plain())
@@ -56,7 +53,7 @@ def test_what_the_settings_name_is_asked_counted_and_kept(
     assert registry.get_sample_value("tocsin_llm_saved_usd_total", {"by": "cache"}) == pytest.approx(cost)
     assert registry.get_sample_value("tocsin_diagnoses_total", {"mode": "llm"}) == 2
     assert registry.get_sample_value("tocsin_diagnosis_groundedness_count") == 2
-    sent = SentStore(sent_folder(settings)).get("e")
+    sent = sent_store(settings).get("e")
     assert sent is not None
     assert sent.user == client[1].requests[0].prompt
     assert (settings.index_path / "budget.json").exists()
@@ -65,7 +62,7 @@ def test_what_the_settings_name_is_asked_counted_and_kept(
 def test_switched_off_asks_nothing(settings: Settings, client: tuple[Claude | Keyless, MessagesServer]) -> None:
     """Without a language model the rules stand, and it is counted so."""
     off = settings.model_copy(update={"llm_enabled": False})
-    ladder = ladder_of(off, client[0], Memory(HashedEmbedder()), lambda _: False)
+    ladder = ladder_of(off, client[0])
     outcome = ladder.explain(incident(), rules(), episode="e", redactor=Plain())
     assert client[1].requests == []
     assert "switched off" in outcome.diagnosis.note
@@ -75,9 +72,7 @@ def test_without_a_key_nothing_is_loaded_and_nothing_is_kept(settings: Settings)
     """The rules stand at once, and no prompt is shown as sent that was not."""
     client = client_of(settings)
     assert isinstance(client, Keyless)
-    outcome = ladder_of(settings, client, Memory(HashedEmbedder()), lambda _: False).explain(
-        incident(), rules(), episode="e", redactor=Plain()
-    )
+    outcome = ladder_of(settings, client).explain(incident(), rules(), episode="e", redactor=Plain())
     assert "set ANTHROPIC_API_KEY" in outcome.diagnosis.note
     assert [call.outcome for call in outcome.calls] == ["no_key"]
     assert outcome.sent is None

@@ -227,8 +227,10 @@ def test_statuses_mean_what_http_says(status: int, kind: type) -> None:
 @given(st.text())
 def test_tamed_text_has_no_mention_and_no_link(text: str) -> None:
     """Whatever stands in a log."""
-    safe = tame(f"@here {text} https://evil.example")
+    safe = tame(f"@here <!channel> <@U1> {text} https://evil.example")
     assert "@here" not in safe
+    assert "<!" not in safe
+    assert "<@" not in safe
     assert "https://" not in safe
 
 
