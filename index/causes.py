@@ -102,7 +102,7 @@ def _of_defect(origin: Origin, match: Match | None) -> Cause:
     title = f"{match.failure.title}. " if match else ""
     text = (
         f"{title}A defect in the code of {origin.line.service}, or input that it does not expect: {told(origin)}. "
-        "No backend is down: look for a version, patch or configuration that does not fit."
+        "It does not look like an outage: look for a version, patch or configuration that does not fit."
     )
     confidence = _DEFECT_KNOWN if match else _DEFECT
     actions = match.failure.actions if match else ()
@@ -210,6 +210,13 @@ def _code(origin: Origin) -> Frame | None:
     return None if frame is None or frame.plumbing else frame
 
 
-def level_word(line: EvidenceLine) -> str:
-    """What a service did when it wrote a line, as a verb."""
-    return "failed" if failed(line) else "warned" if line.level >= Level.WARNING else "wrote something new"
+def verb(origin: Origin) -> str:
+    """What the service did where it began."""
+    line = origin.line
+    return (
+        "failed"
+        if failed(line) or origin.trace is not None
+        else "warned"
+        if line.level >= Level.WARNING
+        else "wrote something new"
+    )

@@ -11,6 +11,7 @@ from index.evidence import Evidence, EvidenceLine
 from index.findings import Findings, Match, Odd, Origin, failed
 from index.messages import call_in, code_in, message_of, name_in, short
 from index.picks import OF_TRACE, SERVED
+from models.records import Level
 from models.verdicts import time_text
 
 _HITS: Final = 5
@@ -91,11 +92,16 @@ def _hits(evidence: Evidence, origin: Origin | None) -> list[Claim]:
         told.add(line.service)
         said = short(message_of(line), 160)
         text = f"{line.service} fails as well: “{said}”."
-        found.append(_served(line) if SERVED in line.roles else checked(text, (line,), (line.service, said)))
+        found.append(_served(line) if _answered(line) else checked(text, (line,), (line.service, said)))
         if len(found) >= _HITS:
             break
-    answered = (each for each in evidence.lines if first and SERVED in each.roles and each.service == first.service)
+    answered = (each for each in evidence.lines if first and _answered(each) and each.service == first.service)
     return [*found, *map(_served, list(answered)[:1])]
+
+
+def _answered(line: EvidenceLine) -> bool:
+    """Whether a line is that of the one who answered; who was answered so complains."""
+    return SERVED in line.roles and line.level < Level.WARNING
 
 
 def _served(line: EvidenceLine) -> Claim:

@@ -6,7 +6,7 @@ hypothesis, and where nothing is known the diagnosis says so.
 
 from typing import Final
 
-from index.causes import Cause, cause_of, level_word
+from index.causes import Cause, cause_of, verb
 from index.claims import claims_of
 from index.diagnosis import Diagnosis, Mode, Moment
 from index.evidence import Evidence
@@ -55,7 +55,8 @@ def _summary(evidence: Evidence, findings: Findings, cause: Cause) -> str:
     line = origin.line
     if origin.trace is not None:
         said = f"{origin.trace.name}: {origin.trace.message}" if origin.trace.message else origin.trace.name
-        place = f", raised in {origin.frames[0][0].file}" if origin.frames else ""
+        frame = origin.frames[0][0] if origin.frames else None
+        place = f", raised in {frame.file}" if frame is not None and not frame.plumbing else ""
         what = f"{short(said, 160)}{place}"
     else:
         what = short(message_of(line), 180)
@@ -65,7 +66,7 @@ def _summary(evidence: Evidence, findings: Findings, cause: Cause) -> str:
     times = f" ({line.count} times)" if line.count > 1 else ""
     bad = dict.fromkeys(each.service for each in evidence.lines if failed(each) and each.service != line.service)
     hit = f" It hits {', '.join(list(bad)[:_OTHERS])}." if bad else ""
-    begun = f"{line.service}{host} {level_word(line)} at {time_text(line.time)[11:19]} UTC{times}"
+    begun = f"{line.service}{host} {verb(origin)} at {time_text(line.time)[11:19]} UTC{times}"
     return f"{title}{begun}: {what.rstrip('.')}.{hit}"
 
 

@@ -9,9 +9,6 @@ from models.records import RowFlag
 _RECORD: Final = ("tenant", "partition", "source", "host", "time", "logger", "level", "request", "instance")
 """What a continuation line has in common with its head; decoding copied it from there."""
 
-EXCEPTION: Final = r"^(?:\s*)((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:_Remote)?)(?:: |:?\s*$)"
-"""The line of a traceback that names what was raised: ``nova.exception.NoValidHost: …``."""
-
 TRACEBACK: Final = "Traceback (most recent call last)"
 
 

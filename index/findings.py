@@ -99,7 +99,7 @@ def find(evidence: Evidence, table: Failures) -> Findings:
     if match is not None and origin is not None and origin.defect and not origin.holds(match.line):
         # Code that is wrong explains itself; what else failed meanwhile does not explain it.
         match = None
-    return Findings(origin, match, _odd(evidence))
+    return Findings(origin, match, None if origin is not None and origin.defect else _odd(evidence))
 
 
 def failed(line: EvidenceLine) -> bool:

@@ -63,7 +63,9 @@ def gather(  # noqa: PLR0913 - what is known of an incident comes from six place
     heads = weigh(lines, span, mine, known)
     first = first_bad(heads, span.start)
     told = follow(shared_ids(heads), _seeds(heads, first), limits.bounds)
-    quiet = stopped(heads, span)
+    failing = "" if first is None else heads.filter(pl.col("at") == first)["service"][0]
+    # What a service wrote when it failed says more than that it wrote nothing before or after.
+    quiet = [each for each in stopped(heads, span) if each.service != failing]
     scene = Scene(lines, heads, span, first, told, tuple(each.at for each in quiet))
     chosen = choose(scene, mine, limits.lines, limits.story)
     found = _lines(scope, lines, chosen)
@@ -155,6 +157,7 @@ def _changes(scene: Scene, changes: Sequence[Change], limits: Limits) -> tuple[C
         & (pl.col("told") < SEVERE)
         & (pl.col("time") < until)
         & (pl.col("level") <= int(Level.INFO))
+        & ~pl.col("worded")
         & ~pl.col("at").is_in(pl.Series(scene.story.records, dtype=pl.UInt32).implode())
     ).unique(["service", "template"], keep="first", maintain_order=True)
     news = [

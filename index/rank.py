@@ -7,6 +7,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from index.entries import TRACEBACK
 from index.fired import Fired
 from index.material import places
 from models.records import F64, I64, Level
@@ -71,15 +72,9 @@ def weigh(lines: pl.DataFrame, span: Span, fired: Sequence[Fired], known: frozen
     see, or, where that is unknown, that was not there before the windows) and ``pointed`` (0 to 1, by the detectors).
     """
     continued = lines.filter(pl.col("follows"))
-    raised = (
-        continued.filter(pl.col("message").str.contains("Traceback (most recent call last)", literal=True))["entry"]
-        .unique()
-        .implode()
-    )
+    raised = continued.filter(pl.col("message").str.contains(TRACEBACK, literal=True))["entry"].unique().implode()
     heads = lines.filter(pl.col("at") == pl.col("entry")).with_columns(
-        (pl.col("at").is_in(raised) | pl.col("message").str.contains("Traceback (most recent", literal=True)).alias(
-            "raised"
-        )
+        (pl.col("at").is_in(raised) | pl.col("message").str.contains(TRACEBACK, literal=True)).alias("raised")
     )
     heads = _by_template(heads, span, known)
     heads = _http(heads)

@@ -8,6 +8,7 @@ import polars as pl
 
 from index.callers import depth
 from index.rank import NOTABLE, SEVERE
+from models.records import Level
 
 _UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _ID: Final = rf"(?i)(?:req-|(?:[a-z]{{1,24}}[^0-9a-z]{{1,4}})?(?:(?:id|uuid)[^0-9a-z]{{1,4}})?){_UUID}"
@@ -19,7 +20,7 @@ _TIE: Final = 2_000_000
 
 
 _CHAIN: Final = 30_000_000
-"""Microseconds within which a later traceback of a request belongs to an error before it."""
+"""Microseconds within which an error or its traceback may be written behind the first sign of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +112,10 @@ def first_bad(heads: pl.DataFrame, start: int) -> int | None:
         return None
     worst = float(bad["told"].max())  # type: ignore[arg-type]
     bad = bad.filter(pl.col("told") >= 0.6 * worst).sort("time", "at")
+    errors = bad.filter(~pl.col("served") | (pl.col("level") >= int(Level.WARNING)))
+    if not errors.is_empty() and int(errors["time"][0]) <= int(bad["time"][0]) + _CHAIN:
+        # What a service answers its callers is a symptom; why, its error says, which may be written a little later.
+        bad = errors
     near = bad.filter(pl.col("time") <= int(bad["time"].to_numpy()[0]) + _TIE)
     own = near.filter(~pl.col("relayed"))
     rows = (near if own.is_empty() else own).select("at", "service").rows()

@@ -19,6 +19,7 @@ PLUMBING: Final = frozenset(
         *("taskflow", "tenacity", "retrying", "decorator", "six", "threading", "concurrent", "eventlet", "greenlet"),
         *("webob", "routes", "paste", "wsme", "pecan", "microversion_parse", "requests", "urllib3"),
         *("sqlalchemy", "pymysql", "amqp", "kombu"),
+        *("asyncio", "multiprocessing", "importlib", "logging", "http", "urllib", "json"),
     }
 )
 """Packages that only carry a call; what went wrong is told by the code around them."""
@@ -65,8 +66,8 @@ class Frame:
 
     @property
     def plumbing(self) -> bool:
-        """Whether it only carries calls."""
-        return self.package in PLUMBING or self.file.startswith(_CARRIERS)
+        """Whether it only carries calls; a module of no package is one of Python's own."""
+        return "/" not in self.file or self.package in PLUMBING or self.file.startswith(_CARRIERS)
 
 
 @dataclass(frozen=True, slots=True)

@@ -80,6 +80,16 @@ def test_who_only_tells_of_anothers_answer_did_not_fail_first() -> None:
     assert bad_of(values[:1]).startswith("ClientException")
 
 
+def test_an_answer_is_a_symptom_where_an_error_says_why() -> None:
+    """The access line may be written first; alone it is all there is."""
+    values = [
+        line(1.0, "nova-api", '10.0.0.1 "GET / HTTP/1.1" status: 503 len: 9 time: 0.1'),
+        line(4.0, "nova-api", "The queue is gone", "ERROR"),
+    ]
+    assert bad_of(values) == "The queue is gone"
+    assert "503" in bad_of(values[:1])
+
+
 def test_a_quiet_cloud_has_no_first_bad_hop() -> None:
     """INFO lines that were there before are nothing bad."""
     values = [line(at, "nova-api", "All is well") for at in (-100, -50, 5)]
