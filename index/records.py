@@ -7,10 +7,13 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from index.entries import EXCEPTION, with_entries
+from index.entries import with_entries
 from index.material import Material, places
 from index.story import shared_ids
 from models.records import I64, U64, Level
+
+_EXCEPTION: Final = r"^(?:\s*)((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:_Remote)?)(?:: |:?\s*$)"
+"""The line of a traceback that names what was raised: ``nova.exception.NoValidHost: …``."""
 
 _HTTP_ERROR: Final = r"""(?:status(?:_code)?["']?: ?|HTTP |code["']?: ?|HTTP/[0-9.]+" )([45])[0-9]{2}\b"""
 
@@ -64,7 +67,7 @@ class Records:
         number[heads["at"].to_numpy()] = np.arange(len(heads))
         behind = lines.filter(pl.col("at") != pl.col("entry"))
         record = number[behind["entry"].to_numpy()]
-        named = behind.with_columns(pl.Series("record", record)).filter(pl.col("message").str.contains(EXCEPTION))
+        named = behind.with_columns(pl.Series("record", record)).filter(pl.col("message").str.contains(_EXCEPTION))
         last = named.group_by("record", maintain_order=True).last()
         error = [""] * len(heads)
         for row, text in zip(last["record"].to_list(), last["message"].to_list(), strict=True):
