@@ -29,6 +29,12 @@ _TRIED: Final = 50
 _SEVERE: Final = 0.75
 """How much a group must tell for that."""
 
+EMBEDDED: Final = 96
+"""Groups whose meaning is compared."""
+
+_EMBEDDED_TEXT: Final = 300
+"""Characters of their texts that are looked at."""
+
 _SEED: Final = 0.5
 """Share of the best group's weight from which on stories begin with a group."""
 
@@ -122,8 +128,12 @@ def rank(  # noqa: PLR0913 - what is known beside the records, all by name
         return []
     groups = _group(records)
     telling = _telling(records, groups, strange, known, weights)
-    close = _close(groups, issue, embed, weights)
-    base = telling * (weights.alone + (1 - weights.alone) * close) + weights.near * close * (1 - telling)
+    words = _words(groups, issue, weights)
+    base = _both(telling, words, weights)
+    close = words
+    if embed is not None:
+        close = (1 - weights.meaning) * words + weights.meaning * _meaning(groups, issue, embed, base)
+        base = _both(telling, close, weights)
     named = _named(records, issue)
     story, through = _stories(records, groups, base, named, weights)
     own = base[groups.of]
@@ -178,20 +188,28 @@ def _telling(records: Records, groups: _Groups, strange: F64 | None, known: U64 
     return np.asarray((1 - silent) * np.where(harmless, weights.harmless, 1.0), np.float64)
 
 
-def _close(groups: _Groups, issue: Issue, embed: Embed | None, weights: Weights) -> F64:
-    """How much each group has to do with the issue, from 0 to 1: the closest has 1."""
+def _both(telling: F64, close: F64, weights: Weights) -> F64:
+    """What each group weighs by how odd and how close it is."""
+    out: F64 = telling * (weights.alone + (1 - weights.alone) * close) + weights.near * close * (1 - telling)
+    return out
+
+
+def _words(groups: _Groups, issue: Issue, weights: Weights) -> F64:
+    """How much each group has to do with the issue by its words, from 0 to 1: the closest has 1."""
     lexical = Lexical()
     lexical.add(groups.texts)
     rows = np.arange(len(groups))
-    words = lexical.cosines(lexical.query(issue.text), rows) + weights.meant * lexical.cosines(
-        lexical.query(issue.meant), rows
-    )
-    close = _spread(words.astype(np.float64))
-    if embed is None:
-        return close
-    vectors = embed([issue.text, *groups.texts])
-    meaning = _spread((vectors[1:] @ vectors[0]).astype(np.float64))
-    return (1 - weights.meaning) * close + weights.meaning * meaning
+    said, meant = (lexical.cosines(lexical.query(text), rows) for text in (issue.text, issue.meant))
+    return _spread((said + weights.meant * meant).astype(np.float64))
+
+
+def _meaning(groups: _Groups, issue: Issue, embed: Embed, base: F64) -> F64:
+    """The same by vectors, for the best groups by words; a model is too slow for all of very many."""
+    best = np.sort(np.argsort(-base, kind="stable")[:EMBEDDED])
+    vectors = embed([issue.text, *(groups.texts[group][:_EMBEDDED_TEXT] for group in best.tolist())])
+    out = np.zeros(len(groups))
+    out[best] = _spread((vectors[1:] @ vectors[0]).astype(np.float64))
+    return out
 
 
 def _spread(values: F64) -> F64:
