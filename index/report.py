@@ -7,6 +7,7 @@ from typing import Final
 
 from index.diagnosis import Diagnosis, Mode
 from index.evidence import Evidence, EvidenceLine
+from index.neutral import neutral
 from models.verdicts import time_text
 
 PROOF: Final = 20
@@ -39,47 +40,41 @@ def report(about: About, evidence: Evidence, diagnosis: Diagnosis) -> str:
     return "\n".join(_lines(about, evidence, diagnosis)) + "\n"
 
 
-def plain(text: str) -> str:
-    """Text as one line without what moves a terminal's cursor, hides words, or turns the direction of reading."""
-    spaced = " ".join(text.split("\n")).replace("\t", " ")
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in spaced)
-
-
 def _lines(about: About, evidence: Evidence, diagnosis: Diagnosis) -> Iterator[str]:
-    yield f"# {plain(about.issue)}"
+    yield f"# {neutral(about.issue)}"
     yield ""
-    yield f"**What happened.** {plain(diagnosis.summary)}"
+    yield f"**What happened.** {neutral(diagnosis.summary)}"
     yield ""
-    yield f"**Where it began.** {plain(diagnosis.service) or 'unknown'}{_also(diagnosis)}"
+    yield f"**Where it began.** {neutral(diagnosis.service) or 'unknown'}{_also(diagnosis)}"
     yield ""
-    yield f"**Why.** {plain(diagnosis.cause)} (confidence {diagnosis.confidence:.0%})"
+    yield f"**Why.** {neutral(diagnosis.cause)} (confidence {diagnosis.confidence:.0%})"
     if diagnosis.actions:
         yield from ("", "## Next steps", "")
-        yield from (f"{number}. {plain(action)}" for number, action in enumerate(diagnosis.actions, 1))
+        yield from (f"{number}. {neutral(action)}" for number, action in enumerate(diagnosis.actions, 1))
     if diagnosis.claims:
         yield from ("", "## Findings", "")
         for claim in diagnosis.claims:
             guess = "" if claim.verified else "Hypothesis: "
-            yield f"- {guess}{plain(claim.text)}{_cited(claim.lines)}"
+            yield f"- {guess}{neutral(claim.text)}{_cited(claim.lines)}"
     yield from ("", "## Proof", "")
     yield from _proof(evidence)
     if diagnosis.timeline:
         yield from ("", "## Timeline", "")
         for moment in diagnosis.timeline:
             cited = _cited((moment.line,) if moment.line else ())
-            yield f"- {time_text(moment.time)} {plain(moment.service)}: {plain(moment.text)}{cited}"
+            yield f"- {time_text(moment.time)} {neutral(moment.service)}: {neutral(moment.text)}{cited}"
     if evidence.reasons:
         yield from ("", "## What the detectors say", "")
-        yield from (f"- {plain(reason)}" for reason in evidence.reasons)
+        yield from (f"- {neutral(reason)}" for reason in evidence.reasons)
     if evidence.similar:
         yield from ("", "## Like it", "")
-        yield from (f"- {each.kind} {plain(each.title or each.id)} ({each.score:.2f})" for each in evidence.similar)
+        yield from (f"- {each.kind} {neutral(each.title or each.id)} ({each.score:.2f})" for each in evidence.similar)
     yield from ("", "---", "")
     yield _foot(about, diagnosis)
 
 
 def _also(diagnosis: Diagnosis) -> str:
-    others = [plain(name) for name in diagnosis.services if name != diagnosis.service]
+    others = [neutral(name) for name in diagnosis.services if name != diagnosis.service]
     return f"; it hit {', '.join(others)}" if others else ""
 
 
@@ -95,7 +90,7 @@ def _proof(evidence: Evidence) -> Iterator[str]:
         times = f", {line.count} times" if line.count > 1 else ""
         why = f" ({', '.join(line.roles)})" if line.roles else ""
         first = " **first bad**" if line.id == evidence.first_bad else ""
-        yield f"- {line.id}{first} {plain(line.source)}:{line.offset + 1}{times}{why}"
+        yield f"- {line.id}{first} {neutral(line.source)}:{line.offset + 1}{times}{why}"
         yield from _quoted(line)
     left = len(evidence.lines) - PROOF
     if left > 0:
@@ -103,7 +98,7 @@ def _proof(evidence: Evidence) -> Iterator[str]:
 
 
 def _quoted(line: EvidenceLine) -> Iterator[str]:
-    text = plain(line.text)
+    text = neutral(line.text)
     shown = text if len(text) <= _TEXT else f"{text[:_TEXT]} …"
     # A fence longer than any in the text: a line must not end its own quotation.
     longest = max(map(len, _TICKS.findall(shown)), default=0)
@@ -115,7 +110,7 @@ def _foot(about: About, diagnosis: Diagnosis) -> str:
     refused = f" ({about.refused:,} not understood)" if about.refused else ""
     model = f", {diagnosis.model}" if diagnosis.model else ""
     cost = f", ${diagnosis.cost_usd:.4f}" if diagnosis.cost_usd else ""
-    note = f"  \n{plain(diagnosis.note)}" if diagnosis.note else ""
+    note = f"  \n{neutral(diagnosis.note)}" if diagnosis.note else ""
     files = f"{about.files} file{'s' if about.files != 1 else ''}"
     return (
         f"{about.lines:,} lines of {files}{refused}; ranked by {about.ranking};"

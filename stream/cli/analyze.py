@@ -44,6 +44,7 @@ def analyze(  # noqa: PLR0913 - one argument an option
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     started = time.monotonic()
     from dataclasses import replace
+    from functools import partial
 
     import orjson
 
@@ -83,10 +84,12 @@ def analyze(  # noqa: PLR0913 - one argument an option
             tell("the bundle does not know most of these lines and is left out; train one on logs like these")
         judged = judgement(settings, fitting, logs, material, whose, progress.add) if fitting else None
         known = fitting.table if fitting else None
-        means = Means(judged=judged, known=known) if fast else means_of(settings, whose, judged, known, tell)
+        if fast:
+            means = Means(judged=judged, known=known)
+        else:
+            ask = partial(asked_model, settings, asked.text)
+            means = replace(means_of(settings, whose, judged, known, tell), explain=ask)
         evidence, diagnosis = run(material, asked, means)
-    if not fast:
-        diagnosis = asked_model(settings, asked.text, evidence, diagnosis)
     diagnosis = replace(diagnosis, seconds=round(time.monotonic() - started, 3))
     by = "words and detectors" if fitting else "words and oddness"
     about = About(

@@ -8,6 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -144,6 +145,11 @@ def until(happens: Callable[[], object]) -> None:
 def settled(place: Place, sink: str, count: int) -> Callable[[], bool]:
     """Say whether so many alerts have receipts of their delivery at a sink."""
     return lambda: sum(r.sink == sink and r.sent is Sent.DELIVERED for r in place.receipts()) >= count
+
+
+def idle(place: Place, sink: str) -> bool:
+    """Say whether nothing waits for a sink."""
+    return place.value("tocsin_delivery_pending", sink=sink) == 0
 
 
 def reconciles(place: Place, sink: str) -> bool:
@@ -392,11 +398,8 @@ def test_no_secret_leaves_by_any_sink(place: Place, caplog: pytest.LogCaptureFix
     with place.running(*sinks):
         place.send(*alerts, *(resolved(alert) for alert in alerts))
         for sink in sinks:
-            until(
-                lambda sink=sink: (
-                    place.value("tocsin_delivery_pending", sink=sink.name) == 0 and settled(place, sink.name, 3)()
-                )
-            )
+            until(partial(idle, place, sink.name))
+            until(settled(place, sink.name, 3))
         # Alertmanager is told again from what the receipts say.
         until(lambda: sum(call.path == "/api/v2/alerts" for call in heard) > 6)
     receipts = [record.value or b"" for record in read_range(place.broker, place.topics.deliveries)]
