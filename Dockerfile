@@ -13,10 +13,10 @@ COPY stream stream
 RUN uv sync --frozen --no-default-groups --no-editable
 
 FROM python:3.11-slim-bookworm
-RUN useradd --system --uid 10001 tocsin
+RUN useradd --system --uid 10001 tocsin && install -d -o tocsin /memory
 COPY --from=build /opt/tocsin /opt/tocsin
 ENV PATH=/opt/tocsin/bin:$PATH PYTHONUNBUFFERED=1
 USER tocsin
-EXPOSE 9464
+EXPOSE 9464 9465
 ENTRYPOINT ["tocsin"]
 CMD ["run"]
