@@ -3,9 +3,9 @@
 Each detector's raw score becomes a strength, -log10 of its tail probability on normal windows of the kind.  Strengths
 are joined by a p-norm, in which a strong single voice counts fully and many weak ones add up.  How often the
 joint strength is reached by chance is taken from block maxima: the largest value in each ten minutes of each tenant
-follows a Gumbel distribution (Fisher and Tippett 1928; fitted by L-moments, Hosking 1990).  Windows overlap and normal
-oddities come in clusters, so ten thousand windows are far fewer witnesses; blocks count each cluster once, and a kind
-of window that is erratic from block to block is trusted less.
+follows a Gumbel distribution (Fisher and Tippett 1928), fitted to the quartiles, which a few faults among the normal
+logs do not move.  Windows overlap and normal oddities come in clusters, so ten thousand windows are far fewer
+witnesses; blocks count each cluster once, and a kind of window that is erratic from block to block is trusted less.
 
 The number that comes out has one meaning for every kind of window and every tenant: how many windows at least as
 anomalous a tenant would show in a day of normal operation, all kinds taken together.
@@ -48,7 +48,10 @@ _MANY: Final = 100
 """Detectors look at the same events, so their joint strength rises by chance faster than a single one's; until so many
 blocks show by how much, the scale is taken for this much wider."""
 
-_EULER: Final = 0.5772156649015329
+_MEDIAN: Final = -float(np.log(np.log(2.0)))
+_QUARTILES: Final = float(np.log(np.log(4.0) / np.log(4.0 / 3.0)))
+"""Of a Gumbel distribution with location 0 and scale 1: its median, and how far its quartiles are apart."""
+
 _DECADE: Final = float(np.log(10.0))
 
 
@@ -175,13 +178,11 @@ def fit_extremes(strength: F64, blocks: I64, days: float) -> Extremes:
     numbers, place = np.unique(blocks, return_inverse=True)
     maxima = np.zeros(len(numbers))
     np.maximum.at(maxima, place, strength)
-    maxima = np.sort(maxima)
     count = len(maxima)
-    mean = float(maxima.mean())
-    second = 2.0 * float((np.arange(count) / max(count - 1, 1) * maxima).mean()) - mean
+    low, middle, high = np.quantile(maxima, (0.25, 0.5, 0.75))
     least = _SINGLE_SCALE + _WIDER * min(1.0, _MANY / count)
     # Few blocks may all have been quiet ones, so they promise less.
-    scale = max(second / float(np.log(2.0)), least) * (1.0 + 1.0 / count)
+    scale = max(float(high - low) / _QUARTILES, least) * (1.0 + 1.0 / count)
     ordered = np.sort(strength)
     values, first = np.unique(ordered, return_index=True)
     if len(values) > KNOTS:
@@ -189,7 +190,7 @@ def fit_extremes(strength: F64, blocks: I64, days: float) -> Extremes:
         values, first = values[at], first[at]
     rate = np.log10((n - first) / days)
     return Extremes(
-        loc=round(max(mean - _EULER * scale, 0.0), 9),
+        loc=round(max(float(middle) - _MEDIAN * scale, 0.0), 9),
         scale=round(scale, 9),
         blocks_per_day=count / days,
         blocks=count,

@@ -50,6 +50,16 @@ def test_an_erratic_kind_is_trusted_less() -> None:
     assert erratic.log_per_day(np.array([15.0]))[0] > even.log_per_day(np.array([15.0]))[0]
 
 
+def test_a_few_faults_among_the_normal_logs_hardly_move_the_threshold() -> None:
+    """One block in twenty with something far beyond the others; the largest would be taken for usual otherwise."""
+    clean = RNG.gumbel(4.0, 1.0, 400)
+    foul = np.where(np.arange(400) % 20, clean, 30.0)
+    blocks = np.arange(400)
+    expected, found = (fit_extremes(each, blocks, 4.0).log_per_day(np.array([20.0]))[0] for each in (clean, foul))
+    assert expected < -4
+    assert abs(found - expected) < 1.0
+
+
 def test_strong_and_weak_voices_both_count() -> None:
     """One strong voice keeps its strength, several weak ones add up, and what is common adds nothing."""
     n = np.ones(1)

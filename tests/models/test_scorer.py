@@ -188,7 +188,7 @@ def test_a_window_that_fires_says_why_strongest_first() -> None:
 
 def test_detectors_that_found_nothing_strange_say_nothing() -> None:
     """Only what has at least the strength of one window in ten is told."""
-    said = verdict(Window(USUAL * 30, levels=(2,) * 90))
+    said = verdict(Window(USUAL * 60, levels=(2,) * 180))
     assert said.fired
     assert said.parts["rates"] > 1.0
     assert all("usually 1 to 1" in sentence for sentence in said.reasons)
