@@ -258,7 +258,7 @@ def _once(deployment: Deployment, records: list[Record]) -> dict[str, bytes]:
 
 
 def _rows(deployment: Deployment, records: list[Record]) -> Counter[str]:
-    """Count each line in the frames, under the key that holds all lines; what came before is left out, as detect does."""
+    """Count each line in the frames, under the key that holds all lines; none twice, as detect does."""
     texts = {(record.partition, record.offset): message_of(record) for record in records}
     found = Counter[str]()
     reached: dict[tuple[int, int], int] = {}
