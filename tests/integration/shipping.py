@@ -125,10 +125,10 @@ class Shipped:
         assert self.lost <= self.at_risk, "lines are missing that no kill can explain"
         assert len(self.lost) <= KILLS * QUEUE
         assert self.published == self.expected, "the windows are not those of each line once"
-        again = len(self.records) - len(self.arrived)
-        assert self.metrics["tocsin_lines_total"] == len(self.records)
-        assert self.metrics.get("tocsin_dropped_lines_total:duplicate", 0) == again
-        assert self.metrics["tocsin_events_total"] == len(self.arrived)
+        # After an outage ingest may read some lines again, and says so.
+        count = {name: self.metrics.get(f"tocsin_{name}_total", 0) for name in ("lines", "events", "dropped_lines")}
+        assert count["lines"] == count["events"] + count["dropped_lines"] >= len(self.records)
+        assert count["dropped_lines"] >= len(self.records) - len(self.arrived)
         assert self.metrics["tocsin_unaccounted_lines_total"] == 0
 
     def __str__(self) -> str:
@@ -177,7 +177,7 @@ def ship(server: KafkaServer, prefix: str, folder: Path, plan: Plan) -> Shipped:
     """Play it: ``tocsin run`` serves all the while, also while Kafka is away."""
     logs = folder / "logs"
     (logs / "state").mkdir(parents=True)
-    deployment = Deployment(Broker(server.bootstrap), prefix, folder, idle_s=plan.idle_s)
+    deployment = Deployment(Broker(server.bootstrap), prefix, folder, batch_lines=5000, idle_s=plan.idle_s)
     deployment.send([])
     port = free_port()
     worker = deployment.worker(port)
@@ -258,13 +258,16 @@ def _once(deployment: Deployment, records: list[Record]) -> dict[str, bytes]:
 
 
 def _rows(deployment: Deployment, records: list[Record]) -> Counter[str]:
-    """Count each line in the frames, under the key that holds all lines."""
+    """Count each line in the frames, under the key that holds all lines; none twice, as detect does."""
     texts = {(record.partition, record.offset): message_of(record) for record in records}
     found = Counter[str]()
+    reached: dict[tuple[int, int], int] = {}
     for message in read_range(deployment.broker, deployment.topics.logs_events):
-        rows = named_rows(frames.decode(message.value or b"")[0])
-        places = rows.filter(key=EVERYTHING).select("partition", "offset").rows()
-        found.update(texts[place] for place in places)
+        frame, _ = frames.decode(message.value or b"")
+        rows = named_rows(frame).filter(key=EVERYTHING).select("partition", "offset").rows()
+        found.update(texts[p, o] for p, o in rows if o > reached.get((message.partition, p), -1))
+        for p, span in frame.raw.items():
+            reached[message.partition, p] = max(span.last, reached.get((message.partition, p), -1))
     return found
 
 
