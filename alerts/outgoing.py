@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from alerts.receipts import resigned
 from alerts.records import Alert
-from index.plain import visible
+from index.plain import legible
 from index.redaction.redactor import Redactor
 
 WITHHELD: Final = "(withheld: it may hold a secret)"
@@ -53,7 +53,7 @@ def redacted(alert: Alert, redactor: Redactor) -> Alert:
     texts: list[str] = []
 
     def collected(text: str) -> str:
-        texts.append(_shown(text))
+        texts.append(legible(text))
         return text
 
     _told(alert, collected)
@@ -120,8 +120,3 @@ def _safe(redactor: Redactor, texts: list[str]) -> list[str]:
         return list(out)
     # An alert is told, whatever one of its texts holds.
     return [WITHHELD if redactor.leaks(text) else text for text in out]
-
-
-def _shown(text: str) -> str:
-    """Return text without codes that steer a terminal: between a key and its value they would hide the secret."""
-    return "\n".join(line if line.isprintable() else visible(line) for line in text.split("\n"))

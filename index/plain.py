@@ -62,6 +62,11 @@ def visible(text: str) -> str:
     )
 
 
+def legible(text: str) -> str:
+    """Return a text as ``visible`` does, with its lines: a code between a key and its value would hide a secret."""
+    return "\n".join(line if line.isprintable() else visible(line) for line in text.split("\n"))
+
+
 def suspect(text: str) -> bool:
     """Tell whether a log line speaks to whoever reads it: orders, an answer's form, reassurance."""
     plain = _SPACE.sub(" ", unicodedata.normalize("NFKC", visible(text)))

@@ -15,7 +15,7 @@ from typing import Final, Protocol
 
 from index.diagnosis import Diagnosis
 from index.evidence import Evidence, EvidenceLine
-from index.plain import suspect
+from index.plain import legible, suspect
 from models.masks import VALUE
 from models.verdicts import time_text
 
@@ -149,7 +149,7 @@ def _redact(evidence: Evidence, base: Diagnosis, redactor: Redactor) -> _Redacte
         [change.text for change in changes],
         [f"{each.title}\n{each.text[:_SIDE]}" for each in similar],
     )
-    texts = iter(redactor.redact([text for group in groups for text in group]))
+    texts = iter(redactor.redact([legible(text) for group in groups for text in group]))
     written, hosts, reasons, said, changed, past = (tuple(islice(texts, len(group))) for group in groups)
     shown = (
         Shown(line, text[:LINE_TEXT] + (_CUT if len(text) > LINE_TEXT else ""), host, suspect(line.text))

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from index.evidence import MAX_TEXT
 from index.prompt import build, tokens_of
+from index.redaction.redactor import Redactor
 from models.records import Level
 from tests.index.incident import INSTANCE, Plain, Replacing, incident, lines, rules
 
@@ -54,6 +55,16 @@ def test_everything_that_others_wrote_is_redacted() -> None:
     prompt = build(evidence, base, Replacing(secret, "<secret_1>"), 12_000)
     assert secret not in (prompt.system + prompt.user)
     assert (prompt.system + prompt.user).count("&lt;secret_1&gt;") == 6 + 1 + 1 + 1 + 2 + 3
+
+
+@pytest.mark.parametrize(
+    "line", ["\x1b[31mpassword\x1b[0m=hunter2x9", "pass\u200bword=hunter2x9", "token\x00=hunter2x9"]
+)
+def test_codes_and_hidden_letters_do_not_hide_a_secret(line: str) -> None:
+    """A coloured key is a key all the same, for the redactor as for who reads it."""
+    prompt = build(incident(line), rules(), Redactor(), 12_000)
+    assert "hunter2x9" not in prompt.user
+    assert prompt.lines["L6"].text.startswith(("password=<PASSWORD_1>", "token=<TOKEN_1>"))
 
 
 def test_a_line_is_shown_as_it_was_written() -> None:
