@@ -71,7 +71,7 @@ class Deployment:
 
     def worker(self, metrics_port: int = 0) -> Worker:
         """Describe a process with all roles that publishes every window; not started yet."""
-        return Worker("ingest,detect,alerts", self.environment(metrics_port), self.folder / "tocsin.log")
+        return Worker("ingest,detect,explain", self.environment(metrics_port), self.folder / "tocsin.log")
 
     def send(self, values: Iterable[tuple[str, bytes]]) -> None:
         """Create the topics, put keys and records onto ``logs.raw`` and wait until the broker has them."""

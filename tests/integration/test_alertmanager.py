@@ -175,7 +175,7 @@ def test_lines_travel_to_a_notification(embedded: EmbeddedBroker, tmp_path: Path
     scenario = Scenario(0, start, 420.0, faults=plan_faults(start, 420.0, 0), tenant="cloud-0")
     deployment.send([("cloud-0", record.value) for record in stream_records(scenario)])
     worker = deployment.worker()
-    worker.roles = "ingest,detect,alerts,deliver"
+    worker.roles = "ingest,detect,explain,deliver"
     worker.environment |= {"TOCSIN_ALERTMANAGER_URL": alertmanager.url, "TOCSIN_SYNTHETIC_EVERY_S": "3600"}
     worker.start()
     try:
