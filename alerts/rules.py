@@ -9,16 +9,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time, timedelta
 from fnmatch import fnmatchcase
-from functools import cache
 from hashlib import blake2b
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import orjson
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import best_match
 
 from alerts.anomaly import Anomaly
 from alerts.policy import WEEK_S, IncidentPolicy, PageBudget
@@ -27,6 +24,9 @@ from alerts.routing import Decision
 from alerts.times import from_text, to_text
 from models.errors import InvalidError
 from models.templates import template_id
+
+if TYPE_CHECKING:
+    from jsonschema.exceptions import ValidationError
 
 R = TypeVar("R", "Route", "Regrade")
 
@@ -159,7 +159,7 @@ class Rules:
             record = yaml.load(text, _Loader)  # noqa: S506 - a safe one
         except yaml.YAMLError as error:
             raise InvalidError(f"{name} is no YAML: {error}; correct it") from error
-        wrong = best_match(_validator().iter_errors(record))
+        wrong = _wrong(record)
         if wrong is not None:
             where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in wrong.absolute_path)
             raise InvalidError(f"{name}{where}: {wrong.message}; see alerts/rules.schema.json")
@@ -251,9 +251,14 @@ def rules_schema() -> dict[str, Any]:
     return schema
 
 
-@cache
-def _validator() -> Draft202012Validator:
-    return Draft202012Validator(rules_schema())
+def _wrong(record: Any) -> "ValidationError | None":
+    """Return what the schema finds most wrong with a record."""
+    # Loaded where there are rules to check: most commands have none.
+    from jsonschema import Draft202012Validator
+    from jsonschema.exceptions import best_match
+
+    worst: ValidationError | None = best_match(Draft202012Validator(rules_schema()).iter_errors(record))
+    return worst
 
 
 def _first(rules: Iterable[R], subject: Subject) -> R | None:

@@ -23,7 +23,6 @@ from models.bundle import Bundle
 from models.errors import InvalidError
 from models.masks import Masks
 from models.templates import TemplateTable
-from stream.asking import asking_of
 from stream.memory import embedder_of, memory_file
 from stream.settings import Settings
 from stream.wiring import DEMO_BUNDLE, decode_config, parts_of
@@ -115,6 +114,9 @@ def means_of(settings: Settings, tenant: str, judged: Judged | None, known: Temp
 
 def asked_model(settings: Settings, issue: str, evidence: Evidence, base: Diagnosis) -> Diagnosis:
     """What a language model makes of it, as far as its answer stands on the lines; ``base`` where there is none."""
+    # Loaded only where it is asked: the fast mode answers sooner without.
+    from stream.asking import asking_of
+
     asked = replace(evidence, reasons=(f"somebody reports: {issue}", *evidence.reasons))
     return asking_of(settings)(key_of("analyze", asked.digest()), asked, base, lambda _: None, lambda: False).diagnosis
 

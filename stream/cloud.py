@@ -14,6 +14,7 @@ from stream.alerting import Alerting, AlertingConfig, wall_clock
 from stream.broker.clients import Broker
 from stream.deliver import Deliver
 from stream.detect import Detect, DetectConfig
+from stream.explainer import explainer_of
 from stream.ingest import Ingest, IngestConfig
 from stream.serve import Roles
 from stream.settings import Settings
@@ -23,7 +24,6 @@ from stream.wiring import (
     Parts,
     broker_of,
     bundle_of,
-    explainer_of,
     ingest_config,
     parts_of,
     policy_of,

@@ -1,6 +1,5 @@
 """From settings to working parts: the one place that knows how everything is put together."""
 
-import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -8,31 +7,21 @@ from typing import Final
 
 from alerts.policy import IncidentPolicy
 from alerts.rules import Rules
-from index.incidents import remember
-from index.store import Memory
 from models.bundle import Bundle
 from models.config import PipelineConfig
-from models.decode import DecodeConfig, Decoder
-from models.errors import InvalidError, TocsinError
+from models.decode import DecodeConfig
+from models.errors import InvalidError
 from models.formats import FormatSpec
 from models.masks import Masks
 from models.pipeline import LineProcessor
 from models.scorer import Scorer
-from models.templates import TemplateLimits, TemplateMatcher
 from models.windows import WindowConfig
-from stream.asking import asking_of
 from stream.broker.clients import Broker
-from stream.broker.reading import read_range
 from stream.broker.security import security_of
 from stream.dead import DeadLimit
-from stream.explain import Explainer, Reading
-from stream.explaining import ExplainPolicy
 from stream.ingest import IngestConfig
-from stream.memory import memory_of
 from stream.settings import Settings
 from stream.topics import Topics, TopicSpec
-
-log = logging.getLogger(__name__)
 
 DEMO_BUNDLE: Final = Path(__file__).parent / "demo_bundle"
 """The bundle that was trained on the project's own simulator."""
@@ -139,23 +128,3 @@ def ingest_config(settings: Settings, speed: float = 1.0, tick_s: float = 1.0) -
     """Batches and limits of the ingest role; ``speed`` above 1 for simulated time."""
     dead = DeadLimit(settings.dead_limit_share, settings.dead_limit_min)
     return IngestConfig(settings.batch_lines, settings.batch_seconds, tick_s, speed, dead)
-
-
-def explainer_of(settings: Settings, broker: Broker, topics: Topics, bundle: Bundle) -> Explainer:
-    """What explains incidents, with the memory of past ones; it is opened in the background."""
-
-    def tools() -> tuple[Decoder, TemplateMatcher]:
-        return Decoder(decode_config(settings)), TemplateMatcher(bundle.table, bundle.masks, TemplateLimits())
-
-    def memory() -> Memory | None:
-        try:
-            opened = memory_of(settings, log.info, fresh=True)
-            records = read_range(broker, topics.incidents)
-            remember(opened, (((each.key or b"").decode(), each.value) for each in records if each.value))
-        except TocsinError as error:
-            log.warning("past incidents and runbooks are left out of explanations: %s", error)
-            return None
-        return opened
-
-    reading = Reading(tools, frozenset(bundle.table))
-    return Explainer(broker, topics, reading, memory, asking_of(settings), ExplainPolicy(settings.explain_settle_s))

@@ -18,10 +18,11 @@ from stream.broker.clients import Broker
 from stream.broker.embedded import EmbeddedBroker
 from stream.broker.reading import follow
 from stream.changes import Announcement, announce
+from stream.explainer import explainer_of
 from stream.llm import sent_store
 from stream.settings import Settings
 from stream.topics import Topics
-from stream.wiring import DEMO_BUNDLE, explainer_of
+from stream.wiring import DEMO_BUNDLE
 from tests.messages_server import MessagesServer
 
 DEADLINE_S = 60.0

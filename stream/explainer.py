@@ -1,0 +1,44 @@
+"""What explains incidents, as the settings name it.
+
+Apart from ``stream.wiring``: commands that explain nothing need not load it.
+"""
+
+import logging
+
+from index.incidents import remember
+from index.store import Memory
+from models.bundle import Bundle
+from models.decode import Decoder
+from models.errors import TocsinError
+from models.templates import TemplateLimits, TemplateMatcher
+from stream.asking import asking_of
+from stream.broker.clients import Broker
+from stream.broker.reading import read_range
+from stream.explain import Explainer, Reading
+from stream.explaining import ExplainPolicy
+from stream.memory import memory_of
+from stream.settings import Settings
+from stream.topics import Topics
+from stream.wiring import decode_config
+
+log = logging.getLogger(__name__)
+
+
+def explainer_of(settings: Settings, broker: Broker, topics: Topics, bundle: Bundle) -> Explainer:
+    """What explains incidents, with the memory of past ones; it is opened in the background."""
+
+    def tools() -> tuple[Decoder, TemplateMatcher]:
+        return Decoder(decode_config(settings)), TemplateMatcher(bundle.table, bundle.masks, TemplateLimits())
+
+    def memory() -> Memory | None:
+        try:
+            opened = memory_of(settings, log.info, fresh=True)
+            records = read_range(broker, topics.incidents)
+            remember(opened, (((each.key or b"").decode(), each.value) for each in records if each.value))
+        except TocsinError as error:
+            log.warning("past incidents and runbooks are left out of explanations: %s", error)
+            return None
+        return opened
+
+    reading = Reading(tools, frozenset(bundle.table))
+    return Explainer(broker, topics, reading, memory, asking_of(settings), ExplainPolicy(settings.explain_settle_s))
