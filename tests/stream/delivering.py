@@ -1,0 +1,135 @@
+"""Where the deliver role is tried: a broker with topics, servers that enforce the services' rules, and the role."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry
+
+from alerts.deliveries import Delivery, Sent
+from alerts.metrics import Metrics
+from alerts.records import Alert
+from alerts.routing import Decision
+from alerts.sinks.alertmanager import AlertmanagerSink
+from alerts.sinks.base import Sink
+from alerts.sinks.file import FileSink
+from alerts.sinks.pagerduty import PagerDutySink
+from alerts.sinks.slack import SlackSink
+from alerts.sinks.webhook import WebhookSink
+from stream.broker.clients import Broker
+from stream.broker.reading import read_range
+from stream.courier import CourierConfig
+from stream.deliver import Deliver, DeliverConfig
+from stream.topics import Topics
+from tests.sink_servers import alertmanager, pagerduty, slack
+from tests.sink_servers.alertmanager import Alertmanager, Receiver
+from tests.sink_servers.pagerduty import PagerDuty
+from tests.sink_servers.slack import Slack
+
+PATIENCE_S = 90.0
+
+
+@dataclass
+class Place:
+    """A broker with topics, every service, and the role to run on them."""
+
+    broker: Broker
+    topics: Topics
+    folder: Path
+    slack: Slack = field(default_factory=Slack)
+    pagerduty: PagerDuty = field(default_factory=PagerDuty)
+    alertmanager: Alertmanager = field(default_factory=Alertmanager)
+    receiver: Receiver = field(default_factory=Receiver)
+    registry: CollectorRegistry = field(default_factory=CollectorRegistry)
+
+    @property
+    def file(self) -> Path:
+        """The file that alerts are appended to."""
+        return self.folder / "alerts.jsonl"
+
+    def sinks(self) -> tuple[Sink, ...]:
+        """All sinks, of which Slack is as quick as tests can wait for."""
+        return (
+            FileSink(str(self.file)),
+            AlertmanagerSink(self.alertmanager.url, refresh_s=0.5),
+            WebhookSink(self.receiver.url + "/hook", alertmanager.SECRET),
+            PagerDutySink(pagerduty.KEY, self.pagerduty.url),
+            SlackSink(slack.TOKEN, slack.CHANNEL, api=self.slack.api),
+        )
+
+    def send(self, *alerts: Alert) -> None:
+        """Put alerts onto the topic."""
+        producer = self.broker.producer()
+        for alert in alerts:
+            producer.produce(self.topics.alerts, alert.to_json(), alert.incident_id.encode())
+        assert producer.flush(10) == 0
+
+    def receipts(self) -> list[Delivery]:
+        """All receipts."""
+        return [Delivery.from_json(record.value or b"") for record in read_range(self.broker, self.topics.deliveries)]
+
+    @contextmanager
+    def running(
+        self, *sinks: Sink, decide: Callable[[Alert], Decision] | None = None, synthetic_s: float = 0.0
+    ) -> Iterator[None]:
+        """Run the role while the context lasts; a failure of it fails the test."""
+        self.registry = CollectorRegistry()
+        courier = CourierConfig(timeout_s=2.0) if decide is None else CourierConfig(decide=decide, timeout_s=2.0)
+        config = DeliverConfig(sinks or self.sinks(), courier, synthetic_s)
+        role = Deliver(self.broker, self.topics, Metrics.on(self.registry), config)
+        stop = threading.Event()
+        failures: list[BaseException] = []
+
+        def run() -> None:
+            try:
+                role.run(stop)
+            except BaseException as error:  # noqa: BLE001 - told to the test below
+                failures.append(error)
+
+        thread = threading.Thread(target=run)
+        thread.start()
+        try:
+            yield
+        finally:
+            stop.set()
+            thread.join(30)
+        assert not failures, failures
+
+    def value(self, name: str, **labels: str) -> float:
+        """A metric's value."""
+        return self.registry.get_sample_value(name, labels) or 0.0
+
+    def close(self) -> None:
+        """Stop all services."""
+        for service in (self.slack, self.pagerduty, self.alertmanager, self.receiver):
+            service.close()
+
+
+def until(happens: Callable[[], object]) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not happens():
+        assert time.monotonic() < deadline, "it did not happen in time"
+        time.sleep(0.02)
+
+
+def settled(place: Place, sink: str, count: int) -> Callable[[], bool]:
+    """Say whether so many alerts have receipts of their delivery at a sink."""
+    return lambda: sum(r.sink == sink and r.sent is Sent.DELIVERED for r in place.receipts()) >= count
+
+
+def idle(place: Place, sink: str) -> bool:
+    """Say whether nothing waits for a sink."""
+    return place.value("tocsin_delivery_pending", sink=sink) == 0
+
+
+def reconciles(place: Place, sink: str) -> bool:
+    """Say whether all alerts that a sink read are accounted for."""
+    outcomes = ("delivered", "superseded", "duplicate", "muted", "parked", "invalid")
+    known = sum(place.value("tocsin_deliveries_total", sink=sink, outcome=outcome) for outcome in outcomes)
+    return place.value("tocsin_delivery_alerts_total", sink=sink) == known + place.value(
+        "tocsin_delivery_pending", sink=sink
+    )
