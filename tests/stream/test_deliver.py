@@ -91,15 +91,13 @@ def test_what_was_delivered_is_not_sent_again_by_the_next_process(place: Place) 
     first = fired()
     with place.running():
         place.send(first)
-        until(settled(place, "slack", 1))
-        until(settled(place, "webhook", 1))
-        until(settled(place, "pagerduty", 1))
+        for sink in ("file", "slack", "webhook", "pagerduty"):
+            until(settled(place, sink, 1))
     with place.running():
         place.send(first, grown(first, 2))
-        until(settled(place, "slack", 2))
-        until(settled(place, "webhook", 2))
-        until(settled(place, "pagerduty", 2))
-        assert place.value("tocsin_deliveries_total", sink="webhook", outcome="duplicate") >= 1
+        for sink in ("file", "slack", "webhook", "pagerduty"):
+            until(settled(place, sink, 2))
+        until(lambda: place.value("tocsin_deliveries_total", sink="webhook", outcome="duplicate") >= 1)
     assert len(place.slack.incidents) == 1
     assert len(place.slack.incidents[0].texts) == 2
     assert place.receiver.repeated == 0
