@@ -10,6 +10,7 @@ from typing import Final
 from index.diagnosis import Diagnosis, Mode
 from index.documents import Document, Filter, Kind
 from index.evidence import Evidence
+from index.incidents import DIAGNOSIS
 from index.plain import plain, reassures
 from index.store import Memory
 from index.tokens import words
@@ -31,7 +32,6 @@ _AGREE: Final = 0.7
 
 _CANDIDATES: Final = 20
 _MAX_TEXTS: Final = 60
-_DIAGNOSIS: Final = "/diagnosis"
 _SENTENCE: Final = 600
 _MOST_SURE: Final = 0.95
 
@@ -98,7 +98,7 @@ def reuse(twin: Twin, evidence: Evidence, base: Diagnosis) -> Diagnosis | None:
 
 
 def _twin(memory: Memory, past: Document, texts: list[str], confirmed: Callable[[str], bool]) -> Iterator[Twin]:
-    diagnosis = memory.get(past.id + _DIAGNOSIS)
+    diagnosis = memory.get(past.id + DIAGNOSIS)
     if diagnosis is not None and confirmed(past.id):
         cause, *actions = diagnosis.text.split("\n")
         yield Twin(past.id, likeness(texts, past.text.split("\n")), diagnosis.title, cause, tuple(actions))

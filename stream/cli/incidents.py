@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from index.neutral import neutral
 from stream.cli.speaker import by
 from stream.cli.times import UNTIL
 
@@ -94,7 +95,7 @@ def _line(desk: "Desk", incident: "Incident") -> str:
     ]
     more = "; ".join(note for note in notes if note)
     text = f"{incident.id[:ID]}  {incident.severity.label:<8}  {incident.tenant}  {incident.summary()}"
-    return _plain(text + (f" [{more}]" if more else ""))
+    return neutral(text + (f" [{more}]" if more else ""))
 
 
 @incidents.command()
@@ -122,16 +123,11 @@ def show(incident: str, *, as_json: bool) -> None:
         ("why", found.reasons),
     ):
         for value in values:
-            click.echo(_plain(f"  {name:9} {value}"))
+            click.echo(neutral(f"  {name:9} {value}"))
     for said in _record(desk, found)["said"]:
         words = [said["opinion"], said["cause"] and f"cause {said['cause']}", said["text"]]
         text = " ".join(word for word in words if word)
-        click.echo(_plain(f"  {said['at']}  {said['by']}: {said['action']} {text}".rstrip()))
-
-
-def _plain(text: str) -> str:
-    """Text for a terminal: log lines and people may hold codes that move its cursor."""
-    return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)
+        click.echo(neutral(f"  {said['at']}  {said['by']}: {said['action']} {text}".rstrip()))
 
 
 def _say(incident: str, action: str, by: str, done: str, **parts: Any) -> None:
