@@ -121,6 +121,12 @@ def settled(place: Place, sink: str, count: int) -> Callable[[], bool]:
     return lambda: sum(r.sink == sink and r.sent is Sent.DELIVERED for r in place.receipts()) >= count
 
 
+def everywhere(place: Place, count: int) -> None:
+    """Wait until so many alerts have receipts of their delivery at every sink."""
+    for sink in place.sinks():
+        until(settled(place, sink.name, count))
+
+
 def idle(place: Place, sink: str) -> bool:
     """Say whether nothing waits for a sink."""
     return place.value("tocsin_delivery_pending", sink=sink) == 0

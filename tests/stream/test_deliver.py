@@ -38,7 +38,7 @@ from tests.index.redaction.planted import plant
 from tests.sink_servers import pagerduty, slack
 from tests.sink_servers.base import Call, Fault
 from tests.sink_servers.told import enriched, fired, grown, resolved
-from tests.stream.delivering import Place, idle, reconciles, settled, until
+from tests.stream.delivering import Place, everywhere, idle, reconciles, settled, until
 
 
 @pytest.fixture
@@ -57,17 +57,15 @@ def test_an_incident_is_told_at_every_sink_from_its_beginning_to_its_end(place: 
     worse = replace(enriched(grown(first, 2, Severity.CRITICAL)), page=True)
     with place.running():
         place.send(first)
-        until(lambda: settled(place, "slack", 1)() and settled(place, "pagerduty", 1)())
+        everywhere(place, 1)
         assert len(place.alertmanager.firing()) == 1
         assert place.pagerduty.pages[0].events[0]["payload"]["severity"] == "error"
         place.send(worse)
-        until(lambda: settled(place, "slack", 2)() and settled(place, "pagerduty", 2)())
+        everywhere(place, 2)
         assert [alert["labels"]["severity"] for alert in place.alertmanager.firing()] == ["critical"]
         place.send(resolved(worse))
-        until(lambda: settled(place, "slack", 3)() and settled(place, "pagerduty", 3)())
-        until(lambda: settled(place, "file", 3)() and settled(place, "webhook", 3)())
-        sinks = [sink.name for sink in place.sinks()]
-        assert all(reconciles(place, sink) for sink in sinks)
+        everywhere(place, 3)
+        until(lambda: all(reconciles(place, sink.name) for sink in place.sinks()))
     assert place.slack.problems == []
     [message] = place.slack.incidents
     assert "RESOLVED" in message.texts[-1]
@@ -91,12 +89,10 @@ def test_what_was_delivered_is_not_sent_again_by_the_next_process(place: Place) 
     first = fired()
     with place.running():
         place.send(first)
-        for sink in ("file", "slack", "webhook", "pagerduty"):
-            until(settled(place, sink, 1))
+        everywhere(place, 1)
     with place.running():
         place.send(first, grown(first, 2))
-        for sink in ("file", "slack", "webhook", "pagerduty"):
-            until(settled(place, sink, 2))
+        everywhere(place, 2)
         until(lambda: place.value("tocsin_deliveries_total", sink="webhook", outcome="duplicate") >= 1)
     assert len(place.slack.incidents) == 1
     assert len(place.slack.incidents[0].texts) == 2
@@ -116,7 +112,7 @@ def test_a_sink_that_is_away_holds_up_no_other_and_is_told_the_newest(place: Pla
         place.send(grown(first, 2))
         until(settled(place, "file", 2))
         until(lambda: place.value("tocsin_delivery_pending", sink="webhook") == 1)
-        assert reconciles(place, "webhook")
+        until(lambda: reconciles(place, "webhook"))
         place.receiver.fail(Fault.NONE)
         until(settled(place, "webhook", 1))
         assert place.value("tocsin_deliveries_total", sink="webhook", outcome="superseded") == 1
@@ -146,7 +142,7 @@ def test_what_no_retry_mends_is_parked_and_a_mended_setting_is_tried_again(
     with place.running(SlackSink(slack.TOKEN, "C0WRONG", api=place.slack.api)):
         place.send(alert)
         until(lambda: place.value("tocsin_delivery_parked", sink="slack") == 1)
-        assert reconciles(place, "slack")
+        until(lambda: reconciles(place, "slack"))
     [*_, receipt] = place.receipts()
     assert receipt.sent is Sent.PARKED
     assert "channel_not_found" in receipt.reason
@@ -184,11 +180,14 @@ def test_an_incident_muted_meanwhile_is_still_ended(place: Place) -> None:
 def test_the_test_alert_reaches_every_sink_and_calls_nobody(place: Place) -> None:
     """A change for PagerDuty, one message for Slack, an alert of its own name for Alertmanager; the metric moves."""
     began = time.time()
+
+    def proven(sink: str) -> bool:
+        return place.value("tocsin_synthetic_last_success_seconds", sink=sink) >= began - 1
+
     with place.running(synthetic_s=3600.0):
         for sink in place.sinks():
             until(settled(place, sink.name, 1))
-            last = place.value("tocsin_synthetic_last_success_seconds", sink=sink.name)
-            assert last >= began - 1
+            until(partial(proven, sink.name))
     assert place.pagerduty.pages == []
     assert len(place.pagerduty.changes) == 1
     assert [alert["labels"]["alertname"] for alert in place.alertmanager.firing()] == ["TocsinSynthetic"]
@@ -269,7 +268,7 @@ def test_what_is_no_alert_is_passed_over(place: Place) -> None:
         place.send(fired())
         until(settled(place, "file", 1))
         assert place.value("tocsin_deliveries_total", sink="file", outcome="invalid") == 1
-        assert reconciles(place, "file")
+        until(lambda: reconciles(place, "file"))
     assert orjson.loads(place.file.read_bytes())["status"] == Status.FIRING.value
 
 
