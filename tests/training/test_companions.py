@@ -67,7 +67,7 @@ def test_all_detectors_are_fitted_and_silent_on_normal_windows() -> None:
         ("counts", at([(n, CLAIM) for n in range(50)])),
         ("novelty", at([(1, UNSEEN)], "instance:1")),
         ("levels", Window((HEARTBEAT,) * 9, COMPUTE, levels=(4,) * 9)),
-        ("onset", Window((HEARTBEAT,), COMPUTE, seconds=(59.9995,), levels=(4,))),
+        ("onset", Window((HEARTBEAT,), EVERYTHING, seconds=(59.9995,), levels=(4,))),
         ("transitions", at([(1, STARTED), (2, STARTED)], "req-1")),
         ("rates", at([(1, CLAIM)])),
         ("followups", at([(2, HEARTBEAT), (5, CLAIM)])),

@@ -15,23 +15,23 @@ from tests.models.detectors import normal
 from tests.models.detectors.normal import CLAIM, COMPUTE, HEARTBEAT, facts, score
 
 DETECTOR = Onset()
-AT_ERROR = Window((CLAIM, HEARTBEAT), COMPUTE, seconds=(3.0, 59.9995), levels=(2, 4))
+AT_ERROR = Window((CLAIM, HEARTBEAT), EVERYTHING, seconds=(3.0, 59.9995), levels=(2, 4))
 
 
 @pytest.mark.parametrize(
     ("window", "found"),
     [
         (AT_ERROR, 1),
-        (replace(AT_ERROR, key=EVERYTHING), 1),
+        (replace(AT_ERROR, key=COMPUTE), np.nan),
         (replace(AT_ERROR, levels=(2, int(Level.CRITICAL))), 1),
         (replace(AT_ERROR, levels=(4, int(Level.WARNING))), 0),
         (replace(AT_ERROR, seconds=(3.0, 59.9985)), 0),
         (normal.at([(59.9995, CLAIM)], "req-1", levels=(4,)), np.nan),
-        (Window((), COMPUTE), 0),
+        (Window((), EVERYTHING), 0),
     ],
 )
 def test_an_error_in_the_last_millisecond_is_found(window: Window, found: float) -> None:
-    """Not one before, nor a line of a lower level; sessions have no window at an error."""
+    """Not one before, nor a line of a lower level; only everything is asked."""
     assert score(DETECTOR, window) == pytest.approx([found], nan_ok=True)
 
 
