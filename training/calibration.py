@@ -21,7 +21,7 @@ from models.facts import Facts
 from models.fusion import Fusion, blocks_of, fit_fused
 from models.keytable import SECOND
 from models.lifecycle import is_live, limited
-from models.records import BOOL, F32, F64, I32, I64, WindowBatch
+from models.records import BOOL, F64, I32, I64, WindowBatch
 from models.sequences import kind_numbers
 from models.verdicts import time_text
 from models.windows import WindowStore
@@ -71,7 +71,7 @@ def score_normal(
     ends: list[I64] = []
     chosen: list[BOOL] = []
     live: list[BOOL] = []
-    raws: dict[str, list[F32]] = {}
+    raws: dict[str, list[F64]] = {}
     for batch, store in closed:
         scored = lstm.score(batch)
         if scored.surprise is not None:
@@ -83,14 +83,14 @@ def score_normal(
         chosen.append(held(batch))
         live.append(is_live(facts.group, companions.seen))
         for name, raw in {lstm.name: scored.raw, **companions.score(facts)}.items():
-            raws.setdefault(name, []).append(raw.astype(np.float32))
+            raws.setdefault(name, []).append(raw)
         count(len(batch))
     if not kinds:
         raise InvalidError("no window to calibrate on; give logs of normal operation that are at least a minute long")
     kind, is_held = np.concatenate(kinds), np.concatenate(chosen)
     at = np.flatnonzero(is_held | ~np.isin(kind, kind[is_held]))
     blocks = blocks_of([tenants[i] for i in at.tolist()], np.concatenate(ends)[at])
-    scores = {name: np.concatenate(parts)[at].astype(np.float64) for name, parts in raws.items()}
+    scores = {name: np.concatenate(parts)[at] for name, parts in raws.items()}
     return Held(kind[at], blocks, np.concatenate(live)[at], scores)
 
 

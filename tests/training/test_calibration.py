@@ -3,18 +3,22 @@
 import re
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from models.bundle import Bundle
 from models.config import PipelineConfig
+from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
+from models.facts import Facts
 from models.pipeline import score_files
 from models.records import Verdict
 from models.scorer import Scorer
 from models.windows import WindowStore
 from stream.wiring import DEMO_BUNDLE
 from tests.training.simulated import START
-from training.calibration import recalibrate
+from training.calibration import recalibrate, score_normal
+from training.datasets import windows
 from training.simulate import Scenario, stream_records
 
 CHANGED = re.compile(rb"Claim successful on node")
@@ -63,3 +67,16 @@ def test_logs_that_the_bundle_knows_nothing_of_are_refused(tmp_path: Path) -> No
     (tmp_path / "empty.log").write_text("")
     with pytest.raises(InvalidError, match="no window"):
         recalibrate([tmp_path / "empty.log"], PipelineConfig(), Bundle.load(DEMO_BUNDLE), print, lambda _: None)
+
+
+def test_a_calibration_sees_the_scores_that_serving_sees(tmp_path: Path) -> None:
+    """To the last bit: a score that many windows have must not come out above the tail's begin by rounding."""
+    bundle = Bundle.load(DEMO_BUNDLE)
+    path = logs(tmp_path / "recent.jsonl", 31, new_version=False)
+    config = PipelineConfig(masks=bundle.masks)
+    lstm, known = LstmDetector(bundle.onnx, bundle.vocabulary), bundle.companions
+    closed = list(windows([path], config, bundle.table, known.groups.services))
+    held = score_normal(iter(closed), lstm, known, lambda batch: np.ones(len(batch), np.bool_), lambda _: None)
+    served = [known.score(Facts.of(batch, bundle.vocabulary, known.groups)) for batch, _ in closed]
+    for name in served[0]:
+        assert np.concatenate([scores[name] for scores in served]).tobytes() == held.raws[name].tobytes()
