@@ -16,6 +16,7 @@ from models.calibrate import Calibration, fit_tail
 from models.companions import UNITS, Companions
 from models.config import PipelineConfig
 from models.detectors.lstm import LstmDetector
+from models.detectors.onset import Onset
 from models.errors import InvalidError
 from models.facts import Facts
 from models.fusion import Fusion, blocks_of, fit_fused
@@ -37,11 +38,15 @@ MIN_DAYS: Final = 1 / 96
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """Windows of normal operation: kinds, blocks, whether their services are live (n,), raw scores (n,) by detector."""
+    """Windows of normal operation: kinds, blocks, whether their services are live (n,), raw scores (n,) by detector.
+
+    ``grid`` (n,) says which end with a step, and not with an error.
+    """
 
     kinds: I32
     blocks: I64
     live: BOOL
+    grid: BOOL
     raws: Mapping[str, F64]
 
     def __len__(self) -> int:
@@ -71,6 +76,7 @@ def score_normal(
     ends: list[I64] = []
     chosen: list[BOOL] = []
     live: list[BOOL] = []
+    grid: list[BOOL] = []
     raws: dict[str, list[F64]] = {}
     for batch, store in closed:
         scored = lstm.score(batch)
@@ -82,6 +88,7 @@ def score_normal(
         ends.append(batch.end)
         chosen.append(held(batch))
         live.append(is_live(facts.group, companions.seen))
+        grid.append(store.config.on_grid(batch))
         for name, raw in {lstm.name: scored.raw, **companions.score(facts)}.items():
             raws.setdefault(name, []).append(raw)
         count(len(batch))
@@ -91,16 +98,21 @@ def score_normal(
     at = np.flatnonzero(is_held | ~np.isin(kind, kind[is_held]))
     blocks = blocks_of([tenants[i] for i in at.tolist()], np.concatenate(ends)[at])
     scores = {name: np.concatenate(parts)[at] for name, parts in raws.items()}
-    return Held(kind[at], blocks, np.concatenate(live)[at], scores)
+    return Held(kind[at], blocks, np.concatenate(live)[at], np.concatenate(grid)[at], scores)
 
 
 def calibrate(held: Held, days: float) -> Fusion:
-    """Tails of each detector per kind of window, and of their joint strength; ``days`` is the time held, per tenant."""
+    """Tails of each detector per kind of window, and of their joint strength; ``days`` is the time held, per tenant.
+
+    A window at an error is one look more at what the windows around it show, so only their joint strength, of which the
+    largest in a block counts, and what asks for them takes them in.
+    """
     parts = {}
     for name, raw in held.raws.items():
         tails = {}
+        counts = held.live & (held.grid | (name == Onset.name))
         for kind in np.unique(held.kinds).tolist():
-            mine = raw[(held.kinds == kind) & held.live & ~np.isnan(raw)]
+            mine = raw[(held.kinds == kind) & counts & ~np.isnan(raw)]
             if len(mine):
                 tails[kind] = fit_tail(mine, UNITS[name])
         if tails:

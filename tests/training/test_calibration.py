@@ -1,6 +1,7 @@
 """A bundle calibrated anew keeps what it learnt and fires no more on what has become usual."""
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,10 +15,11 @@ from models.facts import Facts
 from models.pipeline import score_files
 from models.records import Verdict
 from models.scorer import Scorer
+from models.sequences import SHARED
 from models.windows import WindowStore
 from stream.wiring import DEMO_BUNDLE
 from tests.training.simulated import START
-from training.calibration import recalibrate, score_normal
+from training.calibration import Held, calibrate, recalibrate, score_normal
 from training.datasets import windows
 from training.simulate import Scenario, stream_records
 
@@ -80,3 +82,17 @@ def test_a_calibration_sees_the_scores_that_serving_sees(tmp_path: Path) -> None
     served = [known.score(Facts.of(batch, bundle.vocabulary, known.groups)) for batch, _ in closed]
     for name in served[0]:
         assert np.concatenate([scores[name] for scores in served]).tobytes() == held.raws[name].tobytes()
+
+
+def test_windows_at_errors_count_among_the_joint_and_not_among_each_detector_alone() -> None:
+    """They show what the windows around them show; how many there are is asked by one detector only."""
+    n, cut = 1000, 40
+    grid = np.arange(n) >= cut
+    raw = np.random.default_rng(1).exponential(size=n)
+    raws = {"levels": np.where(grid, raw, 50.0), "onset": (~grid).astype(np.float64)}
+    held = Held(np.full(n, SHARED, np.int32), np.arange(n) // 10, np.ones(n, np.bool_), grid, raws)
+    found = calibrate(held, 1.0)
+    assert {name: part.tails[SHARED].samples for name, part in found.parts.items()} == {"levels": n - cut, "onset": n}
+    calm = calibrate(replace(held, raws={**raws, "levels": raw}), 1.0)
+    assert found.fused[SHARED].blocks == calm.fused[SHARED].blocks == n // 10
+    assert found.fused[SHARED].knots[-1] > calm.fused[SHARED].knots[-1]
