@@ -27,8 +27,9 @@ import numpy as np
 
 from models.emit import Closed, closable_sessions, closable_steps, concat, window_batch
 from models.errors import InvalidError
+from models.heard import heard
 from models.keytable import FOREVER, NEVER, SECOND, KeyTable
-from models.ragged import group_starts, ranges, running_max_before, splits
+from models.ragged import group_starts, running_max_before
 from models.records import BOOL, F32, I64, NO_TIME, VALUES, EventFrame, Heard, KeyKind, RowFlag, WindowBatch
 from models.rowpool import NONE, RowPool, Rows
 
@@ -345,14 +346,14 @@ class WindowStore:
         return kept
 
     def _who_wrote(self, slots: I64, rows: I64, owner: I64, closed: Closed) -> Heard:
-        """What windows over everything, whose key has been there for long enough, know of the time before them."""
-        last = self._pool.flags[rows[closed.events[closed.high - 1]]]
-        known = (self._keys.shared[slots[closed.owner]] == 1) & ((last & RowFlag.HEARD) != 0)
-        first = np.searchsorted(owner[closed.events], closed.owner)
-        before = np.where(known, closed.low - first, 0)
-        at = rows[closed.events[ranges(closed.low - before, closed.low)]]
+        """When each source last wrote, for windows over everything; as far back as their key has been there for."""
+        pool, events = self._pool, rows[closed.events]
+        shared = self._keys.shared[slots[closed.owner]] == 1
+        known = shared & ((pool.flags[events[closed.high - 1]] & RowFlag.HEARD) != 0)
         floor = np.where(known, closed.end - self._heard, closed.start)
-        return Heard(floor, splits(before), self._pool.origin[at], self._pool.time[at])
+        return heard(
+            owner[closed.events], pool.origin[events], pool.time[events], closed.owner, closed.high, floor, shared
+        )
 
     def _closing_limit(self, slots: I64, kind: KeyKind, owner: I64, time: I64) -> I64:
         """The limit that closes all rows of each key: no event that would have joined them may come after it."""
