@@ -33,7 +33,9 @@ KINDS: Final[Mapping[str, str]] = {
     "counts": "rate",
     "sets": "rate",
 }
-"""Detector → kind of failure; where two are as strong, the first tells more."""
+"""Detector → kind of failure; where two are as strong, the first tells more.
+
+``onset`` is not among them: it is no witness beside ``levels``, which counts the same error."""
 
 ODD: Final = "odd"
 """Kind of failure of a window that does not say what is strange about it."""

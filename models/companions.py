@@ -15,6 +15,7 @@ from models.detectors.followups import FollowUps
 from models.detectors.levels import Levels
 from models.detectors.nearest import Nearest
 from models.detectors.novelty import Novelty
+from models.detectors.onset import Onset
 from models.detectors.rates import Rates
 from models.detectors.silence import Silence
 from models.detectors.transitions import Transitions
@@ -30,6 +31,7 @@ _READERS: Final[Mapping[str, Callable[[Any], Companion]]] = {
     "counts": Nearest.from_arrays,
     "novelty": Novelty.from_arrays,
     "levels": Levels.from_arrays,
+    "onset": Onset.from_arrays,
     "transitions": Transitions.from_arrays,
     "rates": Rates.from_arrays,
     "followups": FollowUps.from_arrays,
@@ -43,6 +45,7 @@ UNITS: Final[Mapping[str, float]] = {
     "counts": 0.1,
     "novelty": 1.0,
     "levels": 4.0,
+    "onset": 100.0,
     "transitions": 1.0,
     "rates": 2.0,
     "followups": 2.0,

@@ -14,6 +14,8 @@ from models.ragged import group_starts, group_stops, ranges, splits
 from models.records import BOOL, I64, U8, Heard, WindowBatch
 from models.rowpool import RowPool
 
+_MILLISECOND: Final = 1000
+
 
 @dataclass(frozen=True, slots=True)
 class Closed:
@@ -34,51 +36,84 @@ class Closed:
     keep: BOOL
 
 
-def closable_steps(  # noqa: PLR0913 - one array a property of the rows
-    owner: I64, time: I64, is_event: BOOL, done: I64, limit: I64, step: int, steps: int
-) -> Closed:
-    """Source windows: one per step with an event that ends at or before the key's ``limit`` and after ``done``.
+def error_end(time: I64) -> I64:
+    """End of the window that an error at each time (n,) brings about: the millisecond, so far as ends are written."""
+    return (time // _MILLISECOND + 1) * _MILLISECOND
 
-    Shapes: rows (n,), keys (k,): ``done`` is the last closed step number, ``limit`` the time (microseconds) up to which
-    steps are closed.  ``steps`` is the number of steps in a window.  Rows stay as long as a later window, or the
-    context of one of its steps, may need them.
+
+def closable_steps(  # noqa: PLR0913 - one array a property of the rows
+    owner: I64, time: I64, is_event: BOOL, is_error: BOOL, given: I64, limit: I64, step: int, steps: int
+) -> Closed:
+    """Source windows that end after ``given`` and at or before ``limit`` (microseconds).
+
+    One per step with an event ends with the step, and one per step with an error just behind the first of these.
+    Shapes: rows (n,), keys (k,): ``given`` is the limit up to which windows were closed before.  ``steps`` is the
+    number of steps in a window.  Rows stay as long as a later window, or the context of one of its steps, may need
+    them.
     """
     pane = time // step
     keep = pane >= (limit // step - steps)[owner]
     events = np.flatnonzero(is_event)
-    event_owner, event_pane = owner[events], pane[events]
+    event_owner, event_pane, event_time = owner[events], pane[events], time[events]
     base = int(pane.min()) - steps if len(pane) else 0
     width = int(pane.max()) - base + steps + 2 if len(pane) else 1
     place = event_owner * width + (event_pane - base)
     first = group_starts(place)
     stop = group_stops(first, len(place))
-    groups = place[first] if len(first) else np.zeros(0, np.int64)
-    group_owner, group_pane = event_owner[first], event_pane[first]
-    wanted = (group_pane > done[group_owner]) & ((group_pane + 1) * step <= limit[group_owner])
-    chosen = np.flatnonzero(wanted)
-    end_pane, end_owner = group_pane[chosen], group_owner[chosen]
-    begin = np.searchsorted(groups, groups[chosen] - (steps - 1))
-    before = np.searchsorted(groups, groups[chosen] - 1)
-    has_before = (before < chosen) & (groups[np.minimum(before, len(groups) - 1)] == groups[chosen] - 1)
-    context = np.where(has_before, stop[before] - first[before], 0) if len(chosen) else np.zeros(0, np.int64)
+    groups, group_owner = place[first], event_owner[first]
+    group_end = (event_pane[first] + 1) * step
+
+    def due(group: I64, end: I64) -> BOOL:
+        return (end > given[group_owner[group]]) & (end <= limit[group_owner[group]])
+
+    every = np.arange(len(groups))
+    whole = every[due(every, group_end)]
+    begin = np.searchsorted(groups, groups[whole] - (steps - 1))
     rest = np.flatnonzero(~is_event)
     rest_place = owner[rest] * width + (pane[rest] - base)
-    continuations = np.searchsorted(rest_place, groups[chosen], "right") - np.searchsorted(
-        rest_place, groups[chosen] - (steps - 1), "left"
+    continuations = np.searchsorted(rest_place, groups[whole], "right") - np.searchsorted(
+        rest_place, groups[whole] - (steps - 1), "left"
     )
-    end = (end_pane + 1) * step
+    errors = np.flatnonzero(is_error[events])
+    cut, which = np.unique(np.searchsorted(first, errors, "right") - 1, return_index=True)
+    error_ends = error_end(event_time[errors[which]])
+    chosen = np.flatnonzero(due(cut, error_ends) & (error_ends < group_end[cut]))
+    cut, error_ends = cut[chosen], error_ends[chosen]
+    low, high = _between(event_owner, event_time, group_owner[cut], error_ends - steps * step, error_ends)
+    rest_low, rest_high = _between(owner[rest], time[rest], group_owner[cut], error_ends - steps * step, error_ends)
+    group = np.concatenate([whole, cut])
+    end = np.concatenate([group_end[whole], error_ends])
+    low, high = np.concatenate([first[begin], low]), np.concatenate([stop[whole], high])
+    continuations = np.concatenate([continuations, rest_high - rest_low])
+    # A step's own window after the one that its error cut short: it knows better how its events came about.
+    order = np.lexsort((end, group_owner[group]))
+    group, end, low, high = group[order], end[order], low[order], high[order]
+    before = np.searchsorted(groups, groups[group] - 1)
+    has_before = groups[before] == groups[group] - 1
+    fresh = high - first[group]
     return Closed(
-        owner=end_owner,
+        owner=group_owner[group],
         start=end - steps * step,
         end=end,
-        low=first[begin],
-        high=stop[chosen],
-        fresh=stop[chosen] - first[chosen],
-        context=context,
-        continuations=continuations,
+        low=low,
+        high=high,
+        fresh=fresh,
+        context=np.where(has_before, np.minimum((stop - first)[before], high - low - fresh), 0),
+        continuations=continuations[order],
         events=events,
         keep=keep,
     )
+
+
+def _between(owner: I64, time: I64, of: I64, begin: I64, end: I64) -> tuple[I64, I64]:
+    """First and last but one position of the rows of each owner (n,) from ``begin`` to before ``end`` (n,).
+
+    Rows are sorted by owner and time.
+    """
+    low, high = np.searchsorted(owner, of), np.searchsorted(owner, of, "right")
+    for i, (first, stop) in enumerate(zip(low.tolist(), high.tolist(), strict=True)):
+        low[i], high[i] = first + np.searchsorted(time[first:stop], (begin[i], end[i]))
+    return low, high
 
 
 def closable_sessions(  # noqa: PLR0913 - one array a property of the rows

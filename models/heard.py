@@ -1,9 +1,43 @@
-"""Who wrote when, as the windows over everything of a tenant need it to know a silence."""
+"""Who wrote when, as the windows over everything need it to know a silence, and the rows that are kept to tell it."""
 
 import numpy as np
 
+from models.emit import Closed
+from models.keytable import FOREVER
 from models.ragged import group_starts, ranges, splits
-from models.records import BOOL, I64, U32, Heard
+from models.records import BOOL, I64, U32, Heard, RowFlag
+from models.rowpool import RowPool
+
+
+def elders(pool: RowPool, rows: I64, owner: I64, begin: I64, oldest: I64) -> I64:
+    """Positions of the rows that only tell when a source last wrote: the newest of each before coming windows.
+
+    ``rows`` (n,) are sorted by ``owner`` (n,) and time.  ``begin`` (k,) is where the coming windows of an owner begin,
+    ``oldest`` (k,) how far back they look (microseconds; FOREVER but for sources of everything).
+    """
+    if (oldest == FOREVER).all():
+        return np.zeros(0, np.int64)
+    time = pool.time[rows]
+    event = (pool.flags[rows] & RowFlag.CONTINUATION) == 0
+    old = np.flatnonzero(event & (time < begin[owner]) & (time >= oldest[owner]))[::-1]
+    _, newest = np.unique(owner[old] << 32 | pool.origin[rows[old]], return_index=True)
+    kept: I64 = old[newest]
+    return kept
+
+
+def who_wrote(  # noqa: PLR0913 - one array a property of the rows
+    pool: RowPool, rows: I64, owner: I64, closed: Closed, shared: BOOL, back: int
+) -> Heard:
+    """When each source last wrote, for windows over everything; as far back as their key has been there for.
+
+    ``rows`` and ``owner`` (n,) are those that ``closed`` speaks of; ``shared`` (k,) says which owners are sources of
+    everything; ``back`` is how far before its end a window knows (microseconds).
+    """
+    events, tells = rows[closed.events], shared[closed.owner]
+    known = tells & ((pool.flags[events[closed.high - 1]] & RowFlag.HEARD) != 0)
+    floor = np.where(known, closed.end - back, closed.start)
+    time, origin = pool.time[events], pool.origin[events]
+    return heard(owner[closed.events], origin, time, closed.owner, closed.high, floor, tells)
 
 
 def heard(  # noqa: PLR0913 - one array a property of the rows or windows

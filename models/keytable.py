@@ -28,7 +28,8 @@ _FRESH: Final = {
     "top_before": NEVER,
     "seen": NO_TIME,
     "due": FOREVER,
-    "done": NEVER,
+    "given": NEVER,
+    "called": NEVER,
     "cell": NEVER,
     "filled": 0,
     "born": FOREVER,
@@ -62,7 +63,8 @@ class KeyTable:
         self.top_before: I64 = none  # and in the era before
         self.seen: I64 = none  # recorded clock at the key's last event
         self.due: I64 = none  # key's time at which something may close
-        self.done: I64 = none  # sources: last grid step that was closed
+        self.given: I64 = none  # sources: limit up to which windows were given
+        self.called: I64 = none  # sources: newest grid step whose first error has its window
         self.cell: I64 = np.zeros((0, 2), np.int64)  # the key's two newest grid cells
         self.filled: I64 = np.zeros((0, 2), np.int64)  # and how many rows each got
         self.born: I64 = np.zeros((0, 3), np.int64)  # first event of this era and of the two before

@@ -213,7 +213,8 @@ class WindowBatch:
     """Closed windows as one ragged batch: window ``i`` owns rows ``splits[i]:splits[i + 1]``.
 
     Rows stand in order of event time, ties by raw partition and offset.  ``fresh[i]`` counts the last rows that no
-    earlier window of the same key held: all rows of a session, the newest step of a source window.  The ``context[i]``
+    earlier window of the same key held: all rows of a session, the newest step of a source window.  (A window that ends
+    with an error shares that step with the one that ends with the step.)  The ``context[i]``
     rows before these (the step before; 0 for a session) may serve a sequence scorer as context, and no others, so that
     an event's surprise is the same in every run.  ``continuations[i]`` counts continuation lines, which are no rows.
 

@@ -10,7 +10,7 @@ from typing import Final
 
 import numpy as np
 
-from models.records import BOOL, F32, I32, I64, U8, U32, U64, VALUES
+from models.records import BOOL, F32, I32, I64, U8, U32, U64, VALUES, EventFrame
 
 NONE: Final = -1
 _FIRST_CAPACITY: Final = 4096
@@ -45,6 +45,23 @@ class Rows:
     offset: I64
     values: F32
     frame: I64
+
+    @classmethod
+    def of(cls, frame: EventFrame, at: I64, slot: I64, offset: int) -> "Rows":
+        """Rows ``at`` (n,) of a frame that stands at ``offset``; ``slot`` (n,) is that of their keys."""
+        columns = frame.rows
+        return cls(
+            slot=slot,
+            time=columns["time"].to_numpy()[at],
+            template=columns["template"].to_numpy()[at],
+            origin=columns["origin"].to_numpy()[at],
+            level=columns["level"].to_numpy()[at],
+            flags=columns["flags"].to_numpy()[at],
+            partition=columns["partition"].to_numpy()[at],
+            offset=columns["offset"].to_numpy()[at],
+            values=columns["values"].to_numpy()[at] if len(at) else np.zeros((0, VALUES), np.float32),
+            frame=np.full(len(at), offset, np.int64),
+        )
 
     def take(self, at: I64) -> "Rows":
         """The rows at these positions."""

@@ -5,7 +5,8 @@ clock, independent of how lines were cut into frames:
 
 - A key's time is the largest event time that it has shown.  A row is *late*, and only counted, when it lies more than
   ``lateness`` below that.
-- A *source window* is ``length`` long and ends with a grid step of ``step`` that holds an event; it closes when the
+- A *source window* is ``length`` long and ends with a grid step of ``step`` that holds an event; one more ends just
+  behind the first error of each step (``at_errors``), so that nobody waits for the step's end.  It closes when the
   key's time passes its end by ``lateness``.
 - A *session window* is a run of events with no gap above ``gap``, cut at the grid of ``age`` (shifted per key); it
   closes when the key's time passes the moment at which no further event could join, by ``lateness``.
@@ -25,12 +26,12 @@ from typing import Final
 
 import numpy as np
 
-from models.emit import Closed, closable_sessions, closable_steps, concat, window_batch
+from models.emit import closable_sessions, closable_steps, concat, error_end, window_batch
 from models.errors import InvalidError
-from models.heard import heard
+from models.heard import elders, who_wrote
 from models.keytable import FOREVER, NEVER, SECOND, KeyTable
 from models.ragged import group_starts, running_max_before
-from models.records import BOOL, F32, I64, NO_TIME, VALUES, EventFrame, Heard, KeyKind, RowFlag, WindowBatch
+from models.records import BOOL, F32, I64, NO_TIME, U8, EventFrame, KeyKind, Level, RowFlag, WindowBatch
 from models.rowpool import NONE, RowPool, Rows
 
 HEARD: Final = 1.5
@@ -42,7 +43,8 @@ surely tells."""
 class WindowConfig:
     """Lengths of windows; ``shared_lateness`` is that of a tenant's source of everything, to which every shipper adds.
 
-    All in seconds except ``session_events`` and ``step_events`` (rows).
+    All in seconds except ``session_events`` and ``step_events`` (rows).  ``at_errors``: sources also have a window that
+    ends just behind the first error of each step.
 
     ``step_events`` caps the rows that one step of a source may keep, ``session_events`` those of a session within one
     ``age``; what is above is counted as overflow.
@@ -59,6 +61,7 @@ class WindowConfig:
     jump: float = 15.0
     session_events: int = 512
     step_events: int = 50_000
+    at_errors: bool = True
 
     def __post_init__(self) -> None:
         """Refuse lengths that contradict each other."""
@@ -69,6 +72,11 @@ class WindowConfig:
         for name, lateness in (("lateness", self.lateness), ("shared_lateness", self.shared_lateness)):
             if lateness > min(self.step, self.gap):
                 raise InvalidError(f"{name} ({lateness} s) must not exceed step ({self.step} s) or gap ({self.gap} s)")
+
+    def on_grid(self, windows: WindowBatch) -> BOOL:
+        """Whether each window (n,) is a session or ends with a step, not with an error: of those each event has one."""
+        grid: BOOL = (windows.kinds == KeyKind.SESSION) | (windows.end % _micro(self.step) == 0)
+        return grid
 
 
 @dataclass(slots=True)
@@ -256,20 +264,7 @@ class WindowStore:
         slots = self._keys.slots(frame.keys, code[at])
         order = np.argsort(slots, kind="stable")
         at = at[order]
-        columns = frame.rows
-        rows = Rows(
-            slot=slots[order],
-            time=columns["time"].to_numpy()[at],
-            template=columns["template"].to_numpy()[at],
-            origin=columns["origin"].to_numpy()[at],
-            level=columns["level"].to_numpy()[at],
-            flags=columns["flags"].to_numpy()[at],
-            partition=partition[at],
-            offset=raw_offset[at],
-            values=columns["values"].to_numpy()[at] if len(at) else np.zeros((0, VALUES), np.float32),
-            frame=np.full(len(at), offset, np.int64),
-        )
-        return rows, seen[at]
+        return Rows.of(frame, at, slots[order], offset), seen[at]
 
     def _cells(self, slots: I64, time: I64) -> I64:
         """Grid cell of each row: its step (sources) or its stretch of ``age`` (sessions)."""
@@ -279,13 +274,26 @@ class WindowStore:
     def _set_due(self, rows: Rows, before: I64, cell: I64) -> None:
         """Lower each key's ``due`` to the earliest key time at which one of its windows may close.
 
-        A step or a session's grid cell ends; or an event comes after a gap, which ends what was before.
+        A step or a session's grid cell ends; or an event comes after a gap, which ends what was before; or it is an
+        error.
         """
         is_source = self._keys.kind[rows.slot] == KeyKind.SOURCE
-        cell_end = (cell + 1) * np.where(is_source, self._step, self._age) - self._keys.shift[rows.slot]
-        after_gap = ~is_source & (before > NEVER) & (rows.time > before + self._gap)
-        due = np.where(after_gap, np.minimum(before + self._gap, cell_end), cell_end) + self._keys.slack[rows.slot]
-        np.minimum.at(self._keys.due, rows.slot, due)
+        cell_end = (cell + 1) * self._age - self._keys.shift[rows.slot]
+        after_gap = (before > NEVER) & (rows.time > before + self._gap)
+        of_session = np.where(after_gap, np.minimum(before + self._gap, cell_end), cell_end)
+        due = np.where(is_source, self._source_end(rows.slot, rows.time, rows.level, rows.flags), of_session)
+        np.minimum.at(self._keys.due, rows.slot, due + self._keys.slack[rows.slot])
+
+    def _source_end(self, slots: I64, time: I64, level: U8, flags: U8) -> I64:
+        """The first end (n,) of a source window that a row brings about and that was not given yet."""
+        given, step = self._keys.given[slots], time // self._step
+        end = (step + 1) * self._step
+        found = np.where(end > given, end, FOREVER)
+        if not self.config.at_errors:
+            return found
+        at_error = error_end(time)
+        calls = _is_error(level, flags) & (step > self._keys.called[slots]) & (at_error > given)
+        return np.where(calls, np.minimum(found, at_error), found)
 
     def _fire_timers(self) -> list[WindowBatch]:
         """Close what is idle and forget what has been idle for long."""
@@ -312,48 +320,31 @@ class WindowStore:
         rows, owner = rows[order], owner[order]
         time = pool.time[rows]
         is_event = (pool.flags[rows] & RowFlag.CONTINUATION) == 0
-        slack = self._keys.slack[slots]
+        slack, shared = self._keys.slack[slots], self._keys.shared[slots] == 1
         limit = self._keys.time(slots) - slack
         if forced:
             limit = np.maximum(limit, self._closing_limit(slots, kind, owner, time))
             self._keys.top[slots] = np.maximum(self._keys.top[slots], limit + slack)
         if kind == KeyKind.SOURCE:
-            closed = closable_steps(owner, time, is_event, self._keys.done[slots], limit, self._step, self._steps)
-            self._keys.done[slots] = np.maximum(self._keys.done[slots], limit // self._step - 1)
-            closed.keep[self._elders(slots, rows, owner, limit)] = True
+            is_error = _is_error(pool.level[rows], pool.flags[rows]) & self.config.at_errors
+            given = self._keys.given[slots]
+            closed = closable_steps(owner, time, is_event, is_error, given, limit, self._step, self._steps)
+            self._keys.given[slots] = np.maximum(given, limit)
+            cut = closed.end % self._step != 0
+            np.maximum.at(self._keys.called, slots[closed.owner[cut]], closed.end[cut] // self._step)
+            begin = (limit // self._step - self._steps) * self._step
+            oldest = np.where(shared, limit - self._heard, FOREVER)
+            closed.keep[elders(pool, rows, owner, begin, oldest)] = True
         else:
             closed = closable_sessions(owner, time, is_event, self._keys.shift[slots], limit, self._gap, self._age)
         whole = self._untorn(slots[closed.owner], closed.start, closed.end)
         if kind == KeyKind.SOURCE:
             whole &= (pool.flags[rows[closed.events[closed.high - 1]]] & RowFlag.SETTLED) != 0
-        heard = self._who_wrote(slots, rows, owner, closed)
+        heard = who_wrote(pool, rows, owner, closed, shared, self._heard)
         batch = window_batch(pool, rows, closed, kind, self._keys.idents(slots), whole, heard)
         pool.free(rows[~closed.keep])
         self._relink(slots, rows[closed.keep], owner[closed.keep], kind)
         return batch
-
-    def _elders(self, slots: I64, rows: I64, owner: I64, limit: I64) -> I64:
-        """Positions of the rows that only tell when a source last wrote: the newest of each before coming windows."""
-        if not self._keys.shared[slots].any():
-            return np.zeros(0, np.int64)
-        time = self._pool.time[rows]
-        oldest = np.where(self._keys.shared[slots] == 1, limit - self._heard, FOREVER)
-        begin = (limit // self._step - self._steps) * self._step
-        event = (self._pool.flags[rows] & RowFlag.CONTINUATION) == 0
-        old = np.flatnonzero(event & (time < begin[owner]) & (time >= oldest[owner]))[::-1]
-        _, newest = np.unique(owner[old] << 32 | self._pool.origin[rows[old]], return_index=True)
-        kept: I64 = old[newest]
-        return kept
-
-    def _who_wrote(self, slots: I64, rows: I64, owner: I64, closed: Closed) -> Heard:
-        """When each source last wrote, for windows over everything; as far back as their key has been there for."""
-        pool, events = self._pool, rows[closed.events]
-        shared = self._keys.shared[slots[closed.owner]] == 1
-        known = shared & ((pool.flags[events[closed.high - 1]] & RowFlag.HEARD) != 0)
-        floor = np.where(known, closed.end - self._heard, closed.start)
-        return heard(
-            owner[closed.events], pool.origin[events], pool.time[events], closed.owner, closed.high, floor, shared
-        )
 
     def _closing_limit(self, slots: I64, kind: KeyKind, owner: I64, time: I64) -> I64:
         """The limit that closes all rows of each key: no event that would have joined them may come after it."""
@@ -374,9 +365,7 @@ class WindowStore:
         self._pool.link(rows, slots[owner], self._keys.head)
         time = self._pool.time[rows]
         if kind == KeyKind.SOURCE:
-            step = time // self._step
-            slack = self._keys.slack[slots[owner]]
-            due = np.where(step > self._keys.done[slots[owner]], (step + 1) * self._step + slack, FOREVER)
+            due = self._source_end(slots[owner], time, self._pool.level[rows], self._pool.flags[rows])
         else:
             shift = self._keys.shift[slots[owner]]
             due = ((time + shift) // self._age + 1) * self._age - shift
@@ -384,5 +373,9 @@ class WindowStore:
                 (owner[1:] == owner[:-1]) & (time[1:] - time[:-1] > self._gap), time[:-1] + self._gap, FOREVER
             )
             due[:-1] = np.minimum(due[:-1], gap_end)
-            due += self._keys.slack[slots[owner]]
-        np.minimum.at(self._keys.due, slots[owner], due)
+        np.minimum.at(self._keys.due, slots[owner], due + self._keys.slack[slots[owner]])
+
+
+def _is_error(level: U8, flags: U8) -> BOOL:
+    found: BOOL = (level >= Level.ERROR) & ((flags & RowFlag.CONTINUATION) == 0)
+    return found

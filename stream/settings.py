@@ -172,6 +172,7 @@ class Settings(BaseSettings):
     window_length_s: Seconds = 60
     window_step_s: Seconds = 15
     window_lateness_s: float = Field(default=2, ge=0, allow_inf_nan=False)
+    window_at_errors: bool = True
     session_gap_s: Seconds = 60
     session_age_s: Seconds = 600
     session_events: Count = 512

@@ -73,6 +73,7 @@ def pipeline_of(settings: Settings) -> PipelineConfig:
         length=settings.window_length_s,
         step=settings.window_step_s,
         lateness=settings.window_lateness_s,
+        at_errors=settings.window_at_errors,
         gap=settings.session_gap_s,
         age=settings.session_age_s,
         session_events=settings.session_events,

@@ -9,6 +9,7 @@ from models.detectors.followups import FollowUps
 from models.detectors.levels import Levels, errors_of
 from models.detectors.nearest import Nearest
 from models.detectors.novelty import Novelty
+from models.detectors.onset import Onset
 from models.detectors.rates import Rates
 from models.detectors.silence import SilenceSamples
 from models.detectors.transitions import Transitions, pairs_of
@@ -67,6 +68,7 @@ class Learner:
             Nearest.fit(self._samples, binary=False),
             Novelty(self._known),
             Levels.fit(self._samples, len(self.groups)),
+            Onset(),
             Transitions(self._pairs),
             Rates.fit(self._samples, sources),
             FollowUps.fit(self._samples),

@@ -28,7 +28,7 @@ class FitConfig:
 
     epochs: int = 16
     rate: float = 4e-3
-    patience: int = 2
+    patience: int = 4
     hidden_inputs: float = 0.01
     """Share of input tokens shown as NEW, so that an unknown event in the context is nothing strange."""
     network: NetworkConfig = field(default_factory=NetworkConfig)

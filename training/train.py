@@ -67,7 +67,7 @@ def learn(paths: Sequence[str | Path], config: TrainConfig, found: Survey, told:
     learner = Learner(found.vocabulary, Groups(found.services), config.pipeline.windows.step)
     example: WindowBatch | None = None
     for closed, _ in windows(paths, config.pipeline, found.table):
-        trained = split.trained(closed)
+        trained = split.trained(closed) & config.pipeline.windows.on_grid(closed)
         learner.add(closed, trained)
         sequences = trained & (kind_numbers(closed) != SHARED)
         chosen = select(closed, np.flatnonzero(sequences))

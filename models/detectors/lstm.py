@@ -107,7 +107,10 @@ class LstmDetector:
 
 
 def _shared(windows: WindowBatch, fresh: F32) -> F32:
-    """Surprise of all rows: the fresh ones', and for older rows what is remembered or was found in this very batch."""
+    """Surprise of all rows: the fresh ones', and for older rows what is remembered or was found in this very batch.
+
+    Where several windows found it, the last one tells, as it would be remembered.
+    """
     out = np.where(np.isnan(fresh), windows.surprise, fresh)
     unknown = np.flatnonzero(np.isnan(out))
     if len(unknown):
@@ -115,7 +118,7 @@ def _shared(windows: WindowBatch, fresh: F32) -> F32:
         order = np.argsort(windows.row_ids[known], kind="stable")
         ids, found = windows.row_ids[known][order], fresh[known][order]
         if len(ids):
-            at = np.minimum(np.searchsorted(ids, windows.row_ids[unknown]), len(ids) - 1)
+            at = np.maximum(np.searchsorted(ids, windows.row_ids[unknown], "right") - 1, 0)
             out[unknown] = np.where(ids[at] == windows.row_ids[unknown], found[at], np.nan)
     return out.astype(np.float32)
 

@@ -57,7 +57,7 @@ def test_several_witnesses_make_a_weak_window_strong() -> None:
     witnessed = replace(everything("a", 0, 0.6), parts={"levels": 3.5, "novelty": 3.1})
     assert statuses(Role().take(witnessed)) == ["firing"]
     assert Role().take(replace(witnessed, key="nova@host")) == []
-    vague = replace(witnessed, parts={"levels": 3.5, "lstm": 9.0, "counts": 9.0})
+    vague = replace(witnessed, parts={"levels": 3.5, "lstm": 9.0, "counts": 9.0, "onset": 9.0})
     assert Role().take(vague) == []
 
 

@@ -11,6 +11,7 @@ from models.detectors.followups import FollowUps
 from models.detectors.levels import Levels
 from models.detectors.nearest import Nearest
 from models.detectors.novelty import Novelty
+from models.detectors.onset import Onset
 from models.detectors.rates import Rates
 from models.detectors.silence import Silence, SilenceSamples
 from models.detectors.transitions import Transitions, pairs_of
@@ -54,6 +55,7 @@ def companions() -> Companions:
         Nearest.fit(samples, binary=False),
         Novelty(normal.tokens_of_groups(NORMAL)),
         Levels.fit(samples, len(GROUPS)),
+        Onset(),
         Transitions(np.unique(pairs_of(NORMAL)[1])),
         Rates.fit(samples, (SHARED, SERVICE)),
         FollowUps.fit(samples),

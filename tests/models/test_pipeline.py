@@ -137,11 +137,13 @@ def score(*paths: Path) -> list[Verdict]:
 
 
 def test_files_give_a_verdict_on_every_window_and_the_strange_one_stands_out(log: Path) -> None:
-    """One a step of the source and one of everything; what is highest is where the trouble is."""
+    """One a step of the source and one of everything, one more at the first error of a step; the trouble is highest."""
     verdicts = [verdict for verdict in score(log) if verdict.key == "nova-compute"]
     assert [verdict.end - verdict.start for verdict in verdicts] == [60_000_000] * len(verdicts)
-    assert np.unique(np.diff([verdict.start for verdict in verdicts])).tolist() == [15_000_000]
-    assert len(verdicts) == 480 // 15
+    grid = [verdict.start for verdict in verdicts if verdict.start % 15_000_000 == 0]
+    assert np.unique(np.diff(grid)).tolist() == [15_000_000]
+    assert len(grid) == 480 // 15
+    assert len(verdicts) - len(grid) == 60 // 15
     worst = max(verdicts, key=lambda verdict: verdict.score)
     begin = verdicts[0].end - 15_000_000
     assert worst.start < begin + 360_000_000

@@ -17,6 +17,7 @@ from models.records import (
     VALUES,
     EventFrame,
     KeyKind,
+    Level,
     RawSpan,
     RowFlag,
     WindowBatch,
@@ -37,6 +38,7 @@ class Row:
     partition: int = 0
     offset: int = 0
     continuation: bool = False
+    error: bool = False
 
     @property
     def origin(self) -> str:
@@ -71,7 +73,7 @@ def frame(rows: list[Row], clocks: dict[int, float] | None = None) -> EventFrame
                 "time": [row.time for row in rows],
                 "template": [1000 + row.offset for row in rows],
                 "origin": [origin_of(row.origin) for row in rows],
-                "level": [2] * len(rows),
+                "level": [Level.ERROR if row.error else Level.INFO for row in rows],
                 "flags": [RowFlag.CONTINUATION if row.continuation else 0 for row in rows],
                 "partition": [row.partition for row in rows],
                 "offset": [row.offset for row in rows],
@@ -142,8 +144,14 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
     for key, held in kept.items():
         held.sort(key=lambda row: (row.time, row.partition, row.offset))
         if key[1] == KeyKind.SOURCE:
-            for pane in sorted({row.time // step for row in held if not row.continuation}):
-                end = (pane + 1) * step
+            ends = {(row.time // step + 1) * step for row in held if not row.continuation}
+            called: set[int] = set()
+            for row in held:
+                if row.error and not row.continuation and row.time // step not in called:
+                    called.add(row.time // step)
+                    ends.add((row.time // 1000 + 1) * 1000)
+            for end in sorted(ends):
+                pane = (end - 1) // step
                 inside = [row for row in held if end - config.length * SECOND <= row.time < end]
                 events = [row for row in inside if not row.continuation]
                 fresh = sum(row.time // step == pane for row in events)
@@ -190,14 +198,15 @@ KEYS = [
 
 @st.composite
 def streams(draw: st.DrawFn) -> list[Row]:
-    """Rows of some keys, roughly in time order, with pauses, disorder and continuation lines."""
+    """Rows of some keys, roughly in time order, with pauses, disorder, errors and continuation lines."""
     rows: list[Row] = []
     now = 0.0
     for offset in range(draw(st.integers(1, 60))):
-        now += draw(st.sampled_from([0.0, 0.001, 0.5, 3.0, 14.0, 29.0, 61.0, 130.0, 700.0]))
+        now += draw(st.sampled_from([0.0, 0.0004, 0.001, 0.5, 3.0, 14.0, 14.9995, 29.0, 61.0, 130.0, 700.0]))
         at = now - draw(st.sampled_from([0.0, 0.0, 0.0, 1.0, 2.0, 2.5, 40.0]))
         key = draw(st.sampled_from(KEYS))
-        rows.append(Row(key, at, 0, offset, continuation=draw(st.sampled_from([False, False, False, True]))))
+        continuation, error = draw(st.sampled_from([False, False, False, True])), draw(st.booleans())
+        rows.append(Row(key, at, 0, offset, continuation, error))
     return rows
 
 

@@ -24,10 +24,10 @@ class Feed:
         self.store = WindowStore(WindowConfig(**config))  # type: ignore[arg-type]
         self._offset = 0
 
-    def row(self, key: tuple[str, int, str], second: float) -> Row:
+    def row(self, key: tuple[str, int, str], second: float, *, error: bool = False) -> Row:
         """Make an event of that key, so many seconds after BEGIN."""
         self._offset += 1
-        return Row(key, BEGIN + second, offset=self._offset)
+        return Row(key, BEGIN + second, offset=self._offset, error=error)
 
     def add(self, *events: tuple[tuple[str, int, str], float], clock: float | None = None) -> WindowBatch:
         """Add one frame of these events."""
@@ -51,6 +51,44 @@ def test_a_source_window_closes_when_its_time_has_passed_by_the_lateness() -> No
     assert bounds(feed.add((NOVA, 17))) == [("nova@c1", -45, 15, 2)]
     assert bounds(feed.add((NOVA, 62.5))) == [("nova@c1", -30, 30, 4)]
     assert bounds(feed.store.flush()) == [("nova@c1", 15, 75, 3)]
+
+
+def test_the_first_error_of_a_step_has_a_window_of_its_own() -> None:
+    """It ends with the millisecond of the error, and closes when the time has passed that by the lateness."""
+    feed = Feed()
+    feed.give(frame([feed.row(NOVA, 3), feed.row(NOVA, 16), feed.row(NOVA, 17, error=True)]))
+    assert bounds(feed.give(frame([feed.row(NOVA, 18.9, error=True)]))) == []
+    batch = feed.add((NOVA, 19.001))
+    assert [round(time, 3) for time in bounds(batch)[0][1:3]] == [-42.999, 17.001]
+    assert np.diff(batch.splits).tolist() == [3]
+    assert (batch.fresh.tolist(), batch.context.tolist()) == ([2], [1])
+    rest = feed.store.flush()
+    assert bounds(rest) == [("nova@c1", -30, 30, 5)]
+    assert rest.fresh.tolist() == [4]
+    config = feed.store.config
+    assert [config.on_grid(each).tolist() for each in (batch, rest)] == [[False], [True]]
+
+
+def test_where_the_step_ends_with_the_error_one_window_is_enough() -> None:
+    """Both would end at the same moment; and sessions, or who wants none, have no window at an error."""
+    feed = Feed()
+    feed.give(frame([feed.row(NOVA, 14.9995, error=True), feed.row(REQUEST, 3, error=True)]))
+    assert sorted(bounds(feed.store.flush())) == [("nova@c1", -45, 15, 1), ("req-1", 3, 63, 1)]
+    feed = Feed(at_errors=False)
+    feed.give(frame([feed.row(NOVA, 3, error=True)]))
+    assert bounds(feed.store.flush()) == [("nova@c1", -45, 15, 1)]
+
+
+def test_many_errors_have_a_source_looked_at_once_a_step() -> None:
+    """Or a storm of them would have all open rows of a busy source sorted again and again."""
+    feed = Feed()
+    feed.give(frame([feed.row(NOVA, 1, error=True)]))
+    looked = set()
+    for tenth in range(20, 180):
+        feed.give(frame([feed.row(NOVA, tenth / 10, error=True)]))
+        looked.add(int(feed.store._keys.given.max()))
+    # Not yet, at the first error, at the end of its step, at the first error of the next.
+    assert len(looked) == 4
 
 
 def test_what_one_key_is_told_closes_no_window_of_another() -> None:

@@ -30,7 +30,7 @@ from tests.models.detectors.normal import (
 from training.companions import Learner
 from training.train import select
 
-NAMES = ["sets", "counts", "novelty", "levels", "transitions", "rates", "followups", "values", "silence"]
+NAMES = ["sets", "counts", "novelty", "levels", "onset", "transitions", "rates", "followups", "values", "silence"]
 CHOSEN = normal.normal(1, 200)
 
 
@@ -67,6 +67,7 @@ def test_all_detectors_are_fitted_and_silent_on_normal_windows() -> None:
         ("counts", at([(n, CLAIM) for n in range(50)])),
         ("novelty", at([(1, UNSEEN)], "instance:1")),
         ("levels", Window((HEARTBEAT,) * 9, COMPUTE, levels=(4,) * 9)),
+        ("onset", Window((HEARTBEAT,), EVERYTHING, seconds=(59.9995,), levels=(4,))),
         ("transitions", at([(1, STARTED), (2, STARTED)], "req-1")),
         ("rates", at([(1, CLAIM)])),
         ("followups", at([(2, HEARTBEAT), (5, CLAIM)])),

@@ -84,6 +84,14 @@ def test_rows_of_an_earlier_window_of_the_batch_are_known_in_the_later_one() -> 
     assert surprise is not None
     assert surprise[:2].tolist() == surprise[2:4].tolist()
     assert np.isfinite(surprise).all()
+    batch = windows([Window((DONE,)), Window((HEARTBEAT, DONE)), Window((HEARTBEAT, DONE, CLAIM), fresh=1, context=2)])
+    batch.row_ids[:] = [5, 7, 5, 7, 5, 9]
+    surprise = DETECTOR.score(batch).surprise
+    assert surprise is not None
+    # Behind an error a row was seen too early; its step's own window tells.
+    assert surprise[0] != surprise[2]
+    assert surprise[1:3].tolist() == surprise[3:5].tolist()
+    batch = windows([Window((HEARTBEAT, CLAIM)), Window((HEARTBEAT, CLAIM, DONE), fresh=1, context=2)])
     batch.row_ids[:] = [7, 5, 17, 15, 9]
     surprise = DETECTOR.score(batch).surprise
     assert surprise is not None
