@@ -171,7 +171,12 @@ class Metrics:
     ]
     delivery_alerts: Annotated[
         Counter,
-        Spec("tocsin_delivery_alerts_total", "alerts", "Alerts that a sink has read from `alerts`.", ("sink",)),
+        Spec(
+            "tocsin_delivery_alerts_total",
+            "alerts",
+            "Alerts that a sink has read from `alerts`; at `pagerduty.changes`, changes.",
+            ("sink",),
+        ),
     ]
     deliveries: Annotated[
         Counter,

@@ -88,6 +88,7 @@ def _bundle_checks(settings: Settings) -> Iterator[Check]:
 
 def _delivery_checks(settings: Settings, broker: Broker, known: Mapping[str, int]) -> Iterator[Check]:
     from stream.courier import group_of
+    from stream.deliver import feeds_of
     from stream.doctor_sinks import check_parked
     from stream.sinks import sinks_of
     from stream.wiring import topics_of
@@ -99,8 +100,9 @@ def _delivery_checks(settings: Settings, broker: Broker, known: Mapping[str, int
         except InvalidError:
             # Told where the sinks are looked at.
             sinks = ()
-        for sink in sinks:
-            yield check_lag(broker, group_of(topics, sink.name), topics.alerts)
+        for sink, feed in feeds_of(topics, sinks):
+            if feed.topic in known:
+                yield check_lag(broker, group_of(topics, sink.name), feed.topic)
         yield check_parked(broker, topics.deliveries)
 
 

@@ -5,10 +5,8 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from urllib.parse import urlencode
 
 import orjson
@@ -27,11 +25,9 @@ from alerts.sinks.slack import SlackSink
 from alerts.sinks.slack_votes import sign
 from alerts.sinks.slack_webhook import SlackWebhookSink
 from alerts.synthetic import SYNTHETIC_ID
-from stream.broker.clients import Broker
 from stream.broker.reading import read_range
 from stream.courier import CourierConfig
 from stream.deliver import Deliver, DeliverConfig, VotesConfig
-from stream.topics import Topics
 from stream.votes import PATH
 from tests.alerts.laden import laden
 from tests.index.redaction.planted import plant
@@ -39,16 +35,6 @@ from tests.sink_servers import pagerduty, slack
 from tests.sink_servers.base import Call, Fault
 from tests.sink_servers.told import enriched, fired, grown, resolved
 from tests.stream.delivering import Place, everywhere, idle, reconciles, settled, until
-
-
-@pytest.fixture
-def place(broker: Broker, unique: str, tmp_path: Path) -> Iterator[Place]:
-    """Give topics of its own to each test, on both brokers."""
-    topics = Topics(unique)
-    broker.ensure_topics(topics.specs(2))
-    found = Place(broker, topics, tmp_path)
-    yield found
-    found.close()
 
 
 def test_an_incident_is_told_at_every_sink_from_its_beginning_to_its_end(place: Place) -> None:
