@@ -69,7 +69,7 @@ class CourierConfig:
     """What the rules say of an alert, what of it may leave, limits in seconds, clocks and chance."""
 
     decide: Callable[[Alert], Decision] = lambda alert: Decision(alert.severity)
-    outgoing: Callable[[Alert], Alert] = field(default_factory=Outgoing)
+    outgoing: Callable[[Alert, Alert], Alert] = field(default_factory=Outgoing)
     timeout_s: float = 10.0
     give_up_s: float = 86_400.0
     history_s: float = 3600.0
@@ -200,7 +200,8 @@ class Courier:
 
     def _render(self, pending: Pending, remote: Remote) -> Request | None:
         """Return what to send next: the only place where a sink gets an alert, and it never gets a secret."""
-        return self.sink.render(self._config.outgoing(pending.alert), remote, self._config.wall())
+        told = self._config.outgoing(pending.alert, pending.original)
+        return self.sink.render(told, remote, self._config.wall())
 
     def _ask(self, transport: Transport, request: Request, remote: Remote) -> Outcome:
         self._pace.take(self._config.steady())
