@@ -12,6 +12,7 @@ from index.detectors import Judged
 from index.diagnose import diagnose
 from index.diagnosis import Diagnosis
 from index.evidence import MAX_TEXT, Evidence, EvidenceLine, Similar
+from index.failures import Failures
 from index.fired import Fired
 from index.gather import Limits, gather
 from index.issue import Issue
@@ -172,13 +173,15 @@ class Means:
     """Templates of normal operation."""
     recall: Callable[[str], Sequence[Similar]] | None = None
     """Text → past incidents and runbooks that are like it."""
+    failures: Failures | None = None
+    """Known ones; None: those that are shipped."""
     explain: Explain = lambda _, diagnosis: diagnosis
 
 
 def analyze(material: Material, issue: Issue, means: Means) -> tuple[Evidence, Diagnosis]:
     """Find what tells of an issue, and say what it was."""
     evidence = evidence_of(material, issue, means)
-    return evidence, means.explain(evidence, diagnose(evidence))
+    return evidence, means.explain(evidence, diagnose(evidence, means.failures))
 
 
 def evidence_of(material: Material, issue: Issue, means: Means) -> Evidence:

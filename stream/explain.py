@@ -22,6 +22,7 @@ from index.diagnose import diagnose
 from index.diagnosis import Diagnosis, Mode
 from index.documents import Filter
 from index.evidence import Change, Evidence, Similar
+from index.failures import Failures
 from index.fired import Fired
 from index.gather import gather
 from index.incidents import DIAGNOSIS, remember
@@ -93,6 +94,7 @@ class Explainer:
         broker: Broker,
         topics: Topics,
         reading: Reading,
+        failures: Failures,
         memory: Callable[[], Memory | None],
         deepen: Deepen | None,
         policy: ExplainPolicy,
@@ -102,6 +104,7 @@ class Explainer:
         self._broker = broker
         self._topics = topics
         self._reading = reading
+        self._failures = failures
         self._deepen = deepen
         self._schedule = Schedule(policy)
         self._windows: OrderedDict[str, Fired] = OrderedDict()
@@ -188,7 +191,7 @@ class Explainer:
     def _explain(self, task: Task, fired: Sequence[Fired]) -> Explained:
         started = time.monotonic()
         evidence = self._evidence(task, fired)
-        outcome = Outcome(diagnose(evidence))
+        outcome = Outcome(diagnose(evidence, self._failures))
         if task.deep and self._deepen is not None:
             name, base = task.incident.id, outcome.diagnosis
             outcome = self._deepen(name, evidence, base, self._twin, lambda: self._cancelled(task))
