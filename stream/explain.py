@@ -231,18 +231,7 @@ def similar_to(memory: Memory, evidence: Evidence, incident_id: str = "") -> tup
     text = "\n".join([*evidence.reasons, *(line.template for line in evidence.lines[:_QUERY_LINES])])
     hits = memory.search(text, SIMILAR + 2, Filter(tenant=evidence.tenant))
     own = {incident_id, incident_id + DIAGNOSIS}
-    return tuple(
-        Similar(
-            hit.document.id,
-            hit.document.kind.value,
-            hit.document.title,
-            hit.document.text,
-            hit.score,
-            hit.document.source,
-        )
-        for hit in hits
-        if hit.document.id not in own
-    )[:SIMILAR]
+    return tuple(hit.similar for hit in hits if hit.document.id not in own)[:SIMILAR]
 
 
 def suspects(changes: Iterable[Announcement], incident: Incident) -> list[Change]:
