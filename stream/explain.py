@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -29,7 +29,7 @@ from index.incidents import DIAGNOSIS, remember
 from index.ladder import Outcome
 from index.material import Material
 from index.store import Memory
-from index.twin import Twin, find_twin
+from index.twin import Twin, TwinOf, find_twin
 from models.decode import Decoder
 from models.errors import InvalidError, TocsinError
 from models.records import Pointer
@@ -41,9 +41,6 @@ from stream.explaining import ExplainPolicy, Schedule, Task
 from stream.topics import Topics
 
 log = logging.getLogger(__name__)
-
-TwinOf: TypeAlias = Callable[[Evidence], Twin | None]
-"""Finds the confirmed past incident that evidence resembles, if there is one."""
 
 CHANGES_BEFORE_S: Final = 3_600
 """A change is a suspect for an hour."""
