@@ -141,12 +141,12 @@ MODEL: Final = Dashboard(
         stat(
             "Fired in a day",
             "Set it against the budget of false alarms.",
-            "sum(increase(tocsin_windows_fired_total[1d]))",
+            "sum(increase(tocsin_windows_fired_total[1d])) or vector(0)",
         ),
         stat(
             "Not live",
             "Windows of services in shadow or learning, a second.",
-            "sum(rate(tocsin_limited_windows_total[5m]))",
+            "sum(rate(tocsin_limited_windows_total[5m])) or vector(0)",
             "cps",
         ),
         stat(
@@ -156,11 +156,11 @@ MODEL: Final = Dashboard(
         ),
         Panel(
             "Importance of windows",
-            "Share of windows above each importance, in ten minutes.",
+            "Share of windows above some importances, in ten minutes; those above 0.5 fire.",
             (
                 (
                     (
-                        '1 - sum by (le) (rate(tocsin_importance_bucket{le!="+Inf"}[10m])) / on () group_left '
+                        '1 - sum by (le) (rate(tocsin_importance_bucket{le=~"0.[59]9*"}[10m])) / on () group_left '
                         "sum(rate(tocsin_importance_count[10m]))"
                     ),
                     "above {{le}}",
@@ -180,6 +180,7 @@ MODEL: Final = Dashboard(
             "Votes and orders",
             "What people said.",
             (("sum by (action) (increase(tocsin_feedback_total[1h]))", "{{action}}"),),
+            width=24,
         ),
     ),
 )

@@ -11,6 +11,7 @@ _REPLAY_TITLE: Final = "Replay"
 _SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 _WIDTH: Final = 24
 _HEIGHT: Final = 8
+_STAT_HEIGHT: Final = 4
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,11 @@ class Panel:
     width: int = 8
     red_from: float | None = None
     """Value from which a stat is red; else it has no colour."""
+
+    @property
+    def height(self) -> int:
+        """Rows of the page's grid."""
+        return _STAT_HEIGHT if self.kind == "stat" else _HEIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,13 +78,13 @@ def grafana(dashboard: Dashboard) -> dict[str, Any]:
 
 def _panels(panels: Sequence[Panel]) -> list[dict[str, Any]]:
     made = []
-    x = y = 0
+    x = y = bottom = 0
     for number, panel in enumerate(panels, 1):
         if x + panel.width > _WIDTH:
-            x, y = 0, y + _HEIGHT
+            x, y = 0, bottom
         made.append(_panel(number, panel, x, y))
-        x += panel.width
-    return [*made, _replay(len(panels) + 1, y + _HEIGHT)]
+        x, bottom = x + panel.width, max(bottom, y + panel.height)
+    return [*made, _replay(len(panels) + 1, bottom)]
 
 
 def _panel(number: int, panel: Panel, x: int, y: int) -> dict[str, Any]:
@@ -88,6 +94,9 @@ def _panel(number: int, panel: Panel, x: int, y: int) -> dict[str, Any]:
     defaults: dict[str, Any] = {"unit": panel.unit, "thresholds": {"mode": "absolute", "steps": steps}}
     if panel.kind == "timeseries":
         defaults["min"] = 0
+    elif panel.kind == "stat" and panel.unit == "short":
+        # Prometheus extrapolates: an increase is no whole number.
+        defaults["decimals"] = 0
     table = panel.kind == "table"
     return {
         "id": number,
@@ -95,7 +104,7 @@ def _panel(number: int, panel: Panel, x: int, y: int) -> dict[str, Any]:
         "title": panel.title,
         "description": panel.meaning,
         "datasource": _SOURCE,
-        "gridPos": {"x": x, "y": y, "w": panel.width, "h": _HEIGHT},
+        "gridPos": {"x": x, "y": y, "w": panel.width, "h": panel.height},
         "fieldConfig": {"defaults": defaults, "overrides": []},
         "options": _options(panel),
         "transformations": [_COLUMNS] if table else [],
