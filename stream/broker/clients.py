@@ -1,7 +1,9 @@
 """Kafka clients with our settings.  Producers, consumers and admin clients are built here and nowhere else."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
 
@@ -23,6 +25,9 @@ Setting: TypeAlias = Value | Callable[..., None]
 
 TIMEOUT_S: Final = 15.0
 """How long a question to the cluster may take; a client that has lost its broker reconnects well within it."""
+
+LOOK_S: Final = 0.05
+"""Between two looks for topics that have just been created."""
 
 _COMMON: Final[Mapping[str, Value]] = {
     "client.id": "tocsin",
@@ -121,8 +126,14 @@ class Broker:
     def ensure_topics(self, specs: Iterable[TopicSpec], replication: int = 1) -> None:
         """Create the topics that are missing; never change one that exists, but warn where it differs in partitions.
 
+        Returns when brokers tell of all of them, which is a moment after they are created.
+
         An embedded broker creates them by first use, with its own number of partitions: the process that owns it
         gives the specs to ``EmbeddedBroker`` instead.
+
+        Raises:
+            InvalidError: a topic may not be created, or not so.
+            TransientError: the cluster does not answer, or does not tell of them in time.
         """
         admin = self.admin()
         known = self._topics(admin)
@@ -133,10 +144,19 @@ class Broker:
         elif missing:
             _create(admin, missing, replication)
         if missing:
-            known = self._topics(admin)
+            known = self._appeared(admin, {spec.name for spec in missing})
         for spec in wanted:
             if (there := known.get(spec.name, spec.partitions)) != spec.partitions:
                 log.warning("topic %s has %d partitions, not %d: left as it is", spec.name, there, spec.partitions)
+
+    def _appeared(self, admin: AdminClient, names: AbstractSet[str]) -> dict[str, int]:
+        deadline = time.monotonic() + TIMEOUT_S
+        while not names <= (known := self._topics(admin)).keys():
+            if time.monotonic() > deadline:
+                msg = f"{', '.join(sorted(names - known.keys()))} were created and do not appear; try again"
+                raise TransientError(msg)
+            time.sleep(LOOK_S)
+        return known
 
     def _touch(self, specs: Iterable[TopicSpec]) -> None:
         producer = self.producer()
