@@ -101,7 +101,8 @@ class Place:
         finally:
             stop.set()
             thread.join(30)
-        assert not failures, failures
+            # Told first: whatever was waited for did not happen because of it.
+            assert not failures, failures
 
     def value(self, name: str, **labels: str) -> float:
         """A metric's value."""
