@@ -41,7 +41,7 @@ from alerts.sinks.base import (
 from alerts.sinks.transport import Transport
 from alerts.synthetic import SYNTHETIC_ID
 from models.errors import InvalidError
-from stream.broker.clients import TIMEOUT_S, Broker
+from stream.broker.clients import TIMEOUT_S, Broker, marks_of, patient
 from stream.broker.errors import kafka_errors, translate
 from stream.broker.reading import offsets_at, read_range
 from stream.outbox import Outbox
@@ -309,8 +309,10 @@ class Courier:
             # An assignment that arrives while the consumer closes: it cannot answer questions any more.
             return
         self._ledger = Ledger.restore(self._receipts())
-        with kafka_errors(f"find where {self.sink.name} was"):
-            found = {each.partition: each.offset for each in consumer.committed(partitions, timeout=TIMEOUT_S)}
+        doing = f"find where {self.sink.name} was"
+        known = patient(lambda: consumer.committed(partitions, timeout=TIMEOUT_S), doing)
+        with kafka_errors(doing):
+            found = {each.partition: each.offset for each in known}
             fresh = [place for place, offset in found.items() if offset < 0]
             if fresh:
                 # Committed at once: a crash before the first delivery must not move the beginning.
@@ -319,7 +321,7 @@ class Courier:
                 consumer.commit(offsets=begin, asynchronous=False)
             for each in partitions:
                 each.offset = min(found[each.partition], self._ledger.again.get(each.partition, found[each.partition]))
-            ends = {each.partition: self._end(consumer, each.partition) for each in partitions}
+            ends = {each.partition: marks_of(consumer, self._feed.topic, each.partition)[1] for each in partitions}
             self._behind = {each.partition: end for each in partitions if (end := ends[each.partition]) > each.offset}
             consumer.assign(partitions)
         log.info("%s: %d incidents known", self.sink.name, len(self._ledger.remotes))
@@ -343,10 +345,6 @@ class Courier:
                 yield receipt
         if self._feed.topic == self._topics.alerts:
             self._metrics.synthetic_last_success.labels(self.sink.name).set(last)
-
-    def _end(self, consumer: Consumer, place: int) -> int:
-        marks = consumer.get_watermark_offsets(TopicPartition(self._feed.topic, place), TIMEOUT_S, cached=False)
-        return 0 if marks is None else marks[1]
 
     def _beginning(self, places: Iterable[int]) -> dict[int, int]:
         """Return where a sink begins that has never been told anything: not with the alerts of a month."""

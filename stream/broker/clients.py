@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable, Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -15,6 +15,8 @@ from models.errors import InvalidError, TransientError
 from stream.broker.embedded import CLUSTER_ID_PREFIX
 from stream.broker.errors import kafka_errors, translate
 from stream.topics import MAX_MESSAGE_BYTES, TopicSpec
+
+T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 client_log = logging.getLogger("tocsin.librdkafka")
@@ -27,7 +29,7 @@ TIMEOUT_S: Final = 15.0
 """How long a question to the cluster may take; a client that has lost its broker reconnects well within it."""
 
 LOOK_S: Final = 0.05
-"""Between two looks for topics that have just been created."""
+"""Between two looks for topics that have just been created, and two questions to which there was no answer yet."""
 
 _COMMON: Final[Mapping[str, Value]] = {
     "client.id": "tocsin",
@@ -115,11 +117,7 @@ class Broker:
         partitions = self.partitions(topic)
         consumer = self.consumer("tocsin-watermarks")
         try:
-            with kafka_errors(f"read the offsets of {topic}"):
-                return {
-                    partition: _pair(consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_S))
-                    for partition in range(partitions)
-                }
+            return {partition: marks_of(consumer, topic, partition) for partition in range(partitions)}
         finally:
             consumer.close()
 
@@ -178,6 +176,34 @@ class Broker:
             return str(admin.list_topics(timeout=TIMEOUT_S).cluster_id).startswith(CLUSTER_ID_PREFIX)
 
 
+def patient(ask: Callable[[], T], doing: str) -> T:
+    """Return the answer to a question; asked again where nobody knows it yet: a partition moves between brokers.
+
+    Raises TransientError when nobody does in time, and what else ``kafka_errors`` makes of the answer.
+    """
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            with kafka_errors(doing):
+                return ask()
+        except TransientError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(LOOK_S)
+
+
+def marks_of(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    """Return the first offset kept and the offset that the next message will get; raises as ``patient`` does."""
+
+    def ask() -> tuple[int, int]:
+        marks = consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_S, cached=False)
+        if marks is None:
+            raise TransientError("the cluster did not answer in time; it may when asked again")
+        return marks
+
+    return patient(ask, f"read the offsets of {topic}")
+
+
 def _create(admin: AdminClient, specs: Iterable[TopicSpec], replication: int) -> None:
     new = [
         NewTopic(
@@ -201,10 +227,3 @@ def _create(admin: AdminClient, specs: Iterable[TopicSpec], replication: int) ->
 def _dotted(name: str) -> str:
     """Turn a Python name into librdkafka's; callbacks keep theirs."""
     return name if name.endswith("_cb") or name == "on_commit" else name.replace("_", ".")
-
-
-def _pair(watermarks: tuple[int, int] | None) -> tuple[int, int]:
-    if watermarks is None:
-        msg = "the cluster did not answer in time; it may when asked again"
-        raise TransientError(msg)
-    return watermarks
