@@ -237,6 +237,14 @@ def test_missing_topics_are_created_and_others_left_alone(
     ] * 2
 
 
+def test_topics_are_there_once_they_have_been_made(broker: Broker, unique: str) -> None:
+    """A broker tells of new topics a moment later: who reads them at once must not be told that there are none."""
+    for turn in range(5):
+        made = Topics(f"{unique}{turn}.").specs()
+        broker.ensure_topics(made)
+        assert {spec.name for spec in made} <= broker.topics().keys()
+
+
 def test_an_offset_is_found_by_time(broker: Broker, topic: str, request: pytest.FixtureRequest) -> None:
     """The broker answers from which offset on messages are not older than a time."""
     if broker.is_embedded():

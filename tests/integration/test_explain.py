@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from alerts.metrics import Metrics
 from alerts.records import Alert, Status
 from models.bundle import Bundle
+from models.errors import InvalidError
 from stream.alerting import Alerting, AlertingConfig
 from stream.broker.clients import Broker
 from stream.broker.embedded import EmbeddedBroker
@@ -23,6 +24,7 @@ from stream.llm import sent_store
 from stream.settings import Settings
 from stream.topics import Topics
 from stream.wiring import DEMO_BUNDLE
+from tests.index.test_failures import OWN
 from tests.messages_server import MessagesServer
 
 DEADLINE_S = 60.0
@@ -158,6 +160,20 @@ def test_an_alert_fires_first_and_is_enriched_with_lines_that_are_there(settings
     assert cited <= {line["id"] for line in diagnosis["evidence"]}
     assert any("failover to db-2" in moment["text"] for moment in diagnosis["timeline"])
     assert metrics.diagnoses.labels("deterministic")._value.get() >= 1
+
+
+def test_a_failure_that_only_the_user_knows_is_named(settings: Settings, tmp_path: Path) -> None:
+    """By the table of one's own; where that is wrong, the role does not start."""
+    table = tmp_path / "own.toml"
+    own = OWN.format(name="full-moon").replace("moon (?:is )?full", "DBConnectionError")
+    table.write_text(own.replace("0.9", "1.0"))
+    with role(settings.model_copy(update={"failures": table})):
+        last = alerts(settings, enriched)[-1]
+    assert last.diagnosis is not None
+    assert "Astronomy." in last.diagnosis["cause"]
+    table.write_text("[[failure]]")
+    with pytest.raises(InvalidError, match=r"own\.toml"), role(settings.model_copy(update={"failures": table})):
+        pass
 
 
 def test_what_is_open_at_a_start_is_explained(settings: Settings) -> None:

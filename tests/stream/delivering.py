@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from alerts.deliveries import Delivery, Sent
 from alerts.metrics import Metrics
+from alerts.outgoing import Outgoing
 from alerts.records import Alert
 from alerts.routing import Decision
 from alerts.sinks.alertmanager import AlertmanagerSink
@@ -73,11 +74,15 @@ class Place:
 
     @contextmanager
     def running(
-        self, *sinks: Sink, decide: Callable[[Alert], Decision] | None = None, synthetic_s: float = 0.0
+        self,
+        *sinks: Sink,
+        decide: Callable[[Alert], Decision] = lambda alert: Decision(alert.severity),
+        synthetic_s: float = 0.0,
+        receipt_key: str = "",
     ) -> Iterator[None]:
         """Run the role while the context lasts; a failure of it fails the test."""
         self.registry = CollectorRegistry()
-        courier = CourierConfig(timeout_s=2.0) if decide is None else CourierConfig(decide=decide, timeout_s=2.0)
+        courier = CourierConfig(decide=decide, outgoing=Outgoing(key=receipt_key), timeout_s=2.0)
         config = DeliverConfig(sinks or self.sinks(), courier, synthetic_s)
         role = Deliver(self.broker, self.topics, Metrics.on(self.registry), config)
         stop = threading.Event()
@@ -96,7 +101,8 @@ class Place:
         finally:
             stop.set()
             thread.join(30)
-        assert not failures, failures
+            # Told first: whatever was waited for did not happen because of it.
+            assert not failures, failures
 
     def value(self, name: str, **labels: str) -> float:
         """A metric's value."""

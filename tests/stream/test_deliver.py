@@ -5,19 +5,19 @@ import logging
 import socket
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from urllib.parse import urlencode
 
 import orjson
 import pytest
+from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
 
 from alerts.deliveries import Sent
 from alerts.feedback import Feedback, Opinion
 from alerts.metrics import Metrics
+from alerts.receipts import Signer
 from alerts.records import Alert, Severity, Status
 from alerts.routing import Decision
 from alerts.sinks.alertmanager import AlertmanagerSink
@@ -27,11 +27,10 @@ from alerts.sinks.slack import SlackSink
 from alerts.sinks.slack_votes import sign
 from alerts.sinks.slack_webhook import SlackWebhookSink
 from alerts.synthetic import SYNTHETIC_ID
-from stream.broker.clients import Broker
 from stream.broker.reading import read_range
+from stream.cli import tocsin
 from stream.courier import CourierConfig
 from stream.deliver import Deliver, DeliverConfig, VotesConfig
-from stream.topics import Topics
 from stream.votes import PATH
 from tests.alerts.laden import laden
 from tests.index.redaction.planted import plant
@@ -40,15 +39,7 @@ from tests.sink_servers.base import Call, Fault
 from tests.sink_servers.told import enriched, fired, grown, resolved
 from tests.stream.delivering import Place, everywhere, idle, reconciles, settled, until
 
-
-@pytest.fixture
-def place(broker: Broker, unique: str, tmp_path: Path) -> Iterator[Place]:
-    """Give topics of its own to each test, on both brokers."""
-    topics = Topics(unique)
-    broker.ensure_topics(topics.specs(2))
-    found = Place(broker, topics, tmp_path)
-    yield found
-    found.close()
+SECRET = "only-for-tests"  # noqa: S105 - signs receipts
 
 
 def test_an_incident_is_told_at_every_sink_from_its_beginning_to_its_end(place: Place) -> None:
@@ -257,6 +248,29 @@ def test_a_click_on_a_button_becomes_a_vote_on_the_topic(place: Place) -> None:
     vote = Feedback.from_json(record.value or b"")
     assert record.key == vote.key.encode()
     assert (vote.incident_id, vote.opinion, vote.by) == (fired().incident_id, Opinion.NOISE, "slack:T1/U1")
+
+
+def test_what_rules_have_changed_is_verified_where_it_was_delivered(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command finds the receipts in order, of what was regraded and of what was left as it was."""
+    plain, louder = (Signer(SECRET, "rules-1").sign(fired(n)) for n in (1, 2))
+
+    def decide(alert: Alert) -> Decision:
+        worse = alert.incident_id == louder.incident_id
+        return Decision(Severity.CRITICAL if worse else alert.severity, page=not worse)
+
+    with place.running(FileSink(str(place.file)), decide=decide, receipt_key=SECRET):
+        place.send(plain, louder)
+        until(settled(place, "file", 2))
+    told = {alert.incident_id: alert for alert in map(Alert.from_json, place.file.read_bytes().splitlines())}
+    assert (told[louder.incident_id].severity, told[louder.incident_id].page) == (Severity.CRITICAL, False)
+    assert told[plain.incident_id].severity is plain.severity
+    monkeypatch.setenv("TOCSIN_RECEIPT_KEY", SECRET)
+    result = CliRunner().invoke(tocsin, ["receipt", "verify", str(place.file)])
+    assert (result.exit_code, result.output.count("ok ")) == (0, 2)
+    place.file.write_bytes(place.file.read_bytes().replace(b'"critical"', b'"warning"'))
+    assert CliRunner().invoke(tocsin, ["receipt", "verify", str(place.file)]).exit_code == 2
 
 
 def test_what_is_no_alert_is_passed_over(place: Place) -> None:

@@ -11,13 +11,15 @@ from prometheus_client import CollectorRegistry
 
 from alerts.metrics import Metrics
 from alerts.server import serve_metrics
+from index.failures import shipped
 from stream import doctor
 from stream.broker.clients import Broker
 from stream.broker.embedded import EmbeddedBroker
-from stream.checks import Outcome
+from stream.checks import Check, Outcome
 from stream.cli import tocsin
-from stream.doctor import check_broker, check_lag, check_metrics_port, check_time_stamps, check_topics
+from stream.doctor import check_broker, check_lag, check_metrics_port, check_time_stamps, check_topics, examine
 from stream.topics import Topics, TopicSpec
+from tests.index.test_failures import OWN
 
 
 @pytest.fixture(autouse=True)
@@ -178,6 +180,57 @@ def test_a_new_deployment_lacks_topics_and_a_bundle(
     assert list(outcomes.values()) == ["ok", "ok", "warn", "fail", "fail", "warn", "ok"]
     advice = {check["name"]: check["advice"] for check in report["checks"]}
     assert "TOCSIN_BUNDLE" in advice["bundle"]
+
+
+RULES = """
+version: 1
+routes:
+  - {name: storage, match: {service: "cinder*"}, sinks: [%s]}
+suppressions:
+  - {name: hush, reason: "been silent", sample: "it has been silent", why: BUG-1, owner: ops, expires: "%s"}
+"""
+
+
+def told_of(name: str) -> list[Check]:
+    """Return what the doctor says under a name, without looking at Kafka."""
+    return [check for check in examine() if check.name == name]
+
+
+def test_rules_that_are_odd_or_wrong_are_told(tmp_path: Path, taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has expired, sinks that no setting names; a file that is wrong fails."""
+    monkeypatch.setattr(doctor, "TIMEOUT_S", 0.5)
+    monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{taken}")
+    assert told_of("rules") == []
+    monkeypatch.setenv("TOCSIN_RULES", "rules.yaml")
+    monkeypatch.setenv("TOCSIN_ALERT_FILE", str(tmp_path / "alerts.jsonl"))
+    Path("rules.yaml").write_text(RULES % ("file", "2999-01-01"))
+    assert [check.outcome for check in told_of("rules")] == [Outcome.OK]
+    Path("rules.yaml").write_text(RULES % ("slak", "2020-01-01"))
+    expired, unknown = told_of("rules")
+    assert (expired.outcome, unknown.outcome) == (Outcome.WARN, Outcome.WARN)
+    assert "hush has expired at 2020-01-02T00:00:00.000Z" in expired.seen
+    assert "slak" in unknown.seen
+    assert all("rules.yaml" in check.advice for check in (expired, unknown))
+    Path("rules.yaml").write_text("version: 7")
+    [wrong] = told_of("rules")
+    assert wrong.outcome is Outcome.FAIL
+
+
+def test_the_table_of_failures_is_checked(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted with what is shipped; a wrong one fails and names the entry."""
+    monkeypatch.setattr(doctor, "TIMEOUT_S", 0.5)
+    monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{taken}")
+    monkeypatch.setenv("TOCSIN_FAILURES", "own.toml")
+    Path("own.toml").write_text(OWN.format(name="full-moon"))
+    [good] = told_of("failures")
+    assert (good.outcome, good.seen) == (
+        Outcome.OK,
+        f"own.toml, with what is shipped {len(shipped()) + 1} failures",
+    )
+    Path("own.toml").write_text(OWN.format(name="full-moon").replace("title", "titel"))
+    [wrong] = told_of("failures")
+    assert wrong.outcome is Outcome.FAIL
+    assert "full-moon" in wrong.seen
 
 
 def test_no_secret_is_told(taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
