@@ -1,5 +1,6 @@
 """A local HTTP server with faults: it can refuse connections, answer errors, be slow, or never answer."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -44,6 +45,7 @@ class _Quiet(ThreadingHTTPServer):
     """A server whose clients may be killed without a word about it."""
 
     daemon_threads = True
+    request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         pass
@@ -160,6 +162,16 @@ class Limit:
         return 0.0
 
 
+def _gone(connection: socket.socket) -> bool:
+    """Say whether the client has hung up."""
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
 def _handler(service: Service, clock: Callable[[], float]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -176,6 +188,10 @@ def _handler(service: Service, clock: Callable[[], float]) -> type[BaseHTTPReque
 
         def _do(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            if _gone(self.connection):
+                # Nobody waits for it any more: to do it late would make of a slow machine a service without order.
+                self.close_connection = True
+                return
             headers = {name.lower(): value for name, value in self.headers.items()}
             answer = service.serve(Call(self.command, self.path, headers, body, clock()))
             if answer is None or service.fault is Fault.REFUSE:
