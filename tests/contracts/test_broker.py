@@ -22,9 +22,9 @@ from stream.broker.reading import Record, committed, follow, read_range
 from stream.topics import Topics, TopicSpec
 from tests.kafka_server import KafkaServer
 
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 PARTITIONS = 4
-FAST_SESSION = {"session_timeout_ms": 2000, "heartbeat_interval_ms": 500}
+FAST_SESSION = {"session_timeout_ms": 4000, "heartbeat_interval_ms": 500}
 """A member that left is forgotten soon: the embedded broker waits for its session to end."""
 
 
