@@ -1,6 +1,7 @@
 """Kafka clients with our settings.  Producers, consumers and admin clients are built here and nowhere else."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias
@@ -23,6 +24,20 @@ Setting: TypeAlias = Value | Callable[..., None]
 
 TIMEOUT_S: Final = 15.0
 """How long a question to the cluster may take; a client that has lost its broker reconnects well within it."""
+
+LOOK_S: Final = 0.05
+"""Between two looks whether a new topic is there."""
+
+WATERMARKS_GROUP: Final = "tocsin-watermarks"
+"""A name that the client library wants; nothing is ever committed under it."""
+
+_LEADERLESS: Final = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - their public names
+    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+}
 
 _COMMON: Final[Mapping[str, Value]] = {
     "client.id": "tocsin",
@@ -108,7 +123,7 @@ class Broker:
     def watermarks(self, topic: str) -> dict[int, tuple[int, int]]:
         """Return per partition the first offset kept and the offset that the next message will get."""
         partitions = self.partitions(topic)
-        consumer = self.consumer("tocsin-watermarks")
+        consumer = self.consumer(WATERMARKS_GROUP)
         try:
             with kafka_errors(f"read the offsets of {topic}"):
                 return {
@@ -132,11 +147,31 @@ class Broker:
             self._touch(missing)
         elif missing:
             _create(admin, missing, replication)
+            self._await(admin, [spec.name for spec in missing])
         if missing:
             known = self._topics(admin)
         for spec in wanted:
             if (there := known.get(spec.name, spec.partitions)) != spec.partitions:
                 log.warning("topic %s has %d partitions, not %d: left as it is", spec.name, there, spec.partitions)
+
+    def _await(self, admin: AdminClient, names: Iterable[str]) -> None:
+        """Wait until new topics can be used: a cluster says yes before it shows them, and before anyone leads them.
+
+        Raises TransientError when that takes too long.
+        """
+        deadline = time.monotonic() + TIMEOUT_S
+        consumer = self.consumer(WATERMARKS_GROUP)
+        try:
+            left = set(names)
+            while left:
+                known = self._topics(admin)
+                left -= {name for name in left & known.keys() if _is_led(consumer, name, known[name])}
+                if left and time.monotonic() >= deadline:
+                    raise TransientError(f"topic {min(left)} was made, but cannot be used yet; try again")
+                if left:
+                    time.sleep(LOOK_S)
+        finally:
+            consumer.close()
 
     def _touch(self, specs: Iterable[TopicSpec]) -> None:
         producer = self.producer()
@@ -176,6 +211,18 @@ def _create(admin: AdminClient, specs: Iterable[TopicSpec], replication: int) ->
             # Roles that start together race for the same topics; whoever comes second is content.
             if cause.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise translate(cause, f"create topic {name}") from error
+
+
+def _is_led(consumer: Consumer, topic: str, partitions: int) -> bool:
+    """Say whether every partition has a leader that knows of it."""
+    try:
+        for partition in range(partitions):
+            _pair(consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_S, cached=False))
+    except KafkaException as error:
+        if error.args[0].code() in _LEADERLESS:
+            return False
+        raise translate(error.args[0], f"see whether topic {topic} is there") from error
+    return True
 
 
 def _dotted(name: str) -> str:
