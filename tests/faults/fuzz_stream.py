@@ -99,6 +99,8 @@ def _rows(deployment: Deployment, raw: RawBatch) -> int:
 
 def settle(deployment: Deployment, raw: RawBatch) -> Settled:
     """Send the records, run ingest and detect over them, and read what came of it."""
+    # No window is closed by quiet: at the end one process could have written so and the other not have read it.
+    deployment = replace(deployment, idle_s=86_400)
     topics = deployment.topics
     huge = {"max.message.bytes": str(ROOM), **OWN_TIME}
     specs = [
@@ -114,8 +116,6 @@ def settle(deployment: Deployment, raw: RawBatch) -> Settled:
     assert producer.flush(PATIENCE_S) == 0
     port = held_port()
     environment = deployment.environment(port) | {"TOCSIN_DEAD_LIMIT_SHARE": "1.0", "TOCSIN_BATCH_LINES": "20000"}
-    # No window is closed by quiet: at the end one process could have written so and the other not have read it.
-    environment["TOCSIN_IDLE_S"] = "86400"
     worker = Worker("ingest,detect", environment, deployment.folder / "tocsin.log")
     worker.start()
     try:
