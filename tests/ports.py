@@ -14,9 +14,14 @@ _HELD: Final = ExitStack()
 atexit.register(_HELD.close)
 
 
-def held_port() -> int:
-    """Return a port of loopback on which nobody listens, and nobody but whom it is given to will."""
-    held = _HELD.enter_context(socket.socket())
+def hold() -> socket.socket:
+    """Return a socket that keeps a port of loopback until it is closed."""
+    held = socket.socket()
     held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     held.bind(("127.0.0.1", 0))
-    return int(held.getsockname()[1])
+    return held
+
+
+def held_port() -> int:
+    """Return a port of loopback on which nobody listens, and nobody but whom it is given to will."""
+    return int(_HELD.enter_context(hold()).getsockname()[1])

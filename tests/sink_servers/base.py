@@ -9,6 +9,8 @@ from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
 
+from tests.ports import hold
+
 
 class Fault(StrEnum):
     """How a service fails."""
@@ -66,7 +68,10 @@ class Service:
         self._lock = threading.Lock()
         self._listening = threading.Lock()
         self._server: _Quiet | None = None
-        self._listen(0)
+        # While it refuses connections, its port must not go to one of somebody else.
+        self._held = hold()
+        self.port: int = self._held.getsockname()[1]
+        self._listen()
 
     def take(self, call: Call) -> Answer:
         """Do what the service does."""
@@ -84,12 +89,13 @@ class Service:
             if fault is Fault.REFUSE:
                 self._deafen()
             elif self._server is None:
-                self._listen(self.port)
+                self._listen()
 
     def close(self) -> None:
         """Stop listening."""
         with self._listening:
             self._deafen()
+            self._held.close()
 
     def __enter__(self) -> Self:
         """Return the service, listening."""
@@ -131,9 +137,8 @@ class Service:
         with self._lock:
             return self.take(call)
 
-    def _listen(self, port: int) -> None:
-        self._server = _Quiet(("127.0.0.1", port), _handler(self, self._clock))
-        self.port: int = self._server.server_port
+    def _listen(self) -> None:
+        self._server = _Quiet(("127.0.0.1", self.port), _handler(self, self._clock))
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def _deafen(self) -> None:
