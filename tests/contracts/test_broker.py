@@ -14,7 +14,7 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin._config import ConfigResource
 
-from models.errors import InvalidError
+from models.errors import InvalidError, TransientError
 from stream.broker import clients
 from stream.broker.clients import Broker
 from stream.broker.embedded import EmbeddedBroker
@@ -245,6 +245,15 @@ def test_topics_that_were_just_created_can_be_used(broker: Broker, unique: str) 
         name = f"{unique}new-{number}"
         broker.ensure_topics([TopicSpec(name, PARTITIONS, "delete", "a test")])
         assert broker.watermarks(name) == dict.fromkeys(range(PARTITIONS), (0, 0))
+
+
+@pytest.mark.kafka
+def test_a_topic_that_does_not_come_is_told(kafka: Broker, unique: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As something to try again: a role does not go on without it."""
+    monkeypatch.setattr(clients, "TIMEOUT_S", 2.0)
+    monkeypatch.setattr(clients, "_create", lambda *_: None)
+    with pytest.raises(TransientError, match=f"{unique}late .*try again"):
+        kafka.ensure_topics([TopicSpec(f"{unique}late", 1, "delete", "a test")])
 
 
 def test_an_offset_is_found_by_time(broker: Broker, topic: str, request: pytest.FixtureRequest) -> None:
