@@ -3,7 +3,6 @@
 import logging
 import time
 from collections.abc import Callable, Iterable, Mapping
-from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final, TypeAlias, TypeVar
 
@@ -30,6 +29,17 @@ TIMEOUT_S: Final = 15.0
 
 LOOK_S: Final = 0.05
 """Between two looks for topics that have just been created, and two questions to which there was no answer yet."""
+
+WATERMARKS_GROUP: Final = "tocsin-watermarks"
+"""A name that the client library wants; nothing is ever committed under it."""
+
+_LEADERLESS: Final = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - their public names
+    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+}
 
 _COMMON: Final[Mapping[str, Value]] = {
     "client.id": "tocsin",
@@ -115,7 +125,7 @@ class Broker:
     def watermarks(self, topic: str) -> dict[int, tuple[int, int]]:
         """Return per partition the first offset kept and the offset that the next message will get."""
         partitions = self.partitions(topic)
-        consumer = self.consumer("tocsin-watermarks")
+        consumer = self.consumer(WATERMARKS_GROUP)
         try:
             return {partition: marks_of(consumer, topic, partition) for partition in range(partitions)}
         finally:
@@ -141,20 +151,31 @@ class Broker:
             self._touch(missing)
         elif missing:
             _create(admin, missing, replication)
+            self._await(admin, [spec.name for spec in missing])
         if missing:
-            known = self._appeared(admin, {spec.name for spec in missing})
+            known = self._topics(admin)
         for spec in wanted:
             if (there := known.get(spec.name, spec.partitions)) != spec.partitions:
                 log.warning("topic %s has %d partitions, not %d: left as it is", spec.name, there, spec.partitions)
 
-    def _appeared(self, admin: AdminClient, names: AbstractSet[str]) -> dict[str, int]:
+    def _await(self, admin: AdminClient, names: Iterable[str]) -> None:
+        """Wait until new topics can be used: a cluster says yes before it shows them, and before anyone leads them.
+
+        Raises TransientError when that takes too long.
+        """
         deadline = time.monotonic() + TIMEOUT_S
-        while not names <= (known := self._topics(admin)).keys():
-            if time.monotonic() > deadline:
-                msg = f"{', '.join(sorted(names - known.keys()))} were created and do not appear; try again"
-                raise TransientError(msg)
-            time.sleep(LOOK_S)
-        return known
+        consumer = self.consumer(WATERMARKS_GROUP)
+        try:
+            left = set(names)
+            while left:
+                known = self._topics(admin)
+                left -= {name for name in left & known.keys() if _is_led(consumer, name, known[name])}
+                if left and time.monotonic() >= deadline:
+                    raise TransientError(f"topic {min(left)} was made, but cannot be used yet; try again")
+                if left:
+                    time.sleep(LOOK_S)
+        finally:
+            consumer.close()
 
     def _touch(self, specs: Iterable[TopicSpec]) -> None:
         producer = self.producer()
@@ -222,6 +243,17 @@ def _create(admin: AdminClient, specs: Iterable[TopicSpec], replication: int) ->
             # Roles that start together race for the same topics; whoever comes second is content.
             if cause.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise translate(cause, f"create topic {name}") from error
+
+
+def _is_led(consumer: Consumer, topic: str, partitions: int) -> bool:
+    """Say whether every partition has a leader that knows of it."""
+    try:
+        places = [TopicPartition(topic, partition) for partition in range(partitions)]
+        return all(consumer.get_watermark_offsets(place, TIMEOUT_S, cached=False) for place in places)
+    except KafkaException as error:
+        if error.args[0].code() in _LEADERLESS:
+            return False
+        raise translate(error.args[0], f"see whether topic {topic} is there") from error
 
 
 def _dotted(name: str) -> str:

@@ -15,7 +15,8 @@ from stream.changes import EVERYTHING, Announcement, announce
 from tests.sink_servers import pagerduty
 from tests.sink_servers.base import Fault
 from tests.sink_servers.told import fired
-from tests.stream.delivering import Place, idle, reconciles, settled, until
+from tests.stream.delivering import Place, idle, reconciles, settled
+from tests.waiting import until
 
 CHANGES = "pagerduty.changes"
 SECOND = 1_000_000
