@@ -128,6 +128,11 @@ class Ledger:
         """What stands at the sink, by incident."""
         return {name: standing.remote for name, standing in self._standings.items() if standing.remote}
 
+    @property
+    def quiet(self) -> dict[str, Remote]:
+        """What stands at the sink, but for incidents of which a newer alert waits: it may be there already."""
+        return {n: each.remote for n, each in self._standings.items() if each.remote and each.pending is None}
+
     def standing(self, incident_id: str) -> Standing:
         """Return what is known of an incident."""
         return self._standings[incident_id]

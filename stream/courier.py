@@ -171,7 +171,7 @@ class Courier:
             self._metrics.deliveries.labels(name, taken.value).inc()
 
     def _send(self, transport: Transport, stop: threading.Event) -> None:
-        if self._behind and self._silent < PATIENCE_POLLS:
+        if not self._knows_all():
             return
         until = self._config.steady() + TURN_S
         while self._ledger is not None and not stop.is_set() and (now := self._config.steady()) < until:
@@ -179,6 +179,10 @@ class Courier:
                 return
             self._step(transport, self._ledger, pending)
             self._gauges()
+
+    def _knows_all(self) -> bool:
+        """Say whether all that stood on the topic at the start has been read."""
+        return not self._behind or self._silent >= PATIENCE_POLLS
 
     def _step(self, transport: Transport, ledger: Ledger, pending: Pending) -> None:
         """Do the next step of an alert, or first ask whether it has been done."""
@@ -281,14 +285,18 @@ class Courier:
             self._outbox.delivered()
 
     def _refresh(self, transport: Transport) -> None:
-        """Tell again what a service forgets; no receipt, because nothing changes there."""
-        if not isinstance(self.sink, AlertmanagerSink) or self._ledger is None:
+        """Tell again what a service forgets; no receipt, because nothing changes there.
+
+        Of an incident whose newer alert waits nothing is repeated: it may have been taken before an answer was lost or
+        a process killed, and what is over would fire again.
+        """
+        if not isinstance(self.sink, AlertmanagerSink) or self._ledger is None or not self._knows_all():
             return
         now = self._config.steady()
         if now - self._refreshed < self.sink.refresh_s or self._pace.wait(now) > 0:
             return
         self._refreshed = now
-        if (request := self.sink.refresh(self._ledger.remotes, self._config.wall())) is not None:
+        if (request := self.sink.refresh(self._ledger.quiet, self._config.wall())) is not None:
             self._ask(transport, request, {})
 
     def _commit(self, consumer: Consumer) -> None:
