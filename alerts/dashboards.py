@@ -5,43 +5,14 @@ and runs every query against a Prometheus with data.
 """
 
 import sys
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
-REPLAY: Final = "tocsin replay --from ${__from:date:iso} --to ${__to:date:iso} --out windows.jsonl"
-"""Decides again what the dashboard shows; Grafana fills in its time range."""
+from alerts.grafana import Dashboard, Panel, grafana
 
-_SOURCE: Final = {"type": "prometheus", "uid": "${datasource}"}
 _GROUNDED: Final = "sum(increase(tocsin_diagnosis_groundedness"
-_WIDTH: Final = 24
-_HEIGHT: Final = 8
-
-
-@dataclass(frozen=True, slots=True)
-class Panel:
-    """One panel: queries with the legend of each; ``unit`` is Grafana's name of it."""
-
-    title: str
-    meaning: str
-    queries: tuple[tuple[str, str], ...]
-    unit: str = "short"
-    kind: str = "timeseries"
-    width: int = 8
-    red_from: float | None = None
-    """Value from which a stat is red; else it has no colour."""
-
-
-@dataclass(frozen=True, slots=True)
-class Dashboard:
-    """One page; ``uid`` is also the name of its file."""
-
-    uid: str
-    title: str
-    panels: tuple[Panel, ...]
 
 
 def stat(title: str, meaning: str, query: str, unit: str = "short", red_from: float | None = None) -> Panel:
@@ -76,7 +47,7 @@ OVERVIEW: Final = Dashboard(
             (
                 (
                     "time() - min by (tenant, service, kind, severity) (tocsin_incident_since_seconds)",
-                    "{{severity}} {{kind}} in {{service}} ({{tenant}})",
+                    "",
                 ),
             ),
             "s",
@@ -170,12 +141,13 @@ MODEL: Final = Dashboard(
         stat(
             "Fired in a day",
             "Set it against the budget of false alarms.",
-            "sum(increase(tocsin_windows_fired_total[1d]))",
+            "sum(increase(tocsin_windows_fired_total[1d])) or vector(0)",
         ),
         stat(
             "Not live",
             "Windows of services in shadow or learning, a second.",
-            "sum(rate(tocsin_limited_windows_total[5m]))",
+            "sum(rate(tocsin_limited_windows_total[5m])) or vector(0)",
+            "cps",
         ),
         stat(
             "Silenced windows in a day",
@@ -184,11 +156,11 @@ MODEL: Final = Dashboard(
         ),
         Panel(
             "Importance of windows",
-            "Share of windows above each importance, in ten minutes.",
+            "Share of windows above some importances, in ten minutes; those above 0.5 fire.",
             (
                 (
                     (
-                        "1 - sum by (le) (rate(tocsin_importance_bucket[10m])) / on () group_left "
+                        '1 - sum by (le) (rate(tocsin_importance_bucket{le=~"0.[59]9*"}[10m])) / on () group_left '
                         "sum(rate(tocsin_importance_count[10m]))"
                     ),
                     "above {{le}}",
@@ -208,6 +180,7 @@ MODEL: Final = Dashboard(
             "Votes and orders",
             "What people said.",
             (("sum by (action) (increase(tocsin_feedback_total[1h]))", "{{action}}"),),
+            width=24,
         ),
     ),
 )
@@ -271,89 +244,6 @@ DELIVERY: Final = Dashboard(
 )
 
 ALL: Final = (OVERVIEW, PIPELINE, MODEL, DELIVERY)
-
-
-def grafana(dashboard: Dashboard) -> dict[str, Any]:
-    """Return the dashboard as Grafana's JSON."""
-    return {
-        "uid": dashboard.uid,
-        "title": dashboard.title,
-        "tags": ["tocsin"],
-        "schemaVersion": 39,
-        "version": 1,
-        "editable": False,
-        "refresh": "30s",
-        "time": {"from": "now-3h", "to": "now"},
-        "templating": {
-            "list": [{"name": "datasource", "type": "datasource", "query": "prometheus", "label": "Prometheus"}]
-        },
-        "annotations": {
-            "list": [
-                {
-                    "name": "Tocsin rings",
-                    "datasource": _SOURCE,
-                    "enable": True,
-                    "expr": 'ALERTS{alertname=~"Tocsin.+", alertstate="firing"}',
-                    "iconColor": "red",
-                    "titleFormat": "{{alertname}}",
-                    "textFormat": REPLAY,
-                }
-            ]
-        },
-        "links": [
-            {"type": "dashboards", "tags": ["tocsin"], "title": "Tocsin", "asDropdown": False, "includeVars": True}
-        ],
-        "panels": [*_panels(dashboard.panels), _replay(len(dashboard.panels))],
-    }
-
-
-def _panels(panels: Sequence[Panel]) -> list[dict[str, Any]]:
-    made = []
-    x = y = 0
-    for number, panel in enumerate(panels, 1):
-        if x + panel.width > _WIDTH:
-            x, y = 0, y + _HEIGHT
-        made.append(_panel(number, panel, x, y))
-        x += panel.width
-    return made
-
-
-def _panel(number: int, panel: Panel, x: int, y: int) -> dict[str, Any]:
-    steps: list[dict[str, str | float | None]] = [{"color": "green", "value": None}]
-    if panel.red_from is not None:
-        steps.append({"color": "red", "value": panel.red_from})
-    defaults = {"unit": panel.unit, "thresholds": {"mode": "absolute", "steps": steps}}
-    return {
-        "id": number,
-        "type": panel.kind,
-        "title": panel.title,
-        "description": panel.meaning,
-        "datasource": _SOURCE,
-        "gridPos": {"x": x, "y": y, "w": panel.width, "h": _HEIGHT},
-        "fieldConfig": {"defaults": defaults, "overrides": []},
-        "options": {},
-        "targets": [
-            {
-                "refId": chr(ord("A") + i),
-                "datasource": _SOURCE,
-                "expr": query,
-                "legendFormat": legend,
-                "instant": panel.kind == "table",
-            }
-            for i, (query, legend) in enumerate(panel.queries)
-        ],
-    }
-
-
-def _replay(panels: int) -> dict[str, Any]:
-    content = f"Decide the hours shown here again, for the incident review:\n\n```\n{REPLAY}\n```"
-    return {
-        "id": panels + 1,
-        "type": "text",
-        "title": "Replay",
-        "gridPos": {"x": 0, "y": 999, "w": _WIDTH, "h": 4},
-        "options": {"mode": "markdown", "content": content},
-    }
 
 
 def main(folder: Path) -> None:

@@ -51,6 +51,9 @@ class Pending:
     """An alert that waits; ``first`` is the offset of the oldest one that it covers, and so what holds the commit."""
 
     alert: Alert
+    """As it is told: how bad, and whether it may wake anyone, is what the rules say."""
+    original: Alert
+    """As it stands on the topic, which its receipt is of."""
     digest: str
     partition: int
     offset: int
@@ -125,6 +128,11 @@ class Ledger:
         """What stands at the sink, by incident."""
         return {name: standing.remote for name, standing in self._standings.items() if standing.remote}
 
+    @property
+    def quiet(self) -> dict[str, Remote]:
+        """What stands at the sink, but for incidents of which a newer alert waits: it may be there already."""
+        return {n: each.remote for n, each in self._standings.items() if each.remote and each.pending is None}
+
     def standing(self, incident_id: str) -> Standing:
         """Return what is known of an incident."""
         return self._standings[incident_id]
@@ -144,7 +152,7 @@ class Ledger:
         # A page that a newer state has covered is still to be heard.
         page = (alert.page and decision.page) or (waiting is not None and waiting.alert.page)
         told = replace(alert, severity=decision.severity, page=page)
-        fresh = Pending(told, digest, partition, offset, offset, at)
+        fresh = Pending(told, alert, digest, partition, offset, offset, at)
         if waiting is not None:
             covers = (*waiting.covers, waiting.digest)[-KNOWN:]
             fresh = replace(fresh, first=waiting.first, covers=covers, attempts=0, not_before=waiting.not_before)

@@ -52,7 +52,10 @@ Metric: TypeAlias = Counter | Gauge | Histogram
 class Metrics:
     """All metrics, made in one registry with ``Metrics.on``; lines = events + continuations + dead letters + drops."""
 
-    lines: Annotated[Counter, Spec("tocsin_lines_total", "lines", "Messages read from `logs.raw`.")]
+    lines: Annotated[
+        Counter,
+        Spec("tocsin_lines_total", "lines", "Messages read from `logs.raw`, again after a crash or a rebalance."),
+    ]
     events: Annotated[Counter, Spec("tocsin_events_total", "lines", "Lines that became events.")]
     continuations: Annotated[
         Counter,
@@ -171,7 +174,12 @@ class Metrics:
     ]
     delivery_alerts: Annotated[
         Counter,
-        Spec("tocsin_delivery_alerts_total", "alerts", "Alerts that a sink has read from `alerts`.", ("sink",)),
+        Spec(
+            "tocsin_delivery_alerts_total",
+            "alerts",
+            "Alerts that a sink has read from `alerts`; at `pagerduty.changes`, changes.",
+            ("sink",),
+        ),
     ]
     deliveries: Annotated[
         Counter,

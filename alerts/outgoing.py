@@ -75,19 +75,20 @@ class Outgoing:
         """Begin with nothing kept."""
         self._redactor = redactor
         self._key = key
-        self._kept: OrderedDict[bytes, Alert] = OrderedDict()
+        self._kept: OrderedDict[tuple[bytes, bytes], Alert] = OrderedDict()
         # Searching holds the interpreter anyway: who waits here finds the answer ready.
         self._lock = threading.Lock()
 
-    def __call__(self, alert: Alert) -> Alert:
-        """Return the alert as it may leave."""
-        content = alert.to_json()
+    def __call__(self, alert: Alert, original: Alert | None = None) -> Alert:
+        """Return the alert as it may leave; ``original`` is what its receipt is of, where that is another one."""
+        source = alert if original is None else original
+        content = (alert.to_json(), source.to_json())
         with self._lock:
             if (kept := self._kept.get(content)) is not None:
                 return kept
             told = redacted(alert, self._redactor())
-            if told.to_json() != content:
-                told = resigned(told, alert, self._key)
+            if told.to_json() != content[1]:
+                told = resigned(told, source, self._key)
             self._kept[content] = told
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)

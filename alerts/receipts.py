@@ -109,7 +109,7 @@ def receipt_of(alert: Alert, facts: Iterable[Facts], rules: str, key: str) -> di
 
 
 def resigned(told: Alert, original: Alert, key: str) -> Alert:
-    """Return an alert that is told in other words than the original, with a receipt that fits it.
+    """Return an alert that is told in other words than the original, or as worse or less bad, with a fitting receipt.
 
     What was decided stays in it.  The digest of the original must not leave: who knows all but one word could try words
     until it fits.  Without a key, or where the original's receipt is not in order, there is none.

@@ -11,7 +11,8 @@ from index.cache import Cache, content_key, key_of
 from index.detectors import Judged
 from index.diagnose import diagnose
 from index.diagnosis import Diagnosis
-from index.evidence import MAX_TEXT, Evidence, EvidenceLine, Similar
+from index.evidence import Evidence, EvidenceLine, Similar
+from index.failures import Failures
 from index.fired import Fired
 from index.gather import Limits, gather
 from index.issue import Issue
@@ -24,7 +25,6 @@ from models.decode import DecodeConfig, Decoder
 from models.errors import InvalidError
 from models.files import LogFile, list_files
 from models.masks import Masks
-from models.records import Level
 from models.templates import TemplateTable
 
 LINES: Final = "lines"
@@ -172,13 +172,15 @@ class Means:
     """Templates of normal operation."""
     recall: Callable[[str], Sequence[Similar]] | None = None
     """Text → past incidents and runbooks that are like it."""
+    failures: Failures | None = None
+    """Known ones; None: those that are shipped."""
     explain: Explain = lambda _, diagnosis: diagnosis
 
 
 def analyze(material: Material, issue: Issue, means: Means) -> tuple[Evidence, Diagnosis]:
     """Find what tells of an issue, and say what it was."""
     evidence = evidence_of(material, issue, means)
-    return evidence, means.explain(evidence, diagnose(evidence))
+    return evidence, means.explain(evidence, diagnose(evidence, means.failures))
 
 
 def evidence_of(material: Material, issue: Issue, means: Means) -> Evidence:
@@ -233,7 +235,8 @@ def _ordered(
     heads: dict[tuple[int, str, str], float] = {}
     best = found[0].score if found else 0.0
     for each, place in zip(found, places, strict=True):
-        line = _line(records, each, material)
+        row = records.lines.row(each.row, named=True)
+        line = material.line(row, "", each.count, each.score, each.roles)
         lines[place] = line
         key = (line.time, line.service, line.host)
         heads[key] = max(heads.get(key, 0.0), each.score)
@@ -256,23 +259,4 @@ def _ordered(
         lines=tuple(replace(line, id=names[line.partition, line.offset]) for line in ordered),
         story=tuple(old[each] for each in gathered.story),
         first_bad=None if gathered.first_bad is None else old[gathered.first_bad],
-    )
-
-
-def _line(records: Records, found: Found, material: Material) -> EvidenceLine:
-    row = records.lines.row(found.row, named=True)
-    return EvidenceLine(
-        id="",
-        source=material.source_of(row["partition"]),
-        partition=row["partition"],
-        offset=row["offset"],
-        time=row["time"],
-        service=row["service"],
-        host=row["host"],
-        level=Level(row["level"]),
-        text=row["text"][:MAX_TEXT],
-        template=row["masked"],
-        count=found.count,
-        score=found.score,
-        roles=found.roles,
     )

@@ -7,7 +7,7 @@ from typing import Final
 import polars as pl
 
 from index.entries import with_entries
-from index.evidence import MAX_TEXT, Change, Evidence, EvidenceLine, Similar
+from index.evidence import Change, Evidence, EvidenceLine, Similar
 from index.fired import Fired
 from index.material import Material
 from index.picks import Pick, Scene, choose
@@ -121,26 +121,10 @@ def _seeds(heads: pl.DataFrame, first: int | None) -> list[int]:
 
 def _lines(scope: Material, lines: pl.DataFrame, chosen: Sequence[Pick]) -> tuple[EvidenceLine, ...]:
     rows = lines[[pick.at for pick in chosen]]
-    out = []
-    for number, (pick, row) in enumerate(zip(chosen, rows.iter_rows(named=True), strict=True), 1):
-        out.append(
-            EvidenceLine(
-                id=f"L{number}",
-                source=scope.source_of(row["partition"]),
-                partition=row["partition"],
-                offset=row["offset"],
-                time=row["time"],
-                service=row["service"],
-                host=row["host"],
-                level=Level(row["level"]),
-                text=row["text"][:MAX_TEXT],
-                template=row["masked"],
-                count=pick.count,
-                score=round(pick.score, 4),
-                roles=pick.roles,
-            )
-        )
-    return tuple(out)
+    numbered = enumerate(zip(chosen, rows.iter_rows(named=True), strict=True), 1)
+    return tuple(
+        scope.line(row, f"L{number}", pick.count, round(pick.score, 4), pick.roles) for number, (pick, row) in numbered
+    )
 
 
 def _changes(scene: Scene, changes: Sequence[Change], limits: Limits) -> tuple[Change, ...]:

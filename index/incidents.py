@@ -8,14 +8,16 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import blake2b
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
 from index.documents import SHARED, Document, Kind
-from index.store import Memory
 from models.errors import InvalidError
 from models.records import NO_TIME
+
+if TYPE_CHECKING:
+    from index.store import Memory
 
 OWN: Final = ("tocsin.incident/", "tocsin.alert/")
 """Schemas, without version, of the records of our topics."""
@@ -73,7 +75,7 @@ def read_records(records: Iterable[tuple[str, bytes | None]]) -> Reading:
     return Reading(documents, gone, len(silent - documents.keys() - gone), tuple(broken))
 
 
-def remember(memory: Memory, records: Iterable[tuple[str, bytes | None]]) -> Reading:
+def remember(memory: "Memory", records: Iterable[tuple[str, bytes | None]]) -> Reading:
     """Take newer records of ``incidents`` into the memory."""
     reading = read_records(records)
     memory.delete(reading.gone)
@@ -81,7 +83,7 @@ def remember(memory: Memory, records: Iterable[tuple[str, bytes | None]]) -> Rea
     return reading
 
 
-def rebuild(memory: Memory, records: Iterable[tuple[str, bytes | None]]) -> Reading:
+def rebuild(memory: "Memory", records: Iterable[tuple[str, bytes | None]]) -> Reading:
     """Make the memory hold the incidents of ``records`` (the whole topic, oldest first), and no others.
 
     Runbooks stay.  What is there already and has not changed is not embedded again.

@@ -15,6 +15,7 @@ import numpy as np
 
 from index.columns import Columns
 from index.documents import Document, Filter, Kind, latest
+from index.evidence import Similar
 from index.lexical import Counts, Lexical
 from index.vectors import Plan, Vectors
 from models.errors import InvalidError
@@ -67,6 +68,12 @@ class Hit:
     score: float
     cosine: float
     words: float
+
+    @property
+    def similar(self) -> Similar:
+        """Return it as evidence holds it."""
+        found = self.document
+        return Similar(found.id, found.kind.value, found.title, found.text, self.score, found.source)
 
 
 @dataclass(frozen=True, slots=True)

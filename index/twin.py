@@ -5,16 +5,18 @@ Only what people have confirmed is taken over, and nothing that names a value wh
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import TYPE_CHECKING, Final, TypeAlias
 
 from index.diagnosis import Diagnosis, Mode
 from index.documents import Document, Filter, Kind
 from index.evidence import Evidence
 from index.incidents import DIAGNOSIS
 from index.plain import plain, reassures
-from index.store import Memory
 from index.tokens import words
 from index.verify import contained
+
+if TYPE_CHECKING:
+    from index.store import Memory
 
 ALIKE: Final = 0.75
 """Likeness from which on incidents may be twins, where two agree on the cause and none as alike has another one.
@@ -49,6 +51,10 @@ class Twin:
     """Another past incident, as alike, has the same cause."""
 
 
+TwinOf: TypeAlias = Callable[[Evidence], Twin | None]
+"""Finds the confirmed past incident that evidence resembles, if there is one."""
+
+
 def likeness(left: Iterable[str], right: Iterable[str]) -> float:
     """Return how alike two groups of texts are, 0 to 1: each text is set against the most similar one of the other."""
     return likeness_of(word_sets(left), word_sets(right))
@@ -63,7 +69,7 @@ def likeness_of(left: list[frozenset[str]], right: list[frozenset[str]]) -> floa
     return sum(best) / len(best)
 
 
-def find_twin(memory: Memory, evidence: Evidence, confirmed: Callable[[str], bool]) -> Twin | None:
+def find_twin(memory: "Memory", evidence: Evidence, confirmed: Callable[[str], bool]) -> Twin | None:
     """Return the most similar past incident whose cause was confirmed; None where none is a twin.
 
     ``confirmed`` tells of an incident's id whether people have said that its cause is right.
@@ -97,7 +103,7 @@ def reuse(twin: Twin, evidence: Evidence, base: Diagnosis) -> Diagnosis | None:
     )
 
 
-def _twin(memory: Memory, past: Document, texts: list[str], confirmed: Callable[[str], bool]) -> Iterator[Twin]:
+def _twin(memory: "Memory", past: Document, texts: list[str], confirmed: Callable[[str], bool]) -> Iterator[Twin]:
     diagnosis = memory.get(past.id + DIAGNOSIS)
     if diagnosis is not None and confirmed(past.id):
         cause, *actions = diagnosis.text.split("\n")

@@ -133,7 +133,7 @@ class Decoder:
         twice = np.zeros(records.height, np.bool_)
         if not known.any():
             return twice
-        keys = records.select(pl.struct("tenant", "host", "path", "position", "text").hash(0)).to_series().to_numpy()
+        keys = records.select("tenant", "host", "path", "position", "text").hash_rows().to_numpy()
         partition = records["partition"].to_numpy()
         for number in np.unique(partition[known]).tolist():
             rows = np.flatnonzero(known & (partition == number))
@@ -142,14 +142,10 @@ class Decoder:
 
     def _lines(self, records: pl.DataFrame) -> Lines:
         """Kinds and keys of records; the rest of a line that the container runtime cut counts as shaped."""
-        columns = records.select(
-            pl.struct("partition", "tenant", "host", "source").hash(0).alias("group"),
-            pl.when(pl.col("pid").is_null())
-            .then(pl.lit(0, pl.UInt64))
-            .otherwise(pl.struct("partition", "tenant", "host", "source", "pid").hash(0))
-            .alias("process"),
-        )
-        kind, group, process = _kinds(records), columns["group"].to_numpy(), columns["process"].to_numpy()
+        place = ("partition", "tenant", "host", "source")
+        group = records.select(place).hash_rows().to_numpy()
+        process = np.where(records["pid"].is_null(), np.uint64(0), records.select(*place, "pid").hash_rows())
+        kind = _kinds(records)
         if records["stream"].null_count() < records.height:
             kind, process = self._cut(records, group, kind, process)
         return Lines(records["partition"].to_numpy(), kind, group, process, records.select(*CARRIED))

@@ -96,6 +96,8 @@ class Columns:
 
     def integers(self, name: str, values: list[Any]) -> pl.Series:
         """Whole numbers of 0 or more; anything else but null is rejected."""
+        if set(map(type, values)) == {int} and min(values) >= 0 and max(values) < _INT64:
+            return pl.Series(name, values, pl.Int64)
         for index, value in enumerate(values):
             if value is not None and (type(value) is not int or not 0 <= value < _INT64):
                 self.reject(index, Reason.TYPE, f"{name} is not a whole number")

@@ -146,6 +146,7 @@ class Masks:
         if not len(messages) or not self._values:
             return out
         found = pl.DataFrame({"value": messages.str.extract_all(self._values)}).with_row_index("row").explode("value")
+        found = found.filter(pl.col("value").str.contains(_NUMBER))
         parts = found["value"].str.extract_groups(_NUMBER).struct.unnest()
         number = parts.to_series(0).cast(pl.Float64, strict=False)
         factor = parts.to_series(1).replace_strict(_UNITS, default=1.0, return_dtype=pl.Float64)

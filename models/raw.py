@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
+from types import NoneType
 from typing import Any, Final
 
 import orjson
@@ -221,8 +222,9 @@ def _read_time(columns: Columns, size: int) -> pl.Series:
     if not columns.has(_TIME):
         return pl.Series([None] * size, dtype=pl.Int64)
     values = columns.first(_TIME)
-    texts = [v if isinstance(v, str) else repr(v) if isinstance(v, int | float) else None for v in values]
-    return rfc3339(pl.Series(texts, dtype=pl.String))
+    if not set(map(type, values)) <= {str, NoneType}:
+        values = [v if isinstance(v, str) else repr(v) if isinstance(v, int | float) else None for v in values]
+    return rfc3339(pl.Series(values, dtype=pl.String))
 
 
 def _plain(rows: list[int], lines: list[str], batch: RawBatch, sources: Mapping[int, str]) -> pl.DataFrame:

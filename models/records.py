@@ -190,11 +190,11 @@ class EventFrame:
 
 @dataclass(frozen=True, slots=True)
 class Heard:
-    """Who wrote before windows over everything began, so that a long silence is known.
+    """When each source last wrote before the end of windows over everything, so that a long silence is known.
 
-    From ``floor[i]`` on it is known of window ``i``; where that is its ``start``, nothing is known beyond the window.
-    Entries ``splits[i]:splits[i + 1]`` are sources, as ``origin``, with the ``time`` of a line of theirs: the last one
-    of each before the window is among them.
+    From ``floor[i]`` on it is known of window ``i``; its own ``start``, where the key has not been there for longer.
+    Entries ``splits[i]:splits[i + 1]`` are sources, as ``origin``, with the ``time`` of their newest line since then.
+    Other windows have none.
     """
 
     floor: I64
@@ -204,7 +204,7 @@ class Heard:
 
     @classmethod
     def nothing(cls, start: I64) -> "Heard":
-        """Nothing known beyond windows that begin at ``start`` (n,)."""
+        """Nothing known of windows that begin at ``start`` (n,)."""
         return cls(start, np.zeros(len(start) + 1, np.int64), np.zeros(0, np.uint32), np.zeros(0, np.int64))
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 import polars as pl
 
+from models.distinct import distinct
 from models.errors import InvalidError
 from models.masks import VALUE, Masks
 from models.mining import Mined, Words, mine_words
@@ -177,7 +178,8 @@ class TemplateMatcher:
 
     def assign(self, messages: pl.Series, services: pl.Series | None = None) -> Assigned:
         """Mask messages and find their templates; ``services`` (n,) is used for telling new ones."""
-        masked = self._masks.apply(messages)
+        first, inverse = distinct(messages)
+        masked = self._masks.apply(messages[first])
         texts = masked.text.to_list()
         known = self._known.ids
         if len(known) >= self._limits.remembered:
@@ -187,9 +189,9 @@ class TemplateMatcher:
         ids = [known.get(text, 0) for text in texts]
         if 0 in ids:
             ids = [number or self._resolve(text) for number, text in zip(ids, texts, strict=True)]
-        out = np.array(ids, dtype=np.uint64)
+        out = np.array(ids, dtype=np.uint64)[inverse]
         new, overflow = self._tell(out, services)
-        return Assigned(out, masked.values, new, overflow)
+        return Assigned(out, masked.values[inverse], new, overflow)
 
     def text(self, number: int) -> str:
         """Text of a template of the table, or of one met lately; "" if it is neither."""

@@ -110,8 +110,15 @@ def _offset(zone: str) -> int:
     return (hours * 3600 + minutes * 60) * (-1 if zone[0] == "-" else 1)
 
 
+_SHIPPED: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{6,9}Z$"
+"""As shippers write it: one shape, so it is read in one piece."""
+
+
 def rfc3339(texts: pl.Series) -> pl.Series:
     """Texts with RFC 3339 stamps, naive ones taken as UTC, or epoch numbers; null where a text is neither."""
+    if not texts.null_count() and texts.str.contains(_SHIPPED).all():
+        at, exists = fixed(texts, fraction=6)
+        return pl.Series(np.where(exists, at, NO_TIME)).replace(NO_TIME, None)
     valid = texts.str.contains(rf"^{ISO}$").fill_null(value=False)
     out = np.full(len(texts), NO_TIME, np.int64)
     if valid.any():

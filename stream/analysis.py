@@ -133,17 +133,7 @@ def _recall(
         from index.snapshot import load
 
         hits = load(path, opened(), tell).search(text, _SIMILAR, Filter(tenant=tenant))
-        return [
-            Similar(
-                hit.document.id,
-                hit.document.kind,
-                hit.document.title,
-                hit.document.text,
-                hit.score,
-                hit.document.source,
-            )
-            for hit in hits
-        ]
+        return [hit.similar for hit in hits]
 
     return recall
 

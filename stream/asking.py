@@ -7,7 +7,7 @@ from index.diagnosis import Diagnosis
 from index.evidence import Evidence
 from index.ladder import Ladder, Outcome
 from index.redaction.redactor import Redactor
-from stream.explain import TwinOf
+from index.twin import TwinOf
 from stream.llm import client_of, ladder_of
 from stream.redaction import redactors_of
 from stream.settings import Settings

@@ -1,11 +1,15 @@
 """The topic ``changes``: deploys and changed configuration, written by people and pipelines, read for explanations."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
-from typing import Final
+from hashlib import blake2b
+from typing import Final, Self
 
 import orjson
 
+from alerts.records import Alert, Severity, Status
+from alerts.sinks.base import CHANGE
 from alerts.times import from_text, to_text
 from models.errors import InvalidError
 from stream.broker.clients import Broker
@@ -15,6 +19,9 @@ from stream.broker.writing import write
 SCHEMA: Final = "tocsin.change/1"
 NEWEST: Final = 2_000
 """Changes that are looked at."""
+
+EVERYTHING: Final = "everything"
+"""What was changed where no service is named."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +38,45 @@ class Announcement:
         record = {"schema": SCHEMA, "time": to_text(self.time), "service": self.service, "text": self.text}
         return orjson.dumps(record | ({} if self.tenant is None else {"tenant": self.tenant}))
 
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """Read a record of the topic: ``time`` (RFC 3339), ``text``, and where known ``service`` and ``tenant``.
+
+        Raises:
+            InvalidError: it is none.
+        """
+        try:
+            told = orjson.loads(data)
+            tenant = told.get("tenant")
+            found = cls(
+                from_text(told["time"]),
+                str(told.get("service", "")),
+                str(told["text"]),
+                None if tenant is None else str(tenant),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            msg = f"not a change ({type(error).__name__}: {error}); write changes with `tocsin change`"
+            raise InvalidError(msg) from error
+        if not found.text.strip():
+            raise InvalidError("not a change: it says nothing; write changes with `tocsin change`")
+        return found
+
+    def to_alert(self) -> Alert:
+        """Return it as sinks are told of it; equal for one that was announced twice."""
+        return Alert(
+            incident_id=blake2b(self.to_json(), digest_size=16).hexdigest(),
+            episode=to_text(self.time),
+            status=Status.RESOLVED,
+            severity=Severity.WARNING,
+            tenant=self.tenant or "",
+            services=(self.service or EVERYTHING,),
+            summary=f"{self.service}: {self.text}" if self.service else self.text,
+            started=self.time,
+            updated=self.time,
+            kind=CHANGE,
+            page=False,
+        )
+
 
 def announce(broker: Broker, topic: str, change: Announcement) -> None:
     """Write a change and wait until Kafka has it.
@@ -45,19 +91,7 @@ def announce(broker: Broker, topic: str, change: Announcement) -> None:
 
 
 def read_changes(broker: Broker, topic: str) -> Iterator[Announcement]:
-    """Yield the newest changes; what others wrote there that is none is left out.
-
-    A record is a JSON object: ``time`` (RFC 3339), ``text``, and where known ``service`` and ``tenant``.
-    """
+    """Yield the newest changes; what others wrote there that is none is left out."""
     for record in read_newest(broker, topic, NEWEST):
-        try:
-            told = orjson.loads(record.value or b"")
-            tenant = told.get("tenant")
-            yield Announcement(
-                from_text(told["time"]),
-                str(told.get("service", "")),
-                str(told["text"]),
-                None if tenant is None else str(tenant),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError):
-            continue
+        with suppress(InvalidError):
+            yield Announcement.from_json(record.value or b"")

@@ -1,4 +1,4 @@
-"""A courier: brings the alerts of the topic to one sink, with a receipt of every send on ``deliveries``.
+"""A courier: brings the alerts of a topic to one sink, with a receipt of every send on ``deliveries``.
 
 What stands at the sink is rebuilt from the receipts at each start; an offset is committed when nothing before it waits
 and all receipts are stored.  Where people would see a repetition, a send is announced by a receipt that is stored
@@ -25,6 +25,7 @@ from alerts.records import Alert
 from alerts.routing import Decision
 from alerts.sinks.alertmanager import AlertmanagerSink
 from alerts.sinks.base import (
+    CHANGE,
     SYNTHETIC,
     Absent,
     Delivered,
@@ -40,9 +41,9 @@ from alerts.sinks.base import (
 from alerts.sinks.transport import Transport
 from alerts.synthetic import SYNTHETIC_ID
 from models.errors import InvalidError
-from stream.broker.clients import TIMEOUT_S, Broker
+from stream.broker.clients import TIMEOUT_S, Broker, marks_of, patient
 from stream.broker.errors import kafka_errors, translate
-from stream.broker.reading import read_range
+from stream.broker.reading import offsets_at, read_range
 from stream.outbox import Outbox
 from stream.topics import Topics
 
@@ -68,7 +69,7 @@ class CourierConfig:
     """What the rules say of an alert, what of it may leave, limits in seconds, clocks and chance."""
 
     decide: Callable[[Alert], Decision] = lambda alert: Decision(alert.severity)
-    outgoing: Callable[[Alert], Alert] = field(default_factory=Outgoing)
+    outgoing: Callable[[Alert, Alert], Alert] = field(default_factory=Outgoing)
     timeout_s: float = 10.0
     give_up_s: float = 86_400.0
     history_s: float = 3600.0
@@ -77,16 +78,27 @@ class CourierConfig:
     chance: Callable[[], float] = random.random
 
 
+@dataclass(frozen=True, slots=True)
+class Feed:
+    """A topic, and how its records are read as alerts (InvalidError for what is none)."""
+
+    topic: str
+    read: Callable[[bytes], Alert] = Alert.from_json
+
+
 def group_of(topics: Topics, sink: str) -> str:
     """Return the consumer group of a sink."""
     return f"{topics.prefix}deliver.{sink}"
 
 
 class Courier:
-    """One sink's worker; of several processes one works, because ``alerts`` has one partition, and others stand by."""
+    """One sink's worker; of several processes one works, because the topic has one partition, and others stand by."""
 
-    def __init__(self, broker: Broker, topics: Topics, metrics: Metrics, sink: Sink, config: CourierConfig) -> None:
+    def __init__(  # noqa: PLR0913 - one argument a part
+        self, broker: Broker, topics: Topics, metrics: Metrics, sink: Sink, feed: Feed, config: CourierConfig
+    ) -> None:
         self.sink = sink
+        self._feed = feed
         self._broker = broker
         self._topics = topics
         self._metrics = metrics
@@ -105,7 +117,7 @@ class Courier:
     def run(self, stop: threading.Event) -> None:
         """Deliver until ``stop`` is set."""
         consumer = self._broker.consumer(group_of(self._topics, self.sink.name))
-        consumer.subscribe([self._topics.alerts], on_assign=self._assigned, on_revoke=self._revoked)
+        consumer.subscribe([self._feed.topic], on_assign=self._assigned, on_revoke=self._revoked)
         with Transport(self._config.timeout_s) as transport:
             try:
                 while not stop.is_set():
@@ -143,14 +155,15 @@ class Courier:
         if offset + 1 >= self._behind.get(place, 0):
             self._behind.pop(place, None)
         try:
-            alert = Alert.from_json(message.value() or b"")
+            alert = self._feed.read(message.value() or b"")
         except InvalidError as error:
             log.error("%s [%d] offset %d: %s", message.topic(), place, offset, error)  # noqa: TRY400 - it says all
             self._metrics.deliveries.labels(name, "invalid").inc()
             ledger.skip(place, offset)
             return
-        # A test alert proves the way to every sink, whatever the rules say.
-        decision = Decision(alert.severity) if alert.kind == SYNTHETIC else self._config.decide(alert)
+        # Rules are about incidents: a test alert proves the way to every sink, and a change is none.
+        free = alert.kind in {SYNTHETIC, CHANGE}
+        decision = Decision(alert.severity) if free else self._config.decide(alert)
         at = message.timestamp()[1] / MILLIS
         taken, covered = ledger.take(alert, place, offset, at, Told.by(decision, name))
         self._metrics.deliveries.labels(name, "superseded").inc(covered)
@@ -158,7 +171,7 @@ class Courier:
             self._metrics.deliveries.labels(name, taken.value).inc()
 
     def _send(self, transport: Transport, stop: threading.Event) -> None:
-        if self._behind and self._silent < PATIENCE_POLLS:
+        if not self._knows_all():
             return
         until = self._config.steady() + TURN_S
         while self._ledger is not None and not stop.is_set() and (now := self._config.steady()) < until:
@@ -166,6 +179,10 @@ class Courier:
                 return
             self._step(transport, self._ledger, pending)
             self._gauges()
+
+    def _knows_all(self) -> bool:
+        """Say whether all that stood on the topic at the start has been read."""
+        return not self._behind or self._silent >= PATIENCE_POLLS
 
     def _step(self, transport: Transport, ledger: Ledger, pending: Pending) -> None:
         """Do the next step of an alert, or first ask whether it has been done."""
@@ -187,7 +204,8 @@ class Courier:
 
     def _render(self, pending: Pending, remote: Remote) -> Request | None:
         """Return what to send next: the only place where a sink gets an alert, and it never gets a secret."""
-        return self.sink.render(self._config.outgoing(pending.alert), remote, self._config.wall())
+        told = self._config.outgoing(pending.alert, pending.original)
+        return self.sink.render(told, remote, self._config.wall())
 
     def _ask(self, transport: Transport, request: Request, remote: Remote) -> Outcome:
         self._pace.take(self._config.steady())
@@ -234,7 +252,7 @@ class Courier:
 
     def _park(self, ledger: Ledger, pending: Pending, outcome: Parked) -> None:
         incident = pending.alert.incident_id
-        log.error("%s does not take incident %s: %s; see `tocsin doctor`", self.sink.name, incident, outcome.reason)
+        log.error("%s does not take %s: %s; see `tocsin doctor`", self.sink.name, incident, outcome.reason)
         remote = ledger.standing(incident).remote
         self._receipt(pending, Sent.PARKED, remote, outcome.reason, mendable=outcome.mendable)
         ledger.parks(pending, outcome.reason)
@@ -267,21 +285,25 @@ class Courier:
             self._outbox.delivered()
 
     def _refresh(self, transport: Transport) -> None:
-        """Tell again what a service forgets; no receipt, because nothing changes there."""
-        if not isinstance(self.sink, AlertmanagerSink) or self._ledger is None:
+        """Tell again what a service forgets; no receipt, because nothing changes there.
+
+        Of an incident whose newer alert waits nothing is repeated: it may have been taken before an answer was lost or
+        a process killed, and what is over would fire again.
+        """
+        if not isinstance(self.sink, AlertmanagerSink) or self._ledger is None or not self._knows_all():
             return
         now = self._config.steady()
         if now - self._refreshed < self.sink.refresh_s or self._pace.wait(now) > 0:
             return
         self._refreshed = now
-        if (request := self.sink.refresh(self._ledger.remotes, self._config.wall())) is not None:
+        if (request := self.sink.refresh(self._ledger.quiet, self._config.wall())) is not None:
             self._ask(transport, request, {})
 
     def _commit(self, consumer: Consumer) -> None:
         if self._ledger is None or not (offsets := self._ledger.commits()):
             return
         self._outbox.drain(TIMEOUT_S)
-        commits = [TopicPartition(self._topics.alerts, place, offset) for place, offset in offsets.items()]
+        commits = [TopicPartition(self._feed.topic, place, offset) for place, offset in offsets.items()]
         try:
             consumer.commit(offsets=commits, asynchronous=False)
         except KafkaException as error:
@@ -295,17 +317,19 @@ class Courier:
             # An assignment that arrives while the consumer closes: it cannot answer questions any more.
             return
         self._ledger = Ledger.restore(self._receipts())
-        with kafka_errors(f"find where {self.sink.name} was"):
-            found = {each.partition: each.offset for each in consumer.committed(partitions, timeout=TIMEOUT_S)}
+        doing = f"find where {self.sink.name} was"
+        known = patient(lambda: consumer.committed(partitions, timeout=TIMEOUT_S), doing)
+        with kafka_errors(doing):
+            found = {each.partition: each.offset for each in known}
             fresh = [place for place, offset in found.items() if offset < 0]
             if fresh:
                 # Committed at once: a crash before the first delivery must not move the beginning.
-                found |= self._beginning(consumer, fresh)
-                begin = [TopicPartition(self._topics.alerts, place, found[place]) for place in fresh]
+                found |= self._beginning(fresh)
+                begin = [TopicPartition(self._feed.topic, place, found[place]) for place in fresh]
                 consumer.commit(offsets=begin, asynchronous=False)
             for each in partitions:
                 each.offset = min(found[each.partition], self._ledger.again.get(each.partition, found[each.partition]))
-            ends = {each.partition: self._end(consumer, each.partition) for each in partitions}
+            ends = {each.partition: marks_of(consumer, self._feed.topic, each.partition)[1] for each in partitions}
             self._behind = {each.partition: end for each in partitions if (end := ends[each.partition]) > each.offset}
             consumer.assign(partitions)
         log.info("%s: %d incidents known", self.sink.name, len(self._ledger.remotes))
@@ -327,22 +351,14 @@ class Courier:
                 if receipt.incident_id == SYNTHETIC_ID and receipt.sent is Sent.DELIVERED:
                     last = receipt.at
                 yield receipt
-        self._metrics.synthetic_last_success.labels(self.sink.name).set(last)
+        if self._feed.topic == self._topics.alerts:
+            self._metrics.synthetic_last_success.labels(self.sink.name).set(last)
 
-    def _end(self, consumer: Consumer, place: int) -> int:
-        marks = consumer.get_watermark_offsets(TopicPartition(self._topics.alerts, place), TIMEOUT_S, cached=False)
-        return 0 if marks is None else marks[1]
-
-    def _beginning(self, consumer: Consumer, places: Iterable[int]) -> dict[int, int]:
+    def _beginning(self, places: Iterable[int]) -> dict[int, int]:
         """Return where a sink begins that has never been told anything: not with the alerts of a month."""
         since = int((self._config.wall() - self._config.history_s) * MILLIS)
-        asked = [TopicPartition(self._topics.alerts, place, max(since, 0)) for place in places]
-        ends = {p: consumer.get_watermark_offsets(TopicPartition(self._topics.alerts, p), TIMEOUT_S) for p in places}
-        marks = {place: (0, 0) if end is None else end for place, end in ends.items()}
-        if self._broker.is_embedded():
-            return {place: low for place, (low, _) in marks.items()}
-        times = consumer.offsets_for_times(asked, timeout=TIMEOUT_S)
-        return {each.partition: each.offset if each.offset >= 0 else marks[each.partition][1] for each in times}
+        found = offsets_at(self._broker, self._feed.topic, max(since, 0))
+        return {place: found[place] for place in places}
 
     def _revoked(self, _: Consumer, __: list[TopicPartition]) -> None:
         # Who takes over reads them.

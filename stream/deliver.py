@@ -1,4 +1,4 @@
-"""The deliver role: a courier for each sink, the test alert, and the endpoint for votes.
+"""The deliver role: a courier for each sink, one for changes, the test alert, and the endpoint for votes.
 
 Each sink is a consumer group of its own in a thread of its own: the topic is the outbox, and a sink that is slow or
 away holds up no other.
@@ -6,7 +6,7 @@ away holds up no other.
 
 import logging
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Final
@@ -14,9 +14,11 @@ from typing import Final
 from alerts.feedback import Feedback
 from alerts.metrics import Metrics
 from alerts.sinks.base import Sink
+from alerts.sinks.pagerduty import PagerDutySink
 from alerts.synthetic import synthetic
 from stream.broker.clients import TIMEOUT_S, Broker
-from stream.courier import Courier, CourierConfig
+from stream.changes import Announcement
+from stream.courier import Courier, CourierConfig, Feed
 from stream.outbox import Outbox
 from stream.topics import Topics
 from stream.votes import Votes
@@ -50,6 +52,15 @@ class DeliverConfig:
     votes: VotesConfig | None = None
 
 
+def feeds_of(topics: Topics, sinks: Iterable[Sink]) -> tuple[tuple[Sink, Feed], ...]:
+    """Return who is told, and from which topic: every sink of the alerts, PagerDuty apart from them of the changes."""
+    alerts = Feed(topics.alerts)
+    changes = Feed(topics.changes, lambda value: Announcement.from_json(value).to_alert())
+    found = tuple(sinks)
+    told = (each.for_changes() for each in found if isinstance(each, PagerDutySink))
+    return (*((sink, alerts) for sink in found), *((sink, changes) for sink in told))
+
+
 class Deliver:
     """All couriers of a process; when one fails, all stop and the failure is raised."""
 
@@ -69,7 +80,8 @@ class Deliver:
             stop.wait()
             return
         with self._votes():
-            threads = [threading.Thread(target=self._serve, args=(sink,)) for sink in self._config.sinks]
+            feeds = feeds_of(self._topics, self._config.sinks)
+            threads = [threading.Thread(target=self._serve, args=pair) for pair in feeds]
             for thread in threads:
                 thread.start()
             try:
@@ -83,9 +95,9 @@ class Deliver:
         if self._failures:
             raise self._failures[0]
 
-    def _serve(self, sink: Sink) -> None:
+    def _serve(self, sink: Sink, feed: Feed) -> None:
         try:
-            Courier(self._broker, self._topics, self._metrics, sink, self._config.courier).run(self._halt)
+            Courier(self._broker, self._topics, self._metrics, sink, feed, self._config.courier).run(self._halt)
         except Exception as error:  # noqa: BLE001 - it is raised where the thread is waited for
             self._failures.append(error)
             self._halt.set()

@@ -1,6 +1,7 @@
 """Checks of an installation, in the order in which one thing needs the other: what is wrong, and how to mend it."""
 
 import socket
+import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
@@ -34,7 +35,9 @@ def examine() -> Iterator[Check]:
     yield from _kafka_checks(settings)
     yield from _bundle_checks(settings)
     yield from _redaction_checks(settings)
+    yield from _failures_checks(settings)
     yield from _sink_checks(settings)
+    yield from _rules_checks(settings)
     yield check_metrics_port(settings.metrics_host, settings.metrics_port)
 
 
@@ -88,6 +91,7 @@ def _bundle_checks(settings: Settings) -> Iterator[Check]:
 
 def _delivery_checks(settings: Settings, broker: Broker, known: Mapping[str, int]) -> Iterator[Check]:
     from stream.courier import group_of
+    from stream.deliver import feeds_of
     from stream.doctor_sinks import check_parked
     from stream.sinks import sinks_of
     from stream.wiring import topics_of
@@ -99,8 +103,9 @@ def _delivery_checks(settings: Settings, broker: Broker, known: Mapping[str, int
         except InvalidError:
             # Told where the sinks are looked at.
             sinks = ()
-        for sink in sinks:
-            yield check_lag(broker, group_of(topics, sink.name), topics.alerts)
+        for sink, feed in feeds_of(topics, sinks):
+            if feed.topic in known:
+                yield check_lag(broker, group_of(topics, sink.name), feed.topic)
         yield check_parked(broker, topics.deliveries)
 
 
@@ -109,6 +114,35 @@ def _redaction_checks(settings: Settings) -> Iterator[Check]:
 
     if (path := settings.redaction_kinds) is not None:
         yield _tried("redaction", lambda: f"{path}, with what is shipped {len(load_kinds(path).kinds)} kinds")
+
+
+def _failures_checks(settings: Settings) -> Iterator[Check]:
+    from index.failures import Failures
+
+    if (path := settings.failures) is not None:
+        yield _tried("failures", lambda: f"{path}, with what is shipped {len(Failures.load(path))} failures")
+
+
+def _rules_checks(settings: Settings) -> Iterator[Check]:
+    from stream.sinks import names_of, sinks_of
+    from stream.wiring import rules_of
+
+    if (path := settings.rules) is None:
+        return
+    try:
+        sinks = names_of(sinks_of(settings))
+    except InvalidError:
+        # Told where the sinks are looked at.
+        sinks = None
+    try:
+        found = rules_of(settings).warnings(time.time_ns() // 1000, sinks)
+    except InvalidError as error:
+        yield Check("rules", Outcome.FAIL, *_halves(error))
+        return
+    if not found:
+        yield Check("rules", Outcome.OK, f"{path}, nothing in it is odd")
+    for warning in found:
+        yield Check("rules", Outcome.WARN, warning, f"correct {path}; `tocsin rules check` tries it")
 
 
 def _sink_checks(settings: Settings) -> Iterator[Check]:

@@ -12,7 +12,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Protocol, TypeAlias
+from typing import Any, Final, Protocol
 
 import orjson
 
@@ -22,13 +22,14 @@ from index.diagnose import diagnose
 from index.diagnosis import Diagnosis, Mode
 from index.documents import Filter
 from index.evidence import Change, Evidence, Similar
+from index.failures import Failures
 from index.fired import Fired
 from index.gather import gather
 from index.incidents import DIAGNOSIS, remember
 from index.ladder import Outcome
 from index.material import Material
 from index.store import Memory
-from index.twin import Twin, find_twin
+from index.twin import Twin, TwinOf, find_twin
 from models.decode import Decoder
 from models.errors import InvalidError, TocsinError
 from models.records import Pointer
@@ -40,9 +41,6 @@ from stream.explaining import ExplainPolicy, Schedule, Task
 from stream.topics import Topics
 
 log = logging.getLogger(__name__)
-
-TwinOf: TypeAlias = Callable[[Evidence], Twin | None]
-"""Finds the confirmed past incident that evidence resembles, if there is one."""
 
 CHANGES_BEFORE_S: Final = 3_600
 """A change is a suspect for an hour."""
@@ -93,6 +91,7 @@ class Explainer:
         broker: Broker,
         topics: Topics,
         reading: Reading,
+        failures: Failures,
         memory: Callable[[], Memory | None],
         deepen: Deepen | None,
         policy: ExplainPolicy,
@@ -102,6 +101,7 @@ class Explainer:
         self._broker = broker
         self._topics = topics
         self._reading = reading
+        self._failures = failures
         self._deepen = deepen
         self._schedule = Schedule(policy)
         self._windows: OrderedDict[str, Fired] = OrderedDict()
@@ -188,7 +188,7 @@ class Explainer:
     def _explain(self, task: Task, fired: Sequence[Fired]) -> Explained:
         started = time.monotonic()
         evidence = self._evidence(task, fired)
-        outcome = Outcome(diagnose(evidence))
+        outcome = Outcome(diagnose(evidence, self._failures))
         if task.deep and self._deepen is not None:
             name, base = task.incident.id, outcome.diagnosis
             outcome = self._deepen(name, evidence, base, self._twin, lambda: self._cancelled(task))
@@ -228,18 +228,7 @@ def similar_to(memory: Memory, evidence: Evidence, incident_id: str = "") -> tup
     text = "\n".join([*evidence.reasons, *(line.template for line in evidence.lines[:_QUERY_LINES])])
     hits = memory.search(text, SIMILAR + 2, Filter(tenant=evidence.tenant))
     own = {incident_id, incident_id + DIAGNOSIS}
-    return tuple(
-        Similar(
-            hit.document.id,
-            hit.document.kind.value,
-            hit.document.title,
-            hit.document.text,
-            hit.score,
-            hit.document.source,
-        )
-        for hit in hits
-        if hit.document.id not in own
-    )[:SIMILAR]
+    return tuple(hit.similar for hit in hits if hit.document.id not in own)[:SIMILAR]
 
 
 def suspects(changes: Iterable[Announcement], incident: Incident) -> list[Change]:

@@ -19,13 +19,17 @@ from stream.explaining import ExplainPolicy
 from stream.memory import memory_of
 from stream.settings import Settings
 from stream.topics import Topics
-from stream.wiring import decode_config
+from stream.wiring import decode_config, failures_of
 
 log = logging.getLogger(__name__)
 
 
 def explainer_of(settings: Settings, broker: Broker, topics: Topics, bundle: Bundle) -> Explainer:
-    """What explains incidents, with the memory of past ones; it is opened in the background."""
+    """What explains incidents, with the memory of past ones; it is opened in the background.
+
+    Raises:
+        InvalidError: the file of known failures is wrong, or that of secrets.
+    """
 
     def tools() -> tuple[Decoder, TemplateMatcher]:
         return Decoder(decode_config(settings)), TemplateMatcher(bundle.table, bundle.masks, TemplateLimits())
@@ -41,4 +45,5 @@ def explainer_of(settings: Settings, broker: Broker, topics: Topics, bundle: Bun
         return opened
 
     reading = Reading(tools, frozenset(bundle.table))
-    return Explainer(broker, topics, reading, memory, asking_of(settings), ExplainPolicy(settings.explain_settle_s))
+    failures, policy = failures_of(settings), ExplainPolicy(settings.explain_settle_s)
+    return Explainer(broker, topics, reading, failures, memory, asking_of(settings), policy)

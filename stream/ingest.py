@@ -21,7 +21,7 @@ from models.keys import split_frame
 from models.pipeline import LineProcessor, Processed
 from models.records import NO_TIME, EventFrame, RawBatch, RawSpan
 from stream.align import HELD, Aligner, select
-from stream.broker.clients import TIMEOUT_S, Broker
+from stream.broker.clients import TIMEOUT_S, Broker, marks_of
 from stream.broker.errors import translate
 from stream.clocks import RawClocks
 from stream.dead import DeadLimit, DeadWatch, dead_letter
@@ -223,7 +223,7 @@ class Ingest:
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Start each partition as far back as its memory needs."""
         for known in consumer.committed(partitions, TIMEOUT_S):
-            low, _ = consumer.get_watermark_offsets(known, TIMEOUT_S)
+            low, _ = marks_of(consumer, known.topic, known.partition)
             begin = max(known.offset, low)
             back = max(low, self._processor.decoder.warm_from(known.partition, begin))
             self._from[known.partition] = begin

@@ -42,7 +42,7 @@ def sinks_of(settings: Settings) -> tuple[Sink, ...]:
 def deliver_config(settings: Settings) -> DeliverConfig:
     """Return how the deliver role works.  Raises InvalidError as ``sinks_of`` and ``redactors_of`` do."""
     sinks, rules = sinks_of(settings), rules_of(settings)
-    unknown = sorted({name for route in rules.routes for name in route.sinks} - _names(sinks))
+    unknown = sorted({name for route in rules.routes for name in route.sinks} - names_of(sinks))
     if unknown:
         log.warning("rules send alerts to %s, which no setting names", ", ".join(unknown))
     courier = CourierConfig(
@@ -59,7 +59,7 @@ def deliver_config(settings: Settings) -> DeliverConfig:
     return DeliverConfig(sinks, courier, settings.synthetic_every_s, votes)
 
 
-def _names(sinks: Iterable[Sink]) -> set[str]:
+def names_of(sinks: Iterable[Sink]) -> set[str]:
     """Return the names that rules may use: a member of a cluster goes by its own and by that of all."""
     return {name for sink in sinks for name in (sink.name, sink.name.partition(".")[0])}
 

@@ -19,12 +19,17 @@ PATH: Final = "/slack/votes"
 PATIENCE_S: Final = 5.0
 """A client that sends more slowly is let go."""
 
+LOOK_S: Final = 0.1
+"""How often it is looked whether to close."""
+
 MAX_CLIENTS: Final = 32
 """More at once are turned away: Slack sends one at a time."""
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+    # A connection that finds no room here is asked for again only after a second or more.
+    request_queue_size = MAX_CLIENTS
 
     def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
         self._places = threading.BoundedSemaphore(MAX_CLIENTS)
@@ -70,7 +75,7 @@ class Votes:
         except (OSError, OverflowError) as error:
             msg = f"cannot take votes on {host}:{port} ({error}); set TOCSIN_VOTES_PORT (0 turns them off)"
             raise InvalidError(msg) from error
-        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(LOOK_S,), daemon=True)
         self._thread.start()
 
     @property

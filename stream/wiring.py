@@ -7,6 +7,7 @@ from typing import Final
 
 from alerts.policy import IncidentPolicy
 from alerts.rules import Rules
+from index.failures import Failures, shipped
 from models.bundle import Bundle
 from models.config import PipelineConfig
 from models.decode import DecodeConfig
@@ -113,6 +114,15 @@ def parts_of(settings: Settings, bundle: Bundle) -> Parts:
 def rules_of(settings: Settings) -> Rules:
     """The rules that the settings name; none: everything goes everywhere."""
     return Rules.load(settings.rules) if settings.rules else Rules()
+
+
+def failures_of(settings: Settings) -> Failures:
+    """The known failures: those that are shipped, with those of the user's file.
+
+    Raises:
+        InvalidError: the file is wrong.
+    """
+    return Failures.load(settings.failures) if settings.failures else shipped()
 
 
 def policy_of(settings: Settings) -> IncidentPolicy:

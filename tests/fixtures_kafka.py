@@ -5,6 +5,7 @@ Loaded by ``pytest_plugins = ["tests.fixtures_kafka"]`` in the root conftest.
 
 import os
 from collections.abc import Iterator
+from typing import Final
 from uuid import uuid4
 
 import pytest
@@ -12,6 +13,9 @@ import pytest
 from stream.broker.clients import Broker
 from stream.broker.embedded import EmbeddedBroker
 from tests.kafka_server import KafkaServer, KafkaUnavailableError, kafka_jars
+
+SOON: Final = {"session.timeout.ms": "4000", "heartbeat.interval.ms": "500"}
+"""Settings of clients whose group on an embedded broker takes a new member soon after the last one has left."""
 
 
 @pytest.fixture(scope="session")

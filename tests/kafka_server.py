@@ -6,21 +6,21 @@ By hand: ``python -m tests.kafka_server`` starts one, prints its address and sto
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
 import time
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Final
 
 from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
+from tests.ports import held_port
+
 KAFKA_VERSION: Final = "4.1.0"
-START_TIMEOUT_S: Final = 60.0
-STOP_TIMEOUT_S: Final = 30.0
+START_TIMEOUT_S: Final = 180.0
+STOP_TIMEOUT_S: Final = 60.0
 USER: Final = "tocsin"
 PASSWORD: Final = "only-for-tests"  # noqa: S105
 """Who may use ``sasl_bootstrap``; ``bootstrap`` asks for nothing."""
@@ -90,7 +90,7 @@ class KafkaServer:
     def __init__(self, folder: Path) -> None:
         """Prepare the node; nothing runs yet."""
         self.folder = folder
-        self.port, self._controller_port, self.sasl_port = _free_ports(3)
+        self.port, self._controller_port, self.sasl_port = (held_port() for _ in range(3))
         self.bootstrap = f"127.0.0.1:{self.port}"
         self.sasl_bootstrap = f"127.0.0.1:{self.sasl_port}"
         self._process: subprocess.Popen[bytes] | None = None
@@ -178,6 +178,8 @@ class KafkaServer:
             "log.dirs": str(self.folder / "data"),
             "auto.create.topics.enable": "false",
             "num.partitions": "1",
+            # Tests send messages of 1970, which are not to be cleared away while they are looked at.
+            "log.retention.ms": "-1",
             "offsets.topic.replication.factor": "1",
             "offsets.topic.num.partitions": "4",
             "transaction.state.log.replication.factor": "1",
@@ -217,15 +219,6 @@ def dying_with_us() -> list[str]:
     """
     setpriv = shutil.which("setpriv") if sys.platform == "linux" else None
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
-
-
-def _free_ports(count: int) -> list[int]:
-    # All held open at once, so that they differ.
-    with ExitStack() as stack:
-        sockets = [stack.enter_context(socket.socket()) for _ in range(count)]
-        for one in sockets:
-            one.bind(("127.0.0.1", 0))
-        return [int(one.getsockname()[1]) for one in sockets]
 
 
 def main() -> None:

@@ -221,6 +221,12 @@ def _quoted(text: str) -> str:
     return '"' + re.split(r"[\"\n]", text)[0][:100].strip() + '"'
 
 
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    # A hundred questions come at once in tests: a connection beyond this is asked for again after a second or more.
+    request_queue_size = 128
+
+
 class MessagesServer:
     """The server, on a free port unless told otherwise; ``requests`` are those it got."""
 
@@ -235,8 +241,7 @@ class MessagesServer:
         class Handler(_Handler):
             server_of = owner
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", port), Handler)
-        self._http.daemon_threads = True
+        self._http = _Server(("127.0.0.1", port), Handler)
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         self._thread = threading.Thread(target=self._http.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
 

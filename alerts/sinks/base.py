@@ -23,6 +23,9 @@ TOLD: Final = "told"
 SYNTHETIC: Final = "synthetic"
 """Kind of the alert that only proves the way."""
 
+CHANGE: Final = "change"
+"""Kind of what is told like an alert and is none: something was deployed, or configured otherwise."""
+
 TOO_MANY: Final = 429
 REQUEST_TIMEOUT: Final = 408
 LONGEST_WAIT_S: Final = 3600.0

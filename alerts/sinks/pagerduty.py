@@ -1,18 +1,19 @@
 """PagerDuty by Events v2: a dedup key for each page of an incident.
 
 An incident that someone has acknowledged does not call again under its key; one that has got worse must, so it gets a
-new one, and the old one is ended.  What may wake nobody has the lowest severity.  The test alert is a change event,
-which never calls anyone.
+new one, and the old one is ended.  What may wake nobody has the lowest severity.  Changes, and the test alert, are
+change events, which never call anyone.
 """
 
 import re
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import orjson
 
 from alerts.records import Alert, Severity, Status
 from alerts.sinks.base import (
+    CHANGE,
     SYNTHETIC,
     TOLD,
     Delivered,
@@ -38,7 +39,9 @@ BODY: Final = 500_000
 
 _NAMES: Final = {Severity.WARNING: "warning", Severity.ERROR: "error", Severity.CRITICAL: "critical"}
 DEFAULT_URL: Final = "https://events.pagerduty.com"
-RATE: Final = Rate(100 / 60, burst=20)
+# 120 in any 60 seconds are allowed for a key: a burst and what follows it, of alerts and of changes together.
+RATE: Final = Rate(92 / 60, burst=18)
+CHANGES_RATE: Final = Rate(9 / 60)
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,14 +51,17 @@ class PagerDutySink:
     routing_key: str = field(repr=False)
     url: str = DEFAULT_URL
     name: str = "pagerduty"
-    # 120 in any 60 seconds: a burst and what follows it together.
     rate: Rate = RATE
+
+    def for_changes(self) -> Self:
+        """Return the sink of the same key that is told what was changed, apart from the alerts."""
+        return replace(self, name=f"{self.name}.changes", rate=CHANGES_RATE)
 
     def render(self, alert: Alert, remote: Remote, now: float) -> Request | None:
         """Trigger, escalate under a new key, or resolve every key that is open, one event a step."""
         del now
         told = digest_of(alert)
-        if alert.kind == SYNTHETIC:
+        if alert.kind in {SYNTHETIC, CHANGE}:
             return None if remote.get(TOLD) == told else self._change(alert, told)
         keys: list[str] = list(remote.get("keys", ()))
         if alert.status is Status.RESOLVED:
@@ -128,8 +134,8 @@ class PagerDutySink:
 
     def _change(self, alert: Alert, told: str) -> Request:
         payload = {
-            "summary": clip(plain(alert.summary), SUMMARY),
-            "source": "Tocsin",
+            "summary": clip(tame(alert.summary), SUMMARY),
+            "source": clip(plain(alert.services[0]), KEY),
             "timestamp": to_text(alert.updated),
         }
         return self._post("/v2/change/enqueue", {"payload": payload}, "change", {TOLD: told})

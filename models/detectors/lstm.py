@@ -25,7 +25,7 @@ COMMON: Final = np.array([8.0, 8.0, 4.0, 4.0, 4.0, 4.0, np.inf])
 Sources and requests are woven from many tasks and often surprise; the life of one thing seldom does."""
 
 INPUTS: Final = ("inputs", "targets")
-BATCH_CELLS: Final = 1024
+BATCH_CELLS: Final = 256
 """Chunks times length of one run: the shape is always the same, so a result never depends on what else is scored."""
 
 CACHED: Final = 50_000

@@ -100,23 +100,19 @@ class Silence:
 
 def silences(facts: Facts, at: I64, origins: I64) -> F64:
     """Seconds from each origin's last line to the end of windows ``at`` (n, m), or as far back as is known."""
-    windows = facts.windows
-    heard = windows.heard
+    heard = facts.windows.heard
     if not len(origins):
         return np.zeros((len(at), 0))
-    sizes = windows.splits[at + 1] - windows.splits[at]
-    rows = ranges(windows.splits[at], windows.splits[at + 1])
-    owner = np.repeat(np.arange(len(at)), sizes)
-    before = ranges(heard.splits[at], heard.splits[at + 1])
-    owner = np.concatenate([owner, np.repeat(np.arange(len(at)), heard.splits[at + 1] - heard.splits[at])])
-    origin = np.concatenate([windows.origin[rows], heard.origin[before]]).astype(np.int64)
-    time = np.concatenate([windows.time[rows], heard.time[before]])
+    low, high = heard.splits[at], heard.splits[at + 1]
+    rows = ranges(low, high)
+    owner = np.repeat(np.arange(len(at)), high - low)
+    origin = heard.origin[rows].astype(np.int64)
     order = np.argsort(origins)
     place = np.minimum(np.searchsorted(origins[order], origin), len(origins) - 1)
     known = origins[order][place] == origin
     last = np.repeat(heard.floor[at][:, None], len(origins), axis=1)
-    np.maximum.at(last, (owner[known], order[place[known]]), time[known])
-    silent: F64 = (windows.end[at][:, None] - last) / 1e6
+    last[owner[known], order[place[known]]] = heard.time[rows[known]]
+    silent: F64 = (facts.windows.end[at][:, None] - last) / 1e6
     return silent
 
 
@@ -154,9 +150,8 @@ class SilenceSamples:
         at = at[number % self._stride == 0]
         if not len(at):
             return
-        rows = ranges(windows.splits[at], windows.splits[at + 1])
-        before = ranges(windows.heard.splits[at], windows.heard.splits[at + 1])
-        origins = np.union1d(windows.origin[rows], windows.heard.origin[before]).astype(np.int64)
+        heard = windows.heard
+        origins = np.unique(heard.origin[ranges(heard.splits[at], heard.splits[at + 1])]).astype(np.int64)
         silent = silences(facts, at, origins)
         for column, origin in enumerate(origins.tolist()):
             mine = silent[:, column]

@@ -5,6 +5,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from models.distinct import distinct, spread
 from models.formats.base import LineFormat, facts
 from models.formats.levels import LEVEL_WORD, level_expr
 from models.times import Clock, fixed
@@ -43,7 +44,7 @@ def _split(lines: pl.DataFrame, names: list[str]) -> pl.DataFrame:
         # `find` counts bytes and `slice` characters: beyond ASCII the bracket itself is what to cut at.
         parts = rest.str.splitn(" [", 2).struct.unnest()
         head, behind = parts["field_0"], ("[" + parts["field_1"]).fill_null("")
-    _, first, inverse = np.unique(head.hash().to_numpy(), return_index=True, return_inverse=True)
+    first, inverse = distinct(head)
     words = head[first].str.splitn(" ", len(names) + 1).struct.unnest()
     words.columns = [*names, "more"]
     words = words.with_columns(
@@ -123,10 +124,7 @@ def _take_instance(head: pl.DataFrame) -> pl.DataFrame:
         .then(behind.str.strip_prefix(" "))
         .otherwise(behind.str.strip_chars()),
     )
-    # Gathering from both beats writing into a column of texts.
-    place = np.full(head.height, cut.height, np.uint32)
-    place[rows] = np.arange(cut.height, dtype=np.uint32)
-    instance = pl.concat([cut["instance"], pl.Series([None], dtype=pl.String)]).gather(place)
+    instance = spread(cut["instance"], rows, head.height)
     place = np.arange(head.height, dtype=np.uint32)
     place[rows] = np.arange(head.height, head.height + cut.height, dtype=np.uint32)
     texts = pl.concat([head["message"], cut["message"]]).gather(place)

@@ -9,8 +9,7 @@ from typing import Final, Self
 
 from confluent_kafka import TopicPartition
 
-from models.errors import TransientError
-from stream.broker.clients import TIMEOUT_S, Broker
+from stream.broker.clients import TIMEOUT_S, Broker, marks_of
 from stream.broker.errors import kafka_errors
 
 POLL_S: Final = 0.05
@@ -62,10 +61,5 @@ class Backlog:
         self.close()
 
     def _behind(self, committed: TopicPartition) -> int:
-        partition = TopicPartition(self._topic, committed.partition)
-        marks = self._consumer.get_watermark_offsets(partition, timeout=TIMEOUT_S, cached=False)
-        if marks is None:
-            msg = f"the cluster did not say in time how long {self._topic} is; it may when asked again"
-            raise TransientError(msg)
-        low, high = marks
+        low, high = marks_of(self._consumer, self._topic, committed.partition)
         return high - max(low, committed.offset)

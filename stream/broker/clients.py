@@ -1,9 +1,10 @@
 """Kafka clients with our settings.  Producers, consumers and admin clients are built here and nowhere else."""
 
 import logging
+import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Final, TypeAlias
+from typing import Final, TypeAlias, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient
@@ -14,6 +15,8 @@ from stream.broker.embedded import CLUSTER_ID_PREFIX
 from stream.broker.errors import kafka_errors, translate
 from stream.topics import MAX_MESSAGE_BYTES, TopicSpec
 
+T = TypeVar("T")
+
 log = logging.getLogger(__name__)
 client_log = logging.getLogger("tocsin.librdkafka")
 
@@ -23,6 +26,20 @@ Setting: TypeAlias = Value | Callable[..., None]
 
 TIMEOUT_S: Final = 15.0
 """How long a question to the cluster may take; a client that has lost its broker reconnects well within it."""
+
+LOOK_S: Final = 0.05
+"""Between two looks for topics that have just been created, and two questions to which there was no answer yet."""
+
+WATERMARKS_GROUP: Final = "tocsin-watermarks"
+"""A name that the client library wants; nothing is ever committed under it."""
+
+_LEADERLESS: Final = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - their public names
+    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+}
 
 _COMMON: Final[Mapping[str, Value]] = {
     "client.id": "tocsin",
@@ -108,21 +125,23 @@ class Broker:
     def watermarks(self, topic: str) -> dict[int, tuple[int, int]]:
         """Return per partition the first offset kept and the offset that the next message will get."""
         partitions = self.partitions(topic)
-        consumer = self.consumer("tocsin-watermarks")
+        consumer = self.consumer(WATERMARKS_GROUP)
         try:
-            with kafka_errors(f"read the offsets of {topic}"):
-                return {
-                    partition: _pair(consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_S))
-                    for partition in range(partitions)
-                }
+            return {partition: marks_of(consumer, topic, partition) for partition in range(partitions)}
         finally:
             consumer.close()
 
     def ensure_topics(self, specs: Iterable[TopicSpec], replication: int = 1) -> None:
         """Create the topics that are missing; never change one that exists, but warn where it differs in partitions.
 
+        Returns when brokers tell of all of them, which is a moment after they are created.
+
         An embedded broker creates them by first use, with its own number of partitions: the process that owns it
         gives the specs to ``EmbeddedBroker`` instead.
+
+        Raises:
+            InvalidError: a topic may not be created, or not so.
+            TransientError: the cluster does not answer, or does not tell of them in time.
         """
         admin = self.admin()
         known = self._topics(admin)
@@ -132,11 +151,31 @@ class Broker:
             self._touch(missing)
         elif missing:
             _create(admin, missing, replication)
+            self._await(admin, [spec.name for spec in missing])
         if missing:
             known = self._topics(admin)
         for spec in wanted:
             if (there := known.get(spec.name, spec.partitions)) != spec.partitions:
                 log.warning("topic %s has %d partitions, not %d: left as it is", spec.name, there, spec.partitions)
+
+    def _await(self, admin: AdminClient, names: Iterable[str]) -> None:
+        """Wait until new topics can be used: a cluster says yes before it shows them, and before anyone leads them.
+
+        Raises TransientError when that takes too long.
+        """
+        deadline = time.monotonic() + TIMEOUT_S
+        consumer = self.consumer(WATERMARKS_GROUP)
+        try:
+            left = set(names)
+            while left:
+                known = self._topics(admin)
+                left -= {name for name in left & known.keys() if _is_led(consumer, name, known[name])}
+                if left and time.monotonic() >= deadline:
+                    raise TransientError(f"topic {min(left)} was made, but cannot be used yet; try again")
+                if left:
+                    time.sleep(LOOK_S)
+        finally:
+            consumer.close()
 
     def _touch(self, specs: Iterable[TopicSpec]) -> None:
         producer = self.producer()
@@ -156,6 +195,34 @@ class Broker:
     def _is_embedded(self, admin: AdminClient) -> bool:
         with kafka_errors(f"reach Kafka at {self.bootstrap}"):
             return str(admin.list_topics(timeout=TIMEOUT_S).cluster_id).startswith(CLUSTER_ID_PREFIX)
+
+
+def patient(ask: Callable[[], T], doing: str) -> T:
+    """Return the answer to a question; asked again where nobody knows it yet: a partition moves between brokers.
+
+    Raises TransientError when nobody does in time, and what else ``kafka_errors`` makes of the answer.
+    """
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            with kafka_errors(doing):
+                return ask()
+        except TransientError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(LOOK_S)
+
+
+def marks_of(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    """Return the first offset kept and the offset that the next message will get; raises as ``patient`` does."""
+
+    def ask() -> tuple[int, int]:
+        marks = consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_S, cached=False)
+        if marks is None:
+            raise TransientError("the cluster did not answer in time; it may when asked again")
+        return marks
+
+    return patient(ask, f"read the offsets of {topic}")
 
 
 def _create(admin: AdminClient, specs: Iterable[TopicSpec], replication: int) -> None:
@@ -178,13 +245,17 @@ def _create(admin: AdminClient, specs: Iterable[TopicSpec], replication: int) ->
                 raise translate(cause, f"create topic {name}") from error
 
 
+def _is_led(consumer: Consumer, topic: str, partitions: int) -> bool:
+    """Say whether every partition has a leader that knows of it."""
+    try:
+        places = [TopicPartition(topic, partition) for partition in range(partitions)]
+        return all(consumer.get_watermark_offsets(place, TIMEOUT_S, cached=False) for place in places)
+    except KafkaException as error:
+        if error.args[0].code() in _LEADERLESS:
+            return False
+        raise translate(error.args[0], f"see whether topic {topic} is there") from error
+
+
 def _dotted(name: str) -> str:
     """Turn a Python name into librdkafka's; callbacks keep theirs."""
     return name if name.endswith("_cb") or name == "on_commit" else name.replace("_", ".")
-
-
-def _pair(watermarks: tuple[int, int] | None) -> tuple[int, int]:
-    if watermarks is None:
-        msg = "the cluster did not answer in time; it may when asked again"
-        raise TransientError(msg)
-    return watermarks

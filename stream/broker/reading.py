@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Message, TopicPartition
 
 from models.errors import InvalidError, TransientError
-from stream.broker.clients import TIMEOUT_S, Broker
+from stream.broker.clients import TIMEOUT_S, Broker, patient
 from stream.broker.errors import kafka_errors, translate
 
 Bound: TypeAlias = int | Mapping[int, int] | None
@@ -203,9 +203,9 @@ def _offsets_at(broker: Broker, topic: str, time: int, ends: Mapping[int, int]) 
     """Return per partition the first offset whose message is not older than ``time``, or its end."""
     consumer = broker.consumer(READER_GROUP)
     try:
-        with kafka_errors(f"find the offsets of {topic} by time"):
-            asked = [TopicPartition(topic, partition, max(time, 0)) for partition in ends]
-            found = consumer.offsets_for_times(asked, timeout=TIMEOUT_S)
+        asked = [TopicPartition(topic, partition, max(time, 0)) for partition in ends]
+        doing = f"find the offsets of {topic} by time"
+        found = patient(lambda: consumer.offsets_for_times(asked, timeout=TIMEOUT_S), doing)
         return {entry.partition: entry.offset if entry.offset >= 0 else ends[entry.partition] for entry in found}
     finally:
         consumer.close()

@@ -60,10 +60,11 @@ def analyze(  # noqa: PLR0913 - one argument an option
     from stream.cli.output import open_output
     from stream.cli.progress import Progress
     from stream.settings import load_settings
-    from stream.wiring import masks_of
+    from stream.wiring import failures_of, masks_of
 
     asked = read_issue(issue)
     settings = load_settings()
+    failures = failures_of(settings)
     normal = normal_of(settings, bundle)
     masks = normal.masks if normal else masks_of(settings)
     paths = (*first, *more)
@@ -89,7 +90,7 @@ def analyze(  # noqa: PLR0913 - one argument an option
         else:
             ask = partial(asked_model, settings, asked.text)
             means = replace(means_of(settings, whose, judged, known, tell), explain=ask)
-        evidence, diagnosis = run(material, asked, means)
+        evidence, diagnosis = run(material, asked, replace(means, failures=failures))
     diagnosis = replace(diagnosis, seconds=round(time.monotonic() - started, 3))
     by = "words and detectors" if fitting else "words and oddness"
     about = About(

@@ -7,7 +7,8 @@ import orjson
 import pytest
 import yaml
 
-from alerts.dashboards import ALL, Dashboard, grafana
+from alerts.dashboards import ALL
+from alerts.grafana import REPLAY, Dashboard, grafana
 from alerts.metrics import metric_names
 
 HELM = Path(__file__).parents[2] / "helm"
@@ -37,6 +38,20 @@ def test_panels_do_not_overlap_and_ask_for_what_there_is(dashboard: Dashboard) -
         for query, _ in panel.queries:
             assert NAME.findall(query)
             assert [name for name in NAME.findall(query) if not known(name)] == []
+
+
+@pytest.mark.parametrize("dashboard", ALL, ids=lambda each: each.uid)
+def test_a_table_is_asked_for_as_one_and_the_replay_where_grafana_fills_it_in(dashboard: Dashboard) -> None:
+    """Time series make a table each; variables stand in queries, data sources and texts of panels only."""
+    made = grafana(dashboard)
+    for panel in made["panels"][:-1]:
+        for target in panel["targets"]:
+            kind = (target["format"], target["instant"], target["range"])
+            assert kind == (("table", True, False) if panel["type"] == "table" else ("time_series", False, True))
+    [rings] = made["annotations"]["list"]
+    assert "${" not in rings["textFormat"] + rings["titleFormat"]
+    assert made["panels"][-1]["title"] in rings["textFormat"]
+    assert REPLAY in made["panels"][-1]["options"]["content"]
 
 
 def test_rules_ask_for_what_there_is() -> None:

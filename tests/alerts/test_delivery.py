@@ -62,6 +62,20 @@ def test_the_newest_state_wins_and_holds_the_commit_at_the_oldest_it_covers() ->
     assert ledger.commits() == {}
 
 
+def test_what_a_newer_alert_waits_to_replace_is_not_to_be_repeated() -> None:
+    """It may have been taken already; once it is settled it is repeated itself, and others are all the while."""
+    ledger = Ledger()
+    for n, alert in enumerate([fired(1), fired(2)]):
+        ledger.take(alert, 0, n, 0.0, TELL)
+    first, other = deliver(ledger), deliver(ledger)
+    assert ledger.quiet == ledger.remotes == {p.alert.incident_id: {"told": p.digest} for p in (first, other)}
+    ledger.take(resolved(first.alert), 0, 2, 0.0, TELL)
+    ledger.failed(due(ledger), 0.0, 0.0, None, maybe_done=True)
+    assert ledger.quiet == {other.alert.incident_id: {"told": other.digest}}
+    last = deliver(ledger, 100.0)
+    assert ledger.quiet[first.alert.incident_id] == {"told": last.digest}
+
+
 def test_what_comes_twice_is_known_whether_it_was_sent_covered_or_waits() -> None:
     """Also after a restart, from the receipts."""
     ledger = Ledger()

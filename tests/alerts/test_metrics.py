@@ -88,11 +88,11 @@ def test_served_metrics_can_be_scraped_until_the_server_stops(registry: Collecto
     Metrics.on(registry).role_up.labels("ingest").set(1)
     server = serve_metrics(registry, 0, "127.0.0.1")
     url = f"http://127.0.0.1:{server.port}/metrics"
-    with urllib.request.urlopen(url, timeout=5) as answer:
+    with urllib.request.urlopen(url, timeout=60) as answer:
         assert b'tocsin_role_up{role="ingest"} 1.0' in answer.read()
     server.stop()
     with pytest.raises(OSError, match="refused"):
-        urllib.request.urlopen(url, timeout=5)
+        urllib.request.urlopen(url, timeout=60)
 
 
 def test_a_taken_port_is_refused_with_the_setting(registry: CollectorRegistry) -> None:

@@ -9,7 +9,7 @@ import pytest
 
 from alerts.outgoing import KEPT, WITHHELD, Outgoing, redacted
 from alerts.receipts import Signer, alert_digest, problems
-from alerts.records import Alert
+from alerts.records import Alert, Severity
 from index.redaction.redactor import Redactor
 from tests.alerts.laden import SPREAD, laden, line, telling
 from tests.index.redaction.planted import plant
@@ -143,6 +143,22 @@ def test_no_receipt_is_made_for_what_was_forged_or_cannot_be_signed() -> None:
     assert Outgoing(key="other")(alert).receipt is None
     assert Outgoing()(alert).receipt is None
     assert Outgoing(key=KEY)(replace(alert, receipt=None)).receipt is None
+
+
+@pytest.mark.parametrize("summary", [QUIET[0], "password=hunter2x9"])
+def test_the_receipt_fits_an_alert_that_rules_have_changed(summary: str) -> None:
+    """Worse, or nothing to wake anyone for; with secrets and without; what was forged before is not made good."""
+    original = Signer(KEY, "rules-1").sign(telling([summary, *QUIET[1:]]))
+    regraded = replace(original, severity=Severity.CRITICAL, page=False)
+    outgoing = Outgoing(key=KEY)
+    told = outgoing(regraded, original)
+    assert (told.severity, told.page) == (Severity.CRITICAL, False)
+    assert problems(told, KEY) == []
+    assert told.receipt is not None
+    assert told.receipt["rules"] == "rules-1"
+    assert problems(outgoing(original, original), KEY) == []
+    assert outgoing(regraded, regraded).receipt == (regraded.receipt if summary == QUIET[0] else None)
+    assert outgoing(regraded, replace(original, tenant="other")).receipt is None
 
 
 class Careless(Redactor):

@@ -28,8 +28,9 @@ from stream.wiring import DEMO_BUNDLE
 from tests.bench.measure import peak_mb, ratio, row
 from tests.bench.pipeline import all_detectors, many_keys, profile
 from tests.faults.chaos import Worker
-from tests.integration.streamed import OWN_TIME, free_port
+from tests.integration.streamed import OWN_TIME
 from tests.kafka_server import KafkaServer
+from tests.ports import held_port
 from training.simulate import Scenario, SimRecord, stream_records
 
 START: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -73,7 +74,7 @@ def roles(broker: Broker, prefix: str, count: int, folder: Path) -> Run:
     """Serve ingest and detect as two processes from the beginning of ``logs.raw`` until all is scored."""
     # A group of its own each time: the prefix names topics too, so they are filled anew.
     fill(broker, Topics(prefix), count)
-    workers, ports = [], [free_port(), free_port()]
+    workers, ports = [], [held_port(), held_port()]
     for role, port in zip(("ingest", "detect"), ports, strict=True):
         environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | {
             "TOCSIN_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,

@@ -14,7 +14,8 @@ import pytest
 from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin._config import ConfigResource
 
-from models.errors import InvalidError
+from models.errors import InvalidError, TransientError
+from stream.broker import clients
 from stream.broker.clients import Broker
 from stream.broker.embedded import EmbeddedBroker
 from stream.broker.errors import kafka_errors
@@ -22,9 +23,9 @@ from stream.broker.reading import Record, committed, follow, read_range
 from stream.topics import Topics, TopicSpec
 from tests.kafka_server import KafkaServer
 
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 PARTITIONS = 4
-FAST_SESSION = {"session_timeout_ms": 2000, "heartbeat_interval_ms": 500}
+FAST_SESSION = {"session_timeout_ms": 4000, "heartbeat_interval_ms": 500}
 """A member that left is forgotten soon: the embedded broker waits for its session to end."""
 
 
@@ -232,9 +233,27 @@ def test_missing_topics_are_created_and_others_left_alone(
             broker.ensure_topics(wanted)
     assert broker.partitions(unique + "new") == PARTITIONS
     assert broker.watermarks(topic) == dict.fromkeys(range(PARTITIONS), (0, 1))
-    assert [record.getMessage() for record in caplog.records] == [
+    ours = [record for record in caplog.records if record.name == clients.__name__]
+    assert [record.getMessage() for record in ours] == [
         f"topic {topic} has {PARTITIONS} partitions, not 7: left as it is"
     ] * 2
+
+
+def test_topics_that_were_just_created_can_be_used(broker: Broker, unique: str) -> None:
+    """A cluster that has said yes may not show a topic yet, and a broker not know that it leads it."""
+    for number in range(20):
+        name = f"{unique}new-{number}"
+        broker.ensure_topics([TopicSpec(name, PARTITIONS, "delete", "a test")])
+        assert broker.watermarks(name) == dict.fromkeys(range(PARTITIONS), (0, 0))
+
+
+@pytest.mark.kafka
+def test_a_topic_that_does_not_come_is_told(kafka: Broker, unique: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As something to try again: a role does not go on without it."""
+    monkeypatch.setattr(clients, "TIMEOUT_S", 2.0)
+    monkeypatch.setattr(clients, "_create", lambda *_: None)
+    with pytest.raises(TransientError, match=f"{unique}late .*try again"):
+        kafka.ensure_topics([TopicSpec(f"{unique}late", 1, "delete", "a test")])
 
 
 def test_an_offset_is_found_by_time(broker: Broker, topic: str, request: pytest.FixtureRequest) -> None:

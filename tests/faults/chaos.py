@@ -37,7 +37,7 @@ START: Final = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
 IDLE_S: Final = 15
 """Quiet time after which windows close: longer than the sender may ever rest, as the broker's clock tells it."""
 
-PATIENCE_S: Final = 90.0
+PATIENCE_S: Final = 180.0
 """Without a new window for so long, the stream is taken to be at rest."""
 
 STOP_S: Final = 240.0
@@ -244,7 +244,7 @@ def _collect(bootstrap: str, prefix: str, outcome: Outcome, patience_s: float) -
     broker, topic = Broker(bootstrap), Topics(prefix).anomalies
     rest_since, seen = time.monotonic(), -1
     while time.monotonic() - rest_since < patience_s:
-        time.sleep(3.0)
+        time.sleep(1.0)
         (_, high), *_ = broker.watermarks(topic).values()
         if high != seen:
             rest_since, seen = time.monotonic(), high

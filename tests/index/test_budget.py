@@ -135,7 +135,7 @@ def test_processes_lose_no_cent_of_one_file(tmp_path: Path) -> None:
     for worker in workers:
         worker.start()
     for worker in workers:
-        worker.join(60)
+        worker.join(240)
     assert _spent(path) == pytest.approx(0.60)
 
 
@@ -144,7 +144,7 @@ def test_a_killed_worker_leaves_its_worst_case_spent(tmp_path: Path) -> None:
     path = tmp_path / "budget.json"
     worker = multiprocessing.get_context("spawn").Process(target=die, args=(path,))
     worker.start()
-    worker.join(60)
+    worker.join(240)
     assert worker.exitcode == -signal.SIGKILL
     assert _spent(path) == pytest.approx(0.40)
 

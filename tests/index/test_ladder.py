@@ -17,6 +17,8 @@ from index.sent import SentStore
 from index.twin import Twin
 from tests.index.incident import INSTANCE, Plain, Replacing, incident, rules, without_note
 from tests.messages_server import BEHAVIOURS, Behaviour, MessagesServer, Request, Response, answer, said, sensible
+from tests.ports import held_port
+from tests.waiting import until
 
 SMALL, LARGE = "claude-haiku-5-5", "claude-sonnet-5-5"
 NOON = 1_767_268_800.0
@@ -40,7 +42,15 @@ def server(provider: MessagesServer, monkeypatch: pytest.MonkeyPatch) -> Message
 
 @pytest.fixture(scope="module")
 def client() -> Iterator[Claude]:
-    """A client that waits little; it takes its address with the first question, so all use the one server."""
+    """A client that pauses little; it takes its address with the first question, so all use the one server."""
+    made = Claude(Patience(idle=60.0, total=120.0, pause=0.01))
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="module")
+def hasty() -> Iterator[Claude]:
+    """A client that waits little, for answers that never come."""
     made = Claude(Patience(idle=1.0, total=4.0, pause=0.01))
     yield made
     made.close()
@@ -49,7 +59,7 @@ def client() -> Iterator[Claude]:
 @pytest.fixture
 def fresh() -> Iterator[Claude]:
     """A client that has taken no key and no address yet."""
-    made = Claude(Patience(idle=1.0, total=4.0, pause=0.01))
+    made = Claude(Patience(idle=60.0, total=120.0, pause=0.01))
     yield made
     made.close()
 
@@ -116,14 +126,24 @@ def test_the_request_has_no_tools_and_the_form_of_the_answer(server: MessagesSer
     ],
 )
 def test_a_failing_provider_leaves_the_rules(
-    server: MessagesServer, make: MakeLadder, behaviour: str, outcome: str, requests: int, words: str
+    server: MessagesServer,
+    make: MakeLadder,
+    client: Claude,
+    hasty: Claude,
+    behaviour: str,
+    outcome: str,
+    requests: int,
+    words: str,
 ) -> None:
     """Each failure ends in the deterministic diagnosis with a note that says why; a larger model is not tried."""
     server.behaviour = BEHAVIOURS[behaviour]
-    result = make().explain(incident(), rules(), episode="e", redactor=Plain())
+    ladder = make(asked=hasty if outcome == "timeout" else client)
+    result = ladder.explain(incident(), rules(), episode="e", redactor=Plain())
     assert without_note(result.diagnosis) == rules()
     assert words in result.diagnosis.note
     assert [call.outcome for call in result.calls] == [outcome]
+    # Who has given up may be ahead of the server.
+    until(lambda: len(server.requests) >= requests)
     assert len(server.requests) == requests
 
 
@@ -195,7 +215,7 @@ def test_no_key_asks_nothing(
 def test_nobody_listens(make: MakeLadder, fresh: Claude, monkeypatch: pytest.MonkeyPatch) -> None:
     """A refused connection is free."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", "not-a-key")
-    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", f"http://127.0.0.1:{held_port()}")
     result = make(asked=fresh).explain(incident(), rules(), episode="e", redactor=Plain())
     assert [(call.outcome, call.cost_usd) for call in result.calls] == [("connection", 0.0)]
 
@@ -207,7 +227,7 @@ def test_an_incident_that_ends_is_not_waited_for(server: MessagesServer, make: M
     threading.Timer(0.5, ended.set).start()
     result = make().explain(incident(), rules(), episode="e", redactor=Plain(), cancelled=ended.is_set)
     assert [call.outcome for call in result.calls] == ["cancelled"]
-    assert result.diagnosis.seconds < 3.5
+    assert result.diagnosis.seconds < 60
 
 
 def test_an_episode_is_asked_once(server: MessagesServer, make: MakeLadder) -> None:

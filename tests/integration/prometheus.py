@@ -1,11 +1,9 @@
 """A real Prometheus that scrapes one target and holds our rules."""
 
 import shutil
-import socket
 import subprocess
-import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -13,8 +11,10 @@ from urllib.parse import quote
 
 import orjson
 
+from tests.ports import held_port
+from tests.waiting import PATIENCE_S, until
+
 RULES = Path(__file__).parents[2] / "helm" / "prometheus" / "tocsin.rules.yaml"
-PATIENCE_S = 60.0
 
 _CONFIG = """
 global: {{scrape_interval: 1s, evaluation_interval: 1s}}
@@ -43,13 +43,13 @@ class Prometheus:
     def ready(self) -> bool:
         """Say whether it answers."""
         try:
-            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=1):  # noqa: S310 - loopback
+            with urllib.request.urlopen(f"{self.url}/-/ready", timeout=PATIENCE_S):  # noqa: S310 - loopback
                 return True
         except OSError:
             return False
 
     def _get(self, path: str) -> Any:
-        with urllib.request.urlopen(self.url + path, timeout=5) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(self.url + path, timeout=PATIENCE_S) as answer:  # noqa: S310 - loopback
             return orjson.loads(answer.read())
 
 
@@ -60,8 +60,7 @@ def prometheus(folder: Path, target: int, alertmanagers: tuple[str, ...] = ()) -
     assert binary is not None
     config = folder / "prometheus.yml"
     config.write_text(_CONFIG.format(target=target, rules=RULES, alertmanagers=", ".join(map(repr, alertmanagers))))
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = held_port()
     command = [binary, f"--config.file={config}", f"--storage.tsdb.path={folder / 'tsdb'}"]
     with (folder / "prometheus.log").open("wb") as log:
         process = subprocess.Popen([*command, f"--web.listen-address=127.0.0.1:{port}"], stdout=log, stderr=log)
@@ -71,12 +70,4 @@ def prometheus(folder: Path, target: int, alertmanagers: tuple[str, ...] = ()) -
         yield server
     finally:
         process.terminate()
-        process.wait(20)
-
-
-def until(happens: Callable[[], object]) -> None:
-    """Wait until something is true."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not happens():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.1)
+        process.wait(PATIENCE_S)

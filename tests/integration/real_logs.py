@@ -22,8 +22,9 @@ import orjson
 from stream.broker.clients import Broker
 from stream.broker.reading import follow, read_range
 from tests.compared import by_id, said
-from tests.integration.streamed import Deployment, free_port, scraped
+from tests.integration.streamed import Deployment, scraped
 from tests.kafka_server import KafkaServer
+from tests.ports import held_port
 
 SHARED: Final = Path(__file__).parents[3] / "shared"
 QUIET_S: Final = 600.0
@@ -85,7 +86,7 @@ def published(deployment: Deployment, count: int) -> dict[str, bytes]:
 def streamed(deployment: Deployment, records: Path, count: int) -> tuple[dict[str, bytes], dict[str, float]]:
     """Stream the records through all roles in one process; returns windows and metrics."""
     deployment.send(keyed(records))
-    port = free_port()
+    port = held_port()
     worker = deployment.worker(port)
     worker.start()
     try:

@@ -30,8 +30,9 @@ from models.records import EVERYTHING
 from stream.broker.clients import Broker
 from stream.broker.reading import Record, read_range
 from tests.compared import by_id, said
-from tests.integration.streamed import Deployment, free_port, scraped
+from tests.integration.streamed import Deployment, scraped
 from tests.kafka_server import KafkaServer
+from tests.ports import held_port
 
 ROOT: Final = Path(__file__).parents[2]
 BINARY: Final = shutil.which("fluent-bit") or str(ROOT.parent / "shared" / "bin" / "fluent-bit")
@@ -147,7 +148,7 @@ def variables(folder: Path, bootstrap: str, topic: str) -> dict[str, str]:
         "TOCSIN_STATE": str(folder / "state"),
         "TOCSIN_BROKERS": bootstrap,
         "TOCSIN_TOPIC": topic,
-        "TOCSIN_HTTP_PORT": str(free_port()),
+        "TOCSIN_HTTP_PORT": str(held_port()),
         "TOCSIN_TENANT": "test",
         "HOSTNAME": "compute-1",
         "NODE_NAME": "node-1",
@@ -179,7 +180,7 @@ def ship(server: KafkaServer, prefix: str, folder: Path, plan: Plan) -> Shipped:
     (logs / "state").mkdir(parents=True)
     deployment = Deployment(Broker(server.bootstrap), prefix, folder, batch_lines=5000, idle_s=plan.idle_s)
     deployment.send([])
-    port = free_port()
+    port = held_port()
     worker = deployment.worker(port)
     worker.start()
     try:

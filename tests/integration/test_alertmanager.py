@@ -1,12 +1,11 @@
 """The deliver role and a real Alertmanager: what it takes, keeps, forwards and ends; and a line's way to it."""
 
 import shutil
-import socket
 import subprocess
 import threading
 import time
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -29,11 +28,13 @@ from stream.deliver import Deliver, DeliverConfig
 from stream.doctor_sinks import sink_checks
 from stream.topics import Topics
 from tests.integration.streamed import Deployment
+from tests.ports import held_port
 from tests.sink_servers.base import Answer, Call, Service
 from tests.sink_servers.told import enriched, fired, grown, resolved
+from tests.stream.delivering import FAST, fast
+from tests.waiting import PATIENCE_S, until
 from training.simulate import Scenario, plan_faults, stream_records
 
-PATIENCE_S = 90.0
 pytestmark = [pytest.mark.alertmanager]
 
 
@@ -63,7 +64,7 @@ class Running:
 
     def alerts(self) -> list[dict[str, Any]]:
         """Return what it holds."""
-        with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=5) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=PATIENCE_S) as answer:  # noqa: S310 - loopback
             found: list[dict[str, Any]] = orjson.loads(answer.read())
         return found
 
@@ -74,8 +75,7 @@ def alertmanager(tmp_path: Path) -> Iterator[Running]:
     binary = shutil.which("prometheus-alertmanager") or shutil.which("alertmanager")
     if binary is None:
         pytest.skip("no Alertmanager: apt install prometheus-alertmanager")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = held_port()
     running = Running(f"http://127.0.0.1:{port}")
     config = tmp_path / "alertmanager.yml"
     config.write_text(
@@ -90,31 +90,23 @@ def alertmanager(tmp_path: Path) -> Iterator[Running]:
         yield running
     finally:
         process.terminate()
-        process.wait(20)
+        process.wait(PATIENCE_S)
         running.hook.close()
 
 
 def _ready(url: str) -> bool:
     try:
-        with urllib.request.urlopen(f"{url}/-/ready", timeout=1):  # noqa: S310 - loopback
+        with urllib.request.urlopen(f"{url}/-/ready", timeout=PATIENCE_S):  # noqa: S310 - loopback
             return True
     except OSError:
         return False
-
-
-def until(happens: Callable[[], object]) -> None:
-    """Wait until something is true."""
-    deadline = time.monotonic() + PATIENCE_S
-    while not happens():
-        assert time.monotonic() < deadline, "it did not happen in time"
-        time.sleep(0.02)
 
 
 def put(broker: Broker, topics: Topics, alert: Alert) -> None:
     """Put an alert onto the topic."""
     producer = broker.producer(linger_ms=0)
     producer.produce(topics.alerts, alert.to_json(), alert.incident_id.encode())
-    assert producer.flush(10) == 0
+    assert producer.flush(PATIENCE_S) == 0
 
 
 def test_an_incident_fires_grows_and_ends_in_a_real_alertmanager(
@@ -123,7 +115,9 @@ def test_an_incident_fires_grows_and_ends_in_a_real_alertmanager(
     """Notified as firing, as worse, and as resolved, once each, with labels and texts in their places."""
     broker, topics = Broker(embedded.bootstrap), Topics(unique)
     broker.ensure_topics(topics.specs(4))
-    config = DeliverConfig((AlertmanagerSink(alertmanager.url, refresh_s=1.0),), CourierConfig(), 0.0)
+    # By the fast clock it is resent every second, and would end by itself only after forty.
+    sink = AlertmanagerSink(alertmanager.url, refresh_s=FAST)
+    config = DeliverConfig((sink,), CourierConfig(steady=fast), 0.0)
     role = Deliver(broker, topics, Metrics.on(CollectorRegistry()), config)
     stop = threading.Event()
     thread = threading.Thread(target=role.run, args=(stop,))
@@ -144,7 +138,7 @@ def test_an_incident_fires_grows_and_ends_in_a_real_alertmanager(
         assert alertmanager.alerts() == []
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(PATIENCE_S)
     [check] = sink_checks((AlertmanagerSink(alertmanager.url),))
     assert check.outcome is Outcome.OK
 

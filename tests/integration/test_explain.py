@@ -13,6 +13,7 @@ from prometheus_client import CollectorRegistry
 from alerts.metrics import Metrics
 from alerts.records import Alert, Status
 from models.bundle import Bundle
+from models.errors import InvalidError
 from stream.alerting import Alerting, AlertingConfig
 from stream.broker.clients import Broker
 from stream.broker.embedded import EmbeddedBroker
@@ -23,9 +24,12 @@ from stream.llm import sent_store
 from stream.settings import Settings
 from stream.topics import Topics
 from stream.wiring import DEMO_BUNDLE
+from tests.fixtures_kafka import SOON
+from tests.index.test_failures import OWN
 from tests.messages_server import MessagesServer
+from tests.ports import held_port
 
-DEADLINE_S = 60.0
+DEADLINE_S = 180.0
 SECRET = "hunter2-unguessable-9f1c"  # noqa: S105 - planted
 REQUEST = "req-5a1f6a0e-3c52-4c6b-9d62-0b2f7a4f1c11"
 HEAD = "2026-03-03 09:10:%02d.000 2817 %s %s [" + REQUEST + " demo demo - default default] "
@@ -58,7 +62,7 @@ def settings(embedded: EmbeddedBroker, unique: str, tmp_path: Path) -> Settings:
         record = {"log": line, "service": "nova-api", "host": "controller-1", "source": "/var/log/nova/nova-api.log"}
         producer.produce(topics.logs_raw, orjson.dumps(record), partition=0)
     producer.produce(topics.anomalies, orjson.dumps(anomaly()), b"default/nova-api@controller-1")
-    assert producer.flush(30) == 0
+    assert producer.flush(DEADLINE_S) == 0
     return made
 
 
@@ -95,7 +99,7 @@ def anomaly() -> dict[str, Any]:
 @contextmanager
 def role(settings: Settings, *, explains: bool = True) -> Iterator[Metrics]:
     """Run the role while the context lasts."""
-    broker, topics = Broker(settings.kafka_bootstrap_servers), Topics(settings.topic_prefix)
+    broker, topics = Broker(settings.kafka_bootstrap_servers, SOON), Topics(settings.topic_prefix)
     metrics = Metrics.on(CollectorRegistry())
     explainer = explainer_of(settings, broker, topics, Bundle.load(DEMO_BUNDLE)) if explains else None
     stop = threading.Event()
@@ -160,6 +164,20 @@ def test_an_alert_fires_first_and_is_enriched_with_lines_that_are_there(settings
     assert metrics.diagnoses.labels("deterministic")._value.get() >= 1
 
 
+def test_a_failure_that_only_the_user_knows_is_named(settings: Settings, tmp_path: Path) -> None:
+    """By the table of one's own; where that is wrong, the role does not start."""
+    table = tmp_path / "own.toml"
+    own = OWN.format(name="full-moon").replace("moon (?:is )?full", "DBConnectionError")
+    table.write_text(own.replace("0.9", "1.0"))
+    with role(settings.model_copy(update={"failures": table})):
+        last = alerts(settings, enriched)[-1]
+    assert last.diagnosis is not None
+    assert "Astronomy." in last.diagnosis["cause"]
+    table.write_text("[[failure]]")
+    with pytest.raises(InvalidError, match=r"own\.toml"), role(settings.model_copy(update={"failures": table})):
+        pass
+
+
 def test_what_is_open_at_a_start_is_explained(settings: Settings) -> None:
     """A role that ended before it had explained an incident makes up for it when it starts again."""
     with role(settings, explains=False):
@@ -198,7 +216,7 @@ def test_without_an_answer_the_diagnosis_from_the_lines_stays_and_says_so(
 ) -> None:
     """A provider that cannot be reached costs nothing but a note."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test")
-    monkeypatch.setenv("ANTHROPIC_BASE_URL", "http://127.0.0.1:9")
+    monkeypatch.setenv("ANTHROPIC_BASE_URL", f"http://127.0.0.1:{held_port()}")
 
     def noted(found: list[Alert]) -> bool:
         return found[-1].diagnosis is not None and bool(found[-1].diagnosis["note"])

@@ -12,7 +12,8 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from alerts.dashboards import ALL
 from alerts.metrics import Metrics
 from alerts.server import serve_metrics
-from tests.integration.prometheus import RULES, Prometheus, prometheus, until
+from tests.integration.prometheus import RULES, Prometheus, prometheus
+from tests.waiting import until
 
 pytestmark = [pytest.mark.prometheus]
 

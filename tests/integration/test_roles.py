@@ -14,7 +14,8 @@ import pytest
 
 from stream.broker.clients import Broker
 from stream.broker.embedded import EmbeddedBroker
-from tests.integration.streamed import Deployment, Window, by_id, free_port, judged, scraped
+from tests.integration.streamed import Deployment, Window, by_id, judged, scraped
+from tests.ports import held_port
 from training.simulate import Scenario, plan_faults, stream_records
 
 START = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
@@ -114,7 +115,7 @@ def test_records_that_are_sent_twice_change_nothing_and_are_counted(shared: Brok
     expected = deployment.score(values)
     buffers = [values[n : n + 500] for n in range(0, len(values), 500)]
     deployment.send(pair for buffer in buffers for pair in (*buffer, *buffer))
-    port = free_port()
+    port = held_port()
     worker = deployment.worker(port)
     worker.start()
     try:

@@ -56,7 +56,9 @@ def write(folder: Path, *files: Sequence[int]) -> list[Path]:
     return paths
 
 
-@settings(suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None, max_examples=60)
+@settings(
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow], deadline=None, max_examples=60
+)
 @given(
     files=st.lists(st.lists(st.integers(0, 50), max_size=12), min_size=2, max_size=5),
     chunk=st.integers(1, 5),

@@ -94,11 +94,8 @@ def as_set(batch: WindowBatch) -> list[tuple[object, ...]]:
         key = (batch.tenants[i], int(batch.kinds[i]), batch.keys[i])
         bounds = (int(batch.start[i]), int(batch.end[i]), int(batch.fresh[i]), int(batch.context[i]))
         entries = slice(int(batch.heard.splits[i]), int(batch.heard.splits[i + 1]))
-        last: dict[int, int] = {}
-        for origin, time in zip(batch.heard.origin[entries].tolist(), batch.heard.time[entries].tolist(), strict=True):
-            if time >= batch.heard.floor[i]:
-                last[origin] = max(last.get(origin, 0), time)
-        heard = (int(batch.heard.floor[i]), *sorted(last.items()))
+        last = zip(batch.heard.origin[entries].tolist(), batch.heard.time[entries].tolist(), strict=True)
+        heard = (int(batch.heard.floor[i]), *sorted(last))
         out.append((key, *bounds, int(batch.continuations[i]), bool(batch.whole[i]), events, heard))
     return out
 
@@ -166,7 +163,7 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
                 last = {
                     origin_of(row.origin): row.time
                     for row in held
-                    if floor <= row.time < start and not row.continuation
+                    if key[2] == EVERYTHING and floor <= row.time < end and not row.continuation
                 }
                 heard = (floor, *sorted(last.items()))
                 out.append((key, start, end, fresh, context, len(inside) - len(events), whole, pairs, heard))

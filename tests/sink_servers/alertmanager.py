@@ -43,7 +43,7 @@ class Alertmanager(Service):
     def firing(self, now: float | None = None) -> list[dict[str, Any]]:
         """Return what fires now (seconds since the epoch)."""
         moment = time.time() if now is None else now
-        return [alert for alert in self.alerts.values() if _seconds(alert["endsAt"]) > moment]
+        return [alert for alert in list(self.alerts.values()) if _seconds(alert["endsAt"]) > moment]
 
 
 def wrong_alert(alert: dict[str, Any]) -> str:

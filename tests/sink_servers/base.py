@@ -1,5 +1,6 @@
 """A local HTTP server with faults: it can refuse connections, answer errors, be slow, or never answer."""
 
+import socket
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -7,6 +8,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self
+
+from tests.ports import hold
 
 
 class Fault(StrEnum):
@@ -44,6 +47,7 @@ class _Quiet(ThreadingHTTPServer):
     """A server whose clients may be killed without a word about it."""
 
     daemon_threads = True
+    request_queue_size = 128
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         pass
@@ -64,7 +68,10 @@ class Service:
         self._lock = threading.Lock()
         self._listening = threading.Lock()
         self._server: _Quiet | None = None
-        self._listen(0)
+        # While it refuses connections, its port must not go to one of somebody else.
+        self._held = hold()
+        self.port: int = self._held.getsockname()[1]
+        self._listen()
 
     def take(self, call: Call) -> Answer:
         """Do what the service does."""
@@ -82,12 +89,13 @@ class Service:
             if fault is Fault.REFUSE:
                 self._deafen()
             elif self._server is None:
-                self._listen(self.port)
+                self._listen()
 
     def close(self) -> None:
         """Stop listening."""
         with self._listening:
             self._deafen()
+            self._held.close()
 
     def __enter__(self) -> Self:
         """Return the service, listening."""
@@ -129,9 +137,8 @@ class Service:
         with self._lock:
             return self.take(call)
 
-    def _listen(self, port: int) -> None:
-        self._server = _Quiet(("127.0.0.1", port), _handler(self, self._clock))
-        self.port: int = self._server.server_port
+    def _listen(self) -> None:
+        self._server = _Quiet(("127.0.0.1", self.port), _handler(self, self._clock))
         threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
     def _deafen(self) -> None:
@@ -160,6 +167,16 @@ class Limit:
         return 0.0
 
 
+def _gone(connection: socket.socket) -> bool:
+    """Say whether the client has hung up."""
+    try:
+        return connection.recv(1, socket.MSG_PEEK | socket.MSG_DONTWAIT) == b""
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True
+
+
 def _handler(service: Service, clock: Callable[[], float]) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         protocol_version = "HTTP/1.1"
@@ -176,6 +193,10 @@ def _handler(service: Service, clock: Callable[[], float]) -> type[BaseHTTPReque
 
         def _do(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length") or 0))
+            if _gone(self.connection):
+                # Nobody waits for it any more: to do it late would make of a slow machine a service without order.
+                self.close_connection = True
+                return
             headers = {name.lower(): value for name, value in self.headers.items()}
             answer = service.serve(Call(self.command, self.path, headers, body, clock()))
             if answer is None or service.fault is Fault.REFUSE:

@@ -50,7 +50,7 @@ class Slack(Service):
     @property
     def incidents(self) -> list[Message]:
         """Return the messages of the channel that stand in no thread."""
-        return [message for message in self.messages.values() if not message.thread]
+        return [message for message in list(self.messages.values()) if not message.thread]
 
     def take(self, call: Call) -> Answer:
         """Take a call of the web API, or a message by webhook."""

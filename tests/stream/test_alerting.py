@@ -2,7 +2,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final
 
@@ -19,9 +19,10 @@ from stream.broker.embedded import EmbeddedBroker
 from stream.broker.reading import read_range
 from stream.cli import tocsin
 from stream.topics import Topics
+from tests.fixtures_kafka import SOON
+from tests.waiting import PATIENCE_S, until
 
 TOPICS: Final = Topics("p.")
-PATIENCE_S: Final = 60.0
 SECOND: Final = 1_000_000
 
 
@@ -29,7 +30,7 @@ class Desk:
     """A broker with our topics, a role on it, and the command line beside it."""
 
     def __init__(self, embedded: EmbeddedBroker) -> None:
-        self.broker = Broker(embedded.bootstrap)
+        self.broker = Broker(embedded.bootstrap, SOON)
         self.registry = CollectorRegistry()
         self.producer = self.broker.producer()
         self.now = time.time_ns() // 1000
@@ -72,28 +73,24 @@ class Desk:
         assert self.producer.flush(PATIENCE_S) == 0
 
     def alerts(self, count: int) -> list[dict[str, Any]]:
-        """Wait for so many alerts."""
-        return self._wait(TOPICS.alerts, count)
+        """Wait for so many alerts, and for the states behind them: they follow, and commands read those."""
+        until(lambda: len(self._all(TOPICS.alerts)) >= count)
+        found = self._all(TOPICS.alerts)
+        until(lambda: all(any(_of(state, alert) for state in self._all(TOPICS.incidents)) for alert in found))
+        return found
 
-    def _wait(self, topic: str, count: int) -> list[dict[str, Any]]:
-        deadline = time.monotonic() + PATIENCE_S
-        while True:
-            found = [orjson.loads(record.value or b"null") for record in read_range(self.broker, topic)]
-            if len(found) >= count:
-                return found
-            assert time.monotonic() < deadline, found
-            time.sleep(0.1)
+    def _all(self, topic: str) -> list[dict[str, Any]]:
+        return [orjson.loads(record.value) for record in read_range(self.broker, topic) if record.value]
 
     def count(self, name: str, **labels: str) -> float:
         """Value of a metric of the role."""
         return self.registry.get_sample_value(name, labels) or 0.0
 
-    def until(self, true: Callable[[], bool]) -> None:
-        """Wait for something."""
-        deadline = time.monotonic() + PATIENCE_S
-        while not true():
-            assert time.monotonic() < deadline
-            time.sleep(0.1)
+
+def _of(state: dict[str, Any], alert: dict[str, Any]) -> bool:
+    """Say whether a state is one that an alert may have been made of; the embedded broker keeps all there were."""
+    named = state.get("incident_id") == alert["incident_id"]
+    return named and state["told"] is not None and set(alert["services"]) <= set(state["services"])
 
 
 @pytest.fixture
@@ -132,7 +129,7 @@ def test_a_vote_known_silences_the_pattern_within_one_window(desk: Desk) -> None
         assert (closed["status"], closed["page"]) == ("resolved", False)
         assert closed["note"].startswith("known, says jo, until ")
         desk.fire("b", 15)
-        desk.until(lambda: desk.count("tocsin_hushed_windows_total") == 1)
+        until(lambda: desk.count("tocsin_hushed_windows_total") == 1)
     with desk.working():
         desk.fire("c", 30)
         desk.fire("d", 45, "glance")

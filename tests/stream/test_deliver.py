@@ -2,22 +2,21 @@
 
 import http.client
 import logging
-import socket
 import threading
 import time
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
-from pathlib import Path
 from urllib.parse import urlencode
 
 import orjson
 import pytest
+from click.testing import CliRunner
 from prometheus_client import CollectorRegistry
 
 from alerts.deliveries import Sent
 from alerts.feedback import Feedback, Opinion
 from alerts.metrics import Metrics
+from alerts.receipts import Signer
 from alerts.records import Alert, Severity, Status
 from alerts.routing import Decision
 from alerts.sinks.alertmanager import AlertmanagerSink
@@ -27,28 +26,21 @@ from alerts.sinks.slack import SlackSink
 from alerts.sinks.slack_votes import sign
 from alerts.sinks.slack_webhook import SlackWebhookSink
 from alerts.synthetic import SYNTHETIC_ID
-from stream.broker.clients import Broker
 from stream.broker.reading import read_range
+from stream.cli import tocsin
 from stream.courier import CourierConfig
 from stream.deliver import Deliver, DeliverConfig, VotesConfig
-from stream.topics import Topics
 from stream.votes import PATH
 from tests.alerts.laden import laden
 from tests.index.redaction.planted import plant
+from tests.ports import held_port
 from tests.sink_servers import pagerduty, slack
 from tests.sink_servers.base import Call, Fault
 from tests.sink_servers.told import enriched, fired, grown, resolved
-from tests.stream.delivering import Place, everywhere, idle, reconciles, settled, until
+from tests.stream.delivering import HASTE_S, Place, everywhere, idle, reconciles, settled
+from tests.waiting import PATIENCE_S, until
 
-
-@pytest.fixture
-def place(broker: Broker, unique: str, tmp_path: Path) -> Iterator[Place]:
-    """Give topics of its own to each test, on both brokers."""
-    topics = Topics(unique)
-    broker.ensure_topics(topics.specs(2))
-    found = Place(broker, topics, tmp_path)
-    yield found
-    found.close()
+SECRET = "only-for-tests"  # noqa: S105 - signs receipts
 
 
 def test_an_incident_is_told_at_every_sink_from_its_beginning_to_its_end(place: Place) -> None:
@@ -111,11 +103,11 @@ def test_a_sink_that_is_away_holds_up_no_other_and_is_told_the_newest(place: Pla
         until(settled(place, "file", 1))
         place.send(grown(first, 2))
         until(settled(place, "file", 2))
+        until(lambda: place.value("tocsin_deliveries_total", sink="webhook", outcome="superseded") == 1)
         until(lambda: place.value("tocsin_delivery_pending", sink="webhook") == 1)
         until(lambda: reconciles(place, "webhook"))
         place.receiver.fail(Fault.NONE)
         until(settled(place, "webhook", 1))
-        assert place.value("tocsin_deliveries_total", sink="webhook", outcome="superseded") == 1
     assert [alert["summary"] for alert in place.receiver.seen.values()] == [grown(first, 2).summary]
 
 
@@ -124,7 +116,8 @@ def test_a_lost_answer_makes_no_second_message(place: Place, fault: Fault) -> No
     """Slack may have posted it: it is asked first."""
     place.slack.fail(fault)
     alerts = [fired(n) for n in range(4)]
-    with place.running(SlackSink(slack.TOKEN, slack.CHANNEL, api=place.slack.api)):
+    haste = HASTE_S if fault is Fault.HANG else PATIENCE_S
+    with place.running(SlackSink(slack.TOKEN, slack.CHANNEL, api=place.slack.api), timeout_s=haste):
         place.send(*alerts)
         until(lambda: place.slack.calls >= 4)
         place.slack.fail(Fault.NONE)
@@ -184,7 +177,8 @@ def test_the_test_alert_reaches_every_sink_and_calls_nobody(place: Place) -> Non
     def proven(sink: str) -> bool:
         return place.value("tocsin_synthetic_last_success_seconds", sink=sink) >= began - 1
 
-    with place.running(synthetic_s=3600.0):
+    # A slot so long that none ends while the test runs.
+    with place.running(synthetic_s=1e9):
         for sink in place.sinks():
             until(settled(place, sink.name, 1))
             until(partial(proven, sink.name))
@@ -197,13 +191,13 @@ def test_the_test_alert_reaches_every_sink_and_calls_nobody(place: Place) -> Non
 def test_alertmanager_is_told_again_while_it_fires_and_after_it_ended(place: Place) -> None:
     """It forgets what is not repeated; the end is repeated too, because a restarted one remembers the beginning."""
     alert = fired()
-    with place.running(AlertmanagerSink(place.alertmanager.url, refresh_s=0.3)):
+    with place.running(AlertmanagerSink(place.alertmanager.url, refresh_s=3.0)):
         place.send(alert)
         until(settled(place, "alertmanager", 1))
         place.alertmanager.alerts.clear()
         until(place.alertmanager.firing)
         place.send(resolved(alert))
-        until(lambda: not place.alertmanager.firing())
+        until(settled(place, "alertmanager", 2))
         place.alertmanager.alerts.clear()
         until(lambda: len(place.alertmanager.alerts) == 1)
         assert place.alertmanager.firing() == []
@@ -215,17 +209,18 @@ def test_without_a_sink_the_role_waits_and_says_so(place: Place, caplog: pytest.
     stop = threading.Event()
     thread = threading.Thread(target=role.run, args=(stop,))
     thread.start()
-    until(lambda: "no sink is set" in caplog.text)
-    assert thread.is_alive()
-    stop.set()
-    thread.join(5)
+    try:
+        until(lambda: "no sink is set" in caplog.text)
+        assert thread.is_alive()
+    finally:
+        stop.set()
+        thread.join(PATIENCE_S)
     assert not thread.is_alive()
 
 
 def test_a_click_on_a_button_becomes_a_vote_on_the_topic(place: Place) -> None:
     """By the endpoint that the role serves."""
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = held_port()
     votes = VotesConfig("127.0.0.1", port, "only-for-tests")
     config = DeliverConfig((FileSink(str(place.file)),), CourierConfig(), 0.0, votes)
     role = Deliver(place.broker, place.topics, Metrics.on(CollectorRegistry()), config)
@@ -239,7 +234,7 @@ def test_a_click_on_a_button_becomes_a_vote_on_the_topic(place: Place) -> None:
     headers = {"x-slack-request-timestamp": stamp, "x-slack-signature": sign(votes.secret, stamp, body)}
 
     def clicked() -> bool:
-        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=20)
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=PATIENCE_S)
         try:
             connection.request("POST", PATH, body, headers)
             return connection.getresponse().status == 200
@@ -252,22 +247,45 @@ def test_a_click_on_a_button_becomes_a_vote_on_the_topic(place: Place) -> None:
         until(clicked)
     finally:
         stop.set()
-        thread.join(30)
+        thread.join(PATIENCE_S)
     [record] = read_range(place.broker, place.topics.feedback)
     vote = Feedback.from_json(record.value or b"")
     assert record.key == vote.key.encode()
     assert (vote.incident_id, vote.opinion, vote.by) == (fired().incident_id, Opinion.NOISE, "slack:T1/U1")
 
 
+def test_what_rules_have_changed_is_verified_where_it_was_delivered(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The command finds the receipts in order, of what was regraded and of what was left as it was."""
+    plain, louder = (Signer(SECRET, "rules-1").sign(fired(n)) for n in (1, 2))
+
+    def decide(alert: Alert) -> Decision:
+        worse = alert.incident_id == louder.incident_id
+        return Decision(Severity.CRITICAL if worse else alert.severity, page=not worse)
+
+    with place.running(FileSink(str(place.file)), decide=decide, receipt_key=SECRET):
+        place.send(plain, louder)
+        until(settled(place, "file", 2))
+    told = {alert.incident_id: alert for alert in map(Alert.from_json, place.file.read_bytes().splitlines())}
+    assert (told[louder.incident_id].severity, told[louder.incident_id].page) == (Severity.CRITICAL, False)
+    assert told[plain.incident_id].severity is plain.severity
+    monkeypatch.setenv("TOCSIN_RECEIPT_KEY", SECRET)
+    result = CliRunner().invoke(tocsin, ["receipt", "verify", str(place.file)])
+    assert (result.exit_code, result.output.count("ok ")) == (0, 2)
+    place.file.write_bytes(place.file.read_bytes().replace(b'"critical"', b'"warning"'))
+    assert CliRunner().invoke(tocsin, ["receipt", "verify", str(place.file)]).exit_code == 2
+
+
 def test_what_is_no_alert_is_passed_over(place: Place) -> None:
     """A foreign record on the topic is counted, and the next alert arrives."""
     producer = place.broker.producer()
     producer.produce(place.topics.alerts, b"{}", b"x")
-    assert producer.flush(10) == 0
+    assert producer.flush(PATIENCE_S) == 0
     with place.running(FileSink(str(place.file))):
         place.send(fired())
         until(settled(place, "file", 1))
-        assert place.value("tocsin_deliveries_total", sink="file", outcome="invalid") == 1
+        until(lambda: place.value("tocsin_deliveries_total", sink="file", outcome="invalid") == 1)
         until(lambda: reconciles(place, "file"))
     assert orjson.loads(place.file.read_bytes())["status"] == Status.FIRING.value
 

@@ -1,7 +1,6 @@
 """The doctor: each check sees what is wrong and says how to mend it."""
 
 import os
-import socket
 from pathlib import Path
 
 import orjson
@@ -11,13 +10,17 @@ from prometheus_client import CollectorRegistry
 
 from alerts.metrics import Metrics
 from alerts.server import serve_metrics
+from index.failures import shipped
 from stream import doctor
 from stream.broker.clients import Broker
 from stream.broker.embedded import EmbeddedBroker
-from stream.checks import Outcome
+from stream.checks import Check, Outcome
 from stream.cli import tocsin
-from stream.doctor import check_broker, check_lag, check_metrics_port, check_time_stamps, check_topics
+from stream.doctor import check_broker, check_lag, check_metrics_port, check_time_stamps, check_topics, examine
 from stream.topics import Topics, TopicSpec
+from tests.index.test_failures import OWN
+from tests.ports import held_port
+from tests.waiting import PATIENCE_S
 
 
 @pytest.fixture(autouse=True)
@@ -30,11 +33,9 @@ def no_settings(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def taken() -> int:
+def silent() -> int:
     """Give a port of this machine on which nobody answers."""
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        port: int = server.getsockname()[1]
-        return port
+    return held_port()
 
 
 def specs(topics: Topics) -> tuple[TopicSpec, ...]:
@@ -49,10 +50,10 @@ def test_a_broker_that_answers_is_counted(broker: Broker) -> None:
     assert broker.bootstrap in check.seen
 
 
-def test_a_broker_that_is_away_fails_with_the_setting(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_broker_that_is_away_fails_with_the_setting(silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """The advice names the variable."""
     monkeypatch.setattr(doctor, "TIMEOUT_S", 0.5)
-    check = check_broker(Broker(f"127.0.0.1:{taken}"))
+    check = check_broker(Broker(f"127.0.0.1:{silent}"))
     assert check.outcome is Outcome.FAIL
     assert "TOCSIN_KAFKA_BOOTSTRAP_SERVERS" in check.advice
 
@@ -107,16 +108,16 @@ def test_lag_is_counted_and_much_of_it_is_worth_a_warning(
     producer = broker.producer()
     for _ in range(7):
         producer.produce(topic, b"line")
-    assert producer.flush(30) == 0
+    assert producer.flush(PATIENCE_S) == 0
     check = check_lag(broker, unique + "ingest", topic)
     assert (check.outcome, check.seen) == (Outcome.OK, f"7 messages of {topic} not yet committed")
     monkeypatch.setattr(doctor, "MUCH_BEHIND", 7)
     assert check_lag(broker, unique + "ingest", topic).outcome is Outcome.WARN
 
 
-def test_a_free_metrics_port_is_fine_and_so_is_none(taken: int) -> None:
-    """``taken`` is free again by now."""
-    assert check_metrics_port("127.0.0.1", taken).outcome is Outcome.OK
+def test_a_free_metrics_port_is_fine_and_so_is_none(silent: int) -> None:
+    """A port of no program can be taken; 0 means none."""
+    assert check_metrics_port("127.0.0.1", silent).outcome is Outcome.OK
     assert check_metrics_port("127.0.0.1", 0).seen == "switched off"
 
 
@@ -180,9 +181,60 @@ def test_a_new_deployment_lacks_topics_and_a_bundle(
     assert "TOCSIN_BUNDLE" in advice["bundle"]
 
 
-def test_no_secret_is_told(taken: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+RULES = """
+version: 1
+routes:
+  - {name: storage, match: {service: "cinder*"}, sinks: [%s]}
+suppressions:
+  - {name: hush, reason: "been silent", sample: "it has been silent", why: BUG-1, owner: ops, expires: "%s"}
+"""
+
+
+def told_of(name: str) -> list[Check]:
+    """Return what the doctor says under a name, without looking at Kafka."""
+    return [check for check in examine() if check.name == name]
+
+
+def test_rules_that_are_odd_or_wrong_are_told(tmp_path: Path, silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What has expired, sinks that no setting names; a file that is wrong fails."""
+    monkeypatch.setattr(doctor, "TIMEOUT_S", 0.5)
+    monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{silent}")
+    assert told_of("rules") == []
+    monkeypatch.setenv("TOCSIN_RULES", "rules.yaml")
+    monkeypatch.setenv("TOCSIN_ALERT_FILE", str(tmp_path / "alerts.jsonl"))
+    Path("rules.yaml").write_text(RULES % ("file", "2999-01-01"))
+    assert [check.outcome for check in told_of("rules")] == [Outcome.OK]
+    Path("rules.yaml").write_text(RULES % ("slak", "2020-01-01"))
+    expired, unknown = told_of("rules")
+    assert (expired.outcome, unknown.outcome) == (Outcome.WARN, Outcome.WARN)
+    assert "hush has expired at 2020-01-02T00:00:00.000Z" in expired.seen
+    assert "slak" in unknown.seen
+    assert all("rules.yaml" in check.advice for check in (expired, unknown))
+    Path("rules.yaml").write_text("version: 7")
+    [wrong] = told_of("rules")
+    assert wrong.outcome is Outcome.FAIL
+
+
+def test_the_table_of_failures_is_checked(silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted with what is shipped; a wrong one fails and names the entry."""
+    monkeypatch.setattr(doctor, "TIMEOUT_S", 0.5)
+    monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", f"127.0.0.1:{silent}")
+    monkeypatch.setenv("TOCSIN_FAILURES", "own.toml")
+    Path("own.toml").write_text(OWN.format(name="full-moon"))
+    [good] = told_of("failures")
+    assert (good.outcome, good.seen) == (
+        Outcome.OK,
+        f"own.toml, with what is shipped {len(shipped()) + 1} failures",
+    )
+    Path("own.toml").write_text(OWN.format(name="full-moon").replace("title", "titel"))
+    [wrong] = told_of("failures")
+    assert wrong.outcome is Outcome.FAIL
+    assert "full-moon" in wrong.seen
+
+
+def test_no_secret_is_told(silent: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Every secret is set, nothing answers and the file of kinds is wrong: names of settings, hosts, and no more."""
-    away = f"http://u:copper-lantern@127.0.0.1:{taken}"
+    away = f"http://u:copper-lantern@127.0.0.1:{silent}"
     secrets = {
         "KAFKA_SASL_PASSWORD": "copper-lantern",
         "SLACK_TOKEN": "xoxb-copper-lantern",
@@ -196,7 +248,7 @@ def test_no_secret_is_told(taken: int, tmp_path: Path, monkeypatch: pytest.Monke
     path = tmp_path / "kinds.toml"
     path.write_text('[[kind]]\nname = "copper-lantern')
     rest = {
-        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{taken}",
+        "KAFKA_BOOTSTRAP_SERVERS": f"127.0.0.1:{silent}",
         "KAFKA_SECURITY_PROTOCOL": "sasl_plaintext",
         "KAFKA_SASL_MECHANISM": "PLAIN",
         "KAFKA_SASL_USERNAME": "tocsin",

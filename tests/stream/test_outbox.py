@@ -10,7 +10,7 @@ from stream.outbox import Outbox
 from stream.topics import TopicSpec
 
 TOPIC = "t"
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 
 
 @pytest.fixture

@@ -69,7 +69,7 @@ def test_kinds_of_a_file_join_the_shipped_ones_for_sinks_and_for_models(tmp_path
     )
     ours = settings(redaction_kinds=path)
     alert = telling(["badge-1234 password=hunter2x9 copper-lantern-one", *["quiet"] * (SPREAD - 1)])
-    told = deliver_config(ours).courier.outgoing(alert)
+    told = deliver_config(ours).courier.outgoing(alert, alert)
     assert told.summary == "nova: <BADGE_1> password=<PASSWORD_1> <SLACK_TOKEN_1>"
     asking = asking_of(ours)
     assert asking is not None

@@ -24,6 +24,7 @@ from tests.sink_servers.base import Fault
 from tests.sink_servers.pagerduty import PagerDuty
 from tests.sink_servers.slack import Slack
 from tests.sink_servers.told import fired
+from tests.waiting import PATIENCE_S
 
 
 def secrets(**values: str) -> dict[str, Any]:
@@ -151,7 +152,7 @@ def test_the_doctor_shows_what_was_given_up(broker: Broker, unique: str) -> None
         receipt = Delivery("a" * 32, "slack", sent, "firing", "d", 0, 1, 1, 1.0, reason)
         producer = broker.producer()
         producer.produce(topics.deliveries, receipt.to_json(), receipt.incident_id.encode())
-        assert producer.flush(10) == 0
+        assert producer.flush(PATIENCE_S) == 0
 
     put(Sent.DELIVERED)
     assert check_parked(broker, topics.deliveries).outcome is Outcome.OK

@@ -15,6 +15,7 @@ from alerts.metrics import Metrics
 from alerts.sinks.slack_votes import MAX_BODY, sign
 from models.errors import InvalidError, TransientError
 from stream.votes import MAX_CLIENTS, PATH, Votes
+from tests.waiting import PATIENCE_S
 
 SECRET = "only-for-tests"  # noqa: S105
 INCIDENT = "0123456789abcdef0123456789abcdef"
@@ -49,7 +50,7 @@ class Endpoint:
         """Send a request signed with a secret; returns the status."""
         stamp = stamp or str(int(time.time() - age_s))
         headers = {"x-slack-request-timestamp": stamp, "x-slack-signature": sign(secret, stamp, body)}
-        connection = http.client.HTTPConnection("127.0.0.1", self.votes.port, timeout=5)
+        connection = http.client.HTTPConnection("127.0.0.1", self.votes.port, timeout=PATIENCE_S)
         try:
             connection.request("POST", path, body, headers)
             return connection.getresponse().status
@@ -112,7 +113,7 @@ def test_a_vote_that_is_not_stored_is_not_confirmed(endpoint: Endpoint) -> None:
 def test_other_paths_and_big_bodies_are_refused(endpoint: Endpoint) -> None:
     """Before anything of them is read."""
     assert endpoint.post(click(), path="/") == 404
-    connection = http.client.HTTPConnection("127.0.0.1", endpoint.votes.port, timeout=5)
+    connection = http.client.HTTPConnection("127.0.0.1", endpoint.votes.port, timeout=PATIENCE_S)
     connection.putrequest("POST", PATH)
     connection.putheader("content-length", str(MAX_BODY + 1))
     connection.endheaders()
@@ -124,12 +125,12 @@ def test_clients_that_only_hold_the_line_are_turned_away_and_let_go(
     endpoint: Endpoint,
 ) -> None:
     """Their number is bounded, and their places are given back."""
-    lines = [socket.create_connection(("127.0.0.1", endpoint.votes.port), timeout=20) for _ in range(MAX_CLIENTS)]
-    extra = socket.create_connection(("127.0.0.1", endpoint.votes.port), timeout=20)
+    address = ("127.0.0.1", endpoint.votes.port)
+    *lines, extra = [socket.create_connection(address, timeout=PATIENCE_S) for _ in range(MAX_CLIENTS + 1)]
     assert extra.recv(1) == b""
     for line in (*lines, extra):
         line.close()
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + PATIENCE_S
     while True:
         try:
             assert endpoint.post(click()) == 200

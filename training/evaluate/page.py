@@ -18,8 +18,9 @@ GROUPS: Final[Mapping[str, str]] = {
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: light-dark(#1d2530, #e4e7eb); --faint: light-dark(#68707c, #98a1ad);
   --rule: light-dark(#d9dde3, #3a414b); --a: light-dark(#0b62c4, #6db1ff); --b: light-dark(#b4460f, #ff9d66);
-  --c: light-dark(#2a7d3c, #79cf8c); --d: light-dark(#7a3fa0, #c79be8); }
-body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: light-dark(#fff, #14181d);
+  --c: light-dark(#2a7d3c, #79cf8c); --d: light-dark(#7a3fa0, #c79be8);
+  --paper: light-dark(#fff, #14181d); }
+body { font: 15px/1.45 system-ui, sans-serif; color: var(--ink); background: var(--paper);
   max-width: 76rem; margin: 2rem auto; padding: 0 1rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
@@ -34,7 +35,8 @@ figure { margin: 0; } figcaption { font-size: 13px; color: var(--faint); }
 svg { width: 100%; height: auto; } polyline, line { fill: none; stroke-width: 1.6; }
 .grid { stroke: var(--rule); stroke-width: .6; } .chance { stroke: var(--faint); stroke-dasharray: 3 3; }
 .threshold { stroke: var(--b); stroke-dasharray: 6 3; stroke-width: 1; } .moment { stroke: var(--c); }
-.band { fill: var(--b); opacity: .13; } .note { font-size: 11px; fill: var(--faint); }
+.band { fill: var(--b); opacity: .13; } .note { font-size: 11px; fill: var(--faint);
+  stroke: var(--paper); stroke-width: 3; paint-order: stroke; }
 .s0 { stroke: var(--a); stroke-width: 2.2; } .s1 { stroke: var(--b); } .s2 { stroke: var(--c); }
 .s3 { stroke: var(--d); }
 """
@@ -111,7 +113,7 @@ def _plots(found: Mapping[str, Any]) -> str:
         out.append(_figure(roc_plot(curves), "The fused score, the best detector alone, and the trivial rules."))
     trace = found["trace"]
     if trace:
-        marks = [(mark["start"], mark["end"], mark["text"]) for mark in trace["marks"]]
+        marks = [(mark["start"], mark["end"], mark["text"].replace("_", " ")) for mark in trace["marks"]]
         names = {"budget": "1 a day", "hourly": "1 an hour", "held": "held back"}
         limits = [(names[name], value) for name, value in trace["thresholds"].items()]
         out.append(_figure(trace_plot(trace["points"], marks, limits), f"Fused score over time: {trace['title']}."))

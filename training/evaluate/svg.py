@@ -14,9 +14,12 @@ Points = Sequence[tuple[float, float]]
 
 WIDTH: Final = 460
 HEIGHT: Final = 300
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 12, 14, 40
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 18, 14, 40
 _SERIES: Final = 4
 _TICKS: Final = 5
+_STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
+_APART: Final = 12.0
+"""Pixels between two lines of text."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +59,22 @@ def trace_plot(
     """A score over time; ``marks`` (from, to, what) in seconds since the begin are shaded, moments drawn as lines."""
     if not points:
         return _svg("score over time", [])
+    points = [(t / 60, value) for t, value in points]
+    marks = [(low / 60, high / 60, text) for low, high, text in marks]
     times = [t for t, _ in points] + [t for low, high, _ in marks for t in (low, high)]
     values = [v for _, v in points if np.isfinite(v)] + [value for _, value in thresholds]
     low, high = min(values, default=0.0), max(values, default=1.0)
     margin = 0.05 * (high - low) or 1.0
     axes = Axes(min(times), max(*times, min(times) + 1.0), low - margin, high + margin)
     parts = [_mark(axes, i, *mark) for i, mark in enumerate(marks)]
-    parts.append(_grid(axes, "minutes", "score", lambda t: short(t / 60), short))
-    for name, value in thresholds:
-        parts.append(_line(axes, [(axes.x_low, value), (axes.x_high, value)], "threshold"))
-        parts.append(_text(WIDTH - _RIGHT - 2, axes.y(value) - 3, name, "end"))
+    parts.append(_grid(axes, "minutes", "score", short, short))
+    parts += [_line(axes, [(axes.x_low, value), (axes.x_high, value)], "threshold") for _, value in thresholds]
     parts.append(_line(axes, [(t, v) for t, v in points if np.isfinite(v)], "s0"))
+    above = float(HEIGHT)
+    for name, value in sorted(thresholds, key=lambda each: each[1]):
+        # Where two are close, the text of the higher one moves up.
+        above = round(min(axes.y(value) - 3, above - _APART), 1)
+        parts.append(_text(WIDTH - _RIGHT - 2, above, name, "end"))
     return _svg("score over time", parts)
 
 
@@ -97,17 +105,25 @@ def short(value: float) -> str:
     return f"{value:.3g}"
 
 
+def ticks(low: float, high: float) -> list[float]:
+    """Round numbers from ``low`` to ``high``, a handful of them."""
+    rough = (high - low) / _TICKS
+    power = 10.0 ** np.floor(np.log10(rough))
+    step = next(float(each * power) for each in _STEPS if each * power >= rough * 0.999)
+    return [round(n * step, 9) for n in range(int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9)) + 1)]
+
+
 def _power(value: float) -> str:
-    return f"{10.0**value:.3g}"
+    return f"{10.0**value:,.3g}" if value < 3 else f"{10.0**value:,.0f}"  # noqa: PLR2004 - no exponents
 
 
 def _grid(axes: Axes, x_text: str, y_text: str, x_form: Callable[[float], str], y_form: Callable[[float], str]) -> str:
     parts = []
-    for value in np.linspace(axes.x_low, axes.x_high, _TICKS).tolist():
+    for value in ticks(axes.x_low, axes.x_high):
         x = axes.x(value)
         parts.append(f'<line class="grid" x1="{x}" y1="{_TOP}" x2="{x}" y2="{HEIGHT - _BOTTOM}"/>')
         parts.append(_text(x, HEIGHT - _BOTTOM + 14, x_form(value), "middle"))
-    for value in np.linspace(axes.y_low, axes.y_high, _TICKS).tolist():
+    for value in ticks(axes.y_low, axes.y_high):
         y = axes.y(value)
         parts.append(f'<line class="grid" x1="{_LEFT}" y1="{y}" x2="{WIDTH - _RIGHT}" y2="{y}"/>')
         parts.append(_text(_LEFT - 5, y + 4, y_form(value), "end"))

@@ -3,6 +3,7 @@
 import socket
 import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from alerts.sinks.text import clip, clip_bytes, tame
 from alerts.sinks.transport import Transport
 from alerts.sinks.webhook import WebhookSink, signature, verify
 from alerts.times import SECOND, from_text
+from tests.ports import held_port
 from tests.sink_servers.alertmanager import SECRET, wrong_alert
 from tests.sink_servers.told import HOSTILE, START, enriched, fired, grown, resolved
 
@@ -157,8 +159,7 @@ def test_a_file_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
 
 def test_what_goes_wrong_on_the_way_is_named_without_the_url() -> None:
     """Refused, unknown, silent and dripping services; only the last two may have done it."""
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        closed = taken.getsockname()[1]
+    closed = held_port()
     with socket.create_server(("127.0.0.1", 0)) as silent, Transport(0.5) as transport:
         port = silent.getsockname()[1]
         refused = transport.send(Request(f"http://127.0.0.1:{closed}/secret"))
@@ -171,30 +172,25 @@ def test_what_goes_wrong_on_the_way_is_named_without_the_url() -> None:
 
 
 def test_a_service_that_drips_is_cut_off() -> None:
-    """Each byte would begin the wait anew."""
+    """Each byte would begin the wait anew, until the answer is whole."""
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def drip() -> None:
             connection, _ = server.accept()
             with connection:
                 connection.recv(1000)
-                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 100\r\n\r\n")
-                for _ in range(30):
-                    try:
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n")
+                with suppress(OSError):
+                    while True:
                         connection.sendall(b".")
-                    except OSError:
-                        return
-                    time.sleep(0.1)
+                        time.sleep(0.1)
 
         thread = threading.Thread(target=drip)
         thread.start()
-        began = time.monotonic()
         with Transport(0.5) as transport:
             answer = transport.send(Request(f"http://127.0.0.1:{server.getsockname()[1]}/"))
-        took = time.monotonic() - began
         thread.join()
     assert answer == Failure("no answer in time", reached=True)
-    assert took < 2.0
 
 
 @pytest.mark.parametrize(

@@ -7,10 +7,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.records import Alert, Severity
-from alerts.sinks.base import TOLD, Delivered, Parked, Remote, Request, Response, Retry
+from alerts.sinks.base import CHANGE, TOLD, Delivered, Parked, Remote, Request, Response, Retry
 from alerts.sinks.pagerduty import PagerDutySink, base_of
 from alerts.synthetic import synthetic
-from tests.sink_servers.pagerduty import KEY, wrong_event
+from tests.sink_servers.pagerduty import KEY, wrong_change, wrong_event
 from tests.sink_servers.told import diagnosis, enriched, fired, grown, resolved
 
 SINK = PagerDutySink(KEY)
@@ -115,6 +115,27 @@ def test_the_test_alert_is_a_change_which_calls_nobody() -> None:
     assert request.url == "https://events.pagerduty.com/v2/change/enqueue"
     assert SINK.render(alert, request.remote, 0.0) is None
     assert SINK.render(synthetic(10_800.0, 3600.0), request.remote, 0.0) is not None
+
+
+def test_a_change_says_what_was_changed_and_where_once() -> None:
+    """Cut to size, without the power to ping or to link, by a sink of its own that says no key either."""
+    text = "nova-compute: @here deployed https://evil.test " + "x" * 5000
+    change = replace(fired(), kind=CHANGE, services=("nova-compute",), summary=text, updated=0)
+    sink = SINK.for_changes()
+    request = sink.render(change, {}, 0.0)
+    assert request is not None
+    assert request.url == "https://events.pagerduty.com/v2/change/enqueue"
+    event = orjson.loads(request.body)
+    assert wrong_change(event) == []
+    payload = event["payload"]
+    assert payload["source"] == "nova-compute"
+    assert payload["timestamp"] == "1970-01-01T00:00:00.000Z"
+    assert len(payload["summary"]) == 1024
+    gap = "\N{ZERO WIDTH SPACE}"
+    assert payload["summary"].startswith(f"nova-compute: @{gap}here deployed https:{gap}//")
+    assert sink.render(change, request.remote, 0.0) is None
+    assert sink.name == "pagerduty.changes"
+    assert KEY not in repr(sink)
 
 
 def test_who_takes_care_of_it_is_told_once_under_the_open_key() -> None:

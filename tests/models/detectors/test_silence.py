@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from models.detectors.silence import FEW, Silence, SilenceSamples
 from models.facts import Facts, Groups
+from models.heard import heard
 from models.keytable import SECOND
-from models.records import EVERYTHING, Heard, WindowBatch, origin_of
+from models.records import EVERYTHING, WindowBatch, origin_of
 from models.vocabulary import Vocabulary
 from tests.models.bundles import TEMPLATES, Window, windows
 
@@ -21,8 +22,11 @@ VOCABULARY = Vocabulary(TEMPLATES)
 Lines = list[tuple[float, str]]
 
 
-def batch(chosen: list[Lines], *, whole: bool = True) -> WindowBatch:
-    """Windows over everything, of lines given by second and source; and one window of each source."""
+def batch(chosen: list[Lines], *, whole: bool = True, before: float = 0.0) -> WindowBatch:
+    """Windows over everything, of lines given by second and source; and one window of each source.
+
+    ``before`` seconds before them are known too.
+    """
     made = [
         Window((TEMPLATES[0],) * len(lines), EVERYTHING, seconds=tuple(second for second, _ in lines), whole=whole)
         for lines in chosen
@@ -30,7 +34,12 @@ def batch(chosen: list[Lines], *, whole: bool = True) -> WindowBatch:
     made += [Window((TEMPLATES[0],), key) for key in (BUSY, CALM, SELDOM)]
     origins = [origin_of(source) for lines in chosen for _, source in lines]
     out = windows(made)
-    return dataclasses.replace(out, origin=np.array([*origins, *map(origin_of, (BUSY, CALM, SELDOM))], np.uint32))
+    origin = np.array([*origins, *map(origin_of, (BUSY, CALM, SELDOM))], np.uint32)
+    window = np.repeat(np.arange(len(made)), np.diff(out.splits))
+    everything = np.arange(len(made)) < len(chosen)
+    floor = out.start - np.where(everything, round(before * SECOND), 0)
+    last = heard(window, origin, out.time, np.arange(len(made)), out.splits[1:], floor, everything)
+    return dataclasses.replace(out, origin=origin, heard=last)
 
 
 def facts(chosen: list[Lines], *, whole: bool = True) -> Facts:
@@ -109,11 +118,9 @@ def test_only_whole_windows_over_everything_are_judged() -> None:
 
 def calm(rng: random.Random, silent: float, *, known: bool = True) -> Facts:
     """Minutes of a source that last wrote ``silent`` seconds before the end; the two minutes before may be known."""
-    made = batch([[(n * 5 + rng.uniform(0, 2), BUSY) for n in range(12)] + [(60 - silent, CALM)] * (silent < 60)])
-    times = made.end[0] - np.array([round(silent * SECOND)] if silent >= 60 else [], np.int64)
-    floor = made.start - np.array([120 * SECOND, 0, 0, 0])
-    heard = Heard(floor, np.array([0, *[len(times)] * 4]), np.full(len(times), origin_of(CALM), np.uint32), times)
-    return Facts.of(dataclasses.replace(made, heard=heard) if known else made, VOCABULARY, GROUPS)
+    lines = [(n * 5 + rng.uniform(0, 2), BUSY) for n in range(12)]
+    lines += [(60 - silent, CALM)] * (known or silent < 60)
+    return Facts.of(batch([sorted(lines)], before=120.0 * known), VOCABULARY, GROUPS)
 
 
 def test_who_writes_once_a_minute_is_missed_when_a_line_is_due() -> None:

@@ -9,7 +9,7 @@ from stream.broker.embedded import DEFAULT_PARTITIONS, MAX_PARTITION_BYTES, Embe
 from stream.broker.reading import read_range
 from stream.topics import Topics, TopicSpec
 
-DEADLINE_S = 30.0
+DEADLINE_S = 120.0
 
 
 def test_topics_are_created_with_the_partitions_asked_for() -> None:

@@ -13,6 +13,7 @@ from click.testing import CliRunner, Result
 
 from index.cache import Cache
 from stream.cli import tocsin
+from tests.index.test_failures import OWN
 from training.simulate import Fault, FaultKind, Scenario, stream_records
 from training.simulate.scenario import SECOND
 
@@ -105,6 +106,17 @@ def test_the_detectors_of_the_shipped_bundle_judge_logs_that_they_know(logs: Pat
     page = run("--issue", ISSUE, "--logs", "other.log", "--fast").stdout
     assert "words and oddness (fast)" in page
     assert "## What the detectors say" not in page
+
+
+def test_a_failure_that_only_the_user_knows_is_named(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the table of one's own, in both modes; where that is wrong, one line says so."""
+    monkeypatch.setenv("TOCSIN_FAILURES", "own.toml")
+    table = OWN.format(name="full-moon").replace("moon (?:is )?full", "DBConnectionError")
+    Path("own.toml").write_text(table.replace('services = ["nova"]', "").replace("0.9", "1.0"))
+    for mode in (["--fast"], []):
+        assert "Astronomy." in found("--issue", ISSUE, "--logs", str(logs), *mode)["cause"]
+    Path("own.toml").write_text("[[failure]]")
+    assert "own.toml" in refusal("--issue", ISSUE, "--logs", str(logs))
 
 
 def test_what_was_read_is_kept_until_a_file_changes(logs: Path, tmp_path: Path) -> None:

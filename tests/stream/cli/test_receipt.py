@@ -11,6 +11,7 @@ from stream.broker.clients import Broker
 from stream.cli import tocsin
 from stream.topics import Topics
 from tests.sink_servers.told import fired, grown
+from tests.waiting import PATIENCE_S
 
 KEY = "only-for-tests"
 
@@ -54,7 +55,7 @@ def test_the_alerts_of_an_incident_are_found_on_the_topic(
     for alert in (fired(), fired(1), grown(fired(), 2)):
         signed = Signer(KEY).sign(alert)
         producer.produce(topics.alerts, signed.to_json(), signed.incident_id.encode())
-    assert producer.flush(10) == 0
+    assert producer.flush(PATIENCE_S) == 0
     result = verify(fired().incident_id)
     assert result.exit_code == 0
     assert result.stdout.count("ok ") == 2

@@ -1,0 +1,16 @@
+"""Waiting for what other threads and processes do."""
+
+import time
+from collections.abc import Callable
+from typing import Final
+
+PATIENCE_S: Final = 180.0
+"""For what takes a second or two: a busy machine may need many times as long, and a test that passes never waits it."""
+
+
+def until(happens: Callable[[], object]) -> None:
+    """Wait until something is true."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not happens():
+        assert time.monotonic() < deadline, f"it did not happen in {PATIENCE_S:.0f} s"
+        time.sleep(0.02)
