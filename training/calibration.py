@@ -4,57 +4,32 @@ Needs no training library, so a bundle can be calibrated anew wherever it can be
 """
 
 import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
 from models.bundle import Bundle
-from models.calibrate import Calibration, fit_tail
-from models.companions import UNITS, Companions
+from models.companions import Companions
 from models.config import PipelineConfig
 from models.detectors.lstm import LstmDetector
-from models.detectors.onset import Onset
 from models.errors import InvalidError
 from models.facts import Facts
 from models.fusion import Fusion, blocks_of, fit_fused
-from models.keytable import SECOND
 from models.lifecycle import is_live, limited
 from models.records import BOOL, F64, I32, I64, WindowBatch
 from models.sequences import kind_numbers
 from models.verdicts import time_text
 from models.windows import WindowStore
-from training.datasets import windows
+from training.datasets import DAY_US, windows
+from training.held import Held, faulty, tails
 
 FEW: Final = 500
 """Fewer windows than this behind a threshold are worth a warning."""
 
-_DAY: Final = 86_400 * SECOND
 MIN_DAYS: Final = 1 / 96
 """Less time than this is taken for this much."""
-
-
-@dataclass(frozen=True, slots=True)
-class Held:
-    """Windows of normal operation: kinds, blocks, whether their services are live (n,), raw scores (n,) by detector.
-
-    ``grid`` (n,) says which end with a step, and not with an error.
-    """
-
-    kinds: I32
-    blocks: I64
-    live: BOOL
-    grid: BOOL
-    raws: Mapping[str, F64]
-
-    def __len__(self) -> int:
-        return len(self.kinds)
-
-    def told(self) -> str:
-        """What people should know of it."""
-        return f"calibrated on {len(self):,} windows" + (" (few: thresholds will be rough)" if len(self) < FEW else "")
 
 
 def score_normal(
@@ -101,24 +76,23 @@ def score_normal(
     return Held(kind[at], blocks, np.concatenate(live)[at], np.concatenate(grid)[at], scores)
 
 
-def calibrate(held: Held, days: float) -> Fusion:
+def calibrate(held: Held, days: float, say: Callable[[str], None]) -> Fusion:
     """Tails of each detector per kind of window, and of their joint strength; ``days`` is the time held, per tenant.
 
-    A window at an error is one look more at what the windows around it show, so only their joint strength, of which the
-    largest in a block counts, and what asks for them takes them in.
+    Tails leave out what looks like faults.  Their joint strength takes all in: its quartiles know how to.
     """
-    parts = {}
-    for name, raw in held.raws.items():
-        tails = {}
-        counts = held.live & (held.grid | (name == Onset.name))
-        for kind in np.unique(held.kinds).tolist():
-            mine = raw[(held.kinds == kind) & counts & ~np.isnan(raw)]
-            if len(mine):
-                tails[kind] = fit_tail(mine, UNITS[name])
-        if tails:
-            parts[name] = Calibration(tails)
+    days = max(days, MIN_DAYS)
+    found = faulty(held, days)
+    parts = tails(held, found)
     strengths = limited(Fusion(parts, {}).strengths(held.kinds, held.raws), held.live)
-    return Fusion(parts, fit_fused(held.kinds, held.blocks, strengths, max(days, MIN_DAYS)))
+    say(_told(held, len(found)))
+    return Fusion(parts, fit_fused(held.kinds, held.blocks, strengths, days))
+
+
+def _told(held: Held, left_out: int) -> str:
+    few = " (few: thresholds will be rough)" if len(held) < FEW else ""
+    out = f"; {left_out} stretches that look like faults set no tail" if left_out else ""
+    return f"calibrated on {len(held):,} windows{few}{out}"
 
 
 def recalibrate(
@@ -151,8 +125,7 @@ def recalibrate(
     held = score_normal(closed, LstmDetector(bundle.onnx, bundle.vocabulary), bundle.companions, everything, count)
     if not known:
         raise InvalidError("the bundle knows no line of these logs; train one on them with `tocsin train`")
-    fusion = calibrate(held, sum(high - low for low, high in spans.values()) / _DAY)
-    say(held.told())
+    fusion = calibrate(held, sum(high - low for low, high in spans.values()) / DAY_US, say)
     facts = {
         "recalibrated_from": bundle.id,
         "calibration_windows": len(held),

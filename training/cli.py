@@ -12,14 +12,16 @@ import click
 @click.option("--base", type=click.Path(path_type=Path), help="Bundle whose templates keep their ids.")
 @click.option("--seed", default=1, show_default=True, help="Same data and seed: same bundle, but for float noise.")
 @click.option("--epochs", default=16, show_default=True, type=click.IntRange(min=1), help="At most so many.")
+@click.option("--keep-all", is_flag=True, help="Learn also from stretches that look like faults.")
 @click.pass_context
 def train(  # noqa: PLR0913 - click passes each option
-    ctx: click.Context, paths: tuple[str, ...], out: Path, base: Path | None, seed: int, epochs: int
+    ctx: click.Context, paths: tuple[str, ...], out: Path, base: Path | None, seed: int, epochs: int, *, keep_all: bool
 ) -> None:
     """Learn what is normal from log files and write a bundle.
 
     PATHS are log files, folders, .gz, .xz or .jsonl of raw records, of normal operation; 15 minutes are enough to begin
-    with, days are better.  They are read three times, so standard input will not do.
+    with, days are better.  A few faults among them do no harm: from three hours on, stretches of ten minutes that look
+    like faults are left out, and named.  The files are read several times, so standard input will not do.
 
     \b
     Example:
@@ -36,11 +38,11 @@ def train(  # noqa: PLR0913 - click passes each option
     from training.train import train as run
 
     if "-" in paths:
-        raise InvalidError("training reads its files three times; save standard input to a file first")
+        raise InvalidError("training reads its files several times; save standard input to a file first")
     import_tensorflow()
     pipeline = ctx.obj() if callable(ctx.obj) else PipelineConfig()
     known = Bundle.load(base) if base else None
-    config = TrainConfig(pipeline=pipeline, fit=replace(FitConfig(), epochs=epochs), seed=seed)
+    config = TrainConfig(pipeline=pipeline, fit=replace(FitConfig(), epochs=epochs), seed=seed, keep_all=keep_all)
     told = Told(lambda text: click.echo(text, err=True), lambda _: None)
     bundle = run(paths, config, known, told)
     bundle.write(out)

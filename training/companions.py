@@ -16,7 +16,7 @@ from models.detectors.transitions import Transitions, pairs_of
 from models.detectors.values import ValueSamples
 from models.facts import Facts, Groups
 from models.ragged import ranges
-from models.records import BOOL, F64, I64, WindowBatch
+from models.records import BOOL, F64, I64
 from models.samples import Samples
 from models.sequences import SHARED, kind_numbers
 from models.vocabulary import SPECIAL, Vocabulary
@@ -42,9 +42,9 @@ class Learner:
         self._seen = np.zeros(len(self.groups), np.int64)
         self._values = ValueSamples(len(self.vocabulary))
 
-    def add(self, windows: WindowBatch, chosen: BOOL) -> None:
+    def add(self, facts: Facts, chosen: BOOL) -> None:
         """Learn from the windows that are ``chosen`` (n,)."""
-        facts = Facts.of(windows, self.vocabulary, self.groups)
+        windows = facts.windows
         self._samples.add(facts, errors_of(facts), np.flatnonzero(chosen))
         entry = np.repeat(chosen, np.diff(facts.tally.splits))
         group, token = facts.group[facts.tally.window[entry]], facts.tally.token[entry]

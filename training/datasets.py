@@ -20,7 +20,8 @@ from models.errors import InvalidError
 from models.facts import service_of
 from models.files import read_paths
 from models.pipeline import windows_of_files
-from models.records import BOOL, I64, KeyKind, RowFlag, WindowBatch
+from models.ragged import ranges, splits
+from models.records import BOOL, I64, Heard, KeyKind, RowFlag, WindowBatch
 from models.templates import TemplateTable, mine, template_id, words_of
 from models.vocabulary import Vocabulary
 from models.windows import WindowStore
@@ -36,7 +37,7 @@ MIN_COUNT: Final = 2
 """Templates met less often have no token of their own."""
 
 MAX_TEXTS: Final = 1_000_000
-_DAY_US: Final = 86_400e6
+DAY_US: Final = 86_400e6
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,13 +57,14 @@ class Split:
     """Which windows are held back: those of some tenants, or, without tenants, every fifth ``block`` of the time.
 
     ``begin`` and ``block`` in microseconds.  Where the time is too short for blocks, ``by_key`` holds back every fifth
-    session instead.
+    session instead.  ``turn`` says which of each five.
     """
 
     tenants: frozenset[str]
     begin: int
     block: int
     by_key: bool = False
+    turn: int = 0
 
     def held(self, windows: WindowBatch) -> BOOL:
         """Whether each window (n,) is for calibration."""
@@ -76,7 +78,7 @@ class Split:
             return ~self._key(windows)
         if self.tenants:
             return ~self._tenant(windows)
-        first, last = ((time - self.begin) // self.block for time in (windows.start, windows.end))
+        first, last = (self._number(time) for time in (windows.start, windows.end))
         # A long session may reach over a whole stretch: count the held-back ones from its first to its last.
         free: BOOL = (last + 1) // HELD_BACK == first // HELD_BACK
         return free
@@ -84,20 +86,24 @@ class Split:
     def days(self, spans: dict[str, tuple[int, int]]) -> float:
         """Days of logs held back, added up over tenants."""
         if self.tenants:
-            return sum(high - low for tenant, (low, high) in spans.items() if tenant in self.tenants) / _DAY_US
-        return sum(high - low for low, high in spans.values()) / HELD_BACK / _DAY_US
+            return sum(high - low for tenant, (low, high) in spans.items() if tenant in self.tenants) / DAY_US
+        return sum(high - low for low, high in spans.values()) / HELD_BACK / DAY_US
 
     def _tenant(self, windows: WindowBatch) -> BOOL:
         return np.fromiter((tenant in self.tenants for tenant in windows.tenants), np.bool_, len(windows))
 
     def _key(self, windows: WindowBatch) -> BOOL:
-        numbers = (zlib.crc32(key.encode()) % HELD_BACK == 0 for key in windows.keys)
+        numbers = (zlib.crc32(key.encode()) % HELD_BACK == self.turn for key in windows.keys)
         held: BOOL = np.fromiter(numbers, np.bool_, len(windows)) & (windows.kinds == KeyKind.SESSION)
         return held
 
     def _in_held_block(self, time: I64) -> BOOL:
-        held: BOOL = (time - self.begin) // self.block % HELD_BACK == HELD_BACK - 1
+        held: BOOL = self._number(time) % HELD_BACK == HELD_BACK - 1
         return held
+
+    def _number(self, time: I64) -> I64:
+        """Number of the block of each moment (n,), such that the last of each five is held back."""
+        return (time - self.begin) // self.block - self.turn
 
 
 def survey(
@@ -142,15 +148,19 @@ def survey(
     return Survey(table, vocabulary, frozenset(services), lines, events, spans)
 
 
-def split_of(found: Survey) -> Split:
-    """Choose what is held back: by tenants, or by blocks of time that are spread over the day."""
+def split_of(found: Survey, seed: int) -> Split:
+    """Choose what is held back: by tenants, or by blocks of time that are spread over the day.
+
+    Another ``seed`` holds back something else, so that figures over several seeds tell how much hangs on it.
+    """
+    turn = (seed - 1) % HELD_BACK
     begin = min(low for low, _ in found.spans.values())
     end = max(high for _, high in found.spans.values())
     block = int(np.clip((end - begin) / BLOCKS, MIN_BLOCK_US, MAX_BLOCK_US))
     if len(found.spans) < HELD_BACK:
-        return Split(frozenset(), begin, block, by_key=end - begin < HELD_BACK * MIN_BLOCK_US)
+        return Split(frozenset(), begin, block, by_key=end - begin < HELD_BACK * MIN_BLOCK_US, turn=turn)
     ordered = sorted(found.spans, key=lambda tenant: (zlib.crc32(tenant.encode()), tenant))
-    return Split(frozenset(ordered[::HELD_BACK]), begin, block)
+    return Split(frozenset(ordered[turn::HELD_BACK]), begin, block, turn=turn)
 
 
 def windows(
@@ -164,3 +174,32 @@ def windows(
     for closed, _ in windows_of_files(paths, config.processor(table, services), store):
         if len(closed):
             yield closed, store
+
+
+def select(batch: WindowBatch, at: I64) -> WindowBatch:
+    """The windows with these numbers, and nothing of who wrote before them: no sequence tells."""
+    if len(at) == len(batch):
+        return batch
+    rows = ranges(batch.splits[at], batch.splits[at + 1])
+    return WindowBatch(
+        tenants=[batch.tenants[i] for i in at.tolist()],
+        kinds=batch.kinds[at],
+        keys=[batch.keys[i] for i in at.tolist()],
+        start=batch.start[at],
+        end=batch.end[at],
+        splits=splits(batch.splits[at + 1] - batch.splits[at]),
+        fresh=batch.fresh[at],
+        context=batch.context[at],
+        continuations=batch.continuations[at],
+        whole=batch.whole[at],
+        time=batch.time[rows],
+        template=batch.template[rows],
+        origin=batch.origin[rows],
+        level=batch.level[rows],
+        partition=batch.partition[rows],
+        offset=batch.offset[rows],
+        values=batch.values[rows],
+        surprise=batch.surprise[rows],
+        row_ids=batch.row_ids[rows],
+        heard=Heard.nothing(batch.start[at]),
+    )

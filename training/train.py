@@ -13,26 +13,31 @@ from models.bundle import Bundle
 from models.config import PipelineConfig
 from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
-from models.facts import Groups
-from models.records import Heard, WindowBatch
+from models.facts import Facts, Groups
+from models.records import WindowBatch
 from models.sequences import SHARED, build, kind_numbers
 from models.verdicts import time_text
 from training.calibration import calibrate, score_normal
 from training.companions import Learner
-from training.datasets import Survey, split_of, survey, windows
+from training.datasets import Survey, select, split_of, survey, windows
 from training.export import to_onnx
 from training.fit import Corpus, FitConfig, fit
+from training.screening import Stretches, screen
 
 _LIBRARIES: Final = ("tensorflow", "keras", "tf2onnx", "onnxruntime", "polars", "numpy")
 
 
 @dataclass(frozen=True, slots=True)
 class TrainConfig:
-    """Everything that decides a training but the files."""
+    """Everything that decides a training but the files.
+
+    ``keep_all`` takes the logs for free of faults: what looks like one is learnt like all else.
+    """
 
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     fit: FitConfig = field(default_factory=FitConfig)
     seed: int = 1
+    keep_all: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +49,7 @@ class Told:
 
 
 def train(paths: Sequence[str | Path], config: TrainConfig, base: Bundle | None, told: Told) -> Bundle:
-    """Three passes over the files: templates, sequences, calibration.
+    """Passes over the files: templates, what looks like faults (two), sequences, calibration.
 
     Raises:
         InvalidError: the files hold too little to learn from.
@@ -57,18 +62,22 @@ def train(paths: Sequence[str | Path], config: TrainConfig, base: Bundle | None,
 
 
 def learn(paths: Sequence[str | Path], config: TrainConfig, found: Survey, told: Told) -> Bundle:
-    """The passes after the first one, ``found`` being what that gave; what is held back is ``split_of(found)``.
+    """The passes after the first one, ``found`` being what that gave; what is held back is ``split_of(found, seed)``.
 
     Raises:
         InvalidError: the files hold too little to learn from.
     """
-    split = split_of(found)
+    split = split_of(found, config.seed)
+    doubtful = Stretches({}, 0) if config.keep_all else screen(paths, config.pipeline, found, told.count)
+    if len(doubtful):
+        told.say(doubtful.told())
     corpus = Corpus()
-    learner = Learner(found.vocabulary, Groups(found.services), config.pipeline.windows.step)
+    groups = Groups(found.services)
+    learner = Learner(found.vocabulary, groups, config.pipeline.windows.step)
     example: WindowBatch | None = None
     for closed, _ in windows(paths, config.pipeline, found.table):
-        trained = split.trained(closed) & config.pipeline.windows.on_grid(closed)
-        learner.add(closed, trained)
+        trained = split.trained(closed) & config.pipeline.windows.on_grid(closed) & doubtful.outside(closed)
+        learner.add(Facts.of(closed, found.vocabulary, groups), trained)
         sequences = trained & (kind_numbers(closed) != SHARED)
         chosen = select(closed, np.flatnonzero(sequences))
         if len(chosen):
@@ -83,8 +92,7 @@ def learn(paths: Sequence[str | Path], config: TrainConfig, found: Survey, told:
     companions = learner.fit()
     again = windows(paths, config.pipeline, found.table)
     scored = score_normal(again, LstmDetector(onnx, found.vocabulary), companions, split.held, told.count)
-    fusion = calibrate(scored, split.days(found.spans))
-    told.say(scored.told())
+    fusion = calibrate(scored, split.days(found.spans), told.say)
     return Bundle(
         onnx,
         found.vocabulary,
@@ -93,38 +101,7 @@ def learn(paths: Sequence[str | Path], config: TrainConfig, found: Survey, told:
         companions,
         fusion,
         config.pipeline.windows,
-        _facts(config, found, loss, len(scored)),
-    )
-
-
-def select(batch: WindowBatch, at: np.ndarray[Any, np.dtype[np.int64]]) -> WindowBatch:
-    """The windows with these numbers, and nothing of who wrote before them: no sequence tells."""
-    from models.ragged import ranges, splits
-
-    if len(at) == len(batch):
-        return batch
-    rows = ranges(batch.splits[at], batch.splits[at + 1])
-    return WindowBatch(
-        tenants=[batch.tenants[i] for i in at.tolist()],
-        kinds=batch.kinds[at],
-        keys=[batch.keys[i] for i in at.tolist()],
-        start=batch.start[at],
-        end=batch.end[at],
-        splits=splits(batch.splits[at + 1] - batch.splits[at]),
-        fresh=batch.fresh[at],
-        context=batch.context[at],
-        continuations=batch.continuations[at],
-        whole=batch.whole[at],
-        time=batch.time[rows],
-        template=batch.template[rows],
-        origin=batch.origin[rows],
-        level=batch.level[rows],
-        partition=batch.partition[rows],
-        offset=batch.offset[rows],
-        values=batch.values[rows],
-        surprise=batch.surprise[rows],
-        row_ids=batch.row_ids[rows],
-        heard=Heard.nothing(batch.start[at]),
+        {**_facts(config, found, loss, len(scored)), "stretches_left_out": len(doubtful)},
     )
 
 

@@ -19,8 +19,9 @@ from models.sequences import SHARED
 from models.windows import WindowStore
 from stream.wiring import DEMO_BUNDLE
 from tests.training.simulated import START
-from training.calibration import Held, calibrate, recalibrate, score_normal
+from training.calibration import calibrate, recalibrate, score_normal
 from training.datasets import windows
+from training.held import Held
 from training.simulate import Scenario, stream_records
 
 CHANGED = re.compile(rb"Claim successful on node")
@@ -90,9 +91,9 @@ def test_windows_at_errors_count_among_the_joint_and_not_among_each_detector_alo
     grid = np.arange(n) >= cut
     raw = np.random.default_rng(1).exponential(size=n)
     raws = {"levels": np.where(grid, raw, 50.0), "onset": (~grid).astype(np.float64)}
-    held = Held(np.full(n, SHARED, np.int32), np.arange(n) // 10, np.ones(n, np.bool_), grid, raws)
-    found = calibrate(held, 1.0)
+    held = Held(np.full(n, SHARED, np.int32), np.arange(n) % 100, np.ones(n, np.bool_), grid, raws)
+    found = calibrate(held, 1.0, lambda _: None)
     assert {name: part.tails[SHARED].samples for name, part in found.parts.items()} == {"levels": n - cut, "onset": n}
-    calm = calibrate(replace(held, raws={**raws, "levels": raw}), 1.0)
+    calm = calibrate(replace(held, raws={**raws, "levels": raw}), 1.0, lambda _: None)
     assert found.fused[SHARED].blocks == calm.fused[SHARED].blocks == n // 10
     assert found.fused[SHARED].knots[-1] > calm.fused[SHARED].knots[-1]

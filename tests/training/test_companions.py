@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.companions import Companions
+from models.facts import Facts
 from models.records import EVERYTHING, WindowBatch
 from models.sequences import SHARED
 from models.vocabulary import NEW, SPECIAL
@@ -28,7 +29,7 @@ from tests.models.detectors.normal import (
     token,
 )
 from training.companions import Learner
-from training.train import select
+from training.datasets import select
 
 NAMES = ["sets", "counts", "novelty", "levels", "onset", "transitions", "rates", "followups", "values", "silence"]
 CHOSEN = normal.normal(1, 200)
@@ -47,7 +48,7 @@ def learn(*batches: WindowBatch, keep: slice = slice(None)) -> Companions:
     for each in batches:
         chosen = np.zeros(len(each), np.bool_)
         chosen[keep] = True
-        learner.add(each, chosen)
+        learner.add(Facts.of(each, VOCABULARY, GROUPS), chosen)
     return learner.fit()
 
 

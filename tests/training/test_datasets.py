@@ -16,7 +16,7 @@ from models.templates import TemplateTable, mine, template_id
 from models.vocabulary import Vocabulary
 from tests.models.bundles import SECOND, Window
 from tests.models.bundles import windows as batch_of
-from training.datasets import HELD_BACK, MIN_COUNT, Survey, split_of, survey, windows
+from training.datasets import HELD_BACK, MIN_COUNT, Survey, select, split_of, survey, windows
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 BEGIN = round(START.timestamp()) * SECOND
@@ -109,7 +109,7 @@ def test_of_few_tenants_every_fifth_stretch_of_time_is_held_back(
     length_s: int, sessions: list[tuple[int, int]]
 ) -> None:
     """Windows that end in it calibrate; those that reach into it, or over it, are not trained on."""
-    split = split_of(surveyed({"t": (0, length_s)}))
+    split = split_of(surveyed({"t": (0, length_s)}), 1)
     made = grid(length_s, sessions)
     held, trained = split.held(made), split.trained(made)
     for i in range(len(made)):
@@ -122,7 +122,7 @@ def test_of_few_tenants_every_fifth_stretch_of_time_is_held_back(
 def test_about_a_fifth_is_held_back_and_most_of_the_rest_trained_on() -> None:
     """Of a quarter of an hour as of a day."""
     for length_s in (900, 86_400):
-        made, split = grid(length_s), split_of(surveyed({"t": (0, length_s)}))
+        made, split = grid(length_s), split_of(surveyed({"t": (0, length_s)}), 1)
         assert 0.1 < split.held(made).mean() < 0.3
         assert split.trained(made).mean() > 0.6
 
@@ -131,8 +131,8 @@ def test_of_many_tenants_every_fifth_is_held_back_whole() -> None:
     """Which ones is a matter of their names, not of their order; their days count, the others' do not."""
     names = [f"tenant-{n}" for n in range(17)]
     spans = {name: (0, 86_400 * (n + 1)) for n, name in enumerate(names)}
-    split = split_of(surveyed(spans))
-    assert split == split_of(surveyed(dict(reversed(spans.items()))))
+    split = split_of(surveyed(spans), 1)
+    assert split == split_of(surveyed(dict(reversed(spans.items()))), 1)
     assert len(split.tenants) == 4
     for name in names:
         made = grid(600, tenant=name)
@@ -142,9 +142,25 @@ def test_of_many_tenants_every_fifth_is_held_back_whole() -> None:
     assert split.days(micros) == pytest.approx(sum(names.index(name) + 1 for name in split.tenants))
 
 
+def test_each_of_five_seeds_holds_back_something_else() -> None:
+    """Together everything, once: blocks, tenants or sessions; a sixth begins anew."""
+    many = {f"tenant-{n}": (0, 86_400) for n in range(17)}
+    for spans, made in (
+        ({"t": (0, 40_000)}, grid(40_000)),
+        (many, batch_of([Window((1,), tenant=name) for name in many])),
+        ({"t": (0, 500)}, grid(3000)),
+    ):
+        splits = [split_of(surveyed(spans), seed) for seed in range(1, 7)]
+        held = np.stack([split.held(made) for split in splits])
+        assert not any((split.held(made) & split.trained(made)).any() for split in splits)
+        assert (held[:5].sum(axis=0) <= 1).all()
+        assert held[:5].any(axis=0).sum() > 0.99 * held[:5].any(axis=0).size or splits[0].by_key
+        assert (held[5] == held[0]).all()
+
+
 def test_of_very_short_logs_every_fifth_session_is_held_back() -> None:
     """There is no stretch to spare: sources are trained on, and calibrate themselves."""
-    split = split_of(surveyed({"t": (0, 500)}))
+    split = split_of(surveyed({"t": (0, 500)}), 1)
     made = grid(3000)
     held, session = split.held(made), made.kinds == KeyKind.SESSION
     assert not held[~session].any()
@@ -154,7 +170,7 @@ def test_of_very_short_logs_every_fifth_session_is_held_back() -> None:
 
 def test_stretches_are_between_two_minutes_and_an_hour() -> None:
     """However short or long the logs are."""
-    blocks = [split_of(surveyed({"t": (0, length)})).block // SECOND for length in (600, 30_000, 9_000_000)]
+    blocks = [split_of(surveyed({"t": (0, length)}), 1).block // SECOND for length in (600, 30_000, 9_000_000)]
     assert blocks == [120, 1200, 3600]
 
 
@@ -175,3 +191,21 @@ def test_windows_of_files_are_those_that_serving_sees(tmp_path: Path) -> None:
         met = ~np.isin(closed.row_ids[old], closed.row_ids[fresh])
         assert (closed.surprise[old][met] == 1.0).all()
     assert rows == 2 * 60
+
+
+def test_some_windows_of_a_batch_are_those_windows() -> None:
+    """Row for row, in the order asked for; all of them are the batch itself."""
+    made = batch_of(
+        [Window((1, 2), "a"), Window((3,), "b", levels=(4,), whole=False), Window((4, 5, 6), "c", fresh=1, context=2)]
+    )
+    assert select(made, np.arange(3)) is made
+    chosen = select(made, np.array([2, 1]))
+    assert chosen.keys == ["c", "b"]
+    assert chosen.splits.tolist() == [0, 3, 4]
+    assert chosen.template.tolist() == [4, 5, 6, 3]
+    assert chosen.level.tolist() == [2, 2, 2, 4]
+    assert chosen.whole.tolist() == [True, False]
+    assert (chosen.fresh.tolist(), chosen.context.tolist()) == ([1, 1], [2, 0])
+    assert chosen.row_ids.tolist() == [3, 4, 5, 2]
+    assert isinstance(select(made, np.zeros(0, np.int64)), WindowBatch)
+    assert len(select(made, np.zeros(0, np.int64))) == 0

@@ -11,17 +11,15 @@ from models.companions import UNITS
 from models.config import PipelineConfig
 from models.detectors.lstm import LstmDetector
 from models.pipeline import score_files
-from models.records import Verdict, WindowBatch
+from models.records import Verdict
 from models.scorer import Scorer
 from models.sequences import Sequences, build
 from models.windows import WindowStore
-from tests.models.bundles import Window
-from tests.models.bundles import windows as batch_of
 from tests.training.simulated import FIRST, MINUTE, START, fault
 from training.datasets import windows
 from training.fit import FitConfig
 from training.simulate import Fault, FaultKind, Scenario, write_jsonl
-from training.train import Told, TrainConfig, select, train
+from training.train import Told, TrainConfig, train
 
 pytestmark = [pytest.mark.train, pytest.mark.usefixtures("tensorflow")]
 
@@ -165,21 +163,3 @@ def test_a_base_hands_its_templates_on(quarter: Bundle, tmp_path: Path) -> None:
     assert set(quarter.table) < set(bundle.table)
     assert told[0].startswith("30 events of 30 lines, ")
     assert told[-1].endswith("(few: thresholds will be rough)")
-
-
-def test_some_windows_of_a_batch_are_those_windows() -> None:
-    """Row for row, in the order asked for; all of them are the batch itself."""
-    made = batch_of(
-        [Window((1, 2), "a"), Window((3,), "b", levels=(4,), whole=False), Window((4, 5, 6), "c", fresh=1, context=2)]
-    )
-    assert select(made, np.arange(3)) is made
-    chosen = select(made, np.array([2, 1]))
-    assert chosen.keys == ["c", "b"]
-    assert chosen.splits.tolist() == [0, 3, 4]
-    assert chosen.template.tolist() == [4, 5, 6, 3]
-    assert chosen.level.tolist() == [2, 2, 2, 4]
-    assert chosen.whole.tolist() == [True, False]
-    assert (chosen.fresh.tolist(), chosen.context.tolist()) == ([1, 1], [2, 0])
-    assert chosen.row_ids.tolist() == [3, 4, 5, 2]
-    assert isinstance(select(made, np.zeros(0, np.int64)), WindowBatch)
-    assert len(select(made, np.zeros(0, np.int64))) == 0

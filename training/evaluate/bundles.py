@@ -90,7 +90,7 @@ class Bundles:
 
 def held_of(bundle: Bundle, paths: Sequence[Path], config: PipelineConfig, found: Survey, told: Told) -> Held:
     """Score what a training on these files holds back."""
-    split = split_of(found)
+    split = split_of(found, int(bundle.facts.get("seed", 1)))
     kinds: set[int] = set()
     flags: list[BOOL] = []
 
