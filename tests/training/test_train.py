@@ -137,12 +137,12 @@ def surprises(bundle: Bundle, sequences: Sequences) -> np.ndarray:
 
 
 def test_the_same_seed_gives_the_same_bundle(folder: Path) -> None:
-    """But for float noise in the network; another seed gives another network, of the same templates."""
+    """But for float noise in the network; another seed gives another network of the same templates."""
     path = simulated(folder / "short.jsonl", replace(CALM, seed=5, duration_s=300.0))
     first, again, other = (train([path], quick(1, seed), None, SILENT) for seed in (1, 1, 2))
     assert first.vocabulary.ids.tolist() == again.vocabulary.ids.tolist() == other.vocabulary.ids.tolist()
     assert first.templates_version == again.templates_version
-    assert first.companions.to_bytes() == again.companions.to_bytes() == other.companions.to_bytes()
+    assert first.companions.to_bytes() == again.companions.to_bytes() != other.companions.to_bytes()
     (closed, _) = max(windows([path], PipelineConfig(), first.table), key=lambda pair: len(pair[0]))
     sequences = build(closed, first.vocabulary)[-1]
     expected = surprises(first, sequences)
