@@ -44,9 +44,9 @@ lint: env  ## ruff and mypy
 bench: env  ## benchmarks; each prints ratios, medians and spread
 	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; .venv/bin/python -m $$(echo $${bench%.py} | tr / .); done
 
-bundle: env  ## remake the bundle that the demo runs on: a simulated day, then training (minutes)
-	@.venv/bin/tocsin simulate --hours 24 --start 2026-03-02T00:00:00Z --seed 1 --out .cache/quiet-day.jsonl
-	@.venv/bin/tocsin train .cache/quiet-day.jsonl --out stream/demo_bundle --seed 1
+bundle: env  ## remake the bundle that the demo runs on: three simulated days, then training (ten minutes)
+	@.venv/bin/tocsin simulate --hours 72 --start 2026-03-02T00:00:00Z --seed 1 --out .cache/quiet-days.jsonl
+	@.venv/bin/tocsin train .cache/quiet-days.jsonl --out stream/demo_bundle --seed 1
 
 chaos: env  ## a million lines on Apache Kafka while workers are killed 20 times (ten minutes)
 	@.venv/bin/python -m tests.faults.chaos

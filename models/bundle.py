@@ -26,7 +26,7 @@ from models.templates import TemplateTable
 from models.vocabulary import SPECIAL, Vocabulary
 from models.windows import WindowConfig
 
-SCHEMA: Final = "tocsin.bundle/5"
+SCHEMA: Final = "tocsin.bundle/6"
 HEAD: Final = "bundle.json"
 FILES: Final = ("lstm.onnx", "vocabulary.json", "templates.jsonl", "masks.json", "companions.npz", "calibration.json")
 

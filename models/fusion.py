@@ -7,6 +7,10 @@ follows a Gumbel distribution (Fisher and Tippett 1928), fitted to the quartiles
 logs do not move.  Windows overlap and normal oddities come in clusters, so ten thousand windows are far fewer
 witnesses; blocks count each cluster once, and a kind of window that is erratic from block to block is trusted less.
 
+Where a single detector is so sure that it would hold among all windows of a day and all detectors (Bonferroni), it needs
+no other: block maxima of all together say little of how far one alone may go.  This holds for windows over
+everything; the tails of the others rest on too few windows.
+
 The number that comes out has one meaning for every kind of window and every tenant: how many windows at least as
 anomalous a tenant would show in a day of normal operation, all kinds taken together.
 """
@@ -100,7 +104,11 @@ class Fusion:
         for kind in np.unique(kinds).tolist():
             mine = kinds == kind
             extremes = self.fused.get(kind, self.fused[fallback])
-            out[mine] = extremes.log_per_day(strength[mine]) - np.log10(self._part(kind))
+            rate = extremes.log_per_day(strength[mine])
+            if kind == SHARED and strengths:
+                strongest = np.max([each[mine] for each in strengths.values()], axis=0)
+                rate = np.minimum(rate, extremes.log_rate[0] + np.log10(len(strengths)) - strongest)
+            out[mine] = rate - np.log10(self._part(kind))
         return out
 
     def _part(self, kind: int) -> float:

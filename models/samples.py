@@ -18,12 +18,16 @@ LIMIT: Final = 20_000
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Windows of one group: what they hold, in their oldest step, before their newest; how many rows are errors."""
+    """Windows of one group: what they hold, in their oldest step, before their newest; how many rows are errors.
+
+    ``end`` (n,) in microseconds since 1970.
+    """
 
     tally: Tally
     early: Tally
     begun: Tally
     errors: I64
+    end: I64
 
     def __len__(self) -> int:
         return len(self.errors)
@@ -44,7 +48,9 @@ class Samples:
         for group in np.unique(facts.group[at]).tolist():
             mine = at[facts.group[at] == group]
             parts = self._parts.setdefault(group, [])
-            sample = Sample(facts.tally.take(mine), early.take(mine), begun.take(mine), errors[mine])
+            sample = Sample(
+                facts.tally.take(mine), early.take(mine), begun.take(mine), errors[mine], facts.windows.end[mine]
+            )
             parts.append((salt[mine], sample))
             if sum(len(part) for _, part in parts) > 2 * LIMIT:
                 self._parts[group] = [_lowest(parts)]
@@ -66,9 +72,12 @@ def _lowest(parts: list[tuple[U64, Sample]]) -> tuple[U64, Sample]:
         join([part.early for _, part in parts]),
         join([part.begun for _, part in parts]),
         np.concatenate([part.errors for _, part in parts]),
+        np.concatenate([part.end for _, part in parts]),
     )
     order = np.argsort(_spread(salt), kind="stable")[:LIMIT]
-    kept = Sample(whole.tally.take(order), whole.early.take(order), whole.begun.take(order), whole.errors[order])
+    kept = Sample(
+        whole.tally.take(order), whole.early.take(order), whole.begun.take(order), whole.errors[order], whole.end[order]
+    )
     return salt[order], kept
 
 

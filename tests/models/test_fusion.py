@@ -69,6 +69,22 @@ def test_strong_and_weak_voices_both_count() -> None:
     assert joint({"a": 0.5 * n}, 1)[0] == 0
 
 
+def test_one_voice_that_is_sure_among_all_windows_of_a_day_needs_no_other() -> None:
+    """Of windows over everything; and it is no less rare for what other detectors mumble."""
+    model = fusion(0, SHARED)
+    erratic = fit_extremes(np.tile([0.0, 8.0], 50), np.arange(100) // 2, 1.0)
+    model = Fusion(model.parts, {0: erratic, SHARED: erratic})
+    kinds = np.array([0, SHARED], np.int32)
+    said = {"a": np.full(2, 6.0), "b": np.zeros(2)}
+    source, everything = model.false_alarms(kinds, said) + np.log10([0.03, 0.97])
+    # A hundred windows a day and two detectors.
+    assert everything == pytest.approx(np.log10(100 * 2) - 6.0)
+    assert source == pytest.approx(erratic.log_per_day(joint(said, 2))[0])
+    assert source > 0 > everything
+    louder = model.false_alarms(kinds, {**said, "b": np.full(2, 5.0)}) + np.log10([0.03, 0.97])
+    assert (louder <= [source, everything]).all()
+
+
 def test_windows_over_everything_get_most_of_the_budget() -> None:
     """The same strength counts for more there than in one source."""
     model = fusion(0, 1, SHARED)

@@ -1,15 +1,17 @@
 """Rates: too many or too few of one template."""
 
+from collections.abc import Iterable
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.detectors.rates import Rates
-from models.facts import UNKNOWN
+from models.detectors.rates import Rates, cycle
+from models.facts import UNKNOWN, Facts
 from models.records import EVERYTHING
 from models.sequences import SHARED
-from tests.models.bundles import Window
+from tests.models.bundles import Window, windows
 from tests.models.detectors import normal
 from tests.models.detectors.normal import (
     API,
@@ -118,3 +120,77 @@ def test_the_company_does_not_matter(batch: tuple[list[Window], list[int]]) -> N
 def test_it_reads_back_as_it_was(chosen: list[Window]) -> None:
     """Its arrays are all that it learnt."""
     normal.assert_reads_back(DETECTOR, chosen)
+
+
+HOUR_US = 3_600_000_000
+NOON, NIGHT = range(8, 20), (*range(8), *range(20, 24))
+
+
+def busy(hour: int) -> int:
+    """Heartbeats in a minute: many by day, one or so by night; none is due on Sundays."""
+    return 0 if hour // 24 % 7 == 3 else 16 if hour % 24 in NOON else 1
+
+
+def over(hours: range, each: int = 6) -> Facts:
+    """Windows of these hours, each as busy as its hour."""
+    made = windows([beats(busy(hour)) for hour in hours for _ in range(each)])
+    span = made.end[0] - made.start[0]
+    made.end[:] = (
+        np.repeat([hour * HOUR_US for hour in hours], each) + np.tile(np.arange(each), len(hours)) * 60_000_000
+    )
+    made.start[:] = made.end - span
+    return Facts.of(made, normal.VOCABULARY, normal.GROUPS)
+
+
+def moved(window: Window, hour: int) -> Facts:
+    """The same window at another hour."""
+    made = windows([window])
+    span = made.end[0] - made.start[0]
+    made.end[:] = hour * HOUR_US + 1
+    made.start[:] = made.end - span
+    return Facts.of(made, normal.VOCABULARY, normal.GROUPS)
+
+
+MONDAY = 4 * 24
+"""The first of January 1970 was a Thursday."""
+
+
+def test_what_is_usual_at_noon_is_much_at_night() -> None:
+    """After five working days: by day it falls silent, by night it is as busy as by day."""
+    detector = Rates.fit(normal.samples(over(range(MONDAY, MONDAY + 120), 30)), (SERVICE,))
+    for hour, usual, odd in ((12, 16, 2), (3, 1, 12)):
+        at_hour = MONDAY + 14 * 24 + hour
+        assert detector.score(moved(beats(usual), at_hour)) == [0.0]
+        assert detector.score(moved(beats(odd), at_hour))[0] > 1
+        [reason, *_] = detector.reasons(moved(beats(odd), at_hour), 0)
+        assert reason.text.endswith(" at this hour of the day")
+    again = Rates.from_arrays(detector.arrays())
+    assert again.score(moved(beats(2), MONDAY + 12)) == detector.score(moved(beats(2), MONDAY + 12))
+
+
+def test_after_weeks_a_sunday_is_no_monday() -> None:
+    """Work on a Sunday is odd, though every other day has it at this hour; its rest is not."""
+    detector = Rates.fit(normal.samples(over(range(MONDAY, MONDAY + 4 * 168), 30)), (SERVICE,))
+    sunday = MONDAY + 5 * 168 + 6 * 24 + 12
+    assert busy(sunday) == 0
+    assert detector.score(moved(beats(0), sunday)) == [0.0]
+    assert detector.score(moved(beats(16), sunday))[0] > 1
+    assert detector.reasons(moved(beats(16), sunday), 0)[0].text.endswith(" at this hour of the week")
+    assert detector.score(moved(beats(16), sunday + 24)) == [0.0]
+    assert detector.score(moved(beats(0), sunday + 24))[0] > 1
+
+
+@pytest.mark.parametrize(
+    ("hours", "expected"),
+    [
+        ([hour for hour in range(48) if hour % 5], 1),
+        ([hour for hour in range(72) if hour % 5], 24),
+        ([hour for hour in range(330) if hour % 5], 24),
+        ([hour for hour in range(3 * 168) if hour % 5], 168),
+        (range(0, 3000, 7), 1),
+        (range(1), 1),
+    ],
+)
+def test_it_takes_days_or_weeks_without_much_missing(hours: Iterable[int], expected: int) -> None:
+    """A fifth is held back; single hours over months show no cycle, however many they are."""
+    assert cycle(np.array(list(hours), np.int64) * HOUR_US) == expected
