@@ -7,8 +7,8 @@ follows a Gumbel distribution (Fisher and Tippett 1928), fitted to the quartiles
 logs do not move.  Windows overlap and normal oddities come in clusters, so ten thousand windows are far fewer
 witnesses; blocks count each cluster once, and a kind of window that is erratic from block to block is trusted less.
 
-Where a single detector is so sure that it would hold among all windows of a day and all detectors (Bonferroni), it needs
-no other: block maxima of all together say little of how far one alone may go.  This holds for windows over
+Where a single detector is so sure that it would hold among all windows of a day and all detectors (Bonferroni), it
+needs no other: block maxima of all together say little of how far one alone may go.  This holds for windows over
 everything; the tails of the others rest on too few windows.
 
 The number that comes out has one meaning for every kind of window and every tenant: how many windows at least as
