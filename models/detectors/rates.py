@@ -2,7 +2,7 @@
 
 Counts are compared after a square root, which makes the spread of Poisson counts the same at any rate (Anscombe,
 Biometrika 1948).  Where training spans weeks, each hour of the week has a mean of its own, where it spans days each
-hour of the day: what is much at night may be little at noon.
+hour of the day (UTC): what is much at night may be little at noon.
 """
 
 from collections.abc import Mapping

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-GRACE_S: Final = 150.0
+GRACE_S: Final = 180.0
 """A fault's consequences may be seen for so long after its end: windows are a minute long, sessions close late."""
 
 _SECOND: Final = 1_000_000

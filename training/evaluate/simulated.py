@@ -20,7 +20,9 @@ from training.evaluate.timeline import SECOND, Mark, Span, Timeline, Trace, alar
 from training.evaluate.variants import BUDGET
 from training.simulate import Fault, Scenario, plan_faults, write_jsonl
 
-GRACE_S: Final = 150.0
+GRACE_S: Final = 180.0
+"""An instance waits up to two minutes for its network, and its end stands in windows for another."""
+
 QUIET_PIECE_S: Final = 600.0
 """Length of a stretch where there is no fault to be as long as."""
 

@@ -83,8 +83,8 @@ def test_faults_that_shout_are_found_and_nothing_else_fires(found: dict[str, Any
     """Within the simulated time there are bursts of errors, retries, new messages and slow calls."""
     fused = measures(found, 0)
     assert 0.3 < fused["budget.recall"] <= 1
-    # Little of the time is without a fault: a single alarm in the aftermath of one makes 7.5.
-    assert fused["budget.false_alarms_per_hour"] < 10
+    # Little of the time is without a fault: a single alarm in the aftermath of one makes 10.7.
+    assert fused["budget.false_alarms_per_hour"] < 12
     assert fused["auroc"] > 0.6
     assert measures(found, 0, "flag everything")["auroc"] == 0.5
 
