@@ -9,7 +9,7 @@ witnesses; blocks count each cluster once, and a kind of window that is erratic 
 
 Where a single detector is so sure that it would hold among all windows of a day and all detectors (Bonferroni), it
 needs no other: block maxima of all together say little of how far one alone may go.  This holds for windows over
-everything; the tails of the others rest on too few windows.
+everything, and for errors of a source, which may be all that counts of it; other tails rest on too few windows.
 
 The number that comes out has one meaning for every kind of window and every tenant: how many windows at least as
 anomalous a tenant would show in a day of normal operation, all kinds taken together.
@@ -23,8 +23,9 @@ import numpy as np
 
 from models.calibrate import Calibration
 from models.errors import InvalidError
+from models.lifecycle import COUNTS_ALWAYS
 from models.records import F64, I32, I64
-from models.sequences import SHARED
+from models.sequences import SHARED, SOURCE
 
 NORM: Final = 1.4
 """Power of the norm that joins strengths: between their sum (1), by which weak voices of detectors that look at the
@@ -108,8 +109,9 @@ class Fusion:
             mine = kinds == kind
             extremes = self.fused.get(kind, self.fused[fallback])
             rate = extremes.log_per_day(strength[mine])
-            if kind == SHARED and strengths:
-                strongest = np.max([each[mine] for each in strengths.values()], axis=0)
+            alone = [each[mine] for name, each in strengths.items() if _may_alone(kind, name)]
+            if alone:
+                strongest = np.max(alone, axis=0) / (1.0 + 1.0 / extremes.blocks)
                 rate = np.minimum(rate, extremes.log_rate[0] + np.log10(len(strengths)) - strongest)
             out[mine] = rate - np.log10(self._part(kind))
         return out
@@ -136,6 +138,11 @@ class Fusion:
         if not fused:
             raise InvalidError("the calibration is empty; train the bundle on logs with at least one closed window")
         return cls(parts, fused)
+
+
+def _may_alone(kind: int, name: str) -> bool:
+    """Whether a detector may fire alone on windows of a kind."""
+    return kind == SHARED or (kind == SOURCE and name == COUNTS_ALWAYS)
 
 
 def _extremes(record: Mapping[str, Any]) -> Extremes:

@@ -38,6 +38,7 @@ _SESSION_KINDS: Final = {
 """By the first letters, because every window's key is looked at."""
 
 _NO_KIND: Final = ("", _OTHER_SESSION)
+SOURCE: Final = 0
 SHARED: Final = 6
 """Windows over all sources of a tenant: how their lines interleave is chance, so they are no sequence."""
 
@@ -69,7 +70,7 @@ def kind_numbers(windows: WindowBatch) -> I32:
 def kind_number(kind: int, key: str) -> int:
     """Kind of one window."""
     if kind == KeyKind.SOURCE:
-        return SHARED if key == EVERYTHING else 0
+        return SHARED if key == EVERYTHING else SOURCE
     prefix, number = _SESSION_KINDS.get(key[:_SHORT], _NO_KIND)
     return number if key.startswith(prefix) else _OTHER_SESSION
 

@@ -18,7 +18,7 @@ from models.facts import Facts, Groups
 from models.ragged import ranges
 from models.records import BOOL, F64, I64
 from models.samples import Samples
-from models.sequences import SHARED, kind_numbers
+from models.sequences import SHARED, SOURCE, kind_numbers
 from models.vocabulary import SPECIAL, Vocabulary
 
 
@@ -53,7 +53,7 @@ class Learner:
             self._known[number] = np.union1d(before, token[(group == number) & (token >= SPECIAL)])
         self._silences.add(facts, np.flatnonzero(chosen))
         # Each line once: the newest step of the source that wrote it.
-        source = np.flatnonzero(chosen & (kind_numbers(windows) == 0))
+        source = np.flatnonzero(chosen & (kind_numbers(windows) == SOURCE))
         known = facts.group[source][facts.group[source] >= 0]
         self._seen += np.bincount(known, minlength=len(self.groups))
         self._values.add(facts, ranges(windows.splits[source + 1] - windows.fresh[source], windows.splits[source + 1]))

@@ -78,17 +78,19 @@ def test_strong_and_weak_voices_both_count() -> None:
 
 
 def test_one_voice_that_is_sure_among_all_windows_of_a_day_needs_no_other() -> None:
-    """Of windows over everything; and it is no less rare for what other detectors mumble."""
+    """Of windows over everything, and errors of a source; others' mumbling makes it no less rare."""
     model = fusion(0, SHARED)
     erratic = fit_extremes(np.tile([0.0, 8.0], 50), np.arange(100) // 2, 1.0)
     model = Fusion(model.parts, {0: erratic, SHARED: erratic})
     kinds = np.array([0, SHARED], np.int32)
     said = {"a": np.full(2, 6.0), "b": np.zeros(2)}
     source, everything = model.false_alarms(kinds, said) + np.log10([0.03, 0.97])
-    # A hundred windows a day and two detectors.
-    assert everything == pytest.approx(np.log10(100 * 2) - 6.0)
+    # A hundred windows a day in fifty blocks, and two detectors.
+    assert everything == pytest.approx(np.log10(100 * 2) - 6.0 * 50 / 51)
     assert source == pytest.approx(erratic.log_per_day(joint(said, 2))[0])
     assert source > 0 > everything
+    errors = model.false_alarms(kinds, {"levels": said["a"], "b": said["b"]}) + np.log10([0.03, 0.97])
+    assert errors == pytest.approx([everything, everything])
     louder = model.false_alarms(kinds, {**said, "b": np.full(2, 5.0)}) + np.log10([0.03, 0.97])
     assert (louder <= [source, everything]).all()
 
