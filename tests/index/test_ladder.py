@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from tests.waiting import until
 
 SMALL, LARGE = "claude-haiku-5-5", "claude-sonnet-5-5"
 NOON = 1_767_268_800.0
+PATIENT = Patience(idle=60.0, total=120.0, pause=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -43,25 +45,22 @@ def server(provider: MessagesServer, monkeypatch: pytest.MonkeyPatch) -> Message
 @pytest.fixture(scope="module")
 def client() -> Iterator[Claude]:
     """A client that pauses little; it takes its address with the first question, so all use the one server."""
-    made = Claude(Patience(idle=60.0, total=120.0, pause=0.01))
-    yield made
-    made.close()
+    with closing(Claude(PATIENT)) as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Claude]:
     """A client that waits little, for answers that never come."""
-    made = Claude(Patience(idle=1.0, total=4.0, pause=0.01))
-    yield made
-    made.close()
+    with closing(Claude(Patience(idle=1.0, total=4.0, pause=0.01))) as made:
+        yield made
 
 
 @pytest.fixture
 def fresh() -> Iterator[Claude]:
     """A client that has taken no key and no address yet."""
-    made = Claude(Patience(idle=60.0, total=120.0, pause=0.01))
-    yield made
-    made.close()
+    with closing(Claude(PATIENT)) as made:
+        yield made
 
 
 MakeLadder = Callable[..., Ladder]
