@@ -11,7 +11,7 @@ import numpy as np
 
 from models.ragged import group_starts, ranges, splits
 from models.records import BOOL, EVERYTHING, HOST_MARK, I64, U64, KeyKind, WindowBatch
-from models.sequences import SHARED, kind_numbers
+from models.sequences import SHARED, SOURCE, kind_numbers
 from models.vocabulary import NEW, Vocabulary
 
 UNKNOWN: Final = -1
@@ -43,7 +43,7 @@ class Groups:
     def of(self, windows: WindowBatch) -> I64:
         """Group of each window (n,), UNKNOWN where training did not see its service."""
         group = kind_numbers(windows).astype(np.int64)
-        for i in np.flatnonzero(group == 0).tolist():
+        for i in np.flatnonzero(group == SOURCE).tolist():
             group[i] = self.number(service_of(windows.keys[i]))
         return group
 

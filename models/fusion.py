@@ -111,7 +111,7 @@ class Fusion:
             rate = extremes.log_per_day(strength[mine])
             alone = [each[mine] for name, each in strengths.items() if _may_alone(kind, name)]
             if alone:
-                strongest = np.max(alone, axis=0) / (1.0 + 1.0 / extremes.blocks)
+                strongest = np.max(alone, axis=0) / _caution(extremes.blocks)
                 rate = np.minimum(rate, extremes.log_rate[0] + np.log10(len(strengths)) - strongest)
             out[mine] = rate - np.log10(self._part(kind))
         return out
@@ -138,6 +138,11 @@ class Fusion:
         if not fused:
             raise InvalidError("the calibration is empty; train the bundle on logs with at least one closed window")
         return cls(parts, fused)
+
+
+def _caution(blocks: int) -> float:
+    """By how much more it takes: few blocks may all have been quiet ones, so they promise less."""
+    return 1.0 + 1.0 / blocks
 
 
 def _may_alone(kind: int, name: str) -> bool:
@@ -201,8 +206,7 @@ def fit_extremes(strength: F64, blocks: I64, days: float) -> Extremes:
     scale = max(float(high - low) / _QUARTILES, _SINGLE_SCALE + _WIDER * min(1.0, _MANY / count))
     if count >= _MANY:
         scale = max(scale, float(np.quantile(maxima, 0.9) - middle) / _UPPER)
-    # Few blocks may all have been quiet ones, so they promise less.
-    scale *= 1.0 + 1.0 / count
+    scale *= _caution(count)
     ordered = np.sort(strength)
     values, first = np.unique(ordered, return_index=True)
     if len(values) > KNOTS:

@@ -22,7 +22,7 @@ from models.records import BOOL, F64, I32, I64, WindowBatch
 from models.sequences import kind_numbers
 from models.verdicts import time_text
 from models.windows import WindowStore
-from training.datasets import DAY_US, windows
+from training.datasets import DAY_US, total_us, windows
 from training.held import Held, faulty, tails
 
 FEW: Final = 500
@@ -125,7 +125,7 @@ def recalibrate(
     held = score_normal(closed, LstmDetector(bundle.onnx, bundle.vocabulary), bundle.companions, everything, count)
     if not known:
         raise InvalidError("the bundle knows no line of these logs; train one on them with `tocsin train`")
-    fusion = calibrate(held, sum(high - low for low, high in spans.values()) / DAY_US, say)
+    fusion = calibrate(held, total_us(spans) / DAY_US, say)
     facts = {
         "recalibrated_from": bundle.id,
         "calibration_windows": len(held),

@@ -6,7 +6,7 @@ stretch of the time, so that all hours of the day are among both.  No event of t
 
 import zlib
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -86,8 +86,8 @@ class Split:
     def days(self, spans: dict[str, tuple[int, int]]) -> float:
         """Days of logs held back, added up over tenants."""
         if self.tenants:
-            return sum(high - low for tenant, (low, high) in spans.items() if tenant in self.tenants) / DAY_US
-        return sum(high - low for low, high in spans.values()) / HELD_BACK / DAY_US
+            return total_us({tenant: span for tenant, span in spans.items() if tenant in self.tenants}) / DAY_US
+        return total_us(spans) / HELD_BACK / DAY_US
 
     def _tenant(self, windows: WindowBatch) -> BOOL:
         return np.fromiter((tenant in self.tenants for tenant in windows.tenants), np.bool_, len(windows))
@@ -104,6 +104,11 @@ class Split:
     def _number(self, time: I64) -> I64:
         """Number of the block of each moment (n,), such that the last of each five is held back."""
         return (time - self.begin) // self.block - self.turn
+
+
+def total_us(spans: Mapping[str, tuple[int, int]]) -> int:
+    """Microseconds of all tenants' spans together."""
+    return sum(high - low for low, high in spans.values())
 
 
 def survey(

@@ -14,7 +14,6 @@ from models.companions import UNITS
 from models.detectors.levels import Levels
 from models.detectors.onset import Onset
 from models.fusion import COMMON, Fusion, fit_extremes, joint
-from models.lifecycle import limited
 from models.records import BOOL, F64, I32, I64
 from models.sequences import SHARED
 
@@ -78,7 +77,7 @@ def faulty(held: Held, days: float) -> I64:
     if len(np.unique(shared.blocks)) < MIN_BLOCKS:
         return found
     for _ in range(_ROUNDS):
-        strengths = limited(Fusion(tails(shared, found), {}).strengths(shared.kinds, shared.raws), shared.live)
+        strengths = Fusion(tails(shared, found), {}).strengths(shared.kinds, shared.raws)
         strength = joint(strengths, len(shared))
         extremes = fit_extremes(strength, shared.blocks, days)
         errors = np.zeros(len(shared), np.bool_)

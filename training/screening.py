@@ -6,7 +6,7 @@ in Chernozhukov et al. 2018): a fault then is as strange as it will be in servin
 
 import zlib
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -19,7 +19,7 @@ from models.records import BOOL, F64, I64, WindowBatch
 from models.sequences import SHARED, kind_numbers
 from models.verdicts import time_text
 from training.companions import Learner
-from training.datasets import DAY_US, HELD_BACK, Survey, select, windows
+from training.datasets import DAY_US, HELD_BACK, Survey, select, total_us, windows
 from training.held import MIN_BLOCKS, Held, faulty
 
 FOLDS: Final = 3
@@ -30,8 +30,8 @@ _TOLD: Final = 5
 class Stretches:
     """Stretches of ten minutes by tenant: their numbers since 1970, ascending; ``of`` is how many were looked at."""
 
-    numbers: Mapping[str, I64]
-    of: int
+    numbers: Mapping[str, I64] = field(default_factory=dict)
+    of: int = 0
 
     def __len__(self) -> int:
         return sum(map(len, self.numbers.values()))
@@ -63,9 +63,9 @@ def screen(
     paths: Sequence[str | Path], config: PipelineConfig, found: Survey, count: Callable[[int], None]
 ) -> Stretches:
     """Two more passes over the files; nothing is found where they are too short to tell (three hours or so)."""
-    days = sum(high - low for low, high in found.spans.values()) / DAY_US
-    if days * DAY_US < MIN_BLOCKS * BLOCK_US:
-        return Stretches({}, 0)
+    span = total_us(found.spans)
+    if span < MIN_BLOCKS * BLOCK_US:
+        return Stretches()
     groups = Groups(found.services)
     learners = [Learner(found.vocabulary, groups, config.windows.step) for _ in range(FOLDS)]
     for facts, fold in _everything(paths, config, found, groups):
@@ -85,13 +85,13 @@ def screen(
         count(len(fold))
     n = len(tenants)
     if not n:
-        return Stretches({}, 0)
+        return Stretches()
     end, every = np.concatenate(ends), np.ones(n, np.bool_)
     blocks = blocks_of(tenants, end)
     joined = {name: np.concatenate(parts) for name, parts in raws.items()}
     held = Held(np.full(n, SHARED, np.int32), blocks, every, every, joined)
     numbers: dict[str, set[int]] = {}
-    for i in np.flatnonzero(np.isin(blocks, faulty(held, days))).tolist():
+    for i in np.flatnonzero(np.isin(blocks, faulty(held, span / DAY_US))).tolist():
         numbers.setdefault(tenants[i], set()).add(int(end[i]) // BLOCK_US)
     return Stretches({tenant: np.array(sorted(of), np.int64) for tenant, of in numbers.items()}, int(blocks.max()) + 1)
 

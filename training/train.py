@@ -58,19 +58,25 @@ def train(paths: Sequence[str | Path], config: TrainConfig, base: Bundle | None,
     told.say(
         f"{found.events:,} events of {found.lines:,} lines, {len(found.table):,} templates, {len(found.spans)} tenants"
     )
-    return learn(paths, config, found, told)
+    doubtful = Stretches() if config.keep_all else doubtful_of(paths, config.pipeline, found, told)
+    return learn(paths, config, found, doubtful, told)
 
 
-def learn(paths: Sequence[str | Path], config: TrainConfig, found: Survey, told: Told) -> Bundle:
-    """The passes after the first one, ``found`` being what that gave; what is held back is ``split_of(found, seed)``.
+def doubtful_of(paths: Sequence[str | Path], config: PipelineConfig, found: Survey, told: Told) -> Stretches:
+    """What looks like faults, named for people; it does not depend on a seed."""
+    doubtful = screen(paths, config, found, told.count)
+    if len(doubtful):
+        told.say(doubtful.told())
+    return doubtful
+
+
+def learn(paths: Sequence[str | Path], config: TrainConfig, found: Survey, doubtful: Stretches, told: Told) -> Bundle:
+    """The last two passes, from what those before gave; what is held back is ``split_of(found, seed)``.
 
     Raises:
         InvalidError: the files hold too little to learn from.
     """
     split = split_of(found, config.seed)
-    doubtful = Stretches({}, 0) if config.keep_all else screen(paths, config.pipeline, found, told.count)
-    if len(doubtful):
-        told.say(doubtful.told())
     corpus = Corpus()
     groups = Groups(found.services)
     learner = Learner(found.vocabulary, groups, config.pipeline.windows.step)
@@ -101,11 +107,11 @@ def learn(paths: Sequence[str | Path], config: TrainConfig, found: Survey, told:
         companions,
         fusion,
         config.pipeline.windows,
-        {**_facts(config, found, loss, len(scored)), "stretches_left_out": len(doubtful)},
+        _facts(config, found, len(doubtful), loss, len(scored)),
     )
 
 
-def _facts(config: TrainConfig, found: Survey, loss: float, samples: int) -> dict[str, Any]:
+def _facts(config: TrainConfig, found: Survey, left_out: int, loss: float, samples: int) -> dict[str, Any]:
     return {
         "seed": config.seed,
         "lines": found.lines,
@@ -116,6 +122,7 @@ def _facts(config: TrainConfig, found: Survey, loss: float, samples: int) -> dic
         "to": time_text(max(high for _, high in found.spans.values())),
         "nats_per_event": round(loss, 4),
         "calibration_windows": samples,
+        "stretches_left_out": left_out,
         "python": platform.python_version(),
         "libraries": {name: version(name) for name in _LIBRARIES},
     }

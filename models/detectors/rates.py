@@ -35,7 +35,7 @@ _PRIOR: Final = 40
 """Windows for which the mean of all hours counts beside those of one hour: ten minutes at a step of 15 seconds."""
 
 _ROUNDING: Final = 1e-6
-_NEARLY: Final = 1e-3
+"""Of roots, whose bounds are kept with nine digits; of counts, which are their squares, a thousand times as much."""
 _DIGITS: Final = 6
 _SHOWN: Final = 3
 
@@ -83,8 +83,8 @@ class Rates:
         count, distance = (part[0] for part in self._distances(facts, at, usual))
         mean = usual.expected(facts.windows.end[at])[0]
         # Whole counts within the range, whatever rounding made of its ends.
-        low = np.ceil(np.maximum(mean + usual.low, 0.0) ** 2 - _NEARLY).astype(np.int64)
-        high = np.floor(np.maximum(mean + usual.high, 0.0) ** 2 + _NEARLY).astype(np.int64)
+        low = np.ceil(np.maximum(mean + usual.low, 0.0) ** 2 - 1000 * _ROUNDING).astype(np.int64)
+        high = np.floor(np.maximum(mean + usual.high, 0.0) ** 2 + 1000 * _ROUNDING).astype(np.int64)
         seconds = (facts.windows.end[window] - facts.windows.start[window]) / 1e6
         when = _CYCLES[len(usual.mean)]
         return [
@@ -163,11 +163,7 @@ def cycle(end: I64) -> int:
     hours = np.unique(end // _HOUR)
     if len(hours) < _UNBROKEN * (hours[-1] - hours[0] + 1):
         return 1
-    for length in _CYCLES:
-        twice = np.bincount(hours % length, minlength=length) > 1
-        if length == 1 or twice.mean() >= _KNOWN:
-            break
-    return length
+    return next((n for n in _CYCLES if (np.bincount(hours % n, minlength=n) > 1).mean() >= _KNOWN), 1)
 
 
 def _means(hour: I64, token: I64, root: F64, windows: I64, tokens: int) -> F64:

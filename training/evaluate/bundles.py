@@ -16,7 +16,8 @@ from training.datasets import Split, Survey, split_of, survey
 from training.evaluate.scored import Scored, pipeline_for, score_paths
 from training.evaluate.spec import Model
 from training.fit import FitConfig
-from training.train import Told, TrainConfig, learn
+from training.screening import Stretches
+from training.train import Told, TrainConfig, doubtful_of, learn
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +57,7 @@ class Bundles:
     told: Told
     _ready: dict[tuple[Model, int], Trained] = field(default_factory=dict)
     _surveys: dict[Model, Survey] = field(default_factory=dict)
+    _doubtful: dict[Model, Stretches] = field(default_factory=dict)
 
     def fixed(self, model: Model) -> bool:
         """Whether a seed would change nothing."""
@@ -76,7 +78,10 @@ class Bundles:
         else:
             self.told.say(f"training with seed {seed} on {', '.join(log.name for log in logs)}")
             config = TrainConfig(self.config, self.fit, seed)
-            bundle = learn(logs, config, self._survey(model, logs, self.config), self.told)
+            found = self._survey(model, logs, self.config)
+            if model not in self._doubtful:
+                self._doubtful[model] = doubtful_of(logs, self.config, found, self.told)
+            bundle = learn(logs, config, found, self._doubtful[model], self.told)
         if not logs:
             return Trained(bundle, None)
         found = self._survey(model, logs, pipeline_for(bundle, self.config))
