@@ -1,1 +1,1 @@
-"""Incidents, alert records and metrics."""
+"""Anomalies become incidents, incidents become alerts, alerts reach people: grouping, routing, delivery, sinks."""

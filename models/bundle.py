@@ -18,13 +18,13 @@ from typing import Any, Final
 
 import orjson
 
-from models.companions import Companions
+from models.calibration.fusion import Fusion
+from models.detectors.ensemble import Companions
 from models.errors import InvalidError
-from models.fusion import Fusion
-from models.masks import Masks
-from models.templates import TemplateTable
-from models.vocabulary import SPECIAL, Vocabulary
-from models.windows import WindowConfig
+from models.features.vocabulary import SPECIAL, Vocabulary
+from models.templates.masks import Masks
+from models.templates.matcher import TemplateTable
+from models.windows.store import WindowConfig
 
 SCHEMA: Final = "tocsin.bundle/6"
 HEAD: Final = "bundle.json"

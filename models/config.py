@@ -3,12 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 
-from models.decode import DecodeConfig, Decoder
-from models.keys import KeyRules
-from models.masks import Masks
+from models.decode.decoder import DecodeConfig, Decoder
 from models.pipeline import LineProcessor
-from models.templates import TemplateLimits, TemplateMatcher, TemplateTable
-from models.windows import WindowConfig
+from models.templates.masks import Masks
+from models.templates.matcher import TemplateLimits, TemplateMatcher, TemplateTable
+from models.windows.keys import KeyRules
+from models.windows.store import WindowConfig
 
 
 @dataclass(frozen=True, slots=True)

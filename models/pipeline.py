@@ -6,13 +6,13 @@ from pathlib import Path
 
 import numpy as np
 
-from models.decode import Decoder
-from models.keys import KeyRules, key_events
-from models.merge import merged
+from models.decode.decoder import Decoder
+from models.decode.file_merge import merged
 from models.records import I64, NO_TIME, EventFrame, LogBatch, RawBatch, RawSpan, RowFlag, Verdict, WindowBatch
 from models.scorer import Scorer
-from models.templates import NewTemplate, TemplateMatcher
-from models.windows import WindowStore
+from models.templates.matcher import NewTemplate, TemplateMatcher
+from models.windows.keys import KeyRules, key_events
+from models.windows.store import WindowStore
 
 
 @dataclass(frozen=True, slots=True)

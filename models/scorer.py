@@ -7,11 +7,11 @@ from typing import Final
 import numpy as np
 
 from models.bundle import Bundle
+from models.calibration.service_state import State, is_live, limited, state_of
 from models.detectors.lstm import LstmDetector
-from models.facts import Facts
-from models.lifecycle import State, is_live, limited, state_of
+from models.features.sequences import kind_numbers
+from models.features.window_features import Facts
 from models.records import BOOL, F32, F64, I64, KeyKind, Pointer, Verdict, WindowBatch
-from models.sequences import kind_numbers
 from models.verdicts import window_id
 
 LINES: Final = 10

@@ -9,13 +9,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Final
 
-from models import frames
 from models.pipeline import LineProcessor
 from models.records import Verdict
 from models.scorer import Scorer
-from models.windows import WindowConfig, WindowStore
-from stream.broker.reading import Bound, Record
-from stream.raw import raw_batch
+from models.windows import frame_codec as frames
+from models.windows.store import WindowConfig, WindowStore
+from stream.kafka.reader import Bound, Record
+from stream.topics.raw_logs import raw_batch
 
 BATCH: Final = 10_000
 

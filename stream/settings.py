@@ -32,7 +32,7 @@ from pydantic_settings import (
 )
 
 from models.errors import InvalidError
-from stream.broker.security import PROPERTIES
+from stream.kafka.security import PROPERTIES
 
 PREFIX: Final = "TOCSIN_"
 CONFIG_VARIABLE: Final = "TOCSIN_CONFIG"
@@ -128,7 +128,7 @@ class Settings(BaseSettings):
     kafka: Annotated[dict[str, SecretStr], BeforeValidator(_flat)] = {}
     """librdkafka properties of every client (``security.protocol``, ``sasl.username`` …); table ``[kafka]``."""
     kafka_security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] | None = None
-    """This and the next eight come before what ``kafka`` says of the same; see ``stream.broker.security``."""
+    """This and the next eight come before what ``kafka`` says of the same; see ``stream.kafka.security``."""
     kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
     kafka_sasl_username: str | None = None
     kafka_sasl_password: SecretStr | None = None
@@ -196,7 +196,7 @@ class Settings(BaseSettings):
     index_path: Path = Path("tocsin-index")
     """Folder of the memory: past incidents and runbooks, and the networks that were made for it."""
     embedding_model: str = Field(default="sentence-transformers/all-MiniLM-L12-v2", min_length=1)
-    """Folder or name of a sentence encoder that is on this machine, or ``built-in``; see ``index.embedder``."""
+    """Folder or name of a sentence encoder that is on this machine, or ``built-in``."""
 
     cache_path: Path = Field(default_factory=_default_cache)
     """Folder of read log files and vectors of texts, which can be made again; see ``tocsin cache``."""

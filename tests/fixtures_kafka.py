@@ -10,8 +10,8 @@ from uuid import uuid4
 
 import pytest
 
-from stream.broker.clients import Broker
-from stream.broker.embedded import EmbeddedBroker
+from stream.kafka.clients import Broker
+from stream.kafka.embedded import EmbeddedBroker
 from tests.kafka_server import KafkaServer, KafkaUnavailableError, kafka_jars
 
 SOON: Final = {"session.timeout.ms": "4000", "heartbeat.interval.ms": "500"}

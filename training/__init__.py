@@ -1,1 +1,1 @@
-"""Offline: from logs to bundles, their evaluation, and the log simulator."""
+"""Logs in, bundles out: data sets, the Keras LSTM, its export to ONNX, calibration, evaluation, the simulator."""

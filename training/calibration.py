@@ -11,19 +11,19 @@ from typing import Final
 import numpy as np
 
 from models.bundle import Bundle
-from models.companions import Companions
+from models.calibration.fusion import Fusion, blocks_of, fit_fused
+from models.calibration.service_state import is_live, limited
 from models.config import PipelineConfig
+from models.detectors.ensemble import Companions
 from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
-from models.facts import Facts
-from models.fusion import Fusion, blocks_of, fit_fused
-from models.lifecycle import is_live, limited
+from models.features.sequences import kind_numbers
+from models.features.window_features import Facts
 from models.records import BOOL, F64, I32, I64, WindowBatch
-from models.sequences import kind_numbers
 from models.verdicts import time_text
-from models.windows import WindowStore
+from models.windows.store import WindowStore
 from training.datasets import DAY_US, total_us, windows
-from training.held import Held, faulty, tails
+from training.held_out import Held, faulty, tails
 
 FEW: Final = 500
 """Fewer windows than this behind a threshold are worth a warning."""

@@ -32,8 +32,8 @@ def train(  # noqa: PLR0913 - click passes each option
     from models.bundle import Bundle
     from models.config import PipelineConfig
     from models.errors import InvalidError
-    from training.fit import FitConfig
-    from training.quiet import import_tensorflow
+    from training.fit_lstm import FitConfig
+    from training.tensorflow_import import import_tensorflow
     from training.train import Told, TrainConfig
     from training.train import train as run
 

@@ -14,17 +14,17 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from models.arrays import ranges, splits
 from models.config import PipelineConfig
-from models.decode import Decoder
+from models.decode.decoder import Decoder
+from models.decode.log_files import read_paths
 from models.errors import InvalidError
-from models.facts import service_of
-from models.files import read_paths
+from models.features.vocabulary import Vocabulary
+from models.features.window_features import service_of
 from models.pipeline import windows_of_files
-from models.ragged import ranges, splits
 from models.records import BOOL, I64, Heard, KeyKind, RowFlag, WindowBatch
-from models.templates import TemplateTable, mine, template_id, words_of
-from models.vocabulary import Vocabulary
-from models.windows import WindowStore
+from models.templates.matcher import TemplateTable, mine, template_id, words_of
+from models.windows.store import WindowStore
 
 HELD_BACK: Final = 5
 """One part in so many is held back."""

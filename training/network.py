@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from models.sequences import GAPS, KINDS, LEVELS
+from models.features.sequences import GAPS, KINDS, LEVELS
 
 if TYPE_CHECKING:
     import keras

@@ -13,16 +13,16 @@ from models.bundle import Bundle
 from models.config import PipelineConfig
 from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
-from models.facts import Facts, Groups
+from models.features.sequences import SHARED, build, kind_numbers
+from models.features.window_features import Facts, Groups
 from models.records import WindowBatch
-from models.sequences import SHARED, build, kind_numbers
 from models.verdicts import time_text
 from training.calibration import calibrate, score_normal
-from training.companions import Learner
 from training.datasets import Survey, select, split_of, survey, windows
 from training.export import to_onnx
-from training.fit import Corpus, FitConfig, fit
-from training.screening import Stretches, screen
+from training.fault_screening import Stretches, screen
+from training.fit_detectors import Learner
+from training.fit_lstm import Corpus, FitConfig, fit
 
 _LIBRARIES: Final = ("tensorflow", "keras", "tf2onnx", "onnxruntime", "polars", "numpy")
 

@@ -11,7 +11,8 @@ from typing import Any, Final
 
 import orjson
 
-from alerts.records import Alert, Status
+from alerts.messages.alert import Alert, Status
+from alerts.sinks.alert_text import clip, diagnosis_lines, headline, plain, tame
 from alerts.sinks.base import (
     SYNTHETIC,
     TOLD,
@@ -23,8 +24,7 @@ from alerts.sinks.base import (
     digest_of,
     outcome_of,
 )
-from alerts.sinks.text import clip, diagnosis_lines, headline, plain, tame
-from alerts.times import SECOND, to_text
+from models.rfc3339 import SECOND, to_text
 
 ALERT_NAME: Final = "TocsinIncident"
 SYNTHETIC_NAME: Final = "TocsinSynthetic"

@@ -12,7 +12,7 @@ from hashlib import blake2b
 from typing import Any, Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
-from alerts.records import Alert
+from alerts.messages.alert import Alert
 
 Remote: TypeAlias = Mapping[str, Any]
 """What stands at a service for an incident, as its sink wrote it; empty for one that it has not been told of."""

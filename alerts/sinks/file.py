@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from alerts.records import Alert
+from alerts.messages.alert import Alert
 from alerts.sinks.base import (
     TOLD,
     Absent,

@@ -11,7 +11,8 @@ from typing import Any, Final, Self
 
 import orjson
 
-from alerts.records import Alert, Severity, Status
+from alerts.messages.alert import Alert, Severity, Status
+from alerts.sinks.alert_text import clip, diagnosis_lines, facts, plain, tame
 from alerts.sinks.base import (
     CHANGE,
     SYNTHETIC,
@@ -27,8 +28,7 @@ from alerts.sinks.base import (
     digest_of,
     outcome_of,
 )
-from alerts.sinks.text import clip, diagnosis_lines, facts, plain, tame
-from alerts.times import to_text
+from models.rfc3339 import to_text
 
 SUMMARY: Final = 1024
 KEY: Final = 255

@@ -16,7 +16,7 @@ import hmac
 from dataclasses import dataclass, field
 from typing import Final
 
-from alerts.records import Alert
+from alerts.messages.alert import Alert
 from alerts.sinks.base import (
     TOLD,
     Outcome,

@@ -14,7 +14,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Final
 
-from index.redaction.checks import CHECKS
+from index.redaction.validators import CHECKS
 from models.errors import InvalidError
 
 NAMES: Final = frozenset({"USER", "PROJECT", "DOMAIN"})

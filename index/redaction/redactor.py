@@ -7,9 +7,9 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import accumulate
 from typing import Final
 
-from index.redaction.detect import PSEUDONYM, Detector, Found, joined
-from index.redaction.forms import forms_of
+from index.redaction.encodings import forms_of
 from index.redaction.kinds import Kinds, shipped
+from index.redaction.scanner import PSEUDONYM, Detector, Found, joined
 
 LITERAL: Final = "LITERAL"
 """Label of what only looks like one of our pseudonyms."""

@@ -7,7 +7,7 @@ from typing import Protocol, Self
 import numpy as np
 import numpy.typing as npt
 
-from models.facts import Facts
+from models.features.window_features import Facts
 from models.records import F32, F64
 
 Arrays = Mapping[str, npt.NDArray[np.generic]]

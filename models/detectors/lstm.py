@@ -9,12 +9,12 @@ from typing import Final
 import numpy as np
 import onnxruntime as ort
 
+from models.arrays import splits
 from models.detectors.base import Scored
 from models.errors import InvalidError
-from models.ragged import splits
+from models.features.sequences import LENGTHS, SHARED, Sequences, build, kind_numbers, unique_rows
+from models.features.vocabulary import NEW, Vocabulary
 from models.records import F32, F64, KeyKind, WindowBatch
-from models.sequences import LENGTHS, SHARED, Sequences, build, kind_numbers, unique_rows
-from models.vocabulary import NEW, Vocabulary
 
 NEW_SURPRISE: Final = 12.0
 """Least surprise (nats) of an event whose template training did not see."""

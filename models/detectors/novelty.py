@@ -8,11 +8,11 @@ from typing import Final, Self
 
 import numpy as np
 
+from models.arrays import splits
 from models.detectors.base import Arrays, Reason
-from models.facts import Facts
-from models.ragged import splits
+from models.features.vocabulary import NEW
+from models.features.window_features import Facts
 from models.records import BOOL, F64, I64
-from models.vocabulary import NEW
 
 ELSEWHERE: Final = 0.5
 

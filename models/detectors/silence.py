@@ -10,11 +10,11 @@ from typing import Final, Self
 
 import numpy as np
 
+from models.arrays import ranges
 from models.detectors.base import Arrays, Reason
-from models.facts import Facts, service_of
-from models.ragged import ranges
+from models.features.sequences import SHARED
+from models.features.window_features import Facts, service_of
 from models.records import F64, I64, KeyKind, origin_of
-from models.sequences import SHARED
 
 QUANTILE: Final = 0.995
 """Part of normal windows in which a source's silence is at most its ``longest``."""

@@ -8,10 +8,10 @@ from typing import Final, Self
 import numpy as np
 
 from models.detectors.base import Arrays, Reason
-from models.facts import Facts
+from models.features.sequences import SHARED
+from models.features.vocabulary import END, NEW, START
+from models.features.window_features import Facts
 from models.records import BOOL, F64, I64, KeyKind
-from models.sequences import SHARED
-from models.vocabulary import END, NEW, START
 
 _BITS: Final = 20
 _MASK: Final = (1 << _BITS) - 1

@@ -6,8 +6,8 @@ from typing import Any, Final
 
 import click
 
-import stream.threads  # noqa: F401 - before anything imports NumPy or Polars
-from stream.cli.lazy import Entry, LazyGroup, with_plugins
+import stream.runtime.native_threads  # noqa: F401 - before anything imports NumPy or Polars
+from stream.cli.lazy_group import Entry, LazyGroup, with_plugins
 
 PLUGINS: Final = "tocsin.commands"
 """Entry-point group by which other packages add commands."""
@@ -59,7 +59,7 @@ def tocsin(ctx: click.Context) -> None:
 
 def _pipeline() -> Any:
     from stream.settings import load_settings
-    from stream.wiring import pipeline_of
+    from stream.wiring.core import pipeline_of
 
     return pipeline_of(load_settings())
 

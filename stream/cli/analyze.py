@@ -48,19 +48,19 @@ def analyze(  # noqa: PLR0913 - one argument an option
 
     import orjson
 
-    from index.analysis import Means, read_logs
-    from index.analysis import analyze as run
-    from index.detectors import fits
-    from index.issue import read_issue
-    from index.reading import join_files
-    from index.report import About, report
+    from index.analyze import Means, read_logs
+    from index.analyze import analyze as run
+    from index.diagnosis.report import About, report
+    from index.evidence.detector_scores import fits
+    from index.evidence.issue import read_issue
+    from index.lines.parsed_file import join_files
+    from models.decode.log_files import kept_stdin
     from models.errors import InvalidError
-    from models.files import kept_stdin
-    from stream.analysis import asked_model, judgement, means_of, normal_of, reader_of
     from stream.cli.output import open_output
     from stream.cli.progress import Progress
     from stream.settings import load_settings
-    from stream.wiring import failures_of, masks_of
+    from stream.wiring.analyze import asked_model, judgement, means_of, normal_of, reader_of
+    from stream.wiring.core import failures_of, masks_of
 
     asked = read_issue(issue)
     settings = load_settings()

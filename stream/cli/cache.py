@@ -26,8 +26,8 @@ def list_(*, as_json: bool) -> None:
     import orjson
 
     from models.verdicts import time_text
-    from stream.analysis import cache_of
     from stream.settings import load_settings
+    from stream.wiring.analyze import cache_of
 
     kept = cache_of(load_settings())
     entries = kept.entries()
@@ -55,8 +55,8 @@ def clear(*, as_json: bool) -> None:
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import orjson
 
-    from stream.analysis import cache_of
     from stream.settings import load_settings
+    from stream.wiring.analyze import cache_of
 
     kept = cache_of(load_settings())
     count, size = kept.clear()

@@ -2,7 +2,7 @@
 
 import click
 
-from stream.cli.times import TIME
+from stream.cli.options import TIME
 
 
 @click.command()
@@ -19,9 +19,9 @@ def change(service: str, text: str, at: int | None, tenant: str | None) -> None:
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import time
 
-    from stream.changes import Announcement, announce
     from stream.settings import load_settings
-    from stream.wiring import broker_of, topics_of
+    from stream.topics.changes import Announcement, announce
+    from stream.wiring.core import broker_of, topics_of
 
     settings = load_settings()
     moment = time.time_ns() // 1000 if at is None else at * 1000

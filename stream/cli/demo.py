@@ -21,8 +21,8 @@ def demo(minutes: float, speed: float, seed: int, bundle: Path | None, metrics_p
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import asyncio
 
-    from stream.demo.main import DemoOptions, echo_line, run_demo
-    from stream.logs import setup_logs
+    from stream.demo.run import DemoOptions, echo_line, run_demo
+    from stream.runtime.log_setup import setup_logs
 
     setup_logs("warning")
     asyncio.run(run_demo(DemoOptions(minutes, speed, seed), echo_line, bundle, metrics_port))

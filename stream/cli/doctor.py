@@ -21,8 +21,8 @@ def doctor(*, as_json: bool) -> None:
     import orjson
 
     from models.errors import InvalidError
-    from stream.checks import Check, Outcome
-    from stream.doctor import examine
+    from stream.doctor.checks import examine
+    from stream.doctor.result import Check, Outcome
 
     checks: list[Check] = []
     for check in examine():

@@ -31,11 +31,11 @@ def show(incident: str, *, sent: bool, as_json: bool) -> None:
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import orjson
 
-    from index.neutral import neutral
+    from index.text.neutral import neutral
     from models.errors import InvalidError
-    from stream.llm import sent_store
+    from stream.cli.incident_client import Desk
     from stream.settings import load_settings
-    from stream.speaking import Desk
+    from stream.wiring.llm import sent_store
 
     settings = load_settings()
     found = Desk.open(settings).find(incident)

@@ -4,13 +4,13 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from index.neutral import neutral
+from index.text.neutral import neutral
+from stream.cli.options import UNTIL
 from stream.cli.speaker import by
-from stream.cli.times import UNTIL
 
 if TYPE_CHECKING:
-    from alerts.incident import Incident
-    from stream.speaking import Desk
+    from alerts.incidents.incident import Incident
+    from stream.cli.incident_client import Desk
 
 ID: Final = 12
 """Digits of ids that are shown."""
@@ -30,8 +30,8 @@ def incidents() -> None:
 
 
 def _desk() -> "Desk":
+    from stream.cli.incident_client import Desk
     from stream.settings import load_settings
-    from stream.speaking import Desk
 
     return Desk.open(load_settings())
 
@@ -64,7 +64,7 @@ def list_(*, everything: bool, tenant: str | None, as_json: bool) -> None:
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import orjson
 
-    from alerts.incident import State
+    from alerts.incidents.incident import State
 
     desk = _desk()
     told = [
@@ -131,7 +131,7 @@ def show(incident: str, *, as_json: bool) -> None:
 
 
 def _say(incident: str, action: str, by: str, done: str, **parts: Any) -> None:
-    from alerts.feedback import Action, Feedback
+    from alerts.messages.feedback import Action, Feedback
 
     desk = _desk()
     found = desk.find(incident)
@@ -210,7 +210,7 @@ def merge(incident: str, into: str, by: str) -> None:
     Example:
       tocsin incidents merge 3f2a91 77c0de
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
-    from alerts.feedback import Action, Feedback
+    from alerts.messages.feedback import Action, Feedback
     from models.errors import InvalidError
 
     desk = _desk()
@@ -232,7 +232,7 @@ def split(incident: str, services: tuple[str, ...], by: str) -> None:
     Example:
       tocsin incidents split 3f2a91 --service cinder-volume
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
-    from alerts.feedback import Action, Feedback
+    from alerts.messages.feedback import Action, Feedback
     from models.errors import InvalidError
 
     desk = _desk()

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from stream.cli.times import TIME
+from stream.cli.options import TIME
 
 if TYPE_CHECKING:
-    from index.documents import Document
-    from index.store import Memory
+    from index.search.documents import Document
+    from index.search.search_index import Memory
 
 KINDS: Final = ("incident", "diagnosis", "runbook")
 SHOWN: Final = 4
@@ -47,12 +47,12 @@ def add(paths: tuple[str, ...], tenant: str) -> None:
       tocsin index add runbooks/ old-incidents.jsonl
       tocsin topics cat incidents | tocsin index add -
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
-    from index.atomic import sole_writer
-    from index.runbooks import add_runbooks
-    from index.snapshot import save
+    from index.search.runbooks import add_runbooks
+    from index.search.snapshot import save
+    from index.storage.atomic_files import sole_writer
     from models.errors import InvalidError
-    from stream.memory import memory_file, memory_of
     from stream.settings import load_settings
+    from stream.wiring.search_index import memory_file, memory_of
 
     settings = load_settings()
     with sole_writer(memory_file(settings)):
@@ -97,10 +97,10 @@ def search(  # noqa: PLR0913 - one argument an option
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import orjson
 
-    from index.documents import Filter, Kind
-    from index.neutral import neutral
-    from stream.memory import memory_of
+    from index.search.documents import Filter, Kind
+    from index.text.neutral import neutral
     from stream.settings import load_settings
+    from stream.wiring.search_index import memory_of
 
     text = click.get_text_stream("stdin").read() if text == "-" else text
     where = Filter(
@@ -137,8 +137,8 @@ def stats(*, as_json: bool) -> None:
 
     import orjson
 
-    from stream.memory import memory_file, memory_of
     from stream.settings import load_settings
+    from stream.wiring.search_index import memory_file, memory_of
 
     settings = load_settings()
     path = memory_file(settings)
@@ -160,7 +160,7 @@ def fetch(model: str | None) -> None:
     Example:
       tocsin index fetch sentence-transformers/all-MiniLM-L12-v2
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
-    from index.embedder import fetch as fetch_model
+    from index.embedding.open_embedder import fetch as fetch_model
     from stream.settings import load_settings
 
     click.echo(fetch_model(model or load_settings().embedding_model))
@@ -168,7 +168,7 @@ def fetch(model: str | None) -> None:
 
 def _add_records(memory: "Memory", path: str) -> tuple[int, int]:
     """Add the records of a file; return how many documents are new or changed, and how many are gone."""
-    from index.incidents import remember
+    from index.search.past_incidents import remember
     from models.errors import InvalidError
 
     before = {document.id: document for document in memory.documents()}
@@ -205,8 +205,8 @@ def _record(document: "Document") -> dict[str, Any]:
 
 
 def _time(document: "Document") -> str | None:
-    from alerts.times import to_text
     from models.records import NO_TIME
+    from models.rfc3339 import to_text
 
     return None if document.time == NO_TIME else to_text(document.time)
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from alerts.records import Alert
+    from alerts.messages.alert import Alert
 
 _INCIDENT = re.compile(r"[0-9a-f]{32}")
 
@@ -37,7 +37,7 @@ def verify(target: str, *, as_json: bool) -> None:
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import orjson
 
-    from alerts.receipts import problems
+    from alerts.messages.signed_receipt import problems
     from models.errors import InvalidError
     from stream.settings import load_settings
 
@@ -60,10 +60,10 @@ def verify(target: str, *, as_json: bool) -> None:
 
 
 def _of_incident(incident: str) -> "Iterator[Alert]":
-    from alerts.records import Alert
-    from stream.broker.reading import read_range
+    from alerts.messages.alert import Alert
+    from stream.kafka.reader import read_range
     from stream.settings import load_settings
-    from stream.wiring import broker_of, topics_of
+    from stream.wiring.core import broker_of, topics_of
 
     settings = load_settings()
     for record in read_range(broker_of(settings), topics_of(settings).alerts):
@@ -74,7 +74,7 @@ def _of_incident(incident: str) -> "Iterator[Alert]":
 def _of_file(path: str) -> "Iterator[Alert]":
     import orjson
 
-    from alerts.records import Alert
+    from alerts.messages.alert import Alert
     from models.errors import InvalidError
 
     try:

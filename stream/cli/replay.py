@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from stream.cli.times import TIME
+from stream.cli.options import TIME
 
 
 def _offsets(_: click.Context, __: click.Parameter, value: str | None) -> dict[int, int] | None:
@@ -46,11 +46,11 @@ def replay(  # noqa: PLR0913 - click passes each option
     import orjson
 
     from models.verdicts import to_json
-    from stream.broker.reading import read_range
     from stream.cli.output import open_output
+    from stream.kafka.reader import read_range
     from stream.replay import earlier, lead, replay_events, replay_raw
     from stream.settings import load_settings
-    from stream.wiring import broker_of, bundle_of, parts_of, topics_of
+    from stream.wiring.core import broker_of, bundle_of, parts_of, topics_of
 
     settings = load_settings()
     parts = parts_of(settings, bundle_of(settings, bundle))

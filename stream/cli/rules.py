@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stream.cli.times import TIME
+from stream.cli.options import TIME
 
 if TYPE_CHECKING:
-    from alerts.anomaly import Anomaly
-    from alerts.records import Alert
-    from alerts.rules import Rules
+    from alerts.messages.alert import Alert
+    from alerts.messages.anomaly import Anomaly
+    from alerts.routing.rules import Rules
 
 
 @click.group()
@@ -29,7 +29,7 @@ def rules() -> None:
 
 
 def _load(path: Path | None) -> "Rules":
-    from alerts.rules import Rules
+    from alerts.routing.rules import Rules
     from models.errors import InvalidError
     from stream.settings import load_settings
 
@@ -98,9 +98,9 @@ def try_(path: Path | None, windows: Path | None, since: int | None, until: int 
 def _tried(rules: "Rules", windows: "Iterator[Anomaly]") -> dict[str, Any]:
     from dataclasses import replace
 
-    from alerts.history import most_pages, replay, solve
-    from alerts.policy import IncidentPolicy, PageBudget
-    from alerts.records import Status
+    from alerts.incidents.backtest import most_pages, replay, solve
+    from alerts.incidents.policy import IncidentPolicy, PageBudget
+    from alerts.messages.alert import Status
 
     free = replace(rules, budget=None)
     incidents, alerts = replay(windows, IncidentPolicy())
@@ -140,9 +140,9 @@ def _tried(rules: "Rules", windows: "Iterator[Anomaly]") -> dict[str, Any]:
 
 
 def _topic(since: int | None, until: int | None) -> "Iterator[Anomaly]":
-    from stream.broker.reading import read_range
+    from stream.kafka.reader import read_range
     from stream.settings import load_settings
-    from stream.wiring import broker_of, topics_of
+    from stream.wiring.core import broker_of, topics_of
 
     settings = load_settings()
     for record in read_range(broker_of(settings), topics_of(settings).anomalies, since, until):
@@ -162,7 +162,7 @@ def _file(path: Path) -> "Iterator[Anomaly]":
 
 
 def _read(value: bytes, place: str) -> "Iterator[Anomaly]":
-    from alerts.anomaly import Anomaly
+    from alerts.messages.anomaly import Anomaly
     from models.errors import InvalidError
 
     try:

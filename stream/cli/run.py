@@ -5,7 +5,7 @@ import signal
 
 import click
 
-from stream.serve import ROLES, check_roles
+from stream.runtime.roles import ROLES, check_roles
 
 
 def _roles(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -26,7 +26,7 @@ def run(roles: tuple[str, ...], *, publish_all: bool) -> None:
       TOCSIN_KAFKA_BOOTSTRAP_SERVERS=kafka:9092 TOCSIN_BUNDLE=bundle tocsin run
       tocsin run --roles ingest
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
-    from stream.logs import setup_logs
+    from stream.runtime.log_setup import setup_logs
     from stream.settings import load_settings
 
     settings = load_settings()
@@ -35,7 +35,7 @@ def run(roles: tuple[str, ...], *, publish_all: bool) -> None:
 
 
 async def _serve(roles: tuple[str, ...], *, publish_all: bool) -> None:
-    from stream.cloud import Cloud
+    from stream.runtime.process import Cloud
     from stream.settings import load_settings
 
     cloud = Cloud.connect(load_settings())

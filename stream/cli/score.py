@@ -24,11 +24,11 @@ def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
 
     from models.pipeline import score_files
     from models.verdicts import to_json
-    from models.windows import WindowStore
+    from models.windows.store import WindowStore
     from stream.cli.output import open_output
     from stream.cli.progress import Progress
     from stream.settings import load_settings
-    from stream.wiring import bundle_of, parts_of
+    from stream.wiring.core import bundle_of, parts_of
 
     settings = load_settings()
     parts = parts_of(settings, bundle_of(settings, bundle))

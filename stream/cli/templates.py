@@ -22,7 +22,7 @@ def templates(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     Example:
       tocsin templates /var/log/nova/nova-api.log --out templates.csv
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
-    from models.files import kept_stdin
+    from models.decode.log_files import kept_stdin
 
     # Mined first, assigned then: the lines are read twice.
     with kept_stdin(paths) as stdin:
@@ -30,12 +30,12 @@ def templates(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
 
 
 def _write(paths: tuple[str, ...], stdin: IO[bytes] | None, bundle: Path | None, out: str) -> None:
-    from models.decode import Decoder
-    from models.files import read_paths
-    from models.templates import TemplateLimits, TemplateMatcher, mine
+    from models.decode.decoder import Decoder
+    from models.decode.log_files import read_paths
+    from models.templates.matcher import TemplateLimits, TemplateMatcher, mine
     from stream.cli.output import open_output
     from stream.settings import load_settings
-    from stream.wiring import bundle_of, decode_config, masks_of
+    from stream.wiring.core import bundle_of, decode_config, masks_of
 
     settings = load_settings()
     if bundle is not None:

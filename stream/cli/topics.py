@@ -7,7 +7,7 @@ from typing import Any
 import click
 import orjson
 
-from stream.cli.times import TIME
+from stream.cli.options import TIME
 
 
 @click.group()
@@ -37,9 +37,9 @@ def cat(topic: str, since: int | None, until: int | None, partitions: tuple[int,
       tocsin topics cat logs.dead --limit 5
       tocsin topics cat logs.events --partition 0 --from 2026-11-23T02:00Z --to 2026-11-23T03:00Z
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
-    from stream.broker.reading import read_range
+    from stream.kafka.reader import read_range
     from stream.settings import load_settings
-    from stream.wiring import broker_of, topics_of
+    from stream.wiring.core import broker_of, topics_of
 
     settings = load_settings()
     name = topics_of(settings).name(topic)
@@ -59,8 +59,8 @@ def cat(topic: str, since: int | None, until: int | None, partitions: tuple[int,
 
 def readable(value: bytes | None) -> Any:
     """A message's value for people: unpacked frame, JSON, text, or base64."""
-    from models import frames
     from models.errors import InvalidError
+    from models.windows import frame_codec as frames
 
     if value is None:
         return None
@@ -81,8 +81,8 @@ def readable(value: bytes | None) -> Any:
 
 
 def _frame(value: bytes) -> dict[str, Any]:
-    from models import frames
-    from models.keys import named_rows
+    from models.windows import frame_codec as frames
+    from models.windows.keys import named_rows
 
     frame, version = frames.decode(value)
     spans = {str(p): {"first": s.first, "last": s.last, "clock": s.clock} for p, s in frame.raw.items()}

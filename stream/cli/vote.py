@@ -2,8 +2,8 @@
 
 import click
 
+from stream.cli.options import UNTIL
 from stream.cli.speaker import by
-from stream.cli.times import UNTIL
 
 
 @click.command()
@@ -24,11 +24,11 @@ def vote(incident: str, opinion: str, cause: str | None, expires: int | None, wh
       tocsin vote 3f2a91 known --expires 14d --why "BUG-1234, fixed in the next release"
       tocsin vote 3f2a91 real --cause wrong
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
-    from alerts.feedback import Opinion
-    from alerts.feedback import vote as make
-    from alerts.times import to_text
+    from alerts.messages.feedback import Opinion
+    from alerts.messages.feedback import vote as make
+    from models.rfc3339 import to_text
+    from stream.cli.incident_client import Desk
     from stream.settings import load_settings
-    from stream.speaking import Desk
 
     desk = Desk.open(load_settings())
     found = desk.find(incident)

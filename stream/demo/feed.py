@@ -8,7 +8,7 @@ from typing import Final, Protocol
 
 from confluent_kafka import Producer
 
-from stream.broker.backlog import Backlog
+from stream.kafka.consumer_lag import Backlog
 
 SLICE_S: Final = 0.05
 MAX_BACKLOG: Final = 20_000

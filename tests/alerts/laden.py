@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
-from alerts.records import Alert
+from alerts.messages.alert import Alert
 from tests.index.redaction.planted import Planted
 from tests.sink_servers.told import enriched, fired
 

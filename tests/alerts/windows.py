@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from alerts.anomaly import Anomaly
-from alerts.feedback import Feedback
-from alerts.incident import Incident
-from alerts.incidents import IncidentPolicy, Incidents, Step
-from alerts.records import Alert
+from alerts.incidents.grouping import IncidentPolicy, Incidents, Step
+from alerts.incidents.incident import Incident
+from alerts.messages.alert import Alert
+from alerts.messages.anomaly import Anomaly
+from alerts.messages.feedback import Feedback
 
 SECOND = 1_000_000
 START = 1_767_268_800 * SECOND

@@ -30,17 +30,17 @@ import numpy as np
 import orjson
 from click.testing import CliRunner
 
-from index.analysis import Means, Reader, evidence_of, read_logs
-from index.cache import Cache
-from index.embedder import open_embedder
-from index.issue import read_issue
-from index.lexical import Lexical
-from index.material import Material
-from index.reading import join_files
-from index.relevance import Embed
-from models.decode import DecodeConfig
-from models.masks import Masks
+from index.analyze import Means, Reader, evidence_of, read_logs
+from index.embedding.open_embedder import open_embedder
+from index.evidence.issue import read_issue
+from index.evidence.relevance import Embed
+from index.lines.log_lines import Material
+from index.lines.parsed_file import join_files
+from index.search.tfidf import Lexical
+from index.storage.file_cache import Cache
+from models.decode.decoder import DecodeConfig
 from models.records import Level
+from models.templates.masks import Masks
 from stream.cli import tocsin
 from tests.bench.issue_cases import RUNS, Case, real, recall, simulated
 from training.simulate import Scenario, stream_records

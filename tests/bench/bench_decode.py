@@ -5,7 +5,7 @@ in turn on one thread; some of them belong to tracebacks.  Both must find the sa
 and no duplicates, time zones, orphans or restarts.
 """
 
-import stream.threads  # noqa: F401 - before NumPy and Polars: one thread each
+import stream.runtime.native_threads  # noqa: F401 - before NumPy and Polars: one thread each
 
 # isort: split
 import argparse
@@ -20,7 +20,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from models.decode import DecodeConfig, Decoder
+from models.decode.decoder import DecodeConfig, Decoder
 from models.records import Level, RawBatch, RowFlag
 from tests.bench.measure import ratio, row
 from training.simulate import Scenario, plan_faults, stream_records

@@ -18,19 +18,19 @@ from typing import Final
 import orjson
 from prometheus_client import CollectorRegistry
 
-from alerts.metrics import Metrics
-from alerts.records import Alert
+from alerts.messages.alert import Alert
+from alerts.monitoring.metrics import Metrics
 from alerts.sinks.alertmanager import AlertmanagerSink
 from alerts.sinks.base import digest_of
 from alerts.sinks.file import FileSink
 from alerts.sinks.pagerduty import PagerDutySink
-from alerts.sinks.slack import SlackSink
+from alerts.sinks.slack.bot import SlackSink
 from alerts.sinks.webhook import WebhookSink
-from stream.broker.clients import Broker
-from stream.broker.reading import read_range
-from stream.courier import CourierConfig
-from stream.deliver import Deliver, DeliverConfig
-from stream.topics import Topics
+from stream.deliver.role import Deliver, DeliverConfig
+from stream.deliver.sink_worker import CourierConfig
+from stream.kafka.clients import Broker
+from stream.kafka.reader import read_range
+from stream.kafka.topic_specs import Topics
 from tests.faults.delivery import World
 from tests.kafka_server import KafkaServer
 from tests.sink_servers import alertmanager, pagerduty, slack

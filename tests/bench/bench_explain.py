@@ -5,7 +5,7 @@ one service loses its message queue in the last third.  Wall time and the time o
 the second says what the work costs.
 """
 
-import stream.threads  # noqa: F401 - before NumPy and Polars: one thread each
+import stream.runtime.native_threads  # noqa: F401 - before NumPy and Polars: one thread each
 
 # isort: split
 import argparse
@@ -16,15 +16,15 @@ from typing import Final
 
 import numpy as np
 
-from index.diagnose import diagnose
-from index.failures import shipped
-from index.fired import Fired
-from index.gather import Limits, gather
-from index.material import Material
-from models.decode import DecodeConfig, Decoder
-from models.masks import Masks
+from index.diagnosis.known_failures import shipped
+from index.diagnosis.rule_based import diagnose
+from index.evidence.fired_windows import Fired
+from index.evidence.gather import Limits, gather
+from index.lines.log_lines import Material
+from models.decode.decoder import DecodeConfig, Decoder
 from models.records import EVERYTHING, NO_TIME, RawBatch
-from models.templates import TemplateLimits, TemplateMatcher, TemplateTable
+from models.templates.masks import Masks
+from models.templates.matcher import TemplateLimits, TemplateMatcher, TemplateTable
 from tests.bench.measure import row
 from training.simulate import Fault, FaultKind, Scenario, stream_records
 

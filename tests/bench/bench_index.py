@@ -24,16 +24,16 @@ import faiss
 import numpy as np
 import orjson
 
-from index.documents import Document, Filter, Kind
-from index.hashed import HashedEmbedder
-from index.sentence import SentenceEmbedder
-from index.snapshot import load, save
-from index.store import Embedder, Memory, Ranking
-from index.vectors import Vectors
+from index.embedding.hashing_embedder import HashedEmbedder
+from index.embedding.sentence_encoder import SentenceEmbedder
+from index.search.documents import Document, Filter, Kind
+from index.search.search_index import Embedder, Memory, Ranking
+from index.search.snapshot import load, save
+from index.search.vectors import Vectors
 from models.records import BOOL, F32
 from tests.bench.measure import ratio, row
 from tests.bench.retrieval import RetrievalSet, runbooks, scores, twins
-from tests.index.weights import minilm
+from tests.index.embedding.weights import minilm
 from training.simulate import Scenario, stream_records
 
 START: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)

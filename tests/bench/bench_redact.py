@@ -18,8 +18,8 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
-from index.redaction.detect import PSEUDONYM
 from index.redaction.redactor import Redactor
+from index.redaction.scanner import PSEUDONYM
 from tests.bench.measure import ratio, row
 
 DATA: Final = Path(__file__).parents[3] / "shared" / "data"

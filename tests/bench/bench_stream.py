@@ -22,9 +22,9 @@ from typing import Final
 from confluent_kafka import Consumer
 from prometheus_client.parser import text_string_to_metric_families
 
-from stream.broker.clients import Broker
-from stream.topics import Topics
-from stream.wiring import DEMO_BUNDLE
+from stream.kafka.clients import Broker
+from stream.kafka.topic_specs import Topics
+from stream.wiring.core import DEMO_BUNDLE
 from tests.bench.measure import peak_mb, ratio, row
 from tests.bench.pipeline import all_detectors, many_keys, profile
 from tests.faults.chaos import Worker

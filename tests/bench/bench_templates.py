@@ -6,7 +6,7 @@ accuracy (Zhu et al., ICSE-SEIP 2019) of both follows: the share of lines whose 
 true one.  Drain3 runs with its defaults, and with the masks of its own examples.
 """
 
-import stream.threads  # noqa: F401 - before NumPy and Polars: one thread each
+import stream.runtime.native_threads  # noqa: F401 - before NumPy and Polars: one thread each
 
 # isort: split
 import argparse
@@ -27,10 +27,10 @@ from drain3 import TemplateMiner
 from drain3.masking import MaskingInstruction
 from drain3.template_miner_config import TemplateMinerConfig
 
-from models.decode import DecodeConfig, Decoder
-from models.masks import Masks
+from models.decode.decoder import DecodeConfig, Decoder
 from models.records import RawBatch
-from models.templates import TemplateLimits, TemplateMatcher, TemplateTable, mine
+from models.templates.masks import Masks
+from models.templates.matcher import TemplateLimits, TemplateMatcher, TemplateTable, mine
 from tests.bench.measure import ratio, row
 from training.simulate import Scenario, stream_records
 

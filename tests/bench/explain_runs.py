@@ -46,23 +46,23 @@ from typing import TypeAlias
 import numpy as np
 import polars as pl
 
-from index.callers import project
-from index.diagnose import diagnose
-from index.diagnosis import Diagnosis
-from index.evidence import Evidence
-from index.fired import Fired
-from index.gather import gather
-from index.lexical import Lexical
-from index.material import Material
-from index.sentence import SentenceEmbedder
-from index.story import shared_ids
+from index.diagnosis.rule_based import diagnose
+from index.diagnosis.types import Diagnosis
+from index.embedding.sentence_encoder import SentenceEmbedder
+from index.evidence.fired_windows import Fired
+from index.evidence.gather import gather
+from index.evidence.request_trace import shared_ids
+from index.evidence.types import Evidence
+from index.lines.log_lines import Material
+from index.lines.service_layers import project
+from index.search.tfidf import Lexical
 from models.bundle import Bundle
 from models.config import PipelineConfig
-from models.decode import Decoder
-from models.files import list_files, read_file
+from models.decode.decoder import Decoder
+from models.decode.log_files import list_files, read_file
 from models.records import RowFlag
-from models.templates import TemplateLimits, TemplateMatcher
-from tests.index.weights import minilm
+from models.templates.matcher import TemplateLimits, TemplateMatcher
+from tests.index.embedding.weights import minilm
 
 SETS = ("nova_dev", "cinder_dev")
 TRAIN = ("nova_train", "cinder_train")

@@ -3,8 +3,8 @@
   python -m tests.bench.incidents_runs runs WINDOWS.jsonl… --runs RUNS.csv…
   python -m tests.bench.incidents_runs stream WINDOWS.jsonl --faults FAULTS.json --days 7
 
-``runs``: every run is a tenant; the columns of the tables are those of ``training/evaluate/runs.py``.  ``stream``: one
-tenant, faults as `tocsin simulate --truth` writes them.
+``runs``: every run is a tenant; the columns of the tables are those of
+``training/evaluate/judges/runs.py``.  ``stream``: one tenant, faults as `tocsin simulate --truth` writes them.
 """
 
 import argparse
@@ -17,13 +17,13 @@ from typing import Final
 
 import orjson
 
-from alerts.anomaly import Anomaly
-from alerts.history import replay
-from alerts.incident import Incident
-from alerts.incidents import IncidentPolicy
-from alerts.records import Status
-from alerts.times import SECOND, from_text, to_text
-from training.evaluate.runs import read_runs
+from alerts.incidents.backtest import replay
+from alerts.incidents.grouping import IncidentPolicy
+from alerts.incidents.incident import Incident
+from alerts.messages.alert import Status
+from alerts.messages.anomaly import Anomaly
+from models.rfc3339 import SECOND, from_text, to_text
+from training.evaluate.judges.runs import read_runs
 
 GRACE_S: Final = 420
 """A fault's consequences are seen for so long after its end: instances wait for 300 s before they fail."""

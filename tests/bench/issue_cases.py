@@ -25,8 +25,8 @@ from typing import Final
 
 import polars as pl
 
-from models.masks import Masks
-from models.templates import mine, words_of
+from models.templates.masks import Masks
+from models.templates.matcher import mine, words_of
 from training.simulate import Fault, FaultKind, Scenario, stream_records
 from training.simulate.scenario import SECOND
 

@@ -19,7 +19,7 @@ from drain3 import TemplateMiner
 from drain3.template_miner_config import TemplateMinerConfig
 
 from models.bundle import Bundle
-from stream.wiring import DEMO_BUNDLE
+from stream.wiring.core import DEMO_BUNDLE
 
 WINDOW = 32
 

@@ -14,12 +14,12 @@ import orjson
 from models.bundle import Bundle
 from models.config import PipelineConfig
 from models.detectors.lstm import LstmDetector
-from models.facts import Facts
-from models.keys import split_frame
+from models.features.window_features import Facts
 from models.records import RawBatch
 from models.scorer import Scorer
-from models.windows import WindowStore
-from stream.wiring import DEMO_BUNDLE
+from models.windows.keys import split_frame
+from models.windows.store import WindowStore
+from stream.wiring.core import DEMO_BUNDLE
 from tests.bench.measure import ratio, row, table
 from training.simulate import Scenario, stream_records
 

@@ -17,8 +17,8 @@ from typing import Final
 
 import orjson
 
-from index.documents import Document, Kind
-from index.runbooks import page_documents
+from index.search.documents import Document, Kind
+from index.search.runbooks import page_documents
 
 DATA: Final = Path(__file__).parents[1] / "index" / "data"
 RUNS: Final = Path(__file__).parents[3] / "shared" / "data" / "fi_openstack"

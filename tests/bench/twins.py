@@ -15,8 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from index.tokens import words
-from index.twin import likeness_of, word_sets
+from index.explain.similar_incident import likeness_of, word_sets
+from index.text.words import words
 
 _HEADER: Final = re.compile(
     r"(\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) \d+ (?:WARNING|ERROR|CRITICAL) \S+ (?:\[[^\]]*\])?(.*)"

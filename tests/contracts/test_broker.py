@@ -15,12 +15,12 @@ from confluent_kafka import Consumer, TopicPartition
 from confluent_kafka.admin._config import ConfigResource
 
 from models.errors import InvalidError, TransientError
-from stream.broker import clients
-from stream.broker.clients import Broker
-from stream.broker.embedded import EmbeddedBroker
-from stream.broker.errors import kafka_errors
-from stream.broker.reading import Record, committed, follow, read_range
-from stream.topics import Topics, TopicSpec
+from stream.kafka import clients
+from stream.kafka.clients import Broker
+from stream.kafka.embedded import EmbeddedBroker
+from stream.kafka.errors import kafka_errors
+from stream.kafka.reader import Record, committed, follow, read_range
+from stream.kafka.topic_specs import Topics, TopicSpec
 from tests.kafka_server import KafkaServer
 
 DEADLINE_S = 120.0

@@ -19,11 +19,11 @@ from faust.streams import Stream
 from faust.types import TP, StreamT
 
 from models.errors import FatalError, InvalidError
-from stream.broker import faust_transport
-from stream.broker.clients import Broker
-from stream.broker.faust_app import create_app, serve
-from stream.broker.reading import committed
-from stream.topics import TopicSpec
+from stream.kafka import faust_transport
+from stream.kafka.clients import Broker
+from stream.kafka.faust_app import create_app, serve
+from stream.kafka.reader import committed
+from stream.kafka.topic_specs import TopicSpec
 
 DEADLINE_S = 120.0
 PARTITIONS = 4

@@ -7,10 +7,10 @@ from faust.streams import Stream
 from faust.types import TP, StreamT
 
 from models.errors import TocsinError
-from stream.broker import clients, faust_transport
-from stream.broker.clients import Broker
-from stream.broker.faust_app import create_app, serve
-from stream.topics import TopicSpec
+from stream.kafka import clients, faust_transport
+from stream.kafka.clients import Broker
+from stream.kafka.faust_app import create_app, serve
+from stream.kafka.topic_specs import TopicSpec
 from tests.kafka_server import PASSWORD, USER, KafkaServer
 
 pytestmark = [pytest.mark.kafka]

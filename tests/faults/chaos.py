@@ -26,9 +26,9 @@ from typing import Final
 
 import orjson
 
-from stream.broker.clients import Broker
-from stream.broker.reading import read_range
-from stream.topics import Topics
+from stream.kafka.clients import Broker
+from stream.kafka.reader import read_range
+from stream.kafka.topic_specs import Topics
 from tests.compared import by_id, said
 from tests.kafka_server import KafkaServer
 from training.simulate import Scenario, stream_records

@@ -22,13 +22,13 @@ from typing import Final
 
 import orjson
 
-from alerts.deliveries import Delivery, Sent
-from alerts.records import Alert, Status
-from stream.broker.clients import Broker
-from stream.broker.embedded import EmbeddedBroker
-from stream.broker.reading import follow, read_range
-from stream.topics import Topics
-from stream.wiring import DEMO_BUNDLE
+from alerts.messages.alert import Alert, Status
+from alerts.messages.delivery_receipt import Delivery, Sent
+from stream.kafka.clients import Broker
+from stream.kafka.embedded import EmbeddedBroker
+from stream.kafka.reader import follow, read_range
+from stream.kafka.topic_specs import Topics
+from stream.wiring.core import DEMO_BUNDLE
 from tests.faults.chaos import Worker
 from tests.kafka_server import KafkaServer
 from tests.sink_servers import alertmanager, pagerduty, slack

@@ -18,12 +18,12 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from models.decode import DecodeConfig, Decoder
-from models.keys import KeyRules, named_rows
-from models.masks import Masks
+from models.decode.decoder import DecodeConfig, Decoder
 from models.pipeline import LineProcessor, Processed
 from models.records import I64, LOG_SCHEMA, KeyKind, RawBatch, RowFlag
-from models.templates import TemplateLimits, TemplateMatcher, TemplateTable
+from models.templates.masks import Masks
+from models.templates.matcher import TemplateLimits, TemplateMatcher, TemplateTable
+from models.windows.keys import KeyRules, named_rows
 from tests.faults.hostile import HUGE, START, records
 
 PARTITIONS: Final = 3

@@ -18,12 +18,12 @@ from typing import Final
 import numpy as np
 import orjson
 
-from models import frames
 from models.config import PipelineConfig
 from models.records import RawBatch
-from models.templates import TemplateTable
-from stream.broker.clients import Broker
-from stream.broker.reading import read_range
+from models.templates.matcher import TemplateTable
+from models.windows import frame_codec as frames
+from stream.kafka.clients import Broker
+from stream.kafka.reader import read_range
 from tests.compared import said
 from tests.faults.chaos import Worker
 from tests.faults.fuzz import PARTITIONS, Books, stream_of

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from stream.broker.clients import Broker
-from stream.wiring import DEMO_BUNDLE
+from stream.kafka.clients import Broker
+from stream.wiring.core import DEMO_BUNDLE
 from tests.faults.chaos import chaos
 
 

@@ -14,18 +14,18 @@ import polars as pl
 import pytest
 from prometheus_client import CollectorRegistry
 
-from alerts.metrics import Metrics
-from models import frames
+from alerts.monitoring.metrics import Metrics
 from models.config import PipelineConfig
-from models.keys import named_rows
 from models.records import EVERYTHING, KeyKind, RawBatch
-from models.templates import TemplateTable
-from stream.broker.clients import Broker
-from stream.broker.embedded import EmbeddedBroker
-from stream.broker.reading import committed, follow, read_range
-from stream.dead import PAYLOAD_BYTES, DeadLimit
-from stream.ingest import Ingest, IngestConfig, group_of
-from stream.topics import Topics
+from models.templates.matcher import TemplateTable
+from models.windows import frame_codec as frames
+from models.windows.keys import named_rows
+from stream.ingest.role import Ingest, IngestConfig, group_of
+from stream.kafka.clients import Broker
+from stream.kafka.embedded import EmbeddedBroker
+from stream.kafka.reader import committed, follow, read_range
+from stream.kafka.topic_specs import Topics
+from stream.topics.dead_letters import PAYLOAD_BYTES, DeadLimit
 from tests.faults.fuzz import Books, stream_of
 from tests.faults.hostile import records
 

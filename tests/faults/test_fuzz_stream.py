@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from stream.broker.clients import Broker
+from stream.kafka.clients import Broker
 from tests.faults.fuzz_stream import sent, settle
 from tests.integration.streamed import Deployment
 

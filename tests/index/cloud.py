@@ -7,12 +7,12 @@ from typing import Final
 import numpy as np
 import orjson
 
-from index.fired import Fired
-from index.material import Material
-from models.decode import DecodeConfig, Decoder
-from models.masks import Masks
+from index.evidence.fired_windows import Fired
+from index.lines.log_lines import Material
+from models.decode.decoder import DecodeConfig, Decoder
 from models.records import NO_TIME, RawBatch
-from models.templates import TemplateLimits, TemplateMatcher, TemplateTable
+from models.templates.masks import Masks
+from models.templates.matcher import TemplateLimits, TemplateMatcher, TemplateTable
 
 SECOND: Final = 1_000_000
 NOON: Final = int(datetime(2026, 3, 4, 12, tzinfo=UTC).timestamp()) * SECOND

@@ -19,8 +19,8 @@ from typing import Final
 
 import orjson
 
-from stream.broker.clients import Broker
-from stream.broker.reading import follow, read_range
+from stream.kafka.clients import Broker
+from stream.kafka.reader import follow, read_range
 from tests.compared import by_id, said
 from tests.integration.streamed import Deployment, scraped
 from tests.kafka_server import KafkaServer

@@ -24,11 +24,11 @@ from typing import Final
 
 import orjson
 
-from models import frames
-from models.keys import named_rows
 from models.records import EVERYTHING
-from stream.broker.clients import Broker
-from stream.broker.reading import Record, read_range
+from models.windows import frame_codec as frames
+from models.windows.keys import named_rows
+from stream.kafka.clients import Broker
+from stream.kafka.reader import Record, read_range
 from tests.compared import by_id, said
 from tests.integration.streamed import Deployment, scraped
 from tests.kafka_server import KafkaServer

@@ -13,11 +13,11 @@ from typing import Any, Final
 import orjson
 from prometheus_client.parser import text_string_to_metric_families
 
-from models import frames
-from stream.broker.clients import Broker
-from stream.broker.reading import committed, follow, read_range
-from stream.topics import Topics
-from stream.wiring import DEMO_BUNDLE
+from models.windows import frame_codec as frames
+from stream.kafka.clients import Broker
+from stream.kafka.reader import committed, follow, read_range
+from stream.kafka.topic_specs import Topics
+from stream.wiring.core import DEMO_BUNDLE
 from tests.faults.chaos import Worker
 
 PATIENCE_S: Final = 240.0

@@ -15,23 +15,23 @@ import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
-from alerts.metrics import Metrics
-from alerts.records import Alert, Severity
+from alerts.messages.alert import Alert, Severity
+from alerts.monitoring.metrics import Metrics
 from alerts.sinks.alertmanager import AlertmanagerSink
 from alerts.sinks.base import Response
-from alerts.sinks.transport import Transport
-from stream.broker.clients import Broker
-from stream.broker.embedded import EmbeddedBroker
-from stream.checks import Outcome
-from stream.courier import CourierConfig
-from stream.deliver import Deliver, DeliverConfig
-from stream.doctor_sinks import sink_checks
-from stream.topics import Topics
+from alerts.sinks.http_transport import Transport
+from stream.deliver.role import Deliver, DeliverConfig
+from stream.deliver.sink_worker import CourierConfig
+from stream.doctor.result import Outcome
+from stream.doctor.sink_checks import sink_checks
+from stream.kafka.clients import Broker
+from stream.kafka.embedded import EmbeddedBroker
+from stream.kafka.topic_specs import Topics
 from tests.integration.streamed import Deployment
 from tests.ports import held_port
 from tests.sink_servers.base import Answer, Call, Service
 from tests.sink_servers.told import enriched, fired, grown, resolved
-from tests.stream.delivering import FAST, fast
+from tests.stream.deliver.delivering import FAST, fast
 from tests.waiting import PATIENCE_S, until
 from training.simulate import Scenario, plan_faults, stream_records
 

@@ -10,22 +10,22 @@ import orjson
 import pytest
 from prometheus_client import CollectorRegistry
 
-from alerts.metrics import Metrics
-from alerts.records import Alert, Status
+from alerts.messages.alert import Alert, Status
+from alerts.monitoring.metrics import Metrics
 from models.bundle import Bundle
 from models.errors import InvalidError
-from stream.alerting import Alerting, AlertingConfig
-from stream.broker.clients import Broker
-from stream.broker.embedded import EmbeddedBroker
-from stream.broker.reading import follow
-from stream.changes import Announcement, announce
-from stream.explainer import explainer_of
-from stream.llm import sent_store
+from stream.explain.role import Alerting, AlertingConfig
+from stream.kafka.clients import Broker
+from stream.kafka.embedded import EmbeddedBroker
+from stream.kafka.reader import follow
+from stream.kafka.topic_specs import Topics
 from stream.settings import Settings
-from stream.topics import Topics
-from stream.wiring import DEMO_BUNDLE
+from stream.topics.changes import Announcement, announce
+from stream.wiring.core import DEMO_BUNDLE
+from stream.wiring.explainer import explainer_of
+from stream.wiring.llm import sent_store
 from tests.fixtures_kafka import SOON
-from tests.index.test_failures import OWN
+from tests.index.diagnosis.test_known_failures import OWN
 from tests.messages_server import MessagesServer
 from tests.ports import held_port
 
@@ -68,7 +68,7 @@ def settings(embedded: EmbeddedBroker, unique: str, tmp_path: Path) -> Settings:
 
 def micros(clock: str) -> int:
     """Return a moment of the day of the lines."""
-    from alerts.times import from_text
+    from models.rfc3339 import from_text
 
     return from_text(f"2026-03-03T{clock}Z")
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from alerts.dashboards import ALL
-from alerts.metrics import Metrics
-from alerts.server import serve_metrics
+from alerts.monitoring.dashboards import ALL
+from alerts.monitoring.metrics import Metrics
+from alerts.monitoring.metrics_server import serve_metrics
 from tests.integration.prometheus import RULES, Prometheus, prometheus
 from tests.waiting import until
 

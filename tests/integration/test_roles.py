@@ -12,8 +12,8 @@ from uuid import uuid4
 import orjson
 import pytest
 
-from stream.broker.clients import Broker
-from stream.broker.embedded import EmbeddedBroker
+from stream.kafka.clients import Broker
+from stream.kafka.embedded import EmbeddedBroker
 from tests.integration.streamed import Deployment, Window, by_id, judged, scraped
 from tests.ports import held_port
 from training.simulate import Scenario, plan_faults, stream_records

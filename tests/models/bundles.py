@@ -6,19 +6,19 @@ import numpy as np
 import numpy.typing as npt
 from onnx import TensorProto, helper, numpy_helper
 
+from models.arrays import splits
 from models.bundle import Bundle
-from models.calibrate import Calibration, fit_tail
-from models.companions import Companions
-from models.detectors.levels import Levels
+from models.calibration.fusion import Fusion, fit_extremes
+from models.calibration.tails import Calibration, fit_tail
+from models.detectors.ensemble import Companions
+from models.detectors.error_rate import Levels
 from models.detectors.novelty import Novelty
-from models.facts import Groups
-from models.fusion import Fusion, fit_extremes
-from models.masks import Masks
-from models.ragged import splits
+from models.features.vocabulary import END, SPECIAL, Vocabulary
+from models.features.window_features import Groups
 from models.records import VALUES, Heard, KeyKind, WindowBatch, origin_of
-from models.templates import mine, template_id
-from models.vocabulary import END, SPECIAL, Vocabulary
-from models.windows import WindowConfig
+from models.templates.masks import Masks
+from models.templates.matcher import mine, template_id
+from models.windows.store import WindowConfig
 
 SECOND = 1_000_000
 START = 1_700_000_000 * SECOND

@@ -9,7 +9,7 @@ import pytest
 from models.bundle import FILES, HEAD, Bundle
 from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
-from models.vocabulary import Vocabulary
+from models.features.vocabulary import Vocabulary
 from tests.models.bundles import TEMPLATES, bundle
 
 

@@ -14,8 +14,8 @@ from models.config import PipelineConfig
 from models.pipeline import LineProcessor, Processed, raw_spans, score_files, windows_of_files
 from models.records import EVERYTHING, NO_TIME, EventFrame, KeyKind, RawBatch, RawSpan, Verdict
 from models.scorer import Scorer
-from models.templates import mine, template_id
-from models.windows import WindowStore
+from models.templates.matcher import mine, template_id
+from models.windows.store import WindowStore
 from tests.models.bundles import TEXTS, bundle
 from training.simulate import Scenario, stream_records
 

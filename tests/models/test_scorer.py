@@ -7,17 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.calibrate import Calibration
-from models.detectors.levels import errors_of
+from models.calibration.fusion import Fusion
+from models.calibration.tails import Calibration
+from models.detectors.error_rate import errors_of
 from models.detectors.lstm import COMMON, NEW_SURPRISE, LstmDetector, reduce
-from models.detectors.rates import Rates
-from models.facts import Facts
-from models.fusion import Fusion
+from models.detectors.template_rates import Rates
+from models.features.normal_samples import Samples
+from models.features.sequences import SHARED
+from models.features.window_features import Facts
 from models.records import EVERYTHING, KeyKind, Pointer, Verdict, WindowBatch
-from models.samples import Samples
 from models.scorer import Scorer
-from models.sequences import SHARED
-from models.templates import template_id
+from models.templates.matcher import template_id
 from tests.models.bundles import TEMPLATES, TEXTS, UNSEEN, Window, bundle, windows
 
 BUNDLE = bundle()

@@ -4,9 +4,9 @@ from collections.abc import Iterator
 from dataclasses import replace
 from random import Random
 
-from alerts.incident import incident_id
-from alerts.records import Alert, Severity, Status
-from alerts.times import SECOND, to_text
+from alerts.incidents.incident import incident_id
+from alerts.messages.alert import Alert, Severity, Status
+from models.rfc3339 import SECOND, to_text
 
 START = 1_772_500_000 * SECOND
 HOSTILE = (

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from stream.broker.clients import Broker
-from stream.topics import Topics
+from stream.kafka.clients import Broker
+from stream.kafka.topic_specs import Topics
 from tests.fixtures_kafka import SOON
-from tests.stream.delivering import Place
+from tests.stream.deliver.delivering import Place
 
 
 @pytest.fixture

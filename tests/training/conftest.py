@@ -10,6 +10,6 @@ def tensorflow() -> None:
     """TensorFlow, imported once and quietly; a test that asks for it is skipped where it is not installed."""
     if find_spec("tensorflow") is None:
         pytest.skip("TensorFlow is missing: pip install tocsin[train]")
-    from training.quiet import import_tensorflow
+    from training.tensorflow_import import import_tensorflow
 
     import_tensorflow()

@@ -11,17 +11,17 @@ from models.bundle import Bundle
 from models.config import PipelineConfig
 from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
-from models.facts import Facts
+from models.features.sequences import SHARED
+from models.features.window_features import Facts
 from models.pipeline import score_files
 from models.records import Verdict
 from models.scorer import Scorer
-from models.sequences import SHARED
-from models.windows import WindowStore
-from stream.wiring import DEMO_BUNDLE
+from models.windows.store import WindowStore
+from stream.wiring.core import DEMO_BUNDLE
 from tests.training.simulated import START
 from training.calibration import calibrate, recalibrate, score_normal
 from training.datasets import windows
-from training.held import Held
+from training.held_out import Held
 from training.simulate import Scenario, stream_records
 
 CHANGED = re.compile(rb"Claim successful on node")

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 
 from models.config import PipelineConfig
 from models.errors import InvalidError
+from models.features.vocabulary import Vocabulary
 from models.records import KeyKind, WindowBatch
-from models.templates import TemplateTable, mine, template_id
-from models.vocabulary import Vocabulary
+from models.templates.matcher import TemplateTable, mine, template_id
 from tests.models.bundles import SECOND, Window
 from tests.models.bundles import windows as batch_of
 from training.datasets import HELD_BACK, MIN_COUNT, Survey, select, split_of, survey, windows

@@ -6,8 +6,8 @@ import pytest
 
 from models.detectors.lstm import LstmDetector
 from models.errors import FatalError
-from models.sequences import GAPS, KINDS, LENGTHS, LEVELS, build
-from models.vocabulary import Vocabulary
+from models.features.sequences import GAPS, KINDS, LENGTHS, LEVELS, build
+from models.features.vocabulary import Vocabulary
 from tests.models.bundles import TEMPLATES, Window, windows
 from training import export
 from training.export import TOLERANCE, difference, to_onnx

@@ -7,17 +7,17 @@ import numpy as np
 import pytest
 
 from models.bundle import Bundle
-from models.companions import UNITS
 from models.config import PipelineConfig
+from models.detectors.ensemble import UNITS
 from models.detectors.lstm import LstmDetector
+from models.features.sequences import Sequences, build
 from models.pipeline import score_files
 from models.records import Verdict
 from models.scorer import Scorer
-from models.sequences import Sequences, build
-from models.windows import WindowStore
+from models.windows.store import WindowStore
 from tests.training.simulated import FIRST, MINUTE, START, fault
 from training.datasets import windows
-from training.fit import FitConfig
+from training.fit_lstm import FitConfig
 from training.simulate import Fault, FaultKind, Scenario, write_jsonl
 from training.train import Told, TrainConfig, train
 

@@ -31,10 +31,10 @@ def evaluate(  # noqa: PLR0913 - click passes each option
     from models.config import PipelineConfig
     from training.evaluate.evaluate import Options
     from training.evaluate.evaluate import evaluate as run
-    from training.evaluate.page import page
+    from training.evaluate.report.html_page import page
+    from training.evaluate.report.tables import as_text
     from training.evaluate.spec import read_spec
-    from training.evaluate.tables import as_text
-    from training.quiet import import_tensorflow
+    from training.tensorflow_import import import_tensorflow
     from training.train import Told
 
     sets = read_spec(spec)

@@ -10,7 +10,7 @@ import orjson
 from models.errors import InvalidError
 from training.evaluate.evaluate import SCHEMA
 from training.evaluate.measures import meaning
-from training.evaluate.tables import value_text
+from training.evaluate.report.tables import value_text
 
 LEAST: Final = 0.05
 """Measures that are no shares may change by so much, however small they are."""

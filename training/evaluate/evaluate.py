@@ -10,18 +10,18 @@ from typing import Any, Final
 import numpy as np
 
 from models.config import PipelineConfig
-from training.evaluate.bundles import Bundles, Held, Trained
-from training.evaluate.curves import roc, threshold_at
+from training.evaluate.ablations import BUDGET, FUSED, RULES, Variant, variants
+from training.evaluate.judges.runs import RunJudge, read_runs
+from training.evaluate.judges.sessions import SESSION_KINDS, SessionJudge, held_threshold, read_labels, worst
+from training.evaluate.judges.simulated import FaultJudge, Stream, write_streams
+from training.evaluate.judges.timeline import Timeline, peaks
 from training.evaluate.measures import Judge, measure
+from training.evaluate.ranking_metrics import roc, threshold_at
 from training.evaluate.reliability import reliability
-from training.evaluate.runs import RunJudge, read_runs
-from training.evaluate.scored import Scored, joined, score_paths
-from training.evaluate.sessions import SESSION_KINDS, SessionJudge, held_threshold, read_labels, worst
-from training.evaluate.simulated import FaultJudge, Stream, write_streams
+from training.evaluate.scored_windows import Scored, joined, score_paths
 from training.evaluate.spec import AnySet, Model, RunsSet, SessionsSet, Simulated, SimulatorSet
-from training.evaluate.timeline import Timeline, peaks
-from training.evaluate.variants import BUDGET, FUSED, RULES, Variant, variants
-from training.fit import FitConfig
+from training.evaluate.trained_bundles import Bundles, Held, Trained
+from training.fit_lstm import FitConfig
 from training.train import Told
 
 SCHEMA: Final = "tocsin.evaluation/1"

@@ -16,8 +16,8 @@ from typing import Final, Protocol
 import numpy as np
 
 from models.records import F64, I64
-from training.evaluate.curves import auroc, average_precision, best_threshold, confusion, threshold_at
-from training.evaluate.timeline import Trace
+from training.evaluate.judges.timeline import Trace
+from training.evaluate.ranking_metrics import auroc, average_precision, best_threshold, confusion, threshold_at
 
 SHARES: Final[Mapping[str, float]] = {"fpr5": 0.05, "fpr1": 0.01}
 THRESHOLDS: Final[Mapping[str, str]] = {

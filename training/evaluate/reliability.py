@@ -4,9 +4,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from models.fusion import blocks_of
+from models.calibration.fusion import blocks_of
 from models.records import F64, I64
-from training.evaluate.scored import Scored
+from training.evaluate.scored_windows import Scored
 
 EXPECTED: Final = tuple(10.0 ** (k / 4) for k in range(-8, 13))
 """Budgets a day that are tried: a hundredth to a thousand."""

@@ -4,8 +4,8 @@ Every set has ``name``, ``kind`` and what scores it: ``train`` (paths of normal 
 ``bundle`` (a folder; with ``train`` beside it, what the training held back of these paths serves as normal data), or,
 without files, ``train_hours`` and ``train_seed`` of the simulator.  By kind:
 
-- ``runs``: ``records``, ``runs`` (tables, see ``training.evaluate.runs``), ``min_post_s``.
-- ``sessions``: ``records``, ``labels`` (tables, see ``training.evaluate.sessions``), ``normal_weight``.
+- ``runs``: ``records``, ``runs`` (tables, see ``training.evaluate.judges.runs``), ``min_post_s``.
+- ``sessions``: ``records``, ``labels`` (tables, see ``training.evaluate.judges.sessions``), ``normal_weight``.
 - ``simulator``: ``hours``, ``seeds`` (a stream each), ``faults`` (one of each kind in every stream), ``start``.
 
 ``held_quantile`` is where the threshold ``held`` lies among normal units that were not trained on: by default 0.95 of

@@ -4,8 +4,8 @@ Pure Python without any machine-learning library: the demo of a serving install 
 """
 
 from training.simulate.faults import plan_faults
+from training.simulate.record_stream import open_stream, stream_records, write_jsonl
 from training.simulate.scenario import Fault, FaultKind, Scenario, SimRecord
-from training.simulate.stream import open_stream, stream_records, write_jsonl
 
 __all__ = [
     "Fault",

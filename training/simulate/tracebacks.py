@@ -3,7 +3,7 @@
 from random import Random
 from typing import Final
 
-from training.simulate.lines import NO_CONTEXT, Context, LogFile, uuid_text
+from training.simulate.log_files import NO_CONTEXT, Context, LogFile, uuid_text
 
 _SITE: Final = "/usr/lib/python3/dist-packages"
 _CAUSED: Final = ("", "The above exception was the direct cause of the following exception:", "")

@@ -6,15 +6,16 @@ from functools import lru_cache
 from random import Random
 from typing import Final
 
-from training.simulate import instances, periodic
-from training.simulate.calls import Call, log_in, serve
-from training.simulate.cinder import report, volume_life
-from training.simulate.cloud import Cloud, Instance, Owner
-from training.simulate.engine import Steps
-from training.simulate.glance import image_life
-from training.simulate.lines import fork, request
-from training.simulate.neutron import report_agents, router_life, sync_dhcp
+from training.simulate.api_calls import Call, log_in, serve
+from training.simulate.event_loop import Steps
+from training.simulate.log_files import fork, request
+from training.simulate.openstack import Cloud, Instance, Owner
 from training.simulate.scenario import SECOND
+from training.simulate.services import instance_lifecycle as instances
+from training.simulate.services import periodic
+from training.simulate.services.cinder import report, volume_life
+from training.simulate.services.glance import image_life
+from training.simulate.services.neutron import report_agents, router_life, sync_dhcp
 
 _DAY: Final = (
     0.25, 0.22, 0.20, 0.20, 0.21, 0.25, 0.35, 0.55, 0.80, 0.95, 1.00, 1.00,

@@ -10,14 +10,14 @@ from typing import Any
 import orjson
 import pytest
 
-from alerts.outgoing import Outgoing
-from alerts.records import Alert
+from alerts.delivery.redact_alerts import Outgoing
+from alerts.messages.alert import Alert
 from alerts.sinks.alertmanager import AlertmanagerSink
 from alerts.sinks.base import Delivered, Remote, Response, Sink
 from alerts.sinks.file import FileSink
 from alerts.sinks.pagerduty import PagerDutySink
-from alerts.sinks.slack import SlackSink
-from alerts.sinks.slack_webhook import SlackWebhookSink
+from alerts.sinks.slack.bot import SlackSink
+from alerts.sinks.slack.webhook import SlackWebhookSink
 from alerts.sinks.webhook import WebhookSink
 from tests.alerts.laden import SPREAD, telling
 from tests.sink_servers import pagerduty, slack

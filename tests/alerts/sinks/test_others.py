@@ -12,7 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.records import Severity
+from alerts.messages.alert import Severity
+from alerts.sinks.alert_text import clip, clip_bytes, tame
 from alerts.sinks.alertmanager import MARGIN, AlertmanagerSink
 from alerts.sinks.base import (
     TOLD,
@@ -29,10 +30,9 @@ from alerts.sinks.base import (
     retry_after,
 )
 from alerts.sinks.file import FileSink
-from alerts.sinks.text import clip, clip_bytes, tame
-from alerts.sinks.transport import Transport
+from alerts.sinks.http_transport import Transport
 from alerts.sinks.webhook import WebhookSink, signature, verify
-from alerts.times import SECOND, from_text
+from models.rfc3339 import SECOND, from_text
 from tests.ports import held_port
 from tests.sink_servers.alertmanager import SECRET, wrong_alert
 from tests.sink_servers.told import HOSTILE, START, enriched, fired, grown, resolved

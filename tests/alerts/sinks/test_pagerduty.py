@@ -6,10 +6,10 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.records import Alert, Severity
+from alerts.delivery.synthetic_alert import synthetic
+from alerts.messages.alert import Alert, Severity
 from alerts.sinks.base import CHANGE, TOLD, Delivered, Parked, Remote, Request, Response, Retry
 from alerts.sinks.pagerduty import PagerDutySink, base_of
-from alerts.synthetic import synthetic
 from tests.sink_servers.pagerduty import KEY, wrong_change, wrong_event
 from tests.sink_servers.told import diagnosis, enriched, fired, grown, resolved
 

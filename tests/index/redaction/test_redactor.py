@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from index.redaction.detect import PSEUDONYM
 from index.redaction.redactor import Redactor
+from index.redaction.scanner import PSEUDONYM
 
 REQUEST = "req-9405cc2d-d8ca-4a42-9f49-2d835fac66cb"
 USER, PROJECT = "e34cdc9f8cfa4d2db552495024da60d9", "4340e242277144a39aad7507a87ea19b"

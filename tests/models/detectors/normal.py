@@ -8,12 +8,12 @@ import numpy as np
 from hypothesis import strategies as st
 
 from models.detectors.base import Companion, Reason
-from models.detectors.levels import errors_of
-from models.facts import Facts, Groups
+from models.detectors.error_rate import errors_of
+from models.features.normal_samples import Samples
+from models.features.vocabulary import SPECIAL, Vocabulary
+from models.features.window_features import Facts, Groups
 from models.records import EVERYTHING, I64, KeyKind, Level
-from models.samples import Samples
-from models.templates import template_id
-from models.vocabulary import SPECIAL, Vocabulary
+from models.templates.matcher import template_id
 from tests.models.bundles import Window, windows
 
 STEP: Final = 15.0

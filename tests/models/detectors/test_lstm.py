@@ -8,8 +8,8 @@ from onnx import TensorProto, helper
 from models.detectors import lstm
 from models.detectors.lstm import COMMON, NEW_SURPRISE, LstmDetector, reduce
 from models.errors import InvalidError
+from models.features.sequences import build
 from models.records import EVERYTHING, KeyKind
-from models.sequences import build
 from tests.models.bundles import Window, network, windows
 from tests.models.detectors import normal
 from tests.models.detectors.normal import CLAIM, COMPUTE, DONE, HEARTBEAT, STARTED, UNSEEN, VOCABULARY, at

@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from models.detectors.novelty import ELSEWHERE as HALF
 from models.detectors.novelty import Novelty
 from models.records import EVERYTHING
-from models.templates import template_id
+from models.templates.matcher import template_id
 from tests.models.bundles import Window
 from tests.models.detectors import normal
 from tests.models.detectors.normal import (

@@ -9,11 +9,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.detectors.silence import FEW, Silence, SilenceSamples
-from models.facts import Facts, Groups
-from models.heard import heard
-from models.keytable import SECOND
+from models.features.vocabulary import Vocabulary
+from models.features.window_features import Facts, Groups
 from models.records import EVERYTHING, WindowBatch, origin_of
-from models.vocabulary import Vocabulary
+from models.windows.key_state import SECOND
+from models.windows.last_seen import heard
 from tests.models.bundles import TEMPLATES, Window, windows
 
 BUSY, CALM, SELDOM = "nova-compute@a", "nova-compute@b", "cinder-volume@c{1}"

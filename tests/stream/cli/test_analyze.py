@@ -11,9 +11,9 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from index.cache import Cache
+from index.storage.file_cache import Cache
 from stream.cli import tocsin
-from tests.index.test_failures import OWN
+from tests.index.diagnosis.test_known_failures import OWN
 from training.simulate import Fault, FaultKind, Scenario, stream_records
 from training.simulate.scenario import SECOND
 

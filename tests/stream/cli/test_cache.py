@@ -6,7 +6,7 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from index.cache import Cache
+from index.storage.file_cache import Cache
 from stream.cli import tocsin
 
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from stream.broker.embedded import EmbeddedBroker
 from stream.cli import tocsin
-from stream.wiring import DEMO_BUNDLE
+from stream.kafka.embedded import EmbeddedBroker
+from stream.wiring.core import DEMO_BUNDLE
 
 BUNDLE = ("--bundle", str(DEMO_BUNDLE))
 LINE = "2026-03-02 08:00:{:02d}.000 7 INFO nova.compute.manager [{}] Took 1.5 seconds to build instance\n"

@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from models.errors import FatalError, InvalidError, TransientError
 from stream.cli import tocsin
-from stream.cli.lazy import Entry, LazyGroup, with_plugins
+from stream.cli.lazy_group import Entry, LazyGroup, with_plugins
 
 COMMANDS = sorted(tocsin.list_commands(click.Context(tocsin)))
 

@@ -7,7 +7,7 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from index.atomic import sole_writer
+from index.storage.atomic_files import sole_writer
 from stream.cli import tocsin
 
 PAGE = """# Storage

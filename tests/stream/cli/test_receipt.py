@@ -6,10 +6,10 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from alerts.receipts import Signer
-from stream.broker.clients import Broker
+from alerts.messages.signed_receipt import Signer
 from stream.cli import tocsin
-from stream.topics import Topics
+from stream.kafka.clients import Broker
+from stream.kafka.topic_specs import Topics
 from tests.sink_servers.told import fired, grown
 from tests.waiting import PATIENCE_S
 

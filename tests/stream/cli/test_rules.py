@@ -6,10 +6,10 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from models.templates import template_id
-from stream.broker.clients import Broker
-from stream.broker.embedded import EmbeddedBroker
+from models.templates.matcher import template_id
 from stream.cli import tocsin
+from stream.kafka.clients import Broker
+from stream.kafka.embedded import EmbeddedBroker
 
 FILE = """
 version: 1

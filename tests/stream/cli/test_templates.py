@@ -6,7 +6,7 @@ import pytest
 from click.testing import CliRunner
 
 from stream.cli import tocsin
-from stream.wiring import DEMO_BUNDLE
+from stream.wiring.core import DEMO_BUNDLE
 
 HEAD = "2026-03-02 08:00:0{} 7 INFO nova.compute.manager [-] "
 LINES = "\n" + "".join(f"{HEAD.format(n)}Took {n}.5 seconds to build instance\n" for n in range(4))

@@ -9,15 +9,15 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from models import frames
 from models.config import PipelineConfig
 from models.records import NO_TIME, RawBatch
-from models.templates import TemplateTable, template_id
-from stream.broker.clients import Broker
-from stream.broker.embedded import EmbeddedBroker
+from models.templates.matcher import TemplateTable, template_id
+from models.windows import frame_codec as frames
 from stream.cli import tocsin
 from stream.cli.topics import readable
-from stream.topics import TopicSpec
+from stream.kafka.clients import Broker
+from stream.kafka.embedded import EmbeddedBroker
+from stream.kafka.topic_specs import TopicSpec
 
 Cat = Callable[..., Result]
 DEADLINE_S = 30.0

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from models.bundle import Bundle
 from models.errors import InvalidError
-from stream.wiring import DEMO_BUNDLE
+from stream.wiring.core import DEMO_BUNDLE
 from tests.training.simulated import START
 from training.evaluate.cli import compare, evaluate
 from training.evaluate.compare import Tolerance, read_evaluation, worse

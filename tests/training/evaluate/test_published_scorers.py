@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from training.evaluate.judges.runs import RunJudge, moment, read_runs
+from training.evaluate.judges.sessions import SessionJudge, held_threshold
+from training.evaluate.judges.timeline import SECOND
 from training.evaluate.measures import measure
-from training.evaluate.runs import RunJudge, moment, read_runs
-from training.evaluate.scored import Scored
-from training.evaluate.sessions import SessionJudge, held_threshold
-from training.evaluate.timeline import SECOND
+from training.evaluate.scored_windows import Scored
 
 SCORERS = Path(__file__).parents[4] / "shared" / "eval"
 pytestmark = pytest.mark.skipif(not SCORERS.is_dir(), reason="the published scorers are not here")

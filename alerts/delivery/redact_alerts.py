@@ -1,0 +1,123 @@
+"""What of an alert may leave: words without secrets and without terminal codes; ids, times and places stay.
+
+Only what leaves is changed: the topics keep what was written, so that a review finds the lines as they were.
+"""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any, Final
+
+from alerts.messages.alert import Alert
+from alerts.messages.signed_receipt import resigned
+from index.redaction.redactor import Redactor
+from index.text.sanitize import legible
+
+WITHHELD: Final = "(withheld: it may hold a secret)"
+"""What is told of a text in which the last look still finds one."""
+
+KEPT: Final = 256
+"""Alerts that are kept ready: the sinks get the same ones, at about the same time."""
+
+_STAY: Final = frozenset(
+    {
+        "host",
+        "id",
+        "kind",
+        "level",
+        "line",
+        "lines",
+        "mode",
+        "model",
+        "roles",
+        "service",
+        "services",
+        "source",
+        "time",
+        "first_bad",
+        "twin",
+    },
+)
+"""Fields of a diagnosis that are no free text.  What is not named here is searched, also what a later version adds."""
+
+_DIGEST: Final = "evidence_digest"
+
+
+def redacted(alert: Alert, redactor: Redactor) -> Alert:
+    """Return an alert as it may leave; ``redactor`` is one of its own.
+
+    All texts are searched at once, so that what one of them shows to be secret is taken out of all.  Those of the
+    diagnosis come first: its pseudonyms stay the same while the words around it grow.
+    """
+    texts: list[str] = []
+
+    def collected(text: str) -> str:
+        texts.append(legible(text))
+        return text
+
+    _told(alert, collected)
+    safe = iter(_safe(redactor, texts))
+    out = _told(alert, lambda _: next(safe))
+    if out.diagnosis is not None and _DIGEST in out.diagnosis and out.diagnosis != alert.diagnosis:
+        # Who knows all but the secret could try it until the digest fits.
+        out = replace(out, diagnosis={**out.diagnosis, _DIGEST: ""})
+    return out
+
+
+class Outgoing:
+    """Makes alerts fit to leave, for all sinks: equal ones come out equal, and each is searched once.
+
+    ``key`` signs the receipt of what is told, where the alert carries one.
+    """
+
+    def __init__(self, redactor: Callable[[], Redactor] = Redactor, key: str = "") -> None:
+        """Begin with nothing kept."""
+        self._redactor = redactor
+        self._key = key
+        self._kept: OrderedDict[tuple[bytes, bytes], Alert] = OrderedDict()
+        # Searching holds the interpreter anyway: who waits here finds the answer ready.
+        self._lock = threading.Lock()
+
+    def __call__(self, alert: Alert, original: Alert | None = None) -> Alert:
+        """Return the alert as it may leave; ``original`` is what its receipt is of, where that is another one."""
+        source = alert if original is None else original
+        content = (alert.to_json(), source.to_json())
+        with self._lock:
+            if (kept := self._kept.get(content)) is not None:
+                return kept
+            told = redacted(alert, self._redactor())
+            if told.to_json() != content[1]:
+                told = resigned(told, source, self._key)
+            self._kept[content] = told
+            if len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+            return told
+
+
+def _told(alert: Alert, change: Callable[[str], str]) -> Alert:
+    """Return the alert with every free text changed, in a fixed order."""
+    return replace(
+        alert,
+        diagnosis=_each(alert.diagnosis, change),
+        summary=change(alert.summary),
+        reasons=tuple(map(change, alert.reasons)),
+        note=change(alert.note),
+        acknowledged=change(alert.acknowledged),
+    )
+
+
+def _each(value: Any, change: Callable[[str], str]) -> Any:
+    if isinstance(value, str):
+        return change(value)
+    if isinstance(value, Mapping):
+        return {name: inner if name in _STAY else _each(inner, change) for name, inner in value.items()}
+    return [_each(inner, change) for inner in value] if isinstance(value, list | tuple) else value
+
+
+def _safe(redactor: Redactor, texts: list[str]) -> list[str]:
+    out = redactor.redact(texts)
+    if not redactor.leaks("\n".join(out)):
+        return list(out)
+    # An alert is told, whatever one of its texts holds.
+    return [WITHHELD if redactor.leaks(text) else text for text in out]

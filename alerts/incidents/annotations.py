@@ -1,0 +1,79 @@
+"""What people have said of one incident so far: a fold of its records on ``feedback``; the machine never writes it."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+
+from alerts.messages.feedback import Action, Feedback, Opinion
+from models.rfc3339 import to_text
+
+NOTES = 32
+"""Notes kept in memory; the topic keeps all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Human:
+    """Votes by who cast them, and whether the incident is acknowledged or muted."""
+
+    votes: Mapping[str, Feedback] = field(default_factory=dict)
+    ack: Feedback | None = None
+    mute: Feedback | None = None
+    notes: tuple[Feedback, ...] = ()
+
+    def with_(self, said: Feedback) -> "Human":
+        """Return it with one more record; the same record twice changes nothing."""
+        match said.action:
+            case Action.VOTE:
+                known = self.votes.get(said.by)
+                return self if known is not None and known.at > said.at else self._voted(said)
+            case Action.ACK | Action.UNACK:
+                return replace(self, ack=said if said.action is Action.ACK else None)
+            case Action.MUTE | Action.UNMUTE:
+                return replace(self, mute=said if said.action is Action.MUTE else None)
+            case Action.NOTE:
+                return self if said in self.notes else replace(self, notes=(*self.notes, said)[-NOTES:])
+            case _:
+                return self
+
+    def _voted(self, said: Feedback) -> "Human":
+        return replace(self, votes={**self.votes, said.by: said})
+
+    @property
+    def opinion(self) -> Feedback | None:
+        """Return the newest vote: people learn, and the last word counts."""
+        return max(self.votes.values(), key=lambda vote: (vote.at, vote.by), default=None)
+
+    @property
+    def acknowledged(self) -> str:
+        """Return who takes care of it."""
+        return self.ack.by if self.ack else ""
+
+    def known_until(self, now: int) -> int | None:
+        """Return until when its pattern is known, None where it is not, or no longer."""
+        vote = self.opinion
+        if vote is None or vote.opinion is not Opinion.KNOWN or vote.expires is None or vote.expires <= now:
+            return None
+        return vote.expires
+
+    def silence(self, now: int) -> str:
+        """Return why the incident is not to be told at this moment, "" where it is."""
+        if self.mute is not None and self.mute.expires is not None and self.mute.expires > now:
+            return f"muted by {self.mute.by} until {to_text(self.mute.expires)}{_why(self.mute)}"
+        vote = self.opinion
+        if vote is None or vote.opinion is Opinion.REAL:
+            return ""
+        if vote.opinion is Opinion.NOISE:
+            return f"noise, says {vote.by}{_why(vote)}"
+        until = self.known_until(now)
+        return "" if until is None else f"known, says {vote.by}, until {to_text(until)}{_why(vote)}"
+
+
+def _why(said: Feedback) -> str:
+    return f": {said.text}" if said.text else ""
+
+
+def fold(records: Iterable[Feedback]) -> dict[str, Human]:
+    """Return what was said of each incident, of records in their order."""
+    out: dict[str, Human] = {}
+    for said in records:
+        out[said.incident_id] = out.get(said.incident_id, Human()).with_(said)
+    return out

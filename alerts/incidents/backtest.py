@@ -1,0 +1,59 @@
+"""What would have been told: windows of the past → alerts, and the threshold that keeps a budget of pages."""
+
+from bisect import bisect_right
+from collections.abc import Iterable, Sequence
+from typing import Final
+
+from alerts.incidents.grouping import IncidentPolicy, Incidents, Step
+from alerts.incidents.incident import Incident, State
+from alerts.incidents.policy import PageBudget
+from alerts.messages.alert import Alert
+from alerts.messages.anomaly import Anomaly
+from models.rfc3339 import SECOND
+
+TICK: Final = 5 * SECOND
+
+
+def replay(windows: Iterable[Anomaly], policy: IncidentPolicy) -> tuple[list[Incident], list[Alert]]:
+    """Return the incidents that people would have heard of, and all alerts; the wall clock follows the windows."""
+    state = Incidents(policy)
+    seen: dict[str, Incident] = {}
+    alerts: list[Alert] = []
+    now = 0
+
+    def take(step: Step) -> None:
+        nonlocal state
+        alerts.extend(step.alerts)
+        seen.update({name: incident for name, incident in step.changed.items() if incident is not None})
+        state = step.incidents
+
+    for window in sorted(windows, key=lambda window: window.end):
+        while state.open and now + TICK < window.end:
+            now += TICK
+            take(state.tick(now))
+        now = max(now, window.end)
+        take(state.apply(window, now))
+    while state.open:
+        now += TICK
+        take(state.tick(now))
+    return [incident for incident in seen.values() if incident.state is not State.PENDING], alerts
+
+
+def most_pages(pages: Sequence[int], per_s: float) -> int:
+    """Return how many pages (times, any order) fell into the worst stretch of so many seconds."""
+    ordered = sorted(pages)
+    length = int(per_s * SECOND)
+    return max((bisect_right(ordered, at) - bisect_right(ordered, at - length) for at in ordered), default=0)
+
+
+def solve(pages: Iterable[tuple[int, float]], budget: PageBudget) -> float | None:
+    """Return the least importance from which pages (time, importance) keep the budget; None where none does.
+
+    Where it is None the budget is kept all the same: what comes when it is spent is a ticket.
+    """
+    known = list(pages)
+    for threshold in (0.0, *sorted({importance for _, importance in known})):
+        left = [at for at, importance in known if importance >= threshold]
+        if most_pages(left, budget.per_s) <= budget.pages:
+            return threshold
+    return None

@@ -1,0 +1,1 @@
+"""The records on the topics ``alerts``, ``anomalies``, ``feedback`` and ``deliveries``, read and written."""

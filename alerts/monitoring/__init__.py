@@ -1,0 +1,1 @@
+"""Counts and times of the roles in, Prometheus metrics and Grafana dashboards out."""

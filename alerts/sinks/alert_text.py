@@ -1,0 +1,100 @@
+"""An alert in words: cut to size, and without the power to ping, to link or to hide."""
+
+import re
+import unicodedata
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
+
+from alerts.messages.alert import Alert, Status
+from models.rfc3339 import to_text
+
+# What chat services read as a call to people, and what they turn into a link, in log text as anywhere.
+_PING: Final = re.compile(r"@(?=\w)|<(?=[!@#])")
+_SCHEME: Final = re.compile(r"(?<=\w)://")
+_HIDDEN: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
+_BREAK: Final = "\N{ZERO WIDTH SPACE}"
+ELLIPSIS: Final = "…"
+
+
+def plain(text: str) -> str:
+    """Return text without control and direction characters; lines stay."""
+    return "\n".join(line if line.isprintable() else _shown(line) for line in text.split("\n"))
+
+
+def _shown(line: str) -> str:
+    return "".join(" " if unicodedata.category(char) in _HIDDEN else char for char in line)
+
+
+def tame(text: str) -> str:
+    """Return text that pings nobody and links nowhere, whatever service shows it."""
+    return _SCHEME.sub(f":{_BREAK}//", _PING.sub(rf"\g<0>{_BREAK}", plain(text)))
+
+
+def clip(text: str, limit: int) -> str:
+    """Cut text to ``limit`` characters, and show that it was cut."""
+    return text if len(text) <= limit else text[: max(limit - 1, 0)] + ELLIPSIS
+
+
+def clip_bytes(text: str, limit: int) -> str:
+    """Cut text to ``limit`` bytes of UTF-8, and show that it was cut."""
+    if len(text.encode()) <= limit:
+        return text
+    return text.encode()[: max(limit - 3, 0)].decode(errors="ignore") + ELLIPSIS
+
+
+def headline(alert: Alert) -> str:
+    """Return one line: state, severity, service and kind."""
+    state = "RESOLVED" if alert.status is Status.RESOLVED else alert.severity.label.upper()
+    kind = f" ({alert.kind})" if alert.kind else ""
+    return plain(f"{state} {alert.tenant}/{alert.services[0]}{kind}")
+
+
+def facts(alert: Alert) -> dict[str, str]:
+    """Return what people look for first, name → value."""
+    found = {
+        "Severity": alert.severity.label,
+        "Services": ", ".join(alert.services),
+        "Tenant": alert.tenant,
+        "Since": to_text(alert.started),
+        "Incident": alert.incident_id,
+    }
+    if alert.ended is not None:
+        found["Ended"] = to_text(alert.ended)
+    if alert.acknowledged:
+        found["Acknowledged by"] = alert.acknowledged
+    if alert.note:
+        found["Note"] = alert.note
+    return {name: plain(value) for name, value in found.items()}
+
+
+def diagnosis_lines(diagnosis: Mapping[str, Any] | None) -> list[str]:
+    """Return the diagnosis as lines of text: what, why, on what grounds, what to do; nothing without one."""
+    if not diagnosis:
+        return []
+    lines = [str(diagnosis.get("summary") or "")]
+    if cause := diagnosis.get("cause"):
+        lines.append(f"Cause: {cause}{_sure(diagnosis.get('confidence'))}")
+    lines += [_claim(claim) for claim in _maps(diagnosis.get("claims"))]
+    lines += [f"{n}. {action}" for n, action in enumerate(_texts(diagnosis.get("actions")), 1)]
+    by = str(diagnosis.get("model") or diagnosis.get("mode") or "")
+    note = str(diagnosis.get("note") or "")
+    lines.append("; ".join(part for part in (f"Diagnosed by {by}" if by else "", note) if part))
+    return [plain(line) for line in lines if line]
+
+
+def _claim(claim: Mapping[str, Any]) -> str:
+    lines = ", ".join(_texts(claim.get("lines")))
+    guess = "" if claim.get("verified") else " (hypothesis)"
+    return f"• {claim.get('text', '')}{guess}" + (f" [{lines}]" if lines else "")
+
+
+def _sure(confidence: Any) -> str:
+    return f" (confidence {confidence:.2f})" if isinstance(confidence, int | float) else ""
+
+
+def _maps(value: Any) -> Iterable[Mapping[str, Any]]:
+    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list | tuple) else []
+
+
+def _texts(value: Any) -> list[str]:
+    return [str(each) for each in value] if isinstance(value, list | tuple) else []

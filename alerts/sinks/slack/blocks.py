@@ -1,0 +1,121 @@
+"""An alert as Slack's blocks, within Slack's limits.
+
+Every text that may hold words of a log is a ``plain_text`` object: Slack finds no mention, link or markup in those.
+"""
+
+from collections.abc import Iterable
+from typing import Any, Final, TypeAlias
+
+from alerts.messages.alert import Alert, Severity, Status
+from alerts.sinks.alert_text import clip, diagnosis_lines, facts, headline, plain, tame
+
+Block: TypeAlias = dict[str, Any]
+
+HEADER: Final = 150
+SECTION: Final = 3000
+FIELD: Final = 300
+"""Slack takes 2,000, but not ten times."""
+FIELDS: Final = 10
+BLOCKS: Final = 50
+BUTTON_TEXT: Final = 75
+BUTTON_URL: Final = 3000
+BUTTONS: Final = 25
+TEXT: Final = 3000
+MESSAGE: Final = 10_000
+"""Characters of a message: Slack refuses some from 13,200 on, though it documents more."""
+
+VOTES: Final = {"real": "Real", "noise": "Noise", "known": "Known"}
+ACTION: Final = "tocsin_vote_"
+REASONS: Final = 10
+
+_MARKS: Final = {Severity.WARNING: "⚠️", Severity.ERROR: "❗", Severity.CRITICAL: "🚨"}
+
+
+def fallback(alert: Alert) -> str:
+    """Return the text of notifications and of clients without blocks, escaped."""
+    return clip(escape(tame(f"{_mark(alert)} {headline(alert)}: {alert.summary}")), TEXT)
+
+
+def message_blocks(alert: Alert, *, votes: bool) -> list[Block]:
+    """Return the message of an incident; ``votes`` adds the buttons."""
+    blocks = [{"type": "header", "text": _plain(f"{_mark(alert)} {headline(alert)}", HEADER)}, _section(alert.summary)]
+    told = list(facts(alert).items())[:FIELDS]
+    blocks.append({"type": "section", "fields": [_plain(f"{name}\n{value}", FIELD) for name, value in told]})
+    if alert.reasons:
+        blocks.append(_section("\n".join(f"• {plain(reason)}" for reason in alert.reasons[:REASONS])))
+    if alert.diagnosis:
+        blocks.append(_section(str(alert.diagnosis.get("summary") or alert.diagnosis.get("cause") or "")))
+    if buttons := [*_links(alert), *(_votes(alert) if votes else ())]:
+        blocks.append({"type": "actions", "elements": buttons[:BUTTONS]})
+    return fitting(blocks)
+
+
+def diagnosis_blocks(alert: Alert) -> list[Block]:
+    """Return the diagnosis for the thread."""
+    return fitting([_section(line) for line in diagnosis_lines(alert.diagnosis)])
+
+
+def diagnosis_text(alert: Alert) -> str:
+    """Return the diagnosis as the notification shows it, escaped."""
+    lines = diagnosis_lines(alert.diagnosis)
+    return clip(escape(tame(lines[0] if lines else "Diagnosis")), TEXT)
+
+
+def escape(text: str) -> str:
+    """Escape the three characters that Slack's markup begins with."""
+    return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
+
+
+def _mark(alert: Alert) -> str:
+    return "✅" if alert.status is Status.RESOLVED else _MARKS[alert.severity]
+
+
+def _plain(text: str, limit: int) -> Block:
+    # Slack refuses empty texts.
+    return {"type": "plain_text", "text": plain(clip(text, limit)).strip() or "-", "emoji": False}
+
+
+def _section(text: str) -> Block:
+    return {"type": "section", "text": _plain(text, SECTION)}
+
+
+def _links(alert: Alert) -> Iterable[Block]:
+    for n, (name, url) in enumerate(alert.links.items()):
+        if url.startswith(("https://", "http://")) and len(url) <= BUTTON_URL:
+            yield {
+                "type": "button",
+                "text": _plain(name, BUTTON_TEXT),
+                "url": url,
+                "action_id": f"tocsin_link_{n}",
+            }
+
+
+def _votes(alert: Alert) -> Iterable[Block]:
+    for vote, label in VOTES.items():
+        yield {
+            "type": "button",
+            "text": _plain(label, BUTTON_TEXT),
+            "action_id": ACTION + vote,
+            "value": alert.incident_id,
+        }
+
+
+def fitting(blocks: list[Block]) -> list[Block]:
+    """Cut sections, the last first, until the message is small enough; buttons stay."""
+    kept = blocks[:BLOCKS]
+    over = sum(_size(block) for block in kept) - MESSAGE
+    for n in range(len(kept) - 1, 0, -1):
+        if over <= 0:
+            break
+        text = kept[n].get("text")
+        if text is None:
+            continue
+        short = clip(text["text"], max(len(text["text"]) - over, 1))
+        over -= len(text["text"]) - len(short)
+        kept[n] = {**kept[n], "text": {**text, "text": short}}
+    return kept
+
+
+def _size(block: Block) -> int:
+    texts = [block.get("text"), *block.get("fields", ()), *(each.get("text") for each in block.get("elements", ()))]
+    return sum(len(text["text"]) for text in texts if text)

@@ -1,0 +1,102 @@
+"""Slack by an incoming webhook: it knows no updates, so only what people must hear of becomes a message.
+
+That is: an incident begins, gets worse, is diagnosed, ends, begins again.  A webhook cannot be asked what it has
+posted: a message whose answer was lost is posted again.  The web API can do better; see ``alerts.sinks.slack.bot``.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import orjson
+
+from alerts.messages.alert import Alert, Status
+from alerts.sinks.base import (
+    SYNTHETIC,
+    TOLD,
+    Delivered,
+    Outcome,
+    Parked,
+    Rate,
+    Remote,
+    Request,
+    Response,
+    Retry,
+    digest_of,
+    outcome_of,
+)
+from alerts.sinks.slack.blocks import diagnosis_blocks, fallback, fitting, message_blocks
+
+PROBE: Final = "probe"
+"""Step of an empty message: Slack refuses it with ``no_text``, which proves the way and shows nothing to anyone."""
+RATE: Final = Rate(1.0)
+_TOO_MUCH: Final = frozenset({"invalid_payload", "invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
+_WORD: Final = re.compile(r"[a-z_]+")
+
+
+@dataclass(frozen=True, slots=True)
+class SlackWebhookSink:
+    """The URL is the secret."""
+
+    url: str = field(repr=False)
+    name: str = "slack"
+    rate: Rate = RATE
+
+    def render(self, alert: Alert, remote: Remote, now: float) -> Request | None:
+        """Return a message where there is something to hear of."""
+        del now
+        told = digest_of(alert)
+        if remote.get(TOLD) == told:
+            return None
+        if alert.kind == SYNTHETIC:
+            return self.probe({TOLD: told})
+        state = Status.RESOLVED.value if alert.status is Status.RESOLVED else alert.severity.label
+        known = bool(alert.diagnosis)
+        after = {
+            TOLD: told,
+            "state": state,
+            "revision": alert.revision,
+            "paged": alert.page or bool(remote.get("paged")),
+            "diagnosed": known or bool(remote.get("diagnosed")),
+        }
+        if not _news(alert, state, remote) and not (known and not remote.get("diagnosed")):
+            return None
+        blocks = message_blocks(alert, votes=False)
+        if known and not remote.get("diagnosed"):
+            blocks = fitting([*blocks, *diagnosis_blocks(alert)])
+        if remote.get("bare"):
+            blocks = []
+        body = {"text": fallback(alert), "blocks": blocks, "unfurl_links": False, "unfurl_media": False}
+        return self._call(body, "post", after)
+
+    def classify(self, request: Request, response: Response, remote: Remote) -> Outcome:
+        """Success is 200 with the body ``ok``; any other text is an error."""
+        said = response.body[:100].decode(errors="replace").strip()
+        # Slack answers with a word; what is more could repeat the URL.
+        text = said if _WORD.fullmatch(said) else ""
+        if request.step == PROBE and response.status == 400 and text in {"no_text", "invalid_payload"}:  # noqa: PLR2004 - as Slack refuses
+            return Delivered(request.remote)
+        told = outcome_of(response, request, detail=text)
+        if text in _TOO_MUCH and not remote.get("bare"):
+            # Words without blocks are better than none.
+            return Delivered({**remote, "bare": True})
+        if isinstance(told, Delivered) and text != "ok":
+            return Parked(f"200 {text or 'and not the word ok'}", mendable=text not in _TOO_MUCH)
+        if isinstance(told, Retry) and text == "rollup_error":
+            return Parked(f"{response.status} {text}")
+        return told
+
+    def probe(self, after: Remote) -> Request:
+        """Return a request that shows that the webhook is there, and shows nothing to anyone."""
+        return self._call({}, PROBE, after)
+
+    def _call(self, body: Mapping[str, Any], step: str, after: Remote) -> Request:
+        return Request(self.url, orjson.dumps(body), {"content-type": "application/json"}, step=step, remote=after)
+
+
+def _news(alert: Alert, state: str, remote: Remote) -> bool:
+    before = str(remote.get("state", ""))
+    if before in {"", Status.RESOLVED.value} or state == Status.RESOLVED.value:
+        return before != state
+    return alert.page and (alert.revision > int(remote.get("revision", 0)) or not remote.get("paged"))

@@ -1,0 +1,118 @@
+"""A diagnosis as a page of Markdown, for whoever is woken by it: what, where, why, proof, what to do."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from index.diagnosis.types import Diagnosis, Mode
+from index.evidence.types import Evidence, EvidenceLine
+from index.text.neutral import neutral
+from models.verdicts import time_text
+
+PROOF: Final = 20
+"""Lines that are shown; the JSON form has all."""
+
+_TEXT: Final = 400
+_TICKS: Final = re.compile("`+")
+
+_MODES: Final = {
+    Mode.DETERMINISTIC: "rules, without a language model",
+    Mode.TWIN: "a past incident that is like this one",
+    Mode.LLM: "a language model, checked against the lines",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class About:
+    """What was analysed and how."""
+
+    issue: str
+    files: int
+    lines: int
+    refused: int
+    ranking: str
+    """``fast`` or ``hybrid``, and by what."""
+
+
+def report(about: About, evidence: Evidence, diagnosis: Diagnosis) -> str:
+    """Write the page."""
+    return "\n".join(_lines(about, evidence, diagnosis)) + "\n"
+
+
+def _lines(about: About, evidence: Evidence, diagnosis: Diagnosis) -> Iterator[str]:
+    yield f"# {neutral(about.issue)}"
+    yield ""
+    yield f"**What happened.** {neutral(diagnosis.summary)}"
+    yield ""
+    yield f"**Where it began.** {neutral(diagnosis.service) or 'unknown'}{_also(diagnosis)}"
+    yield ""
+    yield f"**Why.** {neutral(diagnosis.cause)} (confidence {diagnosis.confidence:.0%})"
+    if diagnosis.actions:
+        yield from ("", "## Next steps", "")
+        yield from (f"{number}. {neutral(action)}" for number, action in enumerate(diagnosis.actions, 1))
+    if diagnosis.claims:
+        yield from ("", "## Findings", "")
+        for claim in diagnosis.claims:
+            guess = "" if claim.verified else "Hypothesis: "
+            yield f"- {guess}{neutral(claim.text)}{_cited(claim.lines)}"
+    yield from ("", "## Proof", "")
+    yield from _proof(evidence)
+    if diagnosis.timeline:
+        yield from ("", "## Timeline", "")
+        for moment in diagnosis.timeline:
+            cited = _cited((moment.line,) if moment.line else ())
+            yield f"- {time_text(moment.time)} {neutral(moment.service)}: {neutral(moment.text)}{cited}"
+    if evidence.reasons:
+        yield from ("", "## What the detectors say", "")
+        yield from (f"- {neutral(reason)}" for reason in evidence.reasons)
+    if evidence.similar:
+        yield from ("", "## Like it", "")
+        yield from (f"- {each.kind} {neutral(each.title or each.id)} ({each.score:.2f})" for each in evidence.similar)
+    yield from ("", "---", "")
+    yield _foot(about, diagnosis)
+
+
+def _also(diagnosis: Diagnosis) -> str:
+    others = [neutral(name) for name in diagnosis.services if name != diagnosis.service]
+    return f"; it hit {', '.join(others)}" if others else ""
+
+
+def _cited(lines: Sequence[str]) -> str:
+    return f" [{', '.join(lines)}]" if lines else ""
+
+
+def _proof(evidence: Evidence) -> Iterator[str]:
+    if not evidence.lines:
+        yield "No line tells of the issue."
+        return
+    for line in evidence.lines[:PROOF]:
+        times = f", {line.count} times" if line.count > 1 else ""
+        why = f" ({', '.join(line.roles)})" if line.roles else ""
+        first = " **first bad**" if line.id == evidence.first_bad else ""
+        yield f"- {line.id}{first} {neutral(line.source)}:{line.offset + 1}{times}{why}"
+        yield from _quoted(line)
+    left = len(evidence.lines) - PROOF
+    if left > 0:
+        yield f"- … and {left} more; --json has all"
+
+
+def _quoted(line: EvidenceLine) -> Iterator[str]:
+    text = neutral(line.text)
+    shown = text if len(text) <= _TEXT else f"{text[:_TEXT]} …"
+    # A fence longer than any in the text: a line must not end its own quotation.
+    longest = max(map(len, _TICKS.findall(shown)), default=0)
+    fence = "`" * max(3, longest + 1)
+    yield from (f"  {fence}", f"  {shown}", f"  {fence}")
+
+
+def _foot(about: About, diagnosis: Diagnosis) -> str:
+    refused = f" ({about.refused:,} not understood)" if about.refused else ""
+    model = f", {diagnosis.model}" if diagnosis.model else ""
+    cost = f", ${diagnosis.cost_usd:.4f}" if diagnosis.cost_usd else ""
+    note = f"  \n{neutral(diagnosis.note)}" if diagnosis.note else ""
+    files = f"{about.files} file{'s' if about.files != 1 else ''}"
+    return (
+        f"{about.lines:,} lines of {files}{refused}; ranked by {about.ranking};"
+        f" explained by {_MODES[diagnosis.mode]}{model}{cost}; {diagnosis.seconds:.1f} s.{note}"
+    )

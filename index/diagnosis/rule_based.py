@@ -1,0 +1,81 @@
+"""A diagnosis from the evidence alone, by rules: what an alert carries first, and all of it without a language model.
+
+Every claim is built from the lines that it cites and is checked against them; what no line supports is marked as a
+hypothesis, and where nothing is known the diagnosis says so.
+"""
+
+from typing import Final
+
+from index.diagnosis.causes import Cause, cause_of, verb
+from index.diagnosis.claims import claims_of
+from index.diagnosis.findings import Findings, failed, find
+from index.diagnosis.known_failures import Failures, shipped
+from index.diagnosis.next_steps import steps
+from index.diagnosis.types import Diagnosis, Mode, Moment
+from index.evidence.message_parts import message_of, short
+from index.evidence.selection import OF_TRACE
+from index.evidence.types import Evidence
+from models.verdicts import time_text
+
+_MOMENTS: Final = 14
+_OTHERS: Final = 4
+
+
+def diagnose(evidence: Evidence, failures: Failures | None = None) -> Diagnosis:
+    """Say what happened, where it began, what it hit, why probably, and what to do; unknown where it is unknown."""
+    findings = find(evidence, shipped() if failures is None else failures)
+    cause = cause_of(evidence, findings)
+    return Diagnosis(
+        mode=Mode.DETERMINISTIC,
+        summary=_summary(evidence, findings, cause),
+        cause=cause.text,
+        confidence=round(cause.confidence, 2),
+        service=cause.service,
+        services=_services(evidence, cause.service),
+        claims=claims_of(evidence, findings),
+        timeline=_timeline(evidence),
+        actions=steps(evidence, cause.actions, cause.line, cause.frame),
+    )
+
+
+def _services(evidence: Evidence, service: str) -> tuple[str, ...]:
+    """What it hit: where it began, then whoever failed, then whom the detectors name."""
+    bad = [line.service for line in evidence.lines if failed(line)]
+    return tuple(dict.fromkeys(each for each in (service, *bad, *evidence.services) if each))
+
+
+def _summary(evidence: Evidence, findings: Findings, cause: Cause) -> str:
+    """What happened, in a sentence, and whom it hits."""
+    origin, odd = findings.origin, findings.odd
+    if origin is None or not (origin.strong or odd is None):
+        if odd is not None:
+            return short(cause.text, 260)
+        what = evidence.reasons[0] if evidence.reasons else "nothing tells of a failure"
+        return f"{cause.service or 'The cloud'} behaves unusually, without an error: {short(what, 220)}."
+    line = origin.line
+    if origin.trace is not None:
+        said = f"{origin.trace.name}: {origin.trace.message}" if origin.trace.message else origin.trace.name
+        frame = origin.frames[0][0] if origin.frames else None
+        place = f", raised in {frame.file}" if frame is not None and not frame.plumbing else ""
+        what = f"{short(said, 160)}{place}"
+    else:
+        what = short(message_of(line), 180)
+    match = findings.match
+    title = f"{match.failure.title}: " if match is not None and origin.holds(match.line) else ""
+    host = f" on {line.host}" if line.host else ""
+    times = f" ({line.count} times)" if line.count > 1 else ""
+    bad = dict.fromkeys(each.service for each in evidence.lines if failed(each) and each.service != line.service)
+    hit = f" It hits {', '.join(list(bad)[:_OTHERS])}." if bad else ""
+    begun = f"{line.service}{host} {verb(origin)} at {time_text(line.time)[11:19]} UTC{times}"
+    return f"{title}{begun}: {what.rstrip('.')}.{hit}"
+
+
+def _timeline(evidence: Evidence) -> tuple[Moment, ...]:
+    """What happened in order: changes, the story, failures; the most telling ones where there are too many."""
+    story = {*evidence.story, evidence.first_bad}
+    told = [line for line in evidence.lines if not OF_TRACE & set(line.roles) and (line.id in story or failed(line))]
+    moments = [Moment(line.time, line.service, short(message_of(line), 160), line.id) for line in told[:_MOMENTS]]
+    moments += [
+        Moment(change.time, change.service, f"changed: {short(change.text, 140)}") for change in evidence.changes
+    ]
+    return tuple(sorted(moments, key=lambda moment: (moment.time, moment.line)))

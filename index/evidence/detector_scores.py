@@ -1,0 +1,106 @@
+"""What the detectors of a bundle say of logs that were read from files: which lines are odd, and why."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Self
+
+import numpy as np
+import orjson
+
+from index.lines.log_lines import Material
+from models.errors import InvalidError
+from models.pipeline import LineProcessor, raw_spans
+from models.records import F64, I64, LOG_SCHEMA, NO_TIME, Level, LogBatch, RawBatch, Verdict
+from models.scorer import Scorer
+from models.templates.matcher import TemplateTable
+from models.windows.store import WindowConfig, WindowStore
+
+FITS: Final = 0.8
+"""Share of the lines that a bundle's templates must know, errors aside, for what it says to mean something."""
+
+_CHUNK: Final = 8192
+_FALL: Final = 0.25
+_REASONS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Judged:
+    """``pointed`` maps places (partition, offset) to how strongly detectors point at them, from 0 to 1."""
+
+    pointed: dict[tuple[int, int], float]
+    reasons: tuple[str, ...]
+    """Why windows fired, in words, the most important first."""
+    windows: int
+    fired: int
+
+    def strange(self, partition: I64, offset: I64) -> F64:
+        """How odd each line at these places is."""
+        places = zip(partition.tolist(), offset.tolist(), strict=True)
+        return np.array([self.pointed.get(place, 0.0) for place in places], np.float64)
+
+    def to_bytes(self) -> bytes:
+        """JSON."""
+        places = [[*place, weight] for place, weight in self.pointed.items()]
+        return orjson.dumps({"pointed": places, "reasons": self.reasons, "windows": self.windows, "fired": self.fired})
+
+    @classmethod
+    def from_bytes(cls, data: memoryview) -> Self:
+        """Read what ``to_bytes`` gave; raises InvalidError where it is something else."""
+        try:
+            table: Any = orjson.loads(data)
+            pointed = {(int(p), int(o)): float(weight) for p, o, weight in table["pointed"]}
+            return cls(pointed, tuple(table["reasons"]), int(table["windows"]), int(table["fired"]))
+        except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
+            raise InvalidError(f"this is no judgement of detectors ({error}); make it again") from error
+
+
+def fits(material: Material, table: TemplateTable) -> bool:
+    """Tell whether most lines below ERROR are of templates that a training has seen."""
+    lines = material.lines
+    calm = lines["level"].to_numpy() < Level.ERROR
+    template = lines["template"].to_numpy()[calm]
+    known = np.array(list(table), np.uint64)
+    return len(template) > 0 and float(np.isin(template, known).mean()) >= FITS
+
+
+def judge(
+    material: Material,
+    processor: LineProcessor,
+    scorer: Scorer,
+    windows: WindowConfig,
+    progress: Callable[[int], None] = lambda _: None,
+) -> Judged:
+    """Cut material into windows and decide them, as ``tocsin score`` does."""
+    lines = material.lines.sort("time", maintain_order=True).select(*LOG_SCHEMA)
+    store = WindowStore(windows)
+    verdicts: list[Verdict] = []
+    for start in range(0, len(lines), _CHUNK):
+        part = lines[start : start + _CHUNK]
+        size = len(part)
+        raw = RawBatch(
+            [b""] * size,
+            part["partition"].to_numpy(),
+            part["offset"].to_numpy(),
+            np.full(size, NO_TIME, np.int64),
+        )
+        keyed = processor.keyed(LogBatch(part, (), {}, {}), raw_spans(raw, {}))
+        closed = store.add(keyed.frame)
+        decided = scorer.decide(closed)
+        store.remember(closed, decided.surprise)
+        verdicts += decided.verdicts()
+        progress(size)
+    verdicts += scorer.decide(store.flush()).verdicts()
+    return _judged(verdicts)
+
+
+def _judged(verdicts: Sequence[Verdict]) -> Judged:
+    fired = sorted(
+        (verdict for verdict in verdicts if verdict.fired), key=lambda each: (-each.importance, each.start, each.key)
+    )
+    pointed: dict[tuple[int, int], float] = {}
+    for verdict in fired:
+        for rank, line in enumerate(verdict.lines):
+            place = (line.partition, line.offset)
+            pointed[place] = max(pointed.get(place, 0.0), verdict.importance / (1 + _FALL * rank))
+    reasons = tuple(dict.fromkeys(reason for verdict in fired for reason in verdict.reasons))[:_REASONS]
+    return Judged(pointed, reasons, len(verdicts), len(fired))

@@ -1,0 +1,1 @@
+"""Evidence and a rule-based diagnosis in, a diagnosis that an LLM has deepened and code has checked out."""

@@ -1,0 +1,124 @@
+"""Twins: a past incident so like the one at hand that what it was put down to holds again.
+
+Only what people have confirmed is taken over, and nothing that names a value which is not in the evidence at hand.
+"""
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Final, TypeAlias
+
+from index.diagnosis.types import Diagnosis, Mode
+from index.evidence.types import Evidence
+from index.explain.grounding import contained
+from index.search.documents import Document, Filter, Kind
+from index.search.past_incidents import DIAGNOSIS
+from index.text.sanitize import plain, reassures
+from index.text.words import words
+
+if TYPE_CHECKING:
+    from index.search.search_index import Memory
+
+ALIKE: Final = 0.75
+"""Likeness from which on incidents may be twins, where two agree on the cause and none as alike has another one.
+
+On real faults (``tests/bench/twins.py``) that found twins for 12 runs of 109, each with the same class broken.  The
+nearest run alone is right for 6 of 10 only, however alike: different faults often end in the same lines.
+"""
+
+LONE: Final = 0.95
+"""Likeness from which on one incident is enough, where none as alike as above has another cause."""
+
+_LONE_SURE: Final = 0.6
+_AGREE: Final = 0.7
+"""Share of words from which on two causes are the same."""
+
+_CANDIDATES: Final = 20
+_MAX_TEXTS: Final = 60
+_SENTENCE: Final = 600
+_MOST_SURE: Final = 0.95
+
+
+@dataclass(frozen=True, slots=True)
+class Twin:
+    """A past incident and what it was put down to."""
+
+    id: str
+    likeness: float
+    title: str
+    cause: str
+    actions: tuple[str, ...]
+    seconded: bool = True
+    """Another past incident, as alike, has the same cause."""
+
+
+TwinOf: TypeAlias = Callable[[Evidence], Twin | None]
+"""Finds the confirmed past incident that evidence resembles, if there is one."""
+
+
+def likeness(left: Iterable[str], right: Iterable[str]) -> float:
+    """Return how alike two groups of texts are, 0 to 1: each text is set against the most similar one of the other."""
+    return likeness_of(word_sets(left), word_sets(right))
+
+
+def likeness_of(left: list[frozenset[str]], right: list[frozenset[str]]) -> float:
+    """Return how alike two groups of sets of words are."""
+    sets = [left, right]
+    if not all(sets):
+        return 0.0
+    best = [max(_overlap(one, other) for other in sets[1 - side]) for side in (0, 1) for one in sets[side]]
+    return sum(best) / len(best)
+
+
+def find_twin(memory: "Memory", evidence: Evidence, confirmed: Callable[[str], bool]) -> Twin | None:
+    """Return the most similar past incident whose cause was confirmed; None where none is a twin.
+
+    ``confirmed`` tells of an incident's id whether people have said that its cause is right.
+    """
+    texts = [*evidence.reasons, *(line.text for line in evidence.lines)]
+    where = Filter(tenant=evidence.tenant, kinds=frozenset({Kind.INCIDENT}), until=evidence.start)
+    hits = memory.search("\n".join(texts), _CANDIDATES, where) if texts else []
+    found = [twin for hit in hits for twin in _twin(memory, hit.document, texts, confirmed)]
+    alike = sorted((twin for twin in found if twin.likeness >= ALIKE), key=lambda twin: -twin.likeness)
+    if not alike or not all(_agree(alike[0].cause, twin.cause) for twin in alike):
+        return None
+    seconded = len(alike) > 1
+    return replace(alike[0], seconded=seconded) if seconded or alike[0].likeness >= LONE else None
+
+
+def reuse(twin: Twin, evidence: Evidence, base: Diagnosis) -> Diagnosis | None:
+    """Return the diagnosis of a twin over that of the evidence at hand; None where it names what is not there."""
+    cause = plain(twin.cause, _SENTENCE)
+    known = "\n".join(f"{line.text} {line.service} {line.host}" for line in evidence.lines)
+    if not cause or reassures(cause) or not contained(cause, known):
+        return None
+    actions = [plain(action, _SENTENCE) for action in twin.actions if not reassures(action)]
+    return replace(
+        base,
+        mode=Mode.TWIN,
+        cause=cause,
+        confidence=min(_MOST_SURE if twin.seconded else _LONE_SURE, twin.likeness),
+        actions=tuple(dict.fromkeys([*actions, *base.actions])),
+        twin=twin.id,
+        note=f"the confirmed cause of {plain(twin.title, _SENTENCE) or twin.id}, which is {twin.likeness:.0%} alike",
+    )
+
+
+def _twin(memory: "Memory", past: Document, texts: list[str], confirmed: Callable[[str], bool]) -> Iterator[Twin]:
+    diagnosis = memory.get(past.id + DIAGNOSIS)
+    if diagnosis is not None and confirmed(past.id):
+        cause, *actions = diagnosis.text.split("\n")
+        yield Twin(past.id, likeness(texts, past.text.split("\n")), diagnosis.title, cause, tuple(actions))
+
+
+def _agree(left: str, right: str) -> bool:
+    sets = frozenset(words(left)), frozenset(words(right))
+    return left == right or (all(sets) and _overlap(*sets) >= _AGREE)
+
+
+def word_sets(texts: Iterable[str]) -> list[frozenset[str]]:
+    """Return the distinct sets of words, without values, of the first texts."""
+    return list(dict.fromkeys(filter(None, (frozenset(words(text)) for text in texts))))[:_MAX_TEXTS]
+
+
+def _overlap(left: frozenset[str], right: frozenset[str]) -> float:
+    return len(left & right) / len(left | right)

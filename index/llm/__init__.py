@@ -1,0 +1,1 @@
+"""Prompts in, answers of Claude out, within a budget and with a transcript."""

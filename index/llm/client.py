@@ -1,0 +1,126 @@
+"""Questions to a language model, their answers, and why there may be none: what a client is, whatever it asks."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final, Protocol
+
+from index.llm.prices import Price, Usage
+from models.errors import TransientError
+
+_OVERHEAD: Final = 4_096
+"""Bytes of what the provider adds to a prompt for the form of the answer, at most."""
+
+
+class Failure(StrEnum):
+    """Why there is no answer; also the label of a metric."""
+
+    NO_KEY = "no_key"
+    DENIED = "denied"
+    RATE_LIMITED = "rate_limited"
+    OVERLOADED = "overloaded"
+    SERVER_ERROR = "server_error"
+    REJECTED = "rejected"
+    CONNECTION = "connection"
+    TIMEOUT = "timeout"
+    BROKEN_OFF = "broken_off"
+    OVER_BUDGET = "over_budget"
+    CANCELLED = "cancelled"
+
+
+_WORDS: Final[Mapping[Failure, str]] = {
+    Failure.NO_KEY: "no key for the language model; set ANTHROPIC_API_KEY",
+    Failure.DENIED: "the provider does not accept the key, or its account; check ANTHROPIC_API_KEY",
+    Failure.RATE_LIMITED: "the provider's rate limit is reached",
+    Failure.OVERLOADED: "the provider is overloaded",
+    Failure.SERVER_ERROR: "the provider has an error",
+    Failure.REJECTED: "the provider rejects the request; check the names of the models",
+    Failure.CONNECTION: "the provider cannot be reached; check ANTHROPIC_BASE_URL and the network",
+    Failure.TIMEOUT: "the model did not answer in time",
+    Failure.BROKEN_OFF: "the answer broke off",
+    Failure.OVER_BUDGET: "the budget for the language model is spent",
+    Failure.CANCELLED: "the incident ended before the model had answered",
+}
+
+
+class UnansweredError(TransientError):
+    """There is no answer; ``failure`` says why."""
+
+    def __init__(self, failure: Failure) -> None:
+        """Say why in words."""
+        super().__init__(_WORDS[failure])
+        self.failure = failure
+
+
+class Account(Protocol):
+    """The money of one question."""
+
+    def take(self) -> bool:
+        """Take what one attempt can cost at most; False where that is too much."""
+        ...
+
+    def settle(self, usd: float | None) -> None:
+        """Say what the attempt has cost; None: nobody knows."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What is asked; ``schema`` is the form of the answer."""
+
+    model: str
+    system: str
+    user: str
+    schema: Mapping[str, Any]
+    max_tokens: int
+    effort: str = ""
+    """How much the model may think, where it takes that."""
+
+    @property
+    def size(self) -> int:
+        """Return a bound on the tokens of the prompt: its bytes, with those of the schema and what is put before it."""
+        return len(self.system.encode()) + len(self.user.encode()) + len(str(self.schema)) + _OVERHEAD
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What came back; ``stop`` is the provider's word for why it ended."""
+
+    text: str
+    stop: str
+    usage: Usage
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How long to wait, in seconds, and how often to try."""
+
+    connect: float = 5.0
+    idle: float = 20.0
+    """Between two pieces of an answer."""
+    total: float = 60.0
+    """For a question with all its attempts."""
+    attempts: int = 4
+    pause: float = 0.5
+    """Before the second attempt; doubled before each further one."""
+    longest_pause: float = 8.0
+
+
+class Client(Protocol):
+    """What answers questions."""
+
+    def ask(self, question: Question, price: Price, account: Account, cancelled: Callable[[], bool]) -> Reply:
+        """Return the answer.  Raises UnansweredError where there is none."""
+        ...
+
+
+class Keyless:
+    """What stands in place of a client where there is no key: it answers nothing, and loads nothing."""
+
+    def ask(self, question: Question, price: Price, account: Account, cancelled: Callable[[], bool]) -> Reply:
+        """Raise UnansweredError."""
+        del question, price, account, cancelled
+        raise UnansweredError(Failure.NO_KEY)
+
+    def close(self) -> None:
+        """Nothing is open."""

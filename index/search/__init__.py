@@ -1,0 +1,1 @@
+"""Incidents and runbooks in, those most like a text out: FAISS vectors and TF-IDF words."""

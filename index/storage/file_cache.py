@@ -1,0 +1,148 @@
+"""A bounded folder of what can be made again: found by key, whole or not at all; the longest unused goes first."""
+
+import os
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from pathlib import Path
+from typing import Final
+
+from index.storage.atomic_files import write_file
+from models.errors import InvalidError
+
+_SUFFIX: Final = ".kept"
+_MAGIC: Final = b"tocsin.kept/1\n"
+_DIGEST: Final = 16
+_HEAD: Final = len(_MAGIC) + _DIGEST
+_CHUNK: Final = 1 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One thing kept; ``used`` in seconds since 1970."""
+
+    key: str
+    kind: str
+    bytes: int
+    used: float
+
+
+class Cache:
+    """Bytes by kind and key below ``folder``, about ``limit`` bytes of them.
+
+    Several processes may share the folder: an entry is written under another name and then renamed, and one that is
+    damaged, or vanishes, counts as not there.
+    """
+
+    def __init__(self, folder: Path, limit: int) -> None:
+        """Nothing is written before ``put``."""
+        self.folder = folder
+        self.limit = limit
+
+    def get(self, kind: str, key: str) -> memoryview | None:
+        """Return what was put, None where it is not there or damaged; what is damaged is taken away."""
+        path = self._path(kind, key)
+        try:
+            data = memoryview(path.read_bytes())
+        except OSError:
+            return None
+        if not _is_whole(data):
+            with suppress(OSError):
+                path.unlink()
+            return None
+        with suppress(OSError):
+            os.utime(path)
+        return data[_HEAD:]
+
+    def put(self, kind: str, key: str, data: bytes) -> None:
+        """Keep bytes; what was not used for longest goes where it becomes too much.
+
+        Raises:
+            InvalidError: the folder cannot be written to.
+        """
+        if len(data) > self.limit:
+            return
+        write_file(self._path(kind, key), [_MAGIC, blake2b(data, digest_size=_DIGEST).digest(), data])
+        self._shrink()
+
+    def drop(self, kind: str, key: str) -> None:
+        """Take an entry away, as what it holds turned out to be of no use."""
+        with suppress(OSError):
+            self._path(kind, key).unlink()
+
+    def entries(self) -> list[Entry]:
+        """Return what is kept, the last used first."""
+        found = []
+        for path in self._files():
+            # Another process may take it away meanwhile.
+            with suppress(OSError):
+                stat = path.stat()
+                kind, _, key = path.name.removesuffix(_SUFFIX).partition("-")
+                found.append(Entry(key, kind, stat.st_size, stat.st_mtime))
+        return sorted(found, key=lambda entry: (-entry.used, entry.kind, entry.key))
+
+    def clear(self) -> tuple[int, int]:
+        """Take everything away; return how many entries and bytes that were.
+
+        Raises:
+            InvalidError: the folder cannot be written to.
+        """
+        count = size = 0
+        # What a killed writer left behind goes with the rest.
+        for path in [*self._files(), *self.folder.glob(f".*{_SUFFIX}.*")]:
+            try:
+                length = path.stat().st_size
+                path.unlink()
+            except FileNotFoundError:
+                continue
+            except OSError as error:
+                raise InvalidError(f"cannot delete {path} ({error.strerror}); change the folder's rights") from error
+            count, size = count + 1, size + length
+        return count, size
+
+    def _shrink(self) -> None:
+        entries = self.entries()
+        total = sum(entry.bytes for entry in entries)
+        while total > self.limit and len(entries) > 1:
+            last = entries.pop()
+            total -= last.bytes
+            with suppress(OSError):
+                self._path(last.kind, last.key).unlink()
+
+    def _files(self) -> Sequence[Path]:
+        return sorted(self.folder.glob(f"*{_SUFFIX}"))
+
+    def _path(self, kind: str, key: str) -> Path:
+        return self.folder / f"{kind}-{key}{_SUFFIX}"
+
+
+def _is_whole(data: memoryview) -> bool:
+    if bytes(data[: len(_MAGIC)]) != _MAGIC:
+        return False
+    return blake2b(data[_HEAD:], digest_size=_DIGEST).digest() == data[len(_MAGIC) : _HEAD]
+
+
+def key_of(*parts: str | bytes) -> str:
+    """Return 32 hexadecimal digits that name these parts and no others."""
+    digest = blake2b(digest_size=16)
+    for part in parts:
+        data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
+        digest.update(len(data).to_bytes(8, "little") + data)
+    return digest.hexdigest()
+
+
+def content_key(path: Path) -> str:
+    """Return 32 hexadecimal digits that name the content of a file.
+
+    Raises:
+        InvalidError: it cannot be read.
+    """
+    digest = blake2b(digest_size=16)
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(_CHUNK):
+                digest.update(chunk)
+    except OSError as error:
+        raise InvalidError(f"{path}: cannot be read ({error.strerror}); check the file and its permissions") from error
+    return digest.hexdigest()

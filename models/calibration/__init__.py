@@ -1,0 +1,1 @@
+"""Raw scores in, expected false alarms a day and decisions out."""

@@ -1,0 +1,69 @@
+"""What a bundle may say of a service: live, in shadow because training saw too little of it, or learning.
+
+A service that training did not see would fire on everything it writes, and one that training hardly saw on much of it.
+Of both only errors count until a training knows them: an error is one whoever writes it.
+"""
+
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Final
+
+import numpy as np
+
+from models.features.sequences import SHARED
+from models.features.window_features import UNKNOWN, Groups
+from models.records import BOOL, F64, I64
+
+ENOUGH: Final = 40
+"""Windows of a service in training from which on it is live: ten minutes at a step of 15 seconds."""
+
+COUNTS_ALWAYS: Final = "levels"
+
+
+class State(StrEnum):
+    """How far a service is known."""
+
+    LIVE = "live"
+    SHADOW = "shadow"
+    LEARNING = "learning"
+
+
+def is_live(group: I64, seen: I64) -> BOOL:
+    """Whether each window (n,) may fire on all parts; ``seen`` (groups,) counts the windows of training."""
+    known: BOOL = seen[np.maximum(group, 0)] >= ENOUGH
+    live: BOOL = (group != UNKNOWN) & ((group <= SHARED) | known)
+    return live
+
+
+def limited(strengths: Mapping[str, F64], live: BOOL) -> dict[str, F64]:
+    """The strengths that count: of windows (n,) that are not ``live`` those of errors only."""
+    return {
+        name: strength if name == COUNTS_ALWAYS else np.where(live, strength, 0.0)
+        for name, strength in strengths.items()
+    }
+
+
+def state_of(group: int, seen: I64) -> State:
+    """State of one window's service."""
+    if group == UNKNOWN:
+        return State.LEARNING
+    return State.LIVE if group <= SHARED or seen[group] >= ENOUGH else State.SHADOW
+
+
+def told(state: State, service: str, seen: int, step: float) -> str:
+    """What a state means for people and how it ends; ``step`` in seconds."""
+    if state is State.LEARNING:
+        return f"{service}: learning; training did not see it, so only its errors count until its logs are trained on"
+    if state is State.SHADOW:
+        missing = (ENOUGH - seen) * step / 60
+        return (
+            f"{service}: shadow; training saw {seen} windows of it, so only its errors count "
+            f"until {missing:.0f} more minutes of its logs are trained on"
+        )
+    return f"{service}: live"
+
+
+def sentence(groups: Groups, seen: I64, service: str, step: float) -> str:
+    """The same, from what a bundle knows."""
+    group = groups.number(service)
+    return told(state_of(group, seen), service, 0 if group == UNKNOWN else int(seen[group]), step)

@@ -1,0 +1,227 @@
+"""Raw bytes to a LogBatch: parse, take duplicates out, read headers, settle times, join continuations.
+
+Only times without year and arrival, and what ``models.decode.decoder_state`` holds, depend on earlier records.
+"""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from models.decode.decoder_state import Memory
+from models.decode.event_time import Clocks, Settled
+from models.decode.formats import FORMATS, FormatSpec, compile_format
+from models.decode.headers import read_headers, unwrap
+from models.decode.multiline import CARRIED, SHAPED, Joined, Kind, Lines, join
+from models.decode.raw_records import parse
+from models.errors import InvalidError
+from models.records import BOOL, I32, I64, LOG_SCHEMA, U8, U64, LogBatch, RawBatch, Reject, RowFlag
+
+_NO_SOURCES: Final[Mapping[int, str]] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class DecodeConfig:
+    """How lines are read.
+
+    ``zone`` is the IANA zone of stamps without one, ``zones`` overrides it by source (shell pattern → zone, first
+    match).  ``max_line`` is in bytes, ``future_limit_s`` in seconds, ``generation`` in offsets.  ``formats`` are tried
+    before the known ones.
+    """
+
+    zone: str = "UTC"
+    zones: Mapping[str, str] = field(default_factory=dict)
+    max_line: int = 65_536
+    future_limit_s: int = 600
+    generation: int = 32_768
+    formats: tuple[FormatSpec, ...] = ()
+
+
+class Decoder:
+    """Decodes the batches of any number of raw partitions, each in order of its offsets.
+
+    What it remembers of a partition is exactly a function of the partition's records in the present and the previous
+    generation (offset // generation), however they were cut into batches.
+    """
+
+    def __init__(self, config: DecodeConfig) -> None:
+        if config.generation < 1 or config.max_line < 1:
+            message = "generation and max_line must be at least 1"
+            raise InvalidError(message)
+        self._config = config
+        self._formats = (*(compile_format(spec) for spec in config.formats), *FORMATS)
+        self._clocks = Clocks(config.zone, config.zones, config.future_limit_s)
+        self._memories: dict[int, Memory] = {}
+
+    def anew(self) -> "Decoder":
+        """A decoder that reads lines alike and remembers nothing."""
+        return Decoder(self._config)
+
+    def forget(self, partition: int) -> None:
+        """Drops what is remembered of a partition: it was revoked, or will be read from elsewhere."""
+        self._memories.pop(partition, None)
+        self._clocks.forget(partition)
+
+    def warm_from(self, partition: int, offset: int) -> int:  # noqa: ARG002 - all partitions are alike today
+        """The offset from which to read again so that the memory at ``offset`` is exact."""
+        return max(0, (offset // self._config.generation - 1) * self._config.generation)
+
+    def decode(self, batch: RawBatch, sources: Mapping[int, str] = _NO_SOURCES) -> LogBatch:
+        """Decodes a batch; never raises, whatever the bytes.  ``sources`` names the source of plain lines.
+
+        A partition whose offsets go back is taken as read anew: what was remembered of it is dropped.
+        """
+        parsed = parse(batch, sources, self._config.max_line)
+        records = parsed.records
+        if records.is_empty():
+            return LogBatch(pl.DataFrame(schema=LOG_SCHEMA), tuple(parsed.rejects), {}, {})
+        place = records["row"].to_numpy()
+        records = records.with_columns(
+            pl.Series("partition", batch.partitions[place], pl.Int32),
+            pl.Series("offset", batch.offsets[place], pl.Int64),
+        )
+        lines = unwrap(records.select("row", "text"))
+        found = read_headers(lines, self._formats)
+        records = _with_facts(records, lines, found)
+        settled = self._clocks.settle(records, batch.arrived[place])
+        records = records.with_columns(pl.Series("base", settled.time, pl.Int64))
+        return self._join(records, settled, parsed.rejects)
+
+    def _join(self, records: pl.DataFrame, settled: Settled, rejects: list[Reject]) -> LogBatch:
+        """Duplicates and continuations, one generation of every partition at a time, and the batch's books."""
+        partition = records["partition"].to_numpy()
+        number = records["offset"].to_numpy() // self._config.generation
+        self._notice_rewinds(partition, records["offset"].to_numpy())
+        parts: list[pl.DataFrame] = []
+        drops: Counter[str] = Counter()
+        notes: Counter[str] = Counter()
+        for wave in _waves(partition, number):
+            mine = records if wave.size == records.height else records[wave]
+            self._enter(partition[wave], number[wave])
+            twice = self._duplicates(mine)
+            joined = join(self._lines(mine), self._memories)
+            kept = ~(twice | joined.empty)
+            events = kept & ~joined.continuation
+            drops.update(duplicate=int(twice.sum()), empty=int((joined.empty & ~twice).sum()))
+            notes.update(
+                future=int((settled.future[wave] & events).sum()), timeless=int((settled.timeless[wave] & events).sum())
+            )
+            parts.append(_assemble(mine, joined, kept))
+        lines = parts[0] if len(parts) == 1 else pl.concat(parts).sort("row")
+        return LogBatch(lines, tuple(rejects), dict(+drops), dict(+notes))
+
+    def _notice_rewinds(self, partition: I32, offset: I64) -> None:
+        """Forgets partitions that start again before what was read of them."""
+        numbers, first = np.unique(partition, return_index=True)
+        for number, row in zip(numbers.tolist(), first.tolist(), strict=True):
+            memory = self._memories.get(number)
+            if memory is not None and offset[row] <= memory.offset:
+                self.forget(number)
+            self._memories.setdefault(number, Memory()).offset = int(offset[partition == number].max())
+
+    def _enter(self, partition: I32, number: I64) -> None:
+        numbers, first = np.unique(partition, return_index=True)
+        for name, row in zip(numbers.tolist(), first.tolist(), strict=True):
+            self._memories[name].enter(int(number[row]))
+
+    def _duplicates(self, records: pl.DataFrame) -> BOOL:
+        """Which records came before: same tenant, host, path, place in the file and text."""
+        known = (records["path"].is_not_null() & records["position"].is_not_null()).to_numpy()
+        twice = np.zeros(records.height, np.bool_)
+        if not known.any():
+            return twice
+        keys = records.select("tenant", "host", "path", "position", "text").hash_rows().to_numpy()
+        partition = records["partition"].to_numpy()
+        for number in np.unique(partition[known]).tolist():
+            rows = np.flatnonzero(known & (partition == number))
+            twice[rows] = self._memories[number].duplicates(keys[rows])
+        return twice
+
+    def _lines(self, records: pl.DataFrame) -> Lines:
+        """Kinds and keys of records; the rest of a line that the container runtime cut counts as shaped."""
+        place = ("partition", "tenant", "host", "source")
+        group = records.select(place).hash_rows().to_numpy()
+        process = np.where(records["pid"].is_null(), np.uint64(0), records.select(*place, "pid").hash_rows())
+        kind = _kinds(records)
+        if records["stream"].null_count() < records.height:
+            kind, process = self._cut(records, group, kind, process)
+        return Lines(records["partition"].to_numpy(), kind, group, process, records.select(*CARRIED))
+
+    def _cut(self, records: pl.DataFrame, group: U64, kind: U8, process: U64) -> tuple[U8, U64]:
+        """Marks lines behind a piece of the same stream that the runtime marked as partial."""
+        rows = np.flatnonzero(records["stream"].is_not_null().to_numpy())
+        mine = records[rows]
+        streams = mine.select(pl.struct(pl.Series("group", group[rows]), "stream").hash(0)).to_series().to_list()
+        follows = []
+        for key, part, partition in zip(streams, mine["part"].to_list(), mine["partition"].to_list(), strict=True):
+            partial = self._memories[partition].present.partial
+            follows.append(key in partial)
+            (partial.add if part else partial.discard)(key)
+        cut = rows[np.array(follows, np.bool_)]
+        kind, process = kind.copy(), process.copy()
+        kind[cut] = Kind.SHAPED
+        process[cut] = 0
+        return kind, process
+
+
+def _kinds(records: pl.DataFrame) -> U8:
+    """models.decode.multiline.Kind of every record, seen alone."""
+    bare = records["bare"]
+    kinds = bare.cast(pl.UInt8).fill_null(int(Kind.PLAIN)).to_numpy()
+    if bare.has_nulls():
+        kinds = kinds.copy()
+        rows = np.flatnonzero(bare.is_null().to_numpy())
+        text = records["text"][rows]
+        kinds[rows[text.str.contains(SHAPED).to_numpy()]] = Kind.SHAPED
+        kinds[rows[text.str.contains(r"^\s*$").to_numpy()]] = Kind.EMPTY
+    return kinds
+
+
+def _with_facts(records: pl.DataFrame, lines: pl.DataFrame, found: pl.DataFrame) -> pl.DataFrame:
+    """Records with the columns of their envelopes and headers; a line without header is its own message."""
+    records = records.drop("text").hstack(lines.select("text", "stamp", "part", "stream"))
+    found = found.rename({"trace": "said_trace"})
+    if found.height == records.height:
+        records = records.hstack(found.drop("row"))
+    else:
+        place = pl.Series(np.searchsorted(found["row"].to_numpy(), records["row"].to_numpy()), dtype=pl.UInt32)
+        place = place.set(~records["row"].is_in(found["row"].implode()), None)
+        records = records.hstack(found.drop("row").select(pl.all().gather(place)))
+    level = pl.col("level").fill_null(0)
+    return records.with_columns(
+        pl.when(level == 0).then("said_level").otherwise(level).alias("level"),
+        pl.col("logger").fill_null(""),
+        pl.col("message").fill_null(pl.col("text")),
+        pl.coalesce("trace", "said_trace").alias("trace"),
+    )
+
+
+def _waves(partition: I32, number: I64) -> list[I64]:
+    """Rows cut so that every part holds one generation per partition, the parts of a partition in order."""
+    size = partition.size
+    if size and (number == number[0]).all():
+        return [np.arange(size)]
+    wave = np.zeros(size, np.int64)
+    for name in np.unique(partition).tolist():
+        rows = np.flatnonzero(partition == name)
+        wave[rows] = np.cumsum(np.diff(number[rows], prepend=number[rows[0]]) != 0)
+    return [np.flatnonzero(wave == step) for step in range(int(wave.max()) + 1)]
+
+
+def _assemble(records: pl.DataFrame, joined: Joined, kept: BOOL) -> pl.DataFrame:
+    """LOG_SCHEMA rows of the lines that are kept; continuations with their head's facts and their own text."""
+    frame = records.with_columns(
+        pl.Series("time", np.maximum(joined.time, 0), pl.Int64),
+        pl.Series("flags", joined.continuation.astype(np.uint8) * np.uint8(RowFlag.CONTINUATION)),
+    )
+    if joined.continuation.any():
+        heads = joined.carried[joined.head].select(
+            "level", "logger", "request", "global_request", "instance", pl.coalesce("trace", records["trace"])
+        )
+        own = records["bare"].fill_null(value=False)
+        text = pl.when(own | pl.Series(~joined.continuation)).then("message").otherwise("text")
+        frame = frame.with_columns(text.alias("message"), *heads.get_columns())
+    return frame.select(*LOG_SCHEMA) if kept.all() else frame.filter(pl.Series(kept)).select(*LOG_SCHEMA)

@@ -1,0 +1,101 @@
+"""The time of every line: zones, years left out, stamps from the future, and what stands in where a line has none."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from models.decode.timestamps import SECOND, Clock, check_zone, to_utc, with_year, year_from, year_next
+from models.records import BOOL, I64, NO_TIME
+
+_YEAR_DEFAULT: Final = 1970
+
+_LATEST: Final = 253_370_764_800 * SECOND
+"""The year 9999: what claims to be later, or so late that a window would end later, is no time."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """``time`` is null where nothing is known; ``future`` were put back to their arrival; ``timeless`` name no time."""
+
+    time: pl.Series
+    future: BOOL
+    timeless: BOOL
+
+
+class Clocks:
+    """Settles times with the configured zones; remembers the last time of files whose stamps lack a year."""
+
+    def __init__(self, zone: str, zones: Mapping[str, str], future_limit_s: int) -> None:
+        self._zone = check_zone(zone)
+        self._zones = {pattern: check_zone(name) for pattern, name in zones.items()}
+        self._limit = future_limit_s * SECOND
+        self._last: dict[int, dict[str, int]] = {}
+
+    def forget(self, partition: int) -> None:
+        """Drops what is remembered of a partition."""
+        self._last.pop(partition, None)
+
+    def _zone_of(self, source: str) -> str:
+        return next((zone for pattern, zone in self._zones.items() if fnmatchcase(source, pattern)), self._zone)
+
+    def settle(self, records: pl.DataFrame, arrived: I64) -> Settled:
+        """Times of records with the columns of RECORD, FACTS and ``stamp``; ``arrived`` is the broker's time."""
+        stamp = _believed(records["stamp"].fill_null(NO_TIME).to_numpy())
+        read = _believed(records["read"].fill_null(NO_TIME).to_numpy())
+        arrived = _believed(arrived)
+        # A shipper's clock may run ahead as well: nothing was read after it arrived.
+        read = np.where((arrived >= 0) & (read > arrived + self._limit), NO_TIME, read)
+        arrival = np.where(read >= 0, read, arrived)
+        clock = records["clock"].fill_null(int(Clock.NONE)).to_numpy()
+        at = records["at"].fill_null(0).to_numpy()
+        own = at.copy()
+        yearless = clock == Clock.YEARLESS
+        if yearless.any():
+            own = self._with_years(records, own, yearless, np.where(stamp >= 0, stamp, arrival))
+        own = self._in_utc(records, own, (clock == Clock.NAIVE) | yearless)
+        own = _believed(np.where((clock == Clock.NONE) | (own < 0), NO_TIME, own))
+        own = np.where(own == NO_TIME, stamp, own)
+        future = (arrival >= 0) & (own > arrival + self._limit)
+        timeless = own == NO_TIME
+        time = np.where(future | timeless, arrival, own)
+        known = time >= 0
+        series = pl.Series("base", time, pl.Int64)
+        return Settled(series if known.all() else series.set(pl.Series(~known), None), future, timeless)
+
+    def _in_utc(self, records: pl.DataFrame, at: I64, naive: BOOL) -> I64:
+        if not self._zones:
+            return at if self._zone == "UTC" else np.where(naive, to_utc(at, self._zone), at)
+        names = {source: self._zone_of(source) for source in records["source"].unique().to_list()}
+        for zone in sorted(set(names.values())):
+            mine = records["source"].is_in([s for s, z in names.items() if z == zone]).to_numpy() & naive
+            at[mine] = to_utc(at[mine], zone)
+        return at
+
+    def _with_years(self, records: pl.DataFrame, at: I64, yearless: BOOL, arrival: I64) -> I64:
+        known = yearless & (arrival >= 0)
+        at[known] = year_from(at[known], arrival[known])
+        # Without any arrival (files) the year goes on from line to line.
+        for row in np.flatnonzero(yearless & (arrival < 0)).tolist():
+            last = self._last.setdefault(int(records["partition"][row]), {})
+            source = records["source"][row]
+            stamp = int(at[row])
+            before = last.get(source)
+            at[row] = _first_year(stamp) if before is None else year_next(stamp, before)
+            last[source] = int(at[row])
+        return at
+
+
+def _believed(times: I64) -> I64:
+    return np.where(times >= _LATEST, NO_TIME, times)
+
+
+@lru_cache(maxsize=16)
+def _first_year(stamp: int) -> int:
+    # 29 February must stay one: the first leap year then.
+    moved = with_year(np.array([stamp, stamp]), np.array([_YEAR_DEFAULT, _YEAR_DEFAULT + 2]))
+    return int(moved[moved >= 0][0])

@@ -1,0 +1,97 @@
+"""Syslog as RFC 3164 and RFC 5424 write it, klog, and other stamps with named months."""
+
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from models.decode.formats.base import LineFormat, Stamps, by_pattern, facts, from_groups, read_iso
+from models.decode.formats.levels import SEVERITIES
+from models.decode.timestamps import ISO, LEAP_YEAR, Clock, micros, of_day
+from models.records import BOOL, I64
+
+_MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+MONTH: Final = "(?:" + "|".join(_MONTHS) + ")"
+_NUMBERS: Final = {name: number for number, name in enumerate(_MONTHS, 1)}
+_RFC3164: Final = rf"{MONTH} [ 0-3]?[0-9] [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,9}})?"
+_TAG: Final = r"(?P<logger>[A-Za-z_(][^\s:\[\]]*)(?:\[[0-9]+\])?"
+
+
+def civil(groups: pl.DataFrame) -> tuple[I64, BOOL]:
+    """The groups ``year`` (else LEAP_YEAR), ``month`` (name or number), ``day``, ``clock`` as microseconds."""
+
+    def ints(column: pl.Series) -> I64:
+        return column.str.strip_chars().cast(pl.Int64, strict=False).fill_null(0).to_numpy()
+
+    month = groups["month"].replace(_NUMBERS)
+    parts = groups["clock_text"].str.split_exact(":", 2).struct.unnest()
+    second = parts["field_2"].str.splitn(".", 2).struct.unnest()
+    fraction = second["field_1"].str.pad_end(6, "0").str.slice(0, 6)
+    seconds, clock_ok = of_day(ints(parts["field_0"]), ints(parts["field_1"]), ints(second["field_0"]))
+    year = ints(groups["year"]) if "year" in groups.columns else np.full(len(groups), LEAP_YEAR, np.int64)
+    at, date_ok = micros(year, ints(month), ints(groups["day"]), seconds, ints(fraction))
+    return at, clock_ok & date_ok
+
+
+def _read_yearless(groups: pl.DataFrame) -> Stamps:
+    parts = groups.select(
+        pl.col("time").str.extract(r"^(\D{3}|[0-9]{2})").alias("month"),
+        pl.col("time").str.extract(r"^(?:\D{3} |[0-9]{2})([ 0-9]{1,2}) ").alias("day"),
+        pl.col("time").str.extract(r"([0-9]{2}:[0-9.:]+)$").alias("clock_text"),
+    )
+    at, exists = civil(parts)
+    return at, exists, np.full(len(at), Clock.YEARLESS, np.int64)
+
+
+def _priority(found: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+    """The level out of a leading ``<PRI>``, where the line has one."""
+    code = lines["text"].str.extract(r"^<([0-9]{1,3})>").cast(pl.Int64)
+    if code.null_count() == len(code):
+        return found
+    level = (code % 8).cast(pl.String).replace_strict(SEVERITIES, default=0, return_dtype=pl.UInt8).fill_null(0)
+    return found.drop("level").join(lines.select("row", level.alias("level")), on="row", maintain_order="left")
+
+
+def _decode_rfc3164(lines: pl.DataFrame) -> pl.DataFrame:
+    pattern = rf"^(?:<[0-9]{{1,3}}>)?(?P<time>{_RFC3164}) \S+ {_TAG}: ?(?P<message>(?s:.*))$"
+    found = from_groups(lines, pattern, _read_yearless)
+    if found.height < lines.height:
+        # Without a tag: `Jun 14 15:16:01 combo -- MARK --`, and `combo last message repeated 2 times`.
+        rest = lines.filter(~pl.col("row").is_in(found["row"].implode()))
+        pattern = rf"^(?:<[0-9]{{1,3}}>)?(?P<time>{_RFC3164}) \S+ (?P<message>(?s:.*))$"
+        found = pl.concat([found, from_groups(rest, pattern, _read_yearless)])
+    return facts(_priority(found, lines))
+
+
+def _decode_iso(lines: pl.DataFrame) -> pl.DataFrame:
+    """RFC 5424, and the traditional form with an ISO stamp as rsyslog writes it."""
+    found = from_groups(
+        lines,
+        rf"^<[0-9]{{1,3}}>[0-9]{{0,2}} ?(?P<time>{ISO}) \S+ (?P<logger>\S+) \S+ \S+ "
+        r'(?:-|(?:\[(?:[^\]"\\]|\\.|"(?:[^"\\]|\\.)*")*\])+) ?(?P<message>(?s:.*))$',
+        read_iso,
+    )
+    found = found.with_columns(pl.col("message").str.strip_prefix("\ufeff"), pl.col("logger").replace("-", ""))
+    if found.height < lines.height:
+        rest = lines.filter(~pl.col("row").is_in(found["row"].implode()))
+        pattern = rf"^(?:<[0-9]{{1,3}}>)?(?P<time>{ISO}) [A-Za-z0-9][\w.-]* {_TAG}: ?(?P<message>(?s:.*))$"
+        found = pl.concat([found, from_groups(rest, pattern, read_iso)])
+    return facts(_priority(found, lines))
+
+
+FORMATS: Final = (
+    LineFormat("rfc3164", rf"^(?:<[0-9]{{1,3}}>)?{_RFC3164} \S+ ", _decode_rfc3164),
+    LineFormat(
+        "rfc5424",
+        rf"^(?:<[0-9]{{1,3}}>(?:[0-9]{{1,2}} )?{ISO} |[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T\S+ [A-Za-z0-9][\w.-]* "
+        r"[A-Za-z_][^\s:\[\]=]*\[[0-9]+\]: )",
+        _decode_iso,
+    ),
+    by_pattern(
+        "klog",
+        r"^[IWEF][0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{1,9} ",
+        r"^(?P<level>[IWEF])(?P<time>[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{1,9}) +[0-9]+ "
+        r"(?P<logger>[^\]\s:]+)(?::[0-9]+)?\] ?(?P<message>(?s:.*))$",
+        _read_yearless,
+    ),
+)

@@ -1,0 +1,154 @@
+"""The detectors beside the LSTM, as one part of a bundle."""
+
+import io
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+
+from models.detectors.base import Companion
+from models.detectors.error_rate import Levels
+from models.detectors.first_error import Onset
+from models.detectors.missing_followups import FollowUps
+from models.detectors.nearest_normal import Nearest
+from models.detectors.novelty import Novelty
+from models.detectors.silence import Silence
+from models.detectors.template_rates import Rates
+from models.detectors.transitions import Transitions
+from models.detectors.value_limits import Values
+from models.errors import InvalidError
+from models.features.sequences import SHARED
+from models.features.vocabulary import NEW
+from models.features.window_features import UNKNOWN, Facts, Groups
+from models.records import F64, I64, Level, origin_of
+
+_READERS: Final[Mapping[str, Callable[[Any], Companion]]] = {
+    "sets": Nearest.from_arrays,
+    "counts": Nearest.from_arrays,
+    "novelty": Novelty.from_arrays,
+    "levels": Levels.from_arrays,
+    "onset": Onset.from_arrays,
+    "transitions": Transitions.from_arrays,
+    "rates": Rates.from_arrays,
+    "followups": FollowUps.from_arrays,
+    "values": Values.from_arrays,
+    "silence": Silence.from_arrays,
+}
+
+UNITS: Final[Mapping[str, float]] = {
+    "lstm": 4.0,
+    "sets": 0.1,
+    "counts": 0.1,
+    "novelty": 1.0,
+    "levels": 4.0,
+    "onset": 100.0,
+    "transitions": 1.0,
+    "rates": 2.0,
+    "followups": 2.0,
+    "values": 2.0,
+    "silence": 1.0,
+}
+"""By how much a raw score must rise to mean something: the scale of its tail where samples are too few to tell."""
+
+_NEW_WEIGHT: Final = 12.0
+_ERROR_WEIGHT: Final = 6.0
+
+
+@dataclass(frozen=True, slots=True)
+class Companions:
+    """What training learnt of groups; ``rarity`` (tokens,) says in nats how seldom windows hold a token.
+
+    ``home`` (tokens,) is the group of the service that mostly writes a token, -1 where none does; ``seen`` (groups,)
+    counts the windows of each source's service.
+    """
+
+    groups: Groups
+    detectors: tuple[Companion, ...]
+    rarity: F64
+    home: I64
+    seen: I64
+
+    def score(self, facts: Facts) -> dict[str, F64]:
+        """Raw scores (n,) by name of the detector."""
+        return {detector.name: detector.score(facts) for detector in self.detectors}
+
+    def weights(self, facts: Facts, window: int) -> F64:
+        """How much each row of a window weighs where no sequence says so: what is rare, and errors."""
+        rows = slice(int(facts.windows.splits[window]), int(facts.windows.splits[window + 1]))
+        tokens = facts.tokens[rows]
+        errors = facts.windows.level[rows] >= Level.ERROR
+        weight: F64 = np.where(tokens == NEW, _NEW_WEIGHT, self.rarity[tokens]) + errors * _ERROR_WEIGHT
+        return weight
+
+    def services(self, facts: Facts, window: int, rows: I64) -> tuple[str, ...]:
+        """Services that a window speaks of: its own; of everything, the silent ones and those of weighty ``rows``.
+
+        A session went through all that wrote its lines, those of weighty ``rows`` first.
+        """
+        group = int(facts.group[window])
+        if group > SHARED:
+            return (self.groups.name(group),)
+        if group == UNKNOWN:
+            return ()
+        silent: list[str] = []
+        if group == SHARED:
+            silent = [name for d in self.detectors if isinstance(d, Silence) for name in d.services(facts, window)]
+        else:
+            rows = np.concatenate([rows, np.arange(facts.windows.splits[window], facts.windows.splits[window + 1])])
+        return tuple(dict.fromkeys([*silent, *self._writers(facts, rows)]))
+
+    def _writers(self, facts: Facts, rows: I64) -> list[str]:
+        """Services that wrote rows, in their order: as their sources say, where these are known, else their templates.
+
+        A source is known by its service alone, or as one that silence expects; other hosts' origins are only numbers.
+        """
+        known = {origin_of(name): name for name in self.groups.services}
+        for detector in self.detectors:
+            if isinstance(detector, Silence):
+                known |= detector.sources
+        homes = self.home[facts.tokens[rows]].tolist()
+        origins = facts.windows.origin[rows].tolist()
+        named = [
+            known.get(origin) or (self.groups.name(home) if home > SHARED else "")
+            for origin, home in zip(origins, homes, strict=True)
+        ]
+        return [name for name in named if name]
+
+    def to_bytes(self) -> bytes:
+        """NumPy's compressed form."""
+        arrays: dict[str, npt.NDArray[Any]] = {
+            "groups": np.array(self.groups.services, np.str_),
+            "rarity": self.rarity,
+            "home": self.home,
+            "seen": self.seen,
+        }
+        for detector in self.detectors:
+            arrays |= {f"{detector.name}|{name}": array for name, array in detector.arrays().items()}
+        buffer = io.BytesIO()
+        np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> "Companions":
+        """Read what ``to_bytes`` wrote; raises InvalidError where it is damaged."""
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as stored:
+                arrays = {name: stored[name] for name in stored.files}
+            learnt: dict[str, dict[str, npt.NDArray[Any]]] = {}
+            for name, array in arrays.items():
+                detector, _, part = name.partition("|")
+                if part:
+                    learnt.setdefault(detector, {})[part] = array
+            return cls(
+                Groups(arrays["groups"].tolist()),
+                tuple(_READERS[name](parts) for name, parts in learnt.items()),
+                np.asarray(arrays["rarity"], np.float64),
+                np.asarray(arrays["home"], np.int64),
+                np.asarray(arrays["seen"], np.int64),
+            )
+        except (KeyError, ValueError, OSError, IndexError, EOFError, BadZipFile, zlib.error) as error:
+            raise InvalidError(f"damaged companions: {error!r}; train the bundle again") from error

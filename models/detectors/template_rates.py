@@ -1,0 +1,178 @@
+"""Too many or too few of one template, by what windows of the group normally hold, at this hour where that is known.
+
+Counts are compared after a square root, which makes the spread of Poisson counts the same at any rate (Anscombe,
+Biometrika 1948).  Where training spans weeks, each hour of the week has a mean of its own, where it spans days each
+hour of the day (UTC): what is much at night may be little at noon.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Final, Self
+
+import numpy as np
+
+from models.detectors.base import Arrays, Reason
+from models.features.normal_samples import Samples
+from models.features.window_features import Facts
+from models.records import F64, I64
+
+_FEW: Final = 20
+_LEAST_SPREAD: Final = 0.35
+"""The spread of the root of a Poisson count is 0.5; a template that is always there exactly n times has none."""
+
+_HOUR: Final = 3_600_000_000
+_CYCLES: Final[Mapping[int, str]] = {168: " at this hour of the week", 24: " at this hour of the day", 1: ""}
+"""Hours of a cycle, the longest first, and what people call one of them."""
+
+_KNOWN: Final = 2 / 3
+"""Share of a cycle's hours that training must have seen twice.  As a fifth of the time is held back, it takes three
+days or three weeks."""
+
+_UNBROKEN: Final = 0.5
+"""Share of the hours between its first and its last that it must hold."""
+
+_PRIOR: Final = 40
+"""Windows for which the mean of all hours counts beside those of one hour: ten minutes at a step of 15 seconds."""
+
+_ROUNDING: Final = 1e-6
+"""Of roots, whose bounds are kept with nine digits; of counts, which are their squares, a thousand times as much."""
+_DIGITS: Final = 6
+_SHOWN: Final = 3
+
+
+@dataclass(frozen=True, slots=True)
+class _Usual:
+    """One group: tokens (v,), the mean root of their counts for each hour of a cycle (hours, v), and how far roots are
+    from it: their spread (v,), the lowest and the highest that are usual."""  # noqa: D205, D209
+
+    tokens: I64
+    mean: F64
+    spread: F64
+    low: F64
+    high: F64
+
+    def expected(self, end: I64) -> F64:
+        """Mean root of each token's count in windows that end at these moments (n, v)."""
+        means: F64 = self.mean[end // _HOUR % len(self.mean)]
+        return means
+
+
+class Rates:
+    """Baselines per group."""
+
+    name = "rates"
+
+    def __init__(self, usual: Mapping[int, _Usual]) -> None:
+        self._usual = dict(usual)
+
+    def score(self, facts: Facts) -> F64:
+        """Largest distance from the mean in spreads, of counts outside the range seen; NaN without a baseline."""
+        out = np.full(len(facts.group), np.nan)
+        for group, usual in self._usual.items():
+            at = np.flatnonzero((facts.group == group) & facts.sound)
+            if len(at):
+                out[at] = self._distances(facts, at, usual)[1].max(axis=1, initial=0.0)
+        return np.round(out, _DIGITS)
+
+    def reasons(self, facts: Facts, window: int) -> list[Reason]:
+        """The templates that are farthest from what is usual."""
+        usual = self._usual.get(int(facts.group[window]))
+        if usual is None or not facts.sound[window]:
+            return []
+        at = np.array([window])
+        count, distance = (part[0] for part in self._distances(facts, at, usual))
+        mean = usual.expected(facts.windows.end[at])[0]
+        # Whole counts within the range, whatever rounding made of its ends.
+        low = np.ceil(np.maximum(mean + usual.low, 0.0) ** 2 - 1000 * _ROUNDING).astype(np.int64)
+        high = np.floor(np.maximum(mean + usual.high, 0.0) ** 2 + 1000 * _ROUNDING).astype(np.int64)
+        seconds = (facts.windows.end[window] - facts.windows.start[window]) / 1e6
+        when = _CYCLES[len(usual.mean)]
+        return [
+            Reason(
+                f"{int(count[i])} of {{0}} in {seconds:.0f} s, usually {min(low[i], high[i])} to {high[i]}{when}",
+                (int(usual.tokens[i]),),
+            )
+            for i in np.argsort(-distance, kind="stable")[:_SHOWN].tolist()
+            if distance[i] > 0
+        ]
+
+    @staticmethod
+    def _distances(facts: Facts, at: I64, usual: _Usual) -> tuple[F64, F64]:
+        tally = facts.tally.take(at)
+        place = np.minimum(np.searchsorted(usual.tokens, tally.token), len(usual.tokens) - 1)
+        known = usual.tokens[place] == tally.token
+        count = np.zeros((len(at), len(usual.tokens)))
+        count[tally.window[known], place[known]] = tally.count[known]
+        off = np.sqrt(count) - usual.expected(facts.windows.end[at])
+        outside = (off < usual.low - _ROUNDING) | (off > usual.high + _ROUNDING)
+        return count, np.where(outside, np.abs(off) / usual.spread, 0.0)
+
+    def arrays(self) -> Arrays:
+        """Tokens, means, and spread, low and high per group."""
+        out: dict[str, I64 | F64] = {}
+        for group, usual in self._usual.items():
+            out[f"{group}/tokens"] = usual.tokens
+            out[f"{group}/mean"] = usual.mean
+            out[f"{group}/range"] = np.stack([usual.spread, usual.low, usual.high])
+        return out
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays) -> Self:
+        """Read what ``arrays`` gave."""
+        usual = {}
+        for name in arrays:
+            group, _, what = name.partition("/")
+            if what == "tokens":
+                tokens = np.asarray(arrays[name], np.int64)
+                mean = np.asarray(arrays[f"{group}/mean"], np.float64)
+                if len(mean) not in _CYCLES:
+                    raise ValueError(f"a cycle of {len(mean)} hours")
+                usual[int(group)] = _Usual(tokens, mean, *np.asarray(arrays[f"{group}/range"], np.float64))
+        return cls(usual)
+
+    @classmethod
+    def fit(cls, samples: Samples, groups: tuple[int, ...]) -> Self:
+        """Mean and spread per template of the groups named; one window in two hundred may lie outside its range."""
+        usual = {}
+        for group in groups:
+            sample = samples.of(group)
+            if sample is None or len(sample) < _FEW:
+                continue
+            tally, n = sample.tally, len(sample)
+            tokens, place = np.unique(tally.token, return_inverse=True)
+            root = np.sqrt(tally.count.astype(np.float64))
+            hours = cycle(sample.end)
+            hour = sample.end // _HOUR % hours
+            mean = _means(hour[tally.window], place, root, np.bincount(hour, minlength=hours), len(tokens))
+            spread, low, high = np.zeros((3, len(tokens)))
+            order = np.argsort(place, kind="stable")
+            window, roots = tally.window[order], root[order]
+            ends = np.cumsum(np.bincount(place))
+            for i, (begin, end) in enumerate(zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)):
+                off = -mean[hour, i]
+                off[window[begin:end]] += roots[begin:end]
+                off.sort()
+                spread[i] = max(np.sqrt((off**2).mean()), _LEAST_SPREAD)
+                low[i], high[i] = off[n // 200], off[n - 1 - n // 200]
+            usual[group] = _Usual(tokens, mean, np.round(spread, 9), np.round(low, 9), np.round(high, 9))
+        return cls(usual)
+
+
+def cycle(end: I64) -> int:
+    """Hours of the longest cycle that windows which end at these moments (n,) show; 1 where they show none."""
+    hours = np.unique(end // _HOUR)
+    if len(hours) < _UNBROKEN * (hours[-1] - hours[0] + 1):
+        return 1
+    return next((n for n in _CYCLES if (np.bincount(hours % n, minlength=n) > 1).mean() >= _KNOWN), 1)
+
+
+def _means(hour: I64, token: I64, root: F64, windows: I64, tokens: int) -> F64:
+    """Mean root of each token per hour (hours, tokens), drawn to that of all hours.
+
+    ``hour``, ``token`` and ``root`` are those of the entries, ``windows`` (hours,) counts the windows of each hour.
+    """
+    hours = len(windows)
+    total = np.bincount(hour * tokens + token, weights=root, minlength=hours * tokens).reshape(hours, tokens)
+    overall = total.sum(axis=0) / windows.sum()
+    mean: F64 = (total + _PRIOR * overall) / (windows[:, None] + _PRIOR)
+    return np.round(mean, 9)

@@ -1,0 +1,1 @@
+"""Windows in, arrays that detectors read out: tokens, sequences, counts and times."""

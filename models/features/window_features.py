@@ -1,0 +1,147 @@
+"""What the detectors that count need to know of a batch of windows, worked out once for all of them.
+
+Windows are compared within their *group*: sources of one service, sessions of one kind, and the source of everything.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from models.arrays import group_starts, ranges, splits
+from models.features.sequences import SHARED, SOURCE, kind_numbers
+from models.features.vocabulary import NEW, Vocabulary
+from models.records import BOOL, EVERYTHING, HOST_MARK, I64, U64, KeyKind, WindowBatch
+
+UNKNOWN: Final = -1
+"""Group of a source whose service training did not see."""
+
+_FIRST_SERVICE: Final = SHARED + 1
+_KIND_GROUPS: Final = ("", "requests", "instances", "volumes", "ports", "sessions", EVERYTHING)
+
+
+class Groups:
+    """Numbers of groups: those of kinds are fixed, services follow in alphabetical order."""
+
+    def __init__(self, services: Iterable[str]) -> None:
+        self.services = tuple(sorted(set(services)))
+        self._number = {name: _FIRST_SERVICE + i for i, name in enumerate(self.services)}
+
+    def __len__(self) -> int:
+        """One more than the largest number."""
+        return _FIRST_SERVICE + len(self.services)
+
+    def name(self, group: int) -> str:
+        """What people call the group."""
+        return self.services[group - _FIRST_SERVICE] if group >= _FIRST_SERVICE else _KIND_GROUPS[group]
+
+    def number(self, service: str) -> int:
+        """Group of a service, UNKNOWN where training did not see it."""
+        return self._number.get(service, UNKNOWN)
+
+    def of(self, windows: WindowBatch) -> I64:
+        """Group of each window (n,), UNKNOWN where training did not see its service."""
+        group = kind_numbers(windows).astype(np.int64)
+        for i in np.flatnonzero(group == SOURCE).tolist():
+            group[i] = self.number(service_of(windows.keys[i]))
+        return group
+
+
+def service_of(key: str) -> str:
+    """Service that the key of a source names."""
+    return key.partition(HOST_MARK)[0]
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """How often each window (n) holds each token, no zeros: entries ``splits[i]:splits[i + 1]``, tokens ascending."""
+
+    splits: I64
+    token: I64
+    count: I64
+
+    def __len__(self) -> int:
+        return len(self.splits) - 1
+
+    @property
+    def window(self) -> I64:
+        """Window of each entry."""
+        return np.repeat(np.arange(len(self)), np.diff(self.splits))
+
+    def take(self, at: I64) -> "Tally":
+        """The tallies of these windows."""
+        entries = ranges(self.splits[at], self.splits[at + 1])
+        return Tally(splits(self.splits[at + 1] - self.splits[at]), self.token[entries], self.count[entries])
+
+    def hashes(self) -> U64:
+        """A number per window that differs where tallies differ (but for one case in 2^64)."""
+        mixed = _mix(self.token.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + self.count.astype(np.uint64))
+        total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)])
+        out: U64 = total[self.splits[1:]] - total[self.splits[:-1]]
+        return out
+
+    @classmethod
+    def of(cls, windows: int, window: I64, token: I64, tokens: int) -> "Tally":
+        """Count rows: ``window`` and ``token`` (rows,), ``tokens`` above every token."""
+        place = np.sort(window * tokens + token)
+        first = group_starts(place)
+        count = np.diff(np.append(first, len(place)))
+        at = place[first] if len(first) else place
+        return cls(splits(np.bincount(at // tokens, minlength=windows)), at % tokens, count)
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """A batch of windows and what was worked out of it.
+
+    ``tokens`` (rows,) are those of the vocabulary; ``tally`` counts them per window.  ``sound`` (n,) says where counts
+    mean something.
+    """
+
+    windows: WindowBatch
+    vocabulary: Vocabulary
+    group: I64
+    window: I64  # of each row
+    tokens: I64
+    tally: Tally
+    sound: BOOL
+
+    @classmethod
+    def of(cls, windows: WindowBatch, vocabulary: Vocabulary, groups: Groups) -> "Facts":
+        """Work them out."""
+        window = np.repeat(np.arange(len(windows)), np.diff(windows.splits))
+        tokens = vocabulary.encode(windows.template).astype(np.int64)
+        tally = Tally.of(len(windows), window, tokens, len(vocabulary))
+        return cls(windows, vocabulary, groups.of(windows), window, tokens, tally, windows.whole)
+
+    def early(self, step: float) -> Tally:
+        """Tokens of the oldest ``step`` (seconds) of each source window, and of a session's whole."""
+        return self._until(self.windows.start + round(step * 1e6))
+
+    def begun(self, step: float) -> Tally:
+        """Tokens of all but the newest ``step`` (seconds) of each source window, and of a session's whole."""
+        return self._until(self.windows.end - round(step * 1e6))
+
+    def _until(self, until: I64) -> Tally:
+        windows = self.windows
+        until = np.where(windows.kinds == KeyKind.SESSION, np.iinfo(np.int64).max, until)
+        early = windows.time < until[self.window]
+        return Tally.of(len(windows), self.window[early], self.tokens[early], len(self.vocabulary))
+
+    def unseen(self) -> Tally:
+        """How many different templates without a token each window holds, as counts of the token NEW."""
+        rows = np.flatnonzero(self.tokens == NEW)
+        order = rows[np.lexsort((self.windows.template[rows], self.window[rows]))]
+        window, template = self.window[order], self.windows.template[order]
+        new = np.ones(len(order), np.bool_)
+        new[1:] = (window[1:] != window[:-1]) | (template[1:] != template[:-1])
+        return Tally.of(len(self.windows), window[new], np.full(int(new.sum()), NEW), len(self.vocabulary))
+
+
+def _mix(x: U64) -> U64:
+    """Spread bits (the finaliser of SplitMix64, Steele et al., OOPSLA 2014)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    out: U64 = x ^ (x >> np.uint64(31))
+    return out

@@ -1,0 +1,1 @@
+"""Texts of log lines in, ids of their templates out; masks replace what varies."""

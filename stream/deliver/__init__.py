@@ -1,0 +1,1 @@
+"""Alerts in, messages to one sink and receipts on ``deliveries`` out."""

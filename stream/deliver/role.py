@@ -1,0 +1,131 @@
+"""The deliver role: a courier for each sink, one for changes, the test alert, and the endpoint for votes.
+
+Each sink is a consumer group of its own in a thread of its own: the topic is the outbox, and a sink that is slow or
+away holds up no other.
+"""
+
+import logging
+import threading
+from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Final
+
+from alerts.delivery.synthetic_alert import synthetic
+from alerts.messages.feedback import Feedback
+from alerts.monitoring.metrics import Metrics
+from alerts.sinks.base import Sink
+from alerts.sinks.pagerduty import PagerDutySink
+from stream.deliver.sink_worker import Courier, CourierConfig, Feed
+from stream.deliver.votes_server import Votes
+from stream.kafka.clients import TIMEOUT_S, Broker
+from stream.kafka.outbox import Outbox
+from stream.kafka.topic_specs import Topics
+from stream.topics.changes import Announcement
+
+log = logging.getLogger(__name__)
+
+ROLE: Final = "deliver"
+LOOK_S: Final = 0.5
+NONE_SET: Final = (
+    "no sink is set; set TOCSIN_SLACK_TOKEN and TOCSIN_SLACK_CHANNEL, TOCSIN_SLACK_URL, TOCSIN_PAGERDUTY_ROUTING_KEY, "
+    "TOCSIN_ALERTMANAGER_URL, TOCSIN_WEBHOOK_URL or TOCSIN_ALERT_FILE"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class VotesConfig:
+    """Where clicks on buttons come in, and the secret that Slack signs them with."""
+
+    host: str
+    port: int
+    secret: str = field(repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class DeliverConfig:
+    """The sinks, how they are served, and the seconds between test alerts (0: none)."""
+
+    sinks: Sequence[Sink] = ()
+    courier: CourierConfig = field(default_factory=CourierConfig)
+    synthetic_every_s: float = 3600.0
+    votes: VotesConfig | None = None
+
+
+def feeds_of(topics: Topics, sinks: Iterable[Sink]) -> tuple[tuple[Sink, Feed], ...]:
+    """Return who is told, and from which topic: every sink of the alerts, PagerDuty apart from them of the changes."""
+    alerts = Feed(topics.alerts)
+    changes = Feed(topics.changes, lambda value: Announcement.from_json(value).to_alert())
+    found = tuple(sinks)
+    told = (each.for_changes() for each in found if isinstance(each, PagerDutySink))
+    return (*((sink, alerts) for sink in found), *((sink, changes) for sink in told))
+
+
+class Deliver:
+    """All couriers of a process; when one fails, all stop and the failure is raised."""
+
+    def __init__(self, broker: Broker, topics: Topics, metrics: Metrics, config: DeliverConfig) -> None:
+        self._broker = broker
+        self._topics = topics
+        self._metrics = metrics
+        self._config = config
+        self._halt = threading.Event()
+        self._failures: list[Exception] = []
+        self._slot = ""
+
+    def run(self, stop: threading.Event) -> None:
+        """Deliver until ``stop`` is set; without a sink, wait for it."""
+        if not self._config.sinks:
+            log.warning("nothing is delivered: %s", NONE_SET)
+            stop.wait()
+            return
+        with self._votes():
+            feeds = feeds_of(self._topics, self._config.sinks)
+            threads = [threading.Thread(target=self._serve, args=pair) for pair in feeds]
+            for thread in threads:
+                thread.start()
+            try:
+                outbox = Outbox(self._broker.producer())
+                while not self._halt.is_set() and not stop.wait(LOOK_S):
+                    self._prove(outbox)
+            finally:
+                self._halt.set()
+                for thread in threads:
+                    thread.join()
+        if self._failures:
+            raise self._failures[0]
+
+    def _serve(self, sink: Sink, feed: Feed) -> None:
+        try:
+            Courier(self._broker, self._topics, self._metrics, sink, feed, self._config.courier).run(self._halt)
+        except Exception as error:  # noqa: BLE001 - it is raised where the thread is waited for
+            self._failures.append(error)
+            self._halt.set()
+
+    def _prove(self, outbox: Outbox) -> None:
+        """Send the test alert of this hour, once; that of another process is the same, and known by it."""
+        if not (every := self._config.synthetic_every_s):
+            return
+        alert = synthetic(self._config.courier.wall(), every)
+        if alert.windows[0] == self._slot:
+            return
+        self._slot = alert.windows[0]
+        outbox.begin({})
+        outbox.send(self._topics.alerts, alert.to_json(), alert.incident_id.encode())
+        outbox.end()
+        outbox.drain(TIMEOUT_S)
+
+    def _votes(self) -> AbstractContextManager[object]:
+        wanted = self._config.votes
+        if wanted is None:
+            return nullcontext()
+        outbox, lock = Outbox(self._broker.producer(linger_ms=0)), threading.Lock()
+
+        def record(feedback: Feedback) -> None:
+            with lock:
+                outbox.begin({})
+                outbox.send(self._topics.feedback, feedback.to_json(), feedback.key.encode())
+                outbox.end()
+                outbox.drain(TIMEOUT_S)
+
+        return Votes(wanted.host, wanted.port, wanted.secret, record, self._metrics, self._config.courier.wall)

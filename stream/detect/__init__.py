@@ -1,0 +1,1 @@
+"""Frames of ``logs.events`` in, scored windows on ``anomalies`` out."""

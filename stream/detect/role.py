@@ -1,0 +1,255 @@
+"""The detect role: a Faust agent over ``logs.events`` that keeps windows, scores them and publishes what fired.
+
+Faust brings frames and spreads partitions over workers.  Work runs in one executor thread, off the event loop.  Nothing
+is acknowledged to Faust: every few seconds the shards' states are committed, behind verdicts that Kafka has confirmed.
+"""
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import cast
+
+import faust
+from faust.sensors.prometheus import FaustMetrics, PrometheusMonitor
+from faust.types import TP, EventT
+from prometheus_client import CollectorRegistry
+
+from alerts.monitoring.metrics import Metrics
+from models.calibration.service_state import sentence
+from models.errors import InvalidError, TransientError
+from models.features.window_features import service_of
+from models.records import I64, NO_TIME, EventFrame
+from models.scorer import KIND_NAMES, Decisions, Scorer
+from models.windows import frame_codec as frames
+from models.windows.key_state import SECOND
+from models.windows.store import WindowConfig, WindowCounts
+from stream.detect.partition_state import Shard, ShardState, decide
+from stream.kafka.clients import TIMEOUT_S, Broker
+from stream.kafka.faust_app import create_app, serve
+from stream.kafka.faust_transport import commit, committed, end_of
+from stream.kafka.outbox import Outbox
+from stream.kafka.topic_specs import Topics
+from stream.topics.anomalies import anomaly
+
+log = logging.getLogger(__name__)
+
+ROLE = "detect"
+COMMIT_S = 2.0
+MOST_TOLD = 1000
+GATHER_S = 0.05
+"""How long the first frame waits for others: ingest writes to all partitions at once."""
+WAITING = 32
+"""Frames that may wait for their turn; what waits together is scored together."""
+
+
+@dataclass(frozen=True, slots=True)
+class DetectConfig:
+    """``publish_all`` sends every window to ``anomalies``, fired or not: for tests and comparisons."""
+
+    windows: WindowConfig
+    publish_all: bool = False
+
+
+class Detect:
+    """One detect worker; ``run`` serves until the event is set."""
+
+    def __init__(  # noqa: PLR0913 - the composition root passes each part
+        self,
+        broker: Broker,
+        topics: Topics,
+        scorer: Scorer,
+        version: str,
+        metrics: Metrics,
+        config: DetectConfig,
+        registry: CollectorRegistry,
+    ) -> None:
+        self._broker = broker
+        self._topics = topics
+        self._scorer = scorer
+        self._version = version
+        self._metrics = metrics
+        self._config = config
+        self._registry = registry
+        self._shards: dict[TP, Shard] = {}
+        self._counted: dict[TP, WindowCounts] = {}
+        self._outbox = Outbox(broker.producer(), limit=1_000_000)
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix=ROLE)
+        self._warned_version = ""
+        self._limited: set[str] = set()  # services told to be in shadow or learning
+        self._failure: Exception | None = None
+        self._waiting: asyncio.Queue[EventT[bytes]] = asyncio.Queue(WAITING)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Read frames until ``stop`` is set, then commit and leave the group."""
+        app = create_app(f"{self._topics.prefix}{ROLE}", self._broker)
+        app.monitor = PrometheusMonitor(metrics=FaustMetrics.create(self._registry, f"faust_{ROLE}"))
+        topic = app.topic(self._topics.logs_events, value_serializer="raw", key_serializer="raw", acks=False)
+        app.on_partitions_assigned.connect(self._reset)  # type: ignore[arg-type]
+        app.on_partitions_revoked.connect(self._reset)  # type: ignore[arg-type]
+
+        @app.agent(topic, name=f"{self._topics.prefix}{ROLE}-agent")
+        async def frames_in(stream: faust.StreamT[bytes]) -> None:
+            async for event in cast("faust.Stream[bytes]", stream).noack().events():
+                await self._waiting.put(event)
+
+        @app.task  # type: ignore[untyped-decorator]
+        async def windows() -> None:
+            while self._failure is None:
+                try:
+                    await self._take(app, await self._next())
+                except Exception as error:  # noqa: BLE001 - Faust would go on without these frames
+                    self._failure = error
+                    stop.set()
+
+        @app.timer(COMMIT_S)  # type: ignore[untyped-decorator]
+        async def commit_states() -> None:
+            await self._commit(app)
+
+        try:
+            await serve(app, stop, lambda: self._commit(app))
+        finally:
+            self._thread.shutdown()
+        if self._failure is not None:
+            raise self._failure
+
+    async def _reset(self, _: object, partitions: Iterable[TP], *__: object, **___: object) -> None:
+        """Forget the partitions' windows: frames come again from the committed offset."""
+        for tp in partitions:
+            self._shards.pop(tp, None)
+            self._counted.pop(tp, None)
+            # Another worker tells it from now on.
+            self._metrics.lag_messages.remove(tp.topic, str(tp.partition))
+
+    async def _next(self) -> list[EventT[bytes]]:
+        """All frames that wait, at least one."""
+        events = [await self._waiting.get()]
+        await asyncio.sleep(GATHER_S)
+        while not self._waiting.empty():
+            events.append(self._waiting.get_nowait())
+        return events
+
+    async def _take(self, app: faust.App, events: list[EventT[bytes]]) -> None:
+        """Work through frames, those of different partitions together."""
+        frames: dict[TP, deque[tuple[Shard, int, bytes]]] = {}
+        for message in (event.message for event in events):
+            if message.generation_id == app.consumer_generation_id:
+                shard = self._shards.get(message.tp) or await self._open(app, message.tp)
+                frames.setdefault(message.tp, deque()).append((shard, message.offset, message.value or b""))
+        loop = asyncio.get_running_loop()
+        while frames:
+            turn = {tp: waiting.popleft() for tp, waiting in frames.items()}
+            frames = {tp: waiting for tp, waiting in frames.items() if waiting}
+            await loop.run_in_executor(self._thread, self._work, turn)
+
+    async def _open(self, app: faust.App, tp: TP) -> Shard:
+        offset, metadata = (await committed(app, [tp]))[tp]
+        shard = Shard(self._config.windows, ShardState.restore(offset, metadata))
+        self._shards[tp] = shard
+        self._counted[tp] = WindowCounts()
+        return shard
+
+    def _work(self, turn: Mapping[TP, tuple[Shard, int, bytes]]) -> None:
+        """Take one frame each of some partitions."""
+        started = time.perf_counter()
+        taken: list[tuple[Shard, int, EventFrame]] = []
+        for tp, (shard, offset, value) in turn.items():
+            if offset < shard.next:
+                continue
+            if offset > shard.next > 0:
+                log.warning("%s [%d]: frames %d to %d are gone", tp.topic, tp.partition, shard.next, offset - 1)
+            taken.append((shard, offset, self._decode(tp, offset, value)))
+        decided = decide(self._scorer, taken, self._metrics.score_seconds.time)
+        if decided is not None:
+            self._publish(*decided)
+            self._count_windows(*decided)
+        self._metrics.batch_seconds.labels(ROLE).observe(time.perf_counter() - started)
+        self._metrics.frames.labels("in").inc(len(taken))
+        self._metrics.frame_rows.inc(sum(len(frame.rows) for _, _, frame in taken))
+        for tp, (shard, _, _) in turn.items():
+            self._count_rows(tp, shard.counts)
+
+    def _decode(self, tp: TP, offset: int, value: bytes) -> EventFrame:
+        try:
+            frame, version = frames.decode(value)
+        except InvalidError as error:
+            # Only ingest writes here, so this is a foreign or a future message; its place is told, and work goes on.
+            log.error("%s [%d] offset %d: %s", tp.topic, tp.partition, offset, error)  # noqa: TRY400 - no trace needed
+            return EventFrame.empty({})
+        if version not in {self._version, self._warned_version}:
+            self._warned_version = version
+            log.warning("frames were made with templates %s, the bundle has %s", version, self._version)
+        return frame
+
+    def _publish(self, decided: Decisions, told: I64) -> None:
+        chosen = told if self._config.publish_all else told[decided.fired[told]]
+        self._outbox.begin({})
+        for verdict in decided.verdicts(chosen.tolist()):
+            key, record = anomaly(verdict, self._scorer.bundle_id)
+            self._outbox.send(self._topics.anomalies, record, key)
+        self._outbox.end()
+        self._outbox.delivered()
+
+    def _count_rows(self, tp: TP, now: WindowCounts) -> None:
+        metrics, before = self._metrics, self._counted.get(tp, WindowCounts())
+        metrics.late_rows.inc(now.late - before.late)
+        metrics.overflow_rows.inc(now.overflow - before.overflow)
+        metrics.duplicate_rows.inc(now.duplicates - before.duplicates)
+        self._counted[tp] = WindowCounts(now.rows, now.late, now.overflow, now.duplicates)
+
+    def _count_windows(self, decided: Decisions, told: I64) -> None:
+        metrics = self._metrics
+        for kind, name in KIND_NAMES.items():
+            mine = told[decided.windows.kinds[told] == kind]
+            metrics.windows.labels(name).inc(len(mine))
+            metrics.windows_fired.labels(name).inc(int(decided.fired[mine].sum()))
+            importance = metrics.importance.labels(name)
+            for value in decided.importance[mine].tolist():
+                importance.observe(value)
+        known = decided.bundle.companions
+        for i in told[decided.limited[told]].tolist():
+            metrics.limited_windows.labels(decided.state(i)).inc()
+            service = service_of(decided.windows.keys[i])
+            if service not in self._limited and len(self._limited) < MOST_TOLD:
+                self._limited.add(service)
+                log.warning("%s", sentence(known.groups, known.seen, service, decided.bundle.windows.step))
+
+    def _measure_lag(self, app: faust.App) -> None:
+        """Set how many frames lie behind the last one taken, as far as the last fetch has told."""
+        for tp, shard in self._shards.items():
+            end = end_of(app, tp)
+            if end is not None:
+                self._metrics.lag_messages.labels(tp.topic, str(tp.partition)).set(max(end - shard.next, 0))
+
+    async def _commit(self, app: faust.App) -> None:
+        """Commit every shard's state, once all its verdicts so far are delivered."""
+        if self._failure is not None:
+            return
+        self._measure_lag(app)
+        shards = dict(self._shards)
+        loop = asyncio.get_running_loop()
+        states = await loop.run_in_executor(self._thread, self._states, shards)
+        # A shard that was dropped meanwhile belongs to an old assignment, and so does its state.
+        current = {tp: state for tp, state in states.items() if self._shards.get(tp) is shards[tp]}
+        offsets = {tp: (state.mark.offset, state.metadata()) for tp, state in current.items()}
+        if not offsets:
+            return
+        try:
+            done = await commit(app, offsets)
+        except TransientError as error:
+            log.warning("%s", error)
+            return
+        self._metrics.commits.labels(ROLE).inc(len(done))
+
+    def _states(self, shards: dict[TP, Shard]) -> dict[TP, ShardState]:
+        states = {tp: shard.state() for tp, shard in shards.items()}
+        self._outbox.drain(TIMEOUT_S)
+        self._metrics.window_keys.set(sum(len(shard.store) for shard in shards.values()))
+        self._metrics.open_windows.set(sum(shard.store.open_rows for shard in shards.values()))
+        clocks = [shard.store.clock for shard in shards.values() if shard.store.clock != NO_TIME]
+        if clocks:
+            self._metrics.last_frame_clock.set(min(clocks) / SECOND)
+        return {tp: state for tp, state in states.items() if state is not None}

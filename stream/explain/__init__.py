@@ -1,0 +1,1 @@
+"""Anomalies in, incidents and alerts with their diagnoses out."""

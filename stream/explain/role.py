@@ -1,0 +1,228 @@
+"""The explain role: ``anomalies`` → incidents → ``alerts``, and what the incidents are put down to.
+
+The state lives in the compact topic ``incidents`` and is read from there at each start.  Alerts are sent before the
+state that remembers them, and the offset is committed behind both: a crash repeats alerts, which carry the same
+content, and loses none.  What people say on ``feedback`` is read from its begin at each start, and then as it comes;
+explanations are made beside this loop (``stream.explain.explainer``) and told when they are there.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from math import inf
+from typing import Final
+
+from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
+
+from alerts.incidents.grouping import IncidentPolicy, Incidents, Step
+from alerts.incidents.incident import State
+from alerts.messages.alert import Severity
+from alerts.messages.anomaly import Anomaly
+from alerts.messages.feedback import Feedback
+from alerts.messages.signed_receipt import Signer
+from alerts.monitoring.metrics import Metrics
+from models.errors import InvalidError
+from models.rfc3339 import SECOND
+from stream.explain.explainer import WINDOWS, Explained, Explainer
+from stream.kafka.clients import TIMEOUT_S, Broker
+from stream.kafka.errors import translate
+from stream.kafka.outbox import Outbox
+from stream.kafka.reader import read_newest, read_range
+from stream.kafka.topic_specs import Topics
+from stream.topics.feedback import FeedbackReader
+from stream.wiring.llm import count_outcome
+
+log = logging.getLogger(__name__)
+
+ROLE: Final = "explain"
+POLL_S: Final = 0.2
+TICK_S: Final = 1.0
+BATCH: Final = 500
+
+
+def wall_clock() -> int:
+    """Microseconds since the epoch."""
+    return time.time_ns() // 1000
+
+
+@dataclass(frozen=True, slots=True)
+class AlertingConfig:
+    """How incidents are made, and the clock (microseconds) that resolves quiet ones."""
+
+    policy: IncidentPolicy = field(default_factory=IncidentPolicy)
+    clock: Callable[[], int] = wall_clock
+    signer: Signer = field(default_factory=lambda: Signer(""))
+    """Puts receipts on the alerts."""
+
+
+class Alerting:
+    """One alerts worker; ``anomalies`` has one partition, so one works and others stand by."""
+
+    def __init__(
+        self,
+        broker: Broker,
+        topics: Topics,
+        metrics: Metrics,
+        config: AlertingConfig,
+        explainer: Explainer | None = None,
+    ) -> None:
+        self._broker = broker
+        self._topics = topics
+        self._metrics = metrics
+        self._config = config
+        self._explainer = explainer
+        self._outbox = Outbox(broker.producer())
+        self._feedback = FeedbackReader(broker, topics.feedback)
+        self._signer = config.signer
+        self._shown: set[tuple[str, ...]] = set()  # labels under which open incidents are told
+        self._incidents: Incidents | None = None  # None while another worker has the partition
+
+    def run(self, stop: threading.Event) -> None:
+        """Group anomalies until ``stop`` is set."""
+        consumer = self._broker.consumer(f"{self._topics.prefix}{ROLE}")
+        consumer.subscribe([self._topics.anomalies], on_assign=self._assigned, on_revoke=self._revoked)
+        tick_at = time.monotonic()
+        try:
+            while not stop.is_set():
+                self._take(consumer, consumer.consume(BATCH, POLL_S))
+                self._hear()
+                self._tell_explained()
+                if time.monotonic() - tick_at >= TICK_S:
+                    tick_at = time.monotonic()
+                    self._tick()
+            self._outbox.drain(TIMEOUT_S)
+        finally:
+            consumer.close()
+            self._feedback.close()
+            if self._explainer is not None:
+                self._explainer.close()
+
+    def _take(self, consumer: Consumer, messages: list[Message]) -> None:
+        good = [message for message in messages if message.error() is None]
+        if self._incidents is None or not good:
+            return
+        self._outbox.begin({})
+        for message in good:
+            try:
+                window = Anomaly.from_json(message.value() or b"")
+                self._see(message.value() or b"", message.offset() or 0)
+            except InvalidError as error:
+                place = f"{message.topic()} [{message.partition()}] offset {message.offset()}"
+                log.error("%s: %s", place, error)  # noqa: TRY400 - the message says it all
+                continue
+            self._do(self._incidents.apply(window, self._config.clock()))
+        self._outbox.end()
+        self._outbox.drain(TIMEOUT_S)
+        offsets = {message.partition() or 0: message.offset() or 0 for message in good}
+        commits = [TopicPartition(self._topics.anomalies, p, offset + 1) for p, offset in offsets.items()]
+        try:
+            consumer.commit(offsets=commits, asynchronous=False)
+        except KafkaException as error:
+            log.warning("%s", translate(error.args[0], "commit what alerts has read"))
+        else:
+            self._metrics.commits.labels(ROLE).inc()
+
+    def _hear(self) -> None:
+        said = self._feedback.fresh() if self._incidents is not None else []
+        if not said or self._incidents is None:
+            return
+        self._outbox.begin({})
+        for each in said:
+            self._metrics.feedback.labels(each.action.value).inc()
+            self._learn(each)
+            self._do(self._incidents.heed(each, self._config.clock()))
+        self._outbox.end()
+        self._outbox.delivered()
+
+    def _learn(self, said: Feedback) -> None:
+        if self._explainer is not None and said.cause is not None:
+            self._explainer.voted(said.incident_id, right=said.cause)
+
+    def _tick(self) -> None:
+        if self._incidents is None:
+            return
+        self._outbox.begin({})
+        self._do(self._incidents.tick(self._config.clock()))
+        self._outbox.end()
+        self._outbox.delivered()
+
+    def _tell_explained(self) -> None:
+        if self._incidents is None or self._explainer is None:
+            return
+        self._outbox.begin({})
+        for explained in self._explainer.poll(self._config.clock()):
+            severity = Severity[explained.outcome.severity.upper()] if explained.outcome.severity else None
+            now = self._config.clock()
+            self._do(self._incidents.diagnosed(explained.incident_id, explained.record, severity, now))
+            self._count(explained)
+        self._outbox.end()
+        self._outbox.delivered()
+
+    def _see(self, record: bytes, offset: int) -> None:
+        """Keep what receipts and explanations need of a window."""
+        self._signer.saw(record, offset)
+        if self._explainer is not None:
+            self._explainer.window(record)
+
+    def _count(self, explained: Explained) -> None:
+        self._metrics.explain_seconds.observe(explained.outcome.diagnosis.seconds)
+        count_outcome(self._metrics, explained.outcome, explained.tenant)
+
+    def _do(self, step: Step) -> None:
+        for alert in map(self._signer.sign, step.alerts):
+            self._outbox.send(self._topics.alerts, alert.to_json(), alert.incident_id.encode())
+            self._metrics.alerts.labels(alert.status.value).inc()
+        for name, incident in step.changed.items():
+            if incident is not None and self._incidents is not None and (before := self._incidents.find(name)):
+                self._metrics.hushed_windows.inc(max(0, incident.hushed - before.hushed))
+            value = None if incident is None else incident.to_json()
+            self._outbox.send(self._topics.incidents, value, name.encode())
+            if self._explainer is not None:
+                self._explainer.changed(name, incident, self._config.clock())
+                if incident is not None and incident.resolved and value is not None:
+                    self._explainer.remember(name, value)
+        for name, record in step.learnt.items():
+            self._outbox.send(self._topics.incidents, record, name.encode())
+        self._incidents = step.incidents
+        self._metrics.incidents_open.set(step.incidents.open)
+        self._show(step.incidents)
+
+    def _show(self, incidents: Incidents) -> None:
+        """Tell since when what is open has been; what is over is told no longer."""
+        since: dict[tuple[str, ...], float] = {}
+        for incident in incidents.all():
+            if incident.state is State.OPEN:
+                labels = (incident.tenant, incident.service, incident.kind, incident.severity.label)
+                since[labels] = min(incident.first / SECOND, since.get(labels, inf))
+        for name in self._shown - since.keys():
+            self._metrics.incident_since.remove(*name)
+        for name, moment in since.items():
+            self._metrics.incident_since.labels(*name).set(moment)
+        self._shown = set(since)
+
+    def _assigned(self, _: Consumer, __: list[TopicPartition]) -> None:
+        records = read_range(self._broker, self._topics.incidents)
+        pairs = (((record.key or b"").decode(), record.value or None) for record in records)
+        now = self._config.clock()
+        self._incidents = Incidents.restore(self._config.policy, pairs, now)
+        self._outbox.begin({})
+        said = self._feedback.backlog()
+        for each in said:
+            self._learn(each)
+        self._do(self._incidents.recall(said, now))
+        self._outbox.end()
+        log.info("explain holds %d open incidents", self._incidents.open)
+        for record in read_newest(self._broker, self._topics.anomalies, WINDOWS):
+            with suppress(InvalidError):
+                self._see(record.value or b"", record.offset)
+        if self._explainer is not None:
+            for incident in self._incidents.all():
+                self._explainer.changed(incident.id, incident, now)
+
+    def _revoked(self, _: Consumer, __: list[TopicPartition]) -> None:
+        self._outbox.drain(TIMEOUT_S)
+        self._feedback.close()
+        self._incidents = None

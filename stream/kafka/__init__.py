@@ -1,0 +1,1 @@
+"""Clients of Apache Kafka and of the embedded broker: consuming, producing, committing, Faust's transport."""

@@ -1,0 +1,261 @@
+"""Kafka clients with our settings.  Producers, consumers and admin clients are built here and nowhere else."""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Final, TypeAlias, TypeVar
+
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient
+from confluent_kafka.cimpl import NewTopic
+
+from models.errors import InvalidError, TransientError
+from stream.kafka.embedded import CLUSTER_ID_PREFIX
+from stream.kafka.errors import kafka_errors, translate
+from stream.kafka.topic_specs import MAX_MESSAGE_BYTES, TopicSpec
+
+T = TypeVar("T")
+
+log = logging.getLogger(__name__)
+client_log = logging.getLogger("tocsin.librdkafka")
+
+Value: TypeAlias = str | int | float | bool
+Setting: TypeAlias = Value | Callable[..., None]
+"""A value among librdkafka's settings; callbacks only where a client takes them."""
+
+TIMEOUT_S: Final = 15.0
+"""How long a question to the cluster may take; a client that has lost its broker reconnects well within it."""
+
+LOOK_S: Final = 0.05
+"""Between two looks for topics that have just been created, and two questions to which there was no answer yet."""
+
+WATERMARKS_GROUP: Final = "tocsin-watermarks"
+"""A name that the client library wants; nothing is ever committed under it."""
+
+_LEADERLESS: Final = {
+    KafkaError.UNKNOWN_TOPIC_OR_PART,
+    KafkaError.LEADER_NOT_AVAILABLE,
+    KafkaError.NOT_LEADER_FOR_PARTITION,
+    KafkaError._UNKNOWN_TOPIC,  # noqa: SLF001 - their public names
+    KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
+}
+
+_COMMON: Final[Mapping[str, Value]] = {
+    "client.id": "tocsin",
+    "socket.keepalive.enable": True,
+    # A broker that restarts is back in seconds: do not let the back-off grow past that.
+    "reconnect.backoff.ms": 50,
+    "reconnect.backoff.max.ms": 2000,
+}
+
+_PRODUCER: Final[Mapping[str, Setting]] = {
+    # Idempotence also means acks=all and order kept over retries.
+    "enable.idempotence": True,
+    "acks": "all",
+    "compression.type": "lz4",
+    "linger.ms": 20,
+    "batch.size": 1_000_000,
+    "batch.num.messages": 50_000,
+    "queue.buffering.max.messages": 1_000_000,
+    "queue.buffering.max.kbytes": 256 * 1024,
+    "message.max.bytes": MAX_MESSAGE_BYTES,
+    # An outage longer than this stops the role, which starts again from its committed offsets.
+    "delivery.timeout.ms": 120_000,
+}
+
+_CONSUMER: Final[Mapping[str, Setting]] = {
+    "enable.auto.commit": False,
+    "enable.auto.offset.store": False,
+    "auto.offset.reset": "earliest",
+    "fetch.min.bytes": 1,
+    "fetch.wait.max.ms": 100,
+    "fetch.max.bytes": 52_428_800,
+    "max.partition.fetch.bytes": 2 * MAX_MESSAGE_BYTES,
+    "queued.min.messages": 200_000,
+    "queued.max.messages.kbytes": 128 * 1024,
+    # How long fetching rests once the queue is full.  The default of a second lets a fast reader run dry.
+    "fetch.queue.backoff.ms": 20,
+    "session.timeout.ms": 10_000,
+    "heartbeat.interval.ms": 3_000,
+    "max.poll.interval.ms": 300_000,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Broker:
+    """A cluster to talk to: ``extra`` holds librdkafka settings for every client, such as ``security.protocol``."""
+
+    bootstrap: str
+    # Passwords are among them.
+    extra: Mapping[str, str] = field(default_factory=dict, repr=False)
+
+    def producer(self, **overrides: Setting) -> Producer:
+        """Return an idempotent producer.  Overrides are librdkafka's settings with ``_`` for ``.``: ``linger_ms=5``."""
+        with kafka_errors("set up a Kafka producer"):
+            return Producer(self._settings(_PRODUCER, overrides), logger=client_log)
+
+    def consumer(self, group: str, **overrides: Setting) -> Consumer:
+        """Return a consumer of ``group`` that commits nothing by itself."""
+        with kafka_errors("set up a Kafka consumer"):
+            return Consumer(self._settings({**_CONSUMER, "group.id": group}, overrides), logger=client_log)
+
+    def admin(self) -> AdminClient:
+        """Return an admin client."""
+        with kafka_errors("set up a Kafka admin client"):
+            plain: dict[str, Value] = {"bootstrap.servers": self.bootstrap, **_COMMON, **self.extra}
+            return AdminClient(plain, logger=client_log)
+
+    def is_embedded(self) -> bool:
+        """Say whether this is an embedded broker, by its cluster id."""
+        return self._is_embedded(self.admin())
+
+    def topics(self) -> dict[str, int]:
+        """Return every topic with its number of partitions."""
+        return self._topics(self.admin())
+
+    def partitions(self, topic: str) -> int:
+        """Return the number of partitions.  Raises InvalidError when there is no such topic."""
+        known = self.topics()
+        if topic not in known:
+            msg = f"there is no topic {topic!r} on {self.bootstrap}; correct its name, or start a role to create it"
+            raise InvalidError(msg)
+        return known[topic]
+
+    def watermarks(self, topic: str) -> dict[int, tuple[int, int]]:
+        """Return per partition the first offset kept and the offset that the next message will get."""
+        partitions = self.partitions(topic)
+        consumer = self.consumer(WATERMARKS_GROUP)
+        try:
+            return {partition: marks_of(consumer, topic, partition) for partition in range(partitions)}
+        finally:
+            consumer.close()
+
+    def ensure_topics(self, specs: Iterable[TopicSpec], replication: int = 1) -> None:
+        """Create the topics that are missing; never change one that exists, but warn where it differs in partitions.
+
+        Returns when brokers tell of all of them, which is a moment after they are created.
+
+        An embedded broker creates them by first use, with its own number of partitions: the process that owns it
+        gives the specs to ``EmbeddedBroker`` instead.
+
+        Raises:
+            InvalidError: a topic may not be created, or not so.
+            TransientError: the cluster does not answer, or does not tell of them in time.
+        """
+        admin = self.admin()
+        known = self._topics(admin)
+        wanted = tuple(specs)
+        missing = [spec for spec in wanted if spec.name not in known]
+        if missing and self._is_embedded(admin):
+            self._touch(missing)
+        elif missing:
+            _create(admin, missing, replication)
+            self._await(admin, [spec.name for spec in missing])
+        if missing:
+            known = self._topics(admin)
+        for spec in wanted:
+            if (there := known.get(spec.name, spec.partitions)) != spec.partitions:
+                log.warning("topic %s has %d partitions, not %d: left as it is", spec.name, there, spec.partitions)
+
+    def _await(self, admin: AdminClient, names: Iterable[str]) -> None:
+        """Wait until new topics can be used: a cluster says yes before it shows them, and before anyone leads them.
+
+        Raises TransientError when that takes too long.
+        """
+        deadline = time.monotonic() + TIMEOUT_S
+        consumer = self.consumer(WATERMARKS_GROUP)
+        try:
+            left = set(names)
+            while left:
+                known = self._topics(admin)
+                left -= {name for name in left & known.keys() if _is_led(consumer, name, known[name])}
+                if left and time.monotonic() >= deadline:
+                    raise TransientError(f"topic {min(left)} was made, but cannot be used yet; try again")
+                if left:
+                    time.sleep(LOOK_S)
+        finally:
+            consumer.close()
+
+    def _touch(self, specs: Iterable[TopicSpec]) -> None:
+        producer = self.producer()
+        with kafka_errors("create topics on the embedded broker"):
+            for spec in specs:
+                producer.list_topics(spec.name, timeout=TIMEOUT_S)
+
+    def _settings(self, ours: Mapping[str, Setting], overrides: Mapping[str, Setting]) -> dict[str, Setting]:
+        own = {_dotted(name): value for name, value in overrides.items()}
+        return {"bootstrap.servers": self.bootstrap, **_COMMON, **ours, **self.extra, **own}
+
+    def _topics(self, admin: AdminClient) -> dict[str, int]:
+        with kafka_errors(f"reach Kafka at {self.bootstrap}"):
+            found = admin.list_topics(timeout=TIMEOUT_S).topics
+        return {name: len(topic.partitions) for name, topic in found.items()}
+
+    def _is_embedded(self, admin: AdminClient) -> bool:
+        with kafka_errors(f"reach Kafka at {self.bootstrap}"):
+            return str(admin.list_topics(timeout=TIMEOUT_S).cluster_id).startswith(CLUSTER_ID_PREFIX)
+
+
+def patient(ask: Callable[[], T], doing: str) -> T:
+    """Return the answer to a question; asked again where nobody knows it yet: a partition moves between brokers.
+
+    Raises TransientError when nobody does in time, and what else ``kafka_errors`` makes of the answer.
+    """
+    deadline = time.monotonic() + TIMEOUT_S
+    while True:
+        try:
+            with kafka_errors(doing):
+                return ask()
+        except TransientError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(LOOK_S)
+
+
+def marks_of(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    """Return the first offset kept and the offset that the next message will get; raises as ``patient`` does."""
+
+    def ask() -> tuple[int, int]:
+        marks = consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_S, cached=False)
+        if marks is None:
+            raise TransientError("the cluster did not answer in time; it may when asked again")
+        return marks
+
+    return patient(ask, f"read the offsets of {topic}")
+
+
+def _create(admin: AdminClient, specs: Iterable[TopicSpec], replication: int) -> None:
+    new = [
+        NewTopic(
+            spec.name,
+            num_partitions=spec.partitions,
+            replication_factor=replication,
+            config=spec.all_configs(),
+        )
+        for spec in specs
+    ]
+    for name, done in admin.create_topics(new, operation_timeout=TIMEOUT_S, request_timeout=TIMEOUT_S).items():
+        try:
+            done.result()
+        except KafkaException as error:
+            cause = error.args[0]
+            # Roles that start together race for the same topics; whoever comes second is content.
+            if cause.code() != KafkaError.TOPIC_ALREADY_EXISTS:
+                raise translate(cause, f"create topic {name}") from error
+
+
+def _is_led(consumer: Consumer, topic: str, partitions: int) -> bool:
+    """Say whether every partition has a leader that knows of it."""
+    try:
+        places = [TopicPartition(topic, partition) for partition in range(partitions)]
+        return all(consumer.get_watermark_offsets(place, TIMEOUT_S, cached=False) for place in places)
+    except KafkaException as error:
+        if error.args[0].code() in _LEADERLESS:
+            return False
+        raise translate(error.args[0], f"see whether topic {topic} is there") from error
+
+
+def _dotted(name: str) -> str:
+    """Turn a Python name into librdkafka's; callbacks keep theirs."""
+    return name if name.endswith("_cb") or name == "on_commit" else name.replace("_", ".")

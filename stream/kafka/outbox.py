@@ -1,0 +1,86 @@
+"""Messages on their way to Kafka, counted per batch, so that an offset is committed only behind delivered ones."""
+
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from confluent_kafka import KafkaError, Message, Producer
+
+from models.errors import FatalError, TocsinError
+from stream.kafka.errors import translate
+
+
+@dataclass(slots=True)
+class _Batch:
+    offsets: Mapping[int, int]
+    pending: int = 0
+    closed: bool = False
+
+
+@dataclass(slots=True)
+class Outbox:
+    """A producer and the batches that wait for it; ``limit`` batches at most are on their way at once."""
+
+    producer: Producer
+    limit: int = 8
+    _batches: deque[_Batch] = field(default_factory=deque)
+    _ready: dict[int, int] = field(default_factory=dict)
+    _error: TocsinError | None = None
+
+    def begin(self, offsets: Mapping[int, int]) -> None:
+        """Open a batch; when all that is sent in it has been delivered, ``offsets`` may be committed."""
+        while len(self._batches) >= self.limit:
+            self._poll(0.1)
+            self._collect()
+        self._batches.append(_Batch(offsets))
+
+    def send(self, topic: str, value: bytes | None, key: bytes | None = None, partition: int = -1) -> None:
+        """Send as part of the open batch; no value is a tombstone."""
+        batch = self._batches[-1]
+
+        def delivered(error: KafkaError | None, message: Message) -> None:
+            batch.pending -= 1
+            if error is not None and self._error is None:
+                cause = translate(error, f"write to {message.topic()}")
+                self._error = FatalError(
+                    f"{cause}; the role stops here and goes on from its last commit when restarted"
+                )
+
+        batch.pending += 1
+        while True:
+            try:
+                self.producer.produce(topic, value, key, partition, on_delivery=delivered)
+            except BufferError:
+                self._poll(0.1)
+            else:
+                return
+
+    def end(self) -> None:
+        """Close the open batch."""
+        self._batches[-1].closed = True
+
+    def delivered(self) -> dict[int, int]:
+        """Offsets that may be committed now: of the first batches, as far as all are delivered; each told once."""
+        self._poll(0)
+        self._collect()
+        offsets, self._ready = self._ready, {}
+        return offsets
+
+    def drain(self, timeout_s: float) -> dict[int, int]:
+        """Wait until everything is delivered.
+
+        Raises:
+            FatalError: it was not, in time.
+        """
+        if self.producer.flush(timeout_s):
+            raise FatalError(f"Kafka took not all messages in {timeout_s:.0f} s; see that its brokers are up")
+        return self.delivered()
+
+    def _collect(self) -> None:
+        while self._batches and self._batches[0].closed and self._batches[0].pending == 0:
+            self._ready.update(self._batches.popleft().offsets)
+
+    def _poll(self, timeout_s: float) -> None:
+        self.producer.poll(timeout_s)
+        if self._error is not None:
+            raise self._error

@@ -1,0 +1,1 @@
+"""One process and its roles: start, drain, stop, log set-up."""

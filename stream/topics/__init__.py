@@ -1,0 +1,1 @@
+"""One file a topic: its records read and written."""

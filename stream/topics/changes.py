@@ -1,0 +1,97 @@
+"""The topic ``changes``: deploys and changed configuration, written by people and pipelines, read for explanations."""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from hashlib import blake2b
+from typing import Final, Self
+
+import orjson
+
+from alerts.messages.alert import Alert, Severity, Status
+from alerts.sinks.base import CHANGE
+from models.errors import InvalidError
+from models.rfc3339 import from_text, to_text
+from stream.kafka.clients import Broker
+from stream.kafka.reader import read_newest
+from stream.kafka.writer import write
+
+SCHEMA: Final = "tocsin.change/1"
+NEWEST: Final = 2_000
+"""Changes that are looked at."""
+
+EVERYTHING: Final = "everything"
+"""What was changed where no service is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Announcement:
+    """A change; ``time`` in microseconds, no ``tenant`` for everyone's."""
+
+    time: int
+    service: str
+    text: str
+    tenant: str | None = None
+
+    def to_json(self) -> bytes:
+        """Return the record of the topic."""
+        record = {"schema": SCHEMA, "time": to_text(self.time), "service": self.service, "text": self.text}
+        return orjson.dumps(record | ({} if self.tenant is None else {"tenant": self.tenant}))
+
+    @classmethod
+    def from_json(cls, data: bytes) -> Self:
+        """Read a record of the topic: ``time`` (RFC 3339), ``text``, and where known ``service`` and ``tenant``.
+
+        Raises:
+            InvalidError: it is none.
+        """
+        try:
+            told = orjson.loads(data)
+            tenant = told.get("tenant")
+            found = cls(
+                from_text(told["time"]),
+                str(told.get("service", "")),
+                str(told["text"]),
+                None if tenant is None else str(tenant),
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            msg = f"not a change ({type(error).__name__}: {error}); write changes with `tocsin change`"
+            raise InvalidError(msg) from error
+        if not found.text.strip():
+            raise InvalidError("not a change: it says nothing; write changes with `tocsin change`")
+        return found
+
+    def to_alert(self) -> Alert:
+        """Return it as sinks are told of it; equal for one that was announced twice."""
+        return Alert(
+            incident_id=blake2b(self.to_json(), digest_size=16).hexdigest(),
+            episode=to_text(self.time),
+            status=Status.RESOLVED,
+            severity=Severity.WARNING,
+            tenant=self.tenant or "",
+            services=(self.service or EVERYTHING,),
+            summary=f"{self.service}: {self.text}" if self.service else self.text,
+            started=self.time,
+            updated=self.time,
+            kind=CHANGE,
+            page=False,
+        )
+
+
+def announce(broker: Broker, topic: str, change: Announcement) -> None:
+    """Write a change and wait until Kafka has it.
+
+    Raises:
+        InvalidError: it names no service, or says nothing.
+        TransientError: Kafka does not take it.
+    """
+    if not change.service.strip() or not change.text.strip():
+        raise InvalidError("a change needs the service and a text; tell what was changed")
+    write(broker, topic, change.to_json(), change.service.encode())
+
+
+def read_changes(broker: Broker, topic: str) -> Iterator[Announcement]:
+    """Yield the newest changes; what others wrote there that is none is left out."""
+    for record in read_newest(broker, topic, NEWEST):
+        with suppress(InvalidError):
+            yield Announcement.from_json(record.value or b"")

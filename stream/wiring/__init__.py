@@ -1,0 +1,1 @@
+"""Settings in, the parts that roles and commands are made of out."""

@@ -1,0 +1,141 @@
+"""From settings to working parts: the one place that knows how everything is put together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Final
+
+from alerts.incidents.policy import IncidentPolicy
+from alerts.routing.rules import Rules
+from index.diagnosis.known_failures import Failures, shipped
+from models.bundle import Bundle
+from models.config import PipelineConfig
+from models.decode.decoder import DecodeConfig
+from models.decode.formats import FormatSpec
+from models.errors import InvalidError
+from models.pipeline import LineProcessor
+from models.scorer import Scorer
+from models.templates.masks import Masks
+from models.windows.store import WindowConfig
+from stream.ingest.role import IngestConfig
+from stream.kafka.clients import Broker
+from stream.kafka.security import security_of
+from stream.kafka.topic_specs import Topics, TopicSpec
+from stream.settings import Settings
+from stream.topics.dead_letters import DeadLimit
+
+DEMO_BUNDLE: Final = Path(__file__).parents[1] / "demo_bundle"
+"""The bundle that was trained on the project's own simulator."""
+
+
+def broker_of(settings: Settings) -> Broker:
+    """The cluster that the settings name.
+
+    Raises:
+        InvalidError: what the settings say of passwords and TLS does not fit together.
+    """
+    properties = settings.kafka_properties()
+    security_of(properties)
+    return Broker(settings.kafka_bootstrap_servers, properties)
+
+
+def topics_of(settings: Settings) -> Topics:
+    """Topic names under the prefix of the settings."""
+    return Topics(settings.topic_prefix)
+
+
+def specs_of(settings: Settings) -> tuple[TopicSpec, ...]:
+    """All topics, as they are to be created."""
+    topics = topics_of(settings)
+    widths = {topics.logs_raw: settings.raw_partitions, topics.logs_events: settings.events_partitions}
+    return tuple(replace(spec, partitions=widths.get(spec.name, spec.partitions)) for spec in topics.specs())
+
+
+def bundle_of(settings: Settings, path: Path | None = None) -> Bundle:
+    """The bundle at ``path`` or in the settings.
+
+    Raises:
+        InvalidError: there is none, or it does not fit.
+    """
+    chosen = path or settings.bundle
+    if chosen is None:
+        raise InvalidError("no bundle is set; train one with `tocsin train PATH --out DIR` and set TOCSIN_BUNDLE=DIR")
+    return Bundle.load(chosen)
+
+
+def masks_of(settings: Settings) -> Masks:
+    """The shipped masks, with those of the user's file."""
+    return Masks.load(settings.masks) if settings.masks else Masks.default()
+
+
+def pipeline_of(settings: Settings) -> PipelineConfig:
+    """How a training is to read lines and cut windows."""
+    windows = WindowConfig(
+        length=settings.window_length_s,
+        step=settings.window_step_s,
+        lateness=settings.window_lateness_s,
+        at_errors=settings.window_at_errors,
+        gap=settings.session_gap_s,
+        age=settings.session_age_s,
+        session_events=settings.session_events,
+    )
+    return PipelineConfig(decode_config(settings), masks_of(settings), windows=windows)
+
+
+def decode_config(settings: Settings) -> DecodeConfig:
+    """How lines are understood."""
+    return DecodeConfig(
+        zone=settings.zone,
+        zones=settings.zones,
+        max_line=settings.max_line,
+        future_limit_s=int(settings.future_limit_s),
+        formats=tuple(FormatSpec(f.name, f.pattern, f.time_format or "iso") for f in settings.formats),
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What the roles and the commands share."""
+
+    bundle: Bundle
+    windows: WindowConfig
+    processor: Callable[[], LineProcessor]
+    scorer: Scorer
+
+
+def parts_of(settings: Settings, bundle: Bundle) -> Parts:
+    """Put a bundle to work; windows are cut as in its training, however long idle ones are kept."""
+    windows = replace(bundle.windows, idle=settings.idle_s, forget=2 * settings.idle_s)
+    pipeline = PipelineConfig(decode_config(settings), bundle.masks, windows=windows)
+    scorer = Scorer(bundle, settings.false_alarms_per_day)
+    return Parts(bundle, windows, lambda: pipeline.processor(bundle.table, bundle.companions.groups.services), scorer)
+
+
+def rules_of(settings: Settings) -> Rules:
+    """The rules that the settings name; none: everything goes everywhere."""
+    return Rules.load(settings.rules) if settings.rules else Rules()
+
+
+def failures_of(settings: Settings) -> Failures:
+    """The known failures: those that are shipped, with those of the user's file.
+
+    Raises:
+        InvalidError: the file is wrong.
+    """
+    return Failures.load(settings.failures) if settings.failures else shipped()
+
+
+def policy_of(settings: Settings) -> IncidentPolicy:
+    """How incidents are made."""
+    return IncidentPolicy(
+        quiet_s=settings.alert_quiet_s,
+        update_s=settings.alert_update_s,
+        grace_s=settings.alert_grace_s,
+        budget=rules_of(settings).budget,
+    )
+
+
+def ingest_config(settings: Settings, speed: float = 1.0, tick_s: float = 1.0) -> IngestConfig:
+    """Batches and limits of the ingest role; ``speed`` above 1 for simulated time."""
+    dead = DeadLimit(settings.dead_limit_share, settings.dead_limit_min)
+    return IngestConfig(settings.batch_lines, settings.batch_seconds, tick_s, speed, dead)

@@ -1,0 +1,42 @@
+"""The memory as the settings name it: where it stands, and what embeds its texts."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from index.embedding.open_embedder import open_embedder
+from stream.settings import Settings
+
+if TYPE_CHECKING:
+    from index.search.search_index import Embedder, Memory
+
+
+def memory_file(settings: Settings) -> Path:
+    """The snapshot."""
+    return settings.index_path / "memory.tocsin"
+
+
+def embedder_of(settings: Settings, tell: Callable[[str], None]) -> "Embedder":
+    """What makes vectors of texts; ``tell`` is told where it is not the model that was asked for.
+
+    Raises:
+        InvalidError: the model that is named cannot be served.
+    """
+    return open_embedder(settings.embedding_model, settings.index_path / "networks", tell)
+
+
+def memory_of(settings: Settings, tell: Callable[[str], None], *, fresh: bool = False) -> "Memory":
+    """The memory as it was last saved; with ``fresh`` an empty one where none was.
+
+    Raises:
+        InvalidError: there is none, it is damaged, or its embedder cannot be had.
+    """
+    # FAISS is imported where there is something to search.
+    from index.search.search_index import Memory
+    from index.search.snapshot import load
+
+    path = memory_file(settings)
+    embedder = embedder_of(settings, tell)
+    if fresh and not path.exists():
+        return Memory(embedder)
+    return load(path, embedder, tell)

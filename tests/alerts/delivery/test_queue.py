@@ -1,0 +1,292 @@
+"""The ledger: what is sent next, what may be committed, and that every incident ends where its last alert is."""
+
+from dataclasses import dataclass, field
+from random import Random
+
+import orjson
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from alerts.delivery.queue import KNOWN, Ledger, Pending, Taken, Told
+from alerts.messages.alert import Alert, Severity, Status
+from alerts.messages.delivery_receipt import Delivery, Sent
+from alerts.routing.decision import Decision
+from alerts.sinks.base import digest_of
+from tests.sink_servers.told import enriched, fired, grown, life, resolved
+
+TELL = Told(Severity.ERROR)
+MUTE = Told(Severity.ERROR, wanted=False)
+
+
+def receipt(pending: Pending, sent: Sent, at: float = 0.0, *, mendable: bool = False) -> Delivery:
+    """Return the receipt of a send."""
+    return Delivery(
+        incident_id=pending.alert.incident_id,
+        sink="x",
+        sent=sent,
+        status=pending.alert.status.value,
+        digest=pending.digest,
+        partition=pending.partition,
+        offset=pending.offset,
+        attempt=pending.attempts + 1,
+        at=at,
+        mendable=mendable,
+        covers=pending.covers,
+        remote={"told": pending.digest},
+    )
+
+
+def due(ledger: Ledger, now: float = 0.0) -> Pending:
+    """Return what is to be sent, which there must be."""
+    pending = ledger.due(now)
+    assert pending is not None
+    return pending
+
+
+def deliver(ledger: Ledger, now: float = 0.0) -> Pending:
+    """Send what is due, and succeed."""
+    pending = due(ledger, now)
+    ledger.stepped(pending, {"told": pending.digest})
+    ledger.settled(pending)
+    return pending
+
+
+def test_the_newest_state_wins_and_holds_the_commit_at_the_oldest_it_covers() -> None:
+    """Two are read, one is sent; nothing is committed past the first until then."""
+    ledger = Ledger()
+    assert ledger.take(fired(), 0, 10, 0.0, TELL) == (Taken.PENDING, 0)
+    assert ledger.take(grown(fired(), 2), 0, 11, 0.0, TELL) == (Taken.PENDING, 1)
+    assert ledger.commits() == {0: 10}
+    assert deliver(ledger).alert.summary == grown(fired(), 2).summary
+    assert ledger.commits() == {0: 12}
+    assert ledger.commits() == {}
+
+
+def test_what_a_newer_alert_waits_to_replace_is_not_to_be_repeated() -> None:
+    """It may have been taken already; once it is settled it is repeated itself, and others are all the while."""
+    ledger = Ledger()
+    for n, alert in enumerate([fired(1), fired(2)]):
+        ledger.take(alert, 0, n, 0.0, TELL)
+    first, other = deliver(ledger), deliver(ledger)
+    assert ledger.quiet == ledger.remotes == {p.alert.incident_id: {"told": p.digest} for p in (first, other)}
+    ledger.take(resolved(first.alert), 0, 2, 0.0, TELL)
+    ledger.failed(due(ledger), 0.0, 0.0, None, maybe_done=True)
+    assert ledger.quiet == {other.alert.incident_id: {"told": other.digest}}
+    last = deliver(ledger, 100.0)
+    assert ledger.quiet[first.alert.incident_id] == {"told": last.digest}
+
+
+def test_what_comes_twice_is_known_whether_it_was_sent_covered_or_waits() -> None:
+    """Also after a restart, from the receipts."""
+    ledger = Ledger()
+    states = [fired(), grown(fired(), 2), resolved(grown(fired(), 2))]
+    for n, state in enumerate(states):
+        ledger.take(state, 0, n, 0.0, TELL)
+    assert [ledger.take(s, 0, 3 + n, 0.0, TELL)[0] for n, s in enumerate(states)] == [Taken.DUPLICATE] * 3
+    done = receipt(deliver(ledger), Sent.DELIVERED)
+    again = Ledger.restore([done])
+    assert [again.take(s, 0, 6 + n, 0.0, TELL)[0] for n, s in enumerate(states)] == [Taken.DUPLICATE] * 3
+
+
+def test_an_old_alert_that_is_read_again_does_not_undo_a_newer_one() -> None:
+    """Even where no receipt knows its digest."""
+    ledger = Ledger()
+    ledger.take(resolved(fired()), 0, 5, 0.0, TELL)
+    again = Ledger.restore([receipt(deliver(ledger), Sent.DELIVERED)])
+    assert again.take(grown(fired(), 2), 0, 4, 0.0, TELL)[0] is Taken.DUPLICATE
+    assert again.take(grown(fired(), 3), 0, 6, 0.0, TELL)[0] is Taken.PENDING
+
+
+def test_a_muted_incident_is_not_told_but_what_was_opened_is_ended() -> None:
+    """Muted from the start: never. Muted meanwhile: its end only."""
+    ledger = Ledger()
+    assert ledger.take(fired(1), 0, 0, 0.0, MUTE)[0] is Taken.MUTED
+    assert ledger.take(resolved(fired(1)), 0, 1, 0.0, MUTE)[0] is Taken.MUTED
+    ledger.take(fired(2), 0, 2, 0.0, TELL)
+    deliver(ledger)
+    assert ledger.take(grown(fired(2), 2), 0, 3, 0.0, MUTE)[0] is Taken.MUTED
+    assert ledger.take(resolved(grown(fired(2), 2)), 0, 4, 0.0, MUTE)[0] is Taken.PENDING
+    assert deliver(ledger).alert.status is Status.RESOLVED
+    assert ledger.pending == 0
+
+
+def test_what_nobody_has_heard_of_goes_first_the_worst_before_all() -> None:
+    """Then the rest by age."""
+    ledger = Ledger()
+    ledger.take(fired(1), 0, 0, 0.0, Told(Severity.WARNING))
+    deliver(ledger)
+    ledger.take(grown(fired(1), 2), 0, 1, 0.0, Told(Severity.WARNING))
+    ledger.take(fired(2), 0, 2, 0.0, Told(Severity.WARNING))
+    ledger.take(resolved(fired(3)), 0, 3, 0.0, Told(Severity.CRITICAL))
+    ledger.take(fired(4), 0, 4, 0.0, Told(Severity.CRITICAL))
+    order = [deliver(ledger).offset for _ in range(4)]
+    assert order == [4, 2, 1, 3]
+
+
+def test_a_failure_waits_and_lets_others_pass() -> None:
+    """The incident's own wait; the next one is due at once."""
+    ledger = Ledger()
+    ledger.take(fired(1), 0, 0, 0.0, TELL)
+    ledger.take(fired(2), 0, 1, 0.0, TELL)
+    first = due(ledger)
+    ledger.failed(first, 0.0, 1.0, None, maybe_done=False)
+    assert due(ledger).offset == 1
+    assert deliver(ledger).offset == 1
+    assert ledger.due(0.0) is None
+    assert 0 < ledger.wait(0.0, 9.0) < 1
+    assert due(ledger, 1.0).attempts == 1
+
+
+def test_a_lost_answer_leaves_a_doubt_until_it_is_settled() -> None:
+    """And what may stand there; a newer state inherits both."""
+    ledger = Ledger()
+    ledger.take(fired(), 0, 0, 0.0, TELL)
+    ledger.failed(due(ledger), 0.0, 1.0, {"keys": ["k"]}, maybe_done=True)
+    ledger.take(resolved(fired()), 0, 1, 0.0, MUTE)
+    pending = due(ledger, 99.0)
+    assert ledger.standing(pending.alert.incident_id).doubtful
+    assert ledger.standing(pending.alert.incident_id).remote == {"keys": ["k"]}
+    deliver(ledger, 99.0)
+    assert not ledger.standing(fired().incident_id).doubtful
+
+
+def test_a_send_that_was_begun_and_not_finished_is_in_doubt_after_a_restart() -> None:
+    """By its receipt."""
+    ledger = Ledger()
+    ledger.take(fired(), 0, 0, 0.0, TELL)
+    again = Ledger.restore([receipt(due(ledger), Sent.SENDING)])
+    assert again.standing(fired().incident_id).doubtful
+    assert again.take(fired(), 0, 0, 0.0, TELL)[0] is Taken.PENDING
+
+
+def test_what_a_setting_kept_back_is_read_again_and_what_is_wrong_is_not() -> None:
+    """Until something newer of the incident has been settled."""
+    ledger = Ledger()
+    ledger.take(fired(1), 0, 3, 0.0, TELL)
+    kept = receipt(due(ledger), Sent.PARKED, mendable=True)
+    ledger.parks(due(ledger), "channel_not_found")
+    assert ledger.parked == 1
+    ledger.take(fired(2), 0, 4, 0.0, TELL)
+    wrong = receipt(due(ledger), Sent.PARKED)
+    again = Ledger.restore([kept, wrong])
+    assert again.again == {0: 3}
+    assert again.take(fired(1), 0, 3, 0.0, TELL)[0] is Taken.PENDING
+    assert again.take(fired(2), 0, 4, 0.0, TELL)[0] is Taken.DUPLICATE
+    assert Ledger.restore([kept, receipt(deliver(again), Sent.DELIVERED)]).again == {}
+
+
+def test_rules_name_sinks_and_mute() -> None:
+    """What a decision means for one sink."""
+    assert Told.by(Decision(Severity.CRITICAL, page=False), "x") == Told(Severity.CRITICAL, page=False)
+    assert Told.by(Decision(Severity.CRITICAL, frozenset({"y"})), "x").wanted is False
+    assert Told.by(Decision(Severity.CRITICAL, muted="known"), "x").wanted is False
+
+
+def test_a_page_that_was_covered_by_an_update_is_still_heard() -> None:
+    """The newest state is sent, and it pages; unless the rules say that it may wake nobody."""
+    ledger = Ledger()
+    ledger.take(fired(1), 0, 0, 0.0, TELL)
+    ledger.take(grown(fired(1), 2), 0, 1, 0.0, TELL)
+    assert deliver(ledger).alert.page
+    ledger.take(fired(2), 0, 2, 0.0, Told(Severity.ERROR, page=False))
+    assert not deliver(ledger).alert.page
+
+
+def test_a_receipt_of_who_signed_makes_no_other_alert() -> None:
+    """The digest leaves it out: after a crash it may name fewer windows."""
+    alert = fired()
+    signed = Alert.from_json(orjson.dumps({**orjson.loads(alert.to_json()), "receipt": {"x": 1}}))
+    assert digest_of(signed) == digest_of(alert)
+    assert digest_of(enriched(alert)) != digest_of(alert)
+
+
+@dataclass
+class Sim:
+    """A broker's log, a sink, and a worker that may be killed at any moment."""
+
+    log: list[Alert]
+    rng: Random
+    receipts: list[Delivery] = field(default_factory=list)
+    committed: int = 0
+    produced: int = 1
+    stands: dict[str, list[Alert]] = field(default_factory=dict)
+    doubled: int = 0
+
+    def live(self) -> bool:
+        """Work until all is told, or death; says whether all is."""
+        ledger = Ledger.restore(self.receipts)
+        place, now = self.committed, 0.0
+        # As a courier does: what was there at its start is read before anything is sent.
+        behind = self.produced
+        while place < len(self.log) or ledger.pending:
+            now += 1.0
+            self.produced = max(min(self.produced + self.rng.randint(0, 1), len(self.log)), place)
+            if self.rng.random() < 0.05:
+                return False
+            if place < self.produced and self.rng.random() < 0.7:
+                ledger.take(self.log[place], 0, place, now, TELL)
+                place += 1
+            pending = ledger.due(now) if place >= behind else None
+            if pending is not None and not self.send(ledger, pending, now):
+                return False
+            if self.rng.random() < 0.5:
+                self.committed = ledger.commits().get(0, self.committed)
+        self.committed = ledger.commits().get(0, self.committed)
+        return True
+
+    def send(self, ledger: Ledger, pending: Pending, now: float) -> bool:
+        """Send once; False for death in the middle."""
+        if self.rng.random() < 0.3:
+            ledger.failed(pending, now, self.rng.random(), None, maybe_done=False)
+            return True
+        told = self.stands.setdefault(pending.alert.incident_id, [])
+        if told and told[-1].summary == pending.alert.summary:
+            self.doubled += 1
+        told.append(pending.alert)
+        if self.rng.random() < 0.05:
+            return False
+        self.receipts.append(receipt(pending, Sent.DELIVERED))
+        ledger.stepped(pending, {"told": pending.digest})
+        ledger.settled(pending)
+        return True
+
+
+@settings(deadline=None)
+@given(seed=st.integers(min_value=0, max_value=10**9), incidents=st.integers(min_value=1, max_value=6))
+def test_whatever_dies_every_incident_ends_where_its_last_alert_is(seed: int, incidents: int) -> None:
+    """Killed at any moment, blocks of alerts sent twice: in order, complete, and doubled only by deaths in a send."""
+    rng = Random(seed)
+    lives = [[replaced(alert) for alert in life(n, rng)] for n in range(incidents)]
+    log: list[Alert] = []
+    todo = [list(states) for states in lives]
+    while any(todo):
+        states = rng.choice([states for states in todo if states])
+        log.append(states.pop(0))
+        if rng.random() < 0.2:
+            log += log[-rng.randint(1, 4) :]
+    sim = Sim(log, rng)
+    deaths = 0
+    while not sim.live():
+        deaths += 1
+        assert deaths < 500
+    assert sim.committed == len(log)
+    assert sim.doubled <= deaths
+    for states in lives:
+        told = sim.stands[states[0].incident_id]
+        assert told[-1].summary == states[-1].summary
+        places = [[state.summary for state in states].index(alert.summary) for alert in told]
+        assert places == sorted(places)
+
+
+def replaced(alert: Alert) -> Alert:
+    """Return the alert at the one severity that the rules of this test give."""
+    return Alert.from_json(orjson.dumps({**orjson.loads(alert.to_json()), "severity": "error"}))
+
+
+def test_memory_of_digests_is_bounded() -> None:
+    """An incident that grows for ever does not."""
+    ledger = Ledger()
+    for n in range(3 * KNOWN):
+        ledger.take(grown(fired(), n), 0, n, 0.0, TELL)
+        deliver(ledger)
+    assert len(ledger.standing(fired().incident_id).known) == KNOWN

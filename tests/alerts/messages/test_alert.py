@@ -1,0 +1,288 @@
+"""Alert, anomaly and incident records: round trips, the published schema, refusals."""
+
+from dataclasses import replace
+from typing import Any
+
+import orjson
+import pytest
+
+from alerts.incidents.incident import Incident, State, incident_id
+from alerts.messages.alert import Alert, Severity, Status, alert_schema
+from alerts.messages.anomaly import Anomaly
+from models.errors import InvalidError
+from models.records import Verdict
+from models.rfc3339 import from_text, to_text
+from models.verdicts import to_json
+
+SECOND = 1_000_000
+NOON = from_text("2026-01-01T12:00:00Z")
+
+INCIDENT = Incident(
+    tenant="default",
+    service="nova-compute",
+    kind="errors",
+    services=("nova-compute", "neutron"),
+    opened=NOON,
+    first=NOON - 30 * SECOND,
+    last=NOON + 90 * SECOND,
+    severity=Severity.ERROR,
+    importance=0.93,
+    windows=("w1", "w2", "w3"),
+    homes=("nova-compute", "nova-compute", "neutron"),
+    count=3,
+    seen=NOON + 100 * SECOND,
+    state=State.OPEN,
+    placed=True,
+    voices=2,
+    ids=("req-1", "port:2"),
+    templates=("00ff" * 4,),
+    heads=("00ff" * 4,),
+    reasons=("2 error lines, usually 0",),
+    told=Status.FIRING,
+    published=NOON,
+    shown=2,
+    paged=2,
+    pages=(NOON,),
+    since=NOON + SECOND,
+    hushed=4,
+    apart=("glance",),
+    into="",
+    ordered=("resolve/1/jo/",),
+)
+OVER = replace(INCIDENT, state=State.RESOLVED)
+
+WINDOW: dict[str, Any] = {
+    "id": "w1",
+    "tenant": "default",
+    "key": "nova-compute@compute-1",
+    "kind": "source",
+    "start": "2026-01-01T11:59:00.000Z",
+    "end": "2026-01-01T12:00:00.000Z",
+    "events": 12,
+    "score": 3.2,
+    "importance": 0.97,
+    "fired": True,
+    "parts": {"sequence": 3.2},
+    "lines": [],
+}
+
+
+def validate(alert: Alert) -> None:
+    """Check an alert's JSON against the published schema."""
+    jsonschema = pytest.importorskip("jsonschema")
+    jsonschema.Draft202012Validator(alert_schema()).validate(orjson.loads(alert.to_json()))
+
+
+def test_alerts_survive_the_topic() -> None:
+    """What is written is what is read, in every status."""
+    firing = INCIDENT.alert()
+    resolved = OVER.alert()
+    enriched = replace(firing, status=Status.ENRICHED, diagnosis={"cause": "disk"}, links={"review": "http://x/"})
+    for alert in (firing, resolved, enriched):
+        assert Alert.from_json(alert.to_json()) == alert
+
+
+def test_alerts_fit_the_published_schema() -> None:
+    """Others rely on alert.schema.json."""
+    firing = INCIDENT.alert()
+    validate(firing)
+    validate(OVER.alert(note="muted", acknowledged="jo"))
+    validate(replace(firing, status=Status.ENRICHED, diagnosis={"cause": "disk"}, links={"review": "http://x/"}))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"incident_id": "short"},
+        {"ended": NOON},
+        {"services": ()},
+        {"status": Status.RESOLVED},
+        {"schema": "tocsin.alert/2"},
+        {"windows": ("a", "a")},
+    ],
+)
+def test_the_schema_refuses_what_is_no_alert(change: dict[str, Any]) -> None:
+    """A schema that lets everything through would prove nothing."""
+    jsonschema = pytest.importorskip("jsonschema")
+    with pytest.raises(jsonschema.ValidationError):
+        validate(replace(INCIDENT.alert(), **change))
+
+
+def test_the_schema_itself_is_valid() -> None:
+    """It is a schema of the draft that it names."""
+    pytest.importorskip("jsonschema").Draft202012Validator.check_schema(alert_schema())
+
+
+def test_an_incident_survives_the_topic() -> None:
+    """Open and resolved, to the last field."""
+    for incident in (INCIDENT, OVER, replace(INCIDENT, state=State.MERGED, into="f" * 32, told=None)):
+        assert Incident.from_json(incident.to_json()) == incident
+
+
+def test_an_incident_of_the_version_before_is_read() -> None:
+    """It keeps its id, so that what is open at an upgrade is resolved and not told anew."""
+    old = {
+        "schema": "tocsin.incident/1",
+        "incident_id": "any",
+        "state": "open",
+        "tenant": "default",
+        "services": ["nova-compute", "neutron"],
+        "opened": to_text(NOON),
+        "first": to_text(NOON),
+        "last": to_text(NOON),
+        "severity": "error",
+        "importance": 0.93,
+        "windows": ["w1"],
+        "count": 1,
+        "published": to_text(NOON),
+        "seen": to_text(NOON),
+    }
+    incident = Incident.from_json(orjson.dumps(old))
+    assert incident.id == incident_id("default", "nova-compute", NOON)
+    assert (incident.state, incident.service, incident.told, incident.paged) == (
+        State.OPEN,
+        "nova-compute",
+        "firing",
+        2,
+    )
+    over = Incident.from_json(orjson.dumps(old | {"state": "resolved"}))
+    assert (over.state, over.told) == (State.RESOLVED, "resolved")
+
+
+def test_the_id_is_made_from_tenant_service_kind_and_episode_only() -> None:
+    """Every run gives the same id, and neighbours differ."""
+    assert INCIDENT.id == incident_id("default", "nova-compute", NOON, "errors")
+    assert replace(INCIDENT, count=9, last=NOON, services=("nova-compute",), ids=()).id == INCIDENT.id
+    changes: list[dict[str, Any]] = [
+        {"service": "neutron"},
+        {"tenant": "x"},
+        {"opened": NOON + SECOND},
+        {"kind": "silence"},
+        {"kind": ""},
+    ]
+    assert len({INCIDENT.id, *(replace(INCIDENT, **change).id for change in changes)}) == 6
+
+
+def test_the_id_keeps_tenant_and_service_apart() -> None:
+    """Names that run together are still two names."""
+    assert incident_id("ab", "c", NOON) != incident_id("a", "bc", NOON)
+
+
+def test_the_summary_says_what_and_since_when() -> None:
+    """One sentence for people; importance is cut, not rounded up to certainty."""
+    summary = replace(INCIDENT, importance=0.99999).alert().summary
+    assert summary.startswith("errors in nova-compute and 1 more: 3 anomalous windows since 2026-01-01T11:59:30.000Z ")
+    assert "importance up to 0.999 (firing)" in summary
+
+
+@pytest.mark.parametrize(
+    ("change", "services"),
+    [
+        ({}, ("nova-compute",)),
+        ({"key": "nova-compute"}, ("nova-compute",)),
+        ({"key": "@host"}, ("@host",)),
+        ({"key": "*"}, ("deployment",)),
+        ({"kind": "session", "key": "req-1/x"}, ("sessions",)),
+        ({"kind": "session", "services": ["nova-api", "neutron", "nova-api"]}, ("nova-api", "neutron")),
+        ({"kind": "session", "services": []}, ("sessions",)),
+    ],
+)
+def test_a_window_belongs_to_a_service(change: dict[str, Any], services: tuple[str, ...]) -> None:
+    """A source by its key without host, a session by the services it names."""
+    window = Anomaly.from_json(orjson.dumps(WINDOW | change))
+    assert (window.id, window.tenant, window.services, window.end) == ("w1", "default", services, NOON)
+    assert (window.importance, window.fired, window.start) == (0.97, True, NOON - 60 * SECOND)
+    assert window.placed == (services[0] not in {"deployment", "sessions"})
+
+
+def test_a_window_over_everything_guesses() -> None:
+    """Its services are those of telling lines, which may be anybody's."""
+    assert not Anomaly.from_json(orjson.dumps(WINDOW | {"key": "*", "services": ["nova"]})).placed
+
+
+@pytest.mark.parametrize(
+    ("parts", "kind"),
+    [
+        ({}, "odd"),
+        ({"unheard-of": 9.0}, "odd"),
+        ({"lstm": 2.0}, "sequence"),
+        ({"lstm": 9.0, "levels": 2.0}, "errors"),
+        ({"lstm": 50.0, "novelty": 4.0}, "sequence"),
+        ({"values": 3.0, "followups": 4.0}, "missing"),
+        ({"silence": 3.0, "rates": 3.0}, "silence"),
+    ],
+)
+def test_the_strongest_detector_names_the_kind_of_failure(parts: dict[str, float], kind: str) -> None:
+    """Those that only say that something is odd must be far stronger."""
+    assert Anomaly.from_json(orjson.dumps(WINDOW | {"parts": parts})).kind == kind
+
+
+def test_what_the_detectors_publish_can_be_grouped() -> None:
+    """The window object of ``anomalies`` holds all that grouping reads."""
+    verdict = Verdict(
+        "w1",
+        "default",
+        "source",
+        "nova@compute-1",
+        NOON - 60 * SECOND,
+        NOON,
+        3,
+        2.5,
+        0.9,
+        fired=True,
+        parts={"levels": 4.0},
+        lines=(),
+        reasons=("4 error lines, usually 0",),
+        templates=("00ff",),
+    )
+    assert Anomaly.from_json(orjson.dumps(to_json(verdict))) == Anomaly(
+        "w1",
+        "default",
+        ("nova",),
+        NOON,
+        0.9,
+        start=NOON - 60 * SECOND,
+        key="nova@compute-1",
+        parts={"levels": 4.0},
+        reasons=("4 error lines, usually 0",),
+        templates=("00ff",),
+    )
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"[]",
+        b"null",
+        orjson.dumps({k: v for k, v in WINDOW.items() if k != "id"}),
+        orjson.dumps(WINDOW | {"end": "2026-01-01T12:00:00"}),
+        orjson.dumps(WINDOW | {"end": "9999-12-31T23:59:59-23:00"}),
+        orjson.dumps(WINDOW | {"importance": None}),
+        orjson.dumps(WINDOW | {"key": ""}),
+        orjson.dumps(WINDOW | {"tenant": 5}),
+        orjson.dumps(WINDOW | {"services": 5}),
+        orjson.dumps(WINDOW | {"parts": [1]}),
+        orjson.dumps(WINDOW | {"templates": [7]}),
+    ],
+)
+def test_a_broken_window_is_refused(data: bytes) -> None:
+    """One bad record is a dead letter, not a crash."""
+    with pytest.raises(InvalidError, match="not a record of anomalies"):
+        Anomaly.from_json(data)
+
+
+@pytest.mark.parametrize("data", [b"", b"[]", b"{}", b'{"schema": "tocsin.alert/9"}', b'{"schema": "tocsin.alert/1"}'])
+def test_broken_alerts_and_incidents_are_refused(data: bytes) -> None:
+    """Another version is not read as this one."""
+    with pytest.raises(InvalidError):
+        Alert.from_json(data)
+    with pytest.raises(InvalidError):
+        Incident.from_json(data)
+
+
+def test_times_have_milliseconds_and_a_zone() -> None:
+    """Text and number agree; parts of a millisecond are cut off, also before 1970."""
+    assert to_text(from_text("2026-01-01T13:00:00.123+01:00")) == "2026-01-01T12:00:00.123Z"
+    assert to_text(1_999) == "1970-01-01T00:00:00.001Z"
+    assert to_text(-1) == "1969-12-31T23:59:59.999Z"

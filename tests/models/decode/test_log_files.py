@@ -1,0 +1,167 @@
+"""Files as raw batches: what is read, in which order, and how trouble is told."""
+
+import gzip
+import io
+import lzma
+import sys
+from pathlib import Path
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.decode import log_files as files
+from models.decode.log_files import FileBatch, LogFile, kept_stdin, list_files, read_file, read_paths
+from models.errors import InvalidError
+from models.records import NO_TIME
+
+LINES = st.lists(st.binary(max_size=30).map(lambda line: line.replace(b"\n", b"")), max_size=40)
+ENDS = pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+
+
+def write(path: Path, data: bytes) -> Path:
+    """Write a file, packed as its name says."""
+    if path.suffix == ".gz":
+        data = gzip.compress(data)
+    elif path.suffix == ".xz":
+        data = lzma.compress(data)
+    path.write_bytes(data)
+    return path
+
+
+def read(*paths: str | Path, batch_lines: int = 8192) -> list[FileBatch]:
+    """All batches."""
+    return list(read_paths(paths, batch_lines))
+
+
+def values(batches: list[FileBatch]) -> list[bytes]:
+    """All lines."""
+    return [line for batch in batches for line in batch.raw.values]
+
+
+@given(LINES, st.integers(1, 7), st.integers(1, 5), st.booleans())
+@settings(max_examples=80, deadline=None)
+def test_every_line_is_read_once_in_order(lines: list[bytes], batch_lines: int, chunk: int, ended: bool) -> None:
+    """However the file is cut into batches and pieces, with or without an end of the last line, empty lines too."""
+    lines = [line.removesuffix(b"\r") for line in lines]
+    data = b"\n".join(lines) + (b"\n" if ended and lines else b"")
+    expected = data.split(b"\n")
+    expected = [line.removesuffix(b"\r") for line in (expected[:-1] if expected[-1] == b"" else expected)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(files, "_CHUNK", chunk)
+        batches = list(read_file(LogFile(3, "-"), batch_lines, io.BytesIO(data)))
+    assert values(batches) == expected
+    assert [offset for batch in batches for offset in batch.raw.offsets.tolist()] == list(range(len(expected)))
+    assert all(len(batch.raw) == batch_lines for batch in batches[:-1])
+    assert all(0 < len(batch.raw) <= batch_lines for batch in batches)
+    assert all(set(batch.raw.partitions.tolist()) == {3} for batch in batches)
+    assert all(set(batch.raw.arrived.tolist()) == {NO_TIME} for batch in batches)
+
+
+@ENDS
+@pytest.mark.parametrize("name", ["a.log", "a.log.gz", "a.log.xz", "a.log.1"])
+def test_packed_files_are_read_like_plain_ones(tmp_path: Path, name: str, end: bytes) -> None:
+    """By their names; the end of a line may be that of Windows."""
+    path = write(tmp_path / name, end.join([b"one", b"", b"two\xff"]) + end)
+    (batch,) = read(path)
+    assert batch.raw.values == [b"one", b"", b"two\xff"]
+    assert batch.sources == {0: str(path)}
+
+
+def test_a_long_line_is_one_line(tmp_path: Path) -> None:
+    """Longer than what is read at a time."""
+    line = b"x" * (2 * files._CHUNK + 5)
+    assert values(read(write(tmp_path / "a.log", line + b"\nshort"))) == [line, b"short"]
+
+
+def test_folders_are_read_with_all_below_them_sorted(tmp_path: Path) -> None:
+    """Files keep the order given; a folder's are sorted; each has its own number and its lines count from nought."""
+    for name in ("b/two.log", "b/deep/one.log", "b/empty.log", "a.log"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        write(tmp_path / name, b"" if "empty" in name else name.encode() + b"\nend\n")
+    listed = list_files([tmp_path / "b", tmp_path / "a.log"])
+    assert [str(file.path).removeprefix(f"{tmp_path}/") for file in listed] == [
+        "b/deep/one.log",
+        "b/empty.log",
+        "b/two.log",
+        "a.log",
+    ]
+    batches = read(tmp_path / "b", tmp_path / "a.log")
+    assert [(batch.raw.partitions[0], batch.raw.values[0]) for batch in batches] == [
+        (0, b"b/deep/one.log"),
+        (2, b"b/two.log"),
+        (3, b"a.log"),
+    ]
+    assert all(batch.raw.offsets.tolist() == [0, 1] for batch in batches)
+
+
+@pytest.mark.parametrize("name", ["a.jsonl", "a.ndjson"])
+def test_records_bring_their_own_source(tmp_path: Path, name: str) -> None:
+    """The path of a file of raw records says nothing of where their lines came from."""
+    (batch,) = read(write(tmp_path / name, b'{"log":"x"}\n'))
+    assert batch.sources == {}
+
+
+def test_standard_input_is_called_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its lines have a source too, and it cannot be read twice."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"one\ntwo")))
+    (batch,) = read("-")
+    assert (batch.raw.values, batch.sources) == ([b"one", b"two"], {0: "stdin"})
+    assert not LogFile(0, "-").is_regular
+
+
+def test_kept_standard_input_can_be_read_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """From its begin, as often as wanted; where it is not asked for, it is left alone."""
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(b"one\ntwo")))
+    with kept_stdin(["a.log"]) as nothing:
+        assert nothing is None
+    with kept_stdin(["a.log", "-"]) as kept:
+        for _ in range(2):
+            assert values(list(read_file(LogFile(0, "-"), stdin=kept))) == [b"one", b"two"]
+
+
+@pytest.mark.parametrize(
+    ("paths", "message"),
+    [
+        ([], "no path given: name log files, folders or -"),
+        (["missing.log"], r"missing\.log: no such file or folder"),
+        (["empty"], "empty: the folder holds no files"),
+        (["-", "-"], "- is given twice"),
+    ],
+)
+def test_paths_that_name_nothing_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, paths: list[str], message: str
+) -> None:
+    """Before a line is read, with what to do."""
+    (tmp_path / "empty").mkdir()
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(InvalidError, match=message):
+        list_files(paths)
+
+
+@pytest.mark.parametrize("name", ["a.gz", "a.xz"])
+@pytest.mark.parametrize("damage", ["cut", "turned", "plain"])
+def test_a_broken_archive_is_told_by_its_name(tmp_path: Path, name: str, damage: str) -> None:
+    """Cut off, damaged within, or no archive at all."""
+    path = write(tmp_path / name, Random(1).randbytes(100_000) + b"\n")
+    data = bytearray(path.read_bytes())
+    if damage == "cut":
+        del data[50_000:]
+    elif damage == "turned":
+        data[50_000:50_100] = bytes(each ^ 0xFF for each in data[50_000:50_100])
+    else:
+        data[:] = b"2026-03-02 plain text\n"
+    path.write_bytes(data)
+    with pytest.raises(InvalidError, match=rf"{name}: broken archive"):
+        read(path)
+
+
+def test_a_file_that_cannot_be_read_is_told_by_its_name(tmp_path: Path) -> None:
+    """Here one that went away between listing and reading."""
+    path = write(tmp_path / "a.log", b"one\n")
+    (listed,) = list_files([path])
+    path.unlink()
+    with pytest.raises(InvalidError, match=r"a\.log: cannot be read \(No such file"):
+        list(read_file(listed))
+    assert not listed.is_regular

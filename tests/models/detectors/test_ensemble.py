@@ -1,0 +1,154 @@
+"""Companions: the detectors beside the LSTM as one part of a bundle, and what they know of templates."""
+
+import dataclasses
+import io
+
+import numpy as np
+import pytest
+
+from models.detectors.ensemble import UNITS, Companions
+from models.detectors.error_rate import Levels
+from models.detectors.first_error import Onset
+from models.detectors.missing_followups import FollowUps
+from models.detectors.nearest_normal import Nearest
+from models.detectors.novelty import Novelty
+from models.detectors.silence import Silence, SilenceSamples
+from models.detectors.template_rates import Rates
+from models.detectors.transitions import Transitions, pairs_of
+from models.detectors.value_limits import ValueSamples
+from models.errors import InvalidError
+from models.features.sequences import SHARED
+from models.records import EVERYTHING, Level, origin_of
+from tests.models.bundles import Window
+from tests.models.detectors import normal
+from tests.models.detectors.normal import (
+    API,
+    CLAIM,
+    COMPUTE,
+    GROUPS,
+    HEARTBEAT,
+    NORMAL,
+    STRANGER,
+    SYNCED,
+    UNSEEN,
+    VOCABULARY,
+    at,
+    facts,
+    token,
+)
+
+SERVICE = GROUPS.services.index("nova-compute") + SHARED + 1
+
+
+def companions() -> Companions:
+    """Fit all detectors to normal operation; two templates have a home, one is rare."""
+    samples = normal.samples()
+    values = ValueSamples(len(VOCABULARY))
+    values.add(NORMAL, np.arange(len(NORMAL.tokens)))
+    silent = SilenceSamples()
+    silent.add(NORMAL, np.arange(len(NORMAL.group)))
+    rarity, home = np.ones(len(VOCABULARY)), np.full(len(VOCABULARY), -1)
+    rarity[token(SYNCED)] = 5.0
+    home[token(CLAIM)], home[token(HEARTBEAT)] = SERVICE, SHARED + 1
+    detectors = (
+        Nearest.fit(samples, binary=True),
+        Nearest.fit(samples, binary=False),
+        Novelty(normal.tokens_of_groups(NORMAL)),
+        Levels.fit(samples, len(GROUPS)),
+        Onset(),
+        Transitions(np.unique(pairs_of(NORMAL)[1])),
+        Rates.fit(samples, (SHARED, SERVICE)),
+        FollowUps.fit(samples),
+        values.fit(),
+        silent.fit(),
+    )
+    return Companions(GROUPS, detectors, rarity, home, np.full(len(GROUPS), 100))
+
+
+ALL = companions()
+
+
+def test_every_detector_reads_back_and_says_the_same() -> None:
+    """Names, order, scores of fresh windows, groups, rarity and homes survive the bytes."""
+    again = Companions.from_bytes(ALL.to_bytes())
+    first, second = ALL.score(normal.FRESH), again.score(normal.FRESH)
+    assert list(first) == list(second) == [detector.name for detector in ALL.detectors]
+    assert all(first[name].tobytes() == second[name].tobytes() for name in first)
+    assert again.groups.services == GROUPS.services
+    assert again.rarity.tolist() == ALL.rarity.tolist()
+    assert again.home.tolist() == ALL.home.tolist()
+
+
+def test_the_same_detectors_give_the_same_bytes() -> None:
+    """A bundle's identity is a hash of them."""
+    assert companions().to_bytes() == ALL.to_bytes()
+    assert Companions.from_bytes(ALL.to_bytes()).to_bytes() == ALL.to_bytes()
+
+
+def test_every_detector_has_a_unit() -> None:
+    """Calibration asks by how much a score must rise to mean something."""
+    assert {*(detector.name for detector in ALL.detectors), "lstm"} == set(UNITS)
+
+
+def damaged(**changed: object) -> bytes:
+    """Write them with arrays replaced (None: left out)."""
+    with np.load(io.BytesIO(ALL.to_bytes())) as stored:
+        arrays = {name: stored[name] for name in stored.files}
+    kept = {name: array for name, array in {**arrays, **changed}.items() if array is not None}
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, **kept)
+    return buffer.getvalue()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"nothing of ours",
+        ALL.to_bytes()[:-100],
+        ALL.to_bytes()[:200] + bytes(100) + ALL.to_bytes()[300:],
+        damaged(rarity=None),
+        damaged(groups=None),
+        damaged(**{"levels|rate": None, "levels|other": np.zeros(3)}),
+        damaged(**{"unheard-of|x": np.zeros(3)}),
+        damaged(**{"followups|step": np.zeros(0)}),
+    ],
+    ids=["empty", "other", "cut", "zeros", "rarity", "groups", "rate", "detector", "step"],
+)
+def test_what_is_damaged_is_refused(data: bytes) -> None:
+    """With advice, not with a traceback."""
+    with pytest.raises(InvalidError, match="train the bundle again"):
+        Companions.from_bytes(data)
+
+
+def test_rare_and_unseen_templates_and_errors_weigh_most() -> None:
+    """Where no sequence says which lines matter."""
+    rows = (HEARTBEAT, UNSEEN, SYNCED, HEARTBEAT)
+    shown = facts(at([(1, CLAIM)]), Window(rows, EVERYTHING, levels=(2, 2, 2, int(Level.ERROR))))
+    assert ALL.weights(shown, 1).tolist() == [1.0, 12.0, 5.0, 7.0]
+
+
+def test_a_window_speaks_of_its_own_service_and_everything_of_those_that_weigh_most() -> None:
+    """A session names all that it went through; services unheard of and templates of no service name none."""
+    rows = [(1, SYNCED), (2, CLAIM), (3, HEARTBEAT), (4, CLAIM)]
+    shown = facts(*(at(rows, key) for key in (COMPUTE, API, EVERYTHING, "req-1", STRANGER)))
+    first = int(shown.windows.splits[2])
+    found = [ALL.services(shown, i, np.array([first, first + 3, first + 2, first + 1])) for i in range(5)]
+    assert found[:3] == [("nova-compute",), ("nova-api",), ("nova-compute", "nova-api")]
+    assert found[4] == ()
+    last = int(shown.windows.splits[4]) - 1
+    assert ALL.services(shown, 3, np.array([last])) == ("nova-compute", "nova-api")
+
+
+def test_who_wrote_a_line_counts_more_than_who_mostly_does() -> None:
+    """The source says it, where it is a service alone or one whose silence is watched; else the template does."""
+    rows = [(1, CLAIM), (2, UNSEEN), (3, CLAIM), (4, UNSEEN)]
+    shown = facts(at(rows, "req-1"))
+    watched = Silence(("nova-api@controller",), np.zeros(1), np.ones(1))
+    some = dataclasses.replace(ALL, detectors=(*(d for d in ALL.detectors if d.name != "silence"), watched))
+    origins = [origin_of(key) for key in ("nova-api@controller", "nova-compute", "nova-api@other", "strange@host")]
+    windows = dataclasses.replace(shown.windows, origin=np.array(origins, np.uint32))
+    named = dataclasses.replace(shown, windows=windows)
+    first = int(windows.splits[0])
+    assert some.services(named, 0, np.array([first])) == ("nova-api", "nova-compute")
+    assert some.services(named, 0, np.array([first + 2])) == ("nova-compute", "nova-api")

@@ -1,0 +1,88 @@
+"""Mining: which words of masked texts are values, as a function of the set of texts."""
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from models.templates.masks import VALUE
+from models.templates.mining import VARIANTS, Mined, Words, mine_words
+
+NAMES = ("ann", "bob", "cid", "dan", "eve", "fay", "gus", "hal")
+WORD = st.sampled_from([*NAMES[:6], "user", "in", "out", VALUE])
+SETS = st.sets(st.lists(WORD, min_size=1, max_size=4).map(tuple), max_size=40)
+
+
+def mined(*texts: str) -> dict[str, tuple[int, ...]]:
+    """Templates as texts, with their wild positions."""
+    found, overflow = mine_words(dict.fromkeys((tuple(text.split()) for text in texts), 1))
+    assert overflow == 0
+    return {" ".join(template.words): template.wild for template in found}
+
+
+def test_a_word_that_varies_enough_is_a_value() -> None:
+    """Fewer different words are names of states or cases, and stay templates of their own."""
+    few = [f"user {name} logged in" for name in NAMES[: VARIANTS - 1]]
+    assert mined(*few) == dict.fromkeys(few, ())
+    assert mined(*few, f"user {NAMES[VARIANTS]} logged in") == {"user <*> logged in": (1,)}
+
+
+def test_words_that_vary_one_beside_the_other_are_found() -> None:
+    """Where each varies while the other stays the same, both are values."""
+    texts = [f"user {name} of {other} logged in" for name in NAMES for other in NAMES]
+    assert mined(*texts) == {"user <*> of <*> logged in": (1, 3)}
+
+
+def test_texts_of_different_length_are_never_one_template() -> None:
+    """However alike they are."""
+    texts = [f"done {name}" for name in NAMES] + [f"done {name} again" for name in NAMES]
+    assert set(mined(*texts)) == {"done <*>", "done <*> again"}
+
+
+def test_a_text_of_values_alone_is_no_evidence() -> None:
+    """Of one word, or one beside nothing but values, nothing says that it is a value."""
+    assert len(mined(*NAMES)) == len(NAMES)
+    assert len(mined(*(f"<*> {name} <*>" for name in NAMES))) == len(NAMES)
+
+
+def test_what_masks_cut_out_is_not_wild() -> None:
+    """Only positions that mining found are: the others are equal in every text."""
+    assert mined(*(f"user {name} took <*>" for name in NAMES)) == {"user <*> took <*>": (1,)}
+
+
+def test_of_very_many_texts_the_most_frequent_are_looked_at() -> None:
+    """The rest is counted; ties are broken by the text, so the choice is the same in every run."""
+    counts: dict[Words, int] = {("seldom", name): 1 for name in NAMES}
+    counts.update({("often", name): 10 for name in NAMES[:3]})
+    found, overflow = mine_words(counts, limit=5)
+    assert overflow == 6
+    assert {template.words for template in found} == {
+        *(("often", name) for name in NAMES[:3]),
+        *(("seldom", name) for name in NAMES[:2]),
+    }
+
+
+@given(SETS, st.randoms(use_true_random=False))
+@settings(max_examples=80, deadline=None)
+def test_the_result_is_a_function_of_the_set(texts: set[Words], random: object) -> None:
+    """Neither order nor counts matter."""
+    first, again = sorted(texts), sorted(texts)
+    random.shuffle(again)  # type: ignore[attr-defined]
+    assert mine_words(dict.fromkeys(first, 1)) == mine_words({text: n + 1 for n, text in enumerate(again)})
+
+
+@given(SETS)
+@settings(max_examples=80, deadline=None)
+def test_every_text_has_a_template_that_it_was_written_with(texts: set[Words]) -> None:
+    """With its own words but for values, at the positions that are called wild."""
+    found, _ = mine_words(dict.fromkeys(texts, 1))
+    for text in texts:
+        assert any(written(template, text) for template in found), text
+    for template in found:
+        assert all(template.words[i] == VALUE for i in template.wild)
+        assert any(written(template, text) for text in texts)
+
+
+def written(template: Mined, text: Words) -> bool:
+    """Whether the template fits the text."""
+    return len(template.words) == len(text) and all(
+        i in template.wild or ours == theirs for i, (ours, theirs) in enumerate(zip(template.words, text, strict=True))
+    )

@@ -1,0 +1,1 @@
+"""Scored windows in, figures for labelled runs, sessions and simulated faults out."""

@@ -1,0 +1,1 @@
+"""Figures of an evaluation in, tables, plots and an HTML page out."""

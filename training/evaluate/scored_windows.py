@@ -1,0 +1,136 @@
+"""Windows of files with everything that is said of them."""
+
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from models.arrays import splits
+from models.bundle import Bundle
+from models.calibration.service_state import limited
+from models.config import PipelineConfig
+from models.features.sequences import kind_numbers
+from models.pipeline import windows_of_files
+from models.records import BOOL, F64, I32, I64, Level, WindowBatch
+from models.scorer import Decisions, Scorer
+from models.windows.store import WindowStore
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """Windows (n,) in the order in which they closed, with the score of the product's own scorer.
+
+    ``strengths`` are those that count, so 0 where a service is not known well enough for its detector to have a say.
+
+    ``errors`` and ``unseen`` are what trivial rules look at: a line of level ERROR or above, a template that is not in
+    the table.  ``fired`` names the service that a window speaks of, for those that fire at one false alarm a day.
+    """
+
+    tenants: list[str]
+    keys: list[str]
+    kinds: I32
+    start: I64
+    end: I64
+    score: F64
+    strengths: Mapping[str, F64]
+    errors: BOOL
+    unseen: BOOL
+    fired: Mapping[int, str]
+
+    def __len__(self) -> int:
+        return len(self.keys)
+
+    def take(self, at: I64) -> "Scored":
+        """The windows with these numbers, ascending."""
+        place = {window: i for i, window in enumerate(at.tolist())}
+        return Scored(
+            tenants=[self.tenants[i] for i in place],
+            keys=[self.keys[i] for i in place],
+            kinds=self.kinds[at],
+            start=self.start[at],
+            end=self.end[at],
+            score=self.score[at],
+            strengths={name: strength[at] for name, strength in self.strengths.items()},
+            errors=self.errors[at],
+            unseen=self.unseen[at],
+            fired={place[i]: service for i, service in self.fired.items() if i in place},
+        )
+
+
+def pipeline_for(bundle: Bundle, config: PipelineConfig) -> PipelineConfig:
+    """How a bundle reads lines: with its own masks and windows."""
+    return PipelineConfig(config.decode, bundle.masks, config.rules, bundle.windows)
+
+
+def score_paths(
+    bundle: Bundle,
+    paths: Sequence[str | Path],
+    config: PipelineConfig,
+    count: Callable[[int], None],
+    wanted: Callable[[WindowBatch], BOOL] | None = None,
+) -> Scored:
+    """Score files as ``tocsin score`` does, and keep the ``wanted`` windows, or all."""
+    scorer = Scorer(bundle)
+    store = WindowStore(bundle.windows)
+    known = np.fromiter(bundle.table, np.uint64, len(bundle.table))
+    parts: list[Scored] = []
+    pipeline = pipeline_for(bundle, config)
+    processor = pipeline.processor(bundle.table, bundle.companions.groups.services)
+    for closed, processed in windows_of_files(paths, processor, store):
+        count(processed.received if processed is not None else 0)
+        if not len(closed):
+            continue
+        decided = scorer.decide(closed)
+        store.remember(closed, decided.surprise)
+        found = Scored(
+            tenants=list(map(sys.intern, closed.tenants)),
+            keys=closed.keys,
+            kinds=kind_numbers(closed),
+            start=closed.start,
+            end=closed.end,
+            score=decided.score,
+            strengths=limited(decided.parts, ~decided.limited),
+            errors=_any(closed, closed.level >= Level.ERROR),
+            unseen=_any(closed, ~np.isin(closed.template, known)),
+            fired=_services(decided),
+        )
+        parts.append(found.take(np.flatnonzero(wanted(closed))) if wanted else found)
+    return joined(parts)
+
+
+def joined(parts: Sequence[Scored]) -> Scored:
+    """One table of several, in order."""
+    first = splits(np.array([len(part) for part in parts], np.int64)).tolist()
+    names = {name for part in parts for name in part.strengths}
+
+    def strength(part: Scored, name: str) -> F64:
+        return part.strengths.get(name, np.zeros(len(part)))
+
+    return Scored(
+        tenants=[tenant for part in parts for tenant in part.tenants],
+        keys=[key for part in parts for key in part.keys],
+        kinds=np.concatenate([part.kinds for part in parts] or [np.zeros(0, np.int32)]),
+        start=np.concatenate([part.start for part in parts] or [np.zeros(0, np.int64)]),
+        end=np.concatenate([part.end for part in parts] or [np.zeros(0, np.int64)]),
+        score=np.concatenate([part.score for part in parts] or [np.zeros(0)]),
+        strengths={name: np.concatenate([strength(part, name) for part in parts]) for name in sorted(names)},
+        errors=np.concatenate([part.errors for part in parts] or [np.zeros(0, np.bool_)]),
+        unseen=np.concatenate([part.unseen for part in parts] or [np.zeros(0, np.bool_)]),
+        fired={at + i: service for at, part in zip(first, parts, strict=False) for i, service in part.fired.items()},
+    )
+
+
+def _services(decided: Decisions) -> dict[int, str]:
+    """The service of each window that fires, or its key where it has none."""
+    at = np.flatnonzero(decided.fired).tolist()
+    verdicts = zip(at, decided.verdicts(at), strict=True)
+    return {i: (verdict.services or (verdict.key,))[0] for i, verdict in verdicts}
+
+
+def _any(windows: WindowBatch, flags: BOOL) -> BOOL:
+    """Whether any row of each window (n,) is flagged."""
+    total = splits(flags.astype(np.int64))
+    found: BOOL = total[windows.splits[1:]] > total[windows.splits[:-1]]
+    return found

@@ -1,0 +1,108 @@
+"""Fit the detectors beside the LSTM to windows of normal operation."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from models.arrays import ranges
+from models.detectors.ensemble import Companions
+from models.detectors.error_rate import Levels, errors_of
+from models.detectors.first_error import Onset
+from models.detectors.missing_followups import FollowUps
+from models.detectors.nearest_normal import Nearest
+from models.detectors.novelty import Novelty
+from models.detectors.silence import SilenceSamples
+from models.detectors.template_rates import Rates
+from models.detectors.transitions import Transitions, pairs_of
+from models.detectors.value_limits import ValueSamples
+from models.features.normal_samples import Samples
+from models.features.sequences import SHARED, SOURCE, kind_numbers
+from models.features.vocabulary import SPECIAL, Vocabulary
+from models.features.window_features import Facts, Groups
+from models.records import BOOL, F64, I64
+
+
+@dataclass(slots=True)
+class Learner:
+    """Collects what the detectors are fitted on, batch by batch."""
+
+    vocabulary: Vocabulary
+    groups: Groups
+    step: float
+    _samples: Samples = field(init=False)
+    _values: ValueSamples = field(init=False)
+    _silences: SilenceSamples = field(default_factory=SilenceSamples)
+    _known: dict[int, I64] = field(default_factory=dict)
+    _seen: I64 = field(init=False)
+    _pairs: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
+
+    def __post_init__(self) -> None:
+        """Start with nothing."""
+        self._samples = Samples(self.step)
+        self._seen = np.zeros(len(self.groups), np.int64)
+        self._values = ValueSamples(len(self.vocabulary))
+
+    def add(self, facts: Facts, chosen: BOOL) -> None:
+        """Learn from the windows that are ``chosen`` (n,)."""
+        windows = facts.windows
+        self._samples.add(facts, errors_of(facts), np.flatnonzero(chosen))
+        entry = np.repeat(chosen, np.diff(facts.tally.splits))
+        group, token = facts.group[facts.tally.window[entry]], facts.tally.token[entry]
+        for number in np.unique(group[group >= 0]).tolist():
+            before = self._known.get(number, np.zeros(0, np.int64))
+            self._known[number] = np.union1d(before, token[(group == number) & (token >= SPECIAL)])
+        self._silences.add(facts, np.flatnonzero(chosen))
+        # Each line once: the newest step of the source that wrote it.
+        source = np.flatnonzero(chosen & (kind_numbers(windows) == SOURCE))
+        known = facts.group[source][facts.group[source] >= 0]
+        self._seen += np.bincount(known, minlength=len(self.groups))
+        self._values.add(facts, ranges(windows.splits[source + 1] - windows.fresh[source], windows.splits[source + 1]))
+        window, packed = pairs_of(facts)
+        self._pairs = np.union1d(self._pairs, packed[chosen[window]])
+
+    def fit(self) -> Companions:
+        """All detectors."""
+        sources = tuple(group for group in self._samples.groups() if group >= SHARED)
+        detectors = (
+            Nearest.fit(self._samples, binary=True),
+            Nearest.fit(self._samples, binary=False),
+            Novelty(self._known),
+            Levels.fit(self._samples, len(self.groups)),
+            Onset(),
+            Transitions(self._pairs),
+            Rates.fit(self._samples, sources),
+            FollowUps.fit(self._samples),
+            self._values.fit(),
+            self._silences.fit(),
+        )
+        return Companions(self.groups, detectors, self._rarity(), self._home(), self._seen)
+
+    def _rarity(self) -> F64:
+        """Nats per token: how seldom windows over everything, or where there are none those of sources, hold it."""
+        out = np.full(len(self.vocabulary), np.log(2.0))
+        count, total = np.zeros(len(self.vocabulary)), 0
+        groups = [SHARED] if SHARED in self._samples.groups() else self._samples.groups()
+        for group in groups:
+            sample = self._samples.of(group)
+            if sample is not None:
+                count += np.bincount(sample.tally.token, minlength=len(self.vocabulary))
+                total += len(sample)
+        out = np.log((total + 1.0) / (count + 0.5))
+        return np.round(out, 6)
+
+    def _home(self) -> I64:
+        """The service that most often holds each token, -1 where none was seen with it.
+
+        What training hardly saw has none: the next unseen template may be anyone's.
+        """
+        best = np.zeros(len(self.vocabulary))
+        home = np.full(len(self.vocabulary), -1, np.int64)
+        for group in self._samples.groups():
+            sample = self._samples.of(group)
+            if sample is None or group <= SHARED:
+                continue
+            count = np.bincount(sample.tally.token, weights=sample.tally.count, minlength=len(self.vocabulary))
+            home[count > best] = group
+            best = np.maximum(best, count)
+        home[:SPECIAL] = -1
+        return home

@@ -1,0 +1,1 @@
+"""Requests of a simulated workload in, the log lines that each OpenStack service writes for them out."""
