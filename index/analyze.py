@@ -2,8 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import IO, Final, TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -16,19 +15,12 @@ from index.evidence.gather import Limits, gather
 from index.evidence.issue import Issue
 from index.evidence.relevance import Embed, Found, rank
 from index.evidence.selection import CALLED, FRAME, FRAME_LATER, LAST, ODD, RAISED, RAISED_LATER
-from index.evidence.types import Evidence, EvidenceLine, Similar
+from index.evidence.types import Evidence, EvidenceLine
 from index.lines.log_lines import Material
 from index.lines.log_records import Records
-from index.lines.parsed_file import FORM, ReadFile, span
-from index.storage.file_cache import Cache, content_key, key_of
-from models.decode.decoder import DecodeConfig, Decoder
-from models.decode.log_files import LogFile, list_files
-from models.errors import InvalidError
-from models.templates.masks import Masks
+from index.lines.parsed_file import span
+from index.search.documents import Similar
 from models.templates.matcher import TemplateTable
-
-LINES: Final = "lines"
-"""Kind of the cache's entries that hold read files."""
 
 SHOWN: Final = 40
 """Records that are ranked into the evidence."""
@@ -52,114 +44,6 @@ _BEHAVES: Final = frozenset((LAST, *ODD.values()))
 
 Explain: TypeAlias = Callable[[Evidence, Diagnosis], Diagnosis]
 """Evidence and what rules make of it → the diagnosis that is given out."""
-
-
-@dataclass(frozen=True, slots=True)
-class Reader:
-    """How files are read, and where what was read is kept."""
-
-    decode: DecodeConfig
-    masks: Masks
-    cache: Cache
-    version: str
-    """Of the program: another one may read lines otherwise."""
-    tell: Callable[[str], None]
-    """Is told what is not as it should be, without harm to the result."""
-
-
-@dataclass(frozen=True, slots=True)
-class Logs:
-    """Read files; ``key`` names all that they hold and how it was read."""
-
-    names: tuple[str, ...]
-    files: tuple[ReadFile, ...]
-    key: str
-    kept: int
-    """How many files were found in the cache."""
-
-    @property
-    def received(self) -> int:
-        """Number of lines."""
-        return sum(file.received for file in self.files)
-
-    @property
-    def refused(self) -> int:
-        """Number of lines that cannot be understood."""
-        return sum(file.refused for file in self.files)
-
-    @property
-    def tenants(self) -> list[str]:
-        """Whose lines these are."""
-        return sorted({name for file in self.files for name in file.lines["tenant"].unique().to_list()})
-
-
-def read_logs(
-    paths: Sequence[str],
-    reader: Reader,
-    stdin: IO[bytes] | None = None,
-    progress: Callable[[int], None] = lambda _: None,
-) -> Logs:
-    """Read files and folders; what did not change since it was last read is taken from the cache.
-
-    Raises:
-        InvalidError: a path is not there, or cannot be read.
-    """
-    names: list[str] = []
-    files: list[ReadFile] = []
-    keys: list[str] = []
-    kept = 0
-    for name, file in _named(paths):
-        key = key_of(
-            _content(file, stdin), str(file.path), repr(reader.decode), reader.masks.version, reader.version, str(FORM)
-        )
-        found = _kept(reader.cache, key)
-        kept += found is not None
-        if found is None:
-            found = ReadFile.of(replace(file, number=len(files)), Decoder(reader.decode), reader.masks, stdin)
-            try:
-                reader.cache.put(LINES, key, found.to_bytes())
-            except InvalidError as error:
-                reader.tell(f"{error}; meanwhile files are read anew each time")
-        names.append(name)
-        files.append(found)
-        keys.append(key)
-        progress(found.received)
-    return Logs(tuple(names), tuple(files), key_of(*keys), kept)
-
-
-def _named(paths: Sequence[str]) -> list[tuple[str, LogFile]]:
-    """Files with the names to call them by; sources are absolute, as services are told from folders too."""
-    list_files(paths)
-    out: list[tuple[str, LogFile]] = []
-    for path in paths:
-        if path == "-":
-            out.append(("stdin", LogFile(0, "-")))
-            continue
-        top = Path(path).absolute()
-        for file in list_files([top]):
-            below = Path(file.path).relative_to(top)
-            out.append((path if below == Path() else str(Path(path) / below), file))
-    return out
-
-
-def _content(file: LogFile, stdin: IO[bytes] | None) -> str:
-    if file.path != "-":
-        return content_key(Path(file.path))
-    if stdin is None:
-        raise InvalidError("standard input cannot be read twice; name a file")
-    stdin.seek(0)
-    return key_of(stdin.read())
-
-
-def _kept(cache: Cache, key: str) -> ReadFile | None:
-    data = cache.get(LINES, key)
-    if data is None:
-        return None
-    try:
-        return ReadFile.from_bytes(data)
-    except InvalidError:
-        cache.drop(LINES, key)
-        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +120,7 @@ def _ordered(
     best = found[0].score if found else 0.0
     for each, place in zip(found, places, strict=True):
         row = records.lines.row(each.row, named=True)
-        line = material.line(row, "", each.count, each.score, each.roles)
+        line = replace(EvidenceLine.of(material, row), count=each.count, score=each.score, roles=each.roles)
         lines[place] = line
         key = (line.time, line.service, line.host)
         heads[key] = max(heads.get(key, 0.0), each.score)

@@ -1,18 +1,19 @@
 """From raw messages to keyed events, and from files to verdicts: the same parts that the roles run on Kafka."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
 
-from models.decode.decoder import Decoder
+from models.decode.decoder import DecodeConfig, Decoder
 from models.decode.file_merge import merged
 from models.records import I64, NO_TIME, EventFrame, LogBatch, RawBatch, RawSpan, RowFlag, Verdict, WindowBatch
 from models.scorer import Scorer
-from models.templates.matcher import NewTemplate, TemplateMatcher
+from models.templates.masks import Masks
+from models.templates.matcher import NewTemplate, TemplateLimits, TemplateMatcher, TemplateTable
 from models.windows.keys import KeyRules, key_events
-from models.windows.store import WindowStore
+from models.windows.store import WindowConfig, WindowStore
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,3 +93,19 @@ def score_files(
         decided = scorer.decide(closed)
         store.remember(closed, decided.surprise)
         yield decided.verdicts(), processed
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """Decoding, masks, keys and windows."""
+
+    decode: DecodeConfig = field(default_factory=DecodeConfig)
+    masks: Masks = field(default_factory=Masks.default)
+    rules: KeyRules = field(default_factory=KeyRules)
+    windows: WindowConfig = field(default_factory=WindowConfig)
+
+    def processor(self, table: TemplateTable, services: Iterable[str] | None = None) -> LineProcessor:
+        """A line processor of its own, with an empty memory; ``services`` are those that a training has seen."""
+        matcher = TemplateMatcher(table, self.masks, TemplateLimits())
+        rules = self.rules if services is None else replace(self.rules, services=frozenset(services))
+        return LineProcessor(Decoder(self.decode), matcher, rules)

@@ -1,12 +1,10 @@
 """Verdicts: their identity and their JSON form."""
 
 import hashlib
-from datetime import datetime, timedelta
-from typing import Any, Final
+from typing import Any
 
 from models.records import Verdict
-
-_EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC, and text without a zone, which is faster
+from models.rfc3339 import time_text
 
 
 def window_id(tenant: str, kind: str, key: str, start: int) -> str:
@@ -14,11 +12,6 @@ def window_id(tenant: str, kind: str, key: str, start: int) -> str:
     parts = (tenant, kind, key, str(start))
     content = "".join(f"{len(part.encode())}:{part}" for part in parts)
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
-
-
-def time_text(micros: int) -> str:
-    """RFC 3339, UTC, milliseconds."""
-    return (_EPOCH + timedelta(microseconds=micros)).isoformat(timespec="milliseconds") + "Z"
 
 
 def to_json(verdict: Verdict) -> dict[str, Any]:

@@ -189,7 +189,7 @@ class Settings(BaseSettings):
     """YAML file of routes, suppressions, maintenance and the budget of pages; see ``tocsin rules``."""
 
     failures: Path | None = None
-    """TOML file of known failures, beside the shipped ones; see ``index/failures.toml``."""
+    """TOML file of known failures, beside the shipped ones; see ``index/diagnosis/failures.toml``."""
     explain_settle_s: Seconds = 10
     """An incident so old is explained once more, by all means: by then its windows tell more than its first."""
 

@@ -13,14 +13,14 @@ import numpy as np
 from models.bundle import Bundle
 from models.calibration.fusion import Fusion, blocks_of, fit_fused
 from models.calibration.service_state import is_live, limited
-from models.config import PipelineConfig
 from models.detectors.ensemble import Companions
 from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
 from models.features.sequences import kind_numbers
 from models.features.window_features import Facts
+from models.pipeline import PipelineConfig
 from models.records import BOOL, F64, I32, I64, WindowBatch
-from models.verdicts import time_text
+from models.rfc3339 import time_text
 from models.windows.store import WindowStore
 from training.datasets import DAY_US, total_us, windows
 from training.held_out import Held, faulty, tails

@@ -30,8 +30,8 @@ def train(  # noqa: PLR0913 - click passes each option
     from dataclasses import replace
 
     from models.bundle import Bundle
-    from models.config import PipelineConfig
     from models.errors import InvalidError
+    from models.pipeline import PipelineConfig
     from training.fit_lstm import FitConfig
     from training.tensorflow_import import import_tensorflow
     from training.train import Told, TrainConfig
@@ -66,7 +66,7 @@ def recalibrate(ctx: click.Context, paths: tuple[str, ...], source: Path, out: P
       tocsin recalibrate /var/log/nova /var/log/neutron --bundle bundle --out bundle-new
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     from models.bundle import Bundle
-    from models.config import PipelineConfig
+    from models.pipeline import PipelineConfig
     from training.calibration import recalibrate as run
 
     pipeline = ctx.obj() if callable(ctx.obj) else PipelineConfig()

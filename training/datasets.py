@@ -15,13 +15,12 @@ import numpy as np
 import polars as pl
 
 from models.arrays import ranges, splits
-from models.config import PipelineConfig
 from models.decode.decoder import Decoder
 from models.decode.log_files import read_paths
 from models.errors import InvalidError
 from models.features.vocabulary import Vocabulary
 from models.features.window_features import service_of
-from models.pipeline import windows_of_files
+from models.pipeline import PipelineConfig, windows_of_files
 from models.records import BOOL, I64, Heard, KeyKind, RowFlag, WindowBatch
 from models.templates.matcher import TemplateTable, mine, template_id, words_of
 from models.windows.store import WindowStore

@@ -13,11 +13,11 @@ from typing import Final
 import numpy as np
 
 from models.calibration.fusion import BLOCK_US, blocks_of
-from models.config import PipelineConfig
 from models.features.sequences import SHARED, kind_numbers
 from models.features.window_features import Facts, Groups
+from models.pipeline import PipelineConfig
 from models.records import BOOL, F64, I64, WindowBatch
-from models.verdicts import time_text
+from models.rfc3339 import time_text
 from training.datasets import DAY_US, HELD_BACK, Survey, select, total_us, windows
 from training.fit_detectors import Learner
 from training.held_out import MIN_BLOCKS, Held, faulty

@@ -10,13 +10,13 @@ from typing import Any, Final
 import numpy as np
 
 from models.bundle import Bundle
-from models.config import PipelineConfig
 from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
 from models.features.sequences import SHARED, build, kind_numbers
 from models.features.window_features import Facts, Groups
+from models.pipeline import PipelineConfig
 from models.records import WindowBatch
-from models.verdicts import time_text
+from models.rfc3339 import time_text
 from training.calibration import calibrate, score_normal
 from training.datasets import Survey, select, split_of, survey, windows
 from training.export import to_onnx

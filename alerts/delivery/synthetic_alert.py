@@ -5,7 +5,7 @@ from typing import Final
 from alerts.incidents.incident import incident_id
 from alerts.messages.alert import Alert, Severity, Status
 from alerts.sinks.base import SYNTHETIC
-from models.rfc3339 import SECOND, to_text
+from models.rfc3339 import SECOND, time_text
 
 TENANT: Final = "tocsin"
 SERVICE: Final = "synthetic"
@@ -21,12 +21,12 @@ def synthetic(now: float, every_s: float) -> Alert:
     slot = int(now // every_s * every_s) * SECOND
     return Alert(
         incident_id=SYNTHETIC_ID,
-        episode=to_text(BEGIN),
+        episode=time_text(BEGIN),
         status=Status.FIRING,
         severity=Severity.WARNING,
         tenant=TENANT,
         services=(SERVICE,),
-        summary=f"Test alert of {to_text(slot)}: deliveries work, nothing is wrong",
+        summary=f"Test alert of {time_text(slot)}: deliveries work, nothing is wrong",
         started=slot,
         updated=slot,
         windows=(f"{SYNTHETIC}-{slot // SECOND}",),

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 from alerts.messages.feedback import Action, Feedback, Opinion
-from models.rfc3339 import to_text
+from models.rfc3339 import time_text
 
 NOTES = 32
 """Notes kept in memory; the topic keeps all."""
@@ -57,14 +57,14 @@ class Human:
     def silence(self, now: int) -> str:
         """Return why the incident is not to be told at this moment, "" where it is."""
         if self.mute is not None and self.mute.expires is not None and self.mute.expires > now:
-            return f"muted by {self.mute.by} until {to_text(self.mute.expires)}{_why(self.mute)}"
+            return f"muted by {self.mute.by} until {time_text(self.mute.expires)}{_why(self.mute)}"
         vote = self.opinion
         if vote is None or vote.opinion is Opinion.REAL:
             return ""
         if vote.opinion is Opinion.NOISE:
             return f"noise, says {vote.by}{_why(vote)}"
         until = self.known_until(now)
-        return "" if until is None else f"known, says {vote.by}, until {to_text(until)}{_why(vote)}"
+        return "" if until is None else f"known, says {vote.by}, until {time_text(until)}{_why(vote)}"
 
 
 def _why(said: Feedback) -> str:

@@ -12,7 +12,7 @@ import orjson
 from alerts.messages.alert import Alert, Severity, Status
 from alerts.messages.anomaly import ODD, Anomaly
 from models.errors import InvalidError
-from models.rfc3339 import from_text, to_text
+from models.rfc3339 import parse_time, time_text
 
 INCIDENT_SCHEMA: Final = "tocsin.incident/2"
 LABEL_SCHEMA: Final = "tocsin.label/1"
@@ -156,7 +156,7 @@ class Incident:
         """Return the alert that tells the state of the incident; ``note`` says why it does not page."""
         return Alert(
             incident_id=self.id,
-            episode=to_text(self.opened),
+            episode=time_text(self.opened),
             status=Status.RESOLVED if self.resolved else Status.FIRING,
             severity=self.severity,
             tenant=self.tenant,
@@ -180,14 +180,14 @@ class Incident:
     def summary(self) -> str:
         """Return one sentence for people."""
         windows = "1 anomalous window" if self.count == 1 else f"{self.count} anomalous windows"
-        until = f" until {to_text(self.last)}" if self.count > 1 else ""
+        until = f" until {time_text(self.last)}" if self.count > 1 else ""
         what = f"{self.kind} " if self.kind not in {"", ODD} else ""
         more = f" and {len(self.services) - 1} more" if len(self.services) > 1 else ""
         state = f"merged into {self.into}" if self.into else ("resolved" if self.resolved else "firing")
         # Cut, not rounded: 1.00 is for certainty only.
         peak = int(self.importance * 1000) / 1000
         return (
-            f"{what}{'in ' if what else ''}{self.services[0]}{more}: {windows} since {to_text(self.first)}{until}, "
+            f"{what}{'in ' if what else ''}{self.services[0]}{more}: {windows} since {time_text(self.first)}{until}, "
             f"importance up to {peak} ({state})"
         )
 
@@ -205,9 +205,9 @@ class Incident:
                 "services": list(self.services),
                 "placed": self.placed,
                 "voices": self.voices,
-                "opened": to_text(self.opened),
-                "first": to_text(self.first),
-                "last": to_text(self.last),
+                "opened": time_text(self.opened),
+                "first": time_text(self.first),
+                "last": time_text(self.last),
                 "severity": self.severity.label,
                 "importance": self.importance,
                 "windows": list(self.windows),
@@ -219,12 +219,12 @@ class Incident:
                 "heads": list(self.heads),
                 "reasons": list(self.reasons),
                 "told": None if self.told is None else self.told.value,
-                "published": to_text(self.published),
+                "published": time_text(self.published),
                 "shown": self.shown,
                 "paged": self.paged,
-                "pages": [to_text(page) for page in self.pages],
-                "seen": to_text(self.seen),
-                "since": to_text(self.since),
+                "pages": [time_text(page) for page in self.pages],
+                "seen": time_text(self.seen),
+                "since": time_text(self.since),
                 "hushed": self.hushed,
                 "apart": list(self.apart),
                 "into": self.into,
@@ -250,15 +250,15 @@ class Incident:
                 tenant=record["tenant"],
                 service=record["service"],
                 kind=record["kind"],
-                opened=from_text(record["opened"]),
-                first=from_text(record["first"]),
-                last=from_text(record["last"]),
+                opened=parse_time(record["opened"]),
+                first=parse_time(record["first"]),
+                last=parse_time(record["last"]),
                 severity=Severity[record["severity"].upper()],
                 importance=float(record["importance"]),
                 windows=tuple(record["windows"]),
                 homes=tuple(record["places"][number] for number in record["homes"]),
                 count=int(record["count"]),
-                seen=from_text(record["seen"]),
+                seen=parse_time(record["seen"]),
                 state=State(record["state"]),
                 services=tuple(record["services"]),
                 placed=bool(record["placed"]),
@@ -268,11 +268,11 @@ class Incident:
                 heads=tuple(record["heads"]),
                 reasons=tuple(record["reasons"]),
                 told=None if record["told"] is None else Status(record["told"]),
-                published=from_text(record["published"]),
+                published=parse_time(record["published"]),
                 shown=int(record["shown"]),
                 paged=int(record["paged"]),
-                pages=tuple(map(from_text, record["pages"])),
-                since=from_text(record["since"]),
+                pages=tuple(map(parse_time, record["pages"])),
+                since=parse_time(record["since"]),
                 hushed=int(record["hushed"]),
                 apart=tuple(record["apart"]),
                 into=record["into"],
@@ -314,7 +314,7 @@ def _from_old(record: dict[str, Any]) -> dict[str, Any]:
 @lru_cache(maxsize=4096)
 def incident_id(tenant: str, service: str, opened: int, kind: str = "") -> str:
     """Return 32 hexadecimal digits made from what an episode is; no kind: as the first version made it."""
-    name = [tenant, service, to_text(opened)]
+    name = [tenant, service, time_text(opened)]
     return blake2b(orjson.dumps([*name, kind] if kind else name), digest_size=16).hexdigest()
 
 

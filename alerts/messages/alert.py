@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 import orjson
 
 from models.errors import InvalidError
-from models.rfc3339 import from_text, to_text
+from models.rfc3339 import parse_time, time_text
 
 ALERT_SCHEMA: Final = "tocsin.alert/1"
 
@@ -88,9 +88,9 @@ class Alert:
                 "tenant": self.tenant,
                 "services": list(self.services),
                 "summary": self.summary,
-                "started": to_text(self.started),
-                "updated": to_text(self.updated),
-                "ended": None if self.ended is None else to_text(self.ended),
+                "started": time_text(self.started),
+                "updated": time_text(self.updated),
+                "ended": None if self.ended is None else time_text(self.ended),
                 "windows": list(self.windows),
                 "diagnosis": self.diagnosis,
                 "links": dict(self.links),
@@ -121,9 +121,9 @@ class Alert:
                 tenant=record["tenant"],
                 services=tuple(record["services"]),
                 summary=record["summary"],
-                started=from_text(record["started"]),
-                updated=from_text(record["updated"]),
-                ended=None if ended is None else from_text(ended),
+                started=parse_time(record["started"]),
+                updated=parse_time(record["updated"]),
+                ended=None if ended is None else parse_time(ended),
                 windows=tuple(record["windows"]),
                 diagnosis=record["diagnosis"],
                 links=record["links"],

@@ -8,7 +8,7 @@ import orjson
 
 from models.errors import InvalidError
 from models.records import EVERYTHING
-from models.rfc3339 import from_text
+from models.rfc3339 import parse_time
 
 DEPLOYMENT: Final = "deployment"
 """Service of a window over everything that does not say which services it is about."""
@@ -108,7 +108,7 @@ class Anomaly:
     def from_record(cls, record: Any) -> Self:
         """Read a window object, as ``tocsin score`` writes it.  Raises InvalidError as ``from_json`` does."""
         try:
-            end = from_text(record["end"])
+            end = parse_time(record["end"])
             return cls(
                 id=_text(record["id"]),
                 tenant=_text(record["tenant"]),
@@ -116,7 +116,7 @@ class Anomaly:
                 end=end,
                 importance=float(record["importance"]),
                 fired=record["fired"] is True,
-                start=from_text(record["start"]) if record.get("start") else end,
+                start=parse_time(record["start"]) if record.get("start") else end,
                 key=_text(record["key"]),
                 session=record["kind"] == _SESSION,
                 parts={_text(name): float(part) for name, part in (record.get("parts") or {}).items()},

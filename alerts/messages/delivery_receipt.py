@@ -9,7 +9,7 @@ import orjson
 
 from alerts.messages.alert import check_schema
 from models.errors import InvalidError
-from models.rfc3339 import SECOND, from_text, to_text
+from models.rfc3339 import SECOND, parse_time, time_text
 
 DELIVERY_SCHEMA: Final = "tocsin.delivery/1"
 
@@ -59,7 +59,7 @@ class Delivery:
                 "sent": self.sent.value,
                 "status": self.status,
                 "attempt": self.attempt,
-                "at": to_text(int(self.at * SECOND)),
+                "at": time_text(int(self.at * SECOND)),
                 "reason": self.reason,
                 "mendable": self.mendable,
                 "alert": {"partition": self.partition, "offset": self.offset, "digest": self.digest},
@@ -84,7 +84,7 @@ class Delivery:
                 partition=int(alert["partition"]),
                 offset=int(alert["offset"]),
                 attempt=int(record["attempt"]),
-                at=from_text(record["at"]) / SECOND,
+                at=parse_time(record["at"]) / SECOND,
                 reason=record["reason"],
                 mendable=record["mendable"] is True,
                 covers=tuple(record["covers"]),

@@ -15,7 +15,7 @@ import orjson
 
 from alerts.messages.alert import check_schema
 from models.errors import InvalidError
-from models.rfc3339 import SECOND, from_text, to_text
+from models.rfc3339 import SECOND, parse_time, time_text
 
 FEEDBACK_SCHEMA: Final = "tocsin.feedback/1"
 
@@ -125,10 +125,10 @@ class Feedback:
                 "incident_id": self.incident_id,
                 "action": self.action.value,
                 "by": self.by,
-                "at": to_text(self.at),
+                "at": time_text(self.at),
                 "opinion": None if self.opinion is None else self.opinion.value,
                 "cause": None if self.cause is None else ("right" if self.cause else "wrong"),
-                "expires": None if self.expires is None else to_text(self.expires),
+                "expires": None if self.expires is None else time_text(self.expires),
                 "text": self.text,
                 "into": self.into,
                 "services": list(self.services),
@@ -146,10 +146,10 @@ class Feedback:
                 incident_id=record["incident_id"],
                 action=Action(record["action"]),
                 by=record["by"],
-                at=from_text(record["at"]),
+                at=parse_time(record["at"]),
                 opinion=None if opinion is None else Opinion(opinion),
                 cause=None if cause is None else {"right": True, "wrong": False}[cause],
-                expires=None if expires is None else from_text(expires),
+                expires=None if expires is None else parse_time(expires),
                 text=record["text"],
                 into=record["into"],
                 services=tuple(record["services"]),

@@ -22,7 +22,7 @@ from alerts.messages.alert import Alert, Severity
 from alerts.messages.anomaly import Anomaly
 from alerts.routing.decision import Decision
 from models.errors import InvalidError
-from models.rfc3339 import from_text, to_text
+from models.rfc3339 import parse_time, time_text
 from models.templates.matcher import template_id
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ class Silence:
     def text(self) -> str:
         """Return why, until when, and who answers for it."""
         owner = f", {self.owner}" if self.owner else ""
-        return f"{self.name} until {to_text(self.until)}: {self.why}{owner}"
+        return f"{self.name} until {time_text(self.until)}: {self.why}{owner}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,7 +202,7 @@ class Rules:
             if not silence.covers(subject) or (silence.since is not None and now < silence.since):
                 continue
             if now >= silence.until:
-                spoke.append(f"{silence.name} (expired {to_text(silence.until)})")
+                spoke.append(f"{silence.name} (expired {time_text(silence.until)})")
                 continue
             spoke.append(silence.name)
             muted = muted or silence.text
@@ -217,7 +217,7 @@ class Rules:
     def warnings(self, now: int, sinks: Iterable[str] | None = None) -> list[str]:
         """Return what is allowed but most likely not meant: what has expired, routes behind one that takes all."""
         out = [
-            f"{silence.name} has expired at {to_text(silence.until)} and silences nothing; remove or renew it"
+            f"{silence.name} has expired at {time_text(silence.until)} and silences nothing; remove or renew it"
             for silence in self.silences
             if silence.until <= now
         ]
@@ -314,6 +314,6 @@ def _maintenance(record: Mapping[str, Any]) -> Silence:
 def _time(text: str, *, end: bool = False) -> int:
     """Return microseconds of a time, or of a day's begin or ``end`` in UTC."""
     if len(text) > _DAY_ONLY:
-        return from_text(text)
+        return parse_time(text)
     day = datetime.combine(datetime.fromisoformat(text).date(), time(), UTC)
-    return from_text((day + timedelta(days=1 if end else 0)).isoformat())
+    return parse_time((day + timedelta(days=1 if end else 0)).isoformat())

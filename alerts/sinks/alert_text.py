@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from alerts.messages.alert import Alert, Status
-from models.rfc3339 import to_text
+from models.rfc3339 import time_text
 
 # What chat services read as a call to people, and what they turn into a link, in log text as anywhere.
 _PING: Final = re.compile(r"@(?=\w)|<(?=[!@#])")
@@ -55,11 +55,11 @@ def facts(alert: Alert) -> dict[str, str]:
         "Severity": alert.severity.label,
         "Services": ", ".join(alert.services),
         "Tenant": alert.tenant,
-        "Since": to_text(alert.started),
+        "Since": time_text(alert.started),
         "Incident": alert.incident_id,
     }
     if alert.ended is not None:
-        found["Ended"] = to_text(alert.ended)
+        found["Ended"] = time_text(alert.ended)
     if alert.acknowledged:
         found["Acknowledged by"] = alert.acknowledged
     if alert.note:

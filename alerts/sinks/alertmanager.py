@@ -24,7 +24,7 @@ from alerts.sinks.base import (
     digest_of,
     outcome_of,
 )
-from models.rfc3339 import SECOND, to_text
+from models.rfc3339 import SECOND, time_text
 
 ALERT_NAME: Final = "TocsinIncident"
 SYNTHETIC_NAME: Final = "TocsinSynthetic"
@@ -119,7 +119,7 @@ def _posted(alert: Alert, now: float, *, paged: bool) -> Mapping[str, Any]:
         # An empty label is no label to Alertmanager.
         "labels": {name: clip(plain(value), LABEL) for name, value in labels.items() if value},
         "annotations": {name: clip(plain(value), ANNOTATION) for name, value in annotations.items() if value},
-        "startsAt": to_text(min(alert.started, int(now * SECOND))),
+        "startsAt": time_text(min(alert.started, int(now * SECOND))),
     }
     if replay := next((url for url in alert.links.values() if url.startswith("http")), ""):
         posted["generatorURL"] = replay
@@ -131,4 +131,4 @@ def _ending(posted: Mapping[str, Any], at: float) -> Mapping[str, Any]:
 
 
 def _text(seconds: float) -> str:
-    return to_text(int(seconds * SECOND))
+    return time_text(int(seconds * SECOND))

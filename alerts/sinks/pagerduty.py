@@ -28,7 +28,7 @@ from alerts.sinks.base import (
     digest_of,
     outcome_of,
 )
-from models.rfc3339 import to_text
+from models.rfc3339 import time_text
 
 SUMMARY: Final = 1024
 KEY: Final = 255
@@ -114,7 +114,7 @@ class PagerDutySink:
                 "summary": clip(tame(alert.summary), SUMMARY),
                 "source": clip(plain(f"{alert.tenant}/{alert.services[0]}"), KEY),
                 "severity": severity,
-                "timestamp": to_text(alert.started),
+                "timestamp": time_text(alert.started),
                 "component": clip(plain(alert.services[0]), KEY),
                 "group": clip(plain(alert.tenant), KEY),
                 "class": clip(plain(alert.kind or "anomaly"), KEY),
@@ -136,7 +136,7 @@ class PagerDutySink:
         payload = {
             "summary": clip(tame(alert.summary), SUMMARY),
             "source": clip(plain(alert.services[0]), KEY),
-            "timestamp": to_text(alert.updated),
+            "timestamp": time_text(alert.updated),
         }
         return self._post("/v2/change/enqueue", {"payload": payload}, "change", {TOLD: told})
 

@@ -12,7 +12,7 @@ from index.evidence.message_parts import call_in, code_in, message_of, name_in, 
 from index.evidence.selection import OF_TRACE, SERVED
 from index.evidence.types import Evidence, EvidenceLine
 from models.records import Level
-from models.verdicts import time_text
+from models.rfc3339 import time_text
 
 _HITS: Final = 5
 _REASONS: Final = 3

@@ -96,7 +96,9 @@ class Failures:
 @cache
 def shipped() -> Failures:
     """The table that comes with Tocsin."""
-    return Failures.parse(files("index").joinpath("failures.toml").read_text(encoding="utf-8"), "failures.toml")
+    return Failures.parse(
+        files("index.diagnosis").joinpath("failures.toml").read_text(encoding="utf-8"), "failures.toml"
+    )
 
 
 def _entry(entry: Mapping[str, Any], where: str) -> Failure:

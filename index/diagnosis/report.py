@@ -8,7 +8,7 @@ from typing import Final
 from index.diagnosis.types import Diagnosis, Mode
 from index.evidence.types import Evidence, EvidenceLine
 from index.text.neutral import neutral
-from models.verdicts import time_text
+from models.rfc3339 import time_text
 
 PROOF: Final = 20
 """Lines that are shown; the JSON form has all."""

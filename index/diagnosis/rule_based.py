@@ -15,7 +15,7 @@ from index.diagnosis.types import Diagnosis, Mode, Moment
 from index.evidence.message_parts import message_of, short
 from index.evidence.selection import OF_TRACE
 from index.evidence.types import Evidence
-from models.verdicts import time_text
+from models.rfc3339 import time_text
 
 _MOMENTS: Final = 14
 _OTHERS: Final = 4

@@ -5,7 +5,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from index.evidence.types import Evidence
-from models.verdicts import time_text
+from models.rfc3339 import time_text
 
 MOST: Final = 24
 """Lines of evidence that a record holds beside those that are cited."""

@@ -11,7 +11,7 @@ from models.errors import InvalidError
 from models.records import F32
 
 if TYPE_CHECKING:
-    from index.search.search_index import Embedder
+    from index.embedding.base import Embedder
 
 KIND: Final = "vectors"
 MOST: Final = 8_192

@@ -10,7 +10,7 @@ from index.embedding.hashing_embedder import HashedEmbedder
 from models.errors import InvalidError, TransientError
 
 if TYPE_CHECKING:
-    from index.search.search_index import Embedder
+    from index.embedding.base import Embedder
 
 BUILT_IN: Final = "built-in"
 """The name that asks for the embedder without a model."""

@@ -1,24 +1,24 @@
 """Gather the evidence of an incident out of the lines around it: bounded, ranked, and the same for the same input."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass, field, replace
 
 import polars as pl
 
 from index.evidence.fired_windows import Fired
-from index.evidence.request_trace import Bounds, first_bad, follow, shared_ids
+from index.evidence.request_trace import Bounds, first_bad, follow
 from index.evidence.selection import Pick, Scene, choose
 from index.evidence.severity import SEVERE, Span, span_of, weigh
 from index.evidence.stopped_sources import stopped
-from index.evidence.types import Change, Evidence, EvidenceLine, Similar
+from index.evidence.types import Change, Evidence, EvidenceLine
 from index.lines.entries import with_entries
 from index.lines.log_lines import Material
+from index.lines.shared_ids import shared_ids
+from index.search.documents import Similar
 from models.records import Level
+from models.rfc3339 import SECOND
 
 __all__ = ["Fired", "Limits", "gather"]
-
-SECOND: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,10 +120,16 @@ def _seeds(heads: pl.DataFrame, first: int | None) -> list[int]:
 
 
 def _lines(scope: Material, lines: pl.DataFrame, chosen: Sequence[Pick]) -> tuple[EvidenceLine, ...]:
-    rows = lines[[pick.at for pick in chosen]]
-    numbered = enumerate(zip(chosen, rows.iter_rows(named=True), strict=True), 1)
+    rows = lines[[pick.at for pick in chosen]].iter_rows(named=True)
     return tuple(
-        scope.line(row, f"L{number}", pick.count, round(pick.score, 4), pick.roles) for number, (pick, row) in numbered
+        replace(
+            EvidenceLine.of(scope, row),
+            id=f"L{number}",
+            count=pick.count,
+            score=round(pick.score, 4),
+            roles=pick.roles,
+        )
+        for number, (pick, row) in enumerate(zip(chosen, rows, strict=True), 1)
     )
 
 

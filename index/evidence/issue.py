@@ -58,7 +58,7 @@ def read_issue(text: str) -> Issue:
 
 @cache
 def _concepts() -> tuple[_Concept, ...]:
-    table = tomllib.loads(resources.files("index").joinpath("issue.toml").read_text("utf-8"))
+    table = tomllib.loads(resources.files("index.evidence").joinpath("issue.toml").read_text("utf-8"))
     return tuple(_concept(each) for each in table["concept"])
 
 

@@ -6,12 +6,14 @@ Pure records.  What gathers them stands in ``index.evidence.gather``; an explana
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import blake2b
-from typing import Any, Final
+from typing import Any, Final, Self
 
 import orjson
 
+from index.lines.log_lines import Material
+from index.search.documents import Similar
 from models.records import Level
-from models.verdicts import time_text
+from models.rfc3339 import time_text
 
 MAX_TEXT: Final = 2_000
 """Characters of a line that evidence keeps."""
@@ -41,6 +43,24 @@ class EvidenceLine:
     score: float
     roles: tuple[str, ...] = ()
     """Why it is here, in words: ``weighs most``, ``first of a new template``, ``first bad hop`` …"""
+
+    @classmethod
+    def of(cls, lines: Material, row: Mapping[str, Any]) -> Self:
+        """A line of ``lines`` that stands for itself, without rank yet; ``row`` has the columns of MATERIAL_SCHEMA."""
+        return cls(
+            id="",
+            source=lines.source_of(row["partition"]),
+            partition=row["partition"],
+            offset=row["offset"],
+            time=row["time"],
+            service=row["service"],
+            host=row["host"],
+            level=Level(row["level"]),
+            text=row["text"][:MAX_TEXT],
+            template=row["masked"],
+            count=1,
+            score=0.0,
+        )
 
     @property
     def place(self) -> str:
@@ -72,18 +92,6 @@ class Change:
     time: int
     service: str
     text: str
-
-
-@dataclass(frozen=True, slots=True)
-class Similar:
-    """A document of the memory that resembles the evidence: a past incident, its diagnosis, or a runbook."""
-
-    id: str
-    kind: str
-    title: str
-    text: str
-    score: float
-    source: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,7 +14,7 @@ from index.explain.prompt import Shown
 from index.text.sanitize import commands, reassures, suspect
 from index.text.words import words
 from models.records import Level
-from models.verdicts import time_text
+from models.rfc3339 import time_text
 
 _QUOTED: Final = re.compile(
     r"\"([^\"]{2,})\"|(?<!\w)'([^']{2,})'(?!\w)|`([^`]{2,})`|\u201c([^\u201d]{2,})\u201d|\u2018([^\u2019]{2,})\u2019"

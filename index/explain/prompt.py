@@ -16,8 +16,8 @@ from typing import Final, Protocol
 from index.diagnosis.types import Diagnosis
 from index.evidence.types import Evidence, EvidenceLine
 from index.text.sanitize import legible, suspect
+from models.rfc3339 import time_text
 from models.templates.masks import VALUE
-from models.verdicts import time_text
 
 LINE_TEXT: Final = 600
 """Characters of a line that are shown."""
@@ -205,7 +205,7 @@ def _data(text: str) -> str:
 @cache
 def _grammar() -> str:
     """Return what the masks cut out, one a line."""
-    table = tomllib.loads(files("models").joinpath("masks.toml").read_text("utf-8"))
+    table = tomllib.loads(files("models.templates").joinpath("masks.toml").read_text("utf-8"))
     return "\n".join(f"  {mask['name']}: {mask['reason']}" for mask in [*table["kept"], *table["mask"]])
 
 

@@ -2,13 +2,12 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import polars as pl
 
-from index.evidence.types import MAX_TEXT, EvidenceLine
 from models.decode.raw_records import parse
-from models.records import I64, LOG_SCHEMA, U64, Level, LogBatch, RawBatch
+from models.records import I64, LOG_SCHEMA, U64, LogBatch, RawBatch
 from models.templates.matcher import TemplateMatcher
 
 MATERIAL_SCHEMA: Final[Mapping[str, pl.DataType]] = {
@@ -98,24 +97,6 @@ class Material:
         if isinstance(self.sources, str):
             return self.sources
         return self.sources.get(partition, str(partition))
-
-    def line(self, row: Mapping[str, Any], name: str, count: int, score: float, roles: tuple[str, ...]) -> EvidenceLine:
-        """A line as evidence holds it; ``row`` has the columns of MATERIAL_SCHEMA."""
-        return EvidenceLine(
-            id=name,
-            source=self.source_of(row["partition"]),
-            partition=row["partition"],
-            offset=row["offset"],
-            time=row["time"],
-            service=row["service"],
-            host=row["host"],
-            level=Level(row["level"]),
-            text=row["text"][:MAX_TEXT],
-            template=row["masked"],
-            count=count,
-            score=score,
-            roles=roles,
-        )
 
     def scope(self, tenant: str | None = None, start: int | None = None, end: int | None = None) -> Self:
         """Lines of a tenant from ``start`` to ``end`` (microseconds, both inclusive); None takes all."""

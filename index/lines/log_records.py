@@ -7,9 +7,9 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from index.evidence.request_trace import shared_ids
 from index.lines.entries import with_entries
 from index.lines.log_lines import Material, places
+from index.lines.shared_ids import shared_ids
 from models.records import I64, U64, Level
 
 _EXCEPTION: Final = r"^(?:\s*)((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:_Remote)?)(?:: |:?\s*$)"

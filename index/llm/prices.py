@@ -78,6 +78,6 @@ def price_of(model: str) -> Price:
 
 @cache
 def _table() -> dict[str, Price]:
-    table = tomllib.loads(files("index").joinpath("prices.toml").read_text(encoding="utf-8"))
+    table = tomllib.loads(files("index.llm").joinpath("prices.toml").read_text(encoding="utf-8"))
     blank = Price(0, 0, 0, 0)
     return {entry.pop("name"): replace(blank, **entry) for entry in table["model"]}

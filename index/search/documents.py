@@ -106,3 +106,15 @@ class Filter:
 def latest(documents: Iterable[Document]) -> dict[str, Document]:
     """Return the last document of each id."""
     return {document.id: document for document in documents}
+
+
+@dataclass(frozen=True, slots=True)
+class Similar:
+    """A document of the memory that resembles the evidence: a past incident, its diagnosis, or a runbook."""
+
+    id: str
+    kind: str
+    title: str
+    text: str
+    score: float
+    source: str = ""

@@ -9,12 +9,12 @@ import threading
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum
-from typing import Final, Protocol, Self
+from typing import Final, Self
 
 import numpy as np
 
-from index.evidence.types import Similar
-from index.search.documents import Document, Filter, Kind, latest
+from index.embedding.base import Embedder
+from index.search.documents import Document, Filter, Kind, Similar, latest
 from index.search.filter_columns import Columns
 from index.search.tfidf import Counts, Lexical
 from index.search.vectors import Plan, Vectors
@@ -37,19 +37,6 @@ LEAST: Final = 0.05
 """Score below which a document has nothing to do with a text: no word is shared, and vectors are never quite apart."""
 
 _DIGITS: Final = 6
-
-
-class Embedder(Protocol):
-    """Texts → unit vectors, shape (texts, size); vectors of equal ``id`` may be compared."""
-
-    name: str
-    id: str
-    size: int
-    share: float
-    """Weight of the vectors' cosine in a hit's score; that of the words has the rest."""
-
-    def embed(self, texts: Sequence[str]) -> F32:
-        """Return one vector a text."""
 
 
 class Ranking(Enum):

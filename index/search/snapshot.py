@@ -14,8 +14,9 @@ from typing import Any, Final
 import numpy as np
 import orjson
 
+from index.embedding.base import Embedder
 from index.search.documents import Document
-from index.search.search_index import Contents, Embedder, Memory
+from index.search.search_index import Contents, Memory
 from index.search.tfidf import Counts, Lexical
 from index.search.vectors import Plan
 from index.storage.atomic_files import write_file

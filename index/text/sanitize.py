@@ -93,5 +93,5 @@ def _any(kind: str, text: str) -> bool:
 
 @cache
 def _phrases() -> dict[str, tuple[re.Pattern[str], ...]]:
-    table = tomllib.loads(files("index").joinpath("phrases.toml").read_text("utf-8"))
+    table = tomllib.loads(files("index.text").joinpath("phrases.toml").read_text("utf-8"))
     return {kind: tuple(re.compile(pattern, re.IGNORECASE) for pattern in patterns) for kind, patterns in table.items()}

@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 
 from models.errors import InvalidError
 from models.records import BOOL, I64, NO_TIME
+from models.rfc3339 import SECOND
 
-SECOND: Final = 1_000_000
 DAY: Final = 86_400 * SECOND
 LEAP_YEAR: Final = 2000
 """Stamps without a year are first read as if in this year, so that 29 February exists."""

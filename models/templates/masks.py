@@ -93,7 +93,9 @@ class Masks:
     def default(cls) -> "Masks":
         """The shipped masks."""
         return cls(
-            _parse(tomllib.loads(resources.files("models").joinpath("masks.toml").read_text("utf-8")), "shipped")
+            _parse(
+                tomllib.loads(resources.files("models.templates").joinpath("masks.toml").read_text("utf-8")), "shipped"
+            )
         )
 
     @classmethod
@@ -112,7 +114,9 @@ class Masks:
         unknown = without - {mask.name for mask in shipped}
         if unknown:
             names = ", ".join(sorted(unknown))
-            raise InvalidError(f"{path} switches off {names}: no shipped mask; see models/masks.toml for their names")
+            raise InvalidError(
+                f"{path} switches off {names}: no shipped mask; see models/templates/masks.toml for their names"
+            )
         return cls([*_parse(table, str(path)), *(mask for mask in shipped if mask.name not in without)])
 
     @classmethod

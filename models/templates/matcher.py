@@ -15,7 +15,7 @@ import numpy as np
 import orjson
 import polars as pl
 
-from models.distinct import distinct
+from models.arrays import distinct
 from models.errors import InvalidError
 from models.records import F32, U64
 from models.templates.masks import VALUE, Masks

@@ -11,9 +11,9 @@ import polars as pl
 
 from models.arrays import group_starts, group_stops
 from models.records import BOOL, EVERYTHING, I64, NO_TIME, KeyKind
+from models.rfc3339 import SECOND
 from models.windows.event_buffer import NONE
 
-SECOND: Final = 1_000_000
 NEVER: Final = np.iinfo(np.int64).min // 2
 FOREVER: Final = np.iinfo(np.int64).max // 2
 SEPARATOR: Final = "\x1f"

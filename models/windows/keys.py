@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from models.distinct import spread
+from models.arrays import spread
 from models.errors import InvalidError
 from models.records import (
     EVERYTHING,

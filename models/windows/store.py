@@ -29,9 +29,10 @@ import numpy as np
 from models.arrays import group_starts, running_max_before
 from models.errors import InvalidError
 from models.records import BOOL, F32, I64, NO_TIME, U8, EventFrame, KeyKind, Level, RowFlag, WindowBatch
+from models.rfc3339 import SECOND
 from models.windows.closing import closable_sessions, closable_steps, concat, error_end, window_batch
 from models.windows.event_buffer import NONE, RowPool, Rows
-from models.windows.key_state import FOREVER, NEVER, SECOND, KeyTable
+from models.windows.key_state import FOREVER, NEVER, KeyTable
 from models.windows.last_seen import elders, who_wrote
 
 HEARD: Final = 1.5

@@ -26,12 +26,18 @@ ENTRIES: Final[Mapping[str, Entry]] = {
     "replay": Entry("stream.cli.replay:replay", "Decide a stretch of the topics again."),
     "topics": Entry("stream.cli.topics:topics", "Read any topic as JSON lines."),
     "index": Entry("stream.cli.index:index", "Fill and search the memory of incidents and runbooks."),
-    "explain": Entry("stream.cli.explain:explain", "Show what incidents are put down to, and what was sent for it."),
-    "change": Entry("stream.cli.change:change", "Tell of a deploy or a changed configuration."),
-    "incidents": Entry("stream.cli.incidents:incidents", "Show incidents; acknowledge, mute, note, merge, split."),
-    "vote": Entry("stream.cli.vote:vote", "Say of an incident that it is noise, real or known."),
-    "rules": Entry("stream.cli.rules:rules", "Check rules for routes, suppressions and budgets; try them on history."),
-    "receipt": Entry("stream.cli.receipt:receipt", "Verify the signed receipts of alerts."),
+    "explain": Entry(
+        "stream.cli.incident.explain:explain", "Show what incidents are put down to, and what was sent for it."
+    ),
+    "change": Entry("stream.cli.incident.change:change", "Tell of a deploy or a changed configuration."),
+    "incidents": Entry(
+        "stream.cli.incident.incidents:incidents", "Show incidents; acknowledge, mute, note, merge, split."
+    ),
+    "vote": Entry("stream.cli.incident.vote:vote", "Say of an incident that it is noise, real or known."),
+    "rules": Entry(
+        "stream.cli.incident.rules:rules", "Check rules for routes, suppressions and budgets; try them on history."
+    ),
+    "receipt": Entry("stream.cli.incident.receipt:receipt", "Verify the signed receipts of alerts."),
     "cache": Entry("stream.cli.cache:cache", "List or clear what is kept of log files that were read."),
     "doctor": Entry("stream.cli.doctor:doctor", "Check settings, broker, topics, bundle, sinks; say how to mend them."),
 }

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from stream.cli.index import tell
+from stream.cli.output import tell
 
 
 @click.command()
@@ -48,16 +48,16 @@ def analyze(  # noqa: PLR0913 - one argument an option
 
     import orjson
 
-    from index.analyze import Means, read_logs
+    from index.analyze import Means
     from index.analyze import analyze as run
     from index.diagnosis.report import About, report
     from index.evidence.detector_scores import fits
     from index.evidence.issue import read_issue
+    from index.lines.cached_files import read_logs
     from index.lines.parsed_file import join_files
     from models.decode.log_files import kept_stdin
     from models.errors import InvalidError
-    from stream.cli.output import open_output
-    from stream.cli.progress import Progress
+    from stream.cli.output import Progress, open_output
     from stream.settings import load_settings
     from stream.wiring.analyze import asked_model, judgement, means_of, normal_of, reader_of
     from stream.wiring.core import failures_of, masks_of

@@ -25,7 +25,7 @@ def list_(*, as_json: bool) -> None:
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import orjson
 
-    from models.verdicts import time_text
+    from models.rfc3339 import time_text
     from stream.settings import load_settings
     from stream.wiring.analyze import cache_of
 

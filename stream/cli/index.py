@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from stream.cli.options import TIME
+from stream.cli.output import tell
 
 if TYPE_CHECKING:
     from index.search.documents import Document
@@ -14,11 +15,6 @@ if TYPE_CHECKING:
 KINDS: Final = ("incident", "diagnosis", "runbook")
 SHOWN: Final = 4
 """Lines of a hit that are printed; --json has all."""
-
-
-def tell(message: str) -> None:
-    """Say on standard error what is not as it was asked for."""
-    click.echo(f"tocsin: {message}", err=True)
 
 
 @click.group()
@@ -206,9 +202,9 @@ def _record(document: "Document") -> dict[str, Any]:
 
 def _time(document: "Document") -> str | None:
     from models.records import NO_TIME
-    from models.rfc3339 import to_text
+    from models.rfc3339 import time_text
 
-    return None if document.time == NO_TIME else to_text(document.time)
+    return None if document.time == NO_TIME else time_text(document.time)
 
 
 def _place(document: "Document") -> str:

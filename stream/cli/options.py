@@ -1,6 +1,8 @@
-"""Times on the command line."""
+"""Options and types of options that several commands share."""
 
+import getpass
 import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -51,3 +53,16 @@ class UntilType(click.ParamType):
 
 
 UNTIL = UntilType()
+
+
+def _me() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError) as error:
+        raise click.UsageError("nobody is logged in; say who you are with --by NAME") from error
+
+
+def by(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--by``."""
+    option = click.option("--by", default=_me, help="Who says so; default: the user who is logged in.")
+    return option(command)

@@ -25,8 +25,7 @@ def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     from models.pipeline import score_files
     from models.verdicts import to_json
     from models.windows.store import WindowStore
-    from stream.cli.output import open_output
-    from stream.cli.progress import Progress
+    from stream.cli.output import Progress, open_output
     from stream.settings import load_settings
     from stream.wiring.core import bundle_of, parts_of
 

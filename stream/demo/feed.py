@@ -8,13 +8,12 @@ from typing import Final, Protocol
 
 from confluent_kafka import Producer
 
+from models.rfc3339 import SECOND
 from stream.kafka.consumer_lag import Backlog
 
 SLICE_S: Final = 0.05
 MAX_BACKLOG: Final = 20_000
 """Messages that may wait to be read: the embedded broker trims what lies too long."""
-
-_SECOND: Final = 1_000_000
 
 
 class RecordLike(Protocol):
@@ -43,7 +42,7 @@ class SimulatedClock:
 
     def now(self) -> int:
         """Microseconds since the epoch, simulated."""
-        return self.start + int((time.monotonic() - self.origin) * self.speed * _SECOND)
+        return self.start + int((time.monotonic() - self.origin) * self.speed * SECOND)
 
 
 def feed(  # noqa: PLR0913 - all are needed

@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
+from models.rfc3339 import SECOND
+
 GRACE_S: Final = 180.0
 """A fault's consequences may be seen for so long after its end: windows are a minute long, sessions close late."""
-
-_SECOND: Final = 1_000_000
 
 
 class FaultLike(Protocol):
@@ -64,16 +64,16 @@ def rows(faults: Iterable[FaultLike], windows: Sequence[Found]) -> list[Row]:
     """One row per fault: the first anomalous window that ended in the fault's time or within the grace after it."""
     out = []
     for fault in sorted(faults, key=lambda fault: fault.start):
-        inside = [w for w in windows if fault.start < w.end <= fault.end + GRACE_S * _SECOND]
+        inside = [w for w in windows if fault.start < w.end <= fault.end + GRACE_S * SECOND]
         first = min(inside, key=lambda window: window.end, default=None)
-        delay = None if first is None else (first.end - fault.start) / _SECOND
+        delay = None if first is None else (first.end - fault.start) / SECOND
         out.append(Row(fault.kind, fault.service, fault.start, delay, "" if first is None else first.key))
     return out
 
 
 def false_alarms(faults: Sequence[FaultLike], episodes: Iterable[Episode]) -> list[Episode]:
     """Incidents that overlap no fault and no fault's grace."""
-    grace = int(GRACE_S * _SECOND)
+    grace = int(GRACE_S * SECOND)
     return [
         episode
         for episode in episodes

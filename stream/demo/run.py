@@ -16,7 +16,7 @@ import orjson
 
 from index.text.neutral import neutral
 from models.errors import FatalError
-from models.rfc3339 import to_text
+from models.rfc3339 import SECOND, time_text
 from stream.deliver.sink_worker import group_of
 from stream.demo.feed import SimulatedClock, feed
 from stream.demo.receiver import CHANNEL, ROUTING_KEY, TOKEN, Receiver
@@ -38,7 +38,6 @@ SETTLE_S: Final = 20.0
 WIDE: Final = 140
 PROOF: Final = 2
 """Lines and next steps that the demo prints of a diagnosis."""
-_SECOND: Final = 1_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +73,7 @@ def settings_for(bootstrap: str, bundle: Path | None, metrics_port: int, receive
 async def run_demo(options: DemoOptions, echo: Callable[[str], None], bundle: Path | None, metrics_port: int) -> None:
     """Run it, print what is found as it is found, and end with a table of faults against findings."""
     simulator = _simulator()
-    start = int(START.timestamp()) * _SECOND
+    start = int(START.timestamp()) * SECOND
     scenario, faults = simulator(options.seed, START, options.minutes * 60)
     with EmbeddedBroker() as embedded, Receiver() as receiver, TemporaryDirectory(prefix="tocsin-demo-") as folder:
         settings = settings_for(embedded.bootstrap, bundle, metrics_port, receiver.url, folder)
@@ -104,7 +103,7 @@ async def run_demo(options: DemoOptions, echo: Callable[[str], None], bundle: Pa
     seconds = time.monotonic() - clock.origin
     echo("")
     echo(table(found, wrong, _text))
-    for line in receiver.received.lines(to_text(time.time_ns() // 1000)):
+    for line in receiver.received.lines(time_text(time.time_ns() // 1000)):
         echo(line)
     echo(f"{lines:,} lines of {options.minutes:.0f} simulated minutes in {seconds:.0f} s")
 
@@ -183,11 +182,11 @@ def _episodes(cloud: Cloud) -> list[Episode]:
 
 
 def _micros(text: str) -> int:
-    return round(datetime.fromisoformat(text).timestamp() * _SECOND)
+    return round(datetime.fromisoformat(text).timestamp() * SECOND)
 
 
 def _text(micros: int) -> str:
-    return datetime.fromtimestamp(micros / _SECOND, UTC).strftime("%H:%M:%S")
+    return datetime.fromtimestamp(micros / SECOND, UTC).strftime("%H:%M:%S")
 
 
 def echo_line(line: str) -> None:

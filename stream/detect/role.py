@@ -23,9 +23,9 @@ from models.calibration.service_state import sentence
 from models.errors import InvalidError, TransientError
 from models.features.window_features import service_of
 from models.records import I64, NO_TIME, EventFrame
+from models.rfc3339 import SECOND
 from models.scorer import KIND_NAMES, Decisions, Scorer
 from models.windows import frame_codec as frames
-from models.windows.key_state import SECOND
 from models.windows.store import WindowConfig, WindowCounts
 from stream.detect.partition_state import Shard, ShardState, decide
 from stream.kafka.clients import TIMEOUT_S, Broker

@@ -22,11 +22,11 @@ from index.diagnosis.rule_based import diagnose
 from index.diagnosis.types import Diagnosis, Mode
 from index.evidence.fired_windows import Fired
 from index.evidence.gather import gather
-from index.evidence.types import Change, Evidence, Similar
+from index.evidence.types import Change, Evidence
 from index.explain.escalation import Outcome
 from index.explain.similar_incident import Twin, TwinOf, find_twin
 from index.lines.log_lines import Material
-from index.search.documents import Filter
+from index.search.documents import Filter, Similar
 from index.search.past_incidents import DIAGNOSIS, remember
 from index.search.search_index import Memory
 from models.decode.decoder import Decoder

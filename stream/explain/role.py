@@ -24,6 +24,8 @@ from alerts.messages.anomaly import Anomaly
 from alerts.messages.feedback import Feedback
 from alerts.messages.signed_receipt import Signer
 from alerts.monitoring.metrics import Metrics
+from index.diagnosis.types import Mode
+from index.explain.escalation import Outcome
 from models.errors import InvalidError
 from models.rfc3339 import SECOND
 from stream.explain.explainer import WINDOWS, Explained, Explainer
@@ -33,7 +35,6 @@ from stream.kafka.outbox import Outbox
 from stream.kafka.reader import read_newest, read_range
 from stream.kafka.topic_specs import Topics
 from stream.topics.feedback import FeedbackReader
-from stream.wiring.llm import count_outcome
 
 log = logging.getLogger(__name__)
 
@@ -226,3 +227,16 @@ class Alerting:
         self._outbox.drain(TIMEOUT_S)
         self._feedback.close()
         self._incidents = None
+
+
+def count_outcome(metrics: Metrics, outcome: Outcome, tenant: str) -> None:
+    """Add one diagnosis to what is counted."""
+    diagnosis = outcome.diagnosis
+    metrics.diagnoses.labels(diagnosis.mode.value).inc()
+    if diagnosis.mode is Mode.LLM:
+        metrics.diagnosis_groundedness.observe(diagnosis.groundedness)
+    for call in outcome.calls:
+        metrics.llm_calls.labels(call.model, call.outcome).inc()
+        metrics.llm_cost.labels(tenant).inc(call.cost_usd)
+    for why, dollars in outcome.saved.items():
+        metrics.llm_saved.labels(why).inc(dollars)

@@ -8,10 +8,10 @@ moves with the time that passes.
 from collections.abc import Callable
 from typing import Final
 
+from models.rfc3339 import SECOND
+
 MARGIN_S: Final = 1.0
 """A quiet partition's clock stays this far behind, for messages that are on their way."""
-
-_SECOND: Final = 1_000_000
 
 
 class RawClocks:
@@ -38,7 +38,7 @@ class RawClocks:
         """The partition was just seen to hold nothing that has not been read."""
         if self._base is None:
             return
-        estimate = int(self._base + self._passed() - MARGIN_S * self._speed * _SECOND)
+        estimate = int(self._base + self._passed() - MARGIN_S * self._speed * SECOND)
         self._clocks[partition] = max(estimate, self._clocks.get(partition, 0))
 
     def forget(self, partition: int) -> None:
@@ -50,4 +50,4 @@ class RawClocks:
         return dict(self._clocks)
 
     def _passed(self) -> float:
-        return self._now() * self._speed * _SECOND
+        return self._now() * self._speed * SECOND

@@ -17,7 +17,7 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Topic
 
 from alerts.monitoring.metrics import LineCount, Metrics
 from models.pipeline import LineProcessor, Processed
-from models.records import NO_TIME, EventFrame, RawBatch, RawSpan
+from models.records import EventFrame, RawBatch, RawSpan
 from models.windows import frame_codec as frames
 from models.windows.keys import split_frame
 from stream.ingest.partition_buffer import HELD, Aligner, select
@@ -27,6 +27,7 @@ from stream.kafka.errors import translate
 from stream.kafka.outbox import Outbox
 from stream.kafka.topic_specs import Topics
 from stream.topics.dead_letters import DeadLimit, DeadWatch, dead_letter
+from stream.topics.raw_logs import raw_batch_of_messages
 
 log = logging.getLogger(__name__)
 
@@ -35,8 +36,6 @@ TEMPLATE_SCHEMA = "tocsin.template/1"
 COMMIT_S = 1.0
 HELD_WAIT_S = 0.01
 """How long to wait for more while lines are held back: who is paused gives nothing, so a batch does not fill."""
-
-_MILLI = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +116,7 @@ class Ingest:
             error = message.error()
             if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public constant
                 _raise_if_fatal(error, self._topics.logs_raw)
-        raw = self._align(consumer, raw_batch(good))
+        raw = self._align(consumer, raw_batch_of_messages(good))
         if not len(raw):
             return
         for partition in np.unique(raw.partitions).tolist():
@@ -271,18 +270,6 @@ class Ingest:
 def group_of(topics: Topics) -> str:
     """Consumer group of the role."""
     return f"{topics.prefix}{ROLE}"
-
-
-def raw_batch(messages: list[Message]) -> RawBatch:
-    """Kafka messages → a RawBatch; a message without a value counts as an empty line."""
-    n = len(messages)
-    arrived = np.fromiter((message.timestamp()[1] for message in messages), np.int64, n)
-    return RawBatch(
-        values=[message.value() or b"" for message in messages],
-        partitions=np.fromiter((message.partition() for message in messages), np.int32, n),
-        offsets=np.fromiter((message.offset() for message in messages), np.int64, n),
-        arrived=np.where(arrived < 0, NO_TIME, arrived * _MILLI),
-    )
 
 
 def _at_end(consumer: Consumer, partition: TopicPartition, position: int) -> bool:

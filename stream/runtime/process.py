@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry
 from alerts.messages.signed_receipt import Signer
 from alerts.monitoring.metrics import Metrics
 from alerts.monitoring.metrics_server import serve_metrics
-from models.rfc3339 import SECOND, from_text
+from models.rfc3339 import SECOND, parse_time
 from stream.deliver.role import Deliver
 from stream.detect.role import Detect, DetectConfig
 from stream.explain.role import Alerting, AlertingConfig, wall_clock
@@ -59,7 +59,7 @@ class Cloud:
         metrics = Metrics.on(registry)
         metrics.bundle_info.labels(parts.bundle.id).set(1)
         if newest := parts.bundle.facts.get("to"):
-            metrics.bundle_trained.set(from_text(newest) / SECOND)
+            metrics.bundle_trained.set(parse_time(newest) / SECOND)
         return cls(settings, broker, topics_of(settings), parts, registry, metrics)
 
     @contextmanager

@@ -11,7 +11,7 @@ import orjson
 from alerts.messages.alert import Alert, Severity, Status
 from alerts.sinks.base import CHANGE
 from models.errors import InvalidError
-from models.rfc3339 import from_text, to_text
+from models.rfc3339 import parse_time, time_text
 from stream.kafka.clients import Broker
 from stream.kafka.reader import read_newest
 from stream.kafka.writer import write
@@ -35,7 +35,7 @@ class Announcement:
 
     def to_json(self) -> bytes:
         """Return the record of the topic."""
-        record = {"schema": SCHEMA, "time": to_text(self.time), "service": self.service, "text": self.text}
+        record = {"schema": SCHEMA, "time": time_text(self.time), "service": self.service, "text": self.text}
         return orjson.dumps(record | ({} if self.tenant is None else {"tenant": self.tenant}))
 
     @classmethod
@@ -49,7 +49,7 @@ class Announcement:
             told = orjson.loads(data)
             tenant = told.get("tenant")
             found = cls(
-                from_text(told["time"]),
+                parse_time(told["time"]),
                 str(told.get("service", "")),
                 str(told["text"]),
                 None if tenant is None else str(tenant),
@@ -65,7 +65,7 @@ class Announcement:
         """Return it as sinks are told of it; equal for one that was announced twice."""
         return Alert(
             incident_id=blake2b(self.to_json(), digest_size=16).hexdigest(),
-            episode=to_text(self.time),
+            episode=time_text(self.time),
             status=Status.RESOLVED,
             severity=Severity.WARNING,
             tenant=self.tenant or "",

@@ -1,24 +1,46 @@
 """Records of ``logs.raw`` as the decoder takes them."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
+from confluent_kafka import Message
 
 from models.records import NO_TIME, RawBatch
 from stream.kafka.reader import Record
 
 _MILLI: Final = 1000
+"""Microseconds: Kafka's times are milliseconds."""
 
 
 def raw_batch(records: Iterable[Record]) -> RawBatch:
-    """Put records into a batch, in their order."""
+    """Put records into a batch, in their order; a record without a value counts as an empty line."""
     kept = list(records)
-    n = len(kept)
-    arrived = np.fromiter((record.timestamp for record in kept), np.int64, n)
-    return RawBatch(
+    return _batch(
         [record.value or b"" for record in kept],
-        np.fromiter((record.partition for record in kept), np.int32, n),
-        np.fromiter((record.offset for record in kept), np.int64, n),
+        [record.partition for record in kept],
+        [record.offset for record in kept],
+        [record.timestamp for record in kept],
+    )
+
+
+def raw_batch_of_messages(messages: Sequence[Message]) -> RawBatch:
+    """Put messages of a consumer into a batch, as ``raw_batch`` does."""
+    return _batch(
+        [message.value() or b"" for message in messages],
+        [message.partition() for message in messages],
+        [message.offset() for message in messages],
+        [message.timestamp()[1] for message in messages],
+    )
+
+
+def _batch(
+    values: list[bytes], partitions: Sequence[int | None], offsets: Sequence[int | None], timestamps: Sequence[int]
+) -> RawBatch:
+    arrived = np.array(timestamps, np.int64)
+    return RawBatch(
+        values,
+        np.array(partitions, np.int32),
+        np.array(offsets, np.int64),
         np.where(arrived < 0, NO_TIME, arrived * _MILLI),
     )

@@ -10,14 +10,15 @@ from typing import TYPE_CHECKING, Final
 
 import orjson
 
-from index.analyze import Logs, Means, Reader
+from index.analyze import Means
 from index.diagnosis.types import Diagnosis
 from index.embedding.cached_embedder import KeptVectors
 from index.embedding.open_embedder import BUILT_IN, find_model
 from index.evidence.detector_scores import Judged, judge
-from index.evidence.types import Evidence, Similar
+from index.evidence.types import Evidence
+from index.lines.cached_files import Logs, Reader
 from index.lines.log_lines import Material
-from index.search.documents import Filter
+from index.search.documents import Filter, Similar
 from index.storage.file_cache import Cache, key_of
 from models.bundle import Bundle
 from models.errors import InvalidError
@@ -28,7 +29,7 @@ from stream.wiring.core import DEMO_BUNDLE, decode_config, parts_of
 from stream.wiring.search_index import embedder_of, memory_file
 
 if TYPE_CHECKING:
-    from index.search.search_index import Embedder
+    from index.embedding.base import Embedder
 
 JUDGED: Final = "judged"
 """Kind of the cache's entries that hold what detectors said."""
@@ -115,7 +116,7 @@ def means_of(settings: Settings, tenant: str, judged: Judged | None, known: Temp
 def asked_model(settings: Settings, issue: str, evidence: Evidence, base: Diagnosis) -> Diagnosis:
     """What a language model makes of it, as far as its answer stands on the lines; ``base`` where there is none."""
     # Loaded only where it is asked: the fast mode answers sooner without.
-    from stream.wiring.asking import asking_of
+    from stream.wiring.llm import asking_of
 
     asked = replace(evidence, reasons=(f"somebody reports: {issue}", *evidence.reasons))
     return asking_of(settings)(key_of("analyze", asked.digest()), asked, base, lambda _: None, lambda: False).diagnosis

@@ -9,11 +9,10 @@ from alerts.incidents.policy import IncidentPolicy
 from alerts.routing.rules import Rules
 from index.diagnosis.known_failures import Failures, shipped
 from models.bundle import Bundle
-from models.config import PipelineConfig
 from models.decode.decoder import DecodeConfig
 from models.decode.formats import FormatSpec
 from models.errors import InvalidError
-from models.pipeline import LineProcessor
+from models.pipeline import LineProcessor, PipelineConfig
 from models.scorer import Scorer
 from models.templates.masks import Masks
 from models.windows.store import WindowConfig

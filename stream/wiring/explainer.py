@@ -17,8 +17,8 @@ from stream.kafka.clients import Broker
 from stream.kafka.reader import read_range
 from stream.kafka.topic_specs import Topics
 from stream.settings import Settings
-from stream.wiring.asking import asking_of
 from stream.wiring.core import decode_config, failures_of
+from stream.wiring.llm import asking_of
 from stream.wiring.search_index import memory_of
 
 log = logging.getLogger(__name__)

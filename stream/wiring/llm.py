@@ -1,17 +1,22 @@
-"""The ladder as the settings name it, and what is counted of its outcomes."""
+"""The language model as the settings name it."""
 
 import time
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from alerts.monitoring.metrics import Metrics
-from index.diagnosis.types import Mode
+from index.diagnosis.types import Diagnosis
+from index.evidence.types import Evidence
 from index.explain.escalation import Ladder, Outcome, Plan
+from index.explain.similar_incident import TwinOf
 from index.llm.budget import Budget
 from index.llm.claude import Claude
 from index.llm.client import Client, Keyless, Patience
 from index.llm.spend_ledger import FileLedger
 from index.llm.transcripts import SentStore
+from index.redaction.redactor import Redactor
 from stream.settings import Settings, has_llm_key
+from stream.wiring.redaction import redactors_of
 
 
 def sent_folder(settings: Settings) -> Path:
@@ -57,14 +62,21 @@ def ladder_of(settings: Settings, client: Client) -> Ladder:
     return Ladder(plan, client, budget, sent_store(settings))
 
 
-def count_outcome(metrics: Metrics, outcome: Outcome, tenant: str) -> None:
-    """Add one diagnosis to what is counted."""
-    diagnosis = outcome.diagnosis
-    metrics.diagnoses.labels(diagnosis.mode.value).inc()
-    if diagnosis.mode is Mode.LLM:
-        metrics.diagnosis_groundedness.observe(diagnosis.groundedness)
-    for call in outcome.calls:
-        metrics.llm_calls.labels(call.model, call.outcome).inc()
-        metrics.llm_cost.labels(tenant).inc(call.cost_usd)
-    for why, dollars in outcome.saved.items():
-        metrics.llm_saved.labels(why).inc(dollars)
+@dataclass(frozen=True, slots=True)
+class Asking:
+    """Explains by a ladder; every incident has a redactor of its own, so that pseudonyms never link two of them."""
+
+    ladder: Ladder
+    redactor: Callable[[], Redactor] = Redactor
+
+    def __call__(
+        self, episode: str, evidence: Evidence, base: Diagnosis, twin: TwinOf, cancelled: Callable[[], bool]
+    ) -> Outcome:
+        """Return the best diagnosis that can be had within the budget, and what was sent for it."""
+        ladder = replace(self.ladder, twin_of=twin)
+        return ladder.explain(evidence, base, episode=episode, redactor=self.redactor(), cancelled=cancelled)
+
+
+def asking_of(settings: Settings) -> Asking:
+    """What looks for a twin, and asks a language model where the settings and a key allow it."""
+    return Asking(ladder_of(settings, client_of(settings)), redactors_of(settings))

@@ -8,7 +8,8 @@ from index.embedding.open_embedder import open_embedder
 from stream.settings import Settings
 
 if TYPE_CHECKING:
-    from index.search.search_index import Embedder, Memory
+    from index.embedding.base import Embedder
+    from index.search.search_index import Memory
 
 
 def memory_file(settings: Settings) -> Path:

@@ -8,8 +8,8 @@ from alerts.incidents.incident import Incident
 from alerts.messages.alert import Alert
 from alerts.messages.anomaly import Anomaly
 from alerts.messages.feedback import Feedback
+from models.rfc3339 import SECOND
 
-SECOND = 1_000_000
 START = 1_767_268_800 * SECOND
 STRONG = 0.92
 POLICY = IncidentPolicy(strong_from=0.9)

@@ -30,10 +30,11 @@ import numpy as np
 import orjson
 from click.testing import CliRunner
 
-from index.analyze import Means, Reader, evidence_of, read_logs
+from index.analyze import Means, evidence_of
 from index.embedding.open_embedder import open_embedder
 from index.evidence.issue import read_issue
 from index.evidence.relevance import Embed
+from index.lines.cached_files import Reader, read_logs
 from index.lines.log_lines import Material
 from index.lines.parsed_file import join_files
 from index.search.tfidf import Lexical

@@ -23,13 +23,13 @@ from index.evidence.gather import Limits, gather
 from index.lines.log_lines import Material
 from models.decode.decoder import DecodeConfig, Decoder
 from models.records import EVERYTHING, NO_TIME, RawBatch
+from models.rfc3339 import SECOND
 from models.templates.masks import Masks
 from models.templates.matcher import TemplateLimits, TemplateMatcher, TemplateTable
 from tests.bench.measure import row
 from training.simulate import Fault, FaultKind, Scenario, stream_records
 
 START: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
-SECOND: Final = 1_000_000
 FAULT_S: Final = 2_400.0
 
 

@@ -24,10 +24,11 @@ import faiss
 import numpy as np
 import orjson
 
+from index.embedding.base import Embedder
 from index.embedding.hashing_embedder import HashedEmbedder
 from index.embedding.sentence_encoder import SentenceEmbedder
 from index.search.documents import Document, Filter, Kind
-from index.search.search_index import Embedder, Memory, Ranking
+from index.search.search_index import Memory, Ranking
 from index.search.snapshot import load, save
 from index.search.vectors import Vectors
 from models.records import BOOL, F32

@@ -51,23 +51,23 @@ from index.diagnosis.types import Diagnosis
 from index.embedding.sentence_encoder import SentenceEmbedder
 from index.evidence.fired_windows import Fired
 from index.evidence.gather import gather
-from index.evidence.request_trace import shared_ids
 from index.evidence.types import Evidence
 from index.lines.log_lines import Material
 from index.lines.service_layers import project
+from index.lines.shared_ids import shared_ids
 from index.search.tfidf import Lexical
 from models.bundle import Bundle
-from models.config import PipelineConfig
 from models.decode.decoder import Decoder
 from models.decode.log_files import list_files, read_file
+from models.pipeline import PipelineConfig
 from models.records import RowFlag
+from models.rfc3339 import SECOND
 from models.templates.matcher import TemplateLimits, TemplateMatcher
 from tests.index.embedding.weights import minilm
 
 SETS = ("nova_dev", "cinder_dev")
 TRAIN = ("nova_train", "cinder_train")
 FIRST = 5
-SECOND = 1_000_000
 HUB = 400
 Belongs: TypeAlias = tuple[set[tuple[int, int]], set[tuple[int, int]]]
 """Places of the lines of a failure, and of those among them that tell of it themselves."""

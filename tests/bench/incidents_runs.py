@@ -22,7 +22,7 @@ from alerts.incidents.grouping import IncidentPolicy
 from alerts.incidents.incident import Incident
 from alerts.messages.alert import Status
 from alerts.messages.anomaly import Anomaly
-from models.rfc3339 import SECOND, from_text, to_text
+from models.rfc3339 import SECOND, parse_time, time_text
 from training.evaluate.judges.runs import read_runs
 
 GRACE_S: Final = 420
@@ -87,7 +87,7 @@ def stream(arguments: argparse.Namespace) -> dict[str, object]:
     windows = fired(arguments.windows)
     incidents, alerts = replay(windows, IncidentPolicy())
     faults = [
-        (f"{fault['kind']} {fault['service']}", from_text(fault["start"]), from_text(fault["end"]))
+        (f"{fault['kind']} {fault['service']}", parse_time(fault["start"]), parse_time(fault["end"]))
         for fault in json.loads(arguments.faults.read_text())
     ]
     of: dict[str, list[Incident]] = {name: [] for name, _, __ in faults}
@@ -104,7 +104,7 @@ def stream(arguments: argparse.Namespace) -> dict[str, object]:
     )
     if arguments.show:
         for incident in sorted(incidents, key=lambda i: i.opened):
-            print(to_text(incident.opened), incident.summary(), "FALSE" if incident.id in names else "")
+            print(time_text(incident.opened), incident.summary(), "FALSE" if incident.id in names else "")
     return {
         "fired_windows": len(windows),
         "incidents_per_fault": {name: len(found) for name, found in of.items()},

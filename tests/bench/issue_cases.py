@@ -25,10 +25,10 @@ from typing import Final
 
 import polars as pl
 
+from models.rfc3339 import SECOND
 from models.templates.masks import Masks
 from models.templates.matcher import mine, words_of
 from training.simulate import Fault, FaultKind, Scenario, stream_records
-from training.simulate.scenario import SECOND
 
 RUNS: Final = Path(__file__).parents[3] / "shared" / "data" / "fi_openstack"
 START: Final = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)

@@ -12,9 +12,9 @@ import numpy as np
 import orjson
 
 from models.bundle import Bundle
-from models.config import PipelineConfig
 from models.detectors.lstm import LstmDetector
 from models.features.window_features import Facts
+from models.pipeline import PipelineConfig
 from models.records import RawBatch
 from models.scorer import Scorer
 from models.windows.keys import split_frame

@@ -18,7 +18,7 @@ from typing import Final
 import numpy as np
 import orjson
 
-from models.config import PipelineConfig
+from models.pipeline import PipelineConfig
 from models.records import RawBatch
 from models.templates.matcher import TemplateTable
 from models.windows import frame_codec as frames

@@ -15,7 +15,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 
 from alerts.monitoring.metrics import Metrics
-from models.config import PipelineConfig
+from models.pipeline import PipelineConfig
 from models.records import EVERYTHING, KeyKind, RawBatch
 from models.templates.matcher import TemplateTable
 from models.windows import frame_codec as frames

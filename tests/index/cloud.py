@@ -11,10 +11,10 @@ from index.evidence.fired_windows import Fired
 from index.lines.log_lines import Material
 from models.decode.decoder import DecodeConfig, Decoder
 from models.records import NO_TIME, RawBatch
+from models.rfc3339 import SECOND
 from models.templates.masks import Masks
 from models.templates.matcher import TemplateLimits, TemplateMatcher, TemplateTable
 
-SECOND: Final = 1_000_000
 NOON: Final = int(datetime(2026, 3, 4, 12, tzinfo=UTC).timestamp()) * SECOND
 TOPIC: Final = "tocsin.logs.raw"
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from index.diagnosis.types import Claim, Diagnosis, Mode, Moment
-from index.evidence.types import Change, Evidence, EvidenceLine, Similar
+from index.evidence.types import Change, Evidence, EvidenceLine
+from index.search.documents import Similar
 from models.records import Level
 
 START = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z

@@ -68,9 +68,9 @@ def settings(embedded: EmbeddedBroker, unique: str, tmp_path: Path) -> Settings:
 
 def micros(clock: str) -> int:
     """Return a moment of the day of the lines."""
-    from models.rfc3339 import from_text
+    from models.rfc3339 import parse_time
 
-    return from_text(f"2026-03-03T{clock}Z")
+    return parse_time(f"2026-03-03T{clock}Z")
 
 
 def anomaly() -> dict[str, Any]:

@@ -16,11 +16,11 @@ from models.detectors.novelty import Novelty
 from models.features.vocabulary import END, SPECIAL, Vocabulary
 from models.features.window_features import Groups
 from models.records import VALUES, Heard, KeyKind, WindowBatch, origin_of
+from models.rfc3339 import SECOND
 from models.templates.masks import Masks
 from models.templates.matcher import mine, template_id
 from models.windows.store import WindowConfig
 
-SECOND = 1_000_000
 START = 1_700_000_000 * SECOND
 TEXTS = {"instance started": 5, "instance stopped": 5, "volume attached": 4, "port bound": 3}
 TEMPLATES = [template_id(text) for text in TEXTS]

@@ -10,8 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.config import PipelineConfig
-from models.pipeline import LineProcessor, Processed, raw_spans, score_files, windows_of_files
+from models.pipeline import LineProcessor, PipelineConfig, Processed, raw_spans, score_files, windows_of_files
 from models.records import EVERYTHING, NO_TIME, EventFrame, KeyKind, RawBatch, RawSpan, Verdict
 from models.scorer import Scorer
 from models.templates.matcher import mine, template_id

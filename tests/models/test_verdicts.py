@@ -4,7 +4,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.records import Pointer, Verdict
-from models.verdicts import time_text, to_json, window_id
+from models.rfc3339 import time_text
+from models.verdicts import to_json, window_id
 
 NAMES = st.text(max_size=4)
 

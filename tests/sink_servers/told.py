@@ -6,7 +6,7 @@ from random import Random
 
 from alerts.incidents.incident import incident_id
 from alerts.messages.alert import Alert, Severity, Status
-from models.rfc3339 import SECOND, to_text
+from models.rfc3339 import SECOND, time_text
 
 START = 1_772_500_000 * SECOND
 HOSTILE = (
@@ -19,7 +19,7 @@ def fired(number: int = 0, severity: Severity = Severity.ERROR, opened: int = ST
     service = f"nova-{number}"
     return Alert(
         incident_id=incident_id("default", service, opened),
-        episode=to_text(opened),
+        episode=time_text(opened),
         status=Status.FIRING,
         severity=severity,
         tenant="default",

@@ -8,12 +8,11 @@ import numpy as np
 import pytest
 
 from models.bundle import Bundle
-from models.config import PipelineConfig
 from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
 from models.features.sequences import SHARED
 from models.features.window_features import Facts
-from models.pipeline import score_files
+from models.pipeline import PipelineConfig, score_files
 from models.records import Verdict
 from models.scorer import Scorer
 from models.windows.store import WindowStore

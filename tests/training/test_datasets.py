@@ -9,12 +9,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.config import PipelineConfig
 from models.errors import InvalidError
 from models.features.vocabulary import Vocabulary
+from models.pipeline import PipelineConfig
 from models.records import KeyKind, WindowBatch
+from models.rfc3339 import SECOND
 from models.templates.matcher import TemplateTable, mine, template_id
-from tests.models.bundles import SECOND, Window
+from tests.models.bundles import Window
 from tests.models.bundles import windows as batch_of
 from training.datasets import HELD_BACK, MIN_COUNT, Survey, select, split_of, survey, windows
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.calibration.fusion import BLOCK_US
-from models.config import PipelineConfig
+from models.pipeline import PipelineConfig
 from tests.models.bundles import Window, windows
 from tests.training.simulated import FIRST, MINUTE, START, fault
 from training.datasets import survey

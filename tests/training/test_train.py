@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from models.bundle import Bundle
-from models.config import PipelineConfig
 from models.detectors.ensemble import UNITS
 from models.detectors.lstm import LstmDetector
 from models.features.sequences import Sequences, build
-from models.pipeline import score_files
+from models.pipeline import PipelineConfig, score_files
 from models.records import Verdict
 from models.scorer import Scorer
 from models.windows.store import WindowStore

@@ -28,7 +28,7 @@ def evaluate(  # noqa: PLR0913 - click passes each option
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import orjson
 
-    from models.config import PipelineConfig
+    from models.pipeline import PipelineConfig
     from training.evaluate.evaluate import Options
     from training.evaluate.evaluate import evaluate as run
     from training.evaluate.report.html_page import page

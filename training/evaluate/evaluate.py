@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from models.config import PipelineConfig
+from models.pipeline import PipelineConfig
 from training.evaluate.ablations import BUDGET, FUSED, RULES, Variant, variants
 from training.evaluate.judges.runs import RunJudge, read_runs
 from training.evaluate.judges.sessions import SESSION_KINDS, SessionJudge, held_threshold, read_labels, worst

@@ -10,9 +10,8 @@ import numpy as np
 from models.arrays import splits
 from models.bundle import Bundle
 from models.calibration.service_state import limited
-from models.config import PipelineConfig
 from models.features.sequences import kind_numbers
-from models.pipeline import windows_of_files
+from models.pipeline import PipelineConfig, windows_of_files
 from models.records import BOOL, F64, I32, I64, Level, WindowBatch
 from models.scorer import Decisions, Scorer
 from models.windows.store import WindowStore

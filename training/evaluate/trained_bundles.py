@@ -8,8 +8,8 @@ import numpy as np
 
 from models.bundle import Bundle
 from models.calibration.fusion import blocks_of
-from models.config import PipelineConfig
 from models.features.sequences import kind_numbers
+from models.pipeline import PipelineConfig
 from models.records import BOOL, I64, WindowBatch
 from training.calibration import MIN_DAYS
 from training.datasets import Split, Survey, split_of, survey

@@ -6,10 +6,11 @@ from math import exp
 from random import Random
 from typing import Final
 
+from models.rfc3339 import SECOND
 from training.simulate.event_loop import Answer, Steps
 from training.simulate.log_files import Context, LogFile, request, second_text
 from training.simulate.openstack import CONTROLLER_IP, VIP, Cloud
-from training.simulate.scenario import SECOND, FaultKind
+from training.simulate.scenario import FaultKind
 from training.simulate.tracebacks import api_failure
 
 SPREAD: Final = 0.4

@@ -5,7 +5,8 @@ from heapq import heappop, heappush, heapreplace
 from itertools import count
 from typing import TypeAlias
 
-from training.simulate.scenario import SECOND, SimRecord
+from models.rfc3339 import SECOND
+from training.simulate.scenario import SimRecord
 
 Steps: TypeAlias = Generator[float, None, None]
 """A process: yields seconds to sleep, ends when it returns."""

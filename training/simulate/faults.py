@@ -6,10 +6,11 @@ from random import Random
 from typing import Final
 
 from models.errors import InvalidError
+from models.rfc3339 import SECOND
 from training.simulate.event_loop import Steps
 from training.simulate.log_files import NO_CONTEXT, LogFile, request, uuid_text
 from training.simulate.openstack import Cloud
-from training.simulate.scenario import SECOND, Fault, FaultKind, micros
+from training.simulate.scenario import Fault, FaultKind, micros
 from training.simulate.tracebacks import database_failure, queue_unreachable, task_failure
 
 LONGEST_S: Final = 600.0

@@ -6,8 +6,9 @@ from functools import lru_cache
 from random import Random
 from typing import Final
 
+from models.rfc3339 import SECOND
 from training.simulate.event_loop import Engine
-from training.simulate.scenario import SECOND, SimRecord
+from training.simulate.scenario import SimRecord
 
 NO_CONTEXT: Final = "[-] "
 _UUID_MASK: Final = ~((0xF << 76) | (0x3 << 62))

@@ -6,9 +6,10 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
+from models.rfc3339 import SECOND
 from training.simulate.faults import plan_faults, start_faults
 from training.simulate.openstack import Cloud
-from training.simulate.scenario import SECOND, Fault, Scenario, SimRecord
+from training.simulate.scenario import Fault, Scenario, SimRecord
 from training.simulate.workload import populate
 
 

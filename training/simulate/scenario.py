@@ -3,12 +3,9 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
-from typing import Final
 
 from models.errors import InvalidError
-
-SECOND: Final = 1_000_000
-"""Microseconds in a second: all simulated times are microseconds since the epoch (UTC)."""
+from models.rfc3339 import SECOND
 
 
 class FaultKind(StrEnum):

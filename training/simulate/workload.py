@@ -6,11 +6,11 @@ from functools import lru_cache
 from random import Random
 from typing import Final
 
+from models.rfc3339 import SECOND
 from training.simulate.api_calls import Call, log_in, serve
 from training.simulate.event_loop import Steps
 from training.simulate.log_files import fork, request
 from training.simulate.openstack import Cloud, Instance, Owner
-from training.simulate.scenario import SECOND
 from training.simulate.services import instance_lifecycle as instances
 from training.simulate.services import periodic
 from training.simulate.services.cinder import report, volume_life

@@ -5,10 +5,10 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from models.arrays import distinct, spread
 from models.decode.formats.base import LineFormat, facts
 from models.decode.formats.levels import LEVEL_WORD, level_expr
 from models.decode.timestamps import Clock, fixed
-from models.distinct import distinct, spread
 
 _STAMP: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}"
 _HINT: Final = rf"^{_STAMP} [0-9]{{1,10}} [A-Z]{{4,8}} [A-Za-z_][^ \[\]=]*(?: |$)"

@@ -7,8 +7,9 @@ import polars as pl
 
 from models.decode.formats.base import LineFormat, Stamps, by_pattern, facts, from_groups, read_iso
 from models.decode.formats.syslog import MONTH, civil
-from models.decode.timestamps import SECOND, Clock
+from models.decode.timestamps import Clock
 from models.records import Level
+from models.rfc3339 import SECOND
 
 _DAYTIME: Final = rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) {MONTH} [ 0-3]?[0-9] [0-9:.]{{8,16}} [0-9]{{4}}"
 _ACCESS: Final = rf"[0-9]{{2}}/{MONTH}/[0-9]{{4}}:[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}} [+-][0-9]{{4}}"

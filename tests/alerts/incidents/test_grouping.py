@@ -8,7 +8,8 @@ from alerts.incidents.grouping import IncidentPolicy, Incidents, Step
 from alerts.incidents.incident import State
 from alerts.incidents.policy import PageBudget
 from models.errors import InvalidError
-from tests.alerts.windows import SECOND, START, Role, everything, statuses, window
+from models.rfc3339 import SECOND
+from tests.alerts.windows import START, Role, everything, statuses, window
 
 
 def test_one_strong_window_opens_an_incident() -> None:

@@ -11,7 +11,8 @@ from alerts.incidents.grouping import IncidentPolicy, Incidents
 from alerts.incidents.incident import State
 from alerts.messages.feedback import DAY, Action, Feedback, Opinion, vote
 from models.errors import InvalidError
-from tests.alerts.windows import SECOND, START, Role, session, statuses, window
+from models.rfc3339 import SECOND
+from tests.alerts.windows import START, Role, session, statuses, window
 
 ID = "0" * 32
 OTHER = "1" * 32

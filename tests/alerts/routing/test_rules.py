@@ -12,13 +12,13 @@ from alerts.incidents.policy import PageBudget
 from alerts.messages.alert import Alert, Severity, Status
 from alerts.routing.rules import Rules, rules_schema
 from models.errors import InvalidError
-from models.rfc3339 import from_text
+from models.rfc3339 import SECOND, parse_time
 from models.templates.matcher import template_id
-from tests.alerts.windows import POLICY, SECOND, START, Role, window
+from tests.alerts.windows import POLICY, START, Role, window
 
 TEMPLATE = "Respawning dnsmasq for uuid <*>"
 HEAD = f"{template_id(TEMPLATE):016x}"
-NOW = from_text("2026-11-20T12:00:00Z")
+NOW = parse_time("2026-11-20T12:00:00Z")
 DAY = 86_400 * SECOND
 
 FILE = """
@@ -136,10 +136,10 @@ def test_an_expired_suppression_says_so_and_silences_nothing() -> None:
 def test_maintenance_silences_from_and_to() -> None:
     """A day ends at its end; zones are obeyed."""
     swift = alert(services=("swift-proxy",))
-    assert not RULES.decide(swift, from_text("2026-11-20T08:59:59Z")).muted
-    assert RULES.decide(swift, from_text("2026-11-20T09:00:00Z")).muted
-    assert RULES.decide(swift, from_text("2026-11-20T23:59:59Z")).muted
-    assert not RULES.decide(swift, from_text("2026-11-21T00:00:00Z")).muted
+    assert not RULES.decide(swift, parse_time("2026-11-20T08:59:59Z")).muted
+    assert RULES.decide(swift, parse_time("2026-11-20T09:00:00Z")).muted
+    assert RULES.decide(swift, parse_time("2026-11-20T23:59:59Z")).muted
+    assert not RULES.decide(swift, parse_time("2026-11-21T00:00:00Z")).muted
 
 
 def test_below_the_threshold_of_the_budget_nothing_pages() -> None:

@@ -32,7 +32,7 @@ from alerts.sinks.base import (
 from alerts.sinks.file import FileSink
 from alerts.sinks.http_transport import Transport
 from alerts.sinks.webhook import WebhookSink, signature, verify
-from models.rfc3339 import SECOND, from_text
+from models.rfc3339 import SECOND, parse_time
 from tests.ports import held_port
 from tests.sink_servers.alertmanager import SECRET, wrong_alert
 from tests.sink_servers.told import HOSTILE, START, enriched, fired, grown, resolved
@@ -51,7 +51,7 @@ def told(request: Request | None) -> list[dict[str, object]]:
 
 def seconds(text: object) -> float:
     """Return a time of a record."""
-    return from_text(str(text)) / SECOND
+    return parse_time(str(text)) / SECOND
 
 
 def test_what_fires_ends_by_itself_only_after_several_resends_that_did_not_come() -> None:

@@ -9,10 +9,12 @@ from index.diagnosis.known_failures import Failures
 from index.diagnosis.rule_based import diagnose
 from index.diagnosis.types import Diagnosis, Mode
 from index.evidence.gather import gather
-from index.evidence.types import Change, Evidence, EvidenceLine, Similar
+from index.evidence.types import Change, Evidence, EvidenceLine
 from index.lines.service_layers import depth, project
+from index.search.documents import Similar
 from models.records import Level
-from tests.index.cloud import INSTANCE, NOON, PORT, REQUEST, SECOND, VOLUME, fired, line, material, templates, traceback
+from models.rfc3339 import SECOND
+from tests.index.cloud import INSTANCE, NOON, PORT, REQUEST, VOLUME, fired, line, material, templates, traceback
 
 QUIET = [
     line(at, "nova-api", f'10.0.0.1 "GET /servers HTTP/1.1" status: 200 len: {at} time: 0.1') for at in range(-60, 0)

@@ -8,24 +8,14 @@ from index.evidence.detector_findings import Kind
 from index.evidence.fired_windows import Fired
 from index.evidence.gather import Limits, gather
 from index.evidence.selection import FIRST_BAD, FIRST_SIGN, FRAME, LAST, ODD, RAISED, SERVED, WEIGHS
-from index.evidence.types import Change, Evidence, Similar
+from index.evidence.types import Change, Evidence
 from index.lines.log_lines import Material
+from index.search.documents import Similar
 from models.errors import InvalidError
 from models.records import Pointer, Verdict
+from models.rfc3339 import SECOND
 from models.verdicts import to_json
-from tests.index.cloud import (
-    INSTANCE,
-    NOON,
-    OTHER,
-    REQUEST,
-    SECOND,
-    TOPIC,
-    fired,
-    line,
-    material,
-    templates,
-    traceback,
-)
+from tests.index.cloud import INSTANCE, NOON, OTHER, REQUEST, TOPIC, fired, line, material, templates, traceback
 
 QUIET = [
     line(at, "nova-api", f'10.0.0.1 "GET /servers HTTP/1.1" status: 200 len: {at} time: 0.1') for at in range(-60, 0)

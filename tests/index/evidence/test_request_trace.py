@@ -2,10 +2,12 @@
 
 import polars as pl
 
-from index.evidence.request_trace import Bounds, first_bad, follow, shared_ids, traced_by
+from index.evidence.request_trace import Bounds, first_bad, follow, traced_by
 from index.evidence.severity import Span, weigh
 from index.lines.entries import tracebacks, with_entries
-from tests.index.cloud import INSTANCE, NOON, OTHER, PORT, REQUEST, SECOND, line, material, traceback
+from index.lines.shared_ids import shared_ids
+from models.rfc3339 import SECOND
+from tests.index.cloud import INSTANCE, NOON, OTHER, PORT, REQUEST, line, material, traceback
 
 
 def heads(values: list[bytes], start: float = 0, end: float = 60) -> pl.DataFrame:

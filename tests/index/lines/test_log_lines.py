@@ -6,9 +6,10 @@ import polars as pl
 from index.lines.log_lines import MATERIAL_SCHEMA, Material
 from models.decode.decoder import DecodeConfig, Decoder
 from models.records import NO_TIME, RawBatch
+from models.rfc3339 import SECOND
 from models.templates.masks import Masks
 from models.templates.matcher import TemplateLimits, TemplateMatcher, TemplateTable
-from tests.index.cloud import NOON, REQUEST, SECOND, TOPIC, line, material, traceback
+from tests.index.cloud import NOON, REQUEST, TOPIC, line, material, traceback
 
 
 def test_lines_keep_what_was_written_beside_what_was_understood() -> None:

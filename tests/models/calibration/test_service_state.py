@@ -8,9 +8,8 @@ import orjson
 import pytest
 
 from models.calibration.service_state import ENOUGH, State, sentence
-from models.config import PipelineConfig
 from models.features.window_features import Groups
-from models.pipeline import score_files
+from models.pipeline import PipelineConfig, score_files
 from models.records import EVERYTHING, Verdict
 from models.scorer import Scorer
 from models.windows.store import WindowStore

@@ -16,17 +16,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from models.config import PipelineConfig
 from models.decode.decoder import DecodeConfig, Decoder
 from models.decode.file_merge import merged
 from models.decode.log_files import read_paths
-from models.pipeline import windows_of_files
+from models.pipeline import PipelineConfig, windows_of_files
+from models.rfc3339 import SECOND
 from models.templates.matcher import mine
 from models.windows.store import WindowStore
 from training.simulate import Scenario, stream_records
 
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
-SECOND = 1_000_000
 
 
 def line(second: int, text: str = "Took 1.5 seconds to build instance") -> str:

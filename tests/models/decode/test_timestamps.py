@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from models.decode.timestamps import (
     LEAP_YEAR,
-    SECOND,
     check_zone,
     epoch,
     iso,
@@ -23,6 +22,7 @@ from models.decode.timestamps import (
     year_of,
 )
 from models.errors import InvalidError
+from models.rfc3339 import SECOND
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MOMENTS = st.datetimes(datetime(1971, 1, 1), datetime(2099, 12, 31), timezones=st.just(UTC))  # noqa: DTZ001 - bounds

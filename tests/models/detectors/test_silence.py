@@ -12,7 +12,7 @@ from models.detectors.silence import FEW, Silence, SilenceSamples
 from models.features.vocabulary import Vocabulary
 from models.features.window_features import Facts, Groups
 from models.records import EVERYTHING, WindowBatch, origin_of
-from models.windows.key_state import SECOND
+from models.rfc3339 import SECOND
 from models.windows.last_seen import heard
 from tests.models.bundles import TEMPLATES, Window, windows
 

@@ -22,7 +22,7 @@ from models.records import (
     WindowBatch,
     origin_of,
 )
-from models.windows.key_state import SECOND
+from models.rfc3339 import SECOND
 from models.windows.store import WindowConfig, WindowStore
 
 CONFIG = WindowConfig(session_events=5, step_events=6)

@@ -5,7 +5,7 @@ import pytest
 
 from models.errors import InvalidError
 from models.records import EVERYTHING, EventFrame, KeyKind, WindowBatch, origin_of
-from models.windows.key_state import SECOND
+from models.rfc3339 import SECOND
 from models.windows.store import WindowConfig, WindowStore
 from tests.models.windows.test_store import EPOCH, Row, frame
 

@@ -12,10 +12,10 @@ import pytest
 from click.testing import CliRunner, Result
 
 from index.storage.file_cache import Cache
+from models.rfc3339 import SECOND
 from stream.cli import tocsin
 from tests.index.diagnosis.test_known_failures import OWN
 from training.simulate import Fault, FaultKind, Scenario, stream_records
-from training.simulate.scenario import SECOND
 
 START = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
 ISSUE = "Instance fails to launch"

@@ -9,7 +9,7 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
-from models.config import PipelineConfig
+from models.pipeline import PipelineConfig
 from models.records import NO_TIME, RawBatch
 from models.templates.matcher import TemplateTable, template_id
 from models.windows import frame_codec as frames

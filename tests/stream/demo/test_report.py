@@ -2,9 +2,8 @@
 
 from dataclasses import dataclass
 
+from models.rfc3339 import SECOND
 from stream.demo.report import GRACE_S, Episode, Found, false_alarms, rows, table
-
-SECOND = 1_000_000
 
 
 @dataclass(frozen=True)

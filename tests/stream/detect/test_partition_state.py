@@ -8,8 +8,8 @@ import numpy as np
 import orjson
 import pytest
 
-from models.config import PipelineConfig
 from models.errors import FatalError
+from models.pipeline import PipelineConfig
 from models.records import EventFrame, RawBatch, RawSpan
 from models.scorer import Scorer
 from models.verdicts import to_json

@@ -12,7 +12,7 @@ from click.testing import CliRunner, Result
 from prometheus_client import CollectorRegistry
 
 from alerts.monitoring.metrics import Metrics
-from models.rfc3339 import to_text
+from models.rfc3339 import SECOND, time_text
 from stream.cli import tocsin
 from stream.explain.role import Alerting, AlertingConfig
 from stream.kafka.clients import Broker
@@ -23,7 +23,6 @@ from tests.fixtures_kafka import SOON
 from tests.waiting import PATIENCE_S, until
 
 TOPICS: Final = Topics("p.")
-SECOND: Final = 1_000_000
 
 
 class Desk:
@@ -60,8 +59,8 @@ class Desk:
             "tenant": "default",
             "key": f"{service}@host",
             "kind": "source",
-            "start": to_text(end - 60 * SECOND),
-            "end": to_text(end),
+            "start": time_text(end - 60 * SECOND),
+            "end": time_text(end),
             "importance": 0.99,
             "fired": True,
             "parts": {"levels": 5.0},

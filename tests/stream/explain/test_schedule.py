@@ -4,9 +4,9 @@ from dataclasses import replace
 
 from alerts.incidents.incident import Incident, State
 from alerts.messages.alert import Severity, Status
+from models.rfc3339 import SECOND
 from stream.explain.schedule import ExplainPolicy, Schedule, Task
 
-SECOND = 1_000_000
 POLICY = ExplainPolicy(settle_s=10.0, again_s=30.0)
 INCIDENT = Incident(
     tenant="blue",

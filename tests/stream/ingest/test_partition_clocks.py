@@ -1,8 +1,8 @@
 """The recorded clock: moved by messages, by confirmed quiet, and never back."""
 
+from models.rfc3339 import SECOND
 from stream.ingest.partition_clocks import MARGIN_S, RawClocks
 
-SECOND = 1_000_000
 START = 1_700_000_000 * SECOND
 
 

@@ -11,6 +11,7 @@ from alerts.routing.decision import Decision
 from alerts.sinks.base import CHANGE
 from alerts.sinks.pagerduty import PagerDutySink
 from models.errors import InvalidError
+from models.rfc3339 import SECOND
 from stream.topics.changes import EVERYTHING, Announcement, announce
 from tests.sink_servers import pagerduty
 from tests.sink_servers.base import Fault
@@ -19,7 +20,6 @@ from tests.stream.deliver.delivering import Place, idle, reconciles, settled
 from tests.waiting import until
 
 CHANGES = "pagerduty.changes"
-SECOND = 1_000_000
 
 
 def payloads(place: Place) -> list[dict[str, Any]]:

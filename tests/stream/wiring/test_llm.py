@@ -9,8 +9,9 @@ from prometheus_client import CollectorRegistry
 from alerts.monitoring.metrics import Metrics
 from index.llm.claude import Claude
 from index.llm.client import Keyless
+from stream.explain.role import count_outcome
 from stream.settings import Settings
-from stream.wiring.llm import client_of, count_outcome, ladder_of, sent_folder, sent_store
+from stream.wiring.llm import client_of, ladder_of, sent_folder, sent_store
 from tests.index.incident import Plain, incident, rules
 from tests.messages_server import BEHAVIOURS, MessagesServer
 

@@ -9,7 +9,7 @@ from pydantic import SecretStr
 from alerts.delivery.redact_alerts import redacted
 from models.errors import InvalidError
 from stream.settings import Settings, load_settings
-from stream.wiring.asking import asking_of
+from stream.wiring.llm import asking_of
 from stream.wiring.redaction import known, redactors_of
 from stream.wiring.sinks import deliver_config
 from tests.alerts.laden import SPREAD, telling

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from models.rfc3339 import SECOND
 from training.evaluate.judges.runs import RunJudge, moment, read_runs
 from training.evaluate.judges.sessions import SessionJudge, held_threshold
-from training.evaluate.judges.timeline import SECOND
 from training.evaluate.measures import measure
 from training.evaluate.scored_windows import Scored
 

@@ -20,7 +20,8 @@ import numpy as np
 
 from models.errors import InvalidError
 from models.records import F64, I64
-from training.evaluate.judges.timeline import SECOND, Mark, Span, Timeline, Trace, alarms, highest, peaks
+from models.rfc3339 import SECOND
+from training.evaluate.judges.timeline import Mark, Span, Timeline, Trace, alarms, highest, peaks
 from training.evaluate.ranking_metrics import auroc
 
 FAIL: Final = "fail"

@@ -15,7 +15,7 @@ import numpy as np
 from models.errors import InvalidError
 from models.features.sequences import SHARED
 from models.records import F64, I64
-from training.evaluate.judges.timeline import SECOND
+from models.rfc3339 import SECOND
 from training.evaluate.scored_windows import Scored
 
 LABELS: Final = {"normal": False, "anomalous": True}

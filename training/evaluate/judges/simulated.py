@@ -14,8 +14,9 @@ from typing import Final
 import numpy as np
 
 from models.records import F64, I64
+from models.rfc3339 import SECOND
 from training.evaluate.ablations import BUDGET
-from training.evaluate.judges.timeline import SECOND, Mark, Span, Timeline, Trace, alarms, highest, peaks
+from training.evaluate.judges.timeline import Mark, Span, Timeline, Trace, alarms, highest, peaks
 from training.evaluate.scored_windows import Scored
 from training.evaluate.spec import Simulated
 from training.simulate import Fault, Scenario, plan_faults, write_jsonl

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 
 from models.records import F64, I64
+from models.rfc3339 import SECOND
 
-SECOND: Final = 1_000_000
 MERGE_US: Final = 60 * SECOND
 """What fires again within this time of an alarm is the same alarm."""
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from models.errors import InvalidError
+from models.rfc3339 import SECOND
 from training.evaluate.judges.runs import RunJudge, moment, read_runs
-from training.evaluate.judges.timeline import SECOND
 from training.evaluate.measures import measure
 
 TABLE = """run_id,label,start,end,anomaly_start,client_error,workload_start

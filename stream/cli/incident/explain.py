@@ -33,7 +33,7 @@ def show(incident: str, *, sent: bool, as_json: bool) -> None:
 
     from index.text.neutral import neutral
     from models.errors import InvalidError
-    from stream.cli.incident_client import Desk
+    from stream.cli.incident.client import Desk
     from stream.settings import load_settings
     from stream.wiring.llm import sent_store
 

@@ -2,8 +2,7 @@
 
 import click
 
-from stream.cli.options import UNTIL
-from stream.cli.speaker import by
+from stream.cli.options import UNTIL, by
 
 
 @click.command()
@@ -26,8 +25,8 @@ def vote(incident: str, opinion: str, cause: str | None, expires: int | None, wh
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     from alerts.messages.feedback import Opinion
     from alerts.messages.feedback import vote as make
-    from models.rfc3339 import to_text
-    from stream.cli.incident_client import Desk
+    from models.rfc3339 import time_text
+    from stream.cli.incident.client import Desk
     from stream.settings import load_settings
 
     desk = Desk.open(load_settings())
@@ -35,5 +34,5 @@ def vote(incident: str, opinion: str, cause: str | None, expires: int | None, wh
     right = None if cause is None else cause == "right"
     ends = None if expires is None else expires * 1000
     said = desk.say(lambda now: make(found.id, Opinion(opinion), by, now, cause=right, expires=ends, text=why))
-    until = f" until {to_text(said.expires)}" if said.expires else ""
+    until = f" until {time_text(said.expires)}" if said.expires else ""
     click.echo(f"{found.id} is {opinion}{until}, says {by}")

@@ -5,12 +5,11 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from index.text.neutral import neutral
-from stream.cli.options import UNTIL
-from stream.cli.speaker import by
+from stream.cli.options import UNTIL, by
 
 if TYPE_CHECKING:
     from alerts.incidents.incident import Incident
-    from stream.cli.incident_client import Desk
+    from stream.cli.incident.client import Desk
 
 ID: Final = 12
 """Digits of ids that are shown."""
@@ -30,7 +29,7 @@ def incidents() -> None:
 
 
 def _desk() -> "Desk":
-    from stream.cli.incident_client import Desk
+    from stream.cli.incident.client import Desk
     from stream.settings import load_settings
 
     return Desk.open(load_settings())
