@@ -6,18 +6,18 @@ from typing import Final, TypeAlias
 
 import numpy as np
 
-from index.diagnosis.known_failures import Failures
+from index.diagnosis.known_failures import KnownFailures
 from index.diagnosis.rule_based import diagnose
 from index.diagnosis.types import Diagnosis
-from index.evidence.detector_scores import Judged
-from index.evidence.fired_windows import Fired
-from index.evidence.gather import Limits, gather
+from index.evidence.detector_scores import DetectorScores
+from index.evidence.fired_windows import FiredWindow
+from index.evidence.gather import EvidenceLimits, gather
 from index.evidence.issue import Issue
-from index.evidence.relevance import Embed, Found, rank
+from index.evidence.relevance import Embed, RankedRecord, rank
 from index.evidence.selection import CALLED, FRAME, FRAME_LATER, LAST, ODD, RAISED, RAISED_LATER
 from index.evidence.types import Evidence, EvidenceLine
-from index.lines.log_lines import Material
-from index.lines.log_records import Records
+from index.lines.log_lines import LogLines
+from index.lines.log_records import LogRecords
 from index.lines.parsed_file import span
 from index.search.documents import Similar
 from models.templates.matcher import TemplateTable
@@ -51,26 +51,26 @@ class Means:
     """What helps to find and to explain; all of it may be missing."""
 
     embed: Embed | None = None
-    judged: Judged | None = None
+    judged: DetectorScores | None = None
     known: TemplateTable | None = None
     """Templates of normal operation."""
     recall: Callable[[str], Sequence[Similar]] | None = None
     """Text → past incidents and runbooks that are like it."""
-    failures: Failures | None = None
+    failures: KnownFailures | None = None
     """Known ones; None: those that are shipped."""
     explain: Explain = lambda _, diagnosis: diagnosis
 
 
-def analyze(material: Material, issue: Issue, means: Means) -> tuple[Evidence, Diagnosis]:
+def analyze(material: LogLines, issue: Issue, means: Means) -> tuple[Evidence, Diagnosis]:
     """Find what tells of an issue, and say what it was."""
     evidence = evidence_of(material, issue, means)
     return evidence, means.explain(evidence, diagnose(evidence, means.failures))
 
 
-def evidence_of(material: Material, issue: Issue, means: Means) -> Evidence:
+def evidence_of(material: LogLines, issue: Issue, means: Means) -> Evidence:
     """The lines that tell of an issue, the most telling first, with their story and what is like it."""
-    records = Records.of(material)
-    strange = None if means.judged is None else means.judged.strange(*records.places())
+    records = LogRecords.of(material)
+    strange = None if means.judged is None else means.judged.score_at(*records.places())
     known = None if means.known is None else np.array(list(means.known), np.uint64)
     found = rank(records, issue, embed=means.embed, strange=strange, known=known, limit=SHOWN)
     partition, offset = records.places()
@@ -78,7 +78,7 @@ def evidence_of(material: Material, issue: Issue, means: Means) -> Evidence:
     start, end = span(material)
     best = found[0].score if found else 0.0
     tenant = str(records.lines["tenant"][0]) if len(records) else ""
-    fired = Fired(
+    fired = FiredWindow(
         tenant=tenant,
         key="*",
         kind="source",
@@ -94,12 +94,12 @@ def evidence_of(material: Material, issue: Issue, means: Means) -> Evidence:
         [fired],
         known=None if means.known is None else frozenset(means.known),
         similar=similar,
-        limits=Limits(lines=60),
+        limits=EvidenceLimits(lines=60),
     )
     return _ordered(gathered, found, places, records, material)
 
 
-def _related(material: Material, records: Records, found: Sequence[Found]) -> Material:
+def _related(material: LogLines, records: LogRecords, found: Sequence[RankedRecord]) -> LogLines:
     """The material without the failures of another incident."""
     best = found[0].score if found else 0.0
     near = [each.row for each in found if each.score >= _UNRELATED * best]
@@ -108,10 +108,10 @@ def _related(material: Material, records: Records, found: Sequence[Found]) -> Ma
 
 def _ordered(
     gathered: Evidence,
-    found: Sequence[Found],
+    found: Sequence[RankedRecord],
     places: Sequence[tuple[int, int]],
-    records: Records,
-    material: Material,
+    records: LogRecords,
+    material: LogLines,
 ) -> Evidence:
     """Evidence in the order of the ranking; what was raised, and where, behind the record that it belongs to."""
     rank_of = dict(zip(places, found, strict=True))

@@ -19,7 +19,7 @@ from typing import Any, Final
 import orjson
 
 from models.calibration.fusion import Fusion
-from models.detectors.ensemble import Companions
+from models.detectors.ensemble import DetectorSet
 from models.errors import InvalidError
 from models.features.vocabulary import SPECIAL, Vocabulary
 from models.templates.masks import Masks
@@ -39,7 +39,7 @@ class Bundle:
     vocabulary: Vocabulary
     table: TemplateTable
     masks: Masks
-    companions: Companions
+    detectors: DetectorSet
     calibration: Fusion
     windows: WindowConfig
     facts: Mapping[str, Any]
@@ -116,7 +116,7 @@ class Bundle:
             vocabulary=Vocabulary.from_json(_json(path / "vocabulary.json", data["vocabulary.json"])),
             table=TemplateTable.from_bytes(data["templates.jsonl"]),
             masks=Masks.from_records(_json(path / "masks.json", data["masks.json"])),
-            companions=Companions.from_bytes(data["companions.npz"]),
+            detectors=DetectorSet.from_bytes(data["companions.npz"]),
             calibration=Fusion.from_json(_json(path / "calibration.json", data["calibration.json"])),
             windows=windows,
             facts=head.get("facts", {}),
@@ -133,7 +133,7 @@ class Bundle:
             "vocabulary.json": _dump(self.vocabulary.to_json()),
             "templates.jsonl": self.table.to_bytes(),
             "masks.json": _dump(self.masks.records()),
-            "companions.npz": self.companions.to_bytes(),
+            "companions.npz": self.detectors.to_bytes(),
             "calibration.json": _dump(self.calibration.to_json()),
         }
 

@@ -26,7 +26,7 @@ F64: TypeAlias = npt.NDArray[np.float64]
 NO_TIME: Final = -1
 """Stands for "unknown" wherever a time is an ``int64``."""
 
-EVERYTHING: Final = "*"
+ALL_SOURCES: Final = "*"
 """Key of the source that holds every line of a tenant: what one service does is judged beside what the others do."""
 
 HOST_MARK: Final = "@"
@@ -60,10 +60,10 @@ class RowFlag(IntEnum):
     CONTINUATION = 1
     """A line that belongs to the record before it: it adds to its window's lines, not to its sequence."""
 
-    SETTLED = 2
+    WARMED_UP = 2
     """Set in a window store: the row's key has been there long enough to say what is usual."""
 
-    HEARD = 4
+    HISTORY_KNOWN = 4
     """Set in a window store: it has been there for as long as the store remembers who wrote."""
 
 
@@ -131,7 +131,7 @@ class LogBatch:
     """Counted facts that drop nothing: ``future`` (time stamps put back), ``timeless`` …"""
 
 
-def origin_of(key: str) -> int:
+def source_id(key: str) -> int:
     """Number of a source by its key: the same in every version, on every machine and in every tenant."""
     return zlib.crc32(key.encode())
 
@@ -189,7 +189,7 @@ class EventFrame:
 
 
 @dataclass(frozen=True, slots=True)
-class Heard:
+class LastSeen:
     """When each source last wrote before the end of windows over everything, so that a long silence is known.
 
     From ``floor[i]`` on it is known of window ``i``; its own ``start``, where the key has not been there for longer.
@@ -203,7 +203,7 @@ class Heard:
     time: I64
 
     @classmethod
-    def nothing(cls, start: I64) -> "Heard":
+    def nothing(cls, start: I64) -> "LastSeen":
         """Nothing known of windows that begin at ``start`` (n,)."""
         return cls(start, np.zeros(len(start) + 1, np.int64), np.zeros(0, np.uint32), np.zeros(0, np.int64))
 
@@ -212,16 +212,16 @@ class Heard:
 class WindowBatch:
     """Closed windows as one ragged batch: window ``i`` owns rows ``splits[i]:splits[i + 1]``.
 
-    Rows stand in order of event time, ties by raw partition and offset.  ``fresh[i]`` counts the last rows that no
+    Rows stand in order of event time, ties by raw partition and offset.  ``new_rows[i]`` counts the last rows that no
     earlier window of the same key held: all rows of a session, the newest step of a source window.  (A window that ends
     with an error shares that step with the one that ends with the step.)  The ``context[i]``
     rows before these (the step before; 0 for a session) may serve a sequence scorer as context, and no others, so that
     an event's surprise is the same in every run.  ``continuations[i]`` counts continuation lines, which are no rows.
 
-    ``whole[i]`` says that counts in the window mean something: no row of its time was dropped (late, overflow), and a
-    source has been there for nearly two lengths of a window.
+    ``complete[i]`` says that counts in the window mean something: no row of its time was dropped (late, overflow), and
+    a source has been there for nearly two lengths of a window.
 
-    ``origin`` says of each row which source wrote it, as ``origin_of`` its key.
+    ``origin`` says of each row which source wrote it, as ``source_id`` its key.
 
     ``surprise`` (float32, one per row) is NaN for fresh rows until a sequence scorer fills it, and what was filled in
     before for the others.  ``row_ids`` name the rows in the store: the same row has the same id in every window of the
@@ -234,10 +234,10 @@ class WindowBatch:
     start: I64
     end: I64
     splits: I64
-    fresh: I64
+    new_rows: I64
     context: I64
     continuations: I64
-    whole: BOOL
+    complete: BOOL
     time: I64
     template: U64
     origin: U32
@@ -247,7 +247,7 @@ class WindowBatch:
     values: F32  # shape (rows, VALUES)
     surprise: F32
     row_ids: I64
-    heard: Heard
+    last_seen: LastSeen
 
     def __len__(self) -> int:
         return len(self.keys)

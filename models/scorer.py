@@ -7,10 +7,10 @@ from typing import Final
 import numpy as np
 
 from models.bundle import Bundle
-from models.calibration.service_state import State, is_live, limited, state_of
+from models.calibration.service_state import ServiceState, errors_only, is_live, state_of
 from models.detectors.lstm import LstmDetector
 from models.features.sequences import kind_numbers
-from models.features.window_features import Facts
+from models.features.window_features import WindowFeatures
 from models.records import BOOL, F32, F64, I64, KeyKind, Pointer, Verdict, WindowBatch
 from models.verdicts import window_id
 
@@ -43,7 +43,7 @@ class Decisions:
     fired: BOOL
     parts: Mapping[str, F64]
     surprise: F32
-    facts: Facts | None
+    facts: WindowFeatures | None
     bundle: Bundle
 
     def verdicts(self, at: Iterable[int] | None = None) -> list[Verdict]:
@@ -87,22 +87,24 @@ class Decisions:
             fired=fired,
             parts=parts,
             lines=tuple(Pointer(*place) for place in places),
-            services=self.bundle.companions.services(self.facts, i, heaviest) if fired and self.facts else (),
+            services=self.bundle.detectors.services(self.facts, i, heaviest) if fired and self.facts else (),
             reasons=tuple(self._reasons(i)) if fired else (),
             state=self.state(i),
             templates=tuple(self._templates(heaviest)) if fired else (),
         )
 
     @property
-    def limited(self) -> BOOL:
+    def errors_only(self) -> BOOL:
         """Whether only the errors of each window (n,) count."""
         if self.facts is None:
             return np.zeros(len(self.windows), np.bool_)
-        return ~is_live(self.facts.group, self.bundle.companions.seen)
+        return ~is_live(self.facts.group, self.bundle.detectors.windows_seen)
 
-    def state(self, i: int) -> State:
+    def state(self, i: int) -> ServiceState:
         """How far the window's service is known."""
-        return state_of(int(self.facts.group[i]), self.bundle.companions.seen) if self.facts else State.LIVE
+        return (
+            state_of(int(self.facts.group[i]), self.bundle.detectors.windows_seen) if self.facts else ServiceState.LIVE
+        )
 
     def _heaviest(self, chosen: Iterable[int]) -> Iterator[I64]:
         """Rows of each window's most telling lines, most telling first; ties in the order of rows."""
@@ -113,7 +115,7 @@ class Decisions:
             low, high = int(self.windows.splits[i]), int(self.windows.splits[i + 1])
             negative = lightest_last[low:high]
             if self.facts is not None and judged[high] == judged[low]:
-                negative = -np.nan_to_num(self.bundle.companions.weights(self.facts, i), nan=0.0)
+                negative = -np.nan_to_num(self.bundle.detectors.weights(self.facts, i), nan=0.0)
             order: I64 = np.argsort(negative, kind="stable")[:LINES] + low
             yield order
 
@@ -126,7 +128,7 @@ class Decisions:
         if self.facts is None:
             return []
         told = []
-        for detector in self.bundle.companions.detectors:
+        for detector in self.bundle.detectors.detectors:
             strength = float(self.parts[detector.name][i]) if detector.name in self.parts else 0.0
             if strength >= _TOLD:
                 told += [(-strength, n, reason) for n, reason in enumerate(detector.reasons(self.facts, i))]
@@ -155,11 +157,11 @@ class Scorer:
             none = np.zeros(0)
             return Decisions(windows, none, none, none > 0, {}, np.zeros(0, np.float32), None, bundle)
         scored = self._lstm.score(windows)
-        facts = Facts.of(windows, bundle.vocabulary, bundle.companions.groups)
-        raws = {self._lstm.name: scored.raw, **bundle.companions.score(facts)}
+        facts = WindowFeatures.of(windows, bundle.vocabulary, bundle.detectors.groups)
+        raws = {self._lstm.name: scored.raw, **bundle.detectors.score(facts)}
         kinds = kind_numbers(windows)
         parts = bundle.calibration.strengths(kinds, raws)
-        counted = limited(parts, is_live(facts.group, bundle.companions.seen))
+        counted = errors_only(parts, is_live(facts.group, bundle.detectors.windows_seen))
         score = np.round(-bundle.calibration.false_alarms(kinds, counted), _DIGITS) + 0.0
         importance = np.round(1.0 / (1.0 + 10.0 ** -np.clip(score + self._log_budget, -300, 300)), _DIGITS)
         surprise = scored.surprise if scored.surprise is not None else windows.surprise

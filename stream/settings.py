@@ -102,7 +102,7 @@ Seconds: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count: TypeAlias = Annotated[int, Field(gt=0)]
 
 
-class LineFormat(BaseModel):
+class LineFormatSetting(BaseModel):
     """A line format of the user's own, tried before the built-in ones."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
@@ -157,7 +157,7 @@ class Settings(BaseSettings):
     """Zone of times that name none."""
     zones: dict[str, Zone] = {}
     """Source (with ``*`` and ``?``) → zone, where it is not ``zone``."""
-    formats: tuple[LineFormat, ...] = ()
+    formats: tuple[LineFormatSetting, ...] = ()
     max_line: Count = 65536
     """Bytes; longer lines are dead letters."""
     future_limit_s: Seconds = 600
@@ -374,7 +374,7 @@ def _problem(loc: tuple[int | str, ...], kind: str, message: str, overrides: Map
     field = str(loc[0])
     name = ".".join([_place(field, overrides), *map(str, loc[1:])])
     if kind == "extra_forbidden":
-        known = LineFormat.model_fields if len(loc) > 1 else Settings.model_fields
+        known = LineFormatSetting.model_fields if len(loc) > 1 else Settings.model_fields
         return f"{name} is not a setting; {_advice(str(loc[-1]), set(known))}"
     if _LINK_VALUE.match(os.environ.get(PREFIX + field.upper(), "")):
         return f"{name} was set by Kubernetes for a Service of that name; set enableServiceLinks: false in the pod"

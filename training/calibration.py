@@ -12,18 +12,18 @@ import numpy as np
 
 from models.bundle import Bundle
 from models.calibration.fusion import Fusion, blocks_of, fit_fused
-from models.calibration.service_state import is_live, limited
-from models.detectors.ensemble import Companions
+from models.calibration.service_state import errors_only, is_live
+from models.detectors.ensemble import DetectorSet
 from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
 from models.features.sequences import kind_numbers
-from models.features.window_features import Facts
+from models.features.window_features import WindowFeatures
 from models.pipeline import PipelineConfig
 from models.records import BOOL, F64, I32, I64, WindowBatch
 from models.rfc3339 import time_text
 from models.windows.store import WindowStore
 from training.datasets import DAY_US, total_us, windows
-from training.held_out import Held, faulty, tails
+from training.held_out import HeldOutScores, suspect_blocks, tails
 
 FEW: Final = 500
 """Fewer windows than this behind a threshold are worth a warning."""
@@ -35,10 +35,10 @@ MIN_DAYS: Final = 1 / 96
 def score_normal(
     closed: Iterable[tuple[WindowBatch, WindowStore]],
     lstm: LstmDetector,
-    companions: Companions,
+    companions: DetectorSet,
     held: Callable[[WindowBatch], BOOL],
     count: Callable[[int], None],
-) -> Held:
+) -> HeldOutScores:
     """Score windows with every detector and keep those that are ``held``.
 
     Kinds of which none is held are judged by all others: flattering where these were trained on, but not nothing.
@@ -57,12 +57,12 @@ def score_normal(
         scored = lstm.score(batch)
         if scored.surprise is not None:
             store.remember(batch, scored.surprise)
-        facts = Facts.of(batch, lstm.vocabulary, companions.groups)
+        facts = WindowFeatures.of(batch, lstm.vocabulary, companions.groups)
         kinds.append(kind_numbers(batch))
         tenants += batch.tenants
         ends.append(batch.end)
         chosen.append(held(batch))
-        live.append(is_live(facts.group, companions.seen))
+        live.append(is_live(facts.group, companions.windows_seen))
         grid.append(store.config.on_grid(batch))
         for name, raw in {lstm.name: scored.raw, **companions.score(facts)}.items():
             raws.setdefault(name, []).append(raw)
@@ -73,23 +73,23 @@ def score_normal(
     at = np.flatnonzero(is_held | ~np.isin(kind, kind[is_held]))
     blocks = blocks_of([tenants[i] for i in at.tolist()], np.concatenate(ends)[at])
     scores = {name: np.concatenate(parts)[at] for name, parts in raws.items()}
-    return Held(kind[at], blocks, np.concatenate(live)[at], np.concatenate(grid)[at], scores)
+    return HeldOutScores(kind[at], blocks, np.concatenate(live)[at], np.concatenate(grid)[at], scores)
 
 
-def calibrate(held: Held, days: float, say: Callable[[str], None]) -> Fusion:
+def calibrate(held: HeldOutScores, days: float, say: Callable[[str], None]) -> Fusion:
     """Tails of each detector per kind of window, and of their joint strength; ``days`` is the time held, per tenant.
 
     Tails leave out what looks like faults.  Their joint strength takes all in: its quartiles know how to.
     """
     days = max(days, MIN_DAYS)
-    found = faulty(held, days)
+    found = suspect_blocks(held, days)
     parts = tails(held, found)
-    strengths = limited(Fusion(parts, {}).strengths(held.kinds, held.raws), held.live)
+    strengths = errors_only(Fusion(parts, {}).strengths(held.kinds, held.raws), held.live)
     say(_told(held, len(found)))
     return Fusion(parts, fit_fused(held.kinds, held.blocks, strengths, days))
 
 
-def _told(held: Held, left_out: int) -> str:
+def _told(held: HeldOutScores, left_out: int) -> str:
     few = " (few: thresholds will be rough)" if len(held) < FEW else ""
     out = f"; {left_out} stretches that look like faults set no tail" if left_out else ""
     return f"calibrated on {len(held):,} windows{few}{out}"
@@ -121,8 +121,8 @@ def recalibrate(
         return np.ones(len(batch), np.bool_)
 
     pipeline = dataclasses.replace(config, masks=bundle.masks, windows=bundle.windows)
-    closed = windows(paths, pipeline, bundle.table, bundle.companions.groups.services)
-    held = score_normal(closed, LstmDetector(bundle.onnx, bundle.vocabulary), bundle.companions, everything, count)
+    closed = windows(paths, pipeline, bundle.table, bundle.detectors.groups.services)
+    held = score_normal(closed, LstmDetector(bundle.onnx, bundle.vocabulary), bundle.detectors, everything, count)
     if not known:
         raise InvalidError("the bundle knows no line of these logs; train one on them with `tocsin train`")
     fusion = calibrate(held, total_us(spans) / DAY_US, say)

@@ -21,7 +21,7 @@ from models.errors import InvalidError
 from models.features.vocabulary import Vocabulary
 from models.features.window_features import service_of
 from models.pipeline import PipelineConfig, windows_of_files
-from models.records import BOOL, I64, Heard, KeyKind, RowFlag, WindowBatch
+from models.records import BOOL, I64, KeyKind, LastSeen, RowFlag, WindowBatch
 from models.templates.matcher import TemplateTable, mine, template_id, words_of
 from models.windows.store import WindowStore
 
@@ -192,10 +192,10 @@ def select(batch: WindowBatch, at: I64) -> WindowBatch:
         start=batch.start[at],
         end=batch.end[at],
         splits=splits(batch.splits[at + 1] - batch.splits[at]),
-        fresh=batch.fresh[at],
+        new_rows=batch.new_rows[at],
         context=batch.context[at],
         continuations=batch.continuations[at],
-        whole=batch.whole[at],
+        complete=batch.complete[at],
         time=batch.time[rows],
         template=batch.template[rows],
         origin=batch.origin[rows],
@@ -205,5 +205,5 @@ def select(batch: WindowBatch, at: I64) -> WindowBatch:
         values=batch.values[rows],
         surprise=batch.surprise[rows],
         row_ids=batch.row_ids[rows],
-        heard=Heard.nothing(batch.start[at]),
+        last_seen=LastSeen.nothing(batch.start[at]),
     )

@@ -14,20 +14,20 @@ import numpy as np
 
 from models.calibration.fusion import BLOCK_US, blocks_of
 from models.features.sequences import SHARED, kind_numbers
-from models.features.window_features import Facts, Groups
+from models.features.window_features import Groups, WindowFeatures
 from models.pipeline import PipelineConfig
 from models.records import BOOL, F64, I64, WindowBatch
 from models.rfc3339 import time_text
 from training.datasets import DAY_US, HELD_BACK, Survey, select, total_us, windows
-from training.fit_detectors import Learner
-from training.held_out import MIN_BLOCKS, Held, faulty
+from training.fit_detectors import DetectorTrainer
+from training.held_out import MIN_BLOCKS, HeldOutScores, suspect_blocks
 
 FOLDS: Final = 3
 _TOLD: Final = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Stretches:
+class SuspectBlocks:
     """Stretches of ten minutes by tenant: their numbers since 1970, ascending; ``of`` is how many were looked at."""
 
     numbers: Mapping[str, I64] = field(default_factory=dict)
@@ -48,7 +48,7 @@ class Stretches:
             out[mine] = first == np.searchsorted(numbers, batch.end[mine] // BLOCK_US, side="right")
         return out
 
-    def told(self) -> str:
+    def describe(self) -> str:
         """What people should know of it."""
         begins = sorted((number * BLOCK_US, tenant) for tenant, of in self.numbers.items() for number in of.tolist())
         named = ", ".join(f"{time_text(begin)} of {tenant}" for begin, tenant in begins[:_TOLD])
@@ -61,13 +61,13 @@ class Stretches:
 
 def screen(
     paths: Sequence[str | Path], config: PipelineConfig, found: Survey, count: Callable[[int], None]
-) -> Stretches:
+) -> SuspectBlocks:
     """Two more passes over the files; nothing is found where they are too short to tell (three hours or so)."""
     span = total_us(found.spans)
     if span < MIN_BLOCKS * BLOCK_US:
-        return Stretches()
+        return SuspectBlocks()
     groups = Groups(found.services)
-    learners = [Learner(found.vocabulary, groups, config.windows.step) for _ in range(FOLDS)]
+    learners = [DetectorTrainer(found.vocabulary, groups, config.windows.step) for _ in range(FOLDS)]
     for facts, fold in _everything(paths, config, found, groups):
         for number, learner in enumerate(learners):
             learner.add(facts, fold != number)
@@ -85,20 +85,22 @@ def screen(
         count(len(fold))
     n = len(tenants)
     if not n:
-        return Stretches()
+        return SuspectBlocks()
     end, every = np.concatenate(ends), np.ones(n, np.bool_)
     blocks = blocks_of(tenants, end)
     joined = {name: np.concatenate(parts) for name, parts in raws.items()}
-    held = Held(np.full(n, SHARED, np.int32), blocks, every, every, joined)
+    held = HeldOutScores(np.full(n, SHARED, np.int32), blocks, every, every, joined)
     numbers: dict[str, set[int]] = {}
-    for i in np.flatnonzero(np.isin(blocks, faulty(held, span / DAY_US))).tolist():
+    for i in np.flatnonzero(np.isin(blocks, suspect_blocks(held, span / DAY_US))).tolist():
         numbers.setdefault(tenants[i], set()).add(int(end[i]) // BLOCK_US)
-    return Stretches({tenant: np.array(sorted(of), np.int64) for tenant, of in numbers.items()}, int(blocks.max()) + 1)
+    return SuspectBlocks(
+        {tenant: np.array(sorted(of), np.int64) for tenant, of in numbers.items()}, int(blocks.max()) + 1
+    )
 
 
 def _everything(
     paths: Sequence[str | Path], config: PipelineConfig, found: Survey, groups: Groups
-) -> Iterator[tuple[Facts, I64]]:
+) -> Iterator[tuple[WindowFeatures, I64]]:
     """Windows over everything that end with a step, and the fold of each (n,): by tenant, or of few by time.
 
     Folds are drawn by hash: in turn, every stretch with the hourly job would fall into the same one.
@@ -111,4 +113,4 @@ def _everything(
         chosen = select(closed, at)
         names = chosen.tenants if by_tenant else map(str, (chosen.end // BLOCK_US).tolist())
         fold = np.fromiter((zlib.crc32(name.encode()) % FOLDS for name in names), np.int64, len(chosen))
-        yield Facts.of(chosen, found.vocabulary, groups), fold
+        yield WindowFeatures.of(chosen, found.vocabulary, groups), fold

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.arrays import ranges
-from models.detectors.ensemble import Companions
+from models.detectors.ensemble import DetectorSet
 from models.detectors.error_rate import Levels, errors_of
 from models.detectors.first_error import Onset
 from models.detectors.missing_followups import FollowUps
@@ -18,12 +18,12 @@ from models.detectors.value_limits import ValueSamples
 from models.features.normal_samples import Samples
 from models.features.sequences import SHARED, SOURCE, kind_numbers
 from models.features.vocabulary import SPECIAL, Vocabulary
-from models.features.window_features import Facts, Groups
+from models.features.window_features import Groups, WindowFeatures
 from models.records import BOOL, F64, I64
 
 
 @dataclass(slots=True)
-class Learner:
+class DetectorTrainer:
     """Collects what the detectors are fitted on, batch by batch."""
 
     vocabulary: Vocabulary
@@ -42,12 +42,12 @@ class Learner:
         self._seen = np.zeros(len(self.groups), np.int64)
         self._values = ValueSamples(len(self.vocabulary))
 
-    def add(self, facts: Facts, chosen: BOOL) -> None:
+    def add(self, facts: WindowFeatures, chosen: BOOL) -> None:
         """Learn from the windows that are ``chosen`` (n,)."""
         windows = facts.windows
         self._samples.add(facts, errors_of(facts), np.flatnonzero(chosen))
-        entry = np.repeat(chosen, np.diff(facts.tally.splits))
-        group, token = facts.group[facts.tally.window[entry]], facts.tally.token[entry]
+        entry = np.repeat(chosen, np.diff(facts.token_counts.splits))
+        group, token = facts.group[facts.token_counts.window[entry]], facts.token_counts.token[entry]
         for number in np.unique(group[group >= 0]).tolist():
             before = self._known.get(number, np.zeros(0, np.int64))
             self._known[number] = np.union1d(before, token[(group == number) & (token >= SPECIAL)])
@@ -56,11 +56,13 @@ class Learner:
         source = np.flatnonzero(chosen & (kind_numbers(windows) == SOURCE))
         known = facts.group[source][facts.group[source] >= 0]
         self._seen += np.bincount(known, minlength=len(self.groups))
-        self._values.add(facts, ranges(windows.splits[source + 1] - windows.fresh[source], windows.splits[source + 1]))
+        self._values.add(
+            facts, ranges(windows.splits[source + 1] - windows.new_rows[source], windows.splits[source + 1])
+        )
         window, packed = pairs_of(facts)
         self._pairs = np.union1d(self._pairs, packed[chosen[window]])
 
-    def fit(self) -> Companions:
+    def fit(self) -> DetectorSet:
         """All detectors."""
         sources = tuple(group for group in self._samples.groups() if group >= SHARED)
         detectors = (
@@ -75,7 +77,7 @@ class Learner:
             self._values.fit(),
             self._silences.fit(),
         )
-        return Companions(self.groups, detectors, self._rarity(), self._home(), self._seen)
+        return DetectorSet(self.groups, detectors, self._rarity(), self._home(), self._seen)
 
     def _rarity(self) -> F64:
         """Nats per token: how seldom windows over everything, or where there are none those of sources, hold it."""

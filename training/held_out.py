@@ -11,7 +11,7 @@ import numpy as np
 
 from models.calibration.fusion import COMMON, Fusion, fit_extremes, joint
 from models.calibration.tails import Calibration, fit_tail
-from models.detectors.ensemble import UNITS
+from models.detectors.ensemble import SCORE_SCALE
 from models.detectors.error_rate import Levels
 from models.detectors.first_error import Onset
 from models.features.sequences import SHARED
@@ -28,7 +28,7 @@ _SPEAK_OF_ERRORS: Final = (Levels.name, Onset.name)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldOutScores:
     """Windows of normal operation: kinds, blocks, whether their services are live (n,), raw scores (n,) by detector.
 
     ``grid`` (n,) says which end with a step, and not with an error.
@@ -43,13 +43,13 @@ class Held:
     def __len__(self) -> int:
         return len(self.kinds)
 
-    def take(self, at: I64) -> "Held":
+    def take(self, at: I64) -> "HeldOutScores":
         """The windows with these numbers."""
         raws = {name: raw[at] for name, raw in self.raws.items()}
-        return Held(self.kinds[at], self.blocks[at], self.live[at], self.grid[at], raws)
+        return HeldOutScores(self.kinds[at], self.blocks[at], self.live[at], self.grid[at], raws)
 
 
-def tails(held: Held, without: I64) -> dict[str, Calibration]:
+def tails(held: HeldOutScores, without: I64) -> dict[str, Calibration]:
     """Tail of each detector per kind of window, from all blocks but some.
 
     A window at an error is one look more at what the windows around it show, so only what asks for them takes them in.
@@ -60,13 +60,13 @@ def tails(held: Held, without: I64) -> dict[str, Calibration]:
         found = {}
         counts = usable & (held.grid | (name == Onset.name)) & ~np.isnan(raw)
         for kind in np.unique(held.kinds[counts]).tolist():
-            found[kind] = fit_tail(raw[counts & (held.kinds == kind)], UNITS[name])
+            found[kind] = fit_tail(raw[counts & (held.kinds == kind)], SCORE_SCALE[name])
         if found:
             parts[name] = Calibration(found)
     return parts
 
 
-def faulty(held: Held, days: float) -> I64:
+def suspect_blocks(held: HeldOutScores, days: float) -> I64:
     """Blocks (k,), ascending, that look like faults: far beyond all others taken together, and with errors.
 
     Judged by the windows over everything.  Tails are fitted again without what was found, as faults widen them, until

@@ -12,7 +12,7 @@ from typing import Final
 
 from alerts.delivery.rate_limit import backoff
 from alerts.messages.alert import Alert, Severity, Status
-from alerts.messages.delivery_receipt import Delivery, Sent
+from alerts.messages.delivery_receipt import DeliveryReceipt, SendState
 from alerts.routing.decision import Decision
 from alerts.sinks.base import Remote, digest_of
 
@@ -32,7 +32,7 @@ class Taken(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Told:
+class SinkDecision:
     """What the rules say of an alert for this sink: whether it is told, as how bad, and whether it may wake anyone."""
 
     severity: Severity
@@ -40,7 +40,7 @@ class Told:
     page: bool = True
 
     @classmethod
-    def by(cls, decision: Decision, sink: str) -> "Told":
+    def by(cls, decision: Decision, sink: str) -> "SinkDecision":
         """Return what a decision means for a sink; ``alertmanager.host`` is a member of ``alertmanager``."""
         wanted = decision.goes_to(sink) or decision.goes_to(sink.partition(".")[0])
         return cls(decision.severity, wanted, decision.page)
@@ -60,13 +60,13 @@ class Pending:
     first: int
     at: float
     """When the broker stored it."""
-    covers: tuple[str, ...] = ()
+    superseded: tuple[str, ...] = ()
     attempts: int = 0
     not_before: float = 0.0
 
 
 @dataclass(slots=True)
-class Standing:
+class SinkState:
     """What is known of one incident at the sink."""
 
     remote: Remote = field(default_factory=dict)
@@ -87,11 +87,11 @@ class Standing:
         return bool(self.remote) and self.status != Status.RESOLVED.value
 
 
-class Ledger:
+class DeliveryQueue:
     """Everything known of one sink."""
 
     def __init__(self) -> None:
-        self._standings: dict[str, Standing] = {}
+        self._standings: dict[str, SinkState] = {}
         self._waiting: dict[str, Pending] = {}
         self._read: dict[int, int] = {}
         self._committed: dict[int, int] = {}
@@ -99,10 +99,10 @@ class Ledger:
         """Where to read again: alerts that were given up because of a setting that may have been mended."""
 
     @classmethod
-    def restore(cls, receipts: Iterable[Delivery]) -> "Ledger":
+    def restore(cls, receipts: Iterable[DeliveryReceipt]) -> "DeliveryQueue":
         """Rebuild what stands at the sink from its receipts, oldest first."""
         ledger = cls()
-        mendable: dict[str, Delivery] = {}
+        mendable: dict[str, DeliveryReceipt] = {}
         for receipt in receipts:
             ledger._recall(receipt)
             mendable.pop(receipt.incident_id, None)
@@ -133,17 +133,17 @@ class Ledger:
         """What stands at the sink, but for incidents of which a newer alert waits: it may be there already."""
         return {n: each.remote for n, each in self._standings.items() if each.remote and each.pending is None}
 
-    def standing(self, incident_id: str) -> Standing:
+    def standing(self, incident_id: str) -> SinkState:
         """Return what is known of an incident."""
         return self._standings[incident_id]
 
-    def take(self, alert: Alert, partition: int, offset: int, at: float, decision: Told) -> tuple[Taken, int]:
+    def take(self, alert: Alert, partition: int, offset: int, at: float, decision: SinkDecision) -> tuple[Taken, int]:
         """Read one alert and what the rules say of it; returns what it became, and how many it covers anew."""
         self._read[partition] = offset + 1
-        standing = self._standings.setdefault(alert.incident_id, Standing())
+        standing = self._standings.setdefault(alert.incident_id, SinkState())
         digest = digest_of(alert)
         waiting = standing.pending
-        again = waiting is not None and digest in (waiting.digest, *waiting.covers)
+        again = waiting is not None and digest in (waiting.digest, *waiting.superseded)
         if again or digest in standing.known or (partition, offset) <= standing.settled:
             return Taken.DUPLICATE, 0
         ends = alert.status is Status.RESOLVED and (standing.open or waiting is not None or standing.doubtful)
@@ -154,8 +154,8 @@ class Ledger:
         told = replace(alert, severity=decision.severity, page=page)
         fresh = Pending(told, alert, digest, partition, offset, offset, at)
         if waiting is not None:
-            covers = (*waiting.covers, waiting.digest)[-KNOWN:]
-            fresh = replace(fresh, first=waiting.first, covers=covers, attempts=0, not_before=waiting.not_before)
+            covers = (*waiting.superseded, waiting.digest)[-KNOWN:]
+            fresh = replace(fresh, first=waiting.first, superseded=covers, attempts=0, not_before=waiting.not_before)
         self._hold(alert.incident_id, fresh)
         return Taken.PENDING, int(waiting is not None)
 
@@ -172,7 +172,7 @@ class Ledger:
         """Return the seconds until something is due, at most ``longest``."""
         return min((max(p.not_before - now, 0.0) for p in self._waiting.values()), default=longest)
 
-    def stepped(self, pending: Pending, remote: Remote) -> None:
+    def step_done(self, pending: Pending, remote: Remote) -> None:
         """Take note that a step is done."""
         self._standings[pending.alert.incident_id].remote = remote
 
@@ -180,14 +180,14 @@ class Ledger:
         """Take note that what was in doubt had not been done."""
         self._standings[pending.alert.incident_id].doubtful = False
 
-    def settled(self, pending: Pending) -> None:
+    def delivered(self, pending: Pending) -> None:
         """Take note that the sink stands where the alert is."""
         standing = self._drop(pending)
         standing.status = pending.alert.status.value
         standing.parked = ""
         standing.doubtful = False
 
-    def parks(self, pending: Pending, reason: str) -> None:
+    def park(self, pending: Pending, reason: str) -> None:
         """Take note that the alert is given up."""
         self._drop(pending).parked = reason
 
@@ -210,19 +210,19 @@ class Ledger:
         self._committed |= fresh
         return fresh
 
-    def _recall(self, receipt: Delivery) -> None:
-        standing = self._standings.pop(receipt.incident_id, None) or Standing()
+    def _recall(self, receipt: DeliveryReceipt) -> None:
+        standing = self._standings.pop(receipt.incident_id, None) or SinkState()
         self._standings[receipt.incident_id] = standing
         standing.remote = receipt.remote
-        if receipt.sent is Sent.SENDING:
+        if receipt.sent is SendState.SENDING:
             standing.doubtful = True
-        if receipt.sent is Sent.DELIVERED:
+        if receipt.sent is SendState.DELIVERED:
             standing.status = receipt.status
             standing.parked = ""
             standing.doubtful = False
-        if receipt.sent is Sent.PARKED:
+        if receipt.sent is SendState.PARKED:
             standing.parked = receipt.reason
-        if receipt.sent is Sent.DELIVERED or (receipt.sent is Sent.PARKED and not receipt.mendable):
+        if receipt.sent is SendState.DELIVERED or (receipt.sent is SendState.PARKED and not receipt.mendable):
             standing.known = (*standing.known, *receipt.covers, receipt.digest)[-KNOWN:]
             standing.settled = (receipt.partition, receipt.offset)
         self._forget()
@@ -231,12 +231,12 @@ class Ledger:
         self._standings[incident].pending = pending
         self._waiting[incident] = pending
 
-    def _drop(self, pending: Pending) -> Standing:
+    def _drop(self, pending: Pending) -> SinkState:
         incident = pending.alert.incident_id
         # What was touched last stands last.
         standing = self._standings.pop(incident)
         self._standings[incident] = standing
-        standing.known = (*standing.known, *pending.covers, pending.digest)[-KNOWN:]
+        standing.known = (*standing.known, *pending.superseded, pending.digest)[-KNOWN:]
         standing.settled = (pending.partition, pending.offset)
         standing.pending = None
         del self._waiting[incident]

@@ -21,7 +21,7 @@ def backoff(attempt: int, chance: float, first_s: float = FIRST_S, longest_s: fl
 
 
 @dataclass(slots=True)
-class Pace:
+class RateLimiter:
     """When the next request may go out: a token bucket, and a pause after failures."""
 
     rate: Rate

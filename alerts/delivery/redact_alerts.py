@@ -56,16 +56,16 @@ def redacted(alert: Alert, redactor: Redactor) -> Alert:
         texts.append(legible(text))
         return text
 
-    _told(alert, collected)
+    _map_texts(alert, collected)
     safe = iter(_safe(redactor, texts))
-    out = _told(alert, lambda _: next(safe))
+    out = _map_texts(alert, lambda _: next(safe))
     if out.diagnosis is not None and _DIGEST in out.diagnosis and out.diagnosis != alert.diagnosis:
         # Who knows all but the secret could try it until the digest fits.
         out = replace(out, diagnosis={**out.diagnosis, _DIGEST: ""})
     return out
 
 
-class Outgoing:
+class AlertRedactor:
     """Makes alerts fit to leave, for all sinks: equal ones come out equal, and each is searched once.
 
     ``key`` signs the receipt of what is told, where the alert carries one.
@@ -95,7 +95,7 @@ class Outgoing:
             return told
 
 
-def _told(alert: Alert, change: Callable[[str], str]) -> Alert:
+def _map_texts(alert: Alert, change: Callable[[str], str]) -> Alert:
     """Return the alert with every free text changed, in a fixed order."""
     return replace(
         alert,

@@ -11,7 +11,7 @@ NOTES = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Human:
+class Annotations:
     """Votes by who cast them, and whether the incident is acknowledged or muted."""
 
     votes: Mapping[str, Feedback] = field(default_factory=dict)
@@ -19,7 +19,7 @@ class Human:
     mute: Feedback | None = None
     notes: tuple[Feedback, ...] = ()
 
-    def with_(self, said: Feedback) -> "Human":
+    def with_feedback(self, said: Feedback) -> "Annotations":
         """Return it with one more record; the same record twice changes nothing."""
         match said.action:
             case Action.VOTE:
@@ -34,7 +34,7 @@ class Human:
             case _:
                 return self
 
-    def _voted(self, said: Feedback) -> "Human":
+    def _voted(self, said: Feedback) -> "Annotations":
         return replace(self, votes={**self.votes, said.by: said})
 
     @property
@@ -71,9 +71,9 @@ def _why(said: Feedback) -> str:
     return f": {said.text}" if said.text else ""
 
 
-def fold(records: Iterable[Feedback]) -> dict[str, Human]:
+def annotations_by_incident(records: Iterable[Feedback]) -> dict[str, Annotations]:
     """Return what was said of each incident, of records in their order."""
-    out: dict[str, Human] = {}
+    out: dict[str, Annotations] = {}
     for said in records:
-        out[said.incident_id] = out.get(said.incident_id, Human()).with_(said)
+        out[said.incident_id] = out.get(said.incident_id, Annotations()).with_feedback(said)
     return out

@@ -4,8 +4,8 @@ from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from alerts.incidents.grouping import IncidentPolicy, Incidents, Step
-from alerts.incidents.incident import Incident, State
+from alerts.incidents.grouping import IncidentGrouper, IncidentPolicy, Step
+from alerts.incidents.incident import Incident, IncidentState
 from alerts.incidents.policy import PageBudget
 from alerts.messages.alert import Alert
 from alerts.messages.anomaly import Anomaly
@@ -16,7 +16,7 @@ TICK: Final = 5 * SECOND
 
 def replay(windows: Iterable[Anomaly], policy: IncidentPolicy) -> tuple[list[Incident], list[Alert]]:
     """Return the incidents that people would have heard of, and all alerts; the wall clock follows the windows."""
-    state = Incidents(policy)
+    state = IncidentGrouper(policy)
     seen: dict[str, Incident] = {}
     alerts: list[Alert] = []
     now = 0
@@ -32,11 +32,11 @@ def replay(windows: Iterable[Anomaly], policy: IncidentPolicy) -> tuple[list[Inc
             now += TICK
             take(state.tick(now))
         now = max(now, window.end)
-        take(state.apply(window, now))
+        take(state.on_window(window, now))
     while state.open:
         now += TICK
         take(state.tick(now))
-    return [incident for incident in seen.values() if incident.state is not State.PENDING], alerts
+    return [incident for incident in seen.values() if incident.state is not IncidentState.PENDING], alerts
 
 
 def most_pages(pages: Sequence[int], per_s: float) -> int:

@@ -27,7 +27,7 @@ PAGES: Final = 64
 ORDERS: Final = 32
 
 
-class State(StrEnum):
+class IncidentState(StrEnum):
     """Where an incident stands."""
 
     PENDING = "pending"
@@ -44,7 +44,7 @@ class Incident:
 
     ``first`` and ``last`` are the earliest and latest ends of its windows; ``opened`` is the end of the window that
     came first.  With tenant, ``service`` (where it began) and ``kind`` of failure it makes the id.  ``windows`` are the
-    newest ids and ``homes`` their services; ``count`` counts all windows.
+    newest ids and ``window_services`` their services; ``count`` counts all windows.
     """
 
     tenant: str
@@ -56,28 +56,28 @@ class Incident:
     severity: Severity
     importance: float
     windows: tuple[str, ...]
-    homes: tuple[str, ...]
+    window_services: tuple[str, ...]
     count: int
     seen: int
-    state: State = State.PENDING
+    state: IncidentState = IncidentState.PENDING
     services: tuple[str, ...] = ()
     """Services of its windows, the one where it began first, as far as that is known by now."""
-    placed: bool = False
+    located: bool = False
     """Whether any window said for sure where it is."""
-    voices: int = 0
+    witnesses: int = 0
     """The most witnesses that one of its windows had."""
     ids: tuple[str, ...] = ()
     """Requests, instances, ports, volumes that it is about, the newest last."""
     templates: tuple[str, ...] = ()
     """Ids of the templates of telling lines, as they were found."""
-    heads: tuple[str, ...] = ()
+    top_templates: tuple[str, ...] = ()
     """The most telling template of each window, each once."""
     reasons: tuple[str, ...] = ()
-    told: Status | None = None
+    last_status: Status | None = None
     """What was published last."""
     published: int = 0
     """``last`` when it was."""
-    shown: int = 0
+    last_severity: int = 0
     """Severity that was published last."""
     paged: int = 0
     """Highest severity that was a page, or a ticket where the budget was spent; 0: none."""
@@ -85,9 +85,9 @@ class Incident:
     """Event times of these pages."""
     since: int = 0
     """When it was opened."""
-    hushed: int = 0
+    suppressed: int = 0
     """Windows that would have been told, had somebody not said that the pattern is known."""
-    apart: tuple[str, ...] = ()
+    split_off: tuple[str, ...] = ()
     """Services that were split off: their windows belong elsewhere."""
     into: str = ""
     """The incident that it is part of, once merged."""
@@ -104,7 +104,7 @@ class Incident:
     @property
     def resolved(self) -> bool:
         """Say whether it is over."""
-        return self.state in {State.RESOLVED, State.MERGED}
+        return self.state in {IncidentState.RESOLVED, IncidentState.MERGED}
 
     @classmethod
     def of(cls, window: Anomaly, now: int) -> Self:
@@ -120,7 +120,7 @@ class Incident:
             severity=Severity.WARNING,
             importance=0.0,
             windows=(),
-            homes=(),
+            window_services=(),
             count=0,
             seen=now,
             services=(home,),
@@ -131,24 +131,24 @@ class Incident:
         """Return it with one more window; at most ``limit`` ids of windows are remembered."""
         home = window.services[0]
         services = self.services
-        if window.placed:
+        if window.located:
             # A guess gives way to the first that knows.
-            services = _first((*services, home), SERVICES) if self.placed else (home,)
+            services = _first((*services, home), SERVICES) if self.located else (home,)
         return replace(
             self,
             first=min(self.first, window.end),
             last=max(self.last, window.end),
             importance=max(self.importance, window.importance),
             windows=(*self.windows, window.id)[-limit:],
-            homes=(*self.homes, home)[-limit:],
+            window_services=(*self.window_services, home)[-limit:],
             count=self.count + 1,
             seen=now,
             services=services,
-            placed=self.placed or window.placed,
-            voices=max(self.voices, window.voices),
+            located=self.located or window.located,
+            witnesses=max(self.witnesses, window.witnesses),
             ids=_recent((*self.ids, window.key), IDS) if window.session else self.ids,
             templates=_first((*self.templates, *window.templates), TEMPLATES),
-            heads=_first((*self.heads, *window.templates[:1]), TEMPLATES),
+            top_templates=_first((*self.top_templates, *window.templates[:1]), TEMPLATES),
             reasons=_first((*self.reasons, *window.reasons), REASONS),
         )
 
@@ -174,7 +174,7 @@ class Incident:
             importance=self.importance,
             note=note,
             acknowledged=acknowledged,
-            templates=self.heads,
+            templates=self.top_templates,
         )
 
     def summary(self) -> str:
@@ -193,7 +193,7 @@ class Incident:
 
     def to_json(self, schema: str = INCIDENT_SCHEMA) -> bytes:
         """Return the record of the compact topic; its key is the id."""
-        places = {place: number for number, place in enumerate(dict.fromkeys(self.homes))}
+        places = {place: number for number, place in enumerate(dict.fromkeys(self.window_services))}
         return orjson.dumps(
             {
                 "schema": schema,
@@ -203,8 +203,8 @@ class Incident:
                 "service": self.service,
                 "kind": self.kind,
                 "services": list(self.services),
-                "placed": self.placed,
-                "voices": self.voices,
+                "placed": self.located,
+                "voices": self.witnesses,
                 "opened": time_text(self.opened),
                 "first": time_text(self.first),
                 "last": time_text(self.last),
@@ -212,21 +212,21 @@ class Incident:
                 "importance": self.importance,
                 "windows": list(self.windows),
                 "places": list(places),
-                "homes": [places[home] for home in self.homes],
+                "homes": [places[home] for home in self.window_services],
                 "count": self.count,
                 "ids": list(self.ids),
                 "templates": list(self.templates),
-                "heads": list(self.heads),
+                "heads": list(self.top_templates),
                 "reasons": list(self.reasons),
-                "told": None if self.told is None else self.told.value,
+                "told": None if self.last_status is None else self.last_status.value,
                 "published": time_text(self.published),
-                "shown": self.shown,
+                "shown": self.last_severity,
                 "paged": self.paged,
                 "pages": [time_text(page) for page in self.pages],
                 "seen": time_text(self.seen),
                 "since": time_text(self.since),
-                "hushed": self.hushed,
-                "apart": list(self.apart),
+                "hushed": self.suppressed,
+                "apart": list(self.split_off),
                 "into": self.into,
                 "ordered": list(self.ordered),
                 "diagnosis": self.diagnosis,
@@ -256,25 +256,25 @@ class Incident:
                 severity=Severity[record["severity"].upper()],
                 importance=float(record["importance"]),
                 windows=tuple(record["windows"]),
-                homes=tuple(record["places"][number] for number in record["homes"]),
+                window_services=tuple(record["places"][number] for number in record["homes"]),
                 count=int(record["count"]),
                 seen=parse_time(record["seen"]),
-                state=State(record["state"]),
+                state=IncidentState(record["state"]),
                 services=tuple(record["services"]),
-                placed=bool(record["placed"]),
-                voices=int(record["voices"]),
+                located=bool(record["placed"]),
+                witnesses=int(record["voices"]),
                 ids=tuple(record["ids"]),
                 templates=tuple(record["templates"]),
-                heads=tuple(record["heads"]),
+                top_templates=tuple(record["heads"]),
                 reasons=tuple(record["reasons"]),
-                told=None if record["told"] is None else Status(record["told"]),
+                last_status=None if record["told"] is None else Status(record["told"]),
                 published=parse_time(record["published"]),
-                shown=int(record["shown"]),
+                last_severity=int(record["shown"]),
                 paged=int(record["paged"]),
                 pages=tuple(map(parse_time, record["pages"])),
                 since=parse_time(record["since"]),
-                hushed=int(record["hushed"]),
-                apart=tuple(record["apart"]),
+                suppressed=int(record["hushed"]),
+                split_off=tuple(record["apart"]),
                 into=record["into"],
                 ordered=tuple(record["ordered"]),
                 diagnosis=record.get("diagnosis"),

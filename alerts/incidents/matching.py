@@ -8,14 +8,14 @@ time it must be.
 from collections.abc import Iterable
 from enum import IntEnum
 
-from alerts.incidents.incident import Incident, State
+from alerts.incidents.incident import Incident, IncidentState
 from alerts.incidents.policy import IncidentPolicy
 from alerts.incidents.topology import Topology
 from alerts.messages.anomaly import Anomaly
 from models.rfc3339 import SECOND
 
 
-class Bond(IntEnum):
+class MatchStrength(IntEnum):
     """What ties a window to an incident."""
 
     NONE = 0
@@ -30,16 +30,16 @@ TELLING = 3
 """The first templates of a window, its most telling lines: what it shares must be among them."""
 
 
-def choose(
+def best_match(
     window: Anomaly, incidents: Iterable[Incident], topology: Topology, policy: IncidentPolicy
 ) -> Incident | None:
     """Return the incident that the window belongs to: by the strongest bond, then the one that is open, then near."""
     best: tuple[tuple[int, bool, int, int, str], Incident] | None = None
     for incident in incidents:
-        tie = bond(window, incident, topology, policy)
-        if tie is Bond.NONE:
+        tie = match_strength(window, incident, topology, policy)
+        if tie is MatchStrength.NONE:
             continue
-        rank = (int(tie), incident.state is State.OPEN, -gap(window, incident), incident.last, incident.id)
+        rank = (int(tie), incident.state is IncidentState.OPEN, -gap(window, incident), incident.last, incident.id)
         if best is None or rank > best[0]:
             best = (rank, incident)
     return best[1] if best else None
@@ -50,33 +50,33 @@ def gap(window: Anomaly, incident: Incident) -> int:
     return max(0, window.end - incident.last, incident.first - window.end)
 
 
-def bond(window: Anomaly, incident: Incident, topology: Topology, policy: IncidentPolicy) -> Bond:
+def match_strength(window: Anomaly, incident: Incident, topology: Topology, policy: IncidentPolicy) -> MatchStrength:
     """Return what ties the window to the incident, as far as it is near enough."""
     away = gap(window, incident)
     if away > _reach(window, incident, policy) or window.end - incident.first > policy.max_age_s * SECOND:
-        return Bond.NONE
+        return MatchStrength.NONE
     home = window.services[0]
-    if home in incident.apart:
-        return Bond.NONE
+    if home in incident.split_off:
+        return MatchStrength.NONE
     if window.session and window.key in incident.ids:
-        return Bond.ID
-    if window.placed and home in incident.services:
-        return Bond.SERVICE
-    if window.placed and _shares_templates(window, incident):
-        return Bond.TEMPLATE
-    if not window.placed and home in incident.services and (away <= policy.quiet or window.kind == incident.kind):
-        return Bond.TIME
+        return MatchStrength.ID
+    if window.located and home in incident.services:
+        return MatchStrength.SERVICE
+    if window.located and _shares_templates(window, incident):
+        return MatchStrength.TEMPLATE
+    if not window.located and home in incident.services and (away <= policy.quiet or window.kind == incident.kind):
+        return MatchStrength.TIME
     if away > policy.quiet:
-        return Bond.NONE
-    if window.placed and topology.linked(window.tenant, home, incident.services):
-        return Bond.LINK
-    if not window.placed or not incident.placed:
-        return Bond.TIME if away <= policy.near_s * SECOND else Bond.NONE
-    return Bond.TIME if abs(window.end - incident.first) <= policy.onset_s * SECOND else Bond.NONE
+        return MatchStrength.NONE
+    if window.located and topology.linked(window.tenant, home, incident.services):
+        return MatchStrength.LINK
+    if not window.located or not incident.located:
+        return MatchStrength.TIME if away <= policy.near_s * SECOND else MatchStrength.NONE
+    return MatchStrength.TIME if abs(window.end - incident.first) <= policy.onset_s * SECOND else MatchStrength.NONE
 
 
 def _reach(window: Anomaly, incident: Incident, policy: IncidentPolicy) -> int:
-    if incident.state is State.PENDING:
+    if incident.state is IncidentState.PENDING:
         return int(policy.near_s * SECOND)
     # What comes late may have come before all that is known; grace is for what goes on.
     return policy.quiet if window.end < incident.first else policy.reach
@@ -99,5 +99,5 @@ def repeats(window: Anomaly, incident: Incident) -> bool:
 
 def is_enough(incident: Incident, policy: IncidentPolicy) -> bool:
     """Say whether what is pending is to be told: one strong signal, one with several witnesses, or one that lasts."""
-    strong = incident.importance >= policy.strong_from or incident.voices >= policy.voices_from
+    strong = incident.importance >= policy.strong_from or incident.witnesses >= policy.voices_from
     return strong or (incident.count > 1 and incident.last - incident.first >= policy.sustain_s * SECOND)

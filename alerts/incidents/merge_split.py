@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from alerts.incidents.incident import IDS, REASONS, SERVICES, TEMPLATES, Incident, State
+from alerts.incidents.incident import IDS, REASONS, SERVICES, TEMPLATES, Incident, IncidentState
 from alerts.messages.feedback import Feedback
 
 
@@ -19,17 +19,19 @@ def root(incident: Incident, by_id: Mapping[str, Incident]) -> Incident:
 def merge(said: Feedback, by_id: Mapping[str, Incident], limit: int) -> list[Incident]:
     """Return what changes when one incident becomes part of another: nothing where it is, or cannot be."""
     here, there = by_id.get(said.incident_id), by_id.get(said.into)
-    if here is None or there is None or here.state is State.MERGED or here.tenant != there.tenant:
+    if here is None or there is None or here.state is IncidentState.MERGED or here.tenant != there.tenant:
         return []
     there = root(there, by_id)
-    if there.id == here.id or there.state is State.MERGED:
+    if there.id == here.id or there.state is IncidentState.MERGED:
         return []
     states = {here.state, there.state}
-    state = next(each for each in (State.OPEN, State.RESOLVED, State.PENDING) if each in states)
+    state = next(each for each in (IncidentState.OPEN, IncidentState.RESOLVED, IncidentState.PENDING) if each in states)
     known = set(there.windows)
-    fresh = [(window, home) for window, home in zip(here.windows, here.homes, strict=True) if window not in known]
+    fresh = [
+        (window, home) for window, home in zip(here.windows, here.window_services, strict=True) if window not in known
+    ]
     windows = (*(window for window, _ in fresh), *there.windows)[-limit:]
-    homes = (*(home for _, home in fresh), *there.homes)[-limit:]
+    homes = (*(home for _, home in fresh), *there.window_services)[-limit:]
     joined = replace(
         there,
         state=state,
@@ -38,32 +40,32 @@ def merge(said: Feedback, by_id: Mapping[str, Incident], limit: int) -> list[Inc
         severity=max(here.severity, there.severity),
         importance=max(here.importance, there.importance),
         windows=windows,
-        homes=homes,
+        window_services=homes,
         count=here.count + there.count,
         seen=max(here.seen, there.seen),
         services=_union(there.services, here.services, SERVICES),
-        placed=here.placed or there.placed,
-        voices=max(here.voices, there.voices),
+        located=here.located or there.located,
+        witnesses=max(here.witnesses, there.witnesses),
         ids=_union(there.ids, here.ids, IDS),
         templates=_union(there.templates, here.templates, TEMPLATES),
-        heads=_union(there.heads, here.heads, TEMPLATES),
+        top_templates=_union(there.top_templates, here.top_templates, TEMPLATES),
         reasons=_union(there.reasons, here.reasons, REASONS),
         paged=max(here.paged, there.paged),
         since=max(here.since, there.since),
-        apart=tuple(service for service in there.apart if service not in here.services),
+        split_off=tuple(service for service in there.split_off if service not in here.services),
     )
-    return [joined, replace(here, state=State.MERGED, into=there.id)]
+    return [joined, replace(here, state=IncidentState.MERGED, into=there.id)]
 
 
 def split(said: Feedback, by_id: Mapping[str, Incident], now: int) -> list[Incident]:
     """Return what changes when services of an incident become one of their own; where it began stays."""
     here = by_id.get(said.incident_id)
-    if here is None or here.state is State.MERGED:
+    if here is None or here.state is IncidentState.MERGED:
         return []
-    leaving = tuple(s for s in said.services if s in here.services[1:] and s not in here.apart)
+    leaving = tuple(s for s in said.services if s in here.services[1:] and s not in here.split_off)
     if not leaving:
         return []
-    pairs = list(zip(here.windows, here.homes, strict=True))
+    pairs = list(zip(here.windows, here.window_services, strict=True))
     gone = [pair for pair in pairs if pair[1] in leaving]
     kept = [pair for pair in pairs if pair[1] not in leaving] or pairs[-1:]
     fresh = replace(
@@ -72,14 +74,14 @@ def split(said: Feedback, by_id: Mapping[str, Incident], now: int) -> list[Incid
         services=leaving,
         # The older windows are no longer known one by one.
         windows=tuple(window for window, _ in gone or pairs[-1:]),
-        homes=tuple(home for _, home in gone or pairs[-1:]),
+        window_services=tuple(home for _, home in gone or pairs[-1:]),
         count=max(1, len(gone)),
         ids=(),
-        told=None,
+        last_status=None,
         pages=(),
-        hushed=0,
+        suppressed=0,
         seen=now,
-        apart=tuple(service for service in here.services if service not in leaving),
+        split_off=tuple(service for service in here.services if service not in leaving),
     )
     if fresh.id in by_id:
         return []
@@ -87,9 +89,9 @@ def split(said: Feedback, by_id: Mapping[str, Incident], now: int) -> list[Incid
         here,
         services=tuple(service for service in here.services if service not in leaving),
         windows=tuple(window for window, _ in kept),
-        homes=tuple(home for _, home in kept),
+        window_services=tuple(home for _, home in kept),
         count=max(1, here.count - len(gone)),
-        apart=(*here.apart, *leaving),
+        split_off=(*here.split_off, *leaving),
     )
     return [rest, fresh]
 

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 import orjson
 
 from models.errors import InvalidError
-from models.records import EVERYTHING
+from models.records import ALL_SOURCES
 from models.rfc3339 import parse_time
 
 DEPLOYMENT: Final = "deployment"
@@ -52,7 +52,7 @@ _VAGUE: Final = frozenset({"lstm", "counts", "sets"})
 class Anomaly:
     """A window that may have fired; ``start`` and ``end`` are event time in microseconds.
 
-    ``services`` has at least one, and it says where the window is (``placed``) but for windows over everything, which
+    ``services`` has at least one, and it says where the window is (``located``) but for windows over everything, which
     only guess.  ``templates`` are those of its telling lines.
     """
 
@@ -70,18 +70,18 @@ class Anomaly:
     templates: tuple[str, ...] = ()
 
     @property
-    def placed(self) -> bool:
+    def located(self) -> bool:
         """Say whether the services are known."""
-        return self.key != EVERYTHING and self.services[0] not in NOWHERE
+        return self.key != ALL_SOURCES and self.services[0] not in NOWHERE
 
     @property
-    def voices(self) -> int:
+    def witnesses(self) -> int:
         """Return how many detectors that say what is strange find the window so strange that one in 1,000 is.
 
         Only of windows over everything: one line that a service writes for the first time is an error and a novelty
         among its few, and mostly nothing; among all that a tenant does it is not.
         """
-        if self.key != EVERYTHING:
+        if self.key != ALL_SOURCES:
             return 0
         return sum(part >= CLEAR for name, part in self.parts.items() if name in KINDS and name not in _VAGUE)
 
@@ -136,7 +136,7 @@ def _services(record: dict[str, Any]) -> tuple[str, ...]:
         return (SESSIONS,)
     key = _text(record["key"])
     # The key of a source is service@host, or the service alone; that of everything names none.
-    return (DEPLOYMENT if key == EVERYTHING else key.partition("@")[0] or key,)
+    return (DEPLOYMENT if key == ALL_SOURCES else key.partition("@")[0] or key,)
 
 
 def _text(value: Any) -> str:

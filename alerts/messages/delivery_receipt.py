@@ -14,7 +14,7 @@ from models.rfc3339 import SECOND, parse_time, time_text
 DELIVERY_SCHEMA: Final = "tocsin.delivery/1"
 
 
-class Sent(StrEnum):
+class SendState(StrEnum):
     """What became of a send."""
 
     SENDING = "sending"
@@ -27,12 +27,12 @@ class Sent(StrEnum):
 
 
 @dataclass(frozen=True, slots=True)
-class Delivery:
+class DeliveryReceipt:
     """One receipt; ``at`` in seconds since the epoch."""
 
     incident_id: str
     sink: str
-    sent: Sent
+    sent: SendState
     status: str
     """Of the alert: firing, enriched or resolved."""
     digest: str
@@ -78,7 +78,7 @@ class Delivery:
             return cls(
                 incident_id=record["incident_id"],
                 sink=record["sink"],
-                sent=Sent(record["sent"]),
+                sent=SendState(record["sent"]),
                 status=record["status"],
                 digest=alert["digest"],
                 partition=int(alert["partition"]),

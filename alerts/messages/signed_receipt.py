@@ -23,7 +23,7 @@ REMEMBERED: Final = 20_000
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class ReceiptFacts:
     """What is known of one window: its record on ``anomalies``, and the raw lines that it points to."""
 
     window: str
@@ -36,7 +36,7 @@ class Facts:
     """Partition of ``logs.raw`` → first and last offset."""
 
     @classmethod
-    def of(cls, record: bytes, offset: int) -> "Facts":
+    def of(cls, record: bytes, offset: int) -> "ReceiptFacts":
         """Read a record of ``anomalies``.  Raises InvalidError when it is none."""
         try:
             window = orjson.loads(record)
@@ -72,13 +72,13 @@ class Signer:
     key: str = field(repr=False)
     rules: str = ""
     """Version of the rules."""
-    _facts: OrderedDict[str, Facts] = field(default_factory=OrderedDict)
+    _facts: OrderedDict[str, ReceiptFacts] = field(default_factory=OrderedDict)
 
     def saw(self, record: bytes, offset: int) -> None:
         """Remember a window.  Raises InvalidError for what is none."""
         if not self.key:
             return
-        facts = Facts.of(record, offset)
+        facts = ReceiptFacts.of(record, offset)
         self._facts[facts.window] = facts
         while len(self._facts) > REMEMBERED:
             self._facts.popitem(last=False)
@@ -91,7 +91,7 @@ class Signer:
         return replace(alert, receipt=receipt_of(alert, known, self.rules, self.key))
 
 
-def receipt_of(alert: Alert, facts: Iterable[Facts], rules: str, key: str) -> dict[str, Any]:
+def receipt_of(alert: Alert, facts: Iterable[ReceiptFacts], rules: str, key: str) -> dict[str, Any]:
     """Return the signed receipt of an alert."""
     known = list(facts)
     receipt: dict[str, Any] = {

@@ -28,7 +28,7 @@ from models.templates.matcher import template_id
 if TYPE_CHECKING:
     from jsonschema.exceptions import ValidationError
 
-R = TypeVar("R", "Route", "Regrade")
+R = TypeVar("R", "Route", "SeverityOverride")
 
 VALUE: Final = "<*>"
 _DAY_ONLY: Final = 10
@@ -68,7 +68,7 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class RuleMatch:
     """Which subjects a rule is for; "*" fits all."""
 
     tenant: str = "*"
@@ -92,26 +92,26 @@ class Route:
     """Where what fits goes, and whether it may page."""
 
     name: str
-    match: Match
+    match: RuleMatch
     sinks: frozenset[str]
     page: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Regrade:
+class SeverityOverride:
     """How bad what fits is said to be."""
 
     name: str
-    match: Match
+    match: RuleMatch
     severity: Severity
 
 
 @dataclass(frozen=True, slots=True)
-class Silence:
+class Suppression:
     """What is not told from ``since`` until ``until``: a suppression, or where there is no pattern a maintenance."""
 
     name: str
-    match: Match
+    match: RuleMatch
     why: str
     until: int
     since: int | None = None
@@ -139,8 +139,8 @@ class Rules:
     """A file of rules; ``version`` is a hash of its text."""
 
     routes: tuple[Route, ...] = ()
-    silences: tuple[Silence, ...] = ()
-    severities: tuple[Regrade, ...] = ()
+    silences: tuple[Suppression, ...] = ()
+    severities: tuple[SeverityOverride, ...] = ()
     budget: PageBudget | None = None
     version: str = ""
 
@@ -179,7 +179,7 @@ class Rules:
             *map(_maintenance, record.get("maintenance", ())),
         )
         severities = tuple(
-            Regrade(each["name"], _match(each), Severity[each["severity"].upper()])
+            SeverityOverride(each["name"], _match(each), Severity[each["severity"].upper()])
             for each in record.get("severities", ())
         )
         names = [rule.name for rules in (routes, silences, severities) for rule in rules]
@@ -222,7 +222,7 @@ class Rules:
             if silence.until <= now
         ]
         for n, route in enumerate(self.routes[:-1]):
-            if route.match == Match():
+            if route.match == RuleMatch():
                 out.append(f"{route.name} takes everything: {self.routes[n + 1].name} and what follows are never asked")
                 break
         known = None if sinks is None else set(sinks)
@@ -265,14 +265,14 @@ def _first(rules: Iterable[R], subject: Subject) -> R | None:
     return next((rule for rule in rules if rule.match.fits(subject)), None)
 
 
-def _match(record: Mapping[str, Any]) -> Match:
+def _match(record: Mapping[str, Any]) -> RuleMatch:
     match = dict(record.get("match", {}))
     if "severity" in match:
         match["severity"] = Severity[match["severity"].upper()]
-    return Match(**match)
+    return RuleMatch(**match)
 
 
-def _suppression(record: Mapping[str, Any]) -> Silence:
+def _suppression(record: Mapping[str, Any]) -> Suppression:
     name, sample, template = record["name"], record["sample"], record.get("template", "")
     reason = None
     if template:
@@ -289,7 +289,7 @@ def _suppression(record: Mapping[str, Any]) -> Silence:
         if reason.search(""):
             raise ValueError(f"{name}: its reason matches everything; say what is to be silenced")
     until = _time(record["expires"], end=True)
-    return Silence(name, _match(record), record["why"], until, None, record["owner"], template, reason)
+    return Suppression(name, _match(record), record["why"], until, None, record["owner"], template, reason)
 
 
 def _where_it_differs(template: str, sample: str) -> str:
@@ -304,11 +304,11 @@ def _where_it_differs(template: str, sample: str) -> str:
     return "its sample does not match its template"
 
 
-def _maintenance(record: Mapping[str, Any]) -> Silence:
+def _maintenance(record: Mapping[str, Any]) -> Suppression:
     since, until = _time(record["from"]), _time(record["to"], end=True)
     if since >= until:
         raise ValueError(f"{record['name']}: it ends before it begins; correct `from` or `to`")
-    return Silence(record["name"], _match(record), record["why"], until, since)
+    return Suppression(record["name"], _match(record), record["why"], until, since)
 
 
 def _time(text: str, *, end: bool = False) -> int:

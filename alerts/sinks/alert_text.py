@@ -16,7 +16,7 @@ _BREAK: Final = "\N{ZERO WIDTH SPACE}"
 ELLIPSIS: Final = "…"
 
 
-def plain(text: str) -> str:
+def strip_control(text: str) -> str:
     """Return text without control and direction characters; lines stay."""
     return "\n".join(line if line.isprintable() else _shown(line) for line in text.split("\n"))
 
@@ -25,9 +25,9 @@ def _shown(line: str) -> str:
     return "".join(" " if unicodedata.category(char) in _HIDDEN else char for char in line)
 
 
-def tame(text: str) -> str:
+def defang(text: str) -> str:
     """Return text that pings nobody and links nowhere, whatever service shows it."""
-    return _SCHEME.sub(f":{_BREAK}//", _PING.sub(rf"\g<0>{_BREAK}", plain(text)))
+    return _SCHEME.sub(f":{_BREAK}//", _PING.sub(rf"\g<0>{_BREAK}", strip_control(text)))
 
 
 def clip(text: str, limit: int) -> str:
@@ -46,10 +46,10 @@ def headline(alert: Alert) -> str:
     """Return one line: state, severity, service and kind."""
     state = "RESOLVED" if alert.status is Status.RESOLVED else alert.severity.label.upper()
     kind = f" ({alert.kind})" if alert.kind else ""
-    return plain(f"{state} {alert.tenant}/{alert.services[0]}{kind}")
+    return strip_control(f"{state} {alert.tenant}/{alert.services[0]}{kind}")
 
 
-def facts(alert: Alert) -> dict[str, str]:
+def summary_fields(alert: Alert) -> dict[str, str]:
     """Return what people look for first, name → value."""
     found = {
         "Severity": alert.severity.label,
@@ -64,7 +64,7 @@ def facts(alert: Alert) -> dict[str, str]:
         found["Acknowledged by"] = alert.acknowledged
     if alert.note:
         found["Note"] = alert.note
-    return {name: plain(value) for name, value in found.items()}
+    return {name: strip_control(value) for name, value in found.items()}
 
 
 def diagnosis_lines(diagnosis: Mapping[str, Any] | None) -> list[str]:
@@ -79,7 +79,7 @@ def diagnosis_lines(diagnosis: Mapping[str, Any] | None) -> list[str]:
     by = str(diagnosis.get("model") or diagnosis.get("mode") or "")
     note = str(diagnosis.get("note") or "")
     lines.append("; ".join(part for part in (f"Diagnosed by {by}" if by else "", note) if part))
-    return [plain(line) for line in lines if line]
+    return [strip_control(line) for line in lines if line]
 
 
 def _claim(claim: Mapping[str, Any]) -> str:

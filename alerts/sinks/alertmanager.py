@@ -12,10 +12,10 @@ from typing import Any, Final
 import orjson
 
 from alerts.messages.alert import Alert, Status
-from alerts.sinks.alert_text import clip, diagnosis_lines, headline, plain, tame
+from alerts.sinks.alert_text import clip, defang, diagnosis_lines, headline, strip_control
 from alerts.sinks.base import (
+    LAST_DIGEST,
     SYNTHETIC,
-    TOLD,
     Outcome,
     Rate,
     Remote,
@@ -49,7 +49,7 @@ class AlertmanagerSink:
     def render(self, alert: Alert, remote: Remote, now: float) -> Request | None:
         """Put the alert, and end it under the labels that it had before."""
         told = digest_of(alert)
-        if remote.get(TOLD) == told:
+        if remote.get(LAST_DIGEST) == told:
             return None
         resolved = alert.status is Status.RESOLVED
         ended = remote.get("resolved_at") is not None
@@ -57,7 +57,7 @@ class AlertmanagerSink:
         new = _posted(alert, now, paged=paged)
         old: Mapping[str, Any] = remote.get("alert") or {}
         moved = bool(old) and old["labels"] != new["labels"]
-        after = {TOLD: told, "alert": new, "resolved_at": now if resolved else None, "paged": paged}
+        after = {LAST_DIGEST: told, "alert": new, "resolved_at": now if resolved else None, "paged": paged}
         return self._post([*([_ending(old, now)] if moved and not ended else []), self._timed(after, now)], after)
 
     def refresh(self, remotes: Mapping[str, Remote], now: float) -> Request | None:
@@ -111,14 +111,14 @@ def _posted(alert: Alert, now: float, *, paged: bool) -> Mapping[str, Any]:
         "diagnosis": "\n".join(diagnosis_lines(alert.diagnosis)),
     }
     # Where Alertmanager sends them on to, they may be read as markup.
-    annotations = {name: tame(value) for name, value in annotations.items()}
+    annotations = {name: defang(value) for name, value in annotations.items()}
     annotations |= {f"link_{n}": f"{name}: {url}" for n, (name, url) in enumerate(alert.links.items())}
     if runbook := alert.links.get("runbook"):
         annotations["runbook_url"] = runbook
     posted: dict[str, Any] = {
         # An empty label is no label to Alertmanager.
-        "labels": {name: clip(plain(value), LABEL) for name, value in labels.items() if value},
-        "annotations": {name: clip(plain(value), ANNOTATION) for name, value in annotations.items() if value},
+        "labels": {name: clip(strip_control(value), LABEL) for name, value in labels.items() if value},
+        "annotations": {name: clip(strip_control(value), ANNOTATION) for name, value in annotations.items() if value},
         "startsAt": time_text(min(alert.started, int(now * SECOND))),
     }
     if replay := next((url for url in alert.links.values() if url.startswith("http")), ""):

@@ -17,7 +17,7 @@ from alerts.messages.alert import Alert
 Remote: TypeAlias = Mapping[str, Any]
 """What stands at a service for an incident, as its sink wrote it; empty for one that it has not been told of."""
 
-TOLD: Final = "told"
+LAST_DIGEST: Final = "told"
 """The key of ``Remote`` under which every sink keeps the digest of the alert that it has told last."""
 
 SYNTHETIC: Final = "synthetic"
@@ -41,9 +41,9 @@ class Request:
     method: str = "POST"
     step: str = "send"
     remote: Remote = field(default_factory=dict, repr=False)
-    check: "Request | None" = None
+    dedup_check: "Request | None" = None
     """The question whether the service has done this already; None where doing it twice does no harm, or none helps."""
-    assume: Remote | None = field(default=None, repr=False)
+    remote_if_lost: Remote | None = field(default=None, repr=False)
     """What to take for standing at the service when the answer is lost; None where that changes nothing."""
 
 
@@ -57,7 +57,7 @@ class Response:
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class SendFailure:
     """No answer, and why; ``reached`` if the service may have done what was asked all the same."""
 
     reason: str
@@ -86,14 +86,14 @@ class Retry:
 
 
 @dataclass(frozen=True, slots=True)
-class Parked:
+class GivenUp:
     """No retry mends it; ``mendable`` if a person can (a wrong token or channel): then a restart tries again."""
 
     reason: str
     mendable: bool = False
 
 
-Outcome: TypeAlias = Delivered | Retry | Parked | Absent
+Outcome: TypeAlias = Delivered | Retry | GivenUp | Absent
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,10 +136,10 @@ def outcome_of(response: Response, request: Request, secrets: tuple[str, ...] = 
     if status in {TOO_MANY, REQUEST_TIMEOUT} or status >= 500:  # noqa: PLR2004 - HTTP's server errors
         # Only a refusal by rate is sure to have done nothing.
         return Retry(reason, retry_after(response), maybe_done=status != TOO_MANY)
-    return Parked(reason, mendable=status in {401, 403, 404, 405, 407} or status < 400)  # noqa: PLR2004 - redirects
+    return GivenUp(reason, mendable=status in {401, 403, 404, 405, 407} or status < 400)  # noqa: PLR2004 - redirects
 
 
-def failed(failure: Failure) -> Retry:
+def failed(failure: SendFailure) -> Retry:
     """Return what a lost request means."""
     return Retry(failure.reason, maybe_done=failure.reached)
 

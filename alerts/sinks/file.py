@@ -6,7 +6,7 @@ from typing import Final
 
 from alerts.messages.alert import Alert
 from alerts.sinks.base import (
-    TOLD,
+    LAST_DIGEST,
     Absent,
     Delivered,
     Outcome,
@@ -35,13 +35,13 @@ class FileSink:
         """Append the alert; what stands at the file's end already is not appended again."""
         del now
         told = digest_of(alert)
-        if remote.get(TOLD) == told:
+        if remote.get(LAST_DIGEST) == told:
             return None
         url = SCHEME + (self.path if self.path == STDOUT else str(Path(self.path).absolute()))
         line = alert.to_json()
-        after = {TOLD: told}
+        after = {LAST_DIGEST: told}
         check = None if self.path == STDOUT else Request(url, line, method="GET", step="check", remote=after)
-        return Request(url, line + b"\n", step="append", remote=after, check=check)
+        return Request(url, line + b"\n", step="append", remote=after, dedup_check=check)
 
     def classify(self, request: Request, response: Response, remote: Remote) -> Outcome:
         """A check looks for the line among the last of the file."""

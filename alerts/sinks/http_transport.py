@@ -9,7 +9,7 @@ from typing import Final, Self
 
 import httpx
 
-from alerts.sinks.base import Failure, Request, Response
+from alerts.sinks.base import Request, Response, SendFailure
 from alerts.sinks.file import SCHEME, STDOUT
 
 CONNECT_S: Final = 3.0
@@ -35,7 +35,7 @@ class Transport:
         # A redirect could carry what is secret to another host.
         self._client = httpx.Client(timeout=timeout, follow_redirects=False)
 
-    def send(self, request: Request) -> Response | Failure:
+    def send(self, request: Request) -> Response | SendFailure:
         """Send, and wait for the answer; never raises for what the world does."""
         if request.url.startswith(SCHEME):
             return _file(request)
@@ -43,17 +43,17 @@ class Transport:
         try:
             return self._http(request)
         except httpx.InvalidURL:
-            return Failure("the URL cannot be used")
+            return SendFailure("the URL cannot be used")
         except httpx.ConnectTimeout:
-            return Failure("no connection in time")
+            return SendFailure("no connection in time")
         except httpx.TimeoutException:
-            return Failure("no answer in time", reached=True)
+            return SendFailure("no answer in time", reached=True)
         except httpx.ConnectError as error:
-            return Failure(_connecting(error))
+            return SendFailure(_connecting(error))
         except httpx.UnsupportedProtocol:
-            return Failure("the URL is none of http or https")
+            return SendFailure("the URL is none of http or https")
         except httpx.HTTPError:
-            return Failure("the connection broke", reached=True)
+            return SendFailure("the connection broke", reached=True)
 
     def close(self) -> None:
         """Close all connections."""
@@ -67,7 +67,7 @@ class Transport:
         """Close it."""
         self.close()
 
-    def _http(self, request: Request) -> Response | Failure:
+    def _http(self, request: Request) -> Response | SendFailure:
         deadline = self._clock() + self._total_s
         content = request.body or None
         headers = dict(request.headers)
@@ -77,9 +77,9 @@ class Transport:
                 body += chunk
                 # A read times out by the chunk: a service that drips would hold the line for ever.
                 if self._clock() > deadline:
-                    return Failure("no answer in time", reached=True)
+                    return SendFailure("no answer in time", reached=True)
                 if len(body) > MAX_ANSWER:
-                    return Failure("the answer has no end", reached=True)
+                    return SendFailure("the answer has no end", reached=True)
         return Response(answer.status_code, bytes(body), {k.lower(): v for k, v in answer.headers.items()})
 
 
@@ -92,7 +92,7 @@ def _connecting(error: httpx.ConnectError) -> str:
     return "connection refused" if "refused" in text else "no connection"
 
 
-def _file(request: Request) -> Response | Failure:
+def _file(request: Request) -> Response | SendFailure:
     path = request.url.removeprefix(SCHEME)
     try:
         if path == STDOUT:
@@ -103,7 +103,7 @@ def _file(request: Request) -> Response | Failure:
         _append(Path(path), request.body)
         return Response(200)
     except OSError as error:
-        return Failure(f"the file cannot be used: {error.strerror or type(error).__name__}", reached=True)
+        return SendFailure(f"the file cannot be used: {error.strerror or type(error).__name__}", reached=True)
 
 
 def _append(path: Path, line: bytes) -> None:

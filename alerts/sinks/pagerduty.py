@@ -12,14 +12,14 @@ from typing import Any, Final, Self
 import orjson
 
 from alerts.messages.alert import Alert, Severity, Status
-from alerts.sinks.alert_text import clip, diagnosis_lines, facts, plain, tame
+from alerts.sinks.alert_text import clip, defang, diagnosis_lines, strip_control, summary_fields
 from alerts.sinks.base import (
     CHANGE,
+    LAST_DIGEST,
     SYNTHETIC,
-    TOLD,
     Delivered,
+    GivenUp,
     Outcome,
-    Parked,
     Rate,
     Remote,
     Request,
@@ -62,11 +62,11 @@ class PagerDutySink:
         del now
         told = digest_of(alert)
         if alert.kind in {SYNTHETIC, CHANGE}:
-            return None if remote.get(TOLD) == told else self._change(alert, told)
+            return None if remote.get(LAST_DIGEST) == told else self._change(alert, told)
         keys: list[str] = list(remote.get("keys", ()))
         if alert.status is Status.RESOLVED:
             return self._end(alert, told, keys, remote)
-        if remote.get(TOLD) != told:
+        if remote.get(LAST_DIGEST) != told:
             return self._tell(alert, told, keys, remote)
         if len(keys) > 1:
             # What was opened under an older key is one and the same incident.
@@ -81,7 +81,7 @@ class PagerDutySink:
         used = dedup_key(alert) if louder or not keys else keys[-1]
         loud = alert.page or (bool(keys) and bool(remote.get("paged")))
         after = {
-            TOLD: told,
+            LAST_DIGEST: told,
             "keys": [*(key for key in keys if key != used), used],
             "revision": alert.revision,
             "paged": loud,
@@ -90,19 +90,19 @@ class PagerDutySink:
         return self._trigger(alert, after, _NAMES[alert.severity] if loud else "info")
 
     def _end(self, alert: Alert, told: str, keys: list[str], remote: Remote) -> Request | None:
-        if remote.get("unsure") or (not keys and remote.get(TOLD) != told):
+        if remote.get("unsure") or (not keys and remote.get(LAST_DIGEST) != told):
             # Over before it could be told: kept in the service's history, and calls nobody.
-            return self._trigger(alert, {TOLD: told, "keys": keys or [dedup_key(alert)]}, "info")
+            return self._trigger(alert, {LAST_DIGEST: told, "keys": keys or [dedup_key(alert)]}, "info")
         if not keys:
             return None
-        return self._event(_closing("resolve", keys[0]), "resolve", {TOLD: told, "keys": keys[1:]})
+        return self._event(_closing("resolve", keys[0]), "resolve", {LAST_DIGEST: told, "keys": keys[1:]})
 
     def classify(self, request: Request, response: Response, remote: Remote) -> Outcome:
         """202 is taken; 400 is never tried again."""
         del remote
         told = outcome_of(response, request, detail=self._said(response))
         if isinstance(told, Delivered) and response.status != 202:  # noqa: PLR2004 - what PagerDuty documents
-            return Parked(f"{response.status} instead of 202; see that the URL is PagerDuty's", mendable=True)
+            return GivenUp(f"{response.status} instead of 202; see that the URL is PagerDuty's", mendable=True)
         return told
 
     def _trigger(self, alert: Alert, after: Remote, severity: str) -> Request:
@@ -111,34 +111,34 @@ class PagerDutySink:
             "dedup_key": after["keys"][-1],
             "client": "Tocsin",
             "payload": {
-                "summary": clip(tame(alert.summary), SUMMARY),
-                "source": clip(plain(f"{alert.tenant}/{alert.services[0]}"), KEY),
+                "summary": clip(defang(alert.summary), SUMMARY),
+                "source": clip(strip_control(f"{alert.tenant}/{alert.services[0]}"), KEY),
                 "severity": severity,
                 "timestamp": time_text(alert.started),
-                "component": clip(plain(alert.services[0]), KEY),
-                "group": clip(plain(alert.tenant), KEY),
-                "class": clip(plain(alert.kind or "anomaly"), KEY),
+                "component": clip(strip_control(alert.services[0]), KEY),
+                "group": clip(strip_control(alert.tenant), KEY),
+                "class": clip(strip_control(alert.kind or "anomaly"), KEY),
                 "custom_details": _details(alert),
             },
             "links": [
-                {"href": url, "text": clip(plain(name), KEY)}
+                {"href": url, "text": clip(strip_control(name), KEY)}
                 for name, url in list(alert.links.items())[:LINKS]
                 if url.startswith(("https://", "http://"))
             ],
         }
         if len(orjson.dumps(event)) > BODY:
             # What stays says where to look; a message that is refused says nothing.
-            event["payload"]["custom_details"] = facts(alert)
+            event["payload"]["custom_details"] = summary_fields(alert)
         # An answer that is lost may stand for an open key: it has to be ended with the others, whatever comes between.
-        return replace(self._event(event, "trigger", after), assume={**after, TOLD: "", "unsure": True})
+        return replace(self._event(event, "trigger", after), remote_if_lost={**after, LAST_DIGEST: "", "unsure": True})
 
     def _change(self, alert: Alert, told: str) -> Request:
         payload = {
-            "summary": clip(tame(alert.summary), SUMMARY),
-            "source": clip(plain(alert.services[0]), KEY),
+            "summary": clip(defang(alert.summary), SUMMARY),
+            "source": clip(strip_control(alert.services[0]), KEY),
             "timestamp": time_text(alert.updated),
         }
-        return self._post("/v2/change/enqueue", {"payload": payload}, "change", {TOLD: told})
+        return self._post("/v2/change/enqueue", {"payload": payload}, "change", {LAST_DIGEST: told})
 
     def _event(self, event: dict[str, Any], step: str, after: Remote) -> Request:
         return self._post("/v2/enqueue", event, step, after)
@@ -178,8 +178,8 @@ def _closing(action: str, key: str) -> dict[str, Any]:
 
 def _details(alert: Alert) -> dict[str, Any]:
     return {
-        **{name: tame(value) for name, value in facts(alert).items()},
-        "Reasons": [tame(reason) for reason in alert.reasons],
-        "Diagnosis": [tame(line) for line in diagnosis_lines(alert.diagnosis)],
+        **{name: defang(value) for name, value in summary_fields(alert).items()},
+        "Reasons": [defang(reason) for reason in alert.reasons],
+        "Diagnosis": [defang(line) for line in diagnosis_lines(alert.diagnosis)],
         "Windows": list(alert.windows[-20:]),
     }

@@ -18,7 +18,7 @@ from typing import Final
 
 from alerts.messages.alert import Alert
 from alerts.sinks.base import (
-    TOLD,
+    LAST_DIGEST,
     Outcome,
     Rate,
     Remote,
@@ -45,7 +45,7 @@ class WebhookSink:
     def render(self, alert: Alert, remote: Remote, now: float) -> Request | None:
         """Post every state of an incident."""
         told = digest_of(alert)
-        if remote.get(TOLD) == told:
+        if remote.get(LAST_DIGEST) == told:
             return None
         name = f"{alert.incident_id}.{told}"
         body = b'{"schema":"%s","id":"%s","alert":%s}' % (WEBHOOK_SCHEMA.encode(), name.encode(), alert.to_json())
@@ -53,7 +53,7 @@ class WebhookSink:
         headers = {"content-type": "application/json", "webhook-id": name, "webhook-timestamp": stamp}
         if self.secret:
             headers["webhook-signature"] = signature(self.secret, name, stamp, body)
-        return Request(self.url, body, headers, remote={TOLD: told})
+        return Request(self.url, body, headers, remote={LAST_DIGEST: told})
 
     def classify(self, request: Request, response: Response, remote: Remote) -> Outcome:
         """Any 2xx is taken; 409 says that it is known already."""

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from typing import Final
 
-from index.diagnosis.findings import Findings, Match, Odd, Origin, failed
-from index.evidence.detector_findings import Kind
+from index.diagnosis.findings import BehaviourFinding, Findings, KnownFailureMatch, Origin, failed
+from index.evidence.detector_findings import BehaviourKind
 from index.evidence.message_parts import call_in, code_in, message_of, short
 from index.evidence.types import Evidence, EvidenceLine
 from index.lines.service_layers import names_of
@@ -22,12 +22,12 @@ _FIRST_SIGN: Final = 0.2
 _NOTHING: Final = 0.1
 _BLAMED: Final = 0.45
 _ODD: Final = {
-    Kind.SILENT: 0.6,
-    Kind.SLOW: 0.45,
-    Kind.REFUSED: 0.4,
-    Kind.MISSING: 0.35,
-    Kind.HIGH: 0.2,
-    Kind.RATE: 0.2,
+    BehaviourKind.SILENT: 0.6,
+    BehaviourKind.SLOW: 0.45,
+    BehaviourKind.REFUSED: 0.4,
+    BehaviourKind.MISSING: 0.35,
+    BehaviourKind.HIGH: 0.2,
+    BehaviourKind.RATE: 0.2,
 }
 _SILENCE_AND_ERRORS: Final = 0.75
 
@@ -56,7 +56,11 @@ _MISSING_STEPS: Final = (
     "Follow one case to where it stops: grep {instance} (or {request}) in the logs of all services",
     "Check the service that has to do the missing step: its agents, its queue, its last lines",
 )
-_STEPS: Final = {Kind.SILENT: _SILENT_STEPS, Kind.SLOW: _SLOW_STEPS, Kind.MISSING: _MISSING_STEPS}
+_STEPS: Final = {
+    BehaviourKind.SILENT: _SILENT_STEPS,
+    BehaviourKind.SLOW: _SLOW_STEPS,
+    BehaviourKind.MISSING: _MISSING_STEPS,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,9 +79,9 @@ class Cause:
 def cause_of(evidence: Evidence, findings: Findings) -> Cause:
     """The most probable cause that the findings support; says that it is unknown where they support none."""
     origin, match, odd = findings.origin, findings.match, findings.odd
-    silent = odd if odd is not None and odd.behaviour.kind is Kind.SILENT else None
+    silent = odd if odd is not None and odd.behaviour.kind is BehaviourKind.SILENT else None
     if silent is not None and (match is None or match.failure.id in _NO_ANSWER) and not (origin and origin.defect):
-        return _of_odd(silent, _SILENCE_AND_ERRORS if origin and origin.strong else _ODD[Kind.SILENT])
+        return _of_odd(silent, _SILENCE_AND_ERRORS if origin and origin.strong else _ODD[BehaviourKind.SILENT])
     if origin is not None and origin.defect:
         return _of_defect(origin, match)
     weak = origin is None or not origin.strong
@@ -98,7 +102,7 @@ def cause_of(evidence: Evidence, findings: Findings) -> Cause:
     return Cause(f"{UNKNOWN}: no line tells of a failure.{said}", _NOTHING, service, (), None)
 
 
-def _of_defect(origin: Origin, match: Match | None) -> Cause:
+def _of_defect(origin: Origin, match: KnownFailureMatch | None) -> Cause:
     title = f"{match.failure.title}. " if match else ""
     text = (
         f"{title}A defect in the code of {origin.line.service}, or input that it does not expect: {told(origin)}. "
@@ -109,7 +113,7 @@ def _of_defect(origin: Origin, match: Match | None) -> Cause:
     return Cause(text, confidence, origin.line.service, actions, origin.line, _code(origin))
 
 
-def _of_match(evidence: Evidence, origin: Origin | None, match: Match) -> Cause:
+def _of_match(evidence: Evidence, origin: Origin | None, match: KnownFailureMatch) -> Cause:
     own = origin is not None and origin.holds(match.line)
     seen = "" if own else f" ({match.line.service} says “{short(match.words, 80)}”.)"
     text = f"{match.failure.title}. {match.failure.cause}{seen}{_witnesses(evidence, match)}"
@@ -117,7 +121,7 @@ def _of_match(evidence: Evidence, origin: Origin | None, match: Match) -> Cause:
     return Cause(text, match.confidence, service, match.failure.actions, match.line)
 
 
-def _witnesses(evidence: Evidence, match: Match) -> str:
+def _witnesses(evidence: Evidence, match: KnownFailureMatch) -> str:
     """Who else tells of a failure of a backend: one alone may itself be cut off."""
     failure = match.failure
     if failure.origin not in _BACKENDS:
@@ -129,7 +133,7 @@ def _witnesses(evidence: Evidence, match: Match) -> str:
     return f" Only {match.line.service} tells of it so far: its own connection may be what is broken."
 
 
-def _blamed(evidence: Evidence, match: Match) -> str:
+def _blamed(evidence: Evidence, match: KnownFailureMatch) -> str:
     """The service that the failure is put down to, if lines of it failed; "" if none did."""
     if not match.failure.origin or match.confidence < _BLAMED:
         return ""
@@ -149,23 +153,23 @@ def _of_origin(origin: Origin) -> Cause:
     return Cause(text, _WARNED, line.service, (), line)
 
 
-def _of_odd(odd: Odd, confidence: float) -> Cause:
+def _of_odd(odd: BehaviourFinding, confidence: float) -> Cause:
     behaviour, line = odd.behaviour, odd.line
     match behaviour.kind:
-        case Kind.SILENT:
+        case BehaviourKind.SILENT:
             where = f"{behaviour.service} on {behaviour.host}" if behaviour.host else behaviour.service
             text = (
                 f"{where} has stopped writing for {behaviour.value:.0f} s, usually {behaviour.usual:.0f} s at most: "
                 "its process or host is down or hangs, or its log is no longer shipped."
             )
-        case Kind.SLOW:
+        case BehaviourKind.SLOW:
             text = (
                 f"{odd.service} is slower than usual: {subject(line)} took {odd.number:.3g} s, usually below "
                 f"{behaviour.usual:.3g} s. It is overloaded or waits for what it calls: database, queue, storage."
             )
-        case Kind.REFUSED:
+        case BehaviourKind.REFUSED:
             text = f"{odd.service} refuses requests that it usually grants: {answer(line)}; why is unknown."
-        case Kind.MISSING:
+        case BehaviourKind.MISSING:
             text = (
                 f"A step does not come to its end or is left out: after “{subject(line)}” of {odd.service} usually "
                 f"comes “{short(behaviour.follows, 90)}”, and now it does not."
@@ -173,7 +177,7 @@ def _of_odd(odd: Odd, confidence: float) -> Cause:
         case _:
             text = f"{UNKNOWN}: {odd.service} behaves unusually. {short(behaviour.reason, 200)}."
     actions = _STEPS.get(behaviour.kind, ())
-    if behaviour.kind is Kind.SILENT:
+    if behaviour.kind is BehaviourKind.SILENT:
         actions = tuple(
             step.replace("{host}", behaviour.host or "its host").replace("{service}", behaviour.service)
             for step in actions

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 from typing import Final
 
 from index.diagnosis.causes import place, subject
-from index.diagnosis.findings import Findings, Match, Odd, Origin, failed
+from index.diagnosis.findings import BehaviourFinding, Findings, KnownFailureMatch, Origin, failed
 from index.diagnosis.types import Claim
-from index.evidence.detector_findings import Kind
+from index.evidence.detector_findings import BehaviourKind
 from index.evidence.message_parts import call_in, code_in, message_of, name_in, short
 from index.evidence.selection import OF_TRACE, SERVED
 from index.evidence.types import Evidence, EvidenceLine
@@ -55,25 +55,25 @@ def _origin(origin: Origin) -> list[Claim]:
     return found
 
 
-def _known(match: Match) -> Claim:
+def _known(match: KnownFailureMatch) -> Claim:
     line, words = match.line, short(match.words, 120)
     text = f"{line.service} tells of a known failure, “{match.failure.title}”: “{words}”."
     return checked(text, (line,), (line.service, words))
 
 
-def _odd(odd: Odd) -> Claim:
+def _odd(odd: BehaviourFinding) -> Claim:
     line, behaviour = odd.line, odd.behaviour
     assert line is not None  # noqa: S101 - asked for only where there is one
     names = (line.service, subject(line))
     match behaviour.kind:
-        case Kind.SLOW:
+        case BehaviourKind.SLOW:
             number = f"{odd.number:.3g}"
             text = f"{line.service} took {number} s for {subject(line)}, usually below {behaviour.usual:.3g} s."
             return checked(text, (line,), (*names, number[:3]))
-        case Kind.SILENT:
+        case BehaviourKind.SILENT:
             text = f"The last that {line.service} wrote, at {time_text(line.time)}: “{subject(line)}”."
             return checked(text, (line,), names)
-        case Kind.MISSING:
+        case BehaviourKind.MISSING:
             return checked(
                 f"{line.service} wrote “{subject(line)}”, and what usually follows is missing.", (line,), names
             )

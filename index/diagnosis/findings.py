@@ -3,13 +3,13 @@
 from dataclasses import dataclass
 from typing import Final
 
-from index.diagnosis.known_failures import Failure, Failures
-from index.evidence.detector_findings import Behaviour, Kind, numbers_in, read_reasons
+from index.diagnosis.known_failures import KnownFailure, KnownFailures
+from index.evidence.detector_findings import Behaviour, BehaviourKind, numbers_in, read_reasons
 from index.evidence.message_parts import message_of
 from index.evidence.selection import CALLED, FIRST_BAD, FRAME, LAST, ODD, OF_TRACE, RAISED, SERVED
 from index.evidence.types import Evidence, EvidenceLine
 from index.lines.service_layers import depth
-from index.lines.tracebacks import Frame, Trace, read_inline
+from index.lines.tracebacks import Frame, Traceback, read_inline
 from models.records import Level
 
 _ON_ORIGIN: Final = 1.0
@@ -30,7 +30,14 @@ _DEFECTS: Final = frozenset(
 _NEAR: Final = 0.3
 """Share of the largest number from which on another one is as bad."""
 
-_ORDER: Final = (Kind.SILENT, Kind.SLOW, Kind.REFUSED, Kind.MISSING, Kind.HIGH, Kind.RATE)
+_ORDER: Final = (
+    BehaviourKind.SILENT,
+    BehaviourKind.SLOW,
+    BehaviourKind.REFUSED,
+    BehaviourKind.MISSING,
+    BehaviourKind.HIGH,
+    BehaviourKind.RATE,
+)
 """Which oddity says most about a cause, first."""
 
 
@@ -40,7 +47,7 @@ class Origin:
 
     line: EvidenceLine
     raised: EvidenceLine | None
-    trace: Trace | None
+    trace: Traceback | None
     frames: tuple[tuple[Frame, EvidenceLine], ...]
     """Calls in the code of services, innermost first, each with the line that shows it."""
 
@@ -60,17 +67,17 @@ class Origin:
 
 
 @dataclass(frozen=True, slots=True)
-class Match:
+class KnownFailureMatch:
     """A known failure, the line that tells of it, the words that do, and how sure that is."""
 
-    failure: Failure
+    failure: KnownFailure
     line: EvidenceLine
     words: str
     confidence: float
 
 
 @dataclass(frozen=True, slots=True)
-class Odd:
+class BehaviourFinding:
     """What a detector found, with a line that shows it and the number in it (0 without)."""
 
     behaviour: Behaviour
@@ -88,11 +95,11 @@ class Findings:
     """All of it; None where there is none."""
 
     origin: Origin | None
-    match: Match | None
-    odd: Odd | None
+    match: KnownFailureMatch | None
+    odd: BehaviourFinding | None
 
 
-def find(evidence: Evidence, table: Failures) -> Findings:
+def find(evidence: Evidence, table: KnownFailures) -> Findings:
     """Read the evidence."""
     origin = _origin(evidence)
     match = _match(evidence, origin, table)
@@ -121,14 +128,14 @@ def _origin(evidence: Evidence) -> Origin | None:
         frames = [(frame, line) for frame in trace.files(4)]
     if raised is not None:
         name, _, said = message_of(raised).strip().partition(": ")
-        trace = Trace(name.rstrip(":"), said, 0, tuple(frame for frame, _ in reversed(frames)))
+        trace = Traceback(name.rstrip(":"), said, 0, tuple(frame for frame, _ in reversed(frames)))
     return Origin(line, raised, trace if trace is not None and trace.exception else None, tuple(frames))
 
 
-def _match(evidence: Evidence, origin: Origin | None, table: Failures) -> Match | None:
+def _match(evidence: Evidence, origin: Origin | None, table: KnownFailures) -> KnownFailureMatch | None:
     """The known failure that the evidence tells of best: where it began, else in its story, else anywhere."""
     story = set(evidence.story)
-    best: Match | None = None
+    best: KnownFailureMatch | None = None
     for line in evidence.lines:
         own = origin is not None and origin.holds(line)
         told = line.level >= Level.WARNING if own or line.id in story else failed(line)
@@ -138,14 +145,14 @@ def _match(evidence: Evidence, origin: Origin | None, table: Failures) -> Match 
         for failure, words in table.matches(message_of(line), line.service)[:3]:
             confidence = failure.confidence * near * (1.0 if line.level >= Level.ERROR else _WARNED)
             if best is None or confidence > best.confidence:
-                best = Match(failure, line, words, confidence)
+                best = KnownFailureMatch(failure, line, words, confidence)
     return best
 
 
-def _odd(evidence: Evidence) -> Odd | None:
+def _odd(evidence: Evidence) -> BehaviourFinding | None:
     """The oddity that says most; of several slow services the one that the others call."""
     found = [_shown(each, evidence) for each in read_reasons(evidence.reasons)]
-    ranked = [each for each in found if each.line is not None or each.behaviour.kind is Kind.SILENT]
+    ranked = [each for each in found if each.line is not None or each.behaviour.kind is BehaviourKind.SILENT]
     return min(
         ranked,
         key=lambda odd: (_ORDER.index(odd.behaviour.kind), *(-level for level in depth(odd.service))),
@@ -153,19 +160,21 @@ def _odd(evidence: Evidence) -> Odd | None:
     )
 
 
-def _shown(behaviour: Behaviour, evidence: Evidence) -> Odd:
+def _shown(behaviour: Behaviour, evidence: Evidence) -> BehaviourFinding:
     role = ODD.get(behaviour.kind, "")
-    if behaviour.kind is Kind.SILENT:
+    if behaviour.kind is BehaviourKind.SILENT:
         mine = (line for line in evidence.lines if LAST in line.roles)
-        return Odd(behaviour, next((line for line in mine if line.service == behaviour.service), None), 0.0)
+        return BehaviourFinding(
+            behaviour, next((line for line in mine if line.service == behaviour.service), None), 0.0
+        )
     lines = [line for line in evidence.lines if role in line.roles and line.template == behaviour.template]
-    if behaviour.kind not in {Kind.SLOW, Kind.HIGH}:
-        return Odd(behaviour, lines[0] if lines else None, 0.0)
+    if behaviour.kind not in {BehaviourKind.SLOW, BehaviourKind.HIGH}:
+        return BehaviourFinding(behaviour, lines[0] if lines else None, 0.0)
     found = [(max(numbers_in(message_of(line), behaviour.kind), default=0.0), line) for line in lines]
     worst = max((number for number, _ in found), default=0.0)
     # Who is called by others makes them slow too; one that is hardly slow itself does not.
     near = [(depth(line.service), number, line) for number, line in found if number >= _NEAR * worst]
     if not near:
-        return Odd(behaviour, None, 0.0)
+        return BehaviourFinding(behaviour, None, 0.0)
     _, number, line = max(near, key=lambda each: each[:2])
-    return Odd(behaviour, line, number)
+    return BehaviourFinding(behaviour, line, number)

@@ -22,7 +22,7 @@ _FIELDS: Final = {"id", "title", "patterns", "services", "origin", "cause", "act
 
 
 @dataclass(frozen=True, slots=True)
-class Failure:
+class KnownFailure:
     """One entry of the table; what its fields mean stands at the head of ``failures.toml``."""
 
     id: str
@@ -43,10 +43,10 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Failures:
+class KnownFailures:
     """The table, in the order in which it stands."""
 
-    entries: tuple[Failure, ...]
+    entries: tuple[KnownFailure, ...]
 
     def __len__(self) -> int:
         return len(self.entries)
@@ -81,27 +81,27 @@ class Failures:
             raise InvalidError(f"{path}: cannot be read ({error}); name a TOML file of [[failure]] entries") from error
         return cls(shipped().extended(cls.parse(text, str(path)).entries).entries)
 
-    def extended(self, entries: Iterable[Failure]) -> "Failures":
+    def extended(self, entries: Iterable[KnownFailure]) -> "KnownFailures":
         """Add entries; they come first, and one with a known id replaces the known one."""
         own = tuple(entries)
         named = {entry.id for entry in own}
-        return Failures((*own, *(entry for entry in self.entries if entry.id not in named)))
+        return KnownFailures((*own, *(entry for entry in self.entries if entry.id not in named)))
 
-    def matches(self, message: str, service: str) -> list[tuple[Failure, str]]:
+    def matches(self, message: str, service: str) -> list[tuple[KnownFailure, str]]:
         """Failures that a message of a service tells of, each with the words that do; the surest first."""
         found = [(entry, words) for entry in self.entries if (words := entry.found(message, service))]
         return sorted(found, key=lambda pair: -pair[0].confidence)
 
 
 @cache
-def shipped() -> Failures:
+def shipped() -> KnownFailures:
     """The table that comes with Tocsin."""
-    return Failures.parse(
+    return KnownFailures.parse(
         files("index.diagnosis").joinpath("failures.toml").read_text(encoding="utf-8"), "failures.toml"
     )
 
 
-def _entry(entry: Mapping[str, Any], where: str) -> Failure:
+def _entry(entry: Mapping[str, Any], where: str) -> KnownFailure:
     name = entry.get("id", "an entry without id")
     unknown = set(entry) - _FIELDS
     if unknown:
@@ -111,7 +111,7 @@ def _entry(entry: Mapping[str, Any], where: str) -> Failure:
     try:
         patterns = tuple(map(str, entry["patterns"]))
         confidence = float(entry["confidence"])
-        found = Failure(
+        found = KnownFailure(
             id=str(entry["id"]),
             title=str(entry["title"]),
             pattern=_joined(patterns, f"{where}: {name}"),

@@ -7,7 +7,7 @@ from typing import Final
 from index.evidence.message_parts import name_in, short
 from index.evidence.types import Evidence, EvidenceLine
 from index.lines.tracebacks import Frame
-from index.search.documents import Kind
+from index.search.documents import DocumentKind
 
 _MAX: Final = 8
 _RELATED: Final = 0.25
@@ -58,7 +58,7 @@ def _filled(action: str, names: dict[str, str]) -> str:
 
 def _runbooks(evidence: Evidence) -> list[str]:
     """The steps of the best runbook; a page without a list is named."""
-    pages = [each for each in evidence.similar if each.kind == Kind.RUNBOOK and each.score >= _RELATED]
+    pages = [each for each in evidence.similar if each.kind == DocumentKind.RUNBOOK and each.score >= _RELATED]
     out: list[str] = []
     for page in pages[:2]:
         items = [short(item, 200) for item in _ITEM.findall(page.text)][:3]
@@ -67,7 +67,7 @@ def _runbooks(evidence: Evidence) -> list[str]:
 
 
 def _past(evidence: Evidence) -> list[str]:
-    past = [each for each in evidence.similar if each.kind != Kind.RUNBOOK and each.score >= _RELATED]
+    past = [each for each in evidence.similar if each.kind != DocumentKind.RUNBOOK and each.score >= _RELATED]
     return [f"Compare with {each.kind} {each.id}: {short(each.title or each.text, 120)}" for each in past[:1]]
 
 

@@ -9,7 +9,7 @@ from typing import Final
 from index.diagnosis.causes import Cause, cause_of, verb
 from index.diagnosis.claims import claims_of
 from index.diagnosis.findings import Findings, failed, find
-from index.diagnosis.known_failures import Failures, shipped
+from index.diagnosis.known_failures import KnownFailures, shipped
 from index.diagnosis.next_steps import steps
 from index.diagnosis.types import Diagnosis, Mode, Moment
 from index.evidence.message_parts import message_of, short
@@ -21,7 +21,7 @@ _MOMENTS: Final = 14
 _OTHERS: Final = 4
 
 
-def diagnose(evidence: Evidence, failures: Failures | None = None) -> Diagnosis:
+def diagnose(evidence: Evidence, failures: KnownFailures | None = None) -> Diagnosis:
     """Say what happened, where it began, what it hit, why probably, and what to do; unknown where it is unknown."""
     findings = find(evidence, shipped() if failures is None else failures)
     cause = cause_of(evidence, findings)

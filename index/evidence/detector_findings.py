@@ -9,7 +9,7 @@ from typing import Final
 from models.records import HOST_MARK
 
 
-class Kind(StrEnum):
+class BehaviourKind(StrEnum):
     """What is unusual."""
 
     SLOW = "slow"
@@ -30,7 +30,7 @@ class Kind(StrEnum):
 class Behaviour:
     """One reason of a detector; fields that a kind does not have are empty."""
 
-    kind: Kind
+    kind: BehaviourKind
     reason: str
     template: str = ""
     """Of the message that is slow, refused or too frequent, or after which something is missing."""
@@ -64,14 +64,14 @@ def read_reasons(reasons: Iterable[str]) -> tuple[Behaviour, ...]:
 
 def exceeds(behaviour: Behaviour, message: str) -> bool:
     """Whether a message of the template has the value that is unusual."""
-    if behaviour.kind is Kind.REFUSED:
+    if behaviour.kind is BehaviourKind.REFUSED:
         return re.search(rf"\b{int(behaviour.value / 100)}\d\d\b", message) is not None
     return any(number > behaviour.usual for number in numbers_in(message, behaviour.kind))
 
 
-def numbers_in(message: str, kind: Kind) -> list[float]:
+def numbers_in(message: str, kind: BehaviourKind) -> list[float]:
     """The numbers of a message that may be unusual: of SLOW its durations, where it names any as such."""
-    if kind is Kind.SLOW and (times := [float(a or b) for a, b in _TIMES.findall(message)]):
+    if kind is BehaviourKind.SLOW and (times := [float(a or b) for a, b in _TIMES.findall(message)]):
         return times
     return [float(number) for number in _NUMBERS.findall(message)]
 
@@ -80,14 +80,16 @@ def _read(reason: str) -> Behaviour | None:
     if match := _VALUES.match(reason):
         template, value, usual = match[1], float(match[2]), float(match[3])
         if _STATUS.search(template) and value in _CODES and value == int(value):
-            return Behaviour(Kind.REFUSED, reason, template, value=value, usual=usual)
-        kind = Kind.SLOW if _DURATION.search(template) else Kind.HIGH
+            return Behaviour(BehaviourKind.REFUSED, reason, template, value=value, usual=usual)
+        kind = BehaviourKind.SLOW if _DURATION.search(template) else BehaviourKind.HIGH
         return Behaviour(kind, reason, template, value=value, usual=usual)
     if match := _FOLLOWS.match(reason):
-        return Behaviour(Kind.MISSING, reason, match[2], follows=match[1])
+        return Behaviour(BehaviourKind.MISSING, reason, match[2], follows=match[1])
     if match := _SILENT.match(reason):
         service, _, host = match[1].partition(HOST_MARK)
-        return Behaviour(Kind.SILENT, reason, value=float(match[2]), usual=float(match[3]), service=service, host=host)
+        return Behaviour(
+            BehaviourKind.SILENT, reason, value=float(match[2]), usual=float(match[3]), service=service, host=host
+        )
     if match := _RATE.match(reason):
-        return Behaviour(Kind.RATE, reason, match[2], value=float(match[1]), usual=float(match[4]))
+        return Behaviour(BehaviourKind.RATE, reason, match[2], value=float(match[1]), usual=float(match[4]))
     return None

@@ -7,7 +7,7 @@ from typing import Any, Final, Self
 import numpy as np
 import orjson
 
-from index.lines.log_lines import Material
+from index.lines.log_lines import LogLines
 from models.errors import InvalidError
 from models.pipeline import LineProcessor, raw_spans
 from models.records import F64, I64, LOG_SCHEMA, NO_TIME, Level, LogBatch, RawBatch, Verdict
@@ -24,7 +24,7 @@ _REASONS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class DetectorScores:
     """``pointed`` maps places (partition, offset) to how strongly detectors point at them, from 0 to 1."""
 
     pointed: dict[tuple[int, int], float]
@@ -33,7 +33,7 @@ class Judged:
     windows: int
     fired: int
 
-    def strange(self, partition: I64, offset: I64) -> F64:
+    def score_at(self, partition: I64, offset: I64) -> F64:
         """How odd each line at these places is."""
         places = zip(partition.tolist(), offset.tolist(), strict=True)
         return np.array([self.pointed.get(place, 0.0) for place in places], np.float64)
@@ -54,7 +54,7 @@ class Judged:
             raise InvalidError(f"this is no judgement of detectors ({error}); make it again") from error
 
 
-def fits(material: Material, table: TemplateTable) -> bool:
+def fits(material: LogLines, table: TemplateTable) -> bool:
     """Tell whether most lines below ERROR are of templates that a training has seen."""
     lines = material.lines
     calm = lines["level"].to_numpy() < Level.ERROR
@@ -64,12 +64,12 @@ def fits(material: Material, table: TemplateTable) -> bool:
 
 
 def judge(
-    material: Material,
+    material: LogLines,
     processor: LineProcessor,
     scorer: Scorer,
     windows: WindowConfig,
     progress: Callable[[int], None] = lambda _: None,
-) -> Judged:
+) -> DetectorScores:
     """Cut material into windows and decide them, as ``tocsin score`` does."""
     lines = material.lines.sort("time", maintain_order=True).select(*LOG_SCHEMA)
     store = WindowStore(windows)
@@ -93,7 +93,7 @@ def judge(
     return _judged(verdicts)
 
 
-def _judged(verdicts: Sequence[Verdict]) -> Judged:
+def _judged(verdicts: Sequence[Verdict]) -> DetectorScores:
     fired = sorted(
         (verdict for verdict in verdicts if verdict.fired), key=lambda each: (-each.importance, each.start, each.key)
     )
@@ -103,4 +103,4 @@ def _judged(verdicts: Sequence[Verdict]) -> Judged:
             place = (line.partition, line.offset)
             pointed[place] = max(pointed.get(place, 0.0), verdict.importance / (1 + _FALL * rank))
     reasons = tuple(dict.fromkeys(reason for verdict in fired for reason in verdict.reasons))[:_REASONS]
-    return Judged(pointed, reasons, len(verdicts), len(fired))
+    return DetectorScores(pointed, reasons, len(verdicts), len(fired))

@@ -6,13 +6,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 
 from models.errors import InvalidError
-from models.records import EVERYTHING, HOST_MARK, Pointer, Verdict
+from models.records import ALL_SOURCES, HOST_MARK, Pointer, Verdict
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)
-class Fired:
+class FiredWindow:
     """One window; times in microseconds, ``pointers`` (partition, offset) with the line that weighs most first."""
 
     tenant: str
@@ -73,7 +73,7 @@ class Fired:
     @property
     def service(self) -> str:
         """The service of a source window; "" for a session and for the window over everything."""
-        if self.kind != "source" or self.key == EVERYTHING:
+        if self.kind != "source" or self.key == ALL_SOURCES:
             return ""
         return self.key.partition(HOST_MARK)[0]
 

@@ -5,24 +5,24 @@ from dataclasses import dataclass, field, replace
 
 import polars as pl
 
-from index.evidence.fired_windows import Fired
+from index.evidence.fired_windows import FiredWindow
 from index.evidence.request_trace import Bounds, first_bad, follow
-from index.evidence.selection import Pick, Scene, choose
-from index.evidence.severity import SEVERE, Span, span_of, weigh
+from index.evidence.selection import SelectedLine, SelectionInput, choose
+from index.evidence.severity import SEVERE, TimeSpan, add_severity, span_of
 from index.evidence.stopped_sources import stopped
 from index.evidence.types import Change, Evidence, EvidenceLine
 from index.lines.entries import with_entries
-from index.lines.log_lines import Material
+from index.lines.log_lines import LogLines
 from index.lines.shared_ids import shared_ids
 from index.search.documents import Similar
 from models.records import Level
 from models.rfc3339 import SECOND
 
-__all__ = ["Fired", "Limits", "gather"]
+__all__ = ["EvidenceLimits", "FiredWindow", "gather"]
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class EvidenceLimits:
     """How much evidence holds, and how far around the windows lines are looked at (seconds)."""
 
     lines: int = 60
@@ -35,13 +35,13 @@ class Limits:
 
 
 def gather(  # noqa: PLR0913 - what is known of an incident comes from six places
-    material: Material,
-    fired: Sequence[Fired],
+    material: LogLines,
+    fired: Sequence[FiredWindow],
     *,
     known: frozenset[int] | None,
     changes: Sequence[Change] = (),
     similar: Sequence[Similar] = (),
-    limits: Limits = Limits(),
+    limits: EvidenceLimits = EvidenceLimits(),
 ) -> Evidence:
     """Gather what tells most about the windows that ``fired``, out of the lines around them.
 
@@ -60,13 +60,13 @@ def gather(  # noqa: PLR0913 - what is known of an incident comes from six place
     span = span_of(mine, lines)
     if lines.is_empty():
         return Evidence(tenant, _named(mine), span.start, span.end, _reasons(mine), (), similar=_best(similar, limits))
-    heads = weigh(lines, span, mine, known)
+    heads = add_severity(lines, span, mine, known)
     first = first_bad(heads, span.start)
     told = follow(shared_ids(heads), _seeds(heads, first), limits.bounds)
     failing = "" if first is None else heads.filter(pl.col("at") == first)["service"][0]
     # What a service wrote when it failed says more than that it wrote nothing before or after.
     quiet = [each for each in stopped(heads, span) if each.service != failing]
-    scene = Scene(lines, heads, span, first, told, tuple(each.at for each in quiet))
+    scene = SelectionInput(lines, heads, span, first, told, tuple(each.at for each in quiet))
     chosen = choose(scene, mine, limits.lines, limits.story)
     found = _lines(scope, lines, chosen)
     names = {pick.at: line.id for pick, line in zip(chosen, found, strict=True)}
@@ -84,30 +84,30 @@ def gather(  # noqa: PLR0913 - what is known of an incident comes from six place
     )
 
 
-def _tenant(material: Material) -> str:
+def _tenant(material: LogLines) -> str:
     """The tenant with most lines."""
     counts = material.lines.group_by("tenant").len().sort(["len", "tenant"], descending=[True, False])
     return str(counts["tenant"][0]) if len(counts) else ""
 
 
-def _named(fired: Sequence[Fired]) -> tuple[str, ...]:
+def _named(fired: Sequence[FiredWindow]) -> tuple[str, ...]:
     """Services that the windows name, those of the most important first."""
     named = [service for each in fired for service in (*each.services, each.service) if service]
     return tuple(dict.fromkeys(named))
 
 
-def _hit(heads: pl.DataFrame, span: Span) -> tuple[str, ...]:
+def _hit(heads: pl.DataFrame, span: TimeSpan) -> tuple[str, ...]:
     """Services with failures, the worst first."""
     bad = heads.filter((pl.col("told") >= SEVERE) & (pl.col("time") >= span.start))
     table = bad.group_by("service").agg(pl.col("weight").max(), pl.col("time").min())
     return tuple(table.sort(["weight", "time", "service"], descending=[True, False, False])["service"].to_list())
 
 
-def _reasons(fired: Sequence[Fired]) -> tuple[str, ...]:
+def _reasons(fired: Sequence[FiredWindow]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(reason for each in fired for reason in each.reasons))[:12]
 
 
-def _best(similar: Sequence[Similar], limits: Limits) -> tuple[Similar, ...]:
+def _best(similar: Sequence[Similar], limits: EvidenceLimits) -> tuple[Similar, ...]:
     return tuple(sorted(similar, key=lambda each: (-each.score, each.id))[: limits.similar])
 
 
@@ -119,7 +119,7 @@ def _seeds(heads: pl.DataFrame, first: int | None) -> list[int]:
     return [int(at) for at in pointed["at"][:3].to_list()]
 
 
-def _lines(scope: Material, lines: pl.DataFrame, chosen: Sequence[Pick]) -> tuple[EvidenceLine, ...]:
+def _lines(scope: LogLines, lines: pl.DataFrame, chosen: Sequence[SelectedLine]) -> tuple[EvidenceLine, ...]:
     rows = lines[[pick.at for pick in chosen]].iter_rows(named=True)
     return tuple(
         replace(
@@ -133,7 +133,7 @@ def _lines(scope: Material, lines: pl.DataFrame, chosen: Sequence[Pick]) -> tupl
     )
 
 
-def _changes(scene: Scene, changes: Sequence[Change], limits: Limits) -> tuple[Change, ...]:
+def _changes(scene: SelectionInput, changes: Sequence[Change], limits: EvidenceLimits) -> tuple[Change, ...]:
     """What changed before things went wrong: what was told, and harmless messages that are new; the latest last.
 
     New messages of the story itself are part of what happened.

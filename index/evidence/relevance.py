@@ -16,8 +16,8 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from index.evidence.issue import Issue
-from index.lines.log_records import Records
-from index.search.tfidf import Lexical
+from index.lines.log_records import LogRecords
+from index.search.tfidf import TfidfIndex
 from models.records import BOOL, F32, F64, I64, U64, Level
 
 AGAIN: Final = 2
@@ -86,7 +86,7 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class RankedRecord:
     """A record that tells of the issue; it stands for ``count`` records of its group."""
 
     row: int
@@ -110,7 +110,7 @@ class _Groups:
 
 
 def rank(  # noqa: PLR0913 - what is known beside the records, all by name
-    records: Records,
+    records: LogRecords,
     issue: Issue,
     *,
     embed: Embed | None = None,
@@ -118,7 +118,7 @@ def rank(  # noqa: PLR0913 - what is known beside the records, all by name
     known: U64 | None = None,
     limit: int = 40,
     weights: Weights = Weights(),
-) -> list[Found]:
+) -> list[RankedRecord]:
     """Return up to ``limit`` records, the most telling first, one a group.
 
     ``strange`` (records,) from 0 to 1 is what detectors say of each record; ``known`` are the templates of normal
@@ -141,7 +141,7 @@ def rank(  # noqa: PLR0913 - what is known beside the records, all by name
     chosen, score = _chosen(records, groups, score, telling, weights)
     order = chosen[np.lexsort((chosen, -np.round(score[chosen], 6)))][:limit]
     return [
-        Found(
+        RankedRecord(
             row,
             round(float(score[row]), 6),
             int(groups.count[groups.of[row]]),
@@ -151,7 +151,7 @@ def rank(  # noqa: PLR0913 - what is known beside the records, all by name
     ]
 
 
-def _group(records: Records) -> _Groups:
+def _group(records: LogRecords) -> _Groups:
     _, first, of, count = np.unique(records.kinds(), return_index=True, return_inverse=True, return_counts=True)
     error = [""] * len(first)
     for group, text in zip(of.tolist(), records.error, strict=True):
@@ -165,7 +165,7 @@ def _group(records: Records) -> _Groups:
     return _Groups(of, first, count, texts, np.array([bool(text) for text in error], np.bool_))
 
 
-def _telling(records: Records, groups: _Groups, strange: F64 | None, known: U64 | None, weights: Weights) -> F64:
+def _telling(records: LogRecords, groups: _Groups, strange: F64 | None, known: U64 | None, weights: Weights) -> F64:
     """How odd each group is, from 0 to 1: what speaks for it adds up as chances do."""
     level, http = records.level[groups.first], records.http[groups.first]
     voices = [
@@ -196,7 +196,7 @@ def _both(telling: F64, close: F64, weights: Weights) -> F64:
 
 def _words(groups: _Groups, issue: Issue, weights: Weights) -> F64:
     """How much each group has to do with the issue by its words, from 0 to 1: the closest has 1."""
-    lexical = Lexical()
+    lexical = TfidfIndex()
     lexical.add(groups.texts)
     rows = np.arange(len(groups))
     said, meant = (lexical.cosines(lexical.query(text), rows) for text in (issue.text, issue.meant))
@@ -220,12 +220,12 @@ def _spread(values: F64) -> F64:
     return np.asarray(np.clip((values - middle) / (most - middle), 0, 1))
 
 
-def _named(records: Records, issue: Issue) -> I64:
+def _named(records: LogRecords, issue: Issue) -> I64:
     """Numbers of the ids that the issue names."""
     return np.array([n for n, name in enumerate(records.mentions.ids) if name in issue.ids], np.int64)
 
 
-def _stories(records: Records, groups: _Groups, base: F64, named: I64, weights: Weights) -> tuple[F64, BOOL]:
+def _stories(records: LogRecords, groups: _Groups, base: F64, named: I64, weights: Weights) -> tuple[F64, BOOL]:
     """How much each record (records,) belongs to the story of a telling one, from 0 to 1, and whether to another's."""
     mentions = records.mentions
     out = np.zeros(len(records))
@@ -254,7 +254,7 @@ def _stories(records: Records, groups: _Groups, base: F64, named: I64, weights: 
     return out, (out > 0) & ~of_best
 
 
-def _chosen(records: Records, groups: _Groups, score: F64, telling: F64, weights: Weights) -> tuple[I64, F64]:
+def _chosen(records: LogRecords, groups: _Groups, score: F64, telling: F64, weights: Weights) -> tuple[I64, F64]:
     """The best record of each group, of equals the first in time, and up to ``AGAIN`` more of the most telling ones.
 
     Returns them with the scores of all, those of the latter lowered: what happened again comes behind what else did.
@@ -282,7 +282,7 @@ def _chosen(records: Records, groups: _Groups, score: F64, telling: F64, weights
     return np.array(chosen, np.int64), score
 
 
-def _roles(records: Records, groups: _Groups, row: int, *, through: bool, known: U64 | None) -> tuple[str, ...]:
+def _roles(records: LogRecords, groups: _Groups, row: int, *, through: bool, known: U64 | None) -> tuple[str, ...]:
     group = groups.of[row]
     told = []
     if records.level[row] >= Level.ERROR:

@@ -6,12 +6,12 @@ from typing import Final
 
 import polars as pl
 
-from index.evidence.detector_findings import Behaviour, Kind, exceeds, numbers_in, read_reasons
-from index.evidence.fired_windows import Fired
+from index.evidence.detector_findings import Behaviour, BehaviourKind, exceeds, numbers_in, read_reasons
+from index.evidence.fired_windows import FiredWindow
 from index.evidence.request_trace import Story, traced_by
-from index.evidence.severity import NOTABLE, SEVERE, Span
+from index.evidence.severity import NOTABLE, SEVERE, TimeSpan
 from index.lines.entries import tracebacks
-from index.lines.tracebacks import Trace, read_trace
+from index.lines.tracebacks import Traceback, read_trace
 
 FIRST_BAD: Final = "first bad hop"
 FIRST_SIGN: Final = "first sign"
@@ -32,10 +32,10 @@ NEW: Final = "first of a new template"
 STORY: Final = "story"
 LAST: Final = "last line before silence"
 ODD: Final = {
-    Kind.SLOW: "slower than usual",
-    Kind.REFUSED: "refused more than usual",
-    Kind.HIGH: "higher than usual",
-    Kind.MISSING: "what follows is missing",
+    BehaviourKind.SLOW: "slower than usual",
+    BehaviourKind.REFUSED: "refused more than usual",
+    BehaviourKind.HIGH: "higher than usual",
+    BehaviourKind.MISSING: "what follows is missing",
 }
 """Roles of lines that show what detectors found."""
 
@@ -53,7 +53,7 @@ _LEAST: Final = 0.3
 
 
 @dataclass(frozen=True, slots=True)
-class Pick:
+class SelectedLine:
     """A line (``at``) that goes into the evidence, standing for ``count`` lines."""
 
     at: int
@@ -61,19 +61,19 @@ class Pick:
     roles: tuple[str, ...]
     count: int = 1
 
-    def joined(self, other: "Pick") -> "Pick":
+    def joined(self, other: "SelectedLine") -> "SelectedLine":
         """One line for two reasons: the higher score and count, and both roles."""
         roles = tuple(dict.fromkeys((*self.roles, *other.roles)))
-        return Pick(self.at, max(self.score, other.score), roles, max(self.count, other.count))
+        return SelectedLine(self.at, max(self.score, other.score), roles, max(self.count, other.count))
 
 
 @dataclass(frozen=True, slots=True)
-class Scene:
+class SelectionInput:
     """What lines are chosen from: all with their entries, the weighed heads, and what is known of them."""
 
     lines: pl.DataFrame
     heads: pl.DataFrame
-    span: Span
+    span: TimeSpan
     first: int | None
     """The first bad record."""
     story: Story
@@ -81,23 +81,25 @@ class Scene:
     """The last records of sources that stopped."""
 
 
-def choose(scene: Scene, fired: Sequence[Fired], limit: int, story: int) -> list[Pick]:
+def choose(scene: SelectionInput, fired: Sequence[FiredWindow], limit: int, story: int) -> list[SelectedLine]:
     """The most telling lines, at most ``limit``, of which ``story`` only tell the story; the first first."""
     picks = [*_groups(scene), *_odd(scene.heads, fired), *_story(scene, story)]
-    picks += [Pick(at, _QUIET, (LAST,)) for at in scene.quiet]
+    picks += [SelectedLine(at, _QUIET, (LAST,)) for at in scene.quiet]
     if scene.first is not None:
         row = scene.heads.row(by_predicate=pl.col("at") == scene.first, named=True)
-        picks.append(Pick(scene.first, row["weight"] + _FIRST, (FIRST_BAD if row["told"] >= SEVERE else FIRST_SIGN,)))
+        picks.append(
+            SelectedLine(scene.first, row["weight"] + _FIRST, (FIRST_BAD if row["told"] >= SEVERE else FIRST_SIGN,))
+        )
         picks += _traced(scene.lines, traced_by(scene.heads, scene.first), picks, row["weight"])
     else:
         picks += _traced(scene.lines, None, picks, 0.0)
-    best: dict[int, Pick] = {}
+    best: dict[int, SelectedLine] = {}
     for pick in picks:
         best[pick.at] = best[pick.at].joined(pick) if pick.at in best else pick
     return sorted(best.values(), key=lambda pick: (-pick.score, pick.at))[:limit]
 
 
-def _groups(scene: Scene) -> list[Pick]:
+def _groups(scene: SelectionInput) -> list[SelectedLine]:
     """One record for each template of a service: the first of the most telling ones, with their number.
 
     The first bad one stands for its own template.
@@ -119,7 +121,7 @@ def _groups(scene: Scene) -> list[Pick]:
         )
         .filter((pl.col("weight") >= NOTABLE) | (pl.col("pointed") > 0))
     )
-    out: list[Pick] = []
+    out: list[SelectedLine] = []
     for row in best.sort(["weight", "at"], descending=[True, False])[:400].iter_rows(named=True):
         roles = [
             name
@@ -131,13 +133,13 @@ def _groups(scene: Scene) -> list[Pick]:
             )
             if told
         ]
-        out.append(Pick(row["at"], row["weight"], tuple(roles) or (STANDS_OUT,), row["count"]))
+        out.append(SelectedLine(row["at"], row["weight"], tuple(roles) or (STANDS_OUT,), row["count"]))
     return out
 
 
-def _odd(heads: pl.DataFrame, fired: Sequence[Fired]) -> list[Pick]:
+def _odd(heads: pl.DataFrame, fired: Sequence[FiredWindow]) -> list[SelectedLine]:
     """What the detectors found in numbers and order: of each template and service the line that has most of it."""
-    found: dict[tuple[str, str], Pick] = {}
+    found: dict[tuple[str, str], SelectedLine] = {}
     seen: set[str] = set()
     for each in fired:
         for behaviour in read_reasons(each.reasons):
@@ -153,18 +155,20 @@ def _odd(heads: pl.DataFrame, fired: Sequence[Fired]) -> list[Pick]:
             for service, rows in by_service.items():
                 seen.add(behaviour.template)
                 score = _ODD * each.importance
-                found[behaviour.template, service] = Pick(-max(rows)[1], score, (ODD[behaviour.kind],), len(rows))
+                found[behaviour.template, service] = SelectedLine(
+                    -max(rows)[1], score, (ODD[behaviour.kind],), len(rows)
+                )
     return list(found.values())[:_ODD_LINES]
 
 
 def _excess(behaviour: Behaviour, message: str) -> float:
     """How far a message is above the usual; 1 where there is no far or near, 0 where it is as usual."""
-    if behaviour.kind in {Kind.SLOW, Kind.HIGH}:
+    if behaviour.kind in {BehaviourKind.SLOW, BehaviourKind.HIGH}:
         return max((number for number in numbers_in(message, behaviour.kind) if number > behaviour.usual), default=0.0)
-    return 1.0 if behaviour.kind is Kind.MISSING or exceeds(behaviour, message) else 0.0
+    return 1.0 if behaviour.kind is BehaviourKind.MISSING or exceeds(behaviour, message) else 0.0
 
 
-def _story(scene: Scene, count: int) -> list[Pick]:
+def _story(scene: SelectionInput, count: int) -> list[SelectedLine]:
     """The records of the story around the first bad one, each template of a service once; the near ones first."""
     part = scene.heads.filter(pl.col("at").is_in(pl.Series(scene.story.records, dtype=pl.UInt32).implode()))
     if part.is_empty():
@@ -173,12 +177,12 @@ def _story(scene: Scene, count: int) -> list[Pick]:
     near = part.with_columns((pl.col("at").cast(pl.Int64) - middle).abs().alias("far")).sort("far", "at")
     once = near.unique(["service", "template"], keep="first", maintain_order=True)[:count]
     return [
-        Pick(row["at"], max(_LEAST, min(NOTABLE, row["weight"])) - 0.01 * rank, (STORY,))
+        SelectedLine(row["at"], max(_LEAST, min(NOTABLE, row["weight"])) - 0.01 * rank, (STORY,))
         for rank, row in enumerate(once.iter_rows(named=True))
     ]
 
 
-def _traced(lines: pl.DataFrame, source: int | None, picks: Iterable[Pick], top: float) -> list[Pick]:
+def _traced(lines: pl.DataFrame, source: int | None, picks: Iterable[SelectedLine], top: float) -> list[SelectedLine]:
     """What was raised, and where: all calls of services for the record ``source``; the last one for the other picks."""
     scores: dict[int, float] = {}
     for pick in picks:
@@ -186,7 +190,7 @@ def _traced(lines: pl.DataFrame, source: int | None, picks: Iterable[Pick], top:
     if source is not None:
         scores[source] = top
     wanted = lines.filter(pl.col("entry").is_in(pl.Series(sorted(scores), dtype=pl.UInt32).implode()))
-    out: list[Pick] = []
+    out: list[SelectedLine] = []
     seen: set[tuple[str, str]] = set()
     ranked = sorted(tracebacks(wanted).iter_rows(), key=lambda row: (row[0] != source, -scores[row[0]], row[0]))
     for entry, parts, texts in ranked:
@@ -199,20 +203,23 @@ def _traced(lines: pl.DataFrame, source: int | None, picks: Iterable[Pick], top:
     return out
 
 
-def _frames(trace: Trace, parts: Sequence[int], score: float) -> list[Pick]:
+def _frames(trace: Traceback, parts: Sequence[int], score: float) -> list[SelectedLine]:
     found = []
     if trace.exception_index >= 0:
-        found.append(Pick(parts[trace.exception_index], score + _FIRST - _RAISED, (RAISED,)))
+        found.append(SelectedLine(parts[trace.exception_index], score + _FIRST - _RAISED, (RAISED,)))
     if trace.raised_in is not None:
-        found.append(Pick(parts[trace.raised_in.index], score + _FIRST - _FRAME, (FRAME,)))
+        found.append(SelectedLine(parts[trace.raised_in.index], score + _FIRST - _FRAME, (FRAME,)))
     others = [frame for frame in trace.files(_FRAMES) if frame != trace.raised_in]
-    return [*found, *(Pick(parts[frame.index], score - _CALLED - 0.1 * n, (CALLED,)) for n, frame in enumerate(others))]
+    return [
+        *found,
+        *(SelectedLine(parts[frame.index], score - _CALLED - 0.1 * n, (CALLED,)) for n, frame in enumerate(others)),
+    ]
 
 
-def _later(trace: Trace, parts: Sequence[int], score: float) -> list[Pick]:
+def _later(trace: Traceback, parts: Sequence[int], score: float) -> list[SelectedLine]:
     found = []
     if trace.exception_index >= 0:
-        found.append(Pick(parts[trace.exception_index], score, (RAISED_LATER,)))
+        found.append(SelectedLine(parts[trace.exception_index], score, (RAISED_LATER,)))
     if trace.raised_in is not None:
-        found.append(Pick(parts[trace.raised_in.index], score - _RAISED, (FRAME_LATER,)))
+        found.append(SelectedLine(parts[trace.raised_in.index], score - _RAISED, (FRAME_LATER,)))
     return found

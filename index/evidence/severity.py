@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from index.evidence.fired_windows import Fired
+from index.evidence.fired_windows import FiredWindow
 from index.lines.entries import TRACEBACK
 from index.lines.log_lines import places
 from models.records import F64, I64, Level
@@ -48,24 +48,26 @@ _CLIENT: Final = r"""(?i)(?:status: ?|HTTP/\d\.\d"? |HTTP |returned with HTTP |s
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimeSpan:
     """The time that the windows cover, in microseconds."""
 
     start: int
     end: int
 
 
-def span_of(fired: Sequence[Fired], lines: pl.DataFrame) -> Span:
+def span_of(fired: Sequence[FiredWindow], lines: pl.DataFrame) -> TimeSpan:
     """From the first begin of a window to the last end; without windows, all that the lines cover."""
     if fired:
-        return Span(min(each.start for each in fired), max(each.end for each in fired))
+        return TimeSpan(min(each.start for each in fired), max(each.end for each in fired))
     if lines.is_empty():
-        return Span(0, 0)
+        return TimeSpan(0, 0)
     times = lines["time"]
-    return Span(int(times[0]), int(times[-1]))
+    return TimeSpan(int(times[0]), int(times[-1]))
 
 
-def weigh(lines: pl.DataFrame, span: Span, fired: Sequence[Fired], known: frozenset[int] | None) -> pl.DataFrame:
+def add_severity(
+    lines: pl.DataFrame, span: TimeSpan, fired: Sequence[FiredWindow], known: frozenset[int] | None
+) -> pl.DataFrame:
     """Heads of entries (see ``with_entries``) with ``weight``: what they tell (``told``) and what points at them.
 
     Adds ``raised`` (has a traceback), ``served`` (an answer of 500 and more), ``new`` (a template that training did not
@@ -108,7 +110,7 @@ def weigh(lines: pl.DataFrame, span: Span, fired: Sequence[Fired], known: frozen
     )
 
 
-def _by_template(heads: pl.DataFrame, span: Span, known: frozenset[int] | None) -> pl.DataFrame:
+def _by_template(heads: pl.DataFrame, span: TimeSpan, known: frozenset[int] | None) -> pl.DataFrame:
     """What holds for all records of a service's template: ``worded``, ``usual``, ``new``, ``steady``."""
     before = pl.col("time") < span.start
     stats = heads.group_by("service", "template", maintain_order=True).agg(
@@ -151,7 +153,7 @@ def _http(heads: pl.DataFrame) -> pl.DataFrame:
     )
 
 
-def _pointed(lines: pl.DataFrame, heads: pl.DataFrame, fired: Sequence[Fired]) -> F64:
+def _pointed(lines: pl.DataFrame, heads: pl.DataFrame, fired: Sequence[FiredWindow]) -> F64:
     """How strongly the windows point at each head or its continuation lines."""
     found: dict[tuple[int, int], float] = {}
     for each in fired:
@@ -174,7 +176,7 @@ def _pointed(lines: pl.DataFrame, heads: pl.DataFrame, fired: Sequence[Fired]) -
     return out
 
 
-def _support(heads: pl.DataFrame, fired: Sequence[Fired]) -> F64:
+def _support(heads: pl.DataFrame, fired: Sequence[FiredWindow]) -> F64:
     """The largest importance of a window in whose time, and in one of whose services, a head stands."""
     out = np.zeros(len(heads))
     time = heads["time"].to_numpy()

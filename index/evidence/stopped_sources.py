@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from index.evidence.severity import Span
+from index.evidence.severity import TimeSpan
 
 _LINES: Final = 20
 """Lines before the windows that a source must have, or nobody knows what is usual for it."""
@@ -38,7 +38,7 @@ class Stopped:
         return f"{name} has been silent for {self.gap:.0f} s, usually {self.usual:.0f} s at most"
 
 
-def stopped(heads: pl.DataFrame, span: Span) -> list[Stopped]:
+def stopped(heads: pl.DataFrame, span: TimeSpan) -> list[Stopped]:
     """Sources whose longest gap since the windows began is far above all before; the longest first."""
     if heads.is_empty() or span.start - int(heads["time"].to_numpy()[0]) < _HEARD:
         return []

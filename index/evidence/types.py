@@ -10,7 +10,7 @@ from typing import Any, Final, Self
 
 import orjson
 
-from index.lines.log_lines import Material
+from index.lines.log_lines import LogLines
 from index.search.documents import Similar
 from models.records import Level
 from models.rfc3339 import time_text
@@ -45,7 +45,7 @@ class EvidenceLine:
     """Why it is here, in words: ``weighs most``, ``first of a new template``, ``first bad hop`` …"""
 
     @classmethod
-    def of(cls, lines: Material, row: Mapping[str, Any]) -> Self:
+    def of(cls, lines: LogLines, row: Mapping[str, Any]) -> Self:
         """A line of ``lines`` that stands for itself, without rank yet; ``row`` has the columns of MATERIAL_SCHEMA."""
         return cls(
             id="",

@@ -14,12 +14,12 @@ from index.diagnosis.types import Diagnosis, Mode
 from index.evidence.types import Evidence
 from index.explain.answer import SCHEMA, Answer, read_answer
 from index.explain.merge_answer import Conclusion, conclude
-from index.explain.prompt import Prompt, Redactor, Shown, build
+from index.explain.prompt import Prompt, Shown, TextRedactor, build
 from index.explain.similar_incident import Twin, reuse
-from index.llm.budget import Account, Budget
-from index.llm.client import Client, Failure, Question, UnansweredError
+from index.llm.budget import Budget, BudgetReservation
+from index.llm.client import Client, LlmFailure, Question, UnansweredError
 from index.llm.prices import Usage, price_of
-from index.llm.transcripts import Call, Sent, SentStore
+from index.llm.transcripts import LlmCall, Transcript, TranscriptStore
 from models.errors import InvalidError
 
 _REFUSED: Final = "refusal"
@@ -29,7 +29,7 @@ _USUAL_ANSWER: Final = 800
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class EscalationPolicy:
     """Which models are asked, and when an answer is good enough."""
 
     small: str
@@ -51,19 +51,19 @@ class Outcome:
     """A diagnosis, and what is to be counted."""
 
     diagnosis: Diagnosis
-    calls: tuple[Call, ...] = ()
+    calls: tuple[LlmCall, ...] = ()
     saved: Mapping[str, float] = field(default_factory=dict)
     """Dollars not spent, by why: ``twin`` or ``cache``."""
     severity: str = ""
     """To which the incident may be raised; "" for none.  Never a reason to lower it."""
-    sent: Sent | None = None
+    sent: Transcript | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class _Step:
     """What one model brought."""
 
-    call: Call
+    call: LlmCall
     answer: str = ""
     conclusion: Conclusion | None = None
     why: str = ""
@@ -73,10 +73,10 @@ class _Step:
     """The prompt may have left."""
 
 
-class _Kept:
+class _RecordedAccount:
     """An account that keeps what is sent before it leaves: what cannot be kept is not sent."""
 
-    def __init__(self, account: Account, store: SentStore, sent: Sent) -> None:
+    def __init__(self, account: BudgetReservation, store: TranscriptStore, sent: Transcript) -> None:
         self._account = account
         self._store = store
         self._sent = sent
@@ -107,7 +107,7 @@ class _Case:
     evidence: Evidence
     base: Diagnosis
     episode: str
-    redactor: Redactor
+    redactor: TextRedactor
     cancelled: Callable[[], bool]
     prompt: Prompt
 
@@ -117,13 +117,13 @@ def _no_twin(_: Evidence) -> Twin | None:
 
 
 @dataclass(frozen=True, slots=True)
-class Ladder:
+class Escalation:
     """What all incidents share: the client, the budget and what has been asked before."""
 
-    plan: Plan
+    plan: EscalationPolicy
     client: Client
     budget: Budget
-    store: SentStore
+    store: TranscriptStore
     twin_of: Callable[[Evidence], Twin | None] = _no_twin
     clock: Callable[[], float] = time.monotonic
     now: Callable[[], float] = time.time
@@ -134,20 +134,20 @@ class Ladder:
         base: Diagnosis,
         *,
         episode: str,
-        redactor: Redactor,
+        redactor: TextRedactor,
         cancelled: Callable[[], bool] = lambda: False,
     ) -> Outcome:
         """Return the best diagnosis of an episode; its models are asked once, however often this is called."""
         began = self.clock()
         try:
             prompt = build(evidence, base, redactor, self.plan.prompt_tokens)
-            outcome = self._climb(_Case(evidence, base, episode, redactor, cancelled, prompt))
+            outcome = self._run(_Case(evidence, base, episode, redactor, cancelled, prompt))
         except Exception as error:  # noqa: BLE001 - a defect here must not cost the engineer the diagnosis that is there
             outcome = Outcome(replace(base, note=_alone(f"explaining failed ({type(error).__name__})")))
         seconds = base.seconds + self.clock() - began
         return replace(outcome, diagnosis=replace(outcome.diagnosis, seconds=seconds))
 
-    def _climb(self, case: _Case) -> Outcome:
+    def _run(self, case: _Case) -> Outcome:
         earlier = self._earlier(case.episode)
         if earlier is not None and (earlier.answer or earlier.cost_usd):
             return self._again(earlier, case)
@@ -167,7 +167,7 @@ class Ladder:
     def _ask(self, case: _Case) -> Outcome:
         prompt, base = case.prompt, case.base
         places = {name: _mark(shown) for name, shown in prompt.lines.items()}
-        sent = Sent(case.episode, case.evidence.digest(), self.now(), prompt.system, prompt.user, places=places)
+        sent = Transcript(case.episode, case.evidence.digest(), self.now(), prompt.system, prompt.user, places=places)
         steps = [self._step(self.plan.small, "low", case, sent)]
         if steps[0].further and self.plan.large not in {"", self.plan.small}:
             steps.append(self._step(self.plan.large, "medium", case, sent))
@@ -192,21 +192,21 @@ class Ladder:
             self.store.put(sent)
         return replace(outcome, sent=sent)
 
-    def _step(self, model: str, effort: str, case: _Case, sent: Sent) -> _Step:
+    def _step(self, model: str, effort: str, case: _Case, sent: Transcript) -> _Step:
         """Ask one model."""
         prompt = case.prompt
         question = Question(model, prompt.system, prompt.user, SCHEMA, self.plan.max_tokens, effort)
         price = price_of(model)
         account = self.budget.account(case.evidence.tenant, price.worst(question.size, question.max_tokens))
-        kept = _Kept(account, self.store, sent)
+        kept = _RecordedAccount(account, self.store, sent)
 
         def ended(outcome: str, why: str, *, further: bool = True) -> _Step:
-            return _Step(Call(model, outcome, account.spent), why=why, further=further, left=kept.left)
+            return _Step(LlmCall(model, outcome, account.spent), why=why, further=further, left=kept.left)
 
         try:
             reply = self.client.ask(question, price, kept, case.cancelled)
         except UnansweredError as error:
-            unknown = error.failure is Failure.OVER_BUDGET and not price.known
+            unknown = error.failure is LlmFailure.OVER_BUDGET and not price.known
             why = f"{error}; {model} has no price here and counts as the dearest" if unknown else str(error)
             return ended(error.failure.value, why, further=False)
         except InvalidError as error:
@@ -226,10 +226,10 @@ class Ladder:
             and conclusion.diagnosis.groundedness >= self.plan.sure_grounded
             and conclusion.diagnosis.confidence >= self.plan.sure_confidence
         )
-        call = Call(model, "answered", account.spent)
+        call = LlmCall(model, "answered", account.spent)
         return _Step(call, reply.text, conclusion, further=not sure, left=kept.left)
 
-    def _again(self, earlier: Sent, case: _Case) -> Outcome:
+    def _again(self, earlier: Transcript, case: _Case) -> Outcome:
         """Return what an episode's first answer says, checked against the evidence as it is now."""
         if not earlier.answer:
             return Outcome(replace(case.base, note=earlier.note or _alone("it has been asked already")), sent=earlier)
@@ -243,7 +243,7 @@ class Ladder:
     def _conclude(self, answer: Answer, case: _Case) -> Conclusion:
         return conclude(answer, case.base, case.prompt, case.redactor.restore, self.plan.allowed_links)
 
-    def _earlier(self, episode: str) -> Sent | None:
+    def _earlier(self, episode: str) -> Transcript | None:
         try:
             return self.store.get(episode)
         except InvalidError:

@@ -36,7 +36,7 @@ _LETTERS: Final = 3
 _DIGITS: Final = 2
 
 
-class Redactor(Protocol):
+class TextRedactor(Protocol):
     """What takes secrets out of texts and puts them back; the same value gets the same pseudonym."""
 
     def redact(self, texts: Sequence[str]) -> Sequence[str]:
@@ -111,7 +111,7 @@ class _Redacted:
     similar: tuple[str, ...]
 
 
-def build(evidence: Evidence, base: Diagnosis, redactor: Redactor, max_tokens: int) -> Prompt:
+def build(evidence: Evidence, base: Diagnosis, redactor: TextRedactor, max_tokens: int) -> Prompt:
     """Return the prompt of an evidence, of at most ``max_tokens`` by ``tokens_of``."""
     redacted = _redact(evidence, base, redactor)
     system = _SYSTEM.format(value=VALUE, masks=_grammar())
@@ -138,7 +138,7 @@ def build(evidence: Evidence, base: Diagnosis, redactor: Redactor, max_tokens: i
     return Prompt(system, user, shown, tokens_of(system) + tokens_of(user), left_out)
 
 
-def _redact(evidence: Evidence, base: Diagnosis, redactor: Redactor) -> _Redacted:
+def _redact(evidence: Evidence, base: Diagnosis, redactor: TextRedactor) -> _Redacted:
     """Redact all texts at once, so that a secret that only one of them gives away is taken out of all."""
     lines, changes, similar = evidence.lines, evidence.changes[: 2 * _FEW], evidence.similar[:_FEW]
     groups = (

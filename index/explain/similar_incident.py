@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Final, TypeAlias
 from index.diagnosis.types import Diagnosis, Mode
 from index.evidence.types import Evidence
 from index.explain.grounding import contained
-from index.search.documents import Document, Filter, Kind
+from index.search.documents import Document, DocumentKind, Filter
 from index.search.past_incidents import DIAGNOSIS
 from index.text.sanitize import plain, reassures
 from index.text.words import words
 
 if TYPE_CHECKING:
-    from index.search.search_index import Memory
+    from index.search.search_index import SearchIndex
 
 ALIKE: Final = 0.75
 """Likeness from which on incidents may be twins, where two agree on the cause and none as alike has another one.
@@ -69,13 +69,13 @@ def likeness_of(left: list[frozenset[str]], right: list[frozenset[str]]) -> floa
     return sum(best) / len(best)
 
 
-def find_twin(memory: "Memory", evidence: Evidence, confirmed: Callable[[str], bool]) -> Twin | None:
+def find_twin(memory: "SearchIndex", evidence: Evidence, confirmed: Callable[[str], bool]) -> Twin | None:
     """Return the most similar past incident whose cause was confirmed; None where none is a twin.
 
     ``confirmed`` tells of an incident's id whether people have said that its cause is right.
     """
     texts = [*evidence.reasons, *(line.text for line in evidence.lines)]
-    where = Filter(tenant=evidence.tenant, kinds=frozenset({Kind.INCIDENT}), until=evidence.start)
+    where = Filter(tenant=evidence.tenant, kinds=frozenset({DocumentKind.INCIDENT}), until=evidence.start)
     hits = memory.search("\n".join(texts), _CANDIDATES, where) if texts else []
     found = [twin for hit in hits for twin in _twin(memory, hit.document, texts, confirmed)]
     alike = sorted((twin for twin in found if twin.likeness >= ALIKE), key=lambda twin: -twin.likeness)
@@ -103,7 +103,7 @@ def reuse(twin: Twin, evidence: Evidence, base: Diagnosis) -> Diagnosis | None:
     )
 
 
-def _twin(memory: "Memory", past: Document, texts: list[str], confirmed: Callable[[str], bool]) -> Iterator[Twin]:
+def _twin(memory: "SearchIndex", past: Document, texts: list[str], confirmed: Callable[[str], bool]) -> Iterator[Twin]:
     diagnosis = memory.get(past.id + DIAGNOSIS)
     if diagnosis is not None and confirmed(past.id):
         cause, *actions = diagnosis.text.split("\n")

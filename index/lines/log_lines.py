@@ -10,7 +10,7 @@ from models.decode.raw_records import parse
 from models.records import I64, LOG_SCHEMA, U64, LogBatch, RawBatch
 from models.templates.matcher import TemplateMatcher
 
-MATERIAL_SCHEMA: Final[Mapping[str, pl.DataType]] = {
+LOG_LINES_SCHEMA: Final[Mapping[str, pl.DataType]] = {
     **LOG_SCHEMA,
     "text": pl.String(),  # the line as it was written, header and all
     "template": pl.UInt64(),
@@ -23,7 +23,7 @@ _MAX_LINE: Final = 1 << 30
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
+class LogLines:
     """Lines with MATERIAL_SCHEMA, in any order; those of one partition stand in the order of their offsets.
 
     ``sources`` says what to call the place of a line: one name for all (a topic), or one by partition (files).
@@ -38,7 +38,7 @@ class Material:
     @classmethod
     def empty(cls, sources: str | Mapping[int, str] = "") -> Self:
         """No lines."""
-        return cls(pl.DataFrame(schema=MATERIAL_SCHEMA), sources)
+        return cls(pl.DataFrame(schema=LOG_LINES_SCHEMA), sources)
 
     @classmethod
     def from_logs(
@@ -56,7 +56,7 @@ class Material:
             "template": pl.Series(templates, dtype=pl.UInt64),
             "masked": pl.Series(masked, dtype=pl.String),
         }
-        return cls(lines.with_columns(**more).select(list(MATERIAL_SCHEMA)), sources)
+        return cls(lines.with_columns(**more).select(list(LOG_LINES_SCHEMA)), sources)
 
     @classmethod
     def of(cls, raw: RawBatch, logs: LogBatch, matcher: TemplateMatcher, sources: str | Mapping[int, str]) -> Self:

@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from index.lines.entries import with_entries
-from index.lines.log_lines import Material, places
+from index.lines.log_lines import LogLines, places
 from index.lines.shared_ids import shared_ids
 from models.records import I64, U64, Level
 
@@ -35,7 +35,7 @@ class Mentions:
 
 
 @dataclass(frozen=True, slots=True)
-class Records:
+class LogRecords:
     """Records in order of time; all columns have one entry a record.
 
     ``error`` is the last line of the record that names an exception, "" where none does, ``error_at`` its place.
@@ -59,7 +59,7 @@ class Records:
         return len(self.lines)
 
     @classmethod
-    def of(cls, material: Material) -> "Records":
+    def of(cls, material: LogLines) -> "LogRecords":
         """Put the lines of some material together."""
         lines = with_entries(material.lines)
         heads = lines.filter(pl.col("at") == pl.col("entry"))
@@ -89,7 +89,7 @@ class Records:
         keys = self.lines.select(pl.struct("service", "template", "level", pl.Series("http", self.http)).hash(0))
         return keys.to_series().to_numpy()
 
-    def related(self, material: Material, near: Sequence[int], before: int) -> Material:
+    def related(self, material: LogLines, near: Sequence[int], before: int) -> LogLines:
         """The material without failures that are neither of the kinds of ``near`` records nor shortly before one.
 
         What it began with may read like something else altogether, but then it came within ``before`` microseconds.
@@ -103,7 +103,7 @@ class Records:
         # A record goes with the lines that continue it, which bear its level, time and logger.
         record = ["tenant", "partition", "source", "host", "time", "logger", "level"]
         gone = self.lines.filter(pl.Series(other)).select(record).unique()
-        return Material(material.lines.join(gone, on=record, how="anti", nulls_equal=True), material.sources)
+        return LogLines(material.lines.join(gone, on=record, how="anti", nulls_equal=True), material.sources)
 
     def places(self) -> tuple[I64, I64]:
         """Partition and offset of each record."""

@@ -8,7 +8,7 @@ from typing import IO, Final
 import numpy as np
 import polars as pl
 
-from index.lines.log_lines import MATERIAL_SCHEMA, Material, raw_texts
+from index.lines.log_lines import LOG_LINES_SCHEMA, LogLines, raw_texts
 from index.lines.program_names import name_programs
 from models.decode.decoder import Decoder
 from models.decode.log_files import LogFile, read_file
@@ -19,7 +19,7 @@ from models.templates.matcher import TemplateTable, mine, template_id, words_of
 FORM: Final = 1
 """Version of what ``ReadFile.to_bytes`` writes; raised when it, or what is read out of a line, changes."""
 
-_SCHEMA: Final = {name: kind for name, kind in MATERIAL_SCHEMA.items() if name not in {"row", "partition", "template"}}
+_SCHEMA: Final = {name: kind for name, kind in LOG_LINES_SCHEMA.items() if name not in {"row", "partition", "template"}}
 """Columns of a kept file; ``masked`` is the line's own masked text, as templates follow from all files together."""
 
 
@@ -79,7 +79,7 @@ class ReadFile:
 
 def join_files(
     names: Sequence[str], files: Sequence[ReadFile], table: TemplateTable | None = None, tenant: str | None = None
-) -> Material:
+) -> LogLines:
     """Put files together, each a partition; of one tenant only where one is named.
 
     Templates are mined from the lines; those that ``table`` holds keep their ids.
@@ -88,7 +88,7 @@ def join_files(
         file.lines.with_columns(pl.lit(number, pl.Int32).alias("partition"), pl.lit(0, pl.UInt32).alias("row"))
         for number, file in enumerate(files)
     ]
-    lines = pl.concat(parts) if parts else pl.DataFrame(schema=MATERIAL_SCHEMA).drop("template")
+    lines = pl.concat(parts) if parts else pl.DataFrame(schema=LOG_LINES_SCHEMA).drop("template")
     if tenant is not None:
         lines = lines.filter(pl.col("tenant") == tenant)
     numbers, texts = _templates(lines["masked"], table)
@@ -96,7 +96,7 @@ def join_files(
         pl.col("masked").replace_strict(numbers, return_dtype=pl.UInt64).alias("template"),
         pl.col("masked").replace_strict(texts, return_dtype=pl.String).alias("masked"),
     )
-    return Material(lines.select(*MATERIAL_SCHEMA), dict(enumerate(names)))
+    return LogLines(lines.select(*LOG_LINES_SCHEMA), dict(enumerate(names)))
 
 
 def _templates(masked: pl.Series, table: TemplateTable | None) -> tuple[dict[str, int], dict[str, str]]:
@@ -114,7 +114,7 @@ def _templates(masked: pl.Series, table: TemplateTable | None) -> tuple[dict[str
     return numbers, texts
 
 
-def span(material: Material) -> tuple[int, int]:
+def span(material: LogLines) -> tuple[int, int]:
     """First and last time of some lines that say theirs (microseconds); 0 where none does."""
     times = material.lines["time"].to_numpy()
     known = times[times > 0]

@@ -71,7 +71,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class Traceback:
     """What a traceback says; indices are numbers of lines within it, -1 for none."""
 
     exception: str
@@ -101,33 +101,33 @@ class Trace:
         return tuple(found.values())[:count]
 
 
-def read_trace(texts: Sequence[str]) -> Trace:
+def read_trace(texts: Sequence[str]) -> Traceback:
     """Read the lines of a traceback.
 
     Of a chain of exceptions, the first that passed through a service's own code: the others followed from it, and what
     libraries catch from one another says little.  Where none did, the last.
     """
-    chain: list[Trace] = []
+    chain: list[Traceback] = []
     frames: list[Frame] = []
     for index, text in enumerate(texts):
         frames += [Frame(_shorten(path), int(line), function, index) for path, line, function in _FRAME.findall(text)]
         found = _RAISED.match(text) if frames and index > frames[-1].index and not text[:1].isspace() else None
         if found:
-            chain.append(Trace(found[1], (found[2] or "").strip(), index, tuple(frames)))
+            chain.append(Traceback(found[1], (found[2] or "").strip(), index, tuple(frames)))
             frames = []
     if not chain:
-        return Trace("", "", -1, tuple(frames))
+        return Traceback("", "", -1, tuple(frames))
     return next((trace for trace in chain if any(not frame.plumbing for frame in trace.frames)), chain[-1])
 
 
-def read_inline(text: str) -> Trace | None:
+def read_inline(text: str) -> Traceback | None:
     """Read a traceback that stands within one line, as messages about remote errors carry it."""
     frames = tuple(Frame(_shorten(path), int(line), function, 0) for path, line, function in _FRAME.findall(text))
     if not frames:
         return None
     named = _ENTRY.findall(text)
     name, _, message = named[-1].partition(":") if named else ("", "", "")
-    return Trace(name.strip(), message.strip(), 0, frames)
+    return Traceback(name.strip(), message.strip(), 0, frames)
 
 
 def _shorten(path: str) -> str:

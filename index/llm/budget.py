@@ -19,17 +19,17 @@ NANO: Final = 1_000_000_000
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class BudgetLimits:
     """Billionths of a dollar a day."""
 
     day: int
     tenant: int
 
 
-class Ledger(Protocol):
+class SpendLedger(Protocol):
     """What has been spent; shared by all who spend.  Raises InvalidError where that cannot be told."""
 
-    def take(self, day: str, tenant: str, amount: int, limits: Limits) -> bool:
+    def take(self, day: str, tenant: str, amount: int, limits: BudgetLimits) -> bool:
         """Count ``amount`` as spent and return True, unless a limit would be passed."""
         ...
 
@@ -46,8 +46,8 @@ class Spent:
     total: int = 0
     tenants: dict[str, int] = field(default_factory=dict)
 
-    def take(self, day: str, tenant: str, amount: int, limits: Limits) -> bool:
-        """Count as ``Ledger`` says; a later day begins at 0, an earlier one (a clock put back) goes on."""
+    def take(self, day: str, tenant: str, amount: int, limits: BudgetLimits) -> bool:
+        """Count as ``SpendLedger`` says; a later day begins at 0, an earlier one (a clock put back) goes on."""
         if day > self.day:
             self.day, self.total, self.tenants = day, 0, {}
         own = self.tenants.get(tenant, 0)
@@ -72,7 +72,7 @@ class MemoryLedger:
         self._lock = Lock()
         self._spent = Spent()
 
-    def take(self, day: str, tenant: str, amount: int, limits: Limits) -> bool:
+    def take(self, day: str, tenant: str, amount: int, limits: BudgetLimits) -> bool:
         """Count ``amount`` as spent and return True, unless a limit would be passed."""
         with self._lock:
             return self._spent.take(day, tenant, amount, limits)
@@ -88,7 +88,7 @@ class Budget:
 
     def __init__(
         self,
-        ledger: Ledger,
+        ledger: SpendLedger,
         now: Callable[[], float],
         *,
         usd_per_day: float,
@@ -98,11 +98,11 @@ class Budget:
         """Spend up to ``share`` of what a day allows; others have the rest."""
         self._ledger = ledger
         self._now = now
-        self._limits = Limits(int(usd_per_day * share * NANO), int(usd_per_day_tenant * share * NANO))
+        self._limits = BudgetLimits(int(usd_per_day * share * NANO), int(usd_per_day_tenant * share * NANO))
 
-    def account(self, tenant: str, worst: float) -> "Account":
+    def account(self, tenant: str, worst: float) -> "BudgetReservation":
         """Return an account for a call that costs at most ``worst`` dollars."""
-        return Account(self, tenant, ceil(worst * NANO))
+        return BudgetReservation(self, tenant, ceil(worst * NANO))
 
     def take(self, tenant: str, amount: int) -> str | None:
         """Take ``amount`` and return the day that it is taken from; None where that is too much."""
@@ -115,7 +115,7 @@ class Budget:
             self._ledger.give_back(day, tenant, amount)
 
 
-class Account:
+class BudgetReservation:
     """The dollars of one call, over all its attempts: each takes the worst case and settles what it was."""
 
     def __init__(self, budget: Budget, tenant: str, worst: int) -> None:

@@ -11,7 +11,7 @@ from concurrent.futures import CancelledError
 from threading import Lock, Thread
 from typing import Any, Final
 
-from index.llm.client import Account, Failure, Patience, Question, Reply, UnansweredError
+from index.llm.client import LlmFailure, Question, Reply, Reservation, RetryPolicy, UnansweredError
 from index.llm.prices import Price, Usage
 
 _POLL: Final = 0.1
@@ -32,14 +32,14 @@ class Claude:
 
     def __init__(
         self,
-        patience: Patience | None = None,
+        patience: RetryPolicy | None = None,
         *,
         sleep: Callable[[float], None] = time.sleep,
         clock: Callable[[], float] = time.monotonic,
         chance: Callable[[], float] = random.random,
     ) -> None:
         """Connect to nothing yet: the SDK is loaded with the first question."""
-        self._patience = patience or Patience()
+        self._patience = patience or RetryPolicy()
         self._sleep = sleep
         self._clock = clock
         self._chance = chance
@@ -48,7 +48,7 @@ class Claude:
         self._thread: Thread | None = None
         self._client: Any = None
 
-    def ask(self, question: Question, price: Price, account: Account, cancelled: Callable[[], bool]) -> Reply:
+    def ask(self, question: Question, price: Price, account: Reservation, cancelled: Callable[[], bool]) -> Reply:
         """Ask, and wait for the answer.
 
         Raises:
@@ -80,11 +80,11 @@ class Claude:
         except _FailedError as failed:
             raise UnansweredError(failed.failure) from failed
 
-    def _attempt(self, call: "_Call", account: Account, deadline: float, cancelled: Callable[[], bool]) -> Reply:
+    def _attempt(self, call: "_Call", account: Reservation, deadline: float, cancelled: Callable[[], bool]) -> Reply:
         if cancelled():
-            raise _FailedError(Failure.CANCELLED)
+            raise _FailedError(LlmFailure.CANCELLED)
         if not account.take():
-            raise _FailedError(Failure.OVER_BUDGET)
+            raise _FailedError(LlmFailure.OVER_BUDGET)
         try:
             future = asyncio.run_coroutine_threadsafe(self._timed(call, deadline), self._running())
             while True:
@@ -95,7 +95,7 @@ class Claude:
                     if cancelled():
                         future.cancel()
                 except CancelledError:
-                    raise _FailedError(Failure.CANCELLED) from None
+                    raise _FailedError(LlmFailure.CANCELLED) from None
         finally:
             account.settle(call.cost())
 
@@ -104,7 +104,7 @@ class Claude:
             async with asyncio.timeout(deadline - self._clock()):
                 return await call.stream(self._sdk())
         except TimeoutError:
-            raise _FailedError(Failure.TIMEOUT) from None
+            raise _FailedError(LlmFailure.TIMEOUT) from None
 
     def close(self) -> None:
         """Break off what is being asked, and close the connections."""
@@ -144,9 +144,9 @@ class Claude:
                 try:
                     client = anthropic.AsyncAnthropic(timeout=times, max_retries=0)
                 except (anthropic.AnthropicError, ValueError, TypeError) as error:
-                    raise _FailedError(Failure.NO_KEY) from error
+                    raise _FailedError(LlmFailure.NO_KEY) from error
                 if client.api_key is None and client.auth_token is None and client.credentials is None:
-                    raise _FailedError(Failure.NO_KEY)
+                    raise _FailedError(LlmFailure.NO_KEY)
                 self._client = client
             return self._client
 
@@ -170,7 +170,7 @@ async def _close(client: Any) -> None:
 class _FailedError(Exception):
     """One attempt failed; ``again``: another may not; ``after``: seconds that the provider asks to wait."""
 
-    def __init__(self, failure: Failure, *, again: bool = False, after: float | None = None) -> None:
+    def __init__(self, failure: LlmFailure, *, again: bool = False, after: float | None = None) -> None:
         super().__init__(failure.value)
         self.failure = failure
         self.again = again
@@ -223,19 +223,21 @@ class _Call:
                 message = await stream.get_final_message()
         except anthropic.APITimeoutError as error:
             self._sent = not isinstance(error.__cause__, httpx2.ConnectTimeout | httpx2.PoolTimeout)
-            raise _FailedError(Failure.TIMEOUT if self._sent else Failure.CONNECTION, again=not self._sent) from error
+            raise _FailedError(
+                LlmFailure.TIMEOUT if self._sent else LlmFailure.CONNECTION, again=not self._sent
+            ) from error
         except anthropic.APIConnectionError as error:
             self._sent = not isinstance(error.__cause__, httpx2.ConnectError)
-            raise _FailedError(Failure.CONNECTION, again=self._usage is None) from error
+            raise _FailedError(LlmFailure.CONNECTION, again=self._usage is None) from error
         except anthropic.APIStatusError as error:
             raise self._refused(error) from error
         except httpx2.TimeoutException as error:
-            raise _FailedError(Failure.TIMEOUT) from error
+            raise _FailedError(LlmFailure.TIMEOUT) from error
         except (anthropic.AnthropicError, httpx2.HTTPError, httpx2.StreamError, ValueError, AssertionError) as error:
             # The SDK asserts that a stream has begun before it is over, and reads every event as JSON.
-            raise _FailedError(Failure.BROKEN_OFF) from error
+            raise _FailedError(LlmFailure.BROKEN_OFF) from error
         if message.stop_reason is None:
-            raise _FailedError(Failure.BROKEN_OFF)
+            raise _FailedError(LlmFailure.BROKEN_OFF)
         self._usage = _usage(message.usage)
         self._ended = True
         text = "".join(block.text for block in message.content if block.type == "text")
@@ -248,15 +250,15 @@ class _Call:
         self._sent = begun
         kind = error.type or ""
         if kind == "overloaded_error" or status == _OVERLOADED:
-            failure = Failure.OVERLOADED
+            failure = LlmFailure.OVERLOADED
         elif kind == "rate_limit_error" or status == _TOO_MANY:
-            failure = Failure.RATE_LIMITED
+            failure = LlmFailure.RATE_LIMITED
         elif status in _DENIED:
-            failure = Failure.DENIED
+            failure = LlmFailure.DENIED
         elif begun or status >= _SERVER or status in _RETRYABLE:
-            failure = Failure.SERVER_ERROR
+            failure = LlmFailure.SERVER_ERROR
         else:
-            failure = Failure.REJECTED
+            failure = LlmFailure.REJECTED
         again = not begun and (status in _RETRYABLE or status >= _SERVER)
         return _FailedError(failure, again=again, after=_after(error.response.headers))
 

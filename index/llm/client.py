@@ -12,7 +12,7 @@ _OVERHEAD: Final = 4_096
 """Bytes of what the provider adds to a prompt for the form of the answer, at most."""
 
 
-class Failure(StrEnum):
+class LlmFailure(StrEnum):
     """Why there is no answer; also the label of a metric."""
 
     NO_KEY = "no_key"
@@ -28,31 +28,31 @@ class Failure(StrEnum):
     CANCELLED = "cancelled"
 
 
-_WORDS: Final[Mapping[Failure, str]] = {
-    Failure.NO_KEY: "no key for the language model; set ANTHROPIC_API_KEY",
-    Failure.DENIED: "the provider does not accept the key, or its account; check ANTHROPIC_API_KEY",
-    Failure.RATE_LIMITED: "the provider's rate limit is reached",
-    Failure.OVERLOADED: "the provider is overloaded",
-    Failure.SERVER_ERROR: "the provider has an error",
-    Failure.REJECTED: "the provider rejects the request; check the names of the models",
-    Failure.CONNECTION: "the provider cannot be reached; check ANTHROPIC_BASE_URL and the network",
-    Failure.TIMEOUT: "the model did not answer in time",
-    Failure.BROKEN_OFF: "the answer broke off",
-    Failure.OVER_BUDGET: "the budget for the language model is spent",
-    Failure.CANCELLED: "the incident ended before the model had answered",
+_WORDS: Final[Mapping[LlmFailure, str]] = {
+    LlmFailure.NO_KEY: "no key for the language model; set ANTHROPIC_API_KEY",
+    LlmFailure.DENIED: "the provider does not accept the key, or its account; check ANTHROPIC_API_KEY",
+    LlmFailure.RATE_LIMITED: "the provider's rate limit is reached",
+    LlmFailure.OVERLOADED: "the provider is overloaded",
+    LlmFailure.SERVER_ERROR: "the provider has an error",
+    LlmFailure.REJECTED: "the provider rejects the request; check the names of the models",
+    LlmFailure.CONNECTION: "the provider cannot be reached; check ANTHROPIC_BASE_URL and the network",
+    LlmFailure.TIMEOUT: "the model did not answer in time",
+    LlmFailure.BROKEN_OFF: "the answer broke off",
+    LlmFailure.OVER_BUDGET: "the budget for the language model is spent",
+    LlmFailure.CANCELLED: "the incident ended before the model had answered",
 }
 
 
 class UnansweredError(TransientError):
     """There is no answer; ``failure`` says why."""
 
-    def __init__(self, failure: Failure) -> None:
+    def __init__(self, failure: LlmFailure) -> None:
         """Say why in words."""
         super().__init__(_WORDS[failure])
         self.failure = failure
 
 
-class Account(Protocol):
+class Reservation(Protocol):
     """The money of one question."""
 
     def take(self) -> bool:
@@ -92,7 +92,7 @@ class Reply:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How long to wait, in seconds, and how often to try."""
 
     connect: float = 5.0
@@ -109,18 +109,18 @@ class Patience:
 class Client(Protocol):
     """What answers questions."""
 
-    def ask(self, question: Question, price: Price, account: Account, cancelled: Callable[[], bool]) -> Reply:
+    def ask(self, question: Question, price: Price, account: Reservation, cancelled: Callable[[], bool]) -> Reply:
         """Return the answer.  Raises UnansweredError where there is none."""
         ...
 
 
-class Keyless:
+class NoKeyClient:
     """What stands in place of a client where there is no key: it answers nothing, and loads nothing."""
 
-    def ask(self, question: Question, price: Price, account: Account, cancelled: Callable[[], bool]) -> Reply:
+    def ask(self, question: Question, price: Price, account: Reservation, cancelled: Callable[[], bool]) -> Reply:
         """Raise UnansweredError."""
         del question, price, account, cancelled
-        raise UnansweredError(Failure.NO_KEY)
+        raise UnansweredError(LlmFailure.NO_KEY)
 
     def close(self) -> None:
         """Nothing is open."""

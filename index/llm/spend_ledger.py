@@ -9,7 +9,7 @@ from typing import Final
 
 import orjson
 
-from index.llm.budget import Limits, Spent
+from index.llm.budget import BudgetLimits, Spent
 from index.storage.atomic_files import write_file
 from models.errors import InvalidError
 
@@ -23,7 +23,7 @@ class FileLedger:
         """Read and write ``path``; it need not be there."""
         self._path = path
 
-    def take(self, day: str, tenant: str, amount: int, limits: Limits) -> bool:
+    def take(self, day: str, tenant: str, amount: int, limits: BudgetLimits) -> bool:
         """Count ``amount`` as spent and return True, unless a limit would be passed."""
         with self._alone():
             spent = self._read()

@@ -20,7 +20,7 @@ _SUFFIX: Final = ".json"
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class LlmCall:
     """What became of one question to one model; ``outcome`` is the label of a metric."""
 
     model: str
@@ -29,7 +29,7 @@ class Call:
 
 
 @dataclass(frozen=True, slots=True)
-class Sent:
+class Transcript:
     """One prompt, the models that got it, and the answer that was used."""
 
     episode: str
@@ -39,7 +39,7 @@ class Sent:
     """When it was asked, in seconds since 1970."""
     system: str
     user: str
-    calls: tuple[Call, ...] = ()
+    calls: tuple[LlmCall, ...] = ()
     """Empty while the first is under way."""
     model: str = ""
     """Whose answer it is."""
@@ -65,7 +65,7 @@ class Sent:
         return {"schema": SENT_SCHEMA, **asdict(self)}
 
 
-class SentStore:
+class TranscriptStore:
     """The last ``limit`` questions, in a folder; older ones are removed."""
 
     def __init__(self, folder: Path, limit: int = 1_000) -> None:
@@ -73,7 +73,7 @@ class SentStore:
         self._folder = folder
         self._limit = limit
 
-    def put(self, sent: Sent) -> None:
+    def put(self, sent: Transcript) -> None:
         """Keep a question, in place of an earlier one of its episode.
 
         Raises:
@@ -83,7 +83,7 @@ class SentStore:
         write_file(self._path(sent.episode), [data])
         self._trim()
 
-    def get(self, episode: str) -> Sent | None:
+    def get(self, episode: str) -> Transcript | None:
         """Return the question of an episode; None where there is none, or one that another version kept.
 
         Raises:
@@ -92,9 +92,9 @@ class SentStore:
         path = self._path(episode)
         try:
             record = orjson.loads(path.read_bytes())
-            calls = tuple(Call(**call) for call in record.pop("calls"))
+            calls = tuple(LlmCall(**call) for call in record.pop("calls"))
             schema = record.pop("schema")
-            return Sent(**record, calls=calls) if schema == SENT_SCHEMA else None
+            return Transcript(**record, calls=calls) if schema == SENT_SCHEMA else None
         except FileNotFoundError:
             return None
         except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:

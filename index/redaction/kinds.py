@@ -25,7 +25,7 @@ _LABEL: Final = re.compile(r"[A-Z]+(?:_[A-Z]+)*")
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class SecretKind:
     """What is known by its form; ``reason`` is for people."""
 
     name: str
@@ -56,7 +56,7 @@ class Pair:
 class Kinds:
     """All that a redactor looks for.  ``words`` and ``nothing`` in lower case."""
 
-    kinds: tuple[Kind, ...]
+    kinds: tuple[SecretKind, ...]
     pairs: tuple[Pair, ...]
     words: frozenset[str]
     """What logs are made of: never replaced just because it was also someone's password."""
@@ -118,7 +118,7 @@ def _kind(  # noqa: PLR0913 - the fields of the table
     check: str = "",
     yields: bool = False,
     reason: str = "",
-) -> Kind:
+) -> SecretKind:
     del reason
     if check and check not in CHECKS:
         raise TypeError(f"{name} wants the check {check}; there are {', '.join(CHECKS)}")
@@ -128,7 +128,7 @@ def _kind(  # noqa: PLR0913 - the fields of the table
     for each in (label, *(group.rstrip("0123456789") for group in compiled.groupindex)):
         if not _LABEL.fullmatch(each):
             raise TypeError(f"{name} has the label {each}; a label has capital letters, joined by _")
-    return Kind(name, label, compiled, _hints(name, hints, needed=at != "text"), at, check, yields)
+    return SecretKind(name, label, compiled, _hints(name, hints, needed=at != "text"), at, check, yields)
 
 
 def _pair(  # noqa: PLR0913 - the fields of the table

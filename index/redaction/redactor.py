@@ -9,7 +9,7 @@ from typing import Final
 
 from index.redaction.encodings import forms_of
 from index.redaction.kinds import Kinds, shipped
-from index.redaction.scanner import PSEUDONYM, Detector, Found, joined
+from index.redaction.scanner import PSEUDONYM, Detector, SecretSpan, joined
 
 LITERAL: Final = "LITERAL"
 """Label of what only looks like one of our pseudonyms."""
@@ -91,12 +91,12 @@ class Redactor:
         mine = []
         for match in PSEUDONYM.finditer(text):
             if match[0] in self._values:
-                mine.append(Found(*match.span(), LITERAL))
+                mine.append(SecretSpan(*match.span(), LITERAL))
             else:
                 self._foreign.add(match[0])
         return self._replaced(text, mine)
 
-    def _search(self, texts: Sequence[str]) -> list[list[Found]]:
+    def _search(self, texts: Sequence[str]) -> list[list[SecretSpan]]:
         """What is to be replaced in each text; learns what is secret."""
         whole = "\n".join(texts)
         starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
@@ -104,25 +104,25 @@ class Redactor:
         # What stands within another secret is learnt as well: it may stand alone elsewhere.
         for each in dict.fromkeys([*joined(found), *(one for one in found if one.end - one.start <= _INNER)]):
             self._learn(whole[each.start : each.end], each.label)
-        out: list[list[Found]] = [[] for _ in texts]
+        out: list[list[SecretSpan]] = [[] for _ in texts]
         for each in _around(whole, joined([*found, *self._spread(whole)])):
             index = bisect_right(starts, each.start) - 1
             while index < len(texts) and starts[index] < each.end:
                 low, high = starts[index], starts[index] + len(texts[index])
                 start, end = max(low, each.start), min(high, each.end)
                 if start < end:
-                    out[index].append(Found(start - low, end - low, each.label))
+                    out[index].append(SecretSpan(start - low, end - low, each.label))
                 index += 1
         return out
 
-    def _find(self, text: str) -> list[Found]:
+    def _find(self, text: str) -> list[SecretSpan]:
         return joined([*self._detector.find(text, self._holds), *self._spread(text)])
 
-    def _spread(self, text: str) -> list[Found]:
+    def _spread(self, text: str) -> list[SecretSpan]:
         """Where values that are known to be secret stand."""
         found = []
         for value, label in self._labels.items():
-            found += [Found(start, end, label) for start, end in _places(value, text)]
+            found += [SecretSpan(start, end, label) for start, end in _places(value, text)]
         return found
 
     def _holds(self, text: str) -> bool:
@@ -146,7 +146,7 @@ class Redactor:
         lower = value.lower()
         return lower not in kinds.words and lower not in kinds.nothing and any(map(str.isalnum, value))
 
-    def _replaced(self, text: str, found: Sequence[Found]) -> str:
+    def _replaced(self, text: str, found: Sequence[SecretSpan]) -> str:
         parts = []
         at = 0
         for each in found:
@@ -178,7 +178,7 @@ def _places(value: str, text: str) -> Iterator[tuple[int, int]]:
         at = text.find(value, at + 1)
 
 
-def _around(text: str, found: Sequence[Found]) -> Sequence[Found]:
+def _around(text: str, found: Sequence[SecretSpan]) -> Sequence[SecretSpan]:
     """Cut pseudonyms out of stretches: what is left of each on their sides."""
     names = [match.span() for match in PSEUDONYM.finditer(text)]
     if not names:
@@ -193,8 +193,8 @@ def _around(text: str, found: Sequence[Found]) -> Sequence[Found]:
             if low >= each.end:
                 break
             if low > at:
-                out.append(Found(at, low, each.label))
+                out.append(SecretSpan(at, low, each.label))
             at = high
         if at < each.end:
-            out.append(Found(at, each.end, each.label))
+            out.append(SecretSpan(at, each.end, each.label))
     return out

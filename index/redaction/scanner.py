@@ -9,7 +9,7 @@ from functools import lru_cache
 from typing import Final
 
 from index.redaction.key_values import compile_pair, is_secret, values
-from index.redaction.kinds import NAMES, Kind, Kinds
+from index.redaction.kinds import NAMES, Kinds, SecretKind
 from index.redaction.validators import CHECKS, looks_random
 
 PSEUDONYM: Final = re.compile(r"<[A-Z]+(?:_[A-Z]+)*_[0-9]+>")
@@ -30,7 +30,7 @@ _NO_SECRET: Final = ("SHA256:", "sha256:", "MD5:", "sha512-", "sha256-", "audit_
 
 
 @dataclass(frozen=True, slots=True, order=True)
-class Found:
+class SecretSpan:
     """A stretch of a text that must not leave."""
 
     start: int
@@ -48,7 +48,7 @@ class Detector:
         self._prefixes = tuple(hint for kind in self._words for hint in kind.hints)
         self._pairs = tuple((pair, compile_pair(pair)) for pair in kinds.pairs)
 
-    def find(self, text: str, known: Callable[[str], bool] | None = None, depth: int = _DEPTH) -> list[Found]:
+    def find(self, text: str, known: Callable[[str], bool] | None = None, depth: int = _DEPTH) -> list[SecretSpan]:
         """Return what must not leave, in no order, one perhaps within another.
 
         ``known`` says of a text that was opened whether a value stands in it that is secret from elsewhere.
@@ -56,8 +56,8 @@ class Detector:
         lower = _lower(text)
         # Logs repeat themselves: a hint that stands in none of the different words need not be looked for in all.
         words = "\n".join(set(lower.split()))
-        found: list[Found] = []
-        yielding: list[Found] = []
+        found: list[SecretSpan] = []
+        yielding: list[SecretSpan] = []
         for kind in self.kinds.kinds:
             found_here = yielding if kind.yields else found
             for match in _matches(kind, text, lower, words):
@@ -67,28 +67,28 @@ class Detector:
         taken = joined(found)
         return [*found, *(each for each in yielding if not _touches(each, taken))]
 
-    def _groups(self, kind: Kind, match: re.Match[str]) -> Iterator[Found]:
+    def _groups(self, kind: SecretKind, match: re.Match[str]) -> Iterator[SecretSpan]:
         groups = [name for name in kind.pattern.groupindex if name != "Q" and match[name]]
         if not kind.pattern.groupindex:
             if self._counts(kind, match[0], kind.label):
-                yield Found(match.start(), match.end(), kind.label)
+                yield SecretSpan(match.start(), match.end(), kind.label)
             return
         for name in groups:
             low, high = match.span(name)
             if name == "VALUES":
                 for item in _QUOTED.finditer(match.string, low, high):
                     if item["value"].lower() not in self.kinds.nothing and not re.fullmatch(r"\W*", item["value"]):
-                        yield Found(*item.span("value"), kind.label)
+                        yield SecretSpan(*item.span("value"), kind.label)
             elif self._counts(kind, match[name], label := name.rstrip("0123456789")):
-                yield Found(low, high, label)
+                yield SecretSpan(low, high, label)
 
-    def _counts(self, kind: Kind, value: str, label: str) -> bool:
+    def _counts(self, kind: SecretKind, value: str, label: str) -> bool:
         if kind.check and not CHECKS[kind.check](value):
             return False
         lower = value.lower()
         return bool(lower) and lower not in self.kinds.nothing and (label not in NAMES or lower not in self.kinds.words)
 
-    def _by_key(self, text: str, lower: str, words: str) -> Iterator[Found]:
+    def _by_key(self, text: str, lower: str, words: str) -> Iterator[SecretSpan]:
         for pair, key in self._pairs:
             for hint in pair.hints:
                 past = 0
@@ -97,10 +97,10 @@ class Detector:
                         continue  # within a very long value; each key in it would be as long again
                     for name, low, high in values(text, at, key, pair):
                         if is_secret(text[low:high], name, pair, self.kinds):
-                            yield Found(low, high, pair.label)
+                            yield SecretSpan(low, high, pair.label)
                         past = high if high - low > _LONG else past
 
-    def _long_words(self, text: str, known: Callable[[str], bool] | None, depth: int) -> Iterator[Found]:
+    def _long_words(self, text: str, known: Callable[[str], bool] | None, depth: int) -> Iterator[SecretSpan]:
         """Kinds that are long words, what looks drawn by chance, and base64 of a text that holds a secret."""
         for match in _WORD.finditer(text):
             word, start = match[0], match.start()
@@ -115,19 +115,19 @@ class Detector:
                 continue
             opened = _opened(word) if depth else None
             if opened and ((known is not None and known(opened)) or self.find(opened, known, depth - 1)):
-                yield Found(start, match.end(), "ENCODED")
+                yield SecretSpan(start, match.end(), "ENCODED")
             else:
                 yield from _random(text, word, start)
 
-    def _begun(self, text: str, at: int) -> Iterator[Found]:
+    def _begun(self, text: str, at: int) -> Iterator[SecretSpan]:
         """Kinds that are long words, at the beginning of one."""
         for kind in self._words:
             # A piece of its own, so that what stands before it does not count.
             if (form := kind.pattern.match(text[at : at + _LONGEST])) is not None:
-                yield from (Found(at + each.start, at + each.end, each.label) for each in self._groups(kind, form))
+                yield from (SecretSpan(at + each.start, at + each.end, each.label) for each in self._groups(kind, form))
 
 
-def _matches(kind: Kind, text: str, lower: str, words: str) -> Iterator[re.Match[str]]:
+def _matches(kind: SecretKind, text: str, lower: str, words: str) -> Iterator[re.Match[str]]:
     """Where the form of a kind stands, as far as it is not tried at long words."""
     if kind.at == "text":
         yield from kind.pattern.finditer(text)
@@ -143,7 +143,7 @@ def _matches(kind: Kind, text: str, lower: str, words: str) -> Iterator[re.Match
             yield from kind.pattern.finditer(text, start, end)
 
 
-def _random(text: str, word: str, start: int) -> Iterator[Found]:
+def _random(text: str, word: str, start: int) -> Iterator[SecretSpan]:
     """The stretches of a long word that look random: all of it, or in a path only its parts."""
     if text[max(0, start - 9) : start].endswith(_NO_SECRET):
         return
@@ -153,11 +153,11 @@ def _random(text: str, word: str, start: int) -> Iterator[Found]:
         return
     path = len(pieces) > 1 and (body.startswith("/") or text[max(0, start - 1) : start] in {".", ":", "~"})
     if not path:
-        yield Found(start, start + len(word), "SECRET")
+        yield SecretSpan(start, start + len(word), "SECRET")
         return
     for piece in pieces:
         if looks_random(piece):
-            yield Found(start, start + len(piece), "SECRET")
+            yield SecretSpan(start, start + len(piece), "SECRET")
         start += len(piece) + 1
 
 
@@ -177,22 +177,22 @@ def _opened(word: str) -> str | None:
     return content if _PRINTABLE.fullmatch(content) else None
 
 
-def joined(found: Sequence[Found]) -> list[Found]:
+def joined(found: Sequence[SecretSpan]) -> list[SecretSpan]:
     """Return stretches in order, those that overlap as one; the longest of them names it, of equal ones the first."""
-    out: list[Found] = []
+    out: list[SecretSpan] = []
     for _, each in sorted(enumerate(found), key=lambda pair: (pair[1].start, -pair[1].end, pair[0])):
         if each.start >= each.end:
             continue
         if out and each.start < out[-1].end:
             last = out[-1]
             if each.end > last.end:
-                out[-1] = Found(last.start, each.end, last.label)
+                out[-1] = SecretSpan(last.start, each.end, last.label)
         else:
             out.append(each)
     return out
 
 
-def _touches(each: Found, taken: Sequence[Found]) -> bool:
+def _touches(each: SecretSpan, taken: Sequence[SecretSpan]) -> bool:
     return any(other.start < each.end and each.start < other.end for other in taken)
 
 

@@ -12,7 +12,7 @@ SHARED: Final = ""
 """Tenant of what belongs to all tenants, such as runbooks."""
 
 
-class Kind(StrEnum):
+class DocumentKind(StrEnum):
     """What a document is."""
 
     INCIDENT = "incident"
@@ -31,7 +31,7 @@ class Document:
     """
 
     id: str
-    kind: Kind
+    kind: DocumentKind
     text: str
     title: str = ""
     tenant: str = SHARED
@@ -64,7 +64,7 @@ class Document:
         try:
             return cls(
                 id=str(record["id"]),
-                kind=Kind(record["kind"]),
+                kind=DocumentKind(record["kind"]),
                 text=str(record["text"]),
                 title=str(record["title"]),
                 tenant=str(record["tenant"]),
@@ -85,7 +85,7 @@ class Filter:
 
     tenant: str | None = None
     service: str | None = None
-    kinds: frozenset[Kind] | None = None
+    kinds: frozenset[DocumentKind] | None = None
     since: int | None = None
     """Microseconds: documents of before are left out."""
     until: int | None = None

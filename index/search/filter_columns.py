@@ -5,14 +5,14 @@ from typing import Final
 
 import numpy as np
 
-from index.search.documents import SHARED, Document, Filter, Kind
+from index.search.documents import SHARED, Document, DocumentKind, Filter
 from models.records import BOOL, NO_TIME
 
 _FIRST: Final = 1024
-_KINDS: Final = {kind: number for number, kind in enumerate(Kind)}
+_KINDS: Final = {kind: number for number, kind in enumerate(DocumentKind)}
 
 
-class Columns:
+class FilterColumns:
     """Rows 0, 1, 2 … of documents; rows are added and marked as gone."""
 
     def __init__(self) -> None:

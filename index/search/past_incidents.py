@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any, Final
 
 import orjson
 
-from index.search.documents import SHARED, Document, Kind
+from index.search.documents import SHARED, Document, DocumentKind
 from models.errors import InvalidError
 from models.records import NO_TIME
 
 if TYPE_CHECKING:
-    from index.search.search_index import Memory
+    from index.search.search_index import SearchIndex
 
 OWN: Final = ("tocsin.incident/", "tocsin.alert/")
 """Schemas, without version, of the records of our topics."""
@@ -33,7 +33,7 @@ _MAX_TEXT: Final = 8_000
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class IncidentReader:
     """What records say: the documents that are to be there by id, and the ids of those that are not."""
 
     documents: dict[str, Document]
@@ -44,7 +44,7 @@ class Reading:
     """Why records could not be read, with their keys."""
 
 
-def read_records(records: Iterable[tuple[str, bytes | None]]) -> Reading:
+def read_records(records: Iterable[tuple[str, bytes | None]]) -> IncidentReader:
     """Read records of ``incidents`` (key, value) in their order; a null value takes its incident away.
 
     What an older record of an incident says stays where a newer one is silent about it.
@@ -72,10 +72,10 @@ def read_records(records: Iterable[tuple[str, bytes | None]]) -> Reading:
             gone.discard(document.id)
     for name in gone:
         documents.pop(name, None)
-    return Reading(documents, gone, len(silent - documents.keys() - gone), tuple(broken))
+    return IncidentReader(documents, gone, len(silent - documents.keys() - gone), tuple(broken))
 
 
-def remember(memory: "Memory", records: Iterable[tuple[str, bytes | None]]) -> Reading:
+def remember(memory: "SearchIndex", records: Iterable[tuple[str, bytes | None]]) -> IncidentReader:
     """Take newer records of ``incidents`` into the memory."""
     reading = read_records(records)
     memory.delete(reading.gone)
@@ -83,13 +83,13 @@ def remember(memory: "Memory", records: Iterable[tuple[str, bytes | None]]) -> R
     return reading
 
 
-def rebuild(memory: "Memory", records: Iterable[tuple[str, bytes | None]]) -> Reading:
+def rebuild(memory: "SearchIndex", records: Iterable[tuple[str, bytes | None]]) -> IncidentReader:
     """Make the memory hold the incidents of ``records`` (the whole topic, oldest first), and no others.
 
     Runbooks stay.  What is there already and has not changed is not embedded again.
     """
     reading = read_records(records)
-    held = [document for document in memory.documents() if document.kind is not Kind.RUNBOOK]
+    held = [document for document in memory.documents() if document.kind is not DocumentKind.RUNBOOK]
     memory.delete(document.id for document in held if document.id not in reading.documents)
     memory.add(reading.documents.values())
     return reading
@@ -128,10 +128,10 @@ def _own(record: Mapping[str, Any]) -> Iterator[Document]:
     seen = _joined([*(record.get("reasons") or ()), *map(_line, evidence)])
     title = f"{', '.join(services)}: {diagnosis['summary']}" if diagnosis.get("summary") else ", ".join(services)
     if seen:
-        yield Document(name, Kind.INCIDENT, seen, title, tenant, services, time, name)
+        yield Document(name, DocumentKind.INCIDENT, seen, title, tenant, services, time, name)
     said = _joined([diagnosis.get("cause"), *(diagnosis.get("actions") or ())])
     if said:
-        yield Document(name + DIAGNOSIS, Kind.DIAGNOSIS, said, title, tenant, services, time, name)
+        yield Document(name + DIAGNOSIS, DocumentKind.DIAGNOSIS, said, title, tenant, services, time, name)
 
 
 def _foreign(record: Mapping[str, Any]) -> Document:
@@ -142,7 +142,7 @@ def _foreign(record: Mapping[str, Any]) -> Document:
     services = record.get("services", record.get("service", []))
     return Document(
         id=str(name),
-        kind=Kind(record.get("kind", Kind.INCIDENT)),
+        kind=DocumentKind(record.get("kind", DocumentKind.INCIDENT)),
         text=text[:_MAX_TEXT],
         title=str(record.get("title", "")),
         tenant=str(record.get("tenant", SHARED)),

@@ -8,8 +8,8 @@ from typing import Any, Final
 
 import yaml
 
-from index.search.documents import SHARED, Document, Kind
-from index.search.search_index import Memory
+from index.search.documents import SHARED, Document, DocumentKind
+from index.search.search_index import SearchIndex
 from models.errors import InvalidError
 
 SUFFIXES: Final = (".md", ".markdown")
@@ -52,7 +52,7 @@ def read_runbooks(path: Path, tenant: str = SHARED) -> Iterator[Document]:
         yield from page_documents(path.resolve().as_posix(), _text(path), tenant)
 
 
-def add_runbooks(memory: Memory, path: Path, tenant: str = SHARED) -> tuple[int, int]:
+def add_runbooks(memory: SearchIndex, path: Path, tenant: str = SHARED) -> tuple[int, int]:
     """Make the memory hold what ``read_runbooks`` gives, and no longer what stood there before.
 
     Returns how many documents are new or changed, and how many are gone: sections that were renamed or removed, and
@@ -64,7 +64,9 @@ def add_runbooks(memory: Memory, path: Path, tenant: str = SHARED) -> tuple[int,
     gone = [
         document.id
         for document in memory.documents()
-        if document.kind is Kind.RUNBOOK and document.id not in names and Path(document.source).is_relative_to(here)
+        if document.kind is DocumentKind.RUNBOOK
+        and document.id not in names
+        and Path(document.source).is_relative_to(here)
     ]
     return memory.add(found), memory.delete(gone)
 
@@ -84,7 +86,7 @@ def page_documents(name: str, text: str, tenant: str = SHARED) -> list[Document]
             place = f"runbook:{name}#{title}"
             seen[place] = seen.get(place, 0) + 1
             number = f"/{seen[place]}" if seen[place] > 1 else ""
-            out.append(Document(place + number, Kind.RUNBOOK, part, title, owner, served, source=name))
+            out.append(Document(place + number, DocumentKind.RUNBOOK, part, title, owner, served, source=name))
     return out
 
 

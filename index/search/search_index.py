@@ -14,10 +14,10 @@ from typing import Final, Self
 import numpy as np
 
 from index.embedding.base import Embedder
-from index.search.documents import Document, Filter, Kind, Similar, latest
-from index.search.filter_columns import Columns
-from index.search.tfidf import Counts, Lexical
-from index.search.vectors import Plan, Vectors
+from index.search.documents import Document, DocumentKind, Filter, Similar, latest
+from index.search.filter_columns import FilterColumns
+from index.search.tfidf import Counts, TfidfIndex
+from index.search.vectors import VectorPlan, Vectors
 from models.errors import InvalidError
 from models.records import BOOL, F32, U8
 
@@ -85,22 +85,22 @@ class Contents:
     words: Counts
 
 
-class Memory:
+class SearchIndex:
     """Documents by id, with their vectors and words."""
 
-    def __init__(self, embedder: Embedder, plan: Plan | None = None) -> None:
+    def __init__(self, embedder: Embedder, plan: VectorPlan | None = None) -> None:
         """Begin empty."""
         self.embedder = embedder
         self._plan = plan
         self._lock = threading.RLock()
         self._rows: dict[str, int] = {}
         self._documents: list[Document | None] = []
-        self._columns = Columns()
+        self._columns = FilterColumns()
         self._vectors = Vectors(embedder.size, plan)
-        self._lexical = Lexical()
+        self._lexical = TfidfIndex()
 
     @classmethod
-    def of(cls, embedder: Embedder, contents: Contents, plan: Plan | None = None) -> Self:
+    def of(cls, embedder: Embedder, contents: Contents, plan: VectorPlan | None = None) -> Self:
         """Rebuild from ``contents``.
 
         Raises:
@@ -108,7 +108,7 @@ class Memory:
         """
         memory = cls(embedder, plan)
         memory._vectors = Vectors.restore(contents.vectors, contents.lists, plan)
-        memory._lexical = Lexical.restore(contents.words)
+        memory._lexical = TfidfIndex.restore(contents.words)
         memory._name_rows(contents.documents)
         lengths = {len(memory), len(memory._documents), len(memory._vectors), len(memory._lexical)}
         if len(lengths) != 1 or memory._vectors.size != embedder.size:
@@ -203,7 +203,7 @@ class Memory:
 
     def stats(self) -> Stats:
         """Count what is there."""
-        kinds = {kind.value: 0 for kind in Kind}
+        kinds = {kind.value: 0 for kind in DocumentKind}
         tenants = set()
         for document in self.documents():
             kinds[document.kind.value] += 1
@@ -231,6 +231,6 @@ class Memory:
     def _name_rows(self, documents: list[Document]) -> None:
         self._documents = list(documents)
         self._rows = {document.id: row for row, document in enumerate(documents)}
-        self._columns = Columns()
+        self._columns = FilterColumns()
         for document in documents:
             self._columns.add(document)

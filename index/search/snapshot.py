@@ -16,9 +16,9 @@ import orjson
 
 from index.embedding.base import Embedder
 from index.search.documents import Document
-from index.search.search_index import Contents, Memory
-from index.search.tfidf import Counts, Lexical
-from index.search.vectors import Plan
+from index.search.search_index import Contents, SearchIndex
+from index.search.tfidf import Counts, TfidfIndex
+from index.search.vectors import VectorPlan
 from index.storage.atomic_files import write_file
 from index.text import words as tokens
 from models.errors import InvalidError
@@ -39,7 +39,7 @@ _TYPES: Final[Mapping[str, str]] = {
 """Sections and the type of their numbers, in the order in which they stand."""
 
 
-def save(memory: Memory, path: Path) -> None:
+def save(memory: SearchIndex, path: Path) -> None:
     """Write the memory to ``path``, all or nothing.
 
     Raises:
@@ -72,8 +72,8 @@ def save(memory: Memory, path: Path) -> None:
 
 
 def load(
-    path: Path, embedder: Embedder, tell: Callable[[str], None] = lambda _: None, plan: Plan | None = None
-) -> Memory:
+    path: Path, embedder: Embedder, tell: Callable[[str], None] = lambda _: None, plan: VectorPlan | None = None
+) -> SearchIndex:
     """Read what ``save`` wrote.
 
     Vectors of another embedder are of no use: all texts are embedded again then, and ``tell`` is told so.
@@ -92,7 +92,7 @@ def load(
         if made["id"] != embedder.id:
             tell(f"the memory was made with {made['name']}: embedding {len(documents)} texts with {embedder.name}")
             vectors, lists = embedder.embed([document.content for document in documents]), lists[:0]
-        return Memory.of(embedder, Contents(documents, vectors, lists, counts), plan)
+        return SearchIndex.of(embedder, Contents(documents, vectors, lists, counts), plan)
     except (InvalidError, KeyError, TypeError, ValueError) as error:
         raise _damaged(path, f"its parts do not fit together: {error}") from error
 
@@ -106,7 +106,7 @@ def _line(document: Document) -> bytes:
 
 
 def _counted(documents: list[Document]) -> Counts:
-    lexical = Lexical()
+    lexical = TfidfIndex()
     lexical.add([document.content for document in documents])
     return lexical.counts()
 

@@ -49,7 +49,7 @@ class Query:
     weights: F32
 
 
-class Lexical:
+class TfidfIndex:
     """Rows 0, 1, 2 … of texts; rows are only added, who uses it says which count."""
 
     def __init__(self) -> None:
@@ -145,7 +145,7 @@ class Lexical:
         return Counts(counts.data, counts.indices.astype(np.int32), counts.indptr.astype(np.int64))
 
     @classmethod
-    def restore(cls, counts: Counts) -> "Lexical":
+    def restore(cls, counts: Counts) -> "TfidfIndex":
         """Rebuild from ``counts``.  Raises InvalidError where they do not fit each other."""
         lexical = cls()
         try:

@@ -22,7 +22,7 @@ _ROUNDS: Final = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class VectorPlan:
     """When and how vectors are searched other than one by one."""
 
     large: int = 16_384
@@ -46,10 +46,10 @@ class Plan:
 class Vectors:
     """Rows 0, 1, 2 … of unit vectors, shape (rows, size) float32; rows are only added."""
 
-    def __init__(self, size: int, plan: Plan | None = None) -> None:
+    def __init__(self, size: int, plan: VectorPlan | None = None) -> None:
         """Begin without rows."""
         self.size = size
-        self._plan = plan or Plan()
+        self._plan = plan or VectorPlan()
         self._flat = faiss.IndexFlatIP(size)
         self._lists: Any = None
         self._made_for = 0
@@ -138,7 +138,7 @@ class Vectors:
         return data
 
     @classmethod
-    def restore(cls, vectors: F32, lists: U8, plan: Plan | None = None) -> "Vectors":
+    def restore(cls, vectors: F32, lists: U8, plan: VectorPlan | None = None) -> "Vectors":
         """Rebuild from ``matrix`` and ``lists_bytes``.
 
         Raises:

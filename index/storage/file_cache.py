@@ -19,7 +19,7 @@ _CHUNK: Final = 1 << 20
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CacheEntry:
     """One thing kept; ``used`` in seconds since 1970."""
 
     key: str
@@ -71,7 +71,7 @@ class Cache:
         with suppress(OSError):
             self._path(kind, key).unlink()
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[CacheEntry]:
         """Return what is kept, the last used first."""
         found = []
         for path in self._files():
@@ -79,7 +79,7 @@ class Cache:
             with suppress(OSError):
                 stat = path.stat()
                 kind, _, key = path.name.removesuffix(_SUFFIX).partition("-")
-                found.append(Entry(key, kind, stat.st_size, stat.st_mtime))
+                found.append(CacheEntry(key, kind, stat.st_size, stat.st_mtime))
         return sorted(found, key=lambda entry: (-entry.used, entry.kind, entry.key))
 
     def clear(self) -> tuple[int, int]:

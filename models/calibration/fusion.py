@@ -64,7 +64,7 @@ _DECADE: Final = float(np.log(10.0))
 
 
 @dataclass(frozen=True, slots=True)
-class Extremes:
+class BlockMaxima:
     """How often a joint strength is reached, for one kind of window.
 
     ``blocks_per_day`` blocks of a tenant have a window of the kind; their maxima have Gumbel location ``loc`` and
@@ -91,7 +91,7 @@ class Fusion:
     """Calibrations of the detectors by name, and of their joint strength per kind of window."""
 
     parts: Mapping[str, Calibration]
-    fused: Mapping[int, Extremes]
+    fused: Mapping[int, BlockMaxima]
 
     def strengths(self, kinds: I32, raws: Mapping[str, F64]) -> dict[str, F64]:
         """Strength of each detector (n,), 0 where it has no say."""
@@ -109,7 +109,7 @@ class Fusion:
             mine = kinds == kind
             extremes = self.fused.get(kind, self.fused[fallback])
             rate = extremes.log_per_day(strength[mine])
-            alone = [each[mine] for name, each in strengths.items() if _may_alone(kind, name)]
+            alone = [each[mine] for name, each in strengths.items() if _may_fire_alone(kind, name)]
             if alone:
                 strongest = np.max(alone, axis=0) / _caution(extremes.blocks)
                 rate = np.minimum(rate, extremes.log_rate[0] + np.log10(len(strengths)) - strongest)
@@ -145,13 +145,13 @@ def _caution(blocks: int) -> float:
     return 1.0 + 1.0 / blocks
 
 
-def _may_alone(kind: int, name: str) -> bool:
+def _may_fire_alone(kind: int, name: str) -> bool:
     """Whether a detector may fire alone on windows of a kind."""
     return kind == SHARED or (kind == SOURCE and name == COUNTS_ALWAYS)
 
 
-def _extremes(record: Mapping[str, Any]) -> Extremes:
-    return Extremes(
+def _extremes(record: Mapping[str, Any]) -> BlockMaxima:
+    return BlockMaxima(
         loc=float(record["loc"]),
         scale=float(record["scale"]),
         blocks_per_day=float(record["blocks_per_day"]),
@@ -176,7 +176,7 @@ def blocks_of(tenants: Sequence[str], end: I64) -> I64:
     return np.fromiter((numbers.setdefault(pair, len(numbers)) for pair in pairs), np.int64, len(tenants))
 
 
-def fit_fused(kinds: I32, blocks: I64, strengths: Mapping[str, F64], days: float) -> dict[int, Extremes]:
+def fit_fused(kinds: I32, blocks: I64, strengths: Mapping[str, F64], days: float) -> dict[int, BlockMaxima]:
     """Fit every kind to normal windows: their kinds (n,), blocks (n,), strengths (n,) by detector, and days.
 
     Detectors that ``strengths`` leaves out have no say, so it also tells what fewer of them would be worth.
@@ -189,7 +189,7 @@ def fit_fused(kinds: I32, blocks: I64, strengths: Mapping[str, F64], days: float
     return {kind: fit_extremes(strength[mine], blocks[mine], days) for kind, mine in found.items()}
 
 
-def fit_extremes(strength: F64, blocks: I64, days: float) -> Extremes:
+def fit_extremes(strength: F64, blocks: I64, days: float) -> BlockMaxima:
     """Fit one kind: joint strengths (n,) of normal windows, the block of each (n,), and the days that they stand for.
 
     Raises:
@@ -213,7 +213,7 @@ def fit_extremes(strength: F64, blocks: I64, days: float) -> Extremes:
         at = np.unique(np.linspace(0, len(values) - 1, KNOTS).round().astype(int))
         values, first = values[at], first[at]
     rate = np.log10((n - first) / days)
-    return Extremes(
+    return BlockMaxima(
         loc=round(max(float(middle) - _MEDIAN * scale, 0.0), 9),
         scale=round(scale, 9),
         blocks_per_day=count / days,

@@ -20,7 +20,7 @@ ENOUGH: Final = 40
 COUNTS_ALWAYS: Final = "levels"
 
 
-class State(StrEnum):
+class ServiceState(StrEnum):
     """How far a service is known."""
 
     LIVE = "live"
@@ -35,7 +35,7 @@ def is_live(group: I64, seen: I64) -> BOOL:
     return live
 
 
-def limited(strengths: Mapping[str, F64], live: BOOL) -> dict[str, F64]:
+def errors_only(strengths: Mapping[str, F64], live: BOOL) -> dict[str, F64]:
     """The strengths that count: of windows (n,) that are not ``live`` those of errors only."""
     return {
         name: strength if name == COUNTS_ALWAYS else np.where(live, strength, 0.0)
@@ -43,18 +43,18 @@ def limited(strengths: Mapping[str, F64], live: BOOL) -> dict[str, F64]:
     }
 
 
-def state_of(group: int, seen: I64) -> State:
+def state_of(group: int, seen: I64) -> ServiceState:
     """State of one window's service."""
     if group == UNKNOWN:
-        return State.LEARNING
-    return State.LIVE if group <= SHARED or seen[group] >= ENOUGH else State.SHADOW
+        return ServiceState.LEARNING
+    return ServiceState.LIVE if group <= SHARED or seen[group] >= ENOUGH else ServiceState.SHADOW
 
 
-def told(state: State, service: str, seen: int, step: float) -> str:
+def describe(state: ServiceState, service: str, seen: int, step: float) -> str:
     """What a state means for people and how it ends; ``step`` in seconds."""
-    if state is State.LEARNING:
+    if state is ServiceState.LEARNING:
         return f"{service}: learning; training did not see it, so only its errors count until its logs are trained on"
-    if state is State.SHADOW:
+    if state is ServiceState.SHADOW:
         missing = (ENOUGH - seen) * step / 60
         return (
             f"{service}: shadow; training saw {seen} windows of it, so only its errors count "
@@ -63,7 +63,7 @@ def told(state: State, service: str, seen: int, step: float) -> str:
     return f"{service}: live"
 
 
-def sentence(groups: Groups, seen: I64, service: str, step: float) -> str:
+def describe_service(groups: Groups, seen: I64, service: str, step: float) -> str:
     """The same, from what a bundle knows."""
     group = groups.number(service)
-    return told(state_of(group, seen), service, 0 if group == UNKNOWN else int(seen[group]), step)
+    return describe(state_of(group, seen), service, 0 if group == UNKNOWN else int(seen[group]), step)

@@ -11,11 +11,11 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from models.decode.decoder_state import Memory
+from models.decode.decoder_state import PartitionState
 from models.decode.event_time import Clocks, Settled
 from models.decode.formats import FORMATS, FormatSpec, compile_format
 from models.decode.headers import read_headers, unwrap
-from models.decode.multiline import CARRIED, SHAPED, Joined, Kind, Lines, join
+from models.decode.multiline import CARRIED, SHAPED, Joined, LineKind, Lines, join
 from models.decode.raw_records import parse
 from models.errors import InvalidError
 from models.records import BOOL, I32, I64, LOG_SCHEMA, U8, U64, LogBatch, RawBatch, Reject, RowFlag
@@ -54,18 +54,18 @@ class Decoder:
         self._config = config
         self._formats = (*(compile_format(spec) for spec in config.formats), *FORMATS)
         self._clocks = Clocks(config.zone, config.zones, config.future_limit_s)
-        self._memories: dict[int, Memory] = {}
+        self._states: dict[int, PartitionState] = {}
 
-    def anew(self) -> "Decoder":
+    def fresh_copy(self) -> "Decoder":
         """A decoder that reads lines alike and remembers nothing."""
         return Decoder(self._config)
 
     def forget(self, partition: int) -> None:
         """Drops what is remembered of a partition: it was revoked, or will be read from elsewhere."""
-        self._memories.pop(partition, None)
+        self._states.pop(partition, None)
         self._clocks.forget(partition)
 
-    def warm_from(self, partition: int, offset: int) -> int:  # noqa: ARG002 - all partitions are alike today
+    def replay_from(self, partition: int, offset: int) -> int:  # noqa: ARG002 - all partitions are alike today
         """The offset from which to read again so that the memory at ``offset`` is exact."""
         return max(0, (offset // self._config.generation - 1) * self._config.generation)
 
@@ -98,11 +98,11 @@ class Decoder:
         parts: list[pl.DataFrame] = []
         drops: Counter[str] = Counter()
         notes: Counter[str] = Counter()
-        for wave in _waves(partition, number):
+        for wave in _by_generation(partition, number):
             mine = records if wave.size == records.height else records[wave]
             self._enter(partition[wave], number[wave])
             twice = self._duplicates(mine)
-            joined = join(self._lines(mine), self._memories)
+            joined = join(self._lines(mine), self._states)
             kept = ~(twice | joined.empty)
             events = kept & ~joined.continuation
             drops.update(duplicate=int(twice.sum()), empty=int((joined.empty & ~twice).sum()))
@@ -117,15 +117,15 @@ class Decoder:
         """Forgets partitions that start again before what was read of them."""
         numbers, first = np.unique(partition, return_index=True)
         for number, row in zip(numbers.tolist(), first.tolist(), strict=True):
-            memory = self._memories.get(number)
+            memory = self._states.get(number)
             if memory is not None and offset[row] <= memory.offset:
                 self.forget(number)
-            self._memories.setdefault(number, Memory()).offset = int(offset[partition == number].max())
+            self._states.setdefault(number, PartitionState()).offset = int(offset[partition == number].max())
 
     def _enter(self, partition: I32, number: I64) -> None:
         numbers, first = np.unique(partition, return_index=True)
         for name, row in zip(numbers.tolist(), first.tolist(), strict=True):
-            self._memories[name].enter(int(number[row]))
+            self._states[name].enter(int(number[row]))
 
     def _duplicates(self, records: pl.DataFrame) -> BOOL:
         """Which records came before: same tenant, host, path, place in the file and text."""
@@ -137,7 +137,7 @@ class Decoder:
         partition = records["partition"].to_numpy()
         for number in np.unique(partition[known]).tolist():
             rows = np.flatnonzero(known & (partition == number))
-            twice[rows] = self._memories[number].duplicates(keys[rows])
+            twice[rows] = self._states[number].duplicates(keys[rows])
         return twice
 
     def _lines(self, records: pl.DataFrame) -> Lines:
@@ -157,12 +157,12 @@ class Decoder:
         streams = mine.select(pl.struct(pl.Series("group", group[rows]), "stream").hash(0)).to_series().to_list()
         follows = []
         for key, part, partition in zip(streams, mine["part"].to_list(), mine["partition"].to_list(), strict=True):
-            partial = self._memories[partition].present.partial
+            partial = self._states[partition].present.partial
             follows.append(key in partial)
             (partial.add if part else partial.discard)(key)
         cut = rows[np.array(follows, np.bool_)]
         kind, process = kind.copy(), process.copy()
-        kind[cut] = Kind.SHAPED
+        kind[cut] = LineKind.SHAPED
         process[cut] = 0
         return kind, process
 
@@ -170,13 +170,13 @@ class Decoder:
 def _kinds(records: pl.DataFrame) -> U8:
     """models.decode.multiline.Kind of every record, seen alone."""
     bare = records["bare"]
-    kinds = bare.cast(pl.UInt8).fill_null(int(Kind.PLAIN)).to_numpy()
+    kinds = bare.cast(pl.UInt8).fill_null(int(LineKind.PLAIN)).to_numpy()
     if bare.has_nulls():
         kinds = kinds.copy()
         rows = np.flatnonzero(bare.is_null().to_numpy())
         text = records["text"][rows]
-        kinds[rows[text.str.contains(SHAPED).to_numpy()]] = Kind.SHAPED
-        kinds[rows[text.str.contains(r"^\s*$").to_numpy()]] = Kind.EMPTY
+        kinds[rows[text.str.contains(SHAPED).to_numpy()]] = LineKind.SHAPED
+        kinds[rows[text.str.contains(r"^\s*$").to_numpy()]] = LineKind.EMPTY
     return kinds
 
 
@@ -199,7 +199,7 @@ def _with_facts(records: pl.DataFrame, lines: pl.DataFrame, found: pl.DataFrame)
     )
 
 
-def _waves(partition: I32, number: I64) -> list[I64]:
+def _by_generation(partition: I32, number: I64) -> list[I64]:
     """Rows cut so that every part holds one generation per partition, the parts of a partition in order."""
     size = partition.size
     if size and (number == number[0]).all():

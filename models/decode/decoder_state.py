@@ -77,7 +77,7 @@ class Generation:
         self._hashes = np.sort(np.concatenate([self._hashes, keys]), kind="stable")
 
 
-class Memory:
+class PartitionState:
     """The memory of one partition."""
 
     __slots__ = ("before", "number", "offset", "present")
@@ -118,7 +118,7 @@ class Finder:
         self._base = base
         self._frames: list[pl.DataFrame] = []
 
-    def find(self, slot: Slot, keys: U64, memories: list[Memory]) -> tuple[np.ndarray, BOOL]:
+    def find(self, slot: Slot, keys: U64, memories: list[PartitionState]) -> tuple[np.ndarray, BOOL]:
         """Per key (with the memory of its partition) the place of its row, -1 where none; whether it is of the present
         generation."""  # noqa: D205, D209
         unique, first, inverse = np.unique(keys, return_index=True, return_inverse=True)

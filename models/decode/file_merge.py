@@ -139,7 +139,7 @@ class _Reader:
         batches = read_file(self._file, _PEEK if self._file.is_regular else self._size)
         batch = next(batches, None)
         if batch is not None:
-            times = self._decoder.anew().decode(batch.raw, batch.sources).lines["time"].to_numpy()
+            times = self._decoder.fresh_copy().decode(batch.raw, batch.sources).lines["time"].to_numpy()
             known = times[times > 0]
             self.start = int(known[0]) if known.size else NO_TIME
         if self._file.is_regular:

@@ -13,7 +13,7 @@ _NAME_LIMIT: Final = 1024
 _INT64: Final = 2**63
 
 
-class Reason(StrEnum):
+class RejectReason(StrEnum):
     """Why a message cannot be understood: the reason on ``logs.dead`` and a metric's label."""
 
     JSON = "invalid_json"
@@ -24,7 +24,7 @@ class Reason(StrEnum):
     ENCODING = "broken_encoding"
 
 
-class Columns:
+class FieldColumns:
     """The values of a batch's records by key, and the rejects that reading them gives."""
 
     def __init__(self, keys: Iterable[str], rejects: dict[int, Reject]) -> None:
@@ -69,11 +69,11 @@ class Columns:
         columns = [[value.get(name) for value in inner] for name in names]
         return [[v if isinstance(v, str) and 0 < len(v) <= _NAME_LIMIT else None for v in column] for column in columns]
 
-    def reject(self, index: int, reason: Reason, detail: str) -> None:
+    def reject(self, index: int, reason: RejectReason, detail: str) -> None:
         """Notes what is wrong with the record at ``index``; the first reason stays."""
         self.refuse(self.rows[index], reason, detail)
 
-    def refuse(self, row: int, reason: Reason, detail: str) -> None:
+    def refuse(self, row: int, reason: RejectReason, detail: str) -> None:
         """Notes what is wrong with the message of that number."""
         self._rejects.setdefault(row, Reject(row, reason.value, detail))
 
@@ -84,14 +84,14 @@ class Columns:
         except (TypeError, pl.exceptions.PolarsError):
             for index, value in enumerate(values):
                 if value is not None and not isinstance(value, str):
-                    self.reject(index, Reason.TYPE, f"{name} is {type(value).__name__}, not text")
+                    self.reject(index, RejectReason.TYPE, f"{name} is {type(value).__name__}, not text")
             return pl.Series(name, [v if isinstance(v, str) else None for v in values], pl.String, strict=True)
 
     def names(self, name: str, values: list[Any]) -> pl.Series:
         """Short texts; an empty one counts as missing."""
         series = self.texts(name, values)
         for index in (series.str.len_bytes() > _NAME_LIMIT).fill_null(value=False).arg_true().to_list():
-            self.reject(index, Reason.LONG, f"{name} is longer than {_NAME_LIMIT} bytes")
+            self.reject(index, RejectReason.LONG, f"{name} is longer than {_NAME_LIMIT} bytes")
         return series.set(series == "", None) if (series == "").any() else series
 
     def integers(self, name: str, values: list[Any]) -> pl.Series:
@@ -100,6 +100,6 @@ class Columns:
             return pl.Series(name, values, pl.Int64)
         for index, value in enumerate(values):
             if value is not None and (type(value) is not int or not 0 <= value < _INT64):
-                self.reject(index, Reason.TYPE, f"{name} is not a whole number")
+                self.reject(index, RejectReason.TYPE, f"{name} is not a whole number")
                 values[index] = None
         return pl.Series(name, values, pl.Int64)

@@ -11,11 +11,11 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from models.decode.decoder_state import Finder, Memory, Slot
+from models.decode.decoder_state import Finder, PartitionState, Slot
 from models.records import BOOL, I32, I64, NO_TIME, U8, U64
 
 
-class Kind(IntEnum):
+class LineKind(IntEnum):
     """What a line is, seen alone."""
 
     HEAD = 0
@@ -48,7 +48,7 @@ CARRIED: Final = {
 """What a continuation takes over from its head: ``base`` is its time in UTC, ``at`` as written."""
 
 
-class Runs:
+class RecordRuns:
     """Rows grouped by key, in order: finds the last marked row of each row's group."""
 
     def __init__(self, keys: U64) -> None:
@@ -113,30 +113,30 @@ class Joined:
     carried: pl.DataFrame
 
 
-def join(lines: Lines, memories: Mapping[int, Memory]) -> Joined:
+def join(lines: Lines, memories: Mapping[int, PartitionState]) -> Joined:
     """Finds every line's head, and remembers what later lines may need."""
-    stretch = _Stretch(lines, memories)
-    is_head = lines.kind == Kind.HEAD
-    if (lines.kind == Kind.BARE).any():
+    stretch = _Segment(lines, memories)
+    is_head = lines.kind == LineKind.HEAD
+    if (lines.kind == LineKind.BARE).any():
         is_head |= stretch.join_bare()
-    if (lines.kind >= Kind.PLAIN).any():
+    if (lines.kind >= LineKind.PLAIN).any():
         stretch.join_loose(is_head)
-    empty = (lines.kind == Kind.EMPTY) & ~stretch.continuation
-    timed = (lines.kind <= Kind.BARE) & lines.carried["base"].is_not_null().to_numpy()
+    empty = (lines.kind == LineKind.EMPTY) & ~stretch.continuation
+    timed = (lines.kind <= LineKind.BARE) & lines.carried["base"].is_not_null().to_numpy()
     carried, time = stretch.times(timed)
     stretch.remember(is_head, timed)
     return Joined(stretch.head, stretch.continuation, empty, time, carried)
 
 
-class _Stretch:
+class _Segment:
     """The work on one stretch of lines: ``head`` and ``continuation`` are filled step by step."""
 
-    def __init__(self, lines: Lines, memories: Mapping[int, Memory]) -> None:
+    def __init__(self, lines: Lines, memories: Mapping[int, PartitionState]) -> None:
         self._lines = lines
         self._memories = memories
         self._finder = Finder(lines.kind.size)
-        self._sources = Runs(lines.group)
-        self._processes = Runs(lines.process) if lines.process.any() else None
+        self._sources = RecordRuns(lines.group)
+        self._processes = RecordRuns(lines.process) if lines.process.any() else None
         self.head: I64 = np.arange(lines.kind.size)
         self.continuation: BOOL = np.zeros(lines.kind.size, np.bool_)
 
@@ -155,20 +155,20 @@ class _Stretch:
         """
         lines, runs = self._lines, self._processes
         if runs is None:
-            return np.asarray(lines.kind == Kind.BARE)
-        bare = np.flatnonzero((lines.kind == Kind.BARE) & (lines.process != 0))
-        with_context = (lines.kind == Kind.HEAD) & (lines.process != 0)
+            return np.asarray(lines.kind == LineKind.BARE)
+        bare = np.flatnonzero((lines.kind == LineKind.BARE) & (lines.process != 0))
+        with_context = (lines.kind == LineKind.HEAD) & (lines.process != 0)
         places = runs.last(with_context)[bare]
         here = places >= 0
         away = np.flatnonzero(~here)
         places[away], here[away] = self._find(Slot.RECORD, bare[away], lines.process)
         same = self._same(bare, places)
         self._attach(bare[same], places[same])
-        is_head = lines.kind == Kind.BARE
+        is_head = lines.kind == LineKind.BARE
         # A record of the generation before does not count here: whoever starts there must come to the same.
         is_head[bare[same & here]] = False
         rest = bare[~same]
-        places = runs.before((lines.kind == Kind.BARE) & (lines.process != 0))[rest]
+        places = runs.before((lines.kind == LineKind.BARE) & (lines.process != 0))[rest]
         away = np.flatnonzero(places < 0)
         places[away], _ = self._find(Slot.BARE, rest[away], lines.process)
         repeated = rest[self._same(rest, places)]
@@ -185,12 +185,12 @@ class _Stretch:
     def join_loose(self, is_head: BOOL) -> None:
         """Lines without header to the last header of their source, else shaped ones to its last plain line."""
         lines = self._lines
-        loose = np.flatnonzero(lines.kind >= Kind.PLAIN)
+        loose = np.flatnonzero(lines.kind >= LineKind.PLAIN)
         places = self._last(Slot.HEAD, loose, is_head)
         self._attach(loose[places >= 0], places[places >= 0])
-        orphans = loose[(places < 0) & (lines.kind[loose] == Kind.SHAPED)]
+        orphans = loose[(places < 0) & (lines.kind[loose] == LineKind.SHAPED)]
         if orphans.size:
-            places = self._last(Slot.PLAIN, orphans, lines.kind == Kind.PLAIN)
+            places = self._last(Slot.PLAIN, orphans, lines.kind == LineKind.PLAIN)
             self._attach(orphans[places >= 0], places[places >= 0])
 
     def _last(self, slot: Slot, rows: I64, marked: BOOL) -> I64:
@@ -219,11 +219,11 @@ class _Stretch:
         lines = self._lines
         self._keep(Slot.HEAD, self._sources.finals(is_head), lines.group)
         self._keep(Slot.TIMED, self._sources.finals(timed), lines.group)
-        self._keep(Slot.PLAIN, self._sources.finals(lines.kind == Kind.PLAIN), lines.group)
+        self._keep(Slot.PLAIN, self._sources.finals(lines.kind == LineKind.PLAIN), lines.group)
         if self._processes is not None:
             of_process = lines.process != 0
-            self._keep(Slot.RECORD, self._processes.finals((lines.kind == Kind.HEAD) & of_process), lines.process)
-            self._keep(Slot.BARE, self._processes.finals((lines.kind == Kind.BARE) & of_process), lines.process)
+            self._keep(Slot.RECORD, self._processes.finals((lines.kind == LineKind.HEAD) & of_process), lines.process)
+            self._keep(Slot.BARE, self._processes.finals((lines.kind == LineKind.BARE) & of_process), lines.process)
 
     def _keep(self, slot: Slot, rows: I64, keys: U64) -> None:
         if not rows.size:

@@ -10,7 +10,7 @@ import orjson
 import polars as pl
 
 from models.decode.formats.levels import level_of
-from models.decode.json_fields import Columns, Reason
+from models.decode.json_fields import FieldColumns, RejectReason
 from models.decode.service_names import service_of, unit_service
 from models.decode.timestamps import rfc3339
 from models.records import RawBatch, Reject
@@ -67,7 +67,7 @@ class Parsed:
 def parse(batch: RawBatch, sources: Mapping[int, str], max_line: int) -> Parsed:
     """Messages as columns.  ``sources`` names the source of plain lines by partition; ``max_line`` is in bytes."""
     rejects: dict[int, Reject] = {}
-    columns = Columns(_KEYS, rejects)
+    columns = FieldColumns(_KEYS, rejects)
     plain_rows: list[int] = []
     plain: list[str] = []
     for first in range(0, len(batch), _CHUNK):
@@ -85,7 +85,7 @@ def parse(batch: RawBatch, sources: Mapping[int, str], max_line: int) -> Parsed:
     return Parsed(_derive(records, batch, sources), [rejects[row] for row in sorted(rejects)])
 
 
-def _load(first: int, values: list[bytes], columns: Columns, plain_rows: list[int], plain: list[str]) -> None:
+def _load(first: int, values: list[bytes], columns: FieldColumns, plain_rows: list[int], plain: list[str]) -> None:
     """Sorts some messages, of which ``first`` is the number of the first one, into JSON objects and plain lines."""
     try:
         # Nearly all batches are clean JSON; the first byte is looked at because a number or a text is JSON as well.
@@ -107,22 +107,22 @@ def _load(first: int, values: list[bytes], columns: Columns, plain_rows: list[in
         except orjson.JSONDecodeError as error:
             columns.refuse(row, _why_undecodable(value, str(error)), str(error)[:200])
         except UnicodeDecodeError as error:
-            columns.refuse(row, Reason.ENCODING, str(error)[:200])
+            columns.refuse(row, RejectReason.ENCODING, str(error)[:200])
     if found:
         columns.add(rows, found)
 
 
-def _why_undecodable(value: bytes, detail: str) -> Reason:
+def _why_undecodable(value: bytes, detail: str) -> RejectReason:
     if "surrogate" in detail:
-        return Reason.ENCODING
+        return RejectReason.ENCODING
     try:
         value.decode()
     except UnicodeDecodeError:
-        return Reason.ENCODING
-    return Reason.JSON
+        return RejectReason.ENCODING
+    return RejectReason.JSON
 
 
-def _objects(columns: Columns) -> pl.DataFrame:
+def _objects(columns: FieldColumns) -> pl.DataFrame:
     size = len(columns.rows)
     nothing = pl.Series([None] * size, dtype=pl.String)
     series: dict[str, pl.Series] = {"row": pl.Series(columns.rows, dtype=pl.UInt32), "text": _line(columns)}
@@ -157,7 +157,7 @@ def _objects(columns: Columns) -> pl.DataFrame:
     return pl.DataFrame({key: series[key] for key in RECORD}, schema=RECORD)
 
 
-def _line(columns: Columns) -> pl.Series:
+def _line(columns: FieldColumns) -> pl.Series:
     values = columns.first(_LINE)
     if columns.has(("MESSAGE",)):
         # journald writes what is not clean text as an array of bytes; under another name an array is no line, whatever
@@ -166,11 +166,11 @@ def _line(columns: Columns) -> pl.Series:
         values = [_from_bytes(v) if isinstance(v, list) and v is j else v for v, j in zip(values, journal, strict=True)]
         for index, value in enumerate(values):
             if isinstance(value, bytes):
-                columns.reject(index, Reason.ENCODING, "MESSAGE is an array of bytes that is not UTF-8")
+                columns.reject(index, RejectReason.ENCODING, "MESSAGE is an array of bytes that is not UTF-8")
                 values[index] = None
     line = columns.texts("line", values)
     for index in line.is_null().arg_true().to_list() if line.has_nulls() else ():
-        columns.reject(index, Reason.NO_LINE, "no log, message or MESSAGE in the record")
+        columns.reject(index, RejectReason.NO_LINE, "no log, message or MESSAGE in the record")
     return line
 
 
@@ -185,7 +185,7 @@ def _from_bytes(value: list[Any]) -> str | bytes | list[Any]:
         return packed
 
 
-def _kubernetes(columns: Columns, series: Mapping[str, pl.Series]) -> dict[str, pl.Series]:
+def _kubernetes(columns: FieldColumns, series: Mapping[str, pl.Series]) -> dict[str, pl.Series]:
     """Source ``namespace/pod/container``, service container, host: where the record does not say otherwise."""
     container, pod, namespace, host = (
         pl.Series(values, dtype=pl.String)
@@ -201,14 +201,14 @@ def _kubernetes(columns: Columns, series: Mapping[str, pl.Series]) -> dict[str, 
     }
 
 
-def _level(columns: Columns, size: int) -> pl.Series:
+def _level(columns: FieldColumns, size: int) -> pl.Series:
     if not columns.has(_LEVEL):
         return pl.Series([0] * size, dtype=pl.UInt8)
     known: dict[object, int] = {None: 0}
     levels = []
     for index, value in enumerate(columns.first(_LEVEL)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, str | int | float)):
-            columns.reject(index, Reason.TYPE, f"level is {type(value).__name__}, neither text nor a number")
+            columns.reject(index, RejectReason.TYPE, f"level is {type(value).__name__}, neither text nor a number")
             value = None  # noqa: PLW2901
         key = value if isinstance(value, str) else repr(value)
         if key not in known and len(known) < 256:  # noqa: PLR2004 - bounded: hostile records may name many
@@ -217,7 +217,7 @@ def _level(columns: Columns, size: int) -> pl.Series:
     return pl.Series(levels, dtype=pl.UInt8)
 
 
-def _read_time(columns: Columns, size: int) -> pl.Series:
+def _read_time(columns: FieldColumns, size: int) -> pl.Series:
     """Record times; a stamp that cannot be read counts as none, the line's own time matters more."""
     if not columns.has(_TIME):
         return pl.Series([None] * size, dtype=pl.Int64)
@@ -249,9 +249,9 @@ def _check_lines(records: pl.DataFrame, max_line: int, rejects: dict[int, Reject
         rows = records["row"]
         for index in long.fill_null(value=False).arg_true().to_list():
             detail = f"{size[index]} bytes, the limit is {max_line}"
-            rejects.setdefault(rows[index], Reject(rows[index], Reason.LONG.value, detail))
+            rejects.setdefault(rows[index], Reject(rows[index], RejectReason.LONG.value, detail))
         for index in nul.fill_null(value=False).arg_true().to_list():
-            rejects.setdefault(rows[index], Reject(rows[index], Reason.NUL.value, "the line holds a NUL byte"))
+            rejects.setdefault(rows[index], Reject(rows[index], RejectReason.NUL.value, "the line holds a NUL byte"))
     return records.with_columns(text.alias("text"))
 
 

@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from models.detectors.base import Companion
+from models.detectors.base import Detector
 from models.detectors.error_rate import Levels
 from models.detectors.first_error import Onset
 from models.detectors.missing_followups import FollowUps
@@ -23,10 +23,10 @@ from models.detectors.value_limits import Values
 from models.errors import InvalidError
 from models.features.sequences import SHARED
 from models.features.vocabulary import NEW
-from models.features.window_features import UNKNOWN, Facts, Groups
-from models.records import F64, I64, Level, origin_of
+from models.features.window_features import UNKNOWN, Groups, WindowFeatures
+from models.records import F64, I64, Level, source_id
 
-_READERS: Final[Mapping[str, Callable[[Any], Companion]]] = {
+_READERS: Final[Mapping[str, Callable[[Any], Detector]]] = {
     "sets": Nearest.from_arrays,
     "counts": Nearest.from_arrays,
     "novelty": Novelty.from_arrays,
@@ -39,7 +39,7 @@ _READERS: Final[Mapping[str, Callable[[Any], Companion]]] = {
     "silence": Silence.from_arrays,
 }
 
-UNITS: Final[Mapping[str, float]] = {
+SCORE_SCALE: Final[Mapping[str, float]] = {
     "lstm": 4.0,
     "sets": 0.1,
     "counts": 0.1,
@@ -59,24 +59,24 @@ _ERROR_WEIGHT: Final = 6.0
 
 
 @dataclass(frozen=True, slots=True)
-class Companions:
+class DetectorSet:
     """What training learnt of groups; ``rarity`` (tokens,) says in nats how seldom windows hold a token.
 
-    ``home`` (tokens,) is the group of the service that mostly writes a token, -1 where none does; ``seen`` (groups,)
-    counts the windows of each source's service.
+    ``usual_service`` (tokens,) is the group of the service that mostly writes a token, -1 where none does;
+    ``windows_seen`` (groups,) counts the windows of each source's service.
     """
 
     groups: Groups
-    detectors: tuple[Companion, ...]
+    detectors: tuple[Detector, ...]
     rarity: F64
-    home: I64
-    seen: I64
+    usual_service: I64
+    windows_seen: I64
 
-    def score(self, facts: Facts) -> dict[str, F64]:
+    def score(self, facts: WindowFeatures) -> dict[str, F64]:
         """Raw scores (n,) by name of the detector."""
         return {detector.name: detector.score(facts) for detector in self.detectors}
 
-    def weights(self, facts: Facts, window: int) -> F64:
+    def weights(self, facts: WindowFeatures, window: int) -> F64:
         """How much each row of a window weighs where no sequence says so: what is rare, and errors."""
         rows = slice(int(facts.windows.splits[window]), int(facts.windows.splits[window + 1]))
         tokens = facts.tokens[rows]
@@ -84,7 +84,7 @@ class Companions:
         weight: F64 = np.where(tokens == NEW, _NEW_WEIGHT, self.rarity[tokens]) + errors * _ERROR_WEIGHT
         return weight
 
-    def services(self, facts: Facts, window: int, rows: I64) -> tuple[str, ...]:
+    def services(self, facts: WindowFeatures, window: int, rows: I64) -> tuple[str, ...]:
         """Services that a window speaks of: its own; of everything, the silent ones and those of weighty ``rows``.
 
         A session went through all that wrote its lines, those of weighty ``rows`` first.
@@ -101,16 +101,16 @@ class Companions:
             rows = np.concatenate([rows, np.arange(facts.windows.splits[window], facts.windows.splits[window + 1])])
         return tuple(dict.fromkeys([*silent, *self._writers(facts, rows)]))
 
-    def _writers(self, facts: Facts, rows: I64) -> list[str]:
+    def _writers(self, facts: WindowFeatures, rows: I64) -> list[str]:
         """Services that wrote rows, in their order: as their sources say, where these are known, else their templates.
 
         A source is known by its service alone, or as one that silence expects; other hosts' origins are only numbers.
         """
-        known = {origin_of(name): name for name in self.groups.services}
+        known = {source_id(name): name for name in self.groups.services}
         for detector in self.detectors:
             if isinstance(detector, Silence):
                 known |= detector.sources
-        homes = self.home[facts.tokens[rows]].tolist()
+        homes = self.usual_service[facts.tokens[rows]].tolist()
         origins = facts.windows.origin[rows].tolist()
         named = [
             known.get(origin) or (self.groups.name(home) if home > SHARED else "")
@@ -123,8 +123,8 @@ class Companions:
         arrays: dict[str, npt.NDArray[Any]] = {
             "groups": np.array(self.groups.services, np.str_),
             "rarity": self.rarity,
-            "home": self.home,
-            "seen": self.seen,
+            "home": self.usual_service,
+            "seen": self.windows_seen,
         }
         for detector in self.detectors:
             arrays |= {f"{detector.name}|{name}": array for name, array in detector.arrays().items()}
@@ -133,7 +133,7 @@ class Companions:
         return buffer.getvalue()
 
     @classmethod
-    def from_bytes(cls, data: bytes) -> "Companions":
+    def from_bytes(cls, data: bytes) -> "DetectorSet":
         """Read what ``to_bytes`` wrote; raises InvalidError where it is damaged."""
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as stored:

@@ -7,14 +7,14 @@ import numpy as np
 from models.arrays import splits
 from models.detectors.base import Arrays, Reason
 from models.features.normal_samples import Samples
-from models.features.window_features import Facts
+from models.features.window_features import WindowFeatures
 from models.records import F64, I64, Level
 
 _DIGITS: Final = 6
 _LEAST_RATE: Final = 0.01
 
 
-def errors_of(facts: Facts) -> I64:
+def errors_of(facts: WindowFeatures) -> I64:
     """Number of error lines of each window (n,); a traceback counts as one more."""
     windows = facts.windows
     total = splits((windows.level >= Level.ERROR).astype(np.int64))
@@ -30,7 +30,7 @@ class Levels:
     def __init__(self, rate: F64) -> None:
         self._rate = rate
 
-    def score(self, facts: Facts) -> F64:
+    def score(self, facts: WindowFeatures) -> F64:
         """Deviance of a Poisson count above its mean, in nats; 0 where there is no error."""
         count = errors_of(facts).astype(np.float64)
         rate = np.where(facts.group >= 0, self._rate[facts.group], _LEAST_RATE)
@@ -39,7 +39,7 @@ class Levels:
         deviance = np.where(above, count * np.log(ratio) - (count - rate), 0.0)
         return np.asarray(np.round(deviance, _DIGITS), np.float64)
 
-    def reasons(self, facts: Facts, window: int) -> list[Reason]:
+    def reasons(self, facts: WindowFeatures, window: int) -> list[Reason]:
         """How many, and how many are usual."""
         count = int(errors_of(facts)[window])
         if not count:

@@ -11,7 +11,7 @@ import numpy as np
 
 from models.detectors.base import Arrays, Reason
 from models.features.sequences import SHARED
-from models.features.window_features import Facts
+from models.features.window_features import WindowFeatures
 from models.records import F64, Level
 
 _LAST_US: Final = 1000
@@ -26,14 +26,14 @@ class Onset:
     def __init__(self, level: int = Level.ERROR) -> None:
         self._level = level
 
-    def score(self, facts: Facts) -> F64:
+    def score(self, facts: WindowFeatures) -> F64:
         """1 where the last millisecond of a window over everything holds an error, else 0; NaN for others."""
         windows = facts.windows
         ends = (windows.level >= self._level) & (windows.time >= windows.end[facts.window] - _LAST_US)
         found = np.bincount(facts.window[ends], minlength=len(windows)) > 0
         return np.where(facts.group == SHARED, found.astype(np.float64), np.nan)
 
-    def reasons(self, facts: Facts, window: int) -> list[Reason]:
+    def reasons(self, facts: WindowFeatures, window: int) -> list[Reason]:
         """None: errors tell of themselves."""
         del facts, window
         return []

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime as ort
 
 from models.arrays import splits
-from models.detectors.base import Scored
+from models.detectors.base import RawScores
 from models.errors import InvalidError
 from models.features.sequences import LENGTHS, SHARED, Sequences, build, kind_numbers, unique_rows
 from models.features.vocabulary import NEW, Vocabulary
@@ -53,7 +53,7 @@ class LstmDetector:
         self.vocabulary = vocabulary
         self._cache: dict[bytes, F32] = {}
 
-    def score(self, windows: WindowBatch) -> Scored:
+    def score(self, windows: WindowBatch) -> RawScores:
         """Raw scores (windows,) and surprise (rows,)."""
         rows = len(windows.time)
         flat = np.full(rows + len(windows), np.nan, np.float32)
@@ -64,7 +64,7 @@ class LstmDetector:
         surprise = _shared(windows, flat[:rows])
         raw = reduce(windows, surprise, flat[rows:])
         raw[kind_numbers(windows) == SHARED] = np.nan
-        return Scored(raw, surprise)
+        return RawScores(raw, surprise)
 
     def surprise(self, sequences: Sequences) -> F32:
         """Negative log-likelihood of each target, shape (n, T), rounded; where nothing is scored it means nothing."""

@@ -15,7 +15,7 @@ import numpy as np
 from models.detectors.base import Arrays, Reason
 from models.features.normal_samples import Samples
 from models.features.sequences import SHARED
-from models.features.window_features import Facts, Tally
+from models.features.window_features import TokenCounts, WindowFeatures
 from models.records import BOOL, F64, I64
 
 SUPPORT: Final = 15
@@ -49,7 +49,7 @@ class _Rules:
     counted: BOOL
     weight: I64
 
-    def broken(self, early: Tally, begun: Tally, tally: Tally) -> BOOL:
+    def broken(self, early: TokenCounts, begun: TokenCounts, tally: TokenCounts) -> BOOL:
         """Which rules each window breaks (n, r): ``early`` is the oldest step, ``begun`` all but the newest."""
         there = _counts(tally, self.tokens)
         at_all = np.minimum(_counts(early, self.tokens), 1)[:, self.first] > there[:, self.then]
@@ -67,33 +67,33 @@ class FollowUps:
         self._rules = dict(rules)
         self._step = step
 
-    def score(self, facts: Facts) -> F64:
+    def score(self, facts: WindowFeatures) -> F64:
         """Root of the summed squares of all misses' surprise, in nats; NaN without rules."""
         out = np.full(len(facts.group), np.nan)
-        early, begun = facts.early(self._step), facts.begun(self._step)
+        early, begun = facts.first_step(self._step), facts.before_last_step(self._step)
         for group, rules in self._rules.items():
-            at = np.flatnonzero((facts.group == group) & facts.sound)
+            at = np.flatnonzero((facts.group == group) & facts.complete)
             if not len(at):
                 continue
-            hashes = np.stack([tally.take(at).hashes() for tally in (early, begun, facts.tally)], axis=1)
+            hashes = np.stack([tally.take(at).hashes() for tally in (early, begun, facts.token_counts)], axis=1)
             _, unique, inverse = np.unique(hashes, axis=0, return_index=True, return_inverse=True)
             total = np.zeros(len(unique))
             for start in range(0, len(unique), _ROWS):
                 part = at[unique[start : start + _ROWS]]
-                broken = rules.broken(early.take(part), begun.take(part), facts.tally.take(part))
+                broken = rules.broken(early.take(part), begun.take(part), facts.token_counts.take(part))
                 # Whole numbers add up exactly, so the score is the same in any batch.
                 total[start : start + _ROWS] = broken @ rules.weight
             out[at] = np.sqrt(total / _SCALE)[inverse.ravel()]
         return np.asarray(np.round(out, _DIGITS), np.float64)
 
-    def reasons(self, facts: Facts, window: int) -> list[Reason]:
+    def reasons(self, facts: WindowFeatures, window: int) -> list[Reason]:
         """The surest rules that were broken, one per missing template."""
         rules = self._rules.get(int(facts.group[window]))
-        if rules is None or not facts.sound[window]:
+        if rules is None or not facts.complete[window]:
             return []
         at = np.array([window])
-        early, begun = facts.early(self._step).take(at), facts.begun(self._step).take(at)
-        broken = np.flatnonzero(rules.broken(early, begun, facts.tally.take(at))[0])
+        early, begun = facts.first_step(self._step).take(at), facts.before_last_step(self._step).take(at)
+        broken = np.flatnonzero(rules.broken(early, begun, facts.token_counts.take(at))[0])
         seconds = (facts.windows.end[window] - facts.windows.start[window]) / 1e6
         where = f"within {seconds:.0f} s" if facts.group[window] >= SHARED else "in the same session"
         told: dict[int, Reason] = {}
@@ -154,7 +154,7 @@ def _surprise(before: I64, there: I64) -> I64:
     return np.where(holds, surprise, 0.0).astype(np.int64)
 
 
-def _counts(tally: Tally, tokens: I64) -> I64:
+def _counts(tally: TokenCounts, tokens: I64) -> I64:
     """How often each window holds each of the tokens, (n, v)."""
     out = np.zeros((len(tally), len(tokens)), np.int64)
     at = np.minimum(np.searchsorted(tokens, tally.token), len(tokens) - 1)

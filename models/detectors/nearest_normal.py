@@ -14,7 +14,7 @@ import numpy as np
 
 from models.detectors.base import Arrays, Reason
 from models.features.normal_samples import Samples
-from models.features.window_features import UNKNOWN, Facts, Tally
+from models.features.window_features import UNKNOWN, TokenCounts, WindowFeatures
 from models.records import F32, F64, I64
 
 REFERENCES: Final = 4000
@@ -55,33 +55,33 @@ class Nearest:
         """``sets`` or ``counts``."""
         return self._name
 
-    def score(self, facts: Facts) -> F64:
+    def score(self, facts: WindowFeatures) -> F64:
         """One minus the largest cosine, 0 to 1; NaN for unsound windows and groups without reference."""
         out = np.full(len(facts.group), np.nan)
-        hashes = facts.tally.hashes()
+        hashes = facts.token_counts.hashes()
         for group in np.unique(facts.group).tolist():
             reference = self._references.get(group)
             if reference is None or group == UNKNOWN:
                 continue
-            at = np.flatnonzero((facts.group == group) & facts.sound)
+            at = np.flatnonzero((facts.group == group) & facts.complete)
             values, first, inverse = np.unique(hashes[at], return_index=True, return_inverse=True)
             keys = [(group, value) for value in values.tolist()]
             found = np.array([self._cache.get(key, np.nan) for key in keys])
             missing = np.flatnonzero(np.isnan(found))
             if len(missing):
-                found[missing] = self._distances(reference, facts.tally.take(at[first[missing]]))
+                found[missing] = self._distances(reference, facts.token_counts.take(at[first[missing]]))
                 if len(self._cache) > CACHED:
                     self._cache.clear()
                 self._cache.update((keys[i], float(found[i])) for i in missing.tolist())
             out[at] = found[inverse]
         return out
 
-    def reasons(self, facts: Facts, window: int) -> list[Reason]:
+    def reasons(self, facts: WindowFeatures, window: int) -> list[Reason]:
         """What the nearest normal window lacks or holds beside this one."""
         reference = self._references.get(int(facts.group[window]))
-        if reference is None or not facts.sound[window]:
+        if reference is None or not facts.complete[window]:
             return []
-        vector = self._vectors(reference, facts.tally.take(np.array([window])))
+        vector = self._vectors(reference, facts.token_counts.take(np.array([window])))
         nearest = reference.vectors[int(np.argmax(reference.vectors @ vector[0]))]
         out = []
         for text, here in (
@@ -137,14 +137,14 @@ class Nearest:
             references[group] = _Reference(tokens, weight, empty.other, vectors)
         return cls("sets" if binary else "counts", binary=binary, references=references)
 
-    def _distances(self, reference: _Reference, tally: Tally) -> F64:
+    def _distances(self, reference: _Reference, tally: TokenCounts) -> F64:
         best = np.zeros(len(tally))
         for start in range(0, len(tally), BLOCK):
             vectors = self._vectors(reference, tally.take(np.arange(start, min(start + BLOCK, len(tally)))))
             best[start : start + BLOCK] = (vectors @ reference.vectors.T).max(axis=1).astype(np.float64)
         return np.asarray(np.round(np.maximum(1.0 - best / SCALE**2, 0.0), _DIGITS), np.float64)
 
-    def _vectors(self, reference: _Reference, tally: Tally) -> F32:
+    def _vectors(self, reference: _Reference, tally: TokenCounts) -> F32:
         """Unit vectors (n, v) times SCALE."""
         at = np.minimum(np.searchsorted(reference.tokens, tally.token), len(reference.tokens) - 1)
         known = reference.tokens[at] == tally.token
@@ -158,5 +158,5 @@ class Nearest:
         return out
 
 
-def _binary(tally: Tally) -> Tally:
-    return Tally(tally.splits, tally.token, np.ones_like(tally.count))
+def _binary(tally: TokenCounts) -> TokenCounts:
+    return TokenCounts(tally.splits, tally.token, np.ones_like(tally.count))

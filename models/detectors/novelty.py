@@ -11,7 +11,7 @@ import numpy as np
 from models.arrays import splits
 from models.detectors.base import Arrays, Reason
 from models.features.vocabulary import NEW
-from models.features.window_features import Facts
+from models.features.window_features import WindowFeatures
 from models.records import BOOL, F64, I64
 
 ELSEWHERE: Final = 0.5
@@ -25,9 +25,9 @@ class Novelty:
     def __init__(self, known: Mapping[int, I64]) -> None:
         self._known = dict(known)
 
-    def score(self, facts: Facts) -> F64:
+    def score(self, facts: WindowFeatures) -> F64:
         """Weighted number of different new templates; never NaN: what is new needs no baseline."""
-        tally = facts.tally
+        tally = facts.token_counts
         total = splits(self._foreign(facts).astype(np.int64))
         foreign = total[tally.splits[1:]] - total[tally.splits[:-1]]
         unseen = facts.unseen()
@@ -35,19 +35,19 @@ class Novelty:
         out[unseen.window] += unseen.count
         return out
 
-    def reasons(self, facts: Facts, window: int) -> list[Reason]:
+    def reasons(self, facts: WindowFeatures, window: int) -> list[Reason]:
         """New templates have no token, so only their number is said."""
         count = int(facts.unseen().take(np.array([window])).count.sum())
         out = []
         if count:
             out.append(Reason(f"{count} template{'s' if count > 1 else ''} never seen in training"))
-        entries = slice(int(facts.tally.splits[window]), int(facts.tally.splits[window + 1]))
-        foreign = facts.tally.token[entries][self._foreign(facts)[entries]]
+        entries = slice(int(facts.token_counts.splits[window]), int(facts.token_counts.splits[window + 1]))
+        foreign = facts.token_counts.token[entries][self._foreign(facts)[entries]]
         return out + [Reason("{0} is new here", (token,)) for token in foreign.tolist()[:3]]
 
-    def _foreign(self, facts: Facts) -> BOOL:
+    def _foreign(self, facts: WindowFeatures) -> BOOL:
         """Whether each entry of the tally is known, but not to its group."""
-        tally = facts.tally
+        tally = facts.token_counts
         group = facts.group[tally.window]
         out = np.zeros(len(tally.token), np.bool_)
         for number, known in self._known.items():

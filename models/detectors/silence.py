@@ -13,8 +13,8 @@ import numpy as np
 from models.arrays import ranges
 from models.detectors.base import Arrays, Reason
 from models.features.sequences import SHARED
-from models.features.window_features import Facts, service_of
-from models.records import F64, I64, KeyKind, origin_of
+from models.features.window_features import WindowFeatures, service_of
+from models.records import F64, I64, KeyKind, source_id
 
 QUANTILE: Final = 0.995
 """Part of normal windows in which a source's silence is at most its ``longest``."""
@@ -43,7 +43,7 @@ class Silence:
 
     def __init__(self, keys: tuple[str, ...], usual: F64, longest: F64) -> None:
         self._keys = keys
-        self._origins = np.array([origin_of(key) for key in keys], np.int64)
+        self._origins = np.array([source_id(key) for key in keys], np.int64)
         self._usual = usual
         self._longest = longest
 
@@ -52,15 +52,15 @@ class Silence:
         """Services of the expected sources by their origin."""
         return {origin: service_of(key) for origin, key in zip(self._origins.tolist(), self._keys, strict=True)}
 
-    def score(self, facts: Facts) -> F64:
+    def score(self, facts: WindowFeatures) -> F64:
         """Largest silence beyond a source's longest, in its own spreads; NaN where not everything is looked at."""
         out = np.full(len(facts.group), np.nan)
-        at = np.flatnonzero((facts.group == SHARED) & facts.sound)
+        at = np.flatnonzero((facts.group == SHARED) & facts.complete)
         if len(at):
             out[at] = self._excess(facts, at).max(axis=1, initial=0.0)
         return np.round(out, _DIGITS)
 
-    def reasons(self, facts: Facts, window: int) -> list[Reason]:
+    def reasons(self, facts: WindowFeatures, window: int) -> list[Reason]:
         """Who is silent, for how long."""
         seconds = silences(facts, np.array([window]), self._origins)[0]
         return [
@@ -71,17 +71,17 @@ class Silence:
             for i in self._silent(facts, window)
         ]
 
-    def services(self, facts: Facts, window: int) -> tuple[str, ...]:
+    def services(self, facts: WindowFeatures, window: int) -> tuple[str, ...]:
         """Services of the sources that are silent, the most telling first."""
         return tuple(dict.fromkeys(service_of(self._keys[i]) for i in self._silent(facts, window)))
 
-    def _silent(self, facts: Facts, window: int) -> list[int]:
-        if facts.group[window] != SHARED or not facts.sound[window]:
+    def _silent(self, facts: WindowFeatures, window: int) -> list[int]:
+        if facts.group[window] != SHARED or not facts.complete[window]:
             return []
         excess = self._excess(facts, np.array([window]))[0]
         return [i for i in np.argsort(-excess, kind="stable").tolist() if excess[i] > 1.0]
 
-    def _excess(self, facts: Facts, at: I64) -> F64:
+    def _excess(self, facts: WindowFeatures, at: I64) -> F64:
         """By how many spreads each source (n, m) is silent beyond its longest."""
         spread = np.maximum(self._longest - self._usual, np.maximum(self._longest * _LEAST_SPREAD, _LEAST_SPREAD_S))
         excess: F64 = np.maximum(silences(facts, at, self._origins) - self._longest, 0.0) / spread
@@ -98,9 +98,9 @@ class Silence:
         return cls(tuple(map(str, arrays["keys"].tolist())), usual, longest)
 
 
-def silences(facts: Facts, at: I64, origins: I64) -> F64:
+def silences(facts: WindowFeatures, at: I64, origins: I64) -> F64:
     """Seconds from each origin's last line to the end of windows ``at`` (n, m), or as far back as is known."""
-    heard = facts.windows.heard
+    heard = facts.windows.last_seen
     if not len(origins):
         return np.zeros((len(at), 0))
     low, high = heard.splits[at], heard.splits[at + 1]
@@ -133,14 +133,14 @@ class SilenceSamples:
     _known: int = 0
     """Microseconds up to a window's end of which it is known who wrote."""
 
-    def add(self, facts: Facts, at: I64) -> None:
+    def add(self, facts: WindowFeatures, at: I64) -> None:
         """Add the windows over everything among these, and the names of sources."""
         windows = facts.windows
         for i in np.flatnonzero((windows.kinds == KeyKind.SOURCE) & (facts.group != SHARED)).tolist():
-            self._keys.setdefault(origin_of(windows.keys[i]), windows.keys[i])
-        at = at[(facts.group[at] == SHARED) & facts.sound[at]]
+            self._keys.setdefault(source_id(windows.keys[i]), windows.keys[i])
+        at = at[(facts.group[at] == SHARED) & facts.complete[at]]
         # Of a key's first minutes less is known than later: what reaches back as far as any counts.
-        known = windows.end[at] - windows.heard.floor[at]
+        known = windows.end[at] - windows.last_seen.floor[at]
         if known.max(initial=0) > self._known:
             self._known = int(known.max())
             self._silent, self._windows = {}, 0
@@ -150,7 +150,7 @@ class SilenceSamples:
         at = at[number % self._stride == 0]
         if not len(at):
             return
-        heard = windows.heard
+        heard = windows.last_seen
         origins = np.unique(heard.origin[ranges(heard.splits[at], heard.splits[at + 1])]).astype(np.int64)
         silent = silences(facts, at, origins)
         for column, origin in enumerate(origins.tolist()):

@@ -13,7 +13,7 @@ import numpy as np
 
 from models.detectors.base import Arrays, Reason
 from models.features.normal_samples import Samples
-from models.features.window_features import Facts
+from models.features.window_features import WindowFeatures
 from models.records import F64, I64
 
 _FEW: Final = 20
@@ -65,19 +65,19 @@ class Rates:
     def __init__(self, usual: Mapping[int, _Usual]) -> None:
         self._usual = dict(usual)
 
-    def score(self, facts: Facts) -> F64:
+    def score(self, facts: WindowFeatures) -> F64:
         """Largest distance from the mean in spreads, of counts outside the range seen; NaN without a baseline."""
         out = np.full(len(facts.group), np.nan)
         for group, usual in self._usual.items():
-            at = np.flatnonzero((facts.group == group) & facts.sound)
+            at = np.flatnonzero((facts.group == group) & facts.complete)
             if len(at):
                 out[at] = self._distances(facts, at, usual)[1].max(axis=1, initial=0.0)
         return np.round(out, _DIGITS)
 
-    def reasons(self, facts: Facts, window: int) -> list[Reason]:
+    def reasons(self, facts: WindowFeatures, window: int) -> list[Reason]:
         """The templates that are farthest from what is usual."""
         usual = self._usual.get(int(facts.group[window]))
-        if usual is None or not facts.sound[window]:
+        if usual is None or not facts.complete[window]:
             return []
         at = np.array([window])
         count, distance = (part[0] for part in self._distances(facts, at, usual))
@@ -97,8 +97,8 @@ class Rates:
         ]
 
     @staticmethod
-    def _distances(facts: Facts, at: I64, usual: _Usual) -> tuple[F64, F64]:
-        tally = facts.tally.take(at)
+    def _distances(facts: WindowFeatures, at: I64, usual: _Usual) -> tuple[F64, F64]:
+        tally = facts.token_counts.take(at)
         place = np.minimum(np.searchsorted(usual.tokens, tally.token), len(usual.tokens) - 1)
         known = usual.tokens[place] == tally.token
         count = np.zeros((len(at), len(usual.tokens)))

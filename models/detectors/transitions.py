@@ -10,14 +10,14 @@ import numpy as np
 from models.detectors.base import Arrays, Reason
 from models.features.sequences import SHARED
 from models.features.vocabulary import END, NEW, START
-from models.features.window_features import Facts
+from models.features.window_features import WindowFeatures
 from models.records import BOOL, F64, I64, KeyKind
 
 _BITS: Final = 20
 _MASK: Final = (1 << _BITS) - 1
 
 
-def pairs_of(facts: Facts) -> tuple[I64, I64]:
+def pairs_of(facts: WindowFeatures) -> tuple[I64, I64]:
     """Window and packed pair (group, token, next token) of each pair of successive rows, in order.
 
     A session begins with START and ends with END; pairs with an unseen template say no more than that.
@@ -48,7 +48,7 @@ class Transitions:
         self._known = known
         self._groups = np.unique(known >> 2 * _BITS)
 
-    def score(self, facts: Facts) -> F64:
+    def score(self, facts: WindowFeatures) -> F64:
         """Number of different new pairs; NaN for the source of everything and groups that training did not see."""
         window, packed = pairs_of(facts)
         new = self._new(window, packed)
@@ -56,7 +56,7 @@ class Transitions:
         out[~np.isin(facts.group, self._groups)] = np.nan
         return out
 
-    def reasons(self, facts: Facts, window: int) -> list[Reason]:
+    def reasons(self, facts: WindowFeatures, window: int) -> list[Reason]:
         """The new pairs."""
         if facts.group[window] not in self._groups:
             return []

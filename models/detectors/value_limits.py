@@ -12,7 +12,7 @@ import numpy as np
 from models.arrays import group_starts, splits
 from models.detectors.base import Arrays, Reason
 from models.features.vocabulary import SPECIAL
-from models.features.window_features import Facts
+from models.features.window_features import WindowFeatures
 from models.records import BOOL, F32, F64, I64, VALUES
 
 FEW: Final = 30
@@ -36,14 +36,14 @@ class Values:
         self._limit = limit
         self._spread = spread
 
-    def score(self, facts: Facts) -> F64:
+    def score(self, facts: WindowFeatures) -> F64:
         """Summed excess of all lines of each window, in spreads."""
         excess = np.round(self._excess(facts.tokens, facts.windows.values).max(axis=1, initial=0.0) * _SCALE)
         total = splits(excess.astype(np.int64))
         out: F64 = (total[facts.windows.splits[1:]] - total[facts.windows.splits[:-1]]) / _SCALE
         return out
 
-    def reasons(self, facts: Facts, window: int) -> list[Reason]:
+    def reasons(self, facts: WindowFeatures, window: int) -> list[Reason]:
         """The template whose values stand out most."""
         rows = slice(int(facts.windows.splits[window]), int(facts.windows.splits[window + 1]))
         tokens, values = facts.tokens[rows], facts.windows.values[rows]
@@ -100,7 +100,7 @@ class ValueSamples:
         """Number of values kept."""
         return sum(len(value) for _, value, __ in self._parts)
 
-    def add(self, facts: Facts, rows: I64) -> None:
+    def add(self, facts: WindowFeatures, rows: I64) -> None:
         """Add these rows."""
         rows = rows[_drawn(facts.windows.offset[rows], self._stride)]
         values = facts.windows.values[rows]

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 
 from models.arrays import splits
-from models.features.window_features import Facts, Tally
+from models.features.window_features import TokenCounts, WindowFeatures
 from models.records import I64, U64
 
 LIMIT: Final = 20_000
@@ -23,9 +23,9 @@ class Sample:
     ``end`` (n,) in microseconds since 1970.
     """
 
-    tally: Tally
-    early: Tally
-    begun: Tally
+    tally: TokenCounts
+    early: TokenCounts
+    begun: TokenCounts
     errors: I64
     end: I64
 
@@ -40,16 +40,16 @@ class Samples:
     step: float
     _parts: dict[int, list[tuple[U64, Sample]]] = field(default_factory=dict)
 
-    def add(self, facts: Facts, errors: I64, at: I64) -> None:
+    def add(self, facts: WindowFeatures, errors: I64, at: I64) -> None:
         """Add the sound ones of the windows ``at``; ``errors`` is shaped (windows,)."""
-        early, begun = facts.early(self.step), facts.begun(self.step)
-        at = at[facts.sound[at] & (facts.group[at] >= 0)]
-        salt = (facts.windows.end.astype(np.uint64) << np.uint64(20)) ^ facts.tally.hashes()
+        early, begun = facts.first_step(self.step), facts.before_last_step(self.step)
+        at = at[facts.complete[at] & (facts.group[at] >= 0)]
+        salt = (facts.windows.end.astype(np.uint64) << np.uint64(20)) ^ facts.token_counts.hashes()
         for group in np.unique(facts.group[at]).tolist():
             mine = at[facts.group[at] == group]
             parts = self._parts.setdefault(group, [])
             sample = Sample(
-                facts.tally.take(mine), early.take(mine), begun.take(mine), errors[mine], facts.windows.end[mine]
+                facts.token_counts.take(mine), early.take(mine), begun.take(mine), errors[mine], facts.windows.end[mine]
             )
             parts.append((salt[mine], sample))
             if sum(len(part) for _, part in parts) > 2 * LIMIT:
@@ -86,9 +86,9 @@ def _spread(salt: U64) -> U64:
     return out
 
 
-def join(tallies: list[Tally]) -> Tally:
+def join(tallies: list[TokenCounts]) -> TokenCounts:
     """One tally of several, in order."""
-    return Tally(
+    return TokenCounts(
         splits(np.concatenate([np.diff(tally.splits) for tally in tallies])),
         np.concatenate([tally.token for tally in tallies]),
         np.concatenate([tally.count for tally in tallies]),

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from models.arrays import ranges
 from models.features.vocabulary import END, PAD, START, Vocabulary
-from models.records import EVERYTHING, I32, I64, KeyKind, WindowBatch
+from models.records import ALL_SOURCES, I32, I64, KeyKind, WindowBatch
 
 CONTEXT: Final = 12
 CHUNK: Final = 52
@@ -70,7 +70,7 @@ def kind_numbers(windows: WindowBatch) -> I32:
 def kind_number(kind: int, key: str) -> int:
     """Kind of one window."""
     if kind == KeyKind.SOURCE:
-        return SHARED if key == EVERYTHING else SOURCE
+        return SHARED if key == ALL_SOURCES else SOURCE
     prefix, number = _SESSION_KINDS.get(key[:_SHORT], _NO_KIND)
     return number if key.startswith(prefix) else _OTHER_SESSION
 
@@ -115,7 +115,7 @@ class _Stream:
 def _stream(windows: WindowBatch, vocabulary: Vocabulary) -> _Stream:
     session = windows.kinds == KeyKind.SESSION
     kind = kind_numbers(windows)
-    new = np.where(kind == SHARED, 0, windows.fresh)
+    new = np.where(kind == SHARED, 0, windows.new_rows)
     context = np.where(kind == SHARED, 0, np.minimum(windows.context, CONTEXT))
     used = context + new
     size = 1 + used + session

@@ -12,13 +12,13 @@ import numpy as np
 from models.arrays import group_starts, ranges, splits
 from models.features.sequences import SHARED, SOURCE, kind_numbers
 from models.features.vocabulary import NEW, Vocabulary
-from models.records import BOOL, EVERYTHING, HOST_MARK, I64, U64, KeyKind, WindowBatch
+from models.records import ALL_SOURCES, BOOL, HOST_MARK, I64, U64, KeyKind, WindowBatch
 
 UNKNOWN: Final = -1
 """Group of a source whose service training did not see."""
 
 _FIRST_SERVICE: Final = SHARED + 1
-_KIND_GROUPS: Final = ("", "requests", "instances", "volumes", "ports", "sessions", EVERYTHING)
+_KIND_GROUPS: Final = ("", "requests", "instances", "volumes", "ports", "sessions", ALL_SOURCES)
 
 
 class Groups:
@@ -54,7 +54,7 @@ def service_of(key: str) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Tally:
+class TokenCounts:
     """How often each window (n) holds each token, no zeros: entries ``splits[i]:splits[i + 1]``, tokens ascending."""
 
     splits: I64
@@ -69,10 +69,10 @@ class Tally:
         """Window of each entry."""
         return np.repeat(np.arange(len(self)), np.diff(self.splits))
 
-    def take(self, at: I64) -> "Tally":
+    def take(self, at: I64) -> "TokenCounts":
         """The tallies of these windows."""
         entries = ranges(self.splits[at], self.splits[at + 1])
-        return Tally(splits(self.splits[at + 1] - self.splits[at]), self.token[entries], self.count[entries])
+        return TokenCounts(splits(self.splits[at + 1] - self.splits[at]), self.token[entries], self.count[entries])
 
     def hashes(self) -> U64:
         """A number per window that differs where tallies differ (but for one case in 2^64)."""
@@ -82,7 +82,7 @@ class Tally:
         return out
 
     @classmethod
-    def of(cls, windows: int, window: I64, token: I64, tokens: int) -> "Tally":
+    def of(cls, windows: int, window: I64, token: I64, tokens: int) -> "TokenCounts":
         """Count rows: ``window`` and ``token`` (rows,), ``tokens`` above every token."""
         place = np.sort(window * tokens + token)
         first = group_starts(place)
@@ -92,11 +92,11 @@ class Tally:
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class WindowFeatures:
     """A batch of windows and what was worked out of it.
 
-    ``tokens`` (rows,) are those of the vocabulary; ``tally`` counts them per window.  ``sound`` (n,) says where counts
-    mean something.
+    ``tokens`` (rows,) are those of the vocabulary; ``token_counts`` counts them per window.  ``complete`` (n,) says
+    where counts mean something.
     """
 
     windows: WindowBatch
@@ -104,39 +104,39 @@ class Facts:
     group: I64
     window: I64  # of each row
     tokens: I64
-    tally: Tally
-    sound: BOOL
+    token_counts: TokenCounts
+    complete: BOOL
 
     @classmethod
-    def of(cls, windows: WindowBatch, vocabulary: Vocabulary, groups: Groups) -> "Facts":
+    def of(cls, windows: WindowBatch, vocabulary: Vocabulary, groups: Groups) -> "WindowFeatures":
         """Work them out."""
         window = np.repeat(np.arange(len(windows)), np.diff(windows.splits))
         tokens = vocabulary.encode(windows.template).astype(np.int64)
-        tally = Tally.of(len(windows), window, tokens, len(vocabulary))
-        return cls(windows, vocabulary, groups.of(windows), window, tokens, tally, windows.whole)
+        tally = TokenCounts.of(len(windows), window, tokens, len(vocabulary))
+        return cls(windows, vocabulary, groups.of(windows), window, tokens, tally, windows.complete)
 
-    def early(self, step: float) -> Tally:
+    def first_step(self, step: float) -> TokenCounts:
         """Tokens of the oldest ``step`` (seconds) of each source window, and of a session's whole."""
         return self._until(self.windows.start + round(step * 1e6))
 
-    def begun(self, step: float) -> Tally:
+    def before_last_step(self, step: float) -> TokenCounts:
         """Tokens of all but the newest ``step`` (seconds) of each source window, and of a session's whole."""
         return self._until(self.windows.end - round(step * 1e6))
 
-    def _until(self, until: I64) -> Tally:
+    def _until(self, until: I64) -> TokenCounts:
         windows = self.windows
         until = np.where(windows.kinds == KeyKind.SESSION, np.iinfo(np.int64).max, until)
         early = windows.time < until[self.window]
-        return Tally.of(len(windows), self.window[early], self.tokens[early], len(self.vocabulary))
+        return TokenCounts.of(len(windows), self.window[early], self.tokens[early], len(self.vocabulary))
 
-    def unseen(self) -> Tally:
+    def unseen(self) -> TokenCounts:
         """How many different templates without a token each window holds, as counts of the token NEW."""
         rows = np.flatnonzero(self.tokens == NEW)
         order = rows[np.lexsort((self.windows.template[rows], self.window[rows]))]
         window, template = self.window[order], self.windows.template[order]
         new = np.ones(len(order), np.bool_)
         new[1:] = (window[1:] != window[:-1]) | (template[1:] != template[:-1])
-        return Tally.of(len(self.windows), window[new], np.full(int(new.sum()), NEW), len(self.vocabulary))
+        return TokenCounts.of(len(self.windows), window[new], np.full(int(new.sum()), NEW), len(self.vocabulary))
 
 
 def _mix(x: U64) -> U64:

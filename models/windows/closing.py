@@ -11,14 +11,14 @@ import numpy as np
 import numpy.typing as npt
 
 from models.arrays import group_starts, group_stops, ranges, splits
-from models.records import BOOL, I64, U8, Heard, WindowBatch
-from models.windows.event_buffer import RowPool
+from models.records import BOOL, I64, U8, LastSeen, WindowBatch
+from models.windows.event_buffer import EventBuffer
 
 _MILLISECOND: Final = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Closed:
+class ClosedWindows:
     """Windows found in the sorted rows, and what is left.
 
     Window i owns event rows ``low[i]:high[i]``; ``keep`` (one per row, continuations included) says which rows stay.
@@ -29,7 +29,7 @@ class Closed:
     end: I64
     low: I64
     high: I64
-    fresh: I64
+    new_rows: I64
     context: I64
     continuations: I64
     events: I64  # positions of the event rows among all rows; low and high index into this
@@ -41,9 +41,9 @@ def error_end(time: I64) -> I64:
     return (time // _MILLISECOND + 1) * _MILLISECOND
 
 
-def closable_steps(  # noqa: PLR0913 - one array a property of the rows
+def close_source_windows(  # noqa: PLR0913 - one array a property of the rows
     owner: I64, time: I64, is_event: BOOL, is_error: BOOL, given: I64, limit: I64, step: int, steps: int
-) -> Closed:
+) -> ClosedWindows:
     """Source windows that end after ``given`` and at or before ``limit`` (microseconds).
 
     One per step with an event ends with the step, and one per step with an error just behind the first of these.
@@ -91,13 +91,13 @@ def closable_steps(  # noqa: PLR0913 - one array a property of the rows
     before = np.searchsorted(groups, groups[group] - 1)
     has_before = groups[before] == groups[group] - 1
     fresh = high - first[group]
-    return Closed(
+    return ClosedWindows(
         owner=group_owner[group],
         start=end - steps * step,
         end=end,
         low=low,
         high=high,
-        fresh=fresh,
+        new_rows=fresh,
         context=np.where(has_before, np.minimum((stop - first)[before], high - low - fresh), 0),
         continuations=continuations[order],
         events=events,
@@ -116,9 +116,9 @@ def _between(owner: I64, time: I64, of: I64, begin: I64, end: I64) -> tuple[I64,
     return low, high
 
 
-def closable_sessions(  # noqa: PLR0913 - one array a property of the rows
+def close_sessions(  # noqa: PLR0913 - one array a property of the rows
     owner: I64, time: I64, is_event: BOOL, shift: I64, limit: I64, gap: int, age: int
-) -> Closed:
+) -> ClosedWindows:
     """Session windows: runs without a gap above ``gap`` within one cell of the age grid, past the key's ``limit``.
 
     A run is closed when ``limit`` (k,) has reached the end of its cell or its last event plus ``gap``; that moment is
@@ -138,13 +138,13 @@ def closable_sessions(  # noqa: PLR0913 - one array a property of the rows
     chosen = np.flatnonzero(closes & (high > low))
     low, high = low[chosen], high[chosen]
     events = np.flatnonzero(is_event)
-    return Closed(
+    return ClosedWindows(
         owner=run_owner[chosen],
         start=time[events[low]] if len(low) else np.zeros(0, np.int64),
         end=end[chosen],
         low=low,
         high=high,
-        fresh=high - low,
+        new_rows=high - low,
         context=np.zeros(len(chosen), np.int64),
         continuations=(stop[chosen] - first[chosen]) - (high - low),
         events=events,
@@ -153,7 +153,7 @@ def closable_sessions(  # noqa: PLR0913 - one array a property of the rows
 
 
 def window_batch(  # noqa: PLR0913 - one array a property of the windows
-    pool: RowPool, rows: I64, closed: Closed, kind: int, idents: list[str], whole: BOOL, heard: Heard
+    pool: EventBuffer, rows: I64, closed: ClosedWindows, kind: int, idents: list[str], whole: BOOL, heard: LastSeen
 ) -> WindowBatch:
     """Copy the rows of closed windows out of the pool.
 
@@ -170,10 +170,10 @@ def window_batch(  # noqa: PLR0913 - one array a property of the windows
         start=closed.start,
         end=closed.end,
         splits=splits(closed.high - closed.low),
-        fresh=closed.fresh,
+        new_rows=closed.new_rows,
         context=closed.context,
         continuations=closed.continuations,
-        whole=whole,
+        complete=whole,
         time=pool.time[at],
         template=pool.template[at],
         origin=pool.origin[at],
@@ -183,7 +183,7 @@ def window_batch(  # noqa: PLR0913 - one array a property of the windows
         values=pool.values[at],
         surprise=pool.surprise[at],
         row_ids=at,
-        heard=heard,
+        last_seen=heard,
     )
 
 
@@ -192,22 +192,22 @@ def concat(batches: list[WindowBatch]) -> WindowBatch:
     if len(batches) == 1:
         return batches[0]
     if not batches:
-        return window_batch(RowPool(), _NONE, _NOTHING, 0, [], _NOTHING.keep, Heard.nothing(_NONE))
+        return window_batch(EventBuffer(), _NONE, _NOTHING, 0, [], _NOTHING.keep, LastSeen.nothing(_NONE))
 
     def join(name: str) -> npt.NDArray[Any]:
         return np.concatenate([getattr(batch, name) for batch in batches])
 
     lengths = np.concatenate([np.diff(batch.splits) for batch in batches])
-    arrays = ("kinds", "start", "end", "fresh", "context", "continuations", "whole", "time", "template")
+    arrays = ("kinds", "start", "end", "new_rows", "context", "continuations", "complete", "time", "template")
     return WindowBatch(
         tenants=[tenant for batch in batches for tenant in batch.tenants],
         keys=[key for batch in batches for key in batch.keys],
         splits=splits(lengths),
-        heard=Heard(
-            np.concatenate([batch.heard.floor for batch in batches]),
-            splits(np.concatenate([np.diff(batch.heard.splits) for batch in batches])),
-            np.concatenate([batch.heard.origin for batch in batches]),
-            np.concatenate([batch.heard.time for batch in batches]),
+        last_seen=LastSeen(
+            np.concatenate([batch.last_seen.floor for batch in batches]),
+            splits(np.concatenate([np.diff(batch.last_seen.splits) for batch in batches])),
+            np.concatenate([batch.last_seen.origin for batch in batches]),
+            np.concatenate([batch.last_seen.time for batch in batches]),
         ),
         **{
             name: join(name)
@@ -217,4 +217,4 @@ def concat(batches: list[WindowBatch]) -> WindowBatch:
 
 
 _NONE: Final = np.zeros(0, np.int64)
-_NOTHING: Final = Closed(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, np.zeros(0, np.bool_))
+_NOTHING: Final = ClosedWindows(_NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, _NONE, np.zeros(0, np.bool_))

@@ -82,7 +82,7 @@ class Rows:
         return len(self.slot)
 
 
-class RowPool:
+class EventBuffer:
     """Growing arrays of open rows with a free list."""
 
     def __init__(self) -> None:

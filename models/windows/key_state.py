@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from models.arrays import group_starts, group_stops
-from models.records import BOOL, EVERYTHING, I64, NO_TIME, KeyKind
+from models.records import ALL_SOURCES, BOOL, I64, NO_TIME, KeyKind
 from models.rfc3339 import SECOND
 from models.windows.event_buffer import NONE
 
@@ -20,27 +20,27 @@ SEPARATOR: Final = "\x1f"
 
 _FRESH: Final = {
     "head": NONE,
-    "held": 0,
+    "open_rows": 0,
     "kind": 0,
     "shift": 0,
     "era": NEVER,
-    "top": NEVER,
-    "top_before": NEVER,
+    "max_time": NEVER,
+    "max_time_before": NEVER,
     "seen": NO_TIME,
-    "due": FOREVER,
-    "given": NEVER,
-    "called": NEVER,
+    "next_close": FOREVER,
+    "emitted_until": NEVER,
+    "error_step": NEVER,
     "cell": NEVER,
     "filled": 0,
-    "born": FOREVER,
-    "torn": NEVER,
-    "slack": 0,
-    "shared": 0,
+    "first_seen": FOREVER,
+    "last_dropped": NEVER,
+    "allowed_lateness": 0,
+    "is_all_sources": 0,
 }
 """The arrays of the table and what a new key starts with."""
 
 
-class KeyTable:
+class KeyState:
     """Arrays over slots; see the module's text for the words."""
 
     def __init__(self, age: int, lateness: int, shared_lateness: int) -> None:
@@ -55,22 +55,22 @@ class KeyTable:
         self._forgets: dict[int, list[I64]] = {}
         none = np.zeros(0, np.int64)
         self.head: I64 = none  # last row of the key's chain
-        self.held: I64 = none  # number of its open rows
+        self.open_rows: I64 = none  # number of its open rows
         self.kind: I64 = none
         self.shift: I64 = none  # of the age grid
         self.era: I64 = none  # in which the key was last seen
-        self.top: I64 = none  # largest event time in that era
-        self.top_before: I64 = none  # and in the era before
+        self.max_time: I64 = none  # largest event time in that era
+        self.max_time_before: I64 = none  # and in the era before
         self.seen: I64 = none  # recorded clock at the key's last event
-        self.due: I64 = none  # key's time at which something may close
-        self.given: I64 = none  # sources: limit up to which windows were given
-        self.called: I64 = none  # sources: newest grid step whose first error has its window
+        self.next_close: I64 = none  # key's time at which something may close
+        self.emitted_until: I64 = none  # sources: limit up to which windows were given
+        self.error_step: I64 = none  # sources: newest grid step whose first error has its window
         self.cell: I64 = np.zeros((0, 2), np.int64)  # the key's two newest grid cells
         self.filled: I64 = np.zeros((0, 2), np.int64)  # and how many rows each got
-        self.born: I64 = np.zeros((0, 3), np.int64)  # first event of this era and of the two before
-        self.torn: I64 = none  # newest event time of a row that was dropped
-        self.slack: I64 = none  # how late an event of the key may be
-        self.shared: I64 = none  # 1 for a tenant's source of everything
+        self.first_seen: I64 = np.zeros((0, 3), np.int64)  # first event of this era and of the two before
+        self.last_dropped: I64 = none  # newest event time of a row that was dropped
+        self.allowed_lateness: I64 = none  # how late an event of the key may be
+        self.is_all_sources: I64 = none  # 1 for a tenant's source of everything
 
     def __len__(self) -> int:
         """Number of keys known."""
@@ -86,28 +86,28 @@ class KeyTable:
 
     def time(self, slots: I64) -> I64:
         """The keys' times."""
-        out: I64 = np.maximum(self.top[slots], self.top_before[slots])
+        out: I64 = np.maximum(self.max_time[slots], self.max_time_before[slots])
         return out
 
     def since(self, slots: I64) -> I64:
         """From when on the keys have been there, as far as three eras tell."""
-        out: I64 = self.born[slots].min(axis=1, initial=FOREVER)
+        out: I64 = self.first_seen[slots].min(axis=1, initial=FOREVER)
         return out
 
-    def be_born(self, slots: I64, first: I64, time: I64, again: BOOL) -> I64:
+    def start(self, slots: I64, first: I64, time: I64, again: BOOL) -> I64:
         """Since when the key of each row (n,) has been there; rows come by slot, groups begin at ``first`` (k,).
 
         ``again`` (n,) marks rows that come after a long pause, with which a key begins anew.
         """
-        early = self.born[slots, 0] == FOREVER
-        self.born[slots[early], 0] = time[first[early]]
+        early = self.first_seen[slots, 0] == FOREVER
+        self.first_seen[slots[early], 0] = time[first[early]]
         last = np.maximum.accumulate(np.where(again, np.arange(len(time)), -1))
         group = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(time))))
         since: I64 = np.where(last >= first[group], time[last], self.since(slots)[group])
         anew = last[group_stops(first, len(time)) - 1]
         reborn = anew >= first
-        self.born[slots[reborn]] = FOREVER
-        self.born[slots[reborn], 0] = time[anew[reborn]]
+        self.first_seen[slots[reborn]] = FOREVER
+        self.first_seen[slots[reborn], 0] = time[anew[reborn]]
         return since
 
     def slots(self, keys: pl.DataFrame, codes: I64) -> I64:
@@ -130,13 +130,15 @@ class KeyTable:
 
     def enter_era(self, slots: I64, era: int) -> None:
         """Make the keys' times speak of this era and the one before."""
-        last, top = self.era[slots], self.top[slots]
-        self.top_before[slots] = np.where(last == era, self.top_before[slots], np.where(last == era - 1, top, NEVER))
-        self.top[slots] = np.where(last == era, top, NEVER)
-        for passed in np.unique(np.minimum(era - last[last < era], self.born.shape[1])).tolist():
-            moved = slots[np.minimum(era - last, self.born.shape[1]) == passed]
-            self.born[moved, passed:] = self.born[moved, : self.born.shape[1] - passed]
-            self.born[moved, :passed] = FOREVER
+        last, top = self.era[slots], self.max_time[slots]
+        self.max_time_before[slots] = np.where(
+            last == era, self.max_time_before[slots], np.where(last == era - 1, top, NEVER)
+        )
+        self.max_time[slots] = np.where(last == era, top, NEVER)
+        for passed in np.unique(np.minimum(era - last[last < era], self.first_seen.shape[1])).tolist():
+            moved = slots[np.minimum(era - last, self.first_seen.shape[1]) == passed]
+            self.first_seen[moved, passed:] = self.first_seen[moved, : self.first_seen.shape[1] - passed]
+            self.first_seen[moved, :passed] = FOREVER
         self.era[slots] = era
 
     def set_timers(self, slots: I64) -> None:
@@ -216,9 +218,9 @@ class KeyTable:
         self.kind[at] = kind.to_numpy()
         shift = hashes.to_numpy().astype(np.int64) * SECOND % self._age
         self.shift[at] = np.where(self.kind[at] == KeyKind.SESSION, shift, 0)
-        shared = SEPARATOR + EVERYTHING
-        self.shared[at] = [name.endswith(shared) for name in names]
-        self.slack[at] = np.where(self.shared[at], self._shared_lateness, self._lateness)
+        shared = SEPARATOR + ALL_SOURCES
+        self.is_all_sources[at] = [name.endswith(shared) for name in names]
+        self.allowed_lateness[at] = np.where(self.is_all_sources[at], self._shared_lateness, self._lateness)
         return at
 
     def _grow(self) -> None:

@@ -17,7 +17,7 @@ import polars as pl
 from models.arrays import spread
 from models.errors import InvalidError
 from models.records import (
-    EVERYTHING,
+    ALL_SOURCES,
     F32,
     HOST_MARK,
     I64,
@@ -28,7 +28,7 @@ from models.records import (
     KeyKind,
     RawSpan,
     RowFlag,
-    origin_of,
+    source_id,
 )
 
 _UUID: Final = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
@@ -112,7 +112,7 @@ def _key_columns(lines: pl.DataFrame, rules: KeyRules) -> list[tuple[KeyKind, pl
                     columns[i] = columns[i].set(same, None)
     sources = [lines.select(_source_key().alias("source"))["source"]]
     if rules.everything:
-        everything = pl.repeat(EVERYTHING, len(lines), dtype=pl.String, eager=True)
+        everything = pl.repeat(ALL_SOURCES, len(lines), dtype=pl.String, eager=True)
         if rules.services is not None:
             known = lines["service"].is_in(sorted(rules.services))
             everything = everything.set(~known, None)
@@ -176,9 +176,9 @@ def key_events(
 
 
 def _origins(sources: pl.Series) -> pl.Series:
-    """``origin_of`` each key of a source."""
+    """``source_id`` each key of a source."""
     unique = sources.unique()
-    numbers = pl.Series([origin_of(key) for key in unique.to_list()], dtype=pl.UInt32)
+    numbers = pl.Series([source_id(key) for key in unique.to_list()], dtype=pl.UInt32)
     return sources.replace_strict(unique, numbers, return_dtype=pl.UInt32)
 
 

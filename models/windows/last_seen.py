@@ -3,13 +3,13 @@
 import numpy as np
 
 from models.arrays import group_starts, ranges, splits
-from models.records import BOOL, I64, U32, Heard, RowFlag
-from models.windows.closing import Closed
-from models.windows.event_buffer import RowPool
+from models.records import BOOL, I64, U32, LastSeen, RowFlag
+from models.windows.closing import ClosedWindows
+from models.windows.event_buffer import EventBuffer
 from models.windows.key_state import FOREVER
 
 
-def elders(pool: RowPool, rows: I64, owner: I64, begin: I64, oldest: I64) -> I64:
+def rows_kept_for_last_seen(pool: EventBuffer, rows: I64, owner: I64, begin: I64, oldest: I64) -> I64:
     """Positions of the rows that only tell when a source last wrote: the newest of each before coming windows.
 
     ``rows`` (n,) are sorted by ``owner`` (n,) and time.  ``begin`` (k,) is where the coming windows of an owner begin,
@@ -25,24 +25,24 @@ def elders(pool: RowPool, rows: I64, owner: I64, begin: I64, oldest: I64) -> I64
     return kept
 
 
-def who_wrote(  # noqa: PLR0913 - one array a property of the rows
-    pool: RowPool, rows: I64, owner: I64, closed: Closed, shared: BOOL, back: int
-) -> Heard:
+def last_seen_of(  # noqa: PLR0913 - one array a property of the rows
+    pool: EventBuffer, rows: I64, owner: I64, closed: ClosedWindows, shared: BOOL, back: int
+) -> LastSeen:
     """When each source last wrote, for windows over everything; as far back as their key has been there for.
 
     ``rows`` and ``owner`` (n,) are those that ``closed`` speaks of; ``shared`` (k,) says which owners are sources of
     everything; ``back`` is how far before its end a window knows (microseconds).
     """
     events, tells = rows[closed.events], shared[closed.owner]
-    known = tells & ((pool.flags[events[closed.high - 1]] & RowFlag.HEARD) != 0)
+    known = tells & ((pool.flags[events[closed.high - 1]] & RowFlag.HISTORY_KNOWN) != 0)
     floor = np.where(known, closed.end - back, closed.start)
     time, origin = pool.time[events], pool.origin[events]
-    return heard(owner[closed.events], origin, time, closed.owner, closed.high, floor, tells)
+    return last_seen_entries(owner[closed.events], origin, time, closed.owner, closed.high, floor, tells)
 
 
-def heard(  # noqa: PLR0913 - one array a property of the rows or windows
+def last_seen_entries(  # noqa: PLR0913 - one array a property of the rows or windows
     owner: I64, origin: U32, time: I64, of: I64, high: I64, floor: I64, tells: BOOL
-) -> Heard:
+) -> LastSeen:
     """Of each window that ``tells`` the newest row of every source, from its ``floor`` to its end.
 
     Rows (n,) are sorted by ``owner`` and ``time``.  Windows (m,) are of owner ``of`` and end before row ``high``.  Rows
@@ -51,7 +51,7 @@ def heard(  # noqa: PLR0913 - one array a property of the rows or windows
     n = len(owner)
     at = np.flatnonzero(tells)
     if not len(at) or not n:
-        return Heard.nothing(floor)
+        return LastSeen.nothing(floor)
     code = owner << 32 | origin
     order = np.argsort(code, kind="stable")
     code = code[order]
@@ -64,4 +64,4 @@ def heard(  # noqa: PLR0913 - one array a property of the rows or windows
     row = order[newest]
     told = (newest >= first[group]) & (time[row] >= floor[window])
     count = np.bincount(window[told], minlength=len(of))
-    return Heard(floor, splits(count), origin[row[told]], time[row[told]])
+    return LastSeen(floor, splits(count), origin[row[told]], time[row[told]])

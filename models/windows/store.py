@@ -30,12 +30,12 @@ from models.arrays import group_starts, running_max_before
 from models.errors import InvalidError
 from models.records import BOOL, F32, I64, NO_TIME, U8, EventFrame, KeyKind, Level, RowFlag, WindowBatch
 from models.rfc3339 import SECOND
-from models.windows.closing import closable_sessions, closable_steps, concat, error_end, window_batch
-from models.windows.event_buffer import NONE, RowPool, Rows
-from models.windows.key_state import FOREVER, NEVER, KeyTable
-from models.windows.last_seen import elders, who_wrote
+from models.windows.closing import close_sessions, close_source_windows, concat, error_end, window_batch
+from models.windows.event_buffer import NONE, EventBuffer, Rows
+from models.windows.key_state import FOREVER, NEVER, KeyState
+from models.windows.last_seen import last_seen_of, rows_kept_for_last_seen
 
-HEARD: Final = 1.5
+LAST_SEEN_FACTOR: Final = 1.5
 """For how many ``forget`` the source of everything remembers when each source last wrote: as far back as a restart
 surely tells."""
 
@@ -91,7 +91,7 @@ class WindowCounts:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class RestartMark:
     """A place from which to read again: everything that a store needs besides the frames from ``offset`` on.
 
     ``raw`` is, per raw partition, the last offset and the clock before that frame; ``clock`` the store's own.
@@ -109,7 +109,7 @@ def _micro(seconds: float) -> int:
 class WindowStore:
     """Open windows of one partition of ``logs.events``; not thread-safe."""
 
-    def __init__(self, config: WindowConfig, mark: Mark | None = None) -> None:
+    def __init__(self, config: WindowConfig, mark: RestartMark | None = None) -> None:
         self.config = config
         self.counts = WindowCounts()
         self.clock = mark.clock if mark else NO_TIME
@@ -120,13 +120,13 @@ class WindowStore:
         self._idle = _micro(config.idle)
         self._forget = _micro(config.forget)
         self._jump = _micro(config.jump)
-        self._pool = RowPool()
+        self._pool = EventBuffer()
         self._settled = 2 * _micro(config.length) - self._step
-        self._heard = max(_micro(HEARD * config.forget), _micro(config.length))
-        self._keys = KeyTable(self._age, _micro(config.lateness), _micro(config.shared_lateness))
+        self._last_seen = max(_micro(LAST_SEEN_FACTOR * config.forget), _micro(config.length))
+        self._keys = KeyState(self._age, _micro(config.lateness), _micro(config.shared_lateness))
         self._raw: dict[int, tuple[int, int]] = dict(mark.raw) if mark else {}
         self._dropped: list[tuple[I64, I64, I64]] = []  # by the newest frame: slot, time, key's limit at that moment
-        self._marks: dict[int, Mark] = {}  # era → state before its first frame
+        self._marks: dict[int, RestartMark] = {}  # era → state before its first frame
 
     def __len__(self) -> int:
         """Number of keys known."""
@@ -143,10 +143,10 @@ class WindowStore:
             self.clock = min((span.clock for span in frame.raw.values()), default=NO_TIME)
         era = self._era_now()
         if era not in self._marks:
-            self._marks[era] = Mark(offset, self.clock, dict(self._raw))
+            self._marks[era] = RestartMark(offset, self.clock, dict(self._raw))
         touched = self._append(frame, offset, era)
         top = self._keys.time(touched)
-        batches = [self._close(touched[top >= self._keys.due[touched]], forced=False)]
+        batches = [self._close(touched[top >= self._keys.next_close[touched]], forced=False)]
         clock = min((clock for _, clock in self._raw.values()), default=NO_TIME)
         if clock > self.clock:
             self.clock = min(clock, self.clock + self._jump)
@@ -165,7 +165,7 @@ class WindowStore:
         """
         self._pool.surprise[batch.row_ids] = surprise
 
-    def restart_mark(self) -> Mark | None:
+    def restart_mark(self) -> RestartMark | None:
         """From where to read again so that all that is open now is rebuilt; None before the first frame.
 
         The state depends on the rows still held, and for what is late on two stretches of ``forget`` before the frames
@@ -196,13 +196,13 @@ class WindowStore:
         slots = rows.slot[first]
         self._keys.enter_era(slots, era)
         before = running_max_before(rows.time, first, self._keys.time(slots))
-        self._keys.top[slots] = np.maximum(self._keys.top[slots], np.maximum.reduceat(rows.time, first))
+        self._keys.max_time[slots] = np.maximum(self._keys.max_time[slots], np.maximum.reduceat(rows.time, first))
         self._keys.seen[slots] = np.maximum(self._keys.seen[slots], np.maximum.reduceat(seen, first))
         self._keys.set_timers(slots)
-        born = self._keys.be_born(slots, first, rows.time, rows.time > before + self._forget)
-        rows.flags[rows.time - born >= self._settled] |= np.uint8(RowFlag.SETTLED)
-        rows.flags[rows.time - born >= self._heard] |= np.uint8(RowFlag.HEARD)
-        on_time = rows.time >= before - self._keys.slack[rows.slot]
+        born = self._keys.start(slots, first, rows.time, rows.time > before + self._forget)
+        rows.flags[rows.time - born >= self._settled] |= np.uint8(RowFlag.WARMED_UP)
+        rows.flags[rows.time - born >= self._last_seen] |= np.uint8(RowFlag.HISTORY_KNOWN)
+        on_time = rows.time >= before - self._keys.allowed_lateness[rows.slot]
         if not on_time.all():
             self.counts.late += int(len(rows) - on_time.sum())
             self._drop(rows, before, ~on_time)
@@ -220,20 +220,20 @@ class WindowStore:
         self.counts.rows += len(rows)
         self._set_due(rows, before, cell)
         self._pool.append(rows, self._keys.head)
-        np.add.at(self._keys.held, rows.slot, 1)
+        np.add.at(self._keys.open_rows, rows.slot, 1)
         return slots
 
     def _drop(self, rows: Rows, before: I64, dropped: BOOL) -> None:
         """Note rows of this frame that no window will have."""
         slot = rows.slot[dropped]
-        self._dropped.append((slot, rows.time[dropped], before[dropped] - self._keys.slack[slot]))
+        self._dropped.append((slot, rows.time[dropped], before[dropped] - self._keys.allowed_lateness[slot]))
 
-    def _untorn(self, slots: I64, start: I64, end: I64) -> BOOL:
+    def _is_complete(self, slots: I64, start: I64, end: I64) -> BOOL:
         """Whether each window (n,) has lost no row by the moment at which it could close.
 
         A frame may drop rows after that moment, so those of the newest frame are looked at one by one.
         """
-        untorn: BOOL = self._keys.torn[slots] < start
+        untorn: BOOL = self._keys.last_dropped[slots] < start
         for slot, time, limit in self._dropped:
             for i in np.flatnonzero(np.isin(slots, slot)).tolist():
                 untorn[i] &= not ((slot == slots[i]) & (time >= start[i]) & (limit < end[i])).any()
@@ -241,7 +241,7 @@ class WindowStore:
 
     def _settle_drops(self) -> None:
         for slot, time, _ in self._dropped:
-            np.maximum.at(self._keys.torn, slot, time)
+            np.maximum.at(self._keys.last_dropped, slot, time)
         self._dropped.clear()
 
     def _accept(self, frame: EventFrame, offset: int) -> tuple[Rows, I64]:
@@ -283,17 +283,17 @@ class WindowStore:
         after_gap = (before > NEVER) & (rows.time > before + self._gap)
         of_session = np.where(after_gap, np.minimum(before + self._gap, cell_end), cell_end)
         due = np.where(is_source, self._source_end(rows.slot, rows.time, rows.level, rows.flags), of_session)
-        np.minimum.at(self._keys.due, rows.slot, due + self._keys.slack[rows.slot])
+        np.minimum.at(self._keys.next_close, rows.slot, due + self._keys.allowed_lateness[rows.slot])
 
     def _source_end(self, slots: I64, time: I64, level: U8, flags: U8) -> I64:
         """The first end (n,) of a source window that a row brings about and that was not given yet."""
-        given, step = self._keys.given[slots], time // self._step
+        given, step = self._keys.emitted_until[slots], time // self._step
         end = (step + 1) * self._step
         found = np.where(end > given, end, FOREVER)
         if not self.config.at_errors:
             return found
         at_error = error_end(time)
-        calls = _is_error(level, flags) & (step > self._keys.called[slots]) & (at_error > given)
+        calls = _is_error(level, flags) & (step > self._keys.error_step[slots]) & (at_error > given)
         return np.where(calls, np.minimum(found, at_error), found)
 
     def _fire_timers(self) -> list[WindowBatch]:
@@ -301,7 +301,7 @@ class WindowStore:
         keys = self._keys
         batches = [self._close(slots, forced=True) for slots in keys.idle(self.clock, self._idle)]
         for slots in keys.forgettable(self.clock, self._forget):
-            self._pool.free(self._pool.find(slots, keys.head, keys.held)[0])
+            self._pool.free(self._pool.find(slots, keys.head, keys.open_rows)[0])
             keys.forget(slots)
         return batches
 
@@ -316,32 +316,32 @@ class WindowStore:
 
     def _close_kind(self, slots: I64, kind: KeyKind, *, forced: bool) -> WindowBatch:
         pool = self._pool
-        rows, owner = pool.find(slots, self._keys.head, self._keys.held)
+        rows, owner = pool.find(slots, self._keys.head, self._keys.open_rows)
         order = np.lexsort((pool.offset[rows], pool.partition[rows], pool.time[rows], owner))
         rows, owner = rows[order], owner[order]
         time = pool.time[rows]
         is_event = (pool.flags[rows] & RowFlag.CONTINUATION) == 0
-        slack, shared = self._keys.slack[slots], self._keys.shared[slots] == 1
+        slack, shared = self._keys.allowed_lateness[slots], self._keys.is_all_sources[slots] == 1
         limit = self._keys.time(slots) - slack
         if forced:
             limit = np.maximum(limit, self._closing_limit(slots, kind, owner, time))
-            self._keys.top[slots] = np.maximum(self._keys.top[slots], limit + slack)
+            self._keys.max_time[slots] = np.maximum(self._keys.max_time[slots], limit + slack)
         if kind == KeyKind.SOURCE:
             is_error = _is_error(pool.level[rows], pool.flags[rows]) & self.config.at_errors
-            given = self._keys.given[slots]
-            closed = closable_steps(owner, time, is_event, is_error, given, limit, self._step, self._steps)
-            self._keys.given[slots] = np.maximum(given, limit)
+            given = self._keys.emitted_until[slots]
+            closed = close_source_windows(owner, time, is_event, is_error, given, limit, self._step, self._steps)
+            self._keys.emitted_until[slots] = np.maximum(given, limit)
             cut = closed.end % self._step != 0
-            np.maximum.at(self._keys.called, slots[closed.owner[cut]], closed.end[cut] // self._step)
+            np.maximum.at(self._keys.error_step, slots[closed.owner[cut]], closed.end[cut] // self._step)
             begin = (limit // self._step - self._steps) * self._step
-            oldest = np.where(shared, limit - self._heard, FOREVER)
-            closed.keep[elders(pool, rows, owner, begin, oldest)] = True
+            oldest = np.where(shared, limit - self._last_seen, FOREVER)
+            closed.keep[rows_kept_for_last_seen(pool, rows, owner, begin, oldest)] = True
         else:
-            closed = closable_sessions(owner, time, is_event, self._keys.shift[slots], limit, self._gap, self._age)
-        whole = self._untorn(slots[closed.owner], closed.start, closed.end)
+            closed = close_sessions(owner, time, is_event, self._keys.shift[slots], limit, self._gap, self._age)
+        whole = self._is_complete(slots[closed.owner], closed.start, closed.end)
         if kind == KeyKind.SOURCE:
-            whole &= (pool.flags[rows[closed.events[closed.high - 1]]] & RowFlag.SETTLED) != 0
-        heard = who_wrote(pool, rows, owner, closed, shared, self._heard)
+            whole &= (pool.flags[rows[closed.events[closed.high - 1]]] & RowFlag.WARMED_UP) != 0
+        heard = last_seen_of(pool, rows, owner, closed, shared, self._last_seen)
         batch = window_batch(pool, rows, closed, kind, self._keys.idents(slots), whole, heard)
         pool.free(rows[~closed.keep])
         self._relink(slots, rows[closed.keep], owner[closed.keep], kind)
@@ -359,8 +359,8 @@ class WindowStore:
     def _relink(self, slots: I64, rows: I64, owner: I64, kind: KeyKind) -> None:
         """Chain what stays open and set when to look at it again."""
         self._keys.head[slots] = NONE
-        self._keys.held[slots] = np.bincount(owner, minlength=len(slots))
-        self._keys.due[slots] = FOREVER
+        self._keys.open_rows[slots] = np.bincount(owner, minlength=len(slots))
+        self._keys.next_close[slots] = FOREVER
         if not len(rows):
             return
         self._pool.link(rows, slots[owner], self._keys.head)
@@ -374,7 +374,7 @@ class WindowStore:
                 (owner[1:] == owner[:-1]) & (time[1:] - time[:-1] > self._gap), time[:-1] + self._gap, FOREVER
             )
             due[:-1] = np.minimum(due[:-1], gap_end)
-        np.minimum.at(self._keys.due, slots[owner], due + self._keys.slack[slots[owner]])
+        np.minimum.at(self._keys.next_close, slots[owner], due + self._keys.allowed_lateness[slots[owner]])
 
 
 def _is_error(level: U8, flags: U8) -> BOOL:

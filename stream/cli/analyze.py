@@ -59,17 +59,17 @@ def analyze(  # noqa: PLR0913 - one argument an option
     from models.errors import InvalidError
     from stream.cli.output import Progress, open_output
     from stream.settings import load_settings
-    from stream.wiring.analyze import asked_model, judgement, means_of, normal_of, reader_of
-    from stream.wiring.core import failures_of, masks_of
+    from stream.wiring.analyze import asked_model, judgement, load_normal, make_reader, means_of
+    from stream.wiring.core import load_failures, load_masks
 
     asked = read_issue(issue)
     settings = load_settings()
-    failures = failures_of(settings)
-    normal = normal_of(settings, bundle)
-    masks = normal.masks if normal else masks_of(settings)
+    failures = load_failures(settings)
+    normal = load_normal(settings, bundle)
+    masks = normal.masks if normal else load_masks(settings)
     paths = (*first, *more)
     with kept_stdin(paths) as stdin, Progress("lines", sys.stderr) as progress:
-        logs = read_logs(paths, reader_of(settings, masks, tell), stdin, progress.add)
+        logs = read_logs(paths, make_reader(settings, masks, tell), stdin, progress.add)
         tenants = logs.tenants
         if not tenants:
             raise InvalidError(_nothing(paths, logs.received))

@@ -27,9 +27,9 @@ def list_(*, as_json: bool) -> None:
 
     from models.rfc3339 import time_text
     from stream.settings import load_settings
-    from stream.wiring.analyze import cache_of
+    from stream.wiring.analyze import make_cache
 
-    kept = cache_of(load_settings())
+    kept = make_cache(load_settings())
     entries = kept.entries()
     total = sum(entry.bytes for entry in entries)
     if as_json:
@@ -56,9 +56,9 @@ def clear(*, as_json: bool) -> None:
     import orjson
 
     from stream.settings import load_settings
-    from stream.wiring.analyze import cache_of
+    from stream.wiring.analyze import make_cache
 
-    kept = cache_of(load_settings())
+    kept = make_cache(load_settings())
     count, size = kept.clear()
     if as_json:
         click.echo(orjson.dumps({"path": str(kept.folder), "entries": count, "bytes": size}))

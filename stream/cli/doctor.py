@@ -22,7 +22,7 @@ def doctor(*, as_json: bool) -> None:
 
     from models.errors import InvalidError
     from stream.doctor.checks import examine
-    from stream.doctor.result import Check, Outcome
+    from stream.doctor.result import Check, CheckOutcome
 
     checks: list[Check] = []
     for check in examine():
@@ -31,7 +31,7 @@ def doctor(*, as_json: bool) -> None:
             click.echo(f"{check.outcome.value:4}  {check.name}: {check.seen}")
             if check.advice:
                 click.echo(f"      → {check.advice}")
-    failed = [check.name for check in checks if check.outcome is Outcome.FAIL]
+    failed = [check.name for check in checks if check.outcome is CheckOutcome.FAIL]
     if as_json:
         click.echo(orjson.dumps({"ok": not failed, "checks": [asdict(check) for check in checks]}))
     if failed:

@@ -10,7 +10,7 @@ from stream.cli.output import tell
 
 if TYPE_CHECKING:
     from index.search.documents import Document
-    from index.search.search_index import Memory
+    from index.search.search_index import SearchIndex
 
 KINDS: Final = ("incident", "diagnosis", "runbook")
 SHOWN: Final = 4
@@ -48,11 +48,11 @@ def add(paths: tuple[str, ...], tenant: str) -> None:
     from index.storage.atomic_files import sole_writer
     from models.errors import InvalidError
     from stream.settings import load_settings
-    from stream.wiring.search_index import memory_file, memory_of
+    from stream.wiring.search_index import load_search_index, search_index_file
 
     settings = load_settings()
-    with sole_writer(memory_file(settings)):
-        memory = memory_of(settings, tell, fresh=True)
+    with sole_writer(search_index_file(settings)):
+        memory = load_search_index(settings, tell, fresh=True)
         added = gone = 0
         for path in paths:
             if path == "-" or path.endswith(".jsonl"):
@@ -62,7 +62,7 @@ def add(paths: tuple[str, ...], tenant: str) -> None:
             else:
                 raise InvalidError(f"{path}: no such file or folder; check the path")
             added, gone = added + changes[0], gone + changes[1]
-        save(memory, memory_file(settings))
+        save(memory, search_index_file(settings))
     click.echo(f"{added} documents added or changed, {gone} removed; the memory holds {len(memory)}")
 
 
@@ -93,19 +93,19 @@ def search(  # noqa: PLR0913 - one argument an option
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import orjson
 
-    from index.search.documents import Filter, Kind
+    from index.search.documents import DocumentKind, Filter
     from index.text.neutral import neutral
     from stream.settings import load_settings
-    from stream.wiring.search_index import memory_of
+    from stream.wiring.search_index import load_search_index
 
     text = click.get_text_stream("stdin").read() if text == "-" else text
     where = Filter(
         tenant=tenant,
         service=service,
-        kinds=frozenset(map(Kind, kinds)) or None,
+        kinds=frozenset(map(DocumentKind, kinds)) or None,
         since=None if since is None else since * 1000,
     )
-    hits = memory_of(load_settings(), tell).search(text, count, where)
+    hits = load_search_index(load_settings(), tell).search(text, count, where)
     if as_json:
         found = [
             {"score": hit.score, "cosine": hit.cosine, "words": hit.words, **_record(hit.document)} for hit in hits
@@ -134,11 +134,11 @@ def stats(*, as_json: bool) -> None:
     import orjson
 
     from stream.settings import load_settings
-    from stream.wiring.search_index import memory_file, memory_of
+    from stream.wiring.search_index import load_search_index, search_index_file
 
     settings = load_settings()
-    path = memory_file(settings)
-    counts = asdict(memory_of(settings, tell).stats()) | {"path": str(path), "file_bytes": path.stat().st_size}
+    path = search_index_file(settings)
+    counts = asdict(load_search_index(settings, tell).stats()) | {"path": str(path), "file_bytes": path.stat().st_size}
     if as_json:
         click.echo(orjson.dumps(counts))
         return
@@ -162,7 +162,7 @@ def fetch(model: str | None) -> None:
     click.echo(fetch_model(model or load_settings().embedding_model))
 
 
-def _add_records(memory: "Memory", path: str) -> tuple[int, int]:
+def _add_records(memory: "SearchIndex", path: str) -> tuple[int, int]:
     """Add the records of a file; return how many documents are new or changed, and how many are gone."""
     from index.search.past_incidents import remember
     from models.errors import InvalidError

@@ -27,7 +27,7 @@ _EXTRAS: Final[Mapping[str, str]] = {
 """Library → the extra of Tocsin that brings it."""
 
 
-class Failure(click.ClickException):
+class BrokenCommand(click.ClickException):
     """An expected error: one line on standard error, exit status 2."""
 
     exit_code = USAGE_ERROR
@@ -38,7 +38,7 @@ class Failure(click.ClickException):
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class CommandEntry:
     """A command that is not imported yet: ``target`` is ``module:attribute``."""
 
     target: str
@@ -48,10 +48,10 @@ class Entry:
 class LazyGroup(click.Group):
     """A group whose commands are Entries; expected errors of any of them end as one line and exit status 2."""
 
-    def __init__(self, *args: Any, entries: Mapping[str, Entry] | None = None, **kwargs: Any) -> None:
+    def __init__(self, *args: Any, entries: Mapping[str, CommandEntry] | None = None, **kwargs: Any) -> None:
         """Take click's own arguments, and the commands by name in the order of the help page."""
         super().__init__(*args, **kwargs)
-        self.entries: Mapping[str, Entry] = entries or {}
+        self.entries: Mapping[str, CommandEntry] = entries or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Return the names in the order of the table."""
@@ -90,27 +90,27 @@ def _explained() -> Iterator[None]:
     """Turn every expected error into a Failure; a defect passes and shows its traceback."""
     try:
         yield
-    except (NoArgsIsHelpError, Failure):
+    except (NoArgsIsHelpError, BrokenCommand):
         raise
     except click.UsageError as error:
         path = error.ctx.command_path if error.ctx else "tocsin"
-        raise Failure(f"{error.format_message()} See '{path} --help'.") from error
+        raise BrokenCommand(f"{error.format_message()} See '{path} --help'.") from error
     except click.ClickException as error:
-        raise Failure(error.format_message()) from error
+        raise BrokenCommand(error.format_message()) from error
     except TocsinError as error:
-        raise Failure(str(error)) from error
+        raise BrokenCommand(str(error)) from error
     except ModuleNotFoundError as error:
         # A command may import a heavy library only when it comes to its use.
         library = (error.name or "").partition(".")[0]
         if library not in _EXTRAS:
             raise
         advice = f"install it with: pip install 'tocsin[{_EXTRAS[library]}]'"
-        raise Failure(f"this command needs {library}, which is not installed; {advice}") from error
+        raise BrokenCommand(f"this command needs {library}, which is not installed; {advice}") from error
     except KeyboardInterrupt:
         raise click.exceptions.Exit(INTERRUPTED) from None
 
 
-def with_plugins(entries: Mapping[str, Entry], plugins: list[EntryPoint]) -> dict[str, Entry]:
+def with_plugins(entries: Mapping[str, CommandEntry], plugins: list[EntryPoint]) -> dict[str, CommandEntry]:
     """Return ``entries`` with the commands of other packages; a name that is known keeps its place and its help."""
     found = {name: entry for name, entry in entries.items() if entry.target}
     named = {plugin.name: plugin for plugin in plugins if plugin.name not in found}
@@ -119,7 +119,7 @@ def with_plugins(entries: Mapping[str, Entry], plugins: list[EntryPoint]) -> dic
         if name in found:
             merged[name] = entry
         elif name in named:
-            merged[name] = Entry(named.pop(name).value, entry.help)
+            merged[name] = CommandEntry(named.pop(name).value, entry.help)
     for name in sorted(named):
-        merged[name] = Entry(named[name].value, f"from {named[name].value.partition(':')[0]}")
+        merged[name] = CommandEntry(named[name].value, f"from {named[name].value.partition(':')[0]}")
     return merged

@@ -50,11 +50,11 @@ def replay(  # noqa: PLR0913 - click passes each option
     from stream.kafka.reader import read_range
     from stream.replay import earlier, lead, replay_events, replay_raw
     from stream.settings import load_settings
-    from stream.wiring.core import broker_of, bundle_of, parts_of, topics_of
+    from stream.wiring.core import load_bundle, make_broker, make_components, make_topics
 
     settings = load_settings()
-    parts = parts_of(settings, bundle_of(settings, bundle))
-    broker, topics = broker_of(settings), topics_of(settings)
+    parts = make_components(settings, load_bundle(settings, bundle))
+    broker, topics = make_broker(settings), make_topics(settings)
     start, end = from_offsets or since, to_offsets or until
     begin = earlier(start, lead(parts.windows))
     if raw:

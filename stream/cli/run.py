@@ -35,10 +35,10 @@ def run(roles: tuple[str, ...], *, publish_all: bool) -> None:
 
 
 async def _serve(roles: tuple[str, ...], *, publish_all: bool) -> None:
-    from stream.runtime.process import Cloud
+    from stream.runtime.process import Process
     from stream.settings import load_settings
 
-    cloud = Cloud.connect(load_settings())
+    cloud = Process.connect(load_settings())
     with cloud.metrics_served():
         running = cloud.start(roles, publish_all=publish_all)
         loop = asyncio.get_running_loop()

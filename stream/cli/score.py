@@ -27,10 +27,10 @@ def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     from models.windows.store import WindowStore
     from stream.cli.output import Progress, open_output
     from stream.settings import load_settings
-    from stream.wiring.core import bundle_of, parts_of
+    from stream.wiring.core import load_bundle, make_components
 
     settings = load_settings()
-    parts = parts_of(settings, bundle_of(settings, bundle))
+    parts = make_components(settings, load_bundle(settings, bundle))
     store = WindowStore(parts.windows)
     windows = fired = 0
     with open_output(out, "wb") as file, Progress("lines", sys.stderr) as progress:

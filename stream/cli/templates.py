@@ -35,14 +35,14 @@ def _write(paths: tuple[str, ...], stdin: IO[bytes] | None, bundle: Path | None,
     from models.templates.matcher import TemplateLimits, TemplateMatcher, mine
     from stream.cli.output import open_output
     from stream.settings import load_settings
-    from stream.wiring.core import bundle_of, decode_config, masks_of
+    from stream.wiring.core import decode_config, load_bundle, load_masks
 
     settings = load_settings()
     if bundle is not None:
-        loaded = bundle_of(settings, bundle)
+        loaded = load_bundle(settings, bundle)
         table, masks = loaded.table, loaded.masks
     else:
-        masks = masks_of(settings)
+        masks = load_masks(settings)
         texts: Counter[str] = Counter()
         decoder = Decoder(decode_config(settings))
         for batch in read_paths(paths, stdin=stdin):

@@ -39,11 +39,11 @@ def cat(topic: str, since: int | None, until: int | None, partitions: tuple[int,
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     from stream.kafka.reader import read_range
     from stream.settings import load_settings
-    from stream.wiring.core import broker_of, topics_of
+    from stream.wiring.core import make_broker, make_topics
 
     settings = load_settings()
-    name = topics_of(settings).name(topic)
-    records = read_range(broker_of(settings), name, since, until, partitions or None)
+    name = make_topics(settings).name(topic)
+    records = read_range(make_broker(settings), name, since, until, partitions or None)
     for count, record in enumerate(records, 1):
         line = {
             "partition": record.partition,

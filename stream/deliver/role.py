@@ -16,8 +16,8 @@ from alerts.messages.feedback import Feedback
 from alerts.monitoring.metrics import Metrics
 from alerts.sinks.base import Sink
 from alerts.sinks.pagerduty import PagerDutySink
-from stream.deliver.sink_worker import Courier, CourierConfig, Feed
-from stream.deliver.votes_server import Votes
+from stream.deliver.sink_worker import AlertSource, SinkWorker, SinkWorkerConfig
+from stream.deliver.votes_server import VotesServer
 from stream.kafka.clients import TIMEOUT_S, Broker
 from stream.kafka.outbox import Outbox
 from stream.kafka.topic_specs import Topics
@@ -47,15 +47,15 @@ class DeliverConfig:
     """The sinks, how they are served, and the seconds between test alerts (0: none)."""
 
     sinks: Sequence[Sink] = ()
-    courier: CourierConfig = field(default_factory=CourierConfig)
+    worker: SinkWorkerConfig = field(default_factory=SinkWorkerConfig)
     synthetic_every_s: float = 3600.0
     votes: VotesConfig | None = None
 
 
-def feeds_of(topics: Topics, sinks: Iterable[Sink]) -> tuple[tuple[Sink, Feed], ...]:
+def alert_sources(topics: Topics, sinks: Iterable[Sink]) -> tuple[tuple[Sink, AlertSource], ...]:
     """Return who is told, and from which topic: every sink of the alerts, PagerDuty apart from them of the changes."""
-    alerts = Feed(topics.alerts)
-    changes = Feed(topics.changes, lambda value: Announcement.from_json(value).to_alert())
+    alerts = AlertSource(topics.alerts)
+    changes = AlertSource(topics.changes, lambda value: Announcement.from_json(value).to_alert())
     found = tuple(sinks)
     told = (each.for_changes() for each in found if isinstance(each, PagerDutySink))
     return (*((sink, alerts) for sink in found), *((sink, changes) for sink in told))
@@ -80,7 +80,7 @@ class Deliver:
             stop.wait()
             return
         with self._votes():
-            feeds = feeds_of(self._topics, self._config.sinks)
+            feeds = alert_sources(self._topics, self._config.sinks)
             threads = [threading.Thread(target=self._serve, args=pair) for pair in feeds]
             for thread in threads:
                 thread.start()
@@ -95,9 +95,9 @@ class Deliver:
         if self._failures:
             raise self._failures[0]
 
-    def _serve(self, sink: Sink, feed: Feed) -> None:
+    def _serve(self, sink: Sink, feed: AlertSource) -> None:
         try:
-            Courier(self._broker, self._topics, self._metrics, sink, feed, self._config.courier).run(self._halt)
+            SinkWorker(self._broker, self._topics, self._metrics, sink, feed, self._config.worker).run(self._halt)
         except Exception as error:  # noqa: BLE001 - it is raised where the thread is waited for
             self._failures.append(error)
             self._halt.set()
@@ -106,7 +106,7 @@ class Deliver:
         """Send the test alert of this hour, once; that of another process is the same, and known by it."""
         if not (every := self._config.synthetic_every_s):
             return
-        alert = synthetic(self._config.courier.wall(), every)
+        alert = synthetic(self._config.worker.wall(), every)
         if alert.windows[0] == self._slot:
             return
         self._slot = alert.windows[0]
@@ -128,4 +128,4 @@ class Deliver:
                 outbox.end()
                 outbox.drain(TIMEOUT_S)
 
-        return Votes(wanted.host, wanted.port, wanted.secret, record, self._metrics, self._config.courier.wall)
+        return VotesServer(wanted.host, wanted.port, wanted.secret, record, self._metrics, self._config.worker.wall)

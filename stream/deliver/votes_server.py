@@ -9,7 +9,7 @@ from typing import Any, Final, Self
 
 from alerts.messages.feedback import Feedback
 from alerts.monitoring.metrics import Metrics
-from alerts.sinks.slack.interactions import MAX_BODY, Gate, votes_of
+from alerts.sinks.slack.interactions import MAX_BODY, SignatureVerifier, votes_of
 from models.errors import InvalidError, TocsinError
 from models.rfc3339 import SECOND
 
@@ -51,7 +51,7 @@ class _Server(ThreadingHTTPServer):
         log.debug("a client of the votes endpoint broke off")
 
 
-class Votes:
+class VotesServer:
     """A small HTTP server; ``record`` stores a vote, and has stored it when it returns."""
 
     def __init__(  # noqa: PLR0913 - an address, a secret, and what it is connected to
@@ -64,7 +64,7 @@ class Votes:
         clock: Callable[[], float] = time.time,
     ) -> None:
         """Listen; port 0 takes a free one.  Raises InvalidError when the address cannot be used."""
-        self._gate = Gate(secret)
+        self._gate = SignatureVerifier(secret)
         self._record = record
         self._metrics = metrics
         self._clock = clock
@@ -123,7 +123,7 @@ class Votes:
         return status
 
 
-def _handler(votes: Votes) -> type[BaseHTTPRequestHandler]:
+def _handler(votes: VotesServer) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         timeout = PATIENCE_S
 

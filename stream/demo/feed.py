@@ -9,7 +9,7 @@ from typing import Final, Protocol
 from confluent_kafka import Producer
 
 from models.rfc3339 import SECOND
-from stream.kafka.consumer_lag import Backlog
+from stream.kafka.consumer_lag import ConsumerLag
 
 SLICE_S: Final = 0.05
 MAX_BACKLOG: Final = 20_000
@@ -50,7 +50,7 @@ def feed(  # noqa: PLR0913 - all are needed
     producer: Producer,
     topic: str,
     clock: SimulatedClock,
-    backlog: Backlog,
+    backlog: ConsumerLag,
     halt: threading.Event,
 ) -> int:
     """Send records when their time has come; returns how many were sent."""

@@ -31,7 +31,7 @@ class FaultLike(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Found:
+class FoundWindow:
     """One anomalous window, as far as the report needs it; ``end`` in microseconds."""
 
     key: str
@@ -60,7 +60,7 @@ class Row:
     by: str
 
 
-def rows(faults: Iterable[FaultLike], windows: Sequence[Found]) -> list[Row]:
+def rows(faults: Iterable[FaultLike], windows: Sequence[FoundWindow]) -> list[Row]:
     """One row per fault: the first anomalous window that ended in the fault's time or within the grace after it."""
     out = []
     for fault in sorted(faults, key=lambda fault: fault.start):

@@ -20,14 +20,14 @@ from models.rfc3339 import SECOND, time_text
 from stream.deliver.sink_worker import group_of
 from stream.demo.feed import SimulatedClock, feed
 from stream.demo.receiver import CHANNEL, ROUTING_KEY, TOKEN, Receiver
-from stream.demo.report import Episode, FaultLike, Found, false_alarms, rows, table
-from stream.kafka.consumer_lag import Backlog
+from stream.demo.report import Episode, FaultLike, FoundWindow, false_alarms, rows, table
+from stream.kafka.consumer_lag import ConsumerLag
 from stream.kafka.embedded import EmbeddedBroker
 from stream.kafka.reader import follow, read_range
-from stream.runtime.process import Cloud
+from stream.runtime.process import Process
 from stream.runtime.roles import ROLES
 from stream.settings import Settings, load_settings
-from stream.wiring.core import DEMO_BUNDLE, ingest_config, specs_of
+from stream.wiring.core import DEMO_BUNDLE, ingest_config, topic_specs
 
 START: Final = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
 """A Tuesday morning: the demo's lines are the same every time."""
@@ -77,9 +77,9 @@ async def run_demo(options: DemoOptions, echo: Callable[[str], None], bundle: Pa
     scenario, faults = simulator(options.seed, START, options.minutes * 60)
     with EmbeddedBroker() as embedded, Receiver() as receiver, TemporaryDirectory(prefix="tocsin-demo-") as folder:
         settings = settings_for(embedded.bootstrap, bundle, metrics_port, receiver.url, folder)
-        for spec in specs_of(settings):
+        for spec in topic_specs(settings):
             embedded.create_topic(spec.name, spec.partitions)
-        cloud = Cloud.connect(settings)
+        cloud = Process.connect(settings)
         clock = SimulatedClock(start, options.speed, time.monotonic())
         halt = threading.Event()
         with cloud.metrics_served():
@@ -116,28 +116,28 @@ def _simulator() -> Callable[..., tuple[Any, tuple[FaultLike, ...]]]:
     raise FatalError("the simulator is not installed with this Tocsin; install the project itself: pip install .")
 
 
-def _feed(cloud: Cloud, records: Any, clock: SimulatedClock, halt: threading.Event) -> int:
+def _feed(cloud: Process, records: Any, clock: SimulatedClock, halt: threading.Event) -> int:
     producer = cloud.broker.producer(linger_ms=5)
-    with Backlog(cloud.broker, f"{cloud.topics.prefix}ingest", cloud.topics.logs_raw) as backlog:
+    with ConsumerLag(cloud.broker, f"{cloud.topics.prefix}ingest", cloud.topics.logs_raw) as backlog:
         return feed(records, producer, cloud.topics.logs_raw, clock, backlog, halt)
 
 
-def _settle(cloud: Cloud) -> None:
+def _settle(cloud: Process) -> None:
     """Give the last windows time to close: the recorded clock goes on while nothing comes."""
     deadline = time.monotonic() + SETTLE_S
-    with Backlog(cloud.broker, f"{cloud.topics.prefix}ingest", cloud.topics.logs_raw) as backlog:
+    with ConsumerLag(cloud.broker, f"{cloud.topics.prefix}ingest", cloud.topics.logs_raw) as backlog:
         while time.monotonic() < deadline and max(backlog.per_partition().values()) > 0:
             time.sleep(0.1)
     while time.monotonic() < deadline and cloud.metrics.open_windows._value.get():  # noqa: SLF001 - no public getter
         time.sleep(0.1)
 
     # Slack is the slowest, and commits what it was told.
-    with Backlog(cloud.broker, group_of(cloud.topics, "slack"), cloud.topics.alerts) as backlog:
+    with ConsumerLag(cloud.broker, group_of(cloud.topics, "slack"), cloud.topics.alerts) as backlog:
         while time.monotonic() < deadline and max(backlog.per_partition().values()) > 0:
             time.sleep(0.1)
 
 
-def _print_news(cloud: Cloud, echo: Callable[[str], None], halt: threading.Event) -> None:
+def _print_news(cloud: Process, echo: Callable[[str], None], halt: threading.Event) -> None:
     for record in follow(cloud.broker, cloud.topics.alerts):
         if halt.is_set():
             return
@@ -161,15 +161,15 @@ def _news(alert: Mapping[str, Any]) -> str:
     return "\n".join(lines)
 
 
-def _windows(cloud: Cloud) -> list[Found]:
+def _windows(cloud: Process) -> list[FoundWindow]:
     out = []
     for record in read_range(cloud.broker, cloud.topics.anomalies):
         window = orjson.loads(record.value or b"{}")
-        out.append(Found(window["key"], _micros(window["end"]), window["importance"]))
+        out.append(FoundWindow(window["key"], _micros(window["end"]), window["importance"]))
     return out
 
 
-def _episodes(cloud: Cloud) -> list[Episode]:
+def _episodes(cloud: Process) -> list[Episode]:
     """The incidents, each with the span of its windows, as the alerts tell it."""
     found: dict[str, Episode] = {}
     for record in read_range(cloud.broker, cloud.topics.alerts):

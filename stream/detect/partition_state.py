@@ -17,7 +17,7 @@ from models.errors import FatalError
 from models.records import F32, I64, EventFrame, WindowBatch
 from models.scorer import Decisions, Scorer
 from models.windows.closing import concat
-from models.windows.store import Mark, WindowConfig, WindowCounts, WindowStore
+from models.windows.store import RestartMark, WindowConfig, WindowCounts, WindowStore
 
 SCHEMA: Final = "tocsin.shard/1"
 _SHARD_BITS: Final = 40
@@ -25,10 +25,10 @@ _SHARD_BITS: Final = 40
 
 
 @dataclass(frozen=True, slots=True)
-class ShardState:
+class PartitionCheckpoint:
     """Where a shard stands: ``mark`` is where to read again, ``done`` the first offset without verdicts."""
 
-    mark: Mark
+    mark: RestartMark
     done: int
 
     def metadata(self) -> str:
@@ -37,7 +37,7 @@ class ShardState:
         return orjson.dumps({"schema": SCHEMA, "done": self.done, "clock": self.mark.clock, "raw": raw}).decode()
 
     @classmethod
-    def restore(cls, offset: int, metadata: str) -> "ShardState | None":
+    def restore(cls, offset: int, metadata: str) -> "PartitionCheckpoint | None":
         """The state that was committed at ``offset``; None where nothing was.
 
         Raises:
@@ -49,7 +49,7 @@ class ShardState:
             record = orjson.loads(metadata)
             known = {SCHEMA: record}[record["schema"]]
             raw = {int(p): (int(last), int(clock)) for p, (last, clock) in known["raw"].items()}
-            return cls(Mark(offset, int(known["clock"]), raw), int(known["done"]))
+            return cls(RestartMark(offset, int(known["clock"]), raw), int(known["done"]))
         except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
             message = (
                 f"the commit at offset {offset} of logs.events is not detect's ({metadata[:80]!r}: {error}); "
@@ -58,10 +58,10 @@ class ShardState:
             raise FatalError(message) from error
 
 
-class Shard:
+class PartitionWindows:
     """Windows of one partition; not thread-safe."""
 
-    def __init__(self, config: WindowConfig, state: ShardState | None) -> None:
+    def __init__(self, config: WindowConfig, state: PartitionCheckpoint | None) -> None:
         """Go on from ``state``, or begin anew."""
         self._store = WindowStore(config, state.mark if state else None)
         self._done = state.done if state else 0
@@ -89,15 +89,15 @@ class Shard:
         """Keep what the windows' events (rows,) were found to be: the windows that follow need it."""
         self._store.remember(closed, surprise)
 
-    def state(self) -> ShardState | None:
+    def state(self) -> PartitionCheckpoint | None:
         """What to commit once all verdicts so far are delivered."""
         mark = self._store.restart_mark()
-        return None if mark is None else ShardState(mark, max(self._done, self.next))
+        return None if mark is None else PartitionCheckpoint(mark, max(self._done, self.next))
 
 
 def decide(
     scorer: Scorer,
-    frames: Sequence[tuple[Shard, int, EventFrame]],
+    frames: Sequence[tuple[PartitionWindows, int, EventFrame]],
     timed: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> tuple[Decisions, I64] | None:
     """Decisions on the windows that frames of different shards close, and which of them to tell; None if none closes.

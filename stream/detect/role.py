@@ -19,7 +19,7 @@ from faust.types import TP, EventT
 from prometheus_client import CollectorRegistry
 
 from alerts.monitoring.metrics import Metrics
-from models.calibration.service_state import sentence
+from models.calibration.service_state import describe_service
 from models.errors import InvalidError, TransientError
 from models.features.window_features import service_of
 from models.records import I64, NO_TIME, EventFrame
@@ -27,7 +27,7 @@ from models.rfc3339 import SECOND
 from models.scorer import KIND_NAMES, Decisions, Scorer
 from models.windows import frame_codec as frames
 from models.windows.store import WindowConfig, WindowCounts
-from stream.detect.partition_state import Shard, ShardState, decide
+from stream.detect.partition_state import PartitionCheckpoint, PartitionWindows, decide
 from stream.kafka.clients import TIMEOUT_S, Broker
 from stream.kafka.faust_app import create_app, serve
 from stream.kafka.faust_transport import commit, committed, end_of
@@ -74,7 +74,7 @@ class Detect:
         self._metrics = metrics
         self._config = config
         self._registry = registry
-        self._shards: dict[TP, Shard] = {}
+        self._partitions: dict[TP, PartitionWindows] = {}
         self._counted: dict[TP, WindowCounts] = {}
         self._outbox = Outbox(broker.producer(), limit=1_000_000)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=ROLE)
@@ -119,7 +119,7 @@ class Detect:
     async def _reset(self, _: object, partitions: Iterable[TP], *__: object, **___: object) -> None:
         """Forget the partitions' windows: frames come again from the committed offset."""
         for tp in partitions:
-            self._shards.pop(tp, None)
+            self._partitions.pop(tp, None)
             self._counted.pop(tp, None)
             # Another worker tells it from now on.
             self._metrics.lag_messages.remove(tp.topic, str(tp.partition))
@@ -134,10 +134,10 @@ class Detect:
 
     async def _take(self, app: faust.App, events: list[EventT[bytes]]) -> None:
         """Work through frames, those of different partitions together."""
-        frames: dict[TP, deque[tuple[Shard, int, bytes]]] = {}
+        frames: dict[TP, deque[tuple[PartitionWindows, int, bytes]]] = {}
         for message in (event.message for event in events):
             if message.generation_id == app.consumer_generation_id:
-                shard = self._shards.get(message.tp) or await self._open(app, message.tp)
+                shard = self._partitions.get(message.tp) or await self._open(app, message.tp)
                 frames.setdefault(message.tp, deque()).append((shard, message.offset, message.value or b""))
         loop = asyncio.get_running_loop()
         while frames:
@@ -145,17 +145,17 @@ class Detect:
             frames = {tp: waiting for tp, waiting in frames.items() if waiting}
             await loop.run_in_executor(self._thread, self._work, turn)
 
-    async def _open(self, app: faust.App, tp: TP) -> Shard:
+    async def _open(self, app: faust.App, tp: TP) -> PartitionWindows:
         offset, metadata = (await committed(app, [tp]))[tp]
-        shard = Shard(self._config.windows, ShardState.restore(offset, metadata))
-        self._shards[tp] = shard
+        shard = PartitionWindows(self._config.windows, PartitionCheckpoint.restore(offset, metadata))
+        self._partitions[tp] = shard
         self._counted[tp] = WindowCounts()
         return shard
 
-    def _work(self, turn: Mapping[TP, tuple[Shard, int, bytes]]) -> None:
+    def _work(self, turn: Mapping[TP, tuple[PartitionWindows, int, bytes]]) -> None:
         """Take one frame each of some partitions."""
         started = time.perf_counter()
-        taken: list[tuple[Shard, int, EventFrame]] = []
+        taken: list[tuple[PartitionWindows, int, EventFrame]] = []
         for tp, (shard, offset, value) in turn.items():
             if offset < shard.next:
                 continue
@@ -209,17 +209,19 @@ class Detect:
             importance = metrics.importance.labels(name)
             for value in decided.importance[mine].tolist():
                 importance.observe(value)
-        known = decided.bundle.companions
-        for i in told[decided.limited[told]].tolist():
+        known = decided.bundle.detectors
+        for i in told[decided.errors_only[told]].tolist():
             metrics.limited_windows.labels(decided.state(i)).inc()
             service = service_of(decided.windows.keys[i])
             if service not in self._limited and len(self._limited) < MOST_TOLD:
                 self._limited.add(service)
-                log.warning("%s", sentence(known.groups, known.seen, service, decided.bundle.windows.step))
+                log.warning(
+                    "%s", describe_service(known.groups, known.windows_seen, service, decided.bundle.windows.step)
+                )
 
     def _measure_lag(self, app: faust.App) -> None:
         """Set how many frames lie behind the last one taken, as far as the last fetch has told."""
-        for tp, shard in self._shards.items():
+        for tp, shard in self._partitions.items():
             end = end_of(app, tp)
             if end is not None:
                 self._metrics.lag_messages.labels(tp.topic, str(tp.partition)).set(max(end - shard.next, 0))
@@ -229,11 +231,11 @@ class Detect:
         if self._failure is not None:
             return
         self._measure_lag(app)
-        shards = dict(self._shards)
+        shards = dict(self._partitions)
         loop = asyncio.get_running_loop()
         states = await loop.run_in_executor(self._thread, self._states, shards)
         # A shard that was dropped meanwhile belongs to an old assignment, and so does its state.
-        current = {tp: state for tp, state in states.items() if self._shards.get(tp) is shards[tp]}
+        current = {tp: state for tp, state in states.items() if self._partitions.get(tp) is shards[tp]}
         offsets = {tp: (state.mark.offset, state.metadata()) for tp, state in current.items()}
         if not offsets:
             return
@@ -244,7 +246,7 @@ class Detect:
             return
         self._metrics.commits.labels(ROLE).inc(len(done))
 
-    def _states(self, shards: dict[TP, Shard]) -> dict[TP, ShardState]:
+    def _states(self, shards: dict[TP, PartitionWindows]) -> dict[TP, PartitionCheckpoint]:
         states = {tp: shard.state() for tp, shard in shards.items()}
         self._outbox.drain(TIMEOUT_S)
         self._metrics.window_keys.set(sum(len(shard.store) for shard in shards.values()))

@@ -10,9 +10,9 @@ from typing import Final
 from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  # its stubs do not re-export it
 
 from models.errors import InvalidError, TocsinError
-from stream.doctor.result import Check, Outcome
+from stream.doctor.result import Check, CheckOutcome
 from stream.kafka.clients import Broker
-from stream.kafka.consumer_lag import Backlog
+from stream.kafka.consumer_lag import ConsumerLag
 from stream.kafka.errors import kafka_errors
 from stream.kafka.topic_specs import Topics, TopicSpec
 from stream.settings import Settings, load_settings
@@ -29,9 +29,11 @@ def examine() -> Iterator[Check]:
     try:
         settings = load_settings()
     except InvalidError as error:
-        yield Check("settings", Outcome.FAIL, *_halves(error))
+        yield Check("settings", CheckOutcome.FAIL, *_halves(error))
         return
-    yield Check("settings", Outcome.OK, f"Kafka at {settings.kafka_bootstrap_servers}, topics {settings.topic_prefix}*")
+    yield Check(
+        "settings", CheckOutcome.OK, f"Kafka at {settings.kafka_bootstrap_servers}, topics {settings.topic_prefix}*"
+    )
     yield from _kafka_checks(settings)
     yield from _bundle_checks(settings)
     yield from _redaction_checks(settings)
@@ -43,17 +45,17 @@ def examine() -> Iterator[Check]:
 
 def _kafka_checks(settings: Settings) -> Iterator[Check]:
     # The composition root imports every part; settings must be reported even where one of them is broken.
-    from stream.wiring.core import broker_of, specs_of, topics_of
+    from stream.wiring.core import make_broker, make_topics, topic_specs
 
     try:
-        broker = broker_of(settings)
+        broker = make_broker(settings)
         reached = check_broker(broker)
         yield reached
-        if reached.outcome is Outcome.FAIL:
+        if reached.outcome is CheckOutcome.FAIL:
             return
         known = broker.topics()
-        topics = topics_of(settings)
-        yield check_topics(known, specs_of(settings))
+        topics = make_topics(settings)
+        yield check_topics(known, topic_specs(settings))
         if topics.logs_raw in known:
             yield check_time_stamps(broker, topics.logs_raw)
         for group, topic in consumers(topics).items():
@@ -61,21 +63,21 @@ def _kafka_checks(settings: Settings) -> Iterator[Check]:
                 yield check_lag(broker, group, topic)
         yield from _delivery_checks(settings, broker, known)
     except TocsinError as error:
-        yield Check("broker", Outcome.FAIL, *_halves(error))
+        yield Check("broker", CheckOutcome.FAIL, *_halves(error))
 
 
 def _bundle_checks(settings: Settings) -> Iterator[Check]:
-    from models.calibration.service_state import State, sentence, state_of
+    from models.calibration.service_state import ServiceState, describe_service, state_of
     from models.templates.masks import Masks
-    from stream.wiring.core import bundle_of
+    from stream.wiring.core import load_bundle
 
     def bundle() -> str:
-        loaded = bundle_of(settings)
-        known = loaded.companions
+        loaded = load_bundle(settings)
+        known = loaded.detectors
         shadow = [
-            sentence(known.groups, known.seen, service, loaded.windows.step)
+            describe_service(known.groups, known.windows_seen, service, loaded.windows.step)
             for service in known.groups.services
-            if state_of(known.groups.number(service), known.seen) is State.SHADOW
+            if state_of(known.groups.number(service), known.windows_seen) is ServiceState.SHADOW
         ]
         live = len(known.groups.services) - len(shadow)
         return "; ".join([f"{loaded.id} with {len(loaded.table)} templates, {live} services live", *shadow])
@@ -90,20 +92,20 @@ def _bundle_checks(settings: Settings) -> Iterator[Check]:
 
 
 def _delivery_checks(settings: Settings, broker: Broker, known: Mapping[str, int]) -> Iterator[Check]:
-    from stream.deliver.role import feeds_of
+    from stream.deliver.role import alert_sources
     from stream.deliver.sink_worker import group_of
     from stream.doctor.sink_checks import check_parked
-    from stream.wiring.core import topics_of
-    from stream.wiring.sinks import sinks_of
+    from stream.wiring.core import make_topics
+    from stream.wiring.sinks import make_sinks
 
-    topics = topics_of(settings)
+    topics = make_topics(settings)
     if topics.deliveries in known and topics.alerts in known:
         try:
-            sinks = sinks_of(settings)
+            sinks = make_sinks(settings)
         except InvalidError:
             # Told where the sinks are looked at.
             sinks = ()
-        for sink, feed in feeds_of(topics, sinks):
+        for sink, feed in alert_sources(topics, sinks):
             if feed.topic in known:
                 yield check_lag(broker, group_of(topics, sink.name), feed.topic)
         yield check_parked(broker, topics.deliveries)
@@ -117,42 +119,42 @@ def _redaction_checks(settings: Settings) -> Iterator[Check]:
 
 
 def _failures_checks(settings: Settings) -> Iterator[Check]:
-    from index.diagnosis.known_failures import Failures
+    from index.diagnosis.known_failures import KnownFailures
 
     if (path := settings.failures) is not None:
-        yield _tried("failures", lambda: f"{path}, with what is shipped {len(Failures.load(path))} failures")
+        yield _tried("failures", lambda: f"{path}, with what is shipped {len(KnownFailures.load(path))} failures")
 
 
 def _rules_checks(settings: Settings) -> Iterator[Check]:
-    from stream.wiring.core import rules_of
-    from stream.wiring.sinks import names_of, sinks_of
+    from stream.wiring.core import load_rules
+    from stream.wiring.sinks import make_sinks, sink_names
 
     if (path := settings.rules) is None:
         return
     try:
-        sinks = names_of(sinks_of(settings))
+        sinks = sink_names(make_sinks(settings))
     except InvalidError:
         # Told where the sinks are looked at.
         sinks = None
     try:
-        found = rules_of(settings).warnings(time.time_ns() // 1000, sinks)
+        found = load_rules(settings).warnings(time.time_ns() // 1000, sinks)
     except InvalidError as error:
-        yield Check("rules", Outcome.FAIL, *_halves(error))
+        yield Check("rules", CheckOutcome.FAIL, *_halves(error))
         return
     if not found:
-        yield Check("rules", Outcome.OK, f"{path}, nothing in it is odd")
+        yield Check("rules", CheckOutcome.OK, f"{path}, nothing in it is odd")
     for warning in found:
-        yield Check("rules", Outcome.WARN, warning, f"correct {path}; `tocsin rules check` tries it")
+        yield Check("rules", CheckOutcome.WARN, warning, f"correct {path}; `tocsin rules check` tries it")
 
 
 def _sink_checks(settings: Settings) -> Iterator[Check]:
     from stream.doctor.sink_checks import sink_checks
-    from stream.wiring.sinks import sinks_of
+    from stream.wiring.sinks import make_sinks
 
     try:
-        yield from sink_checks(sinks_of(settings))
+        yield from sink_checks(make_sinks(settings))
     except InvalidError as error:
-        yield Check("sinks", Outcome.FAIL, *_halves(error))
+        yield Check("sinks", CheckOutcome.FAIL, *_halves(error))
 
 
 def consumers(topics: Topics) -> Mapping[str, str]:
@@ -171,9 +173,9 @@ def check_broker(broker: Broker) -> Check:
             found = broker.admin().list_topics(timeout=TIMEOUT_S)
     except TocsinError as error:
         advice = "start Kafka, or set TOCSIN_KAFKA_BOOTSTRAP_SERVERS (and [kafka] for TLS and passwords)"
-        return Check("broker", Outcome.FAIL, _halves(error)[0], advice)
+        return Check("broker", CheckOutcome.FAIL, _halves(error)[0], advice)
     return Check(
-        "broker", Outcome.OK, f"{len(found.brokers)} brokers, {len(found.topics)} topics at {broker.bootstrap}"
+        "broker", CheckOutcome.OK, f"{len(found.brokers)} brokers, {len(found.topics)} topics at {broker.bootstrap}"
     )
 
 
@@ -185,25 +187,25 @@ def check_topics(known: Mapping[str, int], specs: Iterable[TopicSpec]) -> Check:
     if missing:
         return Check(
             "topics",
-            Outcome.WARN,
+            CheckOutcome.WARN,
             f"{len(missing)} of {len(wanted)} are missing: {', '.join(missing)}",
             "`tocsin run` creates them; where it may not, create them by hand",
         )
     if other:
         return Check(
             "topics",
-            Outcome.WARN,
+            CheckOutcome.WARN,
             "; ".join(other),
             "set TOCSIN_RAW_PARTITIONS and TOCSIN_EVENTS_PARTITIONS to what is there, or make the topics anew",
         )
-    return Check("topics", Outcome.OK, f"all {len(wanted)} are there")
+    return Check("topics", CheckOutcome.OK, f"all {len(wanted)} are there")
 
 
 def check_time_stamps(broker: Broker, topic: str) -> Check:
     """See that the broker stamps raw lines: its clock decides which times lie in the future and when windows idle."""
     name = "time stamps"
     if broker.is_embedded():
-        return Check(name, Outcome.WARN, "an embedded broker keeps the senders' times", "use it for trials only")
+        return Check(name, CheckOutcome.WARN, "an embedded broker keeps the senders' times", "use it for trials only")
     resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
     with kafka_errors(f"read the settings of {topic}"):
         # The client must outlive its answer.
@@ -211,39 +213,39 @@ def check_time_stamps(broker: Broker, topic: str) -> Check:
         (answer,) = admin.describe_configs([resource], request_timeout=TIMEOUT_S).values()
         kind = answer.result(TIMEOUT_S)["message.timestamp.type"].value
     if kind == "LogAppendTime":
-        return Check(name, Outcome.OK, f"{topic} carries the broker's time")
+        return Check(name, CheckOutcome.OK, f"{topic} carries the broker's time")
     advice = (
         f"kafka-configs.sh --bootstrap-server {broker.bootstrap} --alter --topic {topic} "
         "--add-config message.timestamp.type=LogAppendTime"
     )
-    return Check(name, Outcome.WARN, f"{topic} carries the senders' time ({kind})", advice)
+    return Check(name, CheckOutcome.WARN, f"{topic} carries the senders' time ({kind})", advice)
 
 
 def check_lag(broker: Broker, group: str, topic: str) -> Check:
     """See how many messages of ``topic`` a group has still to read."""
     name = f"lag of {group}"
-    with Backlog(broker, group, topic) as backlog:
+    with ConsumerLag(broker, group, topic) as backlog:
         behind = sum(backlog.per_partition().values())
     seen = f"{behind} messages of {topic} not yet committed"
     if behind >= MUCH_BEHIND:
-        return Check(name, Outcome.WARN, seen, "see that the role runs; if it does, run more of it")
-    return Check(name, Outcome.OK, seen)
+        return Check(name, CheckOutcome.WARN, seen, "see that the role runs; if it does, run more of it")
+    return Check(name, CheckOutcome.OK, seen)
 
 
 def check_metrics_port(host: str, port: int) -> Check:
     """See that metrics can be served, or are served by a role that runs here."""
     name = "metrics"
     if port == 0:
-        return Check(name, Outcome.OK, "switched off")
+        return Check(name, CheckOutcome.OK, "switched off")
     try:
         with socket.create_server((host, port)):
             pass
     except OSError as error:
         if _serves_tocsin(port):
-            return Check(name, Outcome.OK, f"served on port {port} by a role that runs here")
+            return Check(name, CheckOutcome.OK, f"served on port {port} by a role that runs here")
         seen = f"{host}:{port} cannot be used ({error.strerror or error})"
-        return Check(name, Outcome.FAIL, seen, "set TOCSIN_METRICS_PORT to a free port, or to 0")
-    return Check(name, Outcome.OK, f"port {port} is free")
+        return Check(name, CheckOutcome.FAIL, seen, "set TOCSIN_METRICS_PORT to a free port, or to 0")
+    return Check(name, CheckOutcome.OK, f"port {port} is free")
 
 
 def _serves_tocsin(port: int) -> bool:
@@ -256,9 +258,9 @@ def _serves_tocsin(port: int) -> bool:
 
 def _tried(name: str, attempt: Callable[[], str]) -> Check:
     try:
-        return Check(name, Outcome.OK, attempt())
+        return Check(name, CheckOutcome.OK, attempt())
     except TocsinError as error:
-        return Check(name, Outcome.FAIL, *_halves(error))
+        return Check(name, CheckOutcome.FAIL, *_halves(error))
 
 
 def _halves(error: TocsinError) -> tuple[str, str]:

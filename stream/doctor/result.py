@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class Outcome(StrEnum):
+class CheckOutcome(StrEnum):
     """How a check ended; only ``fail`` keeps Tocsin from working."""
 
     OK = "ok"
@@ -17,6 +17,6 @@ class Check:
     """One result: what was seen, and what to do about it ("" where nothing)."""
 
     name: str
-    outcome: Outcome
+    outcome: CheckOutcome
     seen: str
     advice: str = ""

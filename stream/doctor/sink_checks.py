@@ -8,16 +8,16 @@ from typing import Final
 
 import orjson
 
-from alerts.messages.delivery_receipt import Delivery, Sent
+from alerts.messages.delivery_receipt import DeliveryReceipt, SendState
 from alerts.sinks.alertmanager import AlertmanagerSink
-from alerts.sinks.base import Delivered, Failure, Request, Response, Sink, clean, redacted
+from alerts.sinks.base import Delivered, Request, Response, SendFailure, Sink, clean, redacted
 from alerts.sinks.file import STDOUT, FileSink
 from alerts.sinks.http_transport import Transport
 from alerts.sinks.pagerduty import KEY_LENGTH, PagerDutySink, base_of
 from alerts.sinks.slack.bot import SlackSink
 from alerts.sinks.slack.webhook import SlackWebhookSink
 from models.errors import InvalidError
-from stream.doctor.result import Check, Outcome
+from stream.doctor.result import Check, CheckOutcome
 from stream.kafka.clients import Broker
 from stream.kafka.reader import read_range
 
@@ -29,7 +29,7 @@ def sink_checks(sinks: tuple[Sink, ...], timeout_s: float = TIMEOUT_S) -> Iterat
     """Ask each service whether it is there, in a way that shows nothing to anyone."""
     if not sinks:
         yield Check(
-            "sinks", Outcome.WARN, "none is set: alerts stay on their topic", "set one, such as TOCSIN_SLACK_URL"
+            "sinks", CheckOutcome.WARN, "none is set: alerts stay on their topic", "set one, such as TOCSIN_SLACK_URL"
         )
     with Transport(timeout_s) as transport:
         for sink in sinks:
@@ -38,19 +38,19 @@ def sink_checks(sinks: tuple[Sink, ...], timeout_s: float = TIMEOUT_S) -> Iterat
 
 def check_parked(broker: Broker, topic: str) -> Check:
     """See which incidents' newest alerts were given up."""
-    last: dict[tuple[str, str], Delivery] = {}
+    last: dict[tuple[str, str], DeliveryReceipt] = {}
     for record in read_range(broker, topic):
         try:
-            receipt = Delivery.from_json(record.value or b"")
+            receipt = DeliveryReceipt.from_json(record.value or b"")
         except InvalidError:
             continue
         last[receipt.sink, receipt.incident_id] = receipt
-    parked = [receipt for receipt in last.values() if receipt.sent is Sent.PARKED]
+    parked = [receipt for receipt in last.values() if receipt.sent is SendState.PARKED]
     if not parked:
-        return Check("deliveries", Outcome.OK, "no alert was given up")
+        return Check("deliveries", CheckOutcome.OK, "no alert was given up")
     worst = "; ".join(f"{r.sink} would not take {r.incident_id}: {r.reason}" for r in parked[-3:])
     advice = "mend the setting and restart deliver: what a setting kept back is sent then"
-    return Check("deliveries", Outcome.WARN, f"{len(parked)} alerts were given up; {worst}", advice)
+    return Check("deliveries", CheckOutcome.WARN, f"{len(parked)} alerts were given up; {worst}", advice)
 
 
 def _check(sink: Sink, transport: Transport) -> Check:
@@ -70,15 +70,15 @@ def _check(sink: Sink, transport: Transport) -> Check:
         case FileSink():
             return _file(name, sink)
         case _:
-            return Check(name, Outcome.OK, "set; it is not asked, because all it takes is alerts")
+            return Check(name, CheckOutcome.OK, "set; it is not asked, because all it takes is alerts")
 
 
 def _slack(name: str, sink: SlackSink, transport: Transport) -> Check:
     request = Request(f"{sink.api}/auth.test", headers={"authorization": f"Bearer {sink.token}"})
     answer = transport.send(request)
-    if isinstance(answer, Failure):
+    if isinstance(answer, SendFailure):
         return Check(
-            name, Outcome.FAIL, f"{redacted(sink.api)}: {answer.reason}", "see that Slack can be reached from here"
+            name, CheckOutcome.FAIL, f"{redacted(sink.api)}: {answer.reason}", "see that Slack can be reached from here"
         )
     try:
         told = orjson.loads(answer.body)
@@ -87,36 +87,41 @@ def _slack(name: str, sink: SlackSink, transport: Transport) -> Check:
     if not isinstance(told, dict) or told.get("ok") is not True:
         error = told.get("error") if isinstance(told, dict) else ""
         seen = clean(f"Slack says {error or answer.status}", (sink.token,))
-        return Check(name, Outcome.FAIL, seen, "set TOCSIN_SLACK_TOKEN to a bot token with chat:write")
+        return Check(name, CheckOutcome.FAIL, seen, "set TOCSIN_SLACK_TOKEN to a bot token with chat:write")
     seen = clean(f"{told.get('user')} of {told.get('team')}, to post to {sink.channel}")
     if not _CHANNEL_ID.fullmatch(sink.channel):
         advice = "set TOCSIN_SLACK_CHANNEL to its id, or a message whose answer is lost may come twice"
-        return Check(name, Outcome.WARN, f"{seen}, which is no channel's id", advice)
-    return Check(name, Outcome.OK, seen)
+        return Check(name, CheckOutcome.WARN, f"{seen}, which is no channel's id", advice)
+    return Check(name, CheckOutcome.OK, seen)
 
 
 def _pagerduty(name: str, sink: PagerDutySink, transport: Transport) -> Check:
     if len(sink.routing_key) != KEY_LENGTH:
         seen = f"the routing key has {len(sink.routing_key)} characters, not {KEY_LENGTH}"
-        return Check(name, Outcome.FAIL, seen, "set TOCSIN_PAGERDUTY_ROUTING_KEY to an Events API v2 integration key")
-    answer = transport.send(Request(base_of(sink.url) + "/", method="GET"))
-    if isinstance(answer, Failure):
         return Check(
-            name, Outcome.FAIL, f"{redacted(sink.url)}: {answer.reason}", "see that PagerDuty can be reached from here"
+            name, CheckOutcome.FAIL, seen, "set TOCSIN_PAGERDUTY_ROUTING_KEY to an Events API v2 integration key"
+        )
+    answer = transport.send(Request(base_of(sink.url) + "/", method="GET"))
+    if isinstance(answer, SendFailure):
+        return Check(
+            name,
+            CheckOutcome.FAIL,
+            f"{redacted(sink.url)}: {answer.reason}",
+            "see that PagerDuty can be reached from here",
         )
     return Check(
-        name, Outcome.OK, f"{redacted(sink.url)} answers; the key is not tried, because that would be an event"
+        name, CheckOutcome.OK, f"{redacted(sink.url)} answers; the key is not tried, because that would be an event"
     )
 
 
 def _asked(name: str, transport: Transport, sink: Sink, request: Request, url: str, advice: str) -> Check:  # noqa: PLR0913 - one line
     answer = transport.send(request)
-    if isinstance(answer, Failure):
-        return Check(name, Outcome.FAIL, f"{redacted(url)}: {answer.reason}", advice)
+    if isinstance(answer, SendFailure):
+        return Check(name, CheckOutcome.FAIL, f"{redacted(url)}: {answer.reason}", advice)
     outcome = sink.classify(request, answer, {})
     if isinstance(outcome, Delivered):
-        return Check(name, Outcome.OK, f"{redacted(url)} answers")
-    return Check(name, Outcome.FAIL, f"{redacted(url)}: {_status(answer)}", advice)
+        return Check(name, CheckOutcome.OK, f"{redacted(url)} answers")
+    return Check(name, CheckOutcome.FAIL, f"{redacted(url)}: {_status(answer)}", advice)
 
 
 def _status(answer: Response) -> str:
@@ -125,11 +130,14 @@ def _status(answer: Response) -> str:
 
 def _file(name: str, sink: FileSink) -> Check:
     if sink.path == STDOUT:
-        return Check(name, Outcome.OK, "standard output")
+        return Check(name, CheckOutcome.OK, "standard output")
     path = Path(sink.path).absolute()
     there = path if path.exists() else path.parent
     if path.is_dir() or not os.access(there, os.W_OK):
         return Check(
-            name, Outcome.FAIL, f"{path} cannot be written", "set TOCSIN_ALERT_FILE to a file in a folder that is there"
+            name,
+            CheckOutcome.FAIL,
+            f"{path} cannot be written",
+            "set TOCSIN_ALERT_FILE to a file in a folder that is there",
         )
-    return Check(name, Outcome.OK, f"{path} can be written")
+    return Check(name, CheckOutcome.OK, f"{path} can be written")

@@ -16,19 +16,19 @@ from typing import Any, Final, Protocol
 
 import orjson
 
-from alerts.incidents.incident import Incident, State
-from index.diagnosis.known_failures import Failures
+from alerts.incidents.incident import Incident, IncidentState
+from index.diagnosis.known_failures import KnownFailures
 from index.diagnosis.rule_based import diagnose
 from index.diagnosis.types import Diagnosis, Mode
-from index.evidence.fired_windows import Fired
+from index.evidence.fired_windows import FiredWindow
 from index.evidence.gather import gather
 from index.evidence.types import Change, Evidence
 from index.explain.escalation import Outcome
 from index.explain.similar_incident import Twin, TwinOf, find_twin
-from index.lines.log_lines import Material
+from index.lines.log_lines import LogLines
 from index.search.documents import Filter, Similar
 from index.search.past_incidents import DIAGNOSIS, remember
-from index.search.search_index import Memory
+from index.search.search_index import SearchIndex
 from models.decode.decoder import Decoder
 from models.errors import InvalidError, TocsinError
 from models.records import Pointer
@@ -55,7 +55,7 @@ SIMILAR: Final = 5
 _QUERY_LINES: Final = 8
 
 
-class Deepen(Protocol):
+class DeepExplain(Protocol):
     """Makes the best explanation that can be had of a first one: a past twin, a language model, or what is there."""
 
     def __call__(
@@ -65,7 +65,7 @@ class Deepen(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Reading:
+class LineReader:
     """How lines are read again: a decoder and a matcher of one's own, and the templates that training saw."""
 
     tools: Callable[[], tuple[Decoder, TemplateMatcher]]
@@ -90,10 +90,10 @@ class Explainer:
         self,
         broker: Broker,
         topics: Topics,
-        reading: Reading,
-        failures: Failures,
-        memory: Callable[[], Memory | None],
-        deepen: Deepen | None,
+        reading: LineReader,
+        failures: KnownFailures,
+        memory: Callable[[], SearchIndex | None],
+        deepen: DeepExplain | None,
         policy: ExplainPolicy,
         workers: int = 4,
     ) -> None:
@@ -104,18 +104,18 @@ class Explainer:
         self._failures = failures
         self._deepen = deepen
         self._schedule = Schedule(policy)
-        self._windows: OrderedDict[str, Fired] = OrderedDict()
+        self._windows: OrderedDict[str, FiredWindow] = OrderedDict()
         self._found: queue.SimpleQueue[tuple[Task, Explained | None]] = queue.SimpleQueue()
         # The quick ones have a thread of their own: a slow provider holds up no first explanation.
         self._quick = ThreadPoolExecutor(1, thread_name_prefix="explain")
         self._deep = ThreadPoolExecutor(workers, thread_name_prefix="explain-deep")
         self._remembering = ThreadPoolExecutor(1, thread_name_prefix="explain-memory")
-        self._memory: Future[Memory | None] = self._remembering.submit(memory)
+        self._memory: Future[SearchIndex | None] = self._remembering.submit(memory)
         self._own = threading.local()
         self._confirmed: frozenset[str] = frozenset()
         self._halt = False
 
-    def window(self, record: bytes) -> None:
+    def on_window(self, record: bytes) -> None:
         """Keep a window (record of ``anomalies``): one of the next incidents may be made of it.
 
         Raises InvalidError for what is none.
@@ -125,18 +125,18 @@ class Explainer:
             name = str(window["id"])
         except (orjson.JSONDecodeError, TypeError, KeyError) as error:
             raise InvalidError(f"not a record of anomalies ({error!r}); see what writes to the topic") from error
-        self._windows[name] = Fired.from_record(window)
+        self._windows[name] = FiredWindow.from_record(window)
         while len(self._windows) > WINDOWS:
             self._windows.popitem(last=False)
 
-    def changed(self, name: str, incident: Incident | None, now: int) -> None:
+    def on_incident(self, name: str, incident: Incident | None, now: int) -> None:
         """Note what became of an incident; one that is no longer open is not explained any more."""
-        if incident is not None and incident.state is State.OPEN and incident.told is not None:
+        if incident is not None and incident.state is IncidentState.OPEN and incident.last_status is not None:
             self._schedule.open(incident, now)
         else:
             self._schedule.over(name)
 
-    def voted(self, incident_id: str, *, right: bool) -> None:
+    def on_vote(self, incident_id: str, *, right: bool) -> None:
         """Note that somebody has said of a past incident whether its cause is right: only then it serves as a twin."""
         one = frozenset({incident_id})
         self._confirmed = self._confirmed | one if right else self._confirmed - one
@@ -164,7 +164,7 @@ class Explainer:
         for pool in (self._quick, self._deep, self._remembering):
             pool.shutdown(cancel_futures=True)
 
-    def _fired(self, incident: Incident) -> list[Fired]:
+    def _fired(self, incident: Incident) -> list[FiredWindow]:
         windows = [self._windows[name] for name in incident.windows if name in self._windows]
         return sorted(windows, key=lambda window: (-window.score, window.start, window.key))[:MOST]
 
@@ -173,7 +173,7 @@ class Explainer:
         if memory is not None:
             remember(memory, records)
 
-    def _run(self, task: Task, fired: Sequence[Fired]) -> None:
+    def _run(self, task: Task, fired: Sequence[FiredWindow]) -> None:
         try:
             explained: Explained | None = self._explain(task, fired)
         except TocsinError as error:
@@ -185,7 +185,7 @@ class Explainer:
             explained = None
         self._found.put((task, explained))
 
-    def _explain(self, task: Task, fired: Sequence[Fired]) -> Explained:
+    def _explain(self, task: Task, fired: Sequence[FiredWindow]) -> Explained:
         started = time.monotonic()
         evidence = self._evidence(task, fired)
         outcome = Outcome(diagnose(evidence, self._failures))
@@ -203,12 +203,12 @@ class Explainer:
     def _cancelled(self, task: Task) -> bool:
         return self._halt or task.incident.id not in self._schedule
 
-    def _evidence(self, task: Task, fired: Sequence[Fired]) -> Evidence:
+    def _evidence(self, task: Task, fired: Sequence[FiredWindow]) -> Evidence:
         raw = raw_around(self._broker, self._topics.logs_raw, _pointers(fired), self._reading.reach)
         if not hasattr(self._own, "tools"):
             self._own.tools = self._reading.tools()
         decoder, matcher = self._own.tools
-        material = Material.of(raw, decoder.anew().decode(raw), matcher, self._topics.logs_raw)
+        material = LogLines.of(raw, decoder.anew().decode(raw), matcher, self._topics.logs_raw)
         changes = suspects(read_changes(self._broker, self._topics.changes), task.incident)
         evidence = gather(material.scope(task.incident.tenant), fired, known=self._reading.known, changes=changes)
         if not evidence.lines:
@@ -219,11 +219,11 @@ class Explainer:
         return evidence if memory is None else replace(evidence, similar=similar_to(memory, evidence, task.incident.id))
 
 
-def _pointers(fired: Iterable[Fired]) -> list[Pointer]:
+def _pointers(fired: Iterable[FiredWindow]) -> list[Pointer]:
     return [Pointer(*place) for window in fired for place in window.pointers]
 
 
-def similar_to(memory: Memory, evidence: Evidence, incident_id: str = "") -> tuple[Similar, ...]:
+def similar_to(memory: SearchIndex, evidence: Evidence, incident_id: str = "") -> tuple[Similar, ...]:
     """Return what the memory holds that resembles the evidence, the incident itself left out."""
     text = "\n".join([*evidence.reasons, *(line.template for line in evidence.lines[:_QUERY_LINES])])
     hits = memory.search(text, SIMILAR + 2, Filter(tenant=evidence.tenant))

@@ -17,8 +17,8 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
 
-from alerts.incidents.grouping import IncidentPolicy, Incidents, Step
-from alerts.incidents.incident import State
+from alerts.incidents.grouping import IncidentGrouper, IncidentPolicy, Step
+from alerts.incidents.incident import IncidentState
 from alerts.messages.alert import Severity
 from alerts.messages.anomaly import Anomaly
 from alerts.messages.feedback import Feedback
@@ -50,7 +50,7 @@ def wall_clock() -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class AlertingConfig:
+class ExplainConfig:
     """How incidents are made, and the clock (microseconds) that resolves quiet ones."""
 
     policy: IncidentPolicy = field(default_factory=IncidentPolicy)
@@ -59,7 +59,7 @@ class AlertingConfig:
     """Puts receipts on the alerts."""
 
 
-class Alerting:
+class ExplainRole:
     """One alerts worker; ``anomalies`` has one partition, so one works and others stand by."""
 
     def __init__(
@@ -67,7 +67,7 @@ class Alerting:
         broker: Broker,
         topics: Topics,
         metrics: Metrics,
-        config: AlertingConfig,
+        config: ExplainConfig,
         explainer: Explainer | None = None,
     ) -> None:
         self._broker = broker
@@ -79,7 +79,7 @@ class Alerting:
         self._feedback = FeedbackReader(broker, topics.feedback)
         self._signer = config.signer
         self._shown: set[tuple[str, ...]] = set()  # labels under which open incidents are told
-        self._incidents: Incidents | None = None  # None while another worker has the partition
+        self._incidents: IncidentGrouper | None = None  # None while another worker has the partition
 
     def run(self, stop: threading.Event) -> None:
         """Group anomalies until ``stop`` is set."""
@@ -89,7 +89,7 @@ class Alerting:
         try:
             while not stop.is_set():
                 self._take(consumer, consumer.consume(BATCH, POLL_S))
-                self._hear()
+                self._read_feedback()
                 self._tell_explained()
                 if time.monotonic() - tick_at >= TICK_S:
                     tick_at = time.monotonic()
@@ -109,12 +109,12 @@ class Alerting:
         for message in good:
             try:
                 window = Anomaly.from_json(message.value() or b"")
-                self._see(message.value() or b"", message.offset() or 0)
+                self._remember_window(message.value() or b"", message.offset() or 0)
             except InvalidError as error:
                 place = f"{message.topic()} [{message.partition()}] offset {message.offset()}"
                 log.error("%s: %s", place, error)  # noqa: TRY400 - the message says it all
                 continue
-            self._do(self._incidents.apply(window, self._config.clock()))
+            self._do(self._incidents.on_window(window, self._config.clock()))
         self._outbox.end()
         self._outbox.drain(TIMEOUT_S)
         offsets = {message.partition() or 0: message.offset() or 0 for message in good}
@@ -126,7 +126,7 @@ class Alerting:
         else:
             self._metrics.commits.labels(ROLE).inc()
 
-    def _hear(self) -> None:
+    def _read_feedback(self) -> None:
         said = self._feedback.fresh() if self._incidents is not None else []
         if not said or self._incidents is None:
             return
@@ -134,13 +134,13 @@ class Alerting:
         for each in said:
             self._metrics.feedback.labels(each.action.value).inc()
             self._learn(each)
-            self._do(self._incidents.heed(each, self._config.clock()))
+            self._do(self._incidents.on_feedback(each, self._config.clock()))
         self._outbox.end()
         self._outbox.delivered()
 
     def _learn(self, said: Feedback) -> None:
         if self._explainer is not None and said.cause is not None:
-            self._explainer.voted(said.incident_id, right=said.cause)
+            self._explainer.on_vote(said.incident_id, right=said.cause)
 
     def _tick(self) -> None:
         if self._incidents is None:
@@ -162,11 +162,11 @@ class Alerting:
         self._outbox.end()
         self._outbox.delivered()
 
-    def _see(self, record: bytes, offset: int) -> None:
+    def _remember_window(self, record: bytes, offset: int) -> None:
         """Keep what receipts and explanations need of a window."""
         self._signer.saw(record, offset)
         if self._explainer is not None:
-            self._explainer.window(record)
+            self._explainer.on_window(record)
 
     def _count(self, explained: Explained) -> None:
         self._metrics.explain_seconds.observe(explained.outcome.diagnosis.seconds)
@@ -178,24 +178,24 @@ class Alerting:
             self._metrics.alerts.labels(alert.status.value).inc()
         for name, incident in step.changed.items():
             if incident is not None and self._incidents is not None and (before := self._incidents.find(name)):
-                self._metrics.hushed_windows.inc(max(0, incident.hushed - before.hushed))
+                self._metrics.hushed_windows.inc(max(0, incident.suppressed - before.suppressed))
             value = None if incident is None else incident.to_json()
             self._outbox.send(self._topics.incidents, value, name.encode())
             if self._explainer is not None:
-                self._explainer.changed(name, incident, self._config.clock())
+                self._explainer.on_incident(name, incident, self._config.clock())
                 if incident is not None and incident.resolved and value is not None:
                     self._explainer.remember(name, value)
-        for name, record in step.learnt.items():
+        for name, record in step.records.items():
             self._outbox.send(self._topics.incidents, record, name.encode())
         self._incidents = step.incidents
         self._metrics.incidents_open.set(step.incidents.open)
-        self._show(step.incidents)
+        self._update_gauges(step.incidents)
 
-    def _show(self, incidents: Incidents) -> None:
+    def _update_gauges(self, incidents: IncidentGrouper) -> None:
         """Tell since when what is open has been; what is over is told no longer."""
         since: dict[tuple[str, ...], float] = {}
         for incident in incidents.all():
-            if incident.state is State.OPEN:
+            if incident.state is IncidentState.OPEN:
                 labels = (incident.tenant, incident.service, incident.kind, incident.severity.label)
                 since[labels] = min(incident.first / SECOND, since.get(labels, inf))
         for name in self._shown - since.keys():
@@ -208,20 +208,20 @@ class Alerting:
         records = read_range(self._broker, self._topics.incidents)
         pairs = (((record.key or b"").decode(), record.value or None) for record in records)
         now = self._config.clock()
-        self._incidents = Incidents.restore(self._config.policy, pairs, now)
+        self._incidents = IncidentGrouper.restore(self._config.policy, pairs, now)
         self._outbox.begin({})
         said = self._feedback.backlog()
         for each in said:
             self._learn(each)
-        self._do(self._incidents.recall(said, now))
+        self._do(self._incidents.replay_feedback(said, now))
         self._outbox.end()
         log.info("explain holds %d open incidents", self._incidents.open)
         for record in read_newest(self._broker, self._topics.anomalies, WINDOWS):
             with suppress(InvalidError):
-                self._see(record.value or b"", record.offset)
+                self._remember_window(record.value or b"", record.offset)
         if self._explainer is not None:
             for incident in self._incidents.all():
-                self._explainer.changed(incident.id, incident, now)
+                self._explainer.on_incident(incident.id, incident, now)
 
     def _revoked(self, _: Consumer, __: list[TopicPartition]) -> None:
         self._outbox.drain(TIMEOUT_S)

@@ -11,46 +11,46 @@ import numpy as np
 
 from models.records import I64, RawBatch
 
-HELD: Final = 20_000
+MAX_BUFFERED: Final = 20_000
 """Messages of one partition that may wait; past these it is to be paused."""
 
 PATIENCE_S: Final = 2.0
 """A partition that gives nothing for so long is waited for no longer: its leader may be down."""
 
 
-class Aligner:
+class PartitionBuffer:
     """Holds messages back."""
 
     def __init__(self, most: int, now: Callable[[], float]) -> None:
         """``most`` messages are let through at once; ``now`` is a monotonic clock in seconds."""
         self._most = most
         self._now = now
-        self.more = False  # whether the last ``take`` could have given more
-        self._held = _EMPTY
+        self.more = False  # whether the last ``release`` could have given more
+        self._buffered = _EMPTY
         self._key: I64 = np.zeros(0, np.int64)
         self._reached: dict[int, int] = {}  # largest time read, per partition
         self._moved_at = now()
 
     def __len__(self) -> int:
         """Number of messages that wait."""
-        return len(self._held)
+        return len(self._buffered)
 
-    def held(self) -> Mapping[int, int]:
+    def buffered(self) -> Mapping[int, int]:
         """Number of messages that wait, per partition."""
-        numbers, counts = np.unique(self._held.partitions, return_counts=True)
+        numbers, counts = np.unique(self._buffered.partitions, return_counts=True)
         return dict(zip(numbers.tolist(), counts.tolist(), strict=True))
 
     def forget(self, partition: int) -> None:
         """Drop what waits of a partition that was revoked."""
-        kept = np.flatnonzero(self._held.partitions != partition)
-        self._held, self._key = select(self._held, kept), self._key[kept]
+        kept = np.flatnonzero(self._buffered.partitions != partition)
+        self._buffered, self._key = select(self._buffered, kept), self._key[kept]
         self._reached.pop(partition, None)
 
-    def take(self, new: RawBatch, unread: Mapping[int, bool]) -> RawBatch:
+    def release(self, new: RawBatch, unread: Mapping[int, bool]) -> RawBatch:
         """Add messages and take what may go on, by time; each partition keeps its order.
 
-        ``unread`` says of every assigned partition whether more lies on the broker than was given to ``take``, the new
-        messages included.
+        ``unread`` says of every assigned partition whether more lies on the broker than was given to ``release``, the
+        new messages included.
         """
         held, key = self._join(new)
         waiting = [self._reached.get(partition, -1) for partition, more in unread.items() if more]
@@ -67,7 +67,7 @@ class Aligner:
         free[:] = False
         free[chosen] = True
         kept = np.flatnonzero(~free)
-        self._held, self._key = select(held, kept), key[kept]
+        self._buffered, self._key = select(held, kept), key[kept]
         return select(held, chosen)
 
     def _join(self, new: RawBatch) -> tuple[RawBatch, I64]:
@@ -77,13 +77,13 @@ class Aligner:
             mine = np.flatnonzero(new.partitions == partition)
             key[mine] = np.maximum.accumulate(np.maximum(key[mine], self._reached.get(partition, -1)))
             self._reached[partition] = int(key[mine[-1]])
-        if not len(self._held):
+        if not len(self._buffered):
             return new, key
         held = RawBatch(
-            self._held.values + new.values,
-            np.concatenate([self._held.partitions, new.partitions]),
-            np.concatenate([self._held.offsets, new.offsets]),
-            np.concatenate([self._held.arrived, new.arrived]),
+            self._buffered.values + new.values,
+            np.concatenate([self._buffered.partitions, new.partitions]),
+            np.concatenate([self._buffered.offsets, new.offsets]),
+            np.concatenate([self._buffered.arrived, new.arrived]),
         )
         return held, np.concatenate([self._key, key])
 

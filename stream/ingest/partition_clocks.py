@@ -14,7 +14,7 @@ MARGIN_S: Final = 1.0
 """A quiet partition's clock stays this far behind, for messages that are on their way."""
 
 
-class RawClocks:
+class PartitionClocks:
     """Clocks of the raw partitions that one ingest reads; times in microseconds, ``now`` in seconds of any clock.
 
     ``speed`` is how fast the messages' time passes: 1 but for a simulation that runs faster.

@@ -20,9 +20,9 @@ from models.pipeline import LineProcessor, Processed
 from models.records import EventFrame, RawBatch, RawSpan
 from models.windows import frame_codec as frames
 from models.windows.keys import split_frame
-from stream.ingest.partition_buffer import HELD, Aligner, select
-from stream.ingest.partition_clocks import RawClocks
-from stream.kafka.clients import TIMEOUT_S, Broker, marks_of
+from stream.ingest.partition_buffer import MAX_BUFFERED, PartitionBuffer, select
+from stream.ingest.partition_clocks import PartitionClocks
+from stream.kafka.clients import TIMEOUT_S, Broker, watermarks_of
 from stream.kafka.errors import translate
 from stream.kafka.outbox import Outbox
 from stream.kafka.topic_specs import Topics
@@ -69,13 +69,13 @@ class Ingest:
         self._metrics = metrics
         self._config = config
         self._now = now
-        self._clocks = RawClocks(now, config.speed)
+        self._clocks = PartitionClocks(now, config.speed)
         self._dead = DeadWatch(config.dead)
         self._from: dict[int, int] = {}  # first offset to emit, per partition; before it only memory is rebuilt
         self._position: dict[int, int] = {}
-        self._heard: set[int] = set()  # partitions with messages since the last tick
+        self._last_read: set[int] = set()  # partitions with messages since the last tick
         self._frames_to = broker.partitions(topics.logs_events)
-        self._aligner = Aligner(config.batch_lines, now)
+        self._buffer = PartitionBuffer(config.batch_lines, now)
         self._fetched: dict[int, int] = {}  # offset behind what the consumer has given, per assigned partition
         self._paused: set[int] = set()
         self._outbox = Outbox(broker.producer())
@@ -95,9 +95,9 @@ class Ingest:
         tick_at = commit_at = self._now()
         try:
             while not stop.is_set():
-                wait = 0.0 if self._aligner.more else HELD_WAIT_S if len(self._aligner) else self._config.batch_s
+                wait = 0.0 if self._buffer.more else HELD_WAIT_S if len(self._buffer) else self._config.batch_s
                 messages = consumer.consume(self._config.batch_lines, wait)
-                if messages or len(self._aligner):
+                if messages or len(self._buffer):
                     self._take(consumer, messages)
                 if self._now() - tick_at >= self._config.tick_s:
                     tick_at = self._now()
@@ -122,7 +122,7 @@ class Ingest:
         for partition in np.unique(raw.partitions).tolist():
             mine = raw.partitions == partition
             self._position[partition] = int(raw.offsets[mine][-1]) + 1
-            self._heard.add(partition)
+            self._last_read.add(partition)
             self._clocks.heard(partition, int(raw.arrived[mine].max()))
         raw = self._rebuild_memory(raw)
         if len(raw):
@@ -137,10 +137,10 @@ class Ingest:
             self._fetched[partition] = int(new.offsets[new.partitions == partition][-1]) + 1
         topic = self._topics.logs_raw
         unread = {p: _more_behind(consumer, TopicPartition(topic, p), o) for p, o in self._fetched.items()}
-        ready = self._aligner.take(new, unread)
-        held = self._aligner.held()
-        ahead = {p for p, count in held.items() if count > HELD}
-        behind = {p for p in self._paused if held.get(p, 0) < HELD // 2}
+        ready = self._buffer.release(new, unread)
+        held = self._buffer.buffered()
+        ahead = {p for p, count in held.items() if count > MAX_BUFFERED}
+        behind = {p for p in self._paused if held.get(p, 0) < MAX_BUFFERED // 2}
         if ahead - self._paused:
             consumer.pause([TopicPartition(topic, p) for p in ahead - self._paused])
         if behind:
@@ -198,10 +198,10 @@ class Ingest:
 
     def _tick(self, consumer: Consumer) -> None:
         """Tell every partition of ``logs.events`` how far the raw partitions have been read."""
-        for partition in set(self._position) - self._heard:
+        for partition in set(self._position) - self._last_read:
             if _at_end(consumer, TopicPartition(self._topics.logs_raw, partition), self._position[partition]):
                 self._clocks.quiet(partition)
-        self._heard.clear()
+        self._last_read.clear()
         self._measure_lag(consumer)
         clocks = self._clocks.read()
         if not clocks:
@@ -222,9 +222,9 @@ class Ingest:
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Start each partition as far back as its memory needs."""
         for known in consumer.committed(partitions, TIMEOUT_S):
-            low, _ = marks_of(consumer, known.topic, known.partition)
+            low, _ = watermarks_of(consumer, known.topic, known.partition)
             begin = max(known.offset, low)
-            back = max(low, self._processor.decoder.warm_from(known.partition, begin))
+            back = max(low, self._processor.decoder.replay_from(known.partition, begin))
             self._from[known.partition] = begin
             self._fetched[known.partition] = back
             self._position[known.partition] = back
@@ -245,9 +245,9 @@ class Ingest:
             self._from.pop(each.partition, None)
             self._position.pop(each.partition, None)
             self._fetched.pop(each.partition, None)
-            self._aligner.forget(each.partition)
+            self._buffer.forget(each.partition)
             self._paused.discard(each.partition)
-            self._heard.discard(each.partition)
+            self._last_read.discard(each.partition)
             # Another worker tells it from now on.
             self._metrics.lag_messages.remove(self._topics.logs_raw, str(each.partition))
 

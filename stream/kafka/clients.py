@@ -127,7 +127,7 @@ class Broker:
         partitions = self.partitions(topic)
         consumer = self.consumer(WATERMARKS_GROUP)
         try:
-            return {partition: marks_of(consumer, topic, partition) for partition in range(partitions)}
+            return {partition: watermarks_of(consumer, topic, partition) for partition in range(partitions)}
         finally:
             consumer.close()
 
@@ -197,7 +197,7 @@ class Broker:
             return str(admin.list_topics(timeout=TIMEOUT_S).cluster_id).startswith(CLUSTER_ID_PREFIX)
 
 
-def patient(ask: Callable[[], T], doing: str) -> T:
+def retry_until_known(ask: Callable[[], T], doing: str) -> T:
     """Return the answer to a question; asked again where nobody knows it yet: a partition moves between brokers.
 
     Raises TransientError when nobody does in time, and what else ``kafka_errors`` makes of the answer.
@@ -213,8 +213,11 @@ def patient(ask: Callable[[], T], doing: str) -> T:
             time.sleep(LOOK_S)
 
 
-def marks_of(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
-    """Return the first offset kept and the offset that the next message will get; raises as ``patient`` does."""
+def watermarks_of(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
+    """Return the first offset kept and the offset that the next message will get.
+
+    Raises as ``retry_until_known`` does.
+    """
 
     def ask() -> tuple[int, int]:
         marks = consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_S, cached=False)
@@ -222,7 +225,7 @@ def marks_of(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
             raise TransientError("the cluster did not answer in time; it may when asked again")
         return marks
 
-    return patient(ask, f"read the offsets of {topic}")
+    return retry_until_known(ask, f"read the offsets of {topic}")
 
 
 def _create(admin: AdminClient, specs: Iterable[TopicSpec], replication: int) -> None:

@@ -9,13 +9,13 @@ from typing import Final, Self
 
 from confluent_kafka import TopicPartition
 
-from stream.kafka.clients import TIMEOUT_S, Broker, marks_of
+from stream.kafka.clients import TIMEOUT_S, Broker, watermarks_of
 from stream.kafka.errors import kafka_errors
 
 POLL_S: Final = 0.05
 
 
-class Backlog:
+class ConsumerLag:
     """Messages of one topic that one group has not committed yet.  Close it when done: it holds a connection."""
 
     def __init__(self, broker: Broker, group: str, topic: str) -> None:
@@ -61,5 +61,5 @@ class Backlog:
         self.close()
 
     def _behind(self, committed: TopicPartition) -> int:
-        low, high = marks_of(self._consumer, self._topic, committed.partition)
+        low, high = watermarks_of(self._consumer, self._topic, committed.partition)
         return high - max(low, committed.offset)

@@ -9,7 +9,7 @@ from typing import Final, TypeAlias
 from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Message, TopicPartition
 
 from models.errors import InvalidError, TransientError
-from stream.kafka.clients import TIMEOUT_S, Broker, patient
+from stream.kafka.clients import TIMEOUT_S, Broker, retry_until_known
 from stream.kafka.errors import kafka_errors, translate
 
 Bound: TypeAlias = int | Mapping[int, int] | None
@@ -42,7 +42,7 @@ class Record:
 
 
 @dataclass(frozen=True, slots=True)
-class _Stretch:
+class _Range:
     """What to read of one partition: offsets ``first`` to before ``stop``, and of these the times that fit."""
 
     partition: int
@@ -87,7 +87,7 @@ def read_spans(broker: Broker, topic: str, spans: Mapping[int, tuple[int, int]])
 
     Raises TransientError when the broker does not answer.
     """
-    left = {p: _Stretch(p, first, stop, None, None) for p, (first, stop) in spans.items() if first < stop}
+    left = {p: _Range(p, first, stop, None, None) for p, (first, stop) in spans.items() if first < stop}
     found: list[Record] = []
     if not left:
         return found
@@ -174,7 +174,7 @@ def _plan(
     start: Bound,
     end: Bound,
     partitions: Iterable[int] | None,
-) -> list[_Stretch]:
+) -> list[_Range]:
     marks = broker.watermarks(topic)
     chosen = sorted(marks if partitions is None else set(partitions))
     if unknown := [partition for partition in chosen if partition not in marks]:
@@ -188,7 +188,7 @@ def _plan(
     until = end if isinstance(end, int) else None
     stops = end if isinstance(end, Mapping) else {}
     return [
-        _Stretch(
+        _Range(
             partition,
             first=max(marks[partition][0], firsts.get(partition, 0)),
             stop=min(marks[partition][1], stops.get(partition, marks[partition][1])),
@@ -205,13 +205,13 @@ def _offsets_at(broker: Broker, topic: str, time: int, ends: Mapping[int, int]) 
     try:
         asked = [TopicPartition(topic, partition, max(time, 0)) for partition in ends]
         doing = f"find the offsets of {topic} by time"
-        found = patient(lambda: consumer.offsets_for_times(asked, timeout=TIMEOUT_S), doing)
+        found = retry_until_known(lambda: consumer.offsets_for_times(asked, timeout=TIMEOUT_S), doing)
         return {entry.partition: entry.offset if entry.offset >= 0 else ends[entry.partition] for entry in found}
     finally:
         consumer.close()
 
 
-def _read(broker: Broker, topic: str, stretch: _Stretch) -> Generator[Record, None, None]:
+def _read(broker: Broker, topic: str, stretch: _Range) -> Generator[Record, None, None]:
     if stretch.first >= stretch.stop:
         return
     with _opened(broker, topic, [stretch], at_end=True) as consumer:
@@ -240,19 +240,19 @@ def _no_answer(broker: Broker, topic: str) -> str:
     return f"no answer from {broker.bootstrap} while reading {topic}; see that the broker is up and try again"
 
 
-def _past(message: Message, record: Record, stretch: _Stretch) -> bool:
+def _past(message: Message, record: Record, stretch: _Range) -> bool:
     """Say whether nothing that follows can be before the end: only the broker's own stamps are in order."""
     ordered = message.timestamp()[0] == TIMESTAMP_LOG_APPEND_TIME
     return ordered and stretch.until is not None and record.timestamp >= stretch.until
 
 
-def _fits(record: Record, stretch: _Stretch) -> bool:
+def _fits(record: Record, stretch: _Range) -> bool:
     late_enough = stretch.since is None or record.timestamp >= stretch.since
     return late_enough and (stretch.until is None or record.timestamp < stretch.until)
 
 
 @contextmanager
-def _opened(broker: Broker, topic: str, stretches: Iterable[_Stretch], *, at_end: bool) -> Iterator[Consumer]:
+def _opened(broker: Broker, topic: str, stretches: Iterable[_Range], *, at_end: bool) -> Iterator[Consumer]:
     """Give a consumer that stands at the beginnings of the stretches; ``at_end`` marks where partitions end."""
     consumer = broker.consumer(READER_GROUP, enable_partition_eof=at_end, **_BUFFERS)
     try:

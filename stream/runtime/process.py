@@ -12,55 +12,55 @@ from alerts.monitoring.metrics_server import serve_metrics
 from models.rfc3339 import SECOND, parse_time
 from stream.deliver.role import Deliver
 from stream.detect.role import Detect, DetectConfig
-from stream.explain.role import Alerting, AlertingConfig, wall_clock
+from stream.explain.role import ExplainConfig, ExplainRole, wall_clock
 from stream.ingest.role import Ingest, IngestConfig
 from stream.kafka.clients import Broker
 from stream.kafka.topic_specs import Topics
 from stream.runtime.roles import Roles
 from stream.settings import Settings
 from stream.wiring.core import (
-    Parts,
-    broker_of,
-    bundle_of,
+    Components,
     ingest_config,
-    parts_of,
-    policy_of,
-    rules_of,
-    specs_of,
-    topics_of,
+    load_bundle,
+    load_rules,
+    make_broker,
+    make_components,
+    make_incident_policy,
+    make_topics,
+    topic_specs,
 )
-from stream.wiring.explainer import explainer_of
+from stream.wiring.explainer import make_explainer
 from stream.wiring.sinks import deliver_config
 
 
 @dataclass(frozen=True, slots=True)
-class Cloud:
+class Process:
     """Everything that the roles of one process share."""
 
     settings: Settings
     broker: Broker
     topics: Topics
-    parts: Parts
+    components: Components
     registry: CollectorRegistry
     metrics: Metrics
 
     @classmethod
-    def connect(cls, settings: Settings) -> "Cloud":
+    def connect(cls, settings: Settings) -> "Process":
         """Load the bundle, reach the broker and create the topics that are missing.
 
         Raises:
             InvalidError: no bundle, or one that does not fit.
             TransientError: the broker does not answer.
         """
-        parts = parts_of(settings, bundle_of(settings))
-        broker = broker_of(settings)
-        broker.ensure_topics(specs_of(settings), settings.replication)
+        parts = make_components(settings, load_bundle(settings))
+        broker = make_broker(settings)
+        broker.ensure_topics(topic_specs(settings), settings.replication)
         registry = CollectorRegistry()
         metrics = Metrics.on(registry)
         metrics.bundle_info.labels(parts.bundle.id).set(1)
         if newest := parts.bundle.facts.get("to"):
             metrics.bundle_trained.set(parse_time(newest) / SECOND)
-        return cls(settings, broker, topics_of(settings), parts, registry, metrics)
+        return cls(settings, broker, make_topics(settings), parts, registry, metrics)
 
     @contextmanager
     def metrics_served(self) -> Iterator[None]:
@@ -89,24 +89,24 @@ class Cloud:
         if "detect" in roles:
             running.start("detect", self._detect(publish_all=publish_all))
         if "explain" in roles:
-            running.start_thread("explain", lambda: self._alerting(clock))
+            running.start_thread("explain", lambda: self._explain(clock))
         if "deliver" in roles:
             config = deliver_config(self.settings)
             running.start_thread("deliver", lambda: Deliver(self.broker, self.topics, self.metrics, config))
         return running
 
     def _ingest(self, config: IngestConfig) -> Ingest:
-        version = self.parts.bundle.templates_version
-        return Ingest(self.broker, self.topics, self.parts.processor(), version, self.metrics, config)
+        version = self.components.bundle.templates_version
+        return Ingest(self.broker, self.topics, self.components.processor(), version, self.metrics, config)
 
     def _detect(self, *, publish_all: bool) -> Detect:
-        config = DetectConfig(self.parts.windows, publish_all=publish_all)
-        version = self.parts.bundle.templates_version
-        return Detect(self.broker, self.topics, self.parts.scorer, version, self.metrics, config, self.registry)
+        config = DetectConfig(self.components.windows, publish_all=publish_all)
+        version = self.components.bundle.templates_version
+        return Detect(self.broker, self.topics, self.components.scorer, version, self.metrics, config, self.registry)
 
-    def _alerting(self, clock: Callable[[], int]) -> Alerting:
-        explainer = explainer_of(self.settings, self.broker, self.topics, self.parts.bundle)
+    def _explain(self, clock: Callable[[], int]) -> ExplainRole:
+        explainer = make_explainer(self.settings, self.broker, self.topics, self.components.bundle)
         key = self.settings.receipt_key
-        signer = Signer("" if key is None else key.get_secret_value(), rules_of(self.settings).version)
-        config = AlertingConfig(policy_of(self.settings), clock, signer)
-        return Alerting(self.broker, self.topics, self.metrics, config, explainer)
+        signer = Signer("" if key is None else key.get_secret_value(), load_rules(self.settings).version)
+        config = ExplainConfig(make_incident_policy(self.settings), clock, signer)
+        return ExplainRole(self.broker, self.topics, self.metrics, config, explainer)

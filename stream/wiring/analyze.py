@@ -14,10 +14,10 @@ from index.analyze import Means
 from index.diagnosis.types import Diagnosis
 from index.embedding.cached_embedder import KeptVectors
 from index.embedding.open_embedder import BUILT_IN, find_model
-from index.evidence.detector_scores import Judged, judge
+from index.evidence.detector_scores import DetectorScores, judge
 from index.evidence.types import Evidence
 from index.lines.cached_files import Logs, Reader
-from index.lines.log_lines import Material
+from index.lines.log_lines import LogLines
 from index.search.documents import Filter, Similar
 from index.storage.file_cache import Cache, key_of
 from models.bundle import Bundle
@@ -25,8 +25,8 @@ from models.errors import InvalidError
 from models.templates.masks import Masks
 from models.templates.matcher import TemplateTable
 from stream.settings import Settings
-from stream.wiring.core import DEMO_BUNDLE, decode_config, parts_of
-from stream.wiring.search_index import embedder_of, memory_file
+from stream.wiring.core import DEMO_BUNDLE, decode_config, make_components
+from stream.wiring.search_index import load_embedder, search_index_file
 
 if TYPE_CHECKING:
     from index.embedding.base import Embedder
@@ -40,14 +40,14 @@ _MB: Final = 1_000_000
 Tell = Callable[[str], None]
 
 
-def cache_of(settings: Settings) -> Cache:
+def make_cache(settings: Settings) -> Cache:
     """What can be made again."""
     return Cache(settings.cache_path, settings.cache_mb * _MB)
 
 
-def reader_of(settings: Settings, masks: Masks, tell: Tell) -> Reader:
+def make_reader(settings: Settings, masks: Masks, tell: Tell) -> Reader:
     """What reads files."""
-    return Reader(decode_config(settings), masks, cache_of(settings), version("tocsin"), tell)
+    return Reader(decode_config(settings), masks, make_cache(settings), version("tocsin"), tell)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,7 @@ class Normal:
     """Whether it was asked for; the shipped one counts only where it fits."""
 
 
-def normal_of(settings: Settings, path: Path | None) -> Normal | None:
+def load_normal(settings: Settings, path: Path | None) -> Normal | None:
     """The bundle that is asked for, or the shipped one; None where masks are set that are no bundle's.
 
     Raises:
@@ -85,20 +85,20 @@ def judgement(  # noqa: PLR0913 - one argument a part
     settings: Settings,
     normal: Normal,
     logs: Logs,
-    material: Material,
+    material: LogLines,
     tenant: str,
     progress: Callable[[int], None],
-) -> Judged:
+) -> DetectorScores:
     """What the detectors of a bundle say; kept, as it follows from the bundle and the files alone."""
-    kept = cache_of(settings)
+    kept = make_cache(settings)
     key = key_of(logs.key, tenant, normal.id, str(settings.false_alarms_per_day))
     data = kept.get(JUDGED, key)
     if data is not None:
         try:
-            return Judged.from_bytes(data)
+            return DetectorScores.from_bytes(data)
         except InvalidError:
             kept.drop(JUDGED, key)
-    parts = parts_of(settings, Bundle.load(normal.path))
+    parts = make_components(settings, Bundle.load(normal.path))
     judged = judge(material, parts.processor(), parts.scorer, parts.windows, progress)
     # Who cannot keep it was told so when the files were read.
     with suppress(InvalidError):
@@ -106,26 +106,30 @@ def judgement(  # noqa: PLR0913 - one argument a part
     return judged
 
 
-def means_of(settings: Settings, tenant: str, judged: Judged | None, known: TemplateTable | None, tell: Tell) -> Means:
+def means_of(
+    settings: Settings, tenant: str, judged: DetectorScores | None, known: TemplateTable | None, tell: Tell
+) -> Means:
     """What ranks by words, meaning and memory."""
-    opened = cache(lambda: embedder_of(settings, tell))
-    embed = KeptVectors(cache_of(settings), _model_name(settings), opened)
+    opened = cache(lambda: load_embedder(settings, tell))
+    embed = KeptVectors(make_cache(settings), _model_name(settings), opened)
     return Means(embed, judged, known, _recall(settings, tenant, opened, tell))
 
 
 def asked_model(settings: Settings, issue: str, evidence: Evidence, base: Diagnosis) -> Diagnosis:
     """What a language model makes of it, as far as its answer stands on the lines; ``base`` where there is none."""
     # Loaded only where it is asked: the fast mode answers sooner without.
-    from stream.wiring.llm import asking_of
+    from stream.wiring.llm import make_llm_explainer
 
     asked = replace(evidence, reasons=(f"somebody reports: {issue}", *evidence.reasons))
-    return asking_of(settings)(key_of("analyze", asked.digest()), asked, base, lambda _: None, lambda: False).diagnosis
+    return make_llm_explainer(settings)(
+        key_of("analyze", asked.digest()), asked, base, lambda _: None, lambda: False
+    ).diagnosis
 
 
 def _recall(
     settings: Settings, tenant: str, opened: "Callable[[], Embedder]", tell: Tell
 ) -> Callable[[str], Sequence[Similar]] | None:
-    path = memory_file(settings)
+    path = search_index_file(settings)
     if not path.exists():
         return None
 

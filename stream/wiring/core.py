@@ -7,7 +7,7 @@ from typing import Final
 
 from alerts.incidents.policy import IncidentPolicy
 from alerts.routing.rules import Rules
-from index.diagnosis.known_failures import Failures, shipped
+from index.diagnosis.known_failures import KnownFailures, shipped
 from models.bundle import Bundle
 from models.decode.decoder import DecodeConfig
 from models.decode.formats import FormatSpec
@@ -27,7 +27,7 @@ DEMO_BUNDLE: Final = Path(__file__).parents[1] / "demo_bundle"
 """The bundle that was trained on the project's own simulator."""
 
 
-def broker_of(settings: Settings) -> Broker:
+def make_broker(settings: Settings) -> Broker:
     """The cluster that the settings name.
 
     Raises:
@@ -38,19 +38,19 @@ def broker_of(settings: Settings) -> Broker:
     return Broker(settings.kafka_bootstrap_servers, properties)
 
 
-def topics_of(settings: Settings) -> Topics:
+def make_topics(settings: Settings) -> Topics:
     """Topic names under the prefix of the settings."""
     return Topics(settings.topic_prefix)
 
 
-def specs_of(settings: Settings) -> tuple[TopicSpec, ...]:
+def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
     """All topics, as they are to be created."""
-    topics = topics_of(settings)
+    topics = make_topics(settings)
     widths = {topics.logs_raw: settings.raw_partitions, topics.logs_events: settings.events_partitions}
     return tuple(replace(spec, partitions=widths.get(spec.name, spec.partitions)) for spec in topics.specs())
 
 
-def bundle_of(settings: Settings, path: Path | None = None) -> Bundle:
+def load_bundle(settings: Settings, path: Path | None = None) -> Bundle:
     """The bundle at ``path`` or in the settings.
 
     Raises:
@@ -62,12 +62,12 @@ def bundle_of(settings: Settings, path: Path | None = None) -> Bundle:
     return Bundle.load(chosen)
 
 
-def masks_of(settings: Settings) -> Masks:
+def load_masks(settings: Settings) -> Masks:
     """The shipped masks, with those of the user's file."""
     return Masks.load(settings.masks) if settings.masks else Masks.default()
 
 
-def pipeline_of(settings: Settings) -> PipelineConfig:
+def make_pipeline_config(settings: Settings) -> PipelineConfig:
     """How a training is to read lines and cut windows."""
     windows = WindowConfig(
         length=settings.window_length_s,
@@ -78,7 +78,7 @@ def pipeline_of(settings: Settings) -> PipelineConfig:
         age=settings.session_age_s,
         session_events=settings.session_events,
     )
-    return PipelineConfig(decode_config(settings), masks_of(settings), windows=windows)
+    return PipelineConfig(decode_config(settings), load_masks(settings), windows=windows)
 
 
 def decode_config(settings: Settings) -> DecodeConfig:
@@ -93,7 +93,7 @@ def decode_config(settings: Settings) -> DecodeConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Parts:
+class Components:
     """What the roles and the commands share."""
 
     bundle: Bundle
@@ -102,35 +102,37 @@ class Parts:
     scorer: Scorer
 
 
-def parts_of(settings: Settings, bundle: Bundle) -> Parts:
+def make_components(settings: Settings, bundle: Bundle) -> Components:
     """Put a bundle to work; windows are cut as in its training, however long idle ones are kept."""
     windows = replace(bundle.windows, idle=settings.idle_s, forget=2 * settings.idle_s)
     pipeline = PipelineConfig(decode_config(settings), bundle.masks, windows=windows)
     scorer = Scorer(bundle, settings.false_alarms_per_day)
-    return Parts(bundle, windows, lambda: pipeline.processor(bundle.table, bundle.companions.groups.services), scorer)
+    return Components(
+        bundle, windows, lambda: pipeline.processor(bundle.table, bundle.detectors.groups.services), scorer
+    )
 
 
-def rules_of(settings: Settings) -> Rules:
+def load_rules(settings: Settings) -> Rules:
     """The rules that the settings name; none: everything goes everywhere."""
     return Rules.load(settings.rules) if settings.rules else Rules()
 
 
-def failures_of(settings: Settings) -> Failures:
+def load_failures(settings: Settings) -> KnownFailures:
     """The known failures: those that are shipped, with those of the user's file.
 
     Raises:
         InvalidError: the file is wrong.
     """
-    return Failures.load(settings.failures) if settings.failures else shipped()
+    return KnownFailures.load(settings.failures) if settings.failures else shipped()
 
 
-def policy_of(settings: Settings) -> IncidentPolicy:
+def make_incident_policy(settings: Settings) -> IncidentPolicy:
     """How incidents are made."""
     return IncidentPolicy(
         quiet_s=settings.alert_quiet_s,
         update_s=settings.alert_update_s,
         grace_s=settings.alert_grace_s,
-        budget=rules_of(settings).budget,
+        budget=load_rules(settings).budget,
     )
 
 

@@ -6,25 +6,25 @@ Apart from ``stream.wiring.core``: commands that explain nothing need not load i
 import logging
 
 from index.search.past_incidents import remember
-from index.search.search_index import Memory
+from index.search.search_index import SearchIndex
 from models.bundle import Bundle
 from models.decode.decoder import Decoder
 from models.errors import TocsinError
 from models.templates.matcher import TemplateLimits, TemplateMatcher
-from stream.explain.explainer import Explainer, Reading
+from stream.explain.explainer import Explainer, LineReader
 from stream.explain.schedule import ExplainPolicy
 from stream.kafka.clients import Broker
 from stream.kafka.reader import read_range
 from stream.kafka.topic_specs import Topics
 from stream.settings import Settings
-from stream.wiring.core import decode_config, failures_of
-from stream.wiring.llm import asking_of
-from stream.wiring.search_index import memory_of
+from stream.wiring.core import decode_config, load_failures
+from stream.wiring.llm import make_llm_explainer
+from stream.wiring.search_index import load_search_index
 
 log = logging.getLogger(__name__)
 
 
-def explainer_of(settings: Settings, broker: Broker, topics: Topics, bundle: Bundle) -> Explainer:
+def make_explainer(settings: Settings, broker: Broker, topics: Topics, bundle: Bundle) -> Explainer:
     """What explains incidents, with the memory of past ones; it is opened in the background.
 
     Raises:
@@ -34,9 +34,9 @@ def explainer_of(settings: Settings, broker: Broker, topics: Topics, bundle: Bun
     def tools() -> tuple[Decoder, TemplateMatcher]:
         return Decoder(decode_config(settings)), TemplateMatcher(bundle.table, bundle.masks, TemplateLimits())
 
-    def memory() -> Memory | None:
+    def memory() -> SearchIndex | None:
         try:
-            opened = memory_of(settings, log.info, fresh=True)
+            opened = load_search_index(settings, log.info, fresh=True)
             records = read_range(broker, topics.incidents)
             remember(opened, (((each.key or b"").decode(), each.value) for each in records if each.value))
         except TocsinError as error:
@@ -44,6 +44,6 @@ def explainer_of(settings: Settings, broker: Broker, topics: Topics, bundle: Bun
             return None
         return opened
 
-    reading = Reading(tools, frozenset(bundle.table))
-    failures, policy = failures_of(settings), ExplainPolicy(settings.explain_settle_s)
-    return Explainer(broker, topics, reading, failures, memory, asking_of(settings), policy)
+    reading = LineReader(tools, frozenset(bundle.table))
+    failures, policy = load_failures(settings), ExplainPolicy(settings.explain_settle_s)
+    return Explainer(broker, topics, reading, failures, memory, make_llm_explainer(settings), policy)

@@ -15,7 +15,7 @@ _LONG: Final = 16
 """Characters from which the path of a URL counts as the secret that it may be: a shorter one is an address."""
 
 
-def redactors_of(settings: Settings) -> Callable[[], Redactor]:
+def redactor_factory(settings: Settings) -> Callable[[], Redactor]:
     """Return what makes a redactor for each incident; the kinds are compiled once.
 
     Raises:

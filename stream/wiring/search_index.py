@@ -9,15 +9,15 @@ from stream.settings import Settings
 
 if TYPE_CHECKING:
     from index.embedding.base import Embedder
-    from index.search.search_index import Memory
+    from index.search.search_index import SearchIndex
 
 
-def memory_file(settings: Settings) -> Path:
+def search_index_file(settings: Settings) -> Path:
     """The snapshot."""
     return settings.index_path / "memory.tocsin"
 
 
-def embedder_of(settings: Settings, tell: Callable[[str], None]) -> "Embedder":
+def load_embedder(settings: Settings, tell: Callable[[str], None]) -> "Embedder":
     """What makes vectors of texts; ``tell`` is told where it is not the model that was asked for.
 
     Raises:
@@ -26,18 +26,18 @@ def embedder_of(settings: Settings, tell: Callable[[str], None]) -> "Embedder":
     return open_embedder(settings.embedding_model, settings.index_path / "networks", tell)
 
 
-def memory_of(settings: Settings, tell: Callable[[str], None], *, fresh: bool = False) -> "Memory":
+def load_search_index(settings: Settings, tell: Callable[[str], None], *, fresh: bool = False) -> "SearchIndex":
     """The memory as it was last saved; with ``fresh`` an empty one where none was.
 
     Raises:
         InvalidError: there is none, it is damaged, or its embedder cannot be had.
     """
     # FAISS is imported where there is something to search.
-    from index.search.search_index import Memory
+    from index.search.search_index import SearchIndex
     from index.search.snapshot import load
 
-    path = memory_file(settings)
-    embedder = embedder_of(settings, tell)
+    path = search_index_file(settings)
+    embedder = load_embedder(settings, tell)
     if fresh and not path.exists():
-        return Memory(embedder)
+        return SearchIndex(embedder)
     return load(path, embedder, tell)

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Protocol
 from urllib.parse import urlsplit
 
-from alerts.delivery.redact_alerts import Outgoing
+from alerts.delivery.redact_alerts import AlertRedactor
 from alerts.sinks.alertmanager import AlertmanagerSink
 from alerts.sinks.base import Sink
 from alerts.sinks.file import FileSink
@@ -15,10 +15,10 @@ from alerts.sinks.slack.webhook import SlackWebhookSink
 from alerts.sinks.webhook import WebhookSink
 from models.errors import InvalidError
 from stream.deliver.role import DeliverConfig, VotesConfig
-from stream.deliver.sink_worker import CourierConfig
+from stream.deliver.sink_worker import SinkWorkerConfig
 from stream.settings import Settings
-from stream.wiring.core import rules_of
-from stream.wiring.redaction import redactors_of
+from stream.wiring.core import load_rules
+from stream.wiring.redaction import redactor_factory
 
 log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class Secret(Protocol):
         """Return it in clear."""
 
 
-def sinks_of(settings: Settings) -> tuple[Sink, ...]:
+def make_sinks(settings: Settings) -> tuple[Sink, ...]:
     """Return the sinks that the settings name, the quickest first.
 
     Raises:
@@ -40,15 +40,15 @@ def sinks_of(settings: Settings) -> tuple[Sink, ...]:
 
 
 def deliver_config(settings: Settings) -> DeliverConfig:
-    """Return how the deliver role works.  Raises InvalidError as ``sinks_of`` and ``redactors_of`` do."""
-    sinks, rules = sinks_of(settings), rules_of(settings)
-    unknown = sorted({name for route in rules.routes for name in route.sinks} - names_of(sinks))
+    """Return how the deliver role works.  Raises InvalidError as ``make_sinks`` and ``redactor_factory`` do."""
+    sinks, rules = make_sinks(settings), load_rules(settings)
+    unknown = sorted({name for route in rules.routes for name in route.sinks} - sink_names(sinks))
     if unknown:
         log.warning("rules send alerts to %s, which no setting names", ", ".join(unknown))
-    courier = CourierConfig(
+    courier = SinkWorkerConfig(
         # By the time of the event: what came late out of a maintenance is still of it.
         decide=lambda alert: rules.decide(alert, alert.updated),
-        outgoing=Outgoing(redactors_of(settings), _clear(settings.receipt_key)),
+        outgoing=AlertRedactor(redactor_factory(settings), _clear(settings.receipt_key)),
         timeout_s=settings.deliver_timeout_s,
         give_up_s=settings.deliver_give_up_s,
         history_s=settings.deliver_history_s,
@@ -59,7 +59,7 @@ def deliver_config(settings: Settings) -> DeliverConfig:
     return DeliverConfig(sinks, courier, settings.synthetic_every_s, votes)
 
 
-def names_of(sinks: Iterable[Sink]) -> set[str]:
+def sink_names(sinks: Iterable[Sink]) -> set[str]:
     """Return the names that rules may use: a member of a cluster goes by its own and by that of all."""
     return {name for sink in sinks for name in (sink.name, sink.name.partition(".")[0])}
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
-from alerts.incidents.grouping import IncidentPolicy, Incidents, Step
+from alerts.incidents.grouping import IncidentGrouper, IncidentPolicy, Step
 from alerts.incidents.incident import Incident
 from alerts.messages.alert import Alert
 from alerts.messages.anomaly import Anomaly
@@ -53,7 +53,7 @@ def everything(name: str, at: float, importance: float = STRONG, service: str = 
 class Role:
     """What a role does: the state, what it published, and the log of ``incidents``."""
 
-    state: Incidents = field(default_factory=lambda: Incidents(POLICY))
+    state: IncidentGrouper = field(default_factory=lambda: IncidentGrouper(POLICY))
     now: int = START
     alerts: list[Alert] = field(default_factory=list)
     log: list[tuple[str, bytes | None]] = field(default_factory=list)
@@ -61,14 +61,14 @@ class Role:
     @classmethod
     def under(cls, policy: IncidentPolicy) -> "Role":
         """Begin with a policy, under which what is STRONG is strong all the same."""
-        return cls(Incidents(replace(policy, strong_from=min(policy.strong_from, POLICY.strong_from))))
+        return cls(IncidentGrouper(replace(policy, strong_from=min(policy.strong_from, POLICY.strong_from))))
 
     def take(self, *windows: Anomaly) -> list[Alert]:
         """Apply windows, the wall clock following their ends; return the new alerts."""
         before = len(self.alerts)
         for each in windows:
             self.now = max(self.now, each.end)
-            self.publish(self.state.apply(each, self.now))
+            self.publish(self.state.on_window(each, self.now))
         return self.alerts[before:]
 
     def wait(self, seconds: float) -> list[Alert]:
@@ -78,19 +78,19 @@ class Role:
 
     def hear(self, said: Feedback) -> list[Alert]:
         """Heed what somebody says."""
-        return self.publish(self.state.heed(said, self.now))
+        return self.publish(self.state.on_feedback(said, self.now))
 
     def publish(self, step: Step) -> list[Alert]:
         """Take a step."""
         self.state = step.incidents
         self.alerts += step.alerts
         self.log += [(key, None if value is None else value.to_json()) for key, value in step.changed.items()]
-        self.log += list(step.learnt.items())
+        self.log += list(step.records.items())
         return list(step.alerts)
 
     def told(self) -> list[Incident]:
         """Incidents that somebody has heard of, by their begin."""
-        return sorted((i for i in self.state.all() if i.told), key=lambda i: (i.opened, i.service))
+        return sorted((i for i in self.state.all() if i.last_status), key=lambda i: (i.opened, i.service))
 
     def only(self) -> Incident:
         """Return the one incident that somebody has heard of."""

@@ -35,9 +35,9 @@ from index.embedding.open_embedder import open_embedder
 from index.evidence.issue import read_issue
 from index.evidence.relevance import Embed
 from index.lines.cached_files import Reader, read_logs
-from index.lines.log_lines import Material
+from index.lines.log_lines import LogLines
 from index.lines.parsed_file import join_files
-from index.search.tfidf import Lexical
+from index.search.tfidf import TfidfIndex
 from index.storage.file_cache import Cache
 from models.decode.decoder import DecodeConfig
 from models.records import Level
@@ -50,24 +50,24 @@ FIRST: Final = 20
 _START: Final = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
 _TOCSIN: Final = (sys.executable, "-c", "from stream.cli import main; main()")
 Place = tuple[str, int]
-Finder = Callable[[Case, Material], list[Place]]
+Finder = Callable[[Case, LogLines], list[Place]]
 
 
-def of_analyze(case: Case, material: Material, embed: Embed | None) -> list[Place]:
+def of_analyze(case: Case, material: LogLines, embed: Embed | None) -> list[Place]:
     """Places of the first lines of evidence."""
     evidence = evidence_of(material, read_issue(case.issue), Means(embed=embed))
     return [(line.source, line.offset) for line in evidence.lines[:FIRST]]
 
 
-def of_words(case: Case, material: Material) -> list[Place]:
+def of_words(case: Case, material: LogLines) -> list[Place]:
     """The lines that share most words with the issue by TF-IDF."""
-    lexical = Lexical()
+    lexical = TfidfIndex()
     texts = material.lines["message"].to_list()
     lexical.add(texts)
     return _best(material, lexical.cosines(lexical.query(case.issue), np.arange(len(texts))))
 
 
-def of_vectors(case: Case, material: Material, embed: Embed) -> list[Place]:
+def of_vectors(case: Case, material: LogLines, embed: Embed) -> list[Place]:
     """The lines whose vectors are nearest to that of the issue; lines that are equal are embedded once."""
     texts = material.lines["message"].to_list()
     different = list(dict.fromkeys(texts))
@@ -76,20 +76,20 @@ def of_vectors(case: Case, material: Material, embed: Embed) -> list[Place]:
     return _best(material, np.array([cosine[text] for text in texts]))
 
 
-def of_errors(case: Case, material: Material) -> list[Place]:
+def of_errors(case: Case, material: LogLines) -> list[Place]:
     """The newest lines of level ERROR and above, a traceback's lines with their record."""
     lines = material.lines
     bad = (lines["level"].to_numpy() >= Level.ERROR) & (lines["flags"].to_numpy() % 2 == 0)
     return _best(material, np.where(bad, lines["time"].to_numpy().astype(np.float64), -1.0), least=0.0)
 
 
-def _best(material: Material, score: np.ndarray, least: float = 1e-9) -> list[Place]:
+def _best(material: LogLines, score: np.ndarray, least: float = 1e-9) -> list[Place]:
     order = np.argsort(-score, kind="stable")[:FIRST]
     partition, offset = material.lines["partition"].to_list(), material.lines["offset"].to_list()
     return [(material.source_of(partition[n]), offset[n]) for n in order.tolist() if score[n] >= least]
 
 
-def material_of(case: Case, folder: Path, cache: Cache) -> Material:
+def material_of(case: Case, folder: Path, cache: Cache) -> LogLines:
     """The case's files, read by names below its folder."""
     top = case.write(folder)
     logs = read_logs([str(top)], Reader(DecodeConfig(), Masks.default(), cache, "bench", print))

@@ -27,7 +27,7 @@ from alerts.sinks.pagerduty import PagerDutySink
 from alerts.sinks.slack.bot import SlackSink
 from alerts.sinks.webhook import WebhookSink
 from stream.deliver.role import Deliver, DeliverConfig
-from stream.deliver.sink_worker import CourierConfig
+from stream.deliver.sink_worker import SinkWorkerConfig
 from stream.kafka.clients import Broker
 from stream.kafka.reader import read_range
 from stream.kafka.topic_specs import Topics
@@ -51,7 +51,7 @@ def measure(broker: Broker, topics: Topics, world: World) -> dict[str, list[floa
         SlackSink(slack.TOKEN, slack.CHANNEL, api=world.slack.api),
     )
     registry = CollectorRegistry()
-    role = Deliver(broker, topics, Metrics.on(registry), DeliverConfig(sinks, CourierConfig(), 0.0))
+    role = Deliver(broker, topics, Metrics.on(registry), DeliverConfig(sinks, SinkWorkerConfig(), 0.0))
     stop = threading.Event()
     thread = threading.Thread(target=role.run, args=(stop,))
     thread.start()

@@ -18,11 +18,11 @@ import numpy as np
 
 from index.diagnosis.known_failures import shipped
 from index.diagnosis.rule_based import diagnose
-from index.evidence.fired_windows import Fired
-from index.evidence.gather import Limits, gather
-from index.lines.log_lines import Material
+from index.evidence.fired_windows import FiredWindow
+from index.evidence.gather import EvidenceLimits, gather
+from index.lines.log_lines import LogLines
 from models.decode.decoder import DecodeConfig, Decoder
-from models.records import EVERYTHING, NO_TIME, RawBatch
+from models.records import ALL_SOURCES, NO_TIME, RawBatch
 from models.rfc3339 import SECOND
 from models.templates.masks import Masks
 from models.templates.matcher import TemplateLimits, TemplateMatcher, TemplateTable
@@ -33,7 +33,7 @@ START: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
 FAULT_S: Final = 2_400.0
 
 
-def simulated(lines: int) -> Material:
+def simulated(lines: int) -> LogLines:
     """So many lines; ``neutron-server`` loses its queue after forty minutes."""
     first = round(START.timestamp()) * SECOND
     begin = first + round(FAULT_S * SECOND)
@@ -47,7 +47,7 @@ def simulated(lines: int) -> Material:
         np.full(lines, NO_TIME, np.int64),
     )
     matcher = TemplateMatcher(TemplateTable([]), Masks.default(), TemplateLimits())
-    return Material.of(raw, Decoder(DecodeConfig()).decode(raw), matcher, "logs.raw")
+    return LogLines.of(raw, Decoder(DecodeConfig()).decode(raw), matcher, "logs.raw")
 
 
 def main() -> None:
@@ -59,10 +59,10 @@ def main() -> None:
     material = simulated(args.lines)
     times = material.lines["time"].to_numpy()
     begin = int(times[0]) + round(FAULT_S * SECOND)
-    ask = [Fired("default", EVERYTHING, "source", begin, begin + 60 * SECOND)]
+    ask = [FiredWindow("default", ALL_SOURCES, "source", begin, begin + 60 * SECOND)]
     quiet = material.lines["template"].to_numpy()[times < begin]
     known = frozenset(np.unique(quiet).tolist())
-    limits = Limits(before_s=1e9, after_s=1e9)
+    limits = EvidenceLimits(before_s=1e9, after_s=1e9)
     shipped()
     wall: dict[str, list[float]] = {"gather": [], "diagnose": []}
     spent: dict[str, list[float]] = {"gather": [], "diagnose": []}

@@ -27,8 +27,8 @@ import orjson
 from index.embedding.base import Embedder
 from index.embedding.hashing_embedder import HashedEmbedder
 from index.embedding.sentence_encoder import SentenceEmbedder
-from index.search.documents import Document, Filter, Kind
-from index.search.search_index import Memory, Ranking
+from index.search.documents import Document, DocumentKind, Filter
+from index.search.search_index import Ranking, SearchIndex
 from index.search.snapshot import load, save
 from index.search.vectors import Vectors
 from models.records import BOOL, F32
@@ -135,7 +135,7 @@ def retrieval(data: RetrievalSet, model: Embedder) -> None:
     print(f"\nretrieval, {data.name}: {len(data.queries)} queries, {len(data.documents)} documents")
     wanted = [right for _, right, _ in data.queries]
     for embedder in (model, HashedEmbedder()):
-        held = Memory(embedder)
+        held = SearchIndex(embedder)
         held.add(data.documents)
         each = {ranking: ranked(held, data, ranking) for ranking in Ranking}
         rows = {
@@ -150,7 +150,7 @@ def retrieval(data: RetrievalSet, model: Embedder) -> None:
             print(f"  {name:<52} MRR {mrr:.3f}  first right {first:.3f}  one of five right {five:.3f}")
 
 
-def ranked(held: Memory, data: RetrievalSet, ranking: Ranking) -> list[list[str]]:
+def ranked(held: SearchIndex, data: RetrievalSet, ranking: Ranking) -> list[list[str]]:
     """Ids that each query finds, without itself."""
     return [
         [hit.document.id for hit in held.search(text, 50, ranking=ranking) if hit.document.id != own]
@@ -238,7 +238,7 @@ def recall(index: Vectors, vectors: F32, queries: F32, allowed: BOOL | None) -> 
 def whole(base: F32, texts: list[str], rows: int, path: Path) -> None:
     """The memory with documents, words, filters and its file; the embedding of queries is left out."""
     queries = mixed(base, QUERIES, 2)
-    held = Memory(Known(queries))
+    held = SearchIndex(Known(queries))
     random = np.random.default_rng(4)
     started = time.perf_counter()
     for start in range(0, rows, _PART):
@@ -246,7 +246,7 @@ def whole(base: F32, texts: list[str], rows: int, path: Path) -> None:
         chosen = random.integers(0, len(texts), len(numbers))
         held.put(
             [
-                Document(str(n), Kind.INCIDENT, texts[at], "", f"t{n % TENANTS}", (), n)
+                Document(str(n), DocumentKind.INCIDENT, texts[at], "", f"t{n % TENANTS}", (), n)
                 for n, at in zip(numbers, chosen, strict=True)
             ],
             mixed(base, len(numbers), start),

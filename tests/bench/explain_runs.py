@@ -49,13 +49,13 @@ import polars as pl
 from index.diagnosis.rule_based import diagnose
 from index.diagnosis.types import Diagnosis
 from index.embedding.sentence_encoder import SentenceEmbedder
-from index.evidence.fired_windows import Fired
+from index.evidence.fired_windows import FiredWindow
 from index.evidence.gather import gather
 from index.evidence.types import Evidence
-from index.lines.log_lines import Material
+from index.lines.log_lines import LogLines
 from index.lines.service_layers import project
 from index.lines.shared_ids import shared_ids
-from index.search.tfidf import Lexical
+from index.search.tfidf import TfidfIndex
 from models.bundle import Bundle
 from models.decode.decoder import Decoder
 from models.decode.log_files import list_files, read_file
@@ -145,27 +145,27 @@ def records(shared: Path, work: Path, name: str) -> Path:
     return out
 
 
-def windows(work: Path, name: str, path: Path, bundle: Path) -> dict[str, list[tuple[bool, Fired]]]:
+def windows(work: Path, name: str, path: Path, bundle: Path) -> dict[str, list[tuple[bool, FiredWindow]]]:
     """Windows of every run as ``tocsin score`` gives them, made once, with whether they fired."""
     out = work / f"{name}.windows.jsonl"
     if not out.exists():
         tool = str(Path(sys.executable).with_name("tocsin"))
         subprocess.run([tool, "score", str(path), "--bundle", str(bundle), "--out", str(out)], check=True)
-    found: dict[str, list[tuple[bool, Fired]]] = {}
+    found: dict[str, list[tuple[bool, FiredWindow]]] = {}
     with out.open("rb") as file:
         for line in file:
             record = json.loads(line)
-            found.setdefault(record["tenant"], []).append((record["fired"], Fired.from_record(record)))
+            found.setdefault(record["tenant"], []).append((record["fired"], FiredWindow.from_record(record)))
     return found
 
 
-def material(path: Path, bundle: Bundle) -> Material:
+def material(path: Path, bundle: Bundle) -> LogLines:
     """The lines of a set, with the templates of the bundle."""
     decoder = Decoder(PipelineConfig().decode)
     matcher = TemplateMatcher(bundle.table, bundle.masks, TemplateLimits())
     batches = (batch for file in list_files([path]) for batch in read_file(file))
-    return Material.concat(
-        Material.of(batch.raw, decoder.decode(batch.raw, batch.sources), matcher, path.stem) for batch in batches
+    return LogLines.concat(
+        LogLines.of(batch.raw, decoder.decode(batch.raw, batch.sources), matcher, path.stem) for batch in batches
     )
 
 
@@ -203,7 +203,7 @@ def of_failure(lines: pl.DataFrame, run: Run, known: frozenset[int], usual: pl.D
     return set(every.select("partition", "offset").rows()), set(told.select("partition", "offset").rows())
 
 
-def fired_of(run: Run, found: Sequence[tuple[bool, Fired]]) -> tuple[list[Fired], bool]:
+def fired_of(run: Run, found: Sequence[tuple[bool, FiredWindow]]) -> tuple[list[FiredWindow], bool]:
     """The windows of a run that evidence is gathered from, and whether they fired."""
     after = [(fired, window) for fired, window in found if window.end >= run.active]
     mine = [window for fired, window in after if fired]
@@ -255,7 +255,7 @@ def question(run: Run) -> str:
 def by_words(lines: pl.DataFrame, run: Run) -> list[dict[str, object]]:
     """TF-IDF over the lines, alone; each template once."""
     once = lines.unique("template", keep="first", maintain_order=True)
-    lexical = Lexical()
+    lexical = TfidfIndex()
     lexical.add(once["message"].to_list())
     asked = lexical.query(question(run))
     rows = np.arange(len(once))

@@ -13,7 +13,7 @@ import orjson
 
 from models.bundle import Bundle
 from models.detectors.lstm import LstmDetector
-from models.features.window_features import Facts
+from models.features.window_features import WindowFeatures
 from models.pipeline import PipelineConfig
 from models.records import RawBatch
 from models.scorer import Scorer
@@ -66,7 +66,7 @@ def synthetic(lines: int, sources: int, sessions: int) -> Iterator[bytes]:
 def rate(values: list[bytes], bundle: Bundle | None = None) -> float:
     """Lines a second of the whole pipeline on one thread."""
     bundle = bundle or Bundle.load(DEMO_BUNDLE)
-    processor = PipelineConfig(masks=bundle.masks).processor(bundle.table, bundle.companions.groups.services)
+    processor = PipelineConfig(masks=bundle.masks).processor(bundle.table, bundle.detectors.groups.services)
     store, scorer = WindowStore(bundle.windows), Scorer(bundle)
     started = time.perf_counter()
     for batch in batches(iter(values)):
@@ -103,7 +103,7 @@ def simulated(lines: int) -> list[bytes]:
 def all_detectors(lines: int, turns: int) -> str:
     """Compare a bundle that has all detectors with the same that has the LSTM alone, in turn."""
     full = Bundle.load(DEMO_BUNDLE)
-    alone = replace(full, companions=replace(full.companions, detectors=()))
+    alone = replace(full, detectors=replace(full.detectors, detectors=()))
     values = simulated(lines)
     every, one = [], []
     for _ in range(turns):
@@ -122,7 +122,7 @@ def all_detectors(lines: int, turns: int) -> str:
 def profile(lines: int) -> str:
     """Where the time goes, stage by stage, on simulated lines."""
     bundle = Bundle.load(DEMO_BUNDLE)
-    processor = PipelineConfig(masks=bundle.masks).processor(bundle.table, bundle.companions.groups.services)
+    processor = PipelineConfig(masks=bundle.masks).processor(bundle.table, bundle.detectors.groups.services)
     store, lstm = WindowStore(bundle.windows), LstmDetector(bundle.onnx, bundle.vocabulary)
     spent: dict[str, float] = defaultdict(float)
     for batch in batches(iter(simulated(lines))):
@@ -136,7 +136,7 @@ def profile(lines: int) -> str:
         scored = lstm.score(closed)
         marks.append(time.perf_counter())
         if len(closed):
-            bundle.companions.score(Facts.of(closed, bundle.vocabulary, bundle.companions.groups))
+            bundle.detectors.score(WindowFeatures.of(closed, bundle.vocabulary, bundle.detectors.groups))
         marks.append(time.perf_counter())
         for name, seconds in zip(("ingest", "frames", "windows", "lstm", "others"), np.diff(marks), strict=True):
             spent[name] += float(seconds)

@@ -17,7 +17,7 @@ from typing import Final
 
 import orjson
 
-from index.search.documents import Document, Kind
+from index.search.documents import Document, DocumentKind
 from index.search.runbooks import page_documents
 
 DATA: Final = Path(__file__).parents[1] / "index" / "data"
@@ -66,7 +66,7 @@ def twins(folder: Path = RUNS) -> RetrievalSet | None:
                 text = _seen(lines, odd, run)
                 name = f"{track}/{run['run_id']}"
                 faults[name] = (run["component"], run["class"])
-                documents.append(Document(name, Kind.INCIDENT, text))
+                documents.append(Document(name, DocumentKind.INCIDENT, text))
     queries: list[tuple[str, frozenset[str], str | None]] = []
     for document in documents:
         like = frozenset(name for name, fault in faults.items() if fault == faults[document.id]) - {document.id}

@@ -23,7 +23,7 @@ from typing import Final
 import orjson
 
 from alerts.messages.alert import Alert, Status
-from alerts.messages.delivery_receipt import Delivery, Sent
+from alerts.messages.delivery_receipt import DeliveryReceipt, SendState
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
 from stream.kafka.reader import follow, read_range
@@ -169,11 +169,11 @@ def calm(broker: Broker, topics: Topics, wanted: Iterable[str], say: Callable[[s
     quiet_since = said = time.monotonic()
     for record in follow(broker, topics.deliveries):
         if record is not None and record.value:
-            receipt = Delivery.from_json(record.value)
-            if receipt.sent is Sent.DELIVERED:
+            receipt = DeliveryReceipt.from_json(record.value)
+            if receipt.sent is SendState.DELIVERED:
                 quiet_since = time.monotonic()
             place = (receipt.sink, receipt.incident_id)
-            if receipt.sent is Sent.DELIVERED and receipt.status == Status.RESOLVED.value:
+            if receipt.sent is SendState.DELIVERED and receipt.status == Status.RESOLVED.value:
                 missing.discard(place)
         if not missing:
             return True
@@ -301,7 +301,7 @@ def run(
     finally:
         worker.kill()
         world.close()
-    receipts = [Delivery.from_json(record.value or b"") for record in read_range(broker, topics.deliveries)]
+    receipts = [DeliveryReceipt.from_json(record.value or b"") for record in read_range(broker, topics.deliveries)]
     sent = Counter(f"{receipt.sink} {receipt.sent.value}" for receipt in receipts)
     limits = f"limits broken: slack {world.slack.posting.broken + world.slack.updating.broken}"
     limits += f", pagerduty {world.pagerduty.limit.broken}; repeated webhooks {world.receiver.repeated}; exit {status}"

@@ -151,7 +151,7 @@ def _restarted(raw: RawBatch, at: int) -> LineProcessor:
         done, todo = mine[mine < at], mine[mine >= at]
         if not todo.size:
             continue
-        begin = worker.decoder.warm_from(partition, int(raw.offsets[todo[0]]))
+        begin = worker.decoder.replay_from(partition, int(raw.offsets[todo[0]]))
         worker.decoder.decode(_select(raw, done[raw.offsets[done] >= begin]))
     return worker
 

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from alerts.monitoring.metrics import Metrics
 from models.pipeline import PipelineConfig
-from models.records import EVERYTHING, KeyKind, RawBatch
+from models.records import ALL_SOURCES, KeyKind, RawBatch
 from models.templates.matcher import TemplateTable
 from models.windows import frame_codec as frames
 from models.windows.keys import named_rows
@@ -152,6 +152,6 @@ def test_dead_letters_hold_what_was_sent(ingested: Ingested, sent: RawBatch) -> 
 def test_frames_hold_every_kept_line_once(ingested: Ingested, expected: Books, sent: RawBatch) -> None:
     """Each line stands once under its tenant's key of everything, and all that was read is committed."""
     rows = pl.concat([named_rows(frame) for frame in ingested.frames])
-    everything = rows.filter(key=EVERYTHING, kind=KeyKind.SOURCE).select("partition", "offset").rows()
+    everything = rows.filter(key=ALL_SOURCES, kind=KeyKind.SOURCE).select("partition", "offset").rows()
     assert sorted(everything) == sorted(expected.lines[0].select("partition", "offset").rows())
     assert ingested.committed == {p: int((sent.partitions == p).sum()) for p in range(3)}

@@ -7,8 +7,8 @@ from typing import Final
 import numpy as np
 import orjson
 
-from index.evidence.fired_windows import Fired
-from index.lines.log_lines import Material
+from index.evidence.fired_windows import FiredWindow
+from index.lines.log_lines import LogLines
 from models.decode.decoder import DecodeConfig, Decoder
 from models.records import NO_TIME, RawBatch
 from models.rfc3339 import SECOND
@@ -61,7 +61,7 @@ def traceback(at: float, service: str, raised: str, calls: Sequence[str], reques
     return [head, *(line(at, service, text, "ERROR") for text in inside)]
 
 
-def material(values: Sequence[bytes], sources: str = TOPIC) -> Material:
+def material(values: Sequence[bytes], sources: str = TOPIC) -> LogLines:
     """Material of records that stand one behind the other on one partition."""
     size = len(values)
     raw = RawBatch(
@@ -71,7 +71,7 @@ def material(values: Sequence[bytes], sources: str = TOPIC) -> Material:
         np.full(size, NO_TIME, np.int64),
     )
     matcher = TemplateMatcher(TemplateTable([]), Masks.default(), TemplateLimits())
-    return Material.of(raw, Decoder(DecodeConfig()).decode(raw), matcher, sources)
+    return LogLines.of(raw, Decoder(DecodeConfig()).decode(raw), matcher, sources)
 
 
 def templates(values: Sequence[bytes]) -> frozenset[int]:
@@ -86,9 +86,9 @@ def fired(
     reasons: Sequence[str] = (),
     pointers: Sequence[tuple[int, int]] = (),
     importance: float = 0.9,
-) -> Fired:
+) -> FiredWindow:
     """A window over everything, in seconds after noon."""
-    return Fired(
+    return FiredWindow(
         tenant="cloud",
         key="*",
         kind="source",

@@ -24,7 +24,7 @@ from typing import Final
 
 import orjson
 
-from models.records import EVERYTHING
+from models.records import ALL_SOURCES
 from models.windows import frame_codec as frames
 from models.windows.keys import named_rows
 from stream.kafka.clients import Broker
@@ -265,7 +265,7 @@ def _rows(deployment: Deployment, records: list[Record]) -> Counter[str]:
     reached: dict[tuple[int, int], int] = {}
     for message in read_range(deployment.broker, deployment.topics.logs_events):
         frame, _ = frames.decode(message.value or b"")
-        rows = named_rows(frame).filter(key=EVERYTHING).select("partition", "offset").rows()
+        rows = named_rows(frame).filter(key=ALL_SOURCES).select("partition", "offset").rows()
         found.update(texts[p, o] for p, o in rows if o > reached.get((message.partition, p), -1))
         for p, span in frame.raw.items():
             reached[message.partition, p] = max(span.last, reached.get((message.partition, p), -1))

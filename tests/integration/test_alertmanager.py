@@ -21,8 +21,8 @@ from alerts.sinks.alertmanager import AlertmanagerSink
 from alerts.sinks.base import Response
 from alerts.sinks.http_transport import Transport
 from stream.deliver.role import Deliver, DeliverConfig
-from stream.deliver.sink_worker import CourierConfig
-from stream.doctor.result import Outcome
+from stream.deliver.sink_worker import SinkWorkerConfig
+from stream.doctor.result import CheckOutcome
 from stream.doctor.sink_checks import sink_checks
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
@@ -117,7 +117,7 @@ def test_an_incident_fires_grows_and_ends_in_a_real_alertmanager(
     broker.ensure_topics(topics.specs(4))
     # By the fast clock it is resent every second, and would end by itself only after forty.
     sink = AlertmanagerSink(alertmanager.url, refresh_s=FAST)
-    config = DeliverConfig((sink,), CourierConfig(steady=fast), 0.0)
+    config = DeliverConfig((sink,), SinkWorkerConfig(steady=fast), 0.0)
     role = Deliver(broker, topics, Metrics.on(CollectorRegistry()), config)
     stop = threading.Event()
     thread = threading.Thread(target=role.run, args=(stop,))
@@ -140,7 +140,7 @@ def test_an_incident_fires_grows_and_ends_in_a_real_alertmanager(
         stop.set()
         thread.join(PATIENCE_S)
     [check] = sink_checks((AlertmanagerSink(alertmanager.url),))
-    assert check.outcome is Outcome.OK
+    assert check.outcome is CheckOutcome.OK
 
 
 def test_a_real_alertmanager_takes_every_alert_that_can_be_made(alertmanager: Running) -> None:

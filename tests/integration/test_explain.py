@@ -14,7 +14,7 @@ from alerts.messages.alert import Alert, Status
 from alerts.monitoring.metrics import Metrics
 from models.bundle import Bundle
 from models.errors import InvalidError
-from stream.explain.role import Alerting, AlertingConfig
+from stream.explain.role import ExplainConfig, ExplainRole
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
 from stream.kafka.reader import follow
@@ -22,8 +22,8 @@ from stream.kafka.topic_specs import Topics
 from stream.settings import Settings
 from stream.topics.changes import Announcement, announce
 from stream.wiring.core import DEMO_BUNDLE
-from stream.wiring.explainer import explainer_of
-from stream.wiring.llm import sent_store
+from stream.wiring.explainer import make_explainer
+from stream.wiring.llm import transcript_store
 from tests.fixtures_kafka import SOON
 from tests.index.diagnosis.test_known_failures import OWN
 from tests.messages_server import MessagesServer
@@ -101,9 +101,9 @@ def role(settings: Settings, *, explains: bool = True) -> Iterator[Metrics]:
     """Run the role while the context lasts."""
     broker, topics = Broker(settings.kafka_bootstrap_servers, SOON), Topics(settings.topic_prefix)
     metrics = Metrics.on(CollectorRegistry())
-    explainer = explainer_of(settings, broker, topics, Bundle.load(DEMO_BUNDLE)) if explains else None
+    explainer = make_explainer(settings, broker, topics, Bundle.load(DEMO_BUNDLE)) if explains else None
     stop = threading.Event()
-    alerting = Alerting(broker, topics, metrics, AlertingConfig(), explainer)
+    alerting = ExplainRole(broker, topics, metrics, ExplainConfig(), explainer)
     thread = threading.Thread(target=alerting.run, args=(stop,))
     thread.start()
     try:
@@ -202,7 +202,7 @@ def test_a_language_model_is_asked_once_and_never_sees_a_secret(
     assert again[-1].incident_id == found[-1].incident_id
     assert len(requests) == 1
     assert SECRET not in str(requests)
-    kept = sent_store(settings).get(found[-1].incident_id)
+    kept = transcript_store(settings).get(found[-1].incident_id)
     assert kept is not None
     assert requests[0]["messages"][0]["content"] == kept.user
     assert SECRET not in kept.text

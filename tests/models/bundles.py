@@ -10,12 +10,12 @@ from models.arrays import splits
 from models.bundle import Bundle
 from models.calibration.fusion import Fusion, fit_extremes
 from models.calibration.tails import Calibration, fit_tail
-from models.detectors.ensemble import Companions
+from models.detectors.ensemble import DetectorSet
 from models.detectors.error_rate import Levels
 from models.detectors.novelty import Novelty
 from models.features.vocabulary import END, SPECIAL, Vocabulary
 from models.features.window_features import Groups
-from models.records import VALUES, Heard, KeyKind, WindowBatch, origin_of
+from models.records import VALUES, KeyKind, LastSeen, WindowBatch, source_id
 from models.rfc3339 import SECOND
 from models.templates.masks import Masks
 from models.templates.matcher import mine, template_id
@@ -66,20 +66,20 @@ def windows(chosen: list[Window]) -> WindowBatch:
         start=np.full(n, START, np.int64),
         end=np.full(n, START + 60 * SECOND, np.int64),
         splits=splits(sizes),
-        fresh=np.array(fresh, np.int64),
+        new_rows=np.array(fresh, np.int64),
         context=np.array([window.context for window in chosen], np.int64),
         continuations=np.array([window.continuations for window in chosen], np.int64),
-        whole=np.array([window.whole for window in chosen], np.bool_),
+        complete=np.array([window.whole for window in chosen], np.bool_),
         time=(START + second * SECOND).astype(np.int64),
         template=np.array([t for window in chosen for t in window.templates], np.uint64),
-        origin=np.repeat(np.array([origin_of(window.key) for window in chosen], np.uint32), sizes),
+        origin=np.repeat(np.array([source_id(window.key) for window in chosen], np.uint32), sizes),
         level=np.array([level for w in chosen for level in w.levels or (2,) * len(w.templates)], np.uint8),
         partition=np.zeros(rows, np.int32),
         offset=np.arange(rows, dtype=np.int64),
         values=values,
         surprise=np.array([s for each in surprise for s in each], np.float32),
         row_ids=np.arange(rows, dtype=np.int64),
-        heard=Heard.nothing(np.full(n, START, np.int64)),
+        last_seen=LastSeen.nothing(np.full(n, START, np.int64)),
     )
 
 
@@ -146,7 +146,7 @@ def bundle(raw: npt.NDArray[np.float64] | None = None, seed: int = 1) -> Bundle:
     extremes = fit_extremes(strength, np.arange(len(scores)) // 5, 1.0)
     groups = Groups(["nova/nova-compute"])
     known = np.arange(SPECIAL, len(vocabulary))
-    companions = Companions(
+    companions = DetectorSet(
         groups,
         (Novelty({1: known, len(groups) - 1: known}), Levels(np.full(len(groups), 0.01))),
         np.arange(len(vocabulary), dtype=np.float64),
@@ -158,7 +158,7 @@ def bundle(raw: npt.NDArray[np.float64] | None = None, seed: int = 1) -> Bundle:
         vocabulary=vocabulary,
         table=mine(TEXTS),
         masks=Masks.default(),
-        companions=companions,
+        detectors=companions,
         calibration=Fusion(parts, dict.fromkeys((0, 1), extremes)),
         windows=WindowConfig(),
         facts={"seed": seed},

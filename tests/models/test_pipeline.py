@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.pipeline import LineProcessor, PipelineConfig, Processed, raw_spans, score_files, windows_of_files
-from models.records import EVERYTHING, NO_TIME, EventFrame, KeyKind, RawBatch, RawSpan, Verdict
+from models.records import ALL_SOURCES, NO_TIME, EventFrame, KeyKind, RawBatch, RawSpan, Verdict
 from models.scorer import Scorer
 from models.templates.matcher import mine, template_id
 from models.windows.store import WindowStore
@@ -81,7 +81,7 @@ def test_every_message_is_accounted_for() -> None:
     assert (done.received, done.events, done.continuations) == (7, 2, 3)
     assert len(done.logs.rejects) + sum(done.logs.drops.values()) == 2
     sources = [row for row in keyed(done.frame) if row[1] == KeyKind.SOURCE]
-    assert Counter(row[2] for row in sources) == {"nova-compute": 5, EVERYTHING: 5}
+    assert Counter(row[2] for row in sources) == {"nova-compute": 5, ALL_SOURCES: 5}
 
 
 def test_new_templates_are_told_once_and_have_the_id_of_their_text() -> None:

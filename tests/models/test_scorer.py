@@ -14,8 +14,8 @@ from models.detectors.lstm import COMMON, NEW_SURPRISE, LstmDetector, reduce
 from models.detectors.template_rates import Rates
 from models.features.normal_samples import Samples
 from models.features.sequences import SHARED
-from models.features.window_features import Facts
-from models.records import EVERYTHING, KeyKind, Pointer, Verdict, WindowBatch
+from models.features.window_features import WindowFeatures
+from models.records import ALL_SOURCES, KeyKind, Pointer, Verdict, WindowBatch
 from models.scorer import Scorer
 from models.templates.matcher import template_id
 from tests.models.bundles import TEMPLATES, TEXTS, UNSEEN, Window, bundle, windows
@@ -68,7 +68,7 @@ def test_every_fresh_event_is_scored_and_older_ones_keep_theirs(chosen: list[Win
     assert np.isfinite(surprise).all()
     assert (surprise >= 0).all()
     for i, window in enumerate(chosen):
-        old = int(batch.splits[i + 1] - batch.fresh[i]) - int(batch.splits[i])
+        old = int(batch.splits[i + 1] - batch.new_rows[i]) - int(batch.splits[i])
         if window.kind == KeyKind.SOURCE:
             assert (surprise[batch.splits[i] : batch.splits[i] + old] == 0.5).all()
     assert batch.surprise.tobytes() == before.tobytes()
@@ -146,19 +146,19 @@ USUAL = (TEMPLATES[0], TEMPLATES[1], TEMPLATES[2])
 def counting() -> Scorer:
     """One whose bundle also counts: windows of the service and of everything hold three templates, once each."""
     known = bundle()
-    groups = known.companions.groups
-    facts = Facts.of(windows([Window(USUAL), Window(USUAL, EVERYTHING)] * 30), known.vocabulary, groups)
+    groups = known.detectors.groups
+    facts = WindowFeatures.of(windows([Window(USUAL), Window(USUAL, ALL_SOURCES)] * 30), known.vocabulary, groups)
     samples = Samples(15.0)
     samples.add(facts, errors_of(facts), np.arange(60))
     rates = Rates.fit(samples, (SHARED, len(groups) - 1))
-    companions = replace(known.companions, detectors=(*known.companions.detectors, rates))
+    companions = replace(known.detectors, detectors=(*known.detectors.detectors, rates))
     tail = next(iter(known.calibration.parts["lstm"].tails.values()))
     extremes = next(iter(known.calibration.fused.values()))
     calibration = Fusion(
         dict.fromkeys(("lstm", "novelty", "levels", "rates"), Calibration(dict.fromkeys(EVERY_KIND, tail))),
         dict.fromkeys(EVERY_KIND, extremes),
     )
-    return Scorer(replace(known, companions=companions, calibration=calibration), 700.0)
+    return Scorer(replace(known, detectors=companions, calibration=calibration), 700.0)
 
 
 COUNTING = counting()
@@ -207,7 +207,7 @@ def test_reasons_are_few_and_different() -> None:
         ("nova/nova-compute@c1", KeyKind.SOURCE, ("nova/nova-compute",)),
         ("unheard-of@c1", KeyKind.SOURCE, ()),
         ("req-1", KeyKind.SESSION, ("nova/nova-compute",)),
-        (EVERYTHING, KeyKind.SOURCE, ("nova/nova-compute",)),
+        (ALL_SOURCES, KeyKind.SOURCE, ("nova/nova-compute",)),
     ],
 )
 def test_a_window_that_fires_names_the_services_that_it_speaks_of(
@@ -243,7 +243,7 @@ def test_of_a_torn_window_only_what_is_there_counts() -> None:
 def test_lines_of_everything_are_the_rarest_and_the_errors() -> None:
     """No sequence says how surprising they are."""
     rows = (TEMPLATES[0],) * 12 + (UNSEEN,) + (TEMPLATES[0],) * 3
-    said = verdict(Window(rows, EVERYTHING, levels=(2,) * 14 + (4, 2)))
+    said = verdict(Window(rows, ALL_SOURCES, levels=(2,) * 14 + (4, 2)))
     assert {line.offset for line in said.lines[:2]} == {12, 14}
     assert len(said.lines) == 10
 

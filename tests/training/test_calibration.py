@@ -11,7 +11,7 @@ from models.bundle import Bundle
 from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
 from models.features.sequences import SHARED
-from models.features.window_features import Facts
+from models.features.window_features import WindowFeatures
 from models.pipeline import PipelineConfig, score_files
 from models.records import Verdict
 from models.scorer import Scorer
@@ -20,7 +20,7 @@ from stream.wiring.core import DEMO_BUNDLE
 from tests.training.simulated import START
 from training.calibration import calibrate, recalibrate, score_normal
 from training.datasets import windows
-from training.held_out import Held
+from training.held_out import HeldOutScores
 from training.simulate import Scenario, stream_records
 
 CHANGED = re.compile(rb"Claim successful on node")
@@ -37,7 +37,7 @@ def logs(path: Path, seed: int, *, new_version: bool) -> Path:
 
 def fired(path: Path, bundle: Bundle) -> list[Verdict]:
     """Windows of the file that fire."""
-    processor = PipelineConfig(masks=bundle.masks).processor(bundle.table, bundle.companions.groups.services)
+    processor = PipelineConfig(masks=bundle.masks).processor(bundle.table, bundle.detectors.groups.services)
     scored = score_files([path], processor, Scorer(bundle), WindowStore(bundle.windows))
     return [verdict for part, _ in scored for verdict in part if verdict.fired]
 
@@ -76,10 +76,10 @@ def test_a_calibration_sees_the_scores_that_serving_sees(tmp_path: Path) -> None
     bundle = Bundle.load(DEMO_BUNDLE)
     path = logs(tmp_path / "recent.jsonl", 31, new_version=False)
     config = PipelineConfig(masks=bundle.masks)
-    lstm, known = LstmDetector(bundle.onnx, bundle.vocabulary), bundle.companions
+    lstm, known = LstmDetector(bundle.onnx, bundle.vocabulary), bundle.detectors
     closed = list(windows([path], config, bundle.table, known.groups.services))
     held = score_normal(iter(closed), lstm, known, lambda batch: np.ones(len(batch), np.bool_), lambda _: None)
-    served = [known.score(Facts.of(batch, bundle.vocabulary, known.groups)) for batch, _ in closed]
+    served = [known.score(WindowFeatures.of(batch, bundle.vocabulary, known.groups)) for batch, _ in closed]
     for name in served[0]:
         assert np.concatenate([scores[name] for scores in served]).tobytes() == held.raws[name].tobytes()
 
@@ -90,7 +90,7 @@ def test_windows_at_errors_count_among_the_joint_and_not_among_each_detector_alo
     grid = np.arange(n) >= cut
     raw = np.random.default_rng(1).exponential(size=n)
     raws = {"levels": np.where(grid, raw, 50.0), "onset": (~grid).astype(np.float64)}
-    held = Held(np.full(n, SHARED, np.int32), np.arange(n) % 100, np.ones(n, np.bool_), grid, raws)
+    held = HeldOutScores(np.full(n, SHARED, np.int32), np.arange(n) % 100, np.ones(n, np.bool_), grid, raws)
     found = calibrate(held, 1.0, lambda _: None)
     assert {name: part.tails[SHARED].samples for name, part in found.parts.items()} == {"levels": n - cut, "onset": n}
     calm = calibrate(replace(held, raws={**raws, "levels": raw}), 1.0, lambda _: None)

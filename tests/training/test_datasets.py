@@ -184,7 +184,7 @@ def test_windows_of_files_are_those_that_serving_sees(tmp_path: Path) -> None:
         assert np.isin(closed.template, template_id("all quiet")).all()
         store.remember(closed, np.ones(len(closed.time), np.float32))
         fresh = np.concatenate(
-            [np.arange(stop - new, stop) for stop, new in zip(closed.splits[1:], closed.fresh, strict=True)]
+            [np.arange(stop - new, stop) for stop, new in zip(closed.splits[1:], closed.new_rows, strict=True)]
         )
         rows += len(fresh)
         assert np.isnan(closed.surprise[fresh]).all()
@@ -205,8 +205,8 @@ def test_some_windows_of_a_batch_are_those_windows() -> None:
     assert chosen.splits.tolist() == [0, 3, 4]
     assert chosen.template.tolist() == [4, 5, 6, 3]
     assert chosen.level.tolist() == [2, 2, 2, 4]
-    assert chosen.whole.tolist() == [True, False]
-    assert (chosen.fresh.tolist(), chosen.context.tolist()) == ([1, 1], [2, 0])
+    assert chosen.complete.tolist() == [True, False]
+    assert (chosen.new_rows.tolist(), chosen.context.tolist()) == ([1, 1], [2, 0])
     assert chosen.row_ids.tolist() == [3, 4, 5, 2]
     assert isinstance(select(made, np.zeros(0, np.int64)), WindowBatch)
     assert len(select(made, np.zeros(0, np.int64))) == 0

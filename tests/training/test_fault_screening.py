@@ -14,7 +14,7 @@ from models.pipeline import PipelineConfig
 from tests.models.bundles import Window, windows
 from tests.training.simulated import FIRST, MINUTE, START, fault
 from training.datasets import survey
-from training.fault_screening import Stretches, screen
+from training.fault_screening import SuspectBlocks, screen
 from training.simulate import FaultKind, Scenario, write_jsonl
 
 HOURS = 5
@@ -23,7 +23,7 @@ CALM = Scenario(seed=4, start=START, duration_s=HOURS * 3600.0, rate=0.5)
 BURST = fault(FaultKind.ERROR_BURST, "controller-1/nova-api", 123, 127)
 
 
-def screened(path: Path, scenario: Scenario) -> Stretches:
+def screened(path: Path, scenario: Scenario) -> SuspectBlocks:
     """What is found in the logs of a simulated cloud."""
     write_jsonl(scenario, path, None)
     found = survey([path], PipelineConfig(), None, lambda _: None)
@@ -39,8 +39,8 @@ def test_a_fault_among_normal_logs_is_found(tmp_path: Path) -> None:
     assert found.of == pytest.approx(HOURS * 6, abs=1)
     assert BROKEN // BLOCK_US in found.numbers["default"]
     assert len(found) <= 3
-    assert "left out" in found.told()
-    assert "--keep-all" in found.told()
+    assert "left out" in found.describe()
+    assert "--keep-all" in found.describe()
 
 
 def test_short_logs_are_taken_as_they_are(tmp_path: Path) -> None:
@@ -65,7 +65,7 @@ def test_windows_outside_have_no_part_in_any(
     made = windows([Window((1,), tenant=tenant) for tenant, _, _ in places])
     made.start[:] = [begin * BLOCK_US // 2 for _, begin, _ in places]
     made.end[:] = [(begin + length) * BLOCK_US // 2 for _, begin, length in places]
-    found = Stretches({name: np.array(sorted(of), np.int64) for name, of in stretches.items()}, 99)
+    found = SuspectBlocks({name: np.array(sorted(of), np.int64) for name, of in stretches.items()}, 99)
     wanted = [
         not overlap(int(start), int(end), stretches.get(tenant, ()))
         for tenant, start, end in zip(made.tenants, made.start, made.end, strict=True)
@@ -76,7 +76,7 @@ def test_windows_outside_have_no_part_in_any(
 def test_what_is_left_out_is_named() -> None:
     """The first few, and how many more."""
     numbers = {"a": np.arange(3, dtype=np.int64), "b": np.arange(4, dtype=np.int64)}
-    text = Stretches(numbers, 300).told()
+    text = SuspectBlocks(numbers, 300).describe()
     assert text.startswith("left out 7 of 300 stretches of ten minutes that look like faults: 1970-01-01T00:00:00")
     assert " of a, " in text
     assert " and 2 more; " in text

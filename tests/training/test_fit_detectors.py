@@ -5,11 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from models.detectors.ensemble import Companions
+from models.detectors.ensemble import DetectorSet
 from models.features.sequences import SHARED
 from models.features.vocabulary import NEW, SPECIAL
-from models.features.window_features import Facts
-from models.records import EVERYTHING, WindowBatch
+from models.features.window_features import WindowFeatures
+from models.records import ALL_SOURCES, WindowBatch
 from tests.models.bundles import Window, windows
 from tests.models.detectors import normal
 from tests.models.detectors.normal import (
@@ -29,7 +29,7 @@ from tests.models.detectors.normal import (
     token,
 )
 from training.datasets import select
-from training.fit_detectors import Learner
+from training.fit_detectors import DetectorTrainer
 
 NAMES = ["sets", "counts", "novelty", "levels", "onset", "transitions", "rates", "followups", "values", "silence"]
 CHOSEN = normal.normal(1, 200)
@@ -42,13 +42,13 @@ def batch(chosen: list[Window]) -> WindowBatch:
     return made
 
 
-def learn(*batches: WindowBatch, keep: slice = slice(None)) -> Companions:
+def learn(*batches: WindowBatch, keep: slice = slice(None)) -> DetectorSet:
     """Fit to the windows of each batch that are kept."""
-    learner = Learner(VOCABULARY, GROUPS, normal.STEP)
+    learner = DetectorTrainer(VOCABULARY, GROUPS, normal.STEP)
     for each in batches:
         chosen = np.zeros(len(each), np.bool_)
         chosen[keep] = True
-        learner.add(Facts.of(each, VOCABULARY, GROUPS), chosen)
+        learner.add(WindowFeatures.of(each, VOCABULARY, GROUPS), chosen)
     return learner.fit()
 
 
@@ -64,11 +64,11 @@ def test_all_detectors_are_fitted_and_silent_on_normal_windows() -> None:
 @pytest.mark.parametrize(
     ("name", "window"),
     [
-        ("sets", at([(1, STARTED)], EVERYTHING)),
+        ("sets", at([(1, STARTED)], ALL_SOURCES)),
         ("counts", at([(n, CLAIM) for n in range(50)])),
         ("novelty", at([(1, UNSEEN)], "instance:1")),
         ("levels", Window((HEARTBEAT,) * 9, COMPUTE, levels=(4,) * 9)),
-        ("onset", Window((HEARTBEAT,), EVERYTHING, seconds=(59.9995,), levels=(4,))),
+        ("onset", Window((HEARTBEAT,), ALL_SOURCES, seconds=(59.9995,), levels=(4,))),
         ("transitions", at([(1, STARTED), (2, STARTED)], "req-1")),
         ("rates", at([(1, CLAIM)])),
         ("followups", at([(2, HEARTBEAT), (5, CLAIM)])),
@@ -102,7 +102,7 @@ def test_windows_that_were_not_chosen_teach_nothing() -> None:
 def test_values_are_learnt_once_a_line() -> None:
     """From the newest step of the source that wrote it: not again from later windows, sessions or everything."""
     lines = [Window((STARTED,) * 2, COMPUTE, fresh=1, values=(9e9, 1.0)) for _ in range(40)]
-    shared = [replace(lines[0], key=EVERYTHING, fresh=2)] * 40
+    shared = [replace(lines[0], key=ALL_SOURCES, fresh=2)] * 40
     fitted = learn(batch([*lines, *shared]))
     limit = next(detector for detector in fitted.detectors if detector.name == "values").arrays()["limit"]
     assert limit[token(STARTED), 0] == 1.0
@@ -110,7 +110,7 @@ def test_values_are_learnt_once_a_line() -> None:
 
 def test_a_template_is_rare_where_few_windows_over_everything_hold_it() -> None:
     """In nats; one that training never saw is the rarest."""
-    often, seldom = [at([(1, HEARTBEAT)], EVERYTHING)] * 90, [at([(1, HEARTBEAT), (2, CLAIM)], EVERYTHING)] * 10
+    often, seldom = [at([(1, HEARTBEAT)], ALL_SOURCES)] * 90, [at([(1, HEARTBEAT), (2, CLAIM)], ALL_SOURCES)] * 10
     rarity = learn(batch([*often, *seldom, *[at([(1, STARTED)])] * 50])).rarity
     assert rarity[token(HEARTBEAT)] == pytest.approx(np.log(101 / 100.5), abs=1e-6)
     assert rarity[token(CLAIM)] == pytest.approx(np.log(101 / 10.5), abs=1e-6)
@@ -129,8 +129,8 @@ def test_the_home_of_a_template_is_the_service_that_writes_it_most() -> None:
         at([(1, CLAIM), (2, CLAIM), (3, HEARTBEAT), (4, UNSEEN)]),
         at([(1, CLAIM), (2, HEARTBEAT), (3, HEARTBEAT)], API),
     )
-    rest = [at([(n, SYNCED) for n in range(9)], key) for key in (EVERYTHING, "req-1")]
-    home = learn(batch([compute, api, *rest])).home
+    rest = [at([(n, SYNCED) for n in range(9)], key) for key in (ALL_SOURCES, "req-1")]
+    home = learn(batch([compute, api, *rest])).usual_service
     numbers = {name: GROUPS.services.index(name) + SHARED + 1 for name in GROUPS.services}
     assert home[token(CLAIM)] == numbers["nova-compute"]
     assert home[token(HEARTBEAT)] == numbers["nova-api"]
@@ -144,4 +144,4 @@ def test_nothing_chosen_gives_detectors_that_are_silent() -> None:
     scores = fitted.score(shown)
     assert list(scores) == NAMES
     assert scores["novelty"].tolist() == [0.0, 1.0]
-    assert Companions.from_bytes(fitted.to_bytes()).to_bytes() == fitted.to_bytes()
+    assert DetectorSet.from_bytes(fitted.to_bytes()).to_bytes() == fitted.to_bytes()

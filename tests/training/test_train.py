@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from models.bundle import Bundle
-from models.detectors.ensemble import UNITS
+from models.detectors.ensemble import SCORE_SCALE
 from models.detectors.lstm import LstmDetector
 from models.features.sequences import Sequences, build
 from models.pipeline import PipelineConfig, score_files
@@ -18,12 +18,12 @@ from tests.training.simulated import FIRST, MINUTE, START, fault
 from training.datasets import windows
 from training.fit_lstm import FitConfig
 from training.simulate import Fault, FaultKind, Scenario, write_jsonl
-from training.train import Told, TrainConfig, train
+from training.train import Progress, TrainConfig, train
 
 pytestmark = [pytest.mark.train, pytest.mark.usefixtures("tensorflow")]
 
 CALM = Scenario(seed=2, start=START, duration_s=900.0, rate=0.5)
-SILENT = Told(lambda _: None, lambda _: None)
+SILENT = Progress(lambda _: None, lambda _: None)
 NOVA, COMPUTE, NEUTRON = "controller-1/nova-api", "compute-1/nova-compute", "controller-1/neutron-server"
 
 
@@ -122,7 +122,7 @@ def test_a_bundle_tells_what_it_was_made_of(quarter: Bundle) -> None:
     assert (facts["tenants"], facts["seed"], facts["templates"]) == (1, 1, len(quarter.table))
     assert facts["from"] < facts["to"]
     assert {"keras", "tensorflow", "onnxruntime"} <= set(facts["libraries"])
-    assert set(quarter.calibration.parts) == set(UNITS)
+    assert set(quarter.calibration.parts) == set(SCORE_SCALE)
     assert {0, 1, 6} <= set(quarter.calibration.fused)
     # Windows of services in shadow are scored, but no detector is set by them.
     live = sum(quarter.calibration.parts["novelty"].tails[kind].samples for kind in quarter.calibration.fused)
@@ -141,7 +141,7 @@ def test_the_same_seed_gives_the_same_bundle(folder: Path) -> None:
     first, again, other = (train([path], quick(1, seed), None, SILENT) for seed in (1, 1, 2))
     assert first.vocabulary.ids.tolist() == again.vocabulary.ids.tolist() == other.vocabulary.ids.tolist()
     assert first.templates_version == again.templates_version
-    assert first.companions.to_bytes() == again.companions.to_bytes() != other.companions.to_bytes()
+    assert first.detectors.to_bytes() == again.detectors.to_bytes() != other.detectors.to_bytes()
     (closed, _) = max(windows([path], PipelineConfig(), first.table), key=lambda pair: len(pair[0]))
     sequences = build(closed, first.vocabulary)[-1]
     expected = surprises(first, sequences)
@@ -158,7 +158,7 @@ def test_a_base_hands_its_templates_on(quarter: Bundle, tmp_path: Path) -> None:
     line = "2026-03-02 08:00:{:02d}.000 7 INFO nova.compute.manager [-] {}\n"
     path.write_text("".join(line.format(n, "an odd thing happened") for n in range(30)))
     told: list[str] = []
-    bundle = train([path], quick(1), quarter, Told(told.append, lambda _: None))
+    bundle = train([path], quick(1), quarter, Progress(told.append, lambda _: None))
     assert set(quarter.table) < set(bundle.table)
     assert told[0].startswith("30 events of 30 lines, ")
     assert told[-1].endswith("(few: thresholds will be rough)")

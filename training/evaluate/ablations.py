@@ -13,7 +13,7 @@ import numpy as np
 
 from models.calibration.fusion import Fusion, fit_fused
 from models.records import F64
-from training.evaluate.scored_windows import Scored
+from training.evaluate.scored_windows import ScoredWindows
 from training.evaluate.trained_bundles import Trained
 
 FUSED: Final = "fused"
@@ -44,7 +44,7 @@ class Variant:
     thresholds: Mapping[str, float]
 
 
-def variants(trained: Trained, windows: Scored) -> Iterator[Variant]:
+def variants(trained: Trained, windows: ScoredWindows) -> Iterator[Variant]:
     """All of them, one at a time."""
     held = trained.held
     yield Variant(FUSED, FUSED, windows.score, held.windows.score if held else None, SCALE)
@@ -60,7 +60,7 @@ def variants(trained: Trained, windows: Scored) -> Iterator[Variant]:
         )
 
 
-def _part(name: str, group: str, kept: tuple[str, ...], trained: Trained, windows: Scored) -> Variant:
+def _part(name: str, group: str, kept: tuple[str, ...], trained: Trained, windows: ScoredWindows) -> Variant:
     held = trained.held
     fusion = trained.bundle.calibration
     if held is not None:
@@ -71,7 +71,7 @@ def _part(name: str, group: str, kept: tuple[str, ...], trained: Trained, window
     )
 
 
-def _fused(fusion: Fusion, windows: Scored, kept: tuple[str, ...]) -> F64:
+def _fused(fusion: Fusion, windows: ScoredWindows, kept: tuple[str, ...]) -> F64:
     """As ``models.scorer`` makes its score."""
     rate = fusion.false_alarms(windows.kinds, _only(windows.strengths, kept))
     return np.asarray(np.round(-rate, DIGITS) + 0.0, np.float64)
@@ -81,7 +81,7 @@ def _only(strengths: Mapping[str, F64], kept: tuple[str, ...]) -> dict[str, F64]
     return {name: strengths[name] for name in kept if name in strengths}
 
 
-def _rule(rule: str, windows: Scored) -> F64:
+def _rule(rule: str, windows: ScoredWindows) -> F64:
     if rule == RULES[0]:
         return windows.errors.astype(np.float64)
     if rule == RULES[1]:

@@ -35,7 +35,7 @@ def evaluate(  # noqa: PLR0913 - click passes each option
     from training.evaluate.report.tables import as_text
     from training.evaluate.spec import read_spec
     from training.tensorflow_import import import_tensorflow
-    from training.train import Told
+    from training.train import Progress
 
     sets = read_spec(spec)
     chosen = _numbers(seeds)
@@ -43,7 +43,7 @@ def evaluate(  # noqa: PLR0913 - click passes each option
     if bundle is None and any(each.model.bundle is None for each in sets):
         import_tensorflow()
     pipeline = ctx.obj() if callable(ctx.obj) else PipelineConfig()
-    told = Told(lambda text: click.echo(text, err=True), lambda _: None)
+    told = Progress(lambda text: click.echo(text, err=True), lambda _: None)
     found = run(sets, Options(chosen, bundle, out, pipeline), told)
     numbers = orjson.OPT_SERIALIZE_NUMPY
     (out / "evaluation.json").write_bytes(orjson.dumps(found, option=numbers | orjson.OPT_INDENT_2))

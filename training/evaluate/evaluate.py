@@ -18,11 +18,11 @@ from training.evaluate.judges.timeline import Timeline, peaks
 from training.evaluate.measures import Judge, measure
 from training.evaluate.ranking_metrics import roc, threshold_at
 from training.evaluate.reliability import reliability
-from training.evaluate.scored_windows import Scored, joined, score_paths
+from training.evaluate.scored_windows import ScoredWindows, joined, score_paths
 from training.evaluate.spec import AnySet, Model, RunsSet, SessionsSet, Simulated, SimulatorSet
-from training.evaluate.trained_bundles import Bundles, Held, Trained
+from training.evaluate.trained_bundles import Bundles, HeldOutWindows, Trained
 from training.fit_lstm import FitConfig
-from training.train import Told
+from training.train import Progress
 
 SCHEMA: Final = "tocsin.evaluation/1"
 DIGITS: Final = 6
@@ -39,7 +39,7 @@ class Options:
     fit: FitConfig = field(default_factory=FitConfig)
 
 
-def evaluate(sets: Sequence[AnySet], options: Options, told: Told) -> dict[str, Any]:
+def evaluate(sets: Sequence[AnySet], options: Options, told: Progress) -> dict[str, Any]:
     """Train, score and measure everything; simulated logs lie in the scratch folder meanwhile.
 
     Raises:
@@ -53,7 +53,7 @@ def evaluate(sets: Sequence[AnySet], options: Options, told: Told) -> dict[str, 
 
 
 def _evaluate_set(
-    chosen: AnySet, bundles: Bundles, simulator: "_Simulator", options: Options, told: Told
+    chosen: AnySet, bundles: Bundles, simulator: "_Simulator", options: Options, told: Progress
 ) -> dict[str, Any]:
     seeds = options.seeds[:1] if bundles.fixed(chosen.model) else options.seeds
     every: dict[str, list[dict[str, float]]] = {}
@@ -63,7 +63,7 @@ def _evaluate_set(
     for seed in seeds:
         trained = bundles.of(chosen.model, seed)
         ids.append(trained.bundle.id)
-        told.say(f"{chosen.name}: scoring with bundle {trained.bundle.id}")
+        told.message(f"{chosen.name}: scoring with bundle {trained.bundle.id}")
         windows, judge = _judged(chosen, trained, simulator, options.pipeline, told)
         curves: dict[str, list[tuple[float, float]]] = {}
         for variant in variants(trained, windows):
@@ -91,21 +91,21 @@ def _evaluate_set(
 
 
 def _judged(
-    chosen: AnySet, trained: Trained, simulator: "_Simulator", pipeline: PipelineConfig, told: Told
-) -> tuple[Scored, Judge]:
+    chosen: AnySet, trained: Trained, simulator: "_Simulator", pipeline: PipelineConfig, told: Progress
+) -> tuple[ScoredWindows, Judge]:
     if isinstance(chosen, SimulatorSet):
         streams = simulator.streams(chosen)
         # Each stream is read by itself: they tell of the same hours.
-        parts = [score_paths(trained.bundle, [stream.path], pipeline, told.count) for stream in streams]
+        parts = [score_paths(trained.bundle, [stream.path], pipeline, told.lines) for stream in streams]
         windows = joined(parts)
         return windows, FaultJudge(streams, windows)
-    windows = score_paths(trained.bundle, chosen.records, pipeline, told.count)
+    windows = score_paths(trained.bundle, chosen.records, pipeline, told.lines)
     if isinstance(chosen, SessionsSet):
         return windows, SessionJudge(read_labels(chosen.labels), windows, chosen.normal_weight)
     return windows, RunJudge(read_runs(chosen.runs), windows.tenants, windows.end, chosen.min_post_s)
 
 
-def _held(chosen: AnySet, held: Held | None, variant: Variant) -> float | None:
+def _held(chosen: AnySet, held: HeldOutWindows | None, variant: Variant) -> float | None:
     """A quantile of what was held back, cut into units as the set is; None where it has none such."""
     if held is None or variant.held is None or not held.apart.any():
         return None
@@ -125,7 +125,9 @@ def _held(chosen: AnySet, held: Held | None, variant: Variant) -> float | None:
     return None
 
 
-def _shown(windows: Scored, judge: Judge, fused: Variant, thresholds: Mapping[str, float | None]) -> dict[str, Any]:
+def _shown(
+    windows: ScoredWindows, judge: Judge, fused: Variant, thresholds: Mapping[str, float | None]
+) -> dict[str, Any]:
     trace = judge.trace(fused.score, BUDGET)
     known = {name: round(value, DIGITS) for name, value in thresholds.items() if value is not None}
     return {
@@ -155,7 +157,7 @@ def _spread(found: Sequence[dict[str, float]]) -> dict[str, Any]:
 class _Simulator:
     """Simulates what sets and models ask for, each once."""
 
-    def __init__(self, folder: Path, told: Told) -> None:
+    def __init__(self, folder: Path, told: Progress) -> None:
         self._folder = folder
         self._told = told
         self._streams: dict[Simulated, list[Stream]] = {}
@@ -170,6 +172,6 @@ class _Simulator:
 
     def _made(self, simulated: Simulated) -> list[Stream]:
         if simulated not in self._streams:
-            self._told.say(f"simulating {simulated.hours:g} hours, {len(simulated.seeds)} times")
+            self._told.message(f"simulating {simulated.hours:g} hours, {len(simulated.seeds)} times")
             self._streams[simulated] = write_streams(simulated, self._folder, f"cloud{len(self._streams)}")
         return self._streams[simulated]

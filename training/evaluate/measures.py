@@ -16,7 +16,7 @@ from typing import Final, Protocol
 import numpy as np
 
 from models.records import F64, I64
-from training.evaluate.judges.timeline import Trace
+from training.evaluate.judges.timeline import ScoreTrace
 from training.evaluate.ranking_metrics import auroc, average_precision, best_threshold, confusion, threshold_at
 
 SHARES: Final[Mapping[str, float]] = {"fpr5": 0.05, "fpr1": 0.01}
@@ -94,7 +94,7 @@ class Judge(Protocol):
     def normal_windows(self) -> tuple[I64, float]:
         """Windows of normal time, and how many days that was."""
 
-    def trace(self, score: F64, threshold: float) -> Trace | None:
+    def trace(self, score: F64, threshold: float) -> ScoreTrace | None:
         """A stretch worth drawing, None where there is none."""
 
     def ranking(self, score: F64) -> dict[str, float | None]:

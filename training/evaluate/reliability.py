@@ -6,13 +6,13 @@ import numpy as np
 
 from models.calibration.fusion import blocks_of
 from models.records import F64, I64
-from training.evaluate.scored_windows import Scored
+from training.evaluate.scored_windows import ScoredWindows
 
 EXPECTED: Final = tuple(10.0 ** (k / 4) for k in range(-8, 13))
 """Budgets a day that are tried: a hundredth to a thousand."""
 
 
-def reliability(windows: Scored, score: F64, normal: I64, days: float) -> dict[str, Any]:
+def reliability(windows: ScoredWindows, score: F64, normal: I64, days: float) -> dict[str, Any]:
     """For each budget, windows a day that reach it among the ``normal`` ones, and stretches of ten minutes with one.
 
     A fault-free oddity fires in several windows at once, and the calibration counts it once, as the latter do.

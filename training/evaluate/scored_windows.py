@@ -9,7 +9,7 @@ import numpy as np
 
 from models.arrays import splits
 from models.bundle import Bundle
-from models.calibration.service_state import limited
+from models.calibration.service_state import errors_only
 from models.features.sequences import kind_numbers
 from models.pipeline import PipelineConfig, windows_of_files
 from models.records import BOOL, F64, I32, I64, Level, WindowBatch
@@ -18,7 +18,7 @@ from models.windows.store import WindowStore
 
 
 @dataclass(frozen=True, slots=True)
-class Scored:
+class ScoredWindows:
     """Windows (n,) in the order in which they closed, with the score of the product's own scorer.
 
     ``strengths`` are those that count, so 0 where a service is not known well enough for its detector to have a say.
@@ -41,10 +41,10 @@ class Scored:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def take(self, at: I64) -> "Scored":
+    def take(self, at: I64) -> "ScoredWindows":
         """The windows with these numbers, ascending."""
         place = {window: i for i, window in enumerate(at.tolist())}
-        return Scored(
+        return ScoredWindows(
             tenants=[self.tenants[i] for i in place],
             keys=[self.keys[i] for i in place],
             kinds=self.kinds[at],
@@ -69,28 +69,28 @@ def score_paths(
     config: PipelineConfig,
     count: Callable[[int], None],
     wanted: Callable[[WindowBatch], BOOL] | None = None,
-) -> Scored:
+) -> ScoredWindows:
     """Score files as ``tocsin score`` does, and keep the ``wanted`` windows, or all."""
     scorer = Scorer(bundle)
     store = WindowStore(bundle.windows)
     known = np.fromiter(bundle.table, np.uint64, len(bundle.table))
-    parts: list[Scored] = []
+    parts: list[ScoredWindows] = []
     pipeline = pipeline_for(bundle, config)
-    processor = pipeline.processor(bundle.table, bundle.companions.groups.services)
+    processor = pipeline.processor(bundle.table, bundle.detectors.groups.services)
     for closed, processed in windows_of_files(paths, processor, store):
         count(processed.received if processed is not None else 0)
         if not len(closed):
             continue
         decided = scorer.decide(closed)
         store.remember(closed, decided.surprise)
-        found = Scored(
+        found = ScoredWindows(
             tenants=list(map(sys.intern, closed.tenants)),
             keys=closed.keys,
             kinds=kind_numbers(closed),
             start=closed.start,
             end=closed.end,
             score=decided.score,
-            strengths=limited(decided.parts, ~decided.limited),
+            strengths=errors_only(decided.parts, ~decided.errors_only),
             errors=_any(closed, closed.level >= Level.ERROR),
             unseen=_any(closed, ~np.isin(closed.template, known)),
             fired=_services(decided),
@@ -99,15 +99,15 @@ def score_paths(
     return joined(parts)
 
 
-def joined(parts: Sequence[Scored]) -> Scored:
+def joined(parts: Sequence[ScoredWindows]) -> ScoredWindows:
     """One table of several, in order."""
     first = splits(np.array([len(part) for part in parts], np.int64)).tolist()
     names = {name for part in parts for name in part.strengths}
 
-    def strength(part: Scored, name: str) -> F64:
+    def strength(part: ScoredWindows, name: str) -> F64:
         return part.strengths.get(name, np.zeros(len(part)))
 
-    return Scored(
+    return ScoredWindows(
         tenants=[tenant for part in parts for tenant in part.tenants],
         keys=[key for part in parts for key in part.keys],
         kinds=np.concatenate([part.kinds for part in parts] or [np.zeros(0, np.int32)]),

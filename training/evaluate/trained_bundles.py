@@ -13,22 +13,22 @@ from models.pipeline import PipelineConfig
 from models.records import BOOL, I64, WindowBatch
 from training.calibration import MIN_DAYS
 from training.datasets import Split, Survey, split_of, survey
-from training.evaluate.scored_windows import Scored, pipeline_for, score_paths
+from training.evaluate.scored_windows import ScoredWindows, pipeline_for, score_paths
 from training.evaluate.spec import Model
-from training.fault_screening import Stretches
+from training.fault_screening import SuspectBlocks
 from training.fit_lstm import FitConfig
-from training.train import Told, TrainConfig, doubtful_of, learn
+from training.train import Progress, TrainConfig, learn, screen_faults
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class HeldOutWindows:
     """Windows of normal logs as a calibration sees them.
 
     ``apart`` (n,) says which were truly held back: kinds of window of which none was are represented by what was
     trained on.  ``blocks`` (n,) numbers stretches of time, ``days`` is the time that they stand for.
     """
 
-    windows: Scored
+    windows: ScoredWindows
     apart: BOOL
     blocks: I64
     days: float
@@ -40,7 +40,7 @@ class Trained:
     """A bundle ready to score; ``held`` is None where no normal logs are known."""
 
     bundle: Bundle
-    held: Held | None
+    held: HeldOutWindows | None
 
 
 @dataclass(slots=True)
@@ -54,10 +54,10 @@ class Bundles:
     fit: FitConfig
     logs_of: Callable[[Model], Sequence[Path]]
     given: Path | None
-    told: Told
+    told: Progress
     _ready: dict[tuple[Model, int], Trained] = field(default_factory=dict)
     _surveys: dict[Model, Survey] = field(default_factory=dict)
-    _doubtful: dict[Model, Stretches] = field(default_factory=dict)
+    _doubtful: dict[Model, SuspectBlocks] = field(default_factory=dict)
 
     def fixed(self, model: Model) -> bool:
         """Whether a seed would change nothing."""
@@ -76,24 +76,26 @@ class Bundles:
         if path is not None:
             bundle = Bundle.load(path)
         else:
-            self.told.say(f"training with seed {seed} on {', '.join(log.name for log in logs)}")
+            self.told.message(f"training with seed {seed} on {', '.join(log.name for log in logs)}")
             config = TrainConfig(self.config, self.fit, seed)
             found = self._survey(model, logs, self.config)
             if model not in self._doubtful:
-                self._doubtful[model] = doubtful_of(logs, self.config, found, self.told)
+                self._doubtful[model] = screen_faults(logs, self.config, found, self.told)
             bundle = learn(logs, config, found, self._doubtful[model], self.told)
         if not logs:
             return Trained(bundle, None)
         found = self._survey(model, logs, pipeline_for(bundle, self.config))
-        return Trained(bundle, held_of(bundle, logs, self.config, found, self.told))
+        return Trained(bundle, held_out_windows(bundle, logs, self.config, found, self.told))
 
     def _survey(self, model: Model, logs: Sequence[Path], config: PipelineConfig) -> Survey:
         if model not in self._surveys:
-            self._surveys[model] = survey(logs, config, None, self.told.count)
+            self._surveys[model] = survey(logs, config, None, self.told.lines)
         return self._surveys[model]
 
 
-def held_of(bundle: Bundle, paths: Sequence[Path], config: PipelineConfig, found: Survey, told: Told) -> Held:
+def held_out_windows(
+    bundle: Bundle, paths: Sequence[Path], config: PipelineConfig, found: Survey, told: Progress
+) -> HeldOutWindows:
     """Score what a training on these files holds back."""
     split = split_of(found, int(bundle.facts.get("seed", 1)))
     kinds: set[int] = set()
@@ -106,10 +108,10 @@ def held_of(bundle: Bundle, paths: Sequence[Path], config: PipelineConfig, found
         flags.append(held[chosen])
         return chosen
 
-    kept = score_paths(bundle, paths, config, told.count, wanted)
+    kept = score_paths(bundle, paths, config, told.lines, wanted)
     apart = np.concatenate(flags) if flags else np.zeros(0, np.bool_)
     # Others were kept until the first held-back window of their kind.
     at = np.flatnonzero(apart | ~np.isin(kept.kinds, list(kinds)))
     windows = kept.take(at)
     days = max(split.days(found.spans), MIN_DAYS)
-    return Held(windows, apart[at], blocks_of(windows.tenants, windows.end), days, split)
+    return HeldOutWindows(windows, apart[at], blocks_of(windows.tenants, windows.end), days, split)

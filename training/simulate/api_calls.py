@@ -8,8 +8,8 @@ from typing import Final
 
 from models.rfc3339 import SECOND
 from training.simulate.event_loop import Answer, Steps
-from training.simulate.log_files import Context, LogFile, request, second_text
-from training.simulate.openstack import CONTROLLER_IP, VIP, Cloud
+from training.simulate.log_files import Context, SimulatedLogFile, request, second_text
+from training.simulate.openstack import CONTROLLER_IP, VIP, SimulatedCloud
 from training.simulate.scenario import FaultKind
 from training.simulate.tracebacks import api_failure
 
@@ -29,7 +29,7 @@ _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep",
 
 
 @dataclass(frozen=True, slots=True)
-class Call:
+class ApiCall:
     """One HTTP request: what the access line shows, and its median time in seconds."""
 
     verb: str
@@ -40,32 +40,32 @@ class Call:
     peer: str = CONTROLLER_IP
 
 
-Access = Callable[[Call, int, int, float, int], str]
+Access = Callable[[ApiCall, int, int, float, int], str]
 """Writes an access line's text from call, status, length, seconds taken and the present time."""
 
 
-def _eventlet(call: Call, status: int, size: int, took: float, now: int) -> str:
+def _eventlet(call: ApiCall, status: int, size: int, took: float, now: int) -> str:
     del now
     return f'{call.peer} "{call.verb} {call.path} HTTP/1.1" status: {status}  len: {size} time: {took:.7f}'
 
 
-def _nova(call: Call, status: int, size: int, took: float, now: int) -> str:
+def _nova(call: ApiCall, status: int, size: int, took: float, now: int) -> str:
     del now
     return f'{call.peer} "{call.verb} {call.path} HTTP/1.1" status: {status} len: {size} time: {took:.7f}'
 
 
-def _glance(call: Call, status: int, size: int, took: float, now: int) -> str:
+def _glance(call: ApiCall, status: int, size: int, took: float, now: int) -> str:
     text = second_text(now // SECOND)
     date = f"{text[8:10]}/{_MONTHS[int(text[5:7]) - 1]}/{text[:4]} {text[11:]}"
     return f'{call.peer} - - [{date}] "{call.verb} {call.path} HTTP/1.1" {status} {size} {took:.6f}'
 
 
-def _placement(call: Call, status: int, size: int, took: float, now: int) -> str:
+def _placement(call: ApiCall, status: int, size: int, took: float, now: int) -> str:
     del took, now
     return f'{call.peer} "{call.verb} /placement{call.path}" status: {status} len: {size} microversion: 1.36'
 
 
-def _keystone(call: Call, status: int, size: int, took: float, now: int) -> str:
+def _keystone(call: ApiCall, status: int, size: int, took: float, now: int) -> str:
     del status, size, took, now
     return f"{call.verb} http://{VIP}:5000{call.path}"
 
@@ -81,7 +81,7 @@ _STYLES: Final[dict[str, tuple[str, Access]]] = {
 
 
 def serve(  # noqa: PLR0913 - who, where, what, by chance
-    cloud: Cloud, file: LogFile, context: Context, call: Call, rng: Random, pid: int = 0
+    cloud: SimulatedCloud, file: SimulatedLogFile, context: Context, call: ApiCall, rng: Random, pid: int = 0
 ) -> Answer:
     """Serve ``call`` at the service of ``file``: returns its HTTP status when the time that it takes is over."""
     chance = rng.random
@@ -109,24 +109,24 @@ def serve(  # noqa: PLR0913 - who, where, what, by chance
     return status
 
 
-def check_token(cloud: Cloud, context: Context, rng: Random) -> None:
+def check_token(cloud: SimulatedCloud, context: Context, rng: Random) -> None:
     """A service asks keystone whether a token is good; keystone logs the caller's request as the global one."""
     keystone = cloud.keystone
     validation = context.child(rng, cloud.service)
     keystone.write(rng.choice(keystone.pids), _KEYSTONE, validation.text, f"GET http://{VIP}:5000/v3/auth/tokens")
 
 
-def log_in(cloud: Cloud, rng: Random) -> Answer:
+def log_in(cloud: SimulatedCloud, rng: Random) -> Answer:
     """A client gets a token: nobody is known yet, so the line carries no user."""
     discovery = request(rng)
-    yield from serve(cloud, cloud.keystone, discovery, Call("GET", "/v3/", median=0.01), rng)
+    yield from serve(cloud, cloud.keystone, discovery, ApiCall("GET", "/v3/", median=0.01), rng)
     yield 0.01
     return (
-        yield from serve(cloud, cloud.keystone, request(rng), Call("POST", "/v3/auth/tokens", 201, median=0.09), rng)
+        yield from serve(cloud, cloud.keystone, request(rng), ApiCall("POST", "/v3/auth/tokens", 201, median=0.09), rng)
     )
 
 
-def _refuse(cloud: Cloud, file: LogFile, context: Context, call: Call, pid: int) -> Steps:
+def _refuse(cloud: SimulatedCloud, file: SimulatedLogFile, context: Context, call: ApiCall, pid: int) -> Steps:
     """The service answers 503 and the caller tries the same call again, with growing pauses."""
     rng = cloud.faults.rng
     head, access = _STYLES[file.service]
@@ -139,7 +139,7 @@ def _refuse(cloud: Cloud, file: LogFile, context: Context, call: Call, pid: int)
         pause *= 2
 
 
-def _debug(file: LogFile, pid: int, context: Context, call: Call, took: float) -> None:
+def _debug(file: SimulatedLogFile, pid: int, context: Context, call: ApiCall, took: float) -> None:
     if call.verb == "GET":
         lock = call.path.split("?")[0].rsplit("/", 1)[-1]
         text = f'Lock "{lock}" acquired by "{file.service}" :: waited {took / 90:.3f}s'

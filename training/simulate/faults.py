@@ -8,8 +8,8 @@ from typing import Final
 from models.errors import InvalidError
 from models.rfc3339 import SECOND
 from training.simulate.event_loop import Steps
-from training.simulate.log_files import NO_CONTEXT, LogFile, request, uuid_text
-from training.simulate.openstack import Cloud
+from training.simulate.log_files import NO_CONTEXT, SimulatedLogFile, request, uuid_text
+from training.simulate.openstack import SimulatedCloud
 from training.simulate.scenario import Fault, FaultKind, micros
 from training.simulate.tracebacks import database_failure, queue_unreachable, task_failure
 
@@ -80,7 +80,7 @@ def plan_faults(
     return tuple(faults)
 
 
-def start_faults(cloud: Cloud) -> None:
+def start_faults(cloud: SimulatedCloud) -> None:
     """Start what faults write by themselves; what they change in others' work is asked for there (``FaultState``)."""
     files = {file.source: file for file in cloud.files}
     for fault in cloud.scenario.faults:
@@ -95,7 +95,7 @@ def start_faults(cloud: Cloud) -> None:
             cloud.spawn(steps, max(0, fault.start - cloud.engine.now) / SECOND)
 
 
-def _own_steps(cloud: Cloud, file: LogFile, fault: Fault) -> Steps | None:
+def _own_steps(cloud: SimulatedCloud, file: SimulatedLogFile, fault: Fault) -> Steps | None:
     rng = Random(f"{fault.kind} {fault.service} {fault.start}")
     match fault.kind:
         case FaultKind.ERROR_BURST:
@@ -108,7 +108,7 @@ def _own_steps(cloud: Cloud, file: LogFile, fault: Fault) -> Steps | None:
             return None
 
 
-def _errors(cloud: Cloud, file: LogFile, fault: Fault, rng: Random) -> Steps:
+def _errors(cloud: SimulatedCloud, file: SimulatedLogFile, fault: Fault, rng: Random) -> Steps:
     while cloud.engine.now < fault.end:
         if rng.random() < 0.5:  # noqa: PLR2004 - a coin
             database_failure(file)
@@ -117,7 +117,7 @@ def _errors(cloud: Cloud, file: LogFile, fault: Fault, rng: Random) -> Steps:
         yield rng.expovariate(1 / 5.0)
 
 
-def _reconnects(cloud: Cloud, file: LogFile, fault: Fault, rng: Random) -> Steps:
+def _reconnects(cloud: SimulatedCloud, file: SimulatedLogFile, fault: Fault, rng: Random) -> Steps:
     """The connection to the message queue breaks, comes back, breaks again."""
     logger = "INFO oslo.messaging._drivers.impl_rabbit"
     while cloud.engine.now < fault.end:
@@ -129,7 +129,7 @@ def _reconnects(cloud: Cloud, file: LogFile, fault: Fault, rng: Random) -> Steps
         yield rng.uniform(2.0, 6.0)
 
 
-def _news(cloud: Cloud, file: LogFile, fault: Fault, rng: Random) -> Steps:
+def _news(cloud: SimulatedCloud, file: SimulatedLogFile, fault: Fault, rng: Random) -> Steps:
     head, text = _NEW.get(file.service, ("WARNING oslo_service.service", "Killing child {number} that does not answer"))
     while cloud.engine.now < fault.end:
         values = {"number": rng.randrange(2_000, 60_000), "uuid": uuid_text(rng)}

@@ -71,7 +71,7 @@ def second_text(second: int) -> str:
     return datetime.fromtimestamp(second, UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
-class LogFile:
+class SimulatedLogFile:
     """The log of one service on one host; ``pids`` are its processes (workers)."""
 
     __slots__ = (

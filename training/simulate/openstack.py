@@ -5,7 +5,7 @@ from random import Random
 from typing import Final
 
 from training.simulate.event_loop import Engine, Steps
-from training.simulate.log_files import LogFile, fork, hex_text, owner_text, uuid_text
+from training.simulate.log_files import SimulatedLogFile, fork, hex_text, owner_text, uuid_text
 from training.simulate.scenario import Fault, FaultKind, Scenario
 
 CONTROLLER: Final = "controller-1"
@@ -94,8 +94,8 @@ class Compute:
     host: str
     address: str
     node: str
-    nova: LogFile
-    ovs: LogFile
+    nova: SimulatedLogFile
+    ovs: SimulatedLogFile
     instances: dict[str, Instance] = field(default_factory=dict)
     images: set[str] = field(default_factory=set)
 
@@ -114,13 +114,13 @@ class FaultState:
         for fault in faults:
             self._by_place.setdefault((fault.kind, fault.service), []).append(fault)
 
-    def active(self, kind: FaultKind, file: LogFile) -> bool:
+    def active(self, kind: FaultKind, file: SimulatedLogFile) -> bool:
         """Whether the service of ``file`` suffers from ``kind`` now."""
         found = self._by_place.get((kind, file.source))
         return found is not None and any(fault.start <= self._engine.now < fault.end for fault in found)
 
 
-class Cloud:
+class SimulatedCloud:
     """Everything that processes share."""
 
     def __init__(self, scenario: Scenario) -> None:
@@ -133,9 +133,9 @@ class Cloud:
         """Where the processes that run from the beginning get their random numbers from."""
         self.faults = FaultState(scenario.faults, engine, fork(rng))
 
-        def file(host: str, folder: str, service: str, workers: int = 1) -> LogFile:
+        def file(host: str, folder: str, service: str, workers: int = 1) -> SimulatedLogFile:
             first = rng.randrange(1_800, 60_000)
-            return LogFile(engine, host, folder, service, range(first, first + workers), scenario.tenant)
+            return SimulatedLogFile(engine, host, folder, service, range(first, first + workers), scenario.tenant)
 
         self.nova_api = file(CONTROLLER, "nova", "nova-api", 4)
         self.scheduler = file(CONTROLLER, "nova", "nova-scheduler", 2)
@@ -171,16 +171,16 @@ class Cloud:
         """The service user, as which services call each other."""
 
     @property
-    def files(self) -> tuple[LogFile, ...]:
+    def files(self) -> tuple[SimulatedLogFile, ...]:
         """All log files."""
-        shared = tuple(value for value in vars(self).values() if isinstance(value, LogFile))
+        shared = tuple(value for value in vars(self).values() if isinstance(value, SimulatedLogFile))
         return shared + tuple(file for compute in self.computes for file in (compute.nova, compute.ovs))
 
     def spawn(self, steps: Steps, after: float = 0.0) -> None:
         """Start a process ``after`` seconds from now."""
         self.engine.spawn(steps, after)
 
-    def silent(self, file: LogFile) -> bool:
+    def silent(self, file: SimulatedLogFile) -> bool:
         """Whether the service of ``file`` has stopped working."""
         return self.faults.active(FaultKind.SILENCE, file)
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from models.rfc3339 import SECOND
 from training.simulate.faults import plan_faults, start_faults
-from training.simulate.openstack import Cloud
+from training.simulate.openstack import SimulatedCloud
 from training.simulate.scenario import Fault, Scenario, SimRecord
 from training.simulate.workload import populate
 
@@ -18,7 +18,7 @@ def stream_records(scenario: Scenario) -> Iterator[SimRecord]:
 
     Raises InvalidError where the scenario's start has no zone or a fault names a service that does not exist.
     """
-    cloud = Cloud(scenario)
+    cloud = SimulatedCloud(scenario)
     start_faults(cloud)
     populate(cloud)
     return cloud.engine.run(scenario.end)

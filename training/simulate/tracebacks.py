@@ -3,7 +3,7 @@
 from random import Random
 from typing import Final
 
-from training.simulate.log_files import NO_CONTEXT, Context, LogFile, uuid_text
+from training.simulate.log_files import NO_CONTEXT, Context, SimulatedLogFile, uuid_text
 
 _SITE: Final = "/usr/lib/python3/dist-packages"
 _CAUSED: Final = ("", "The above exception was the direct cause of the following exception:", "")
@@ -88,7 +88,7 @@ _API_LOGGER: Final = {
 }
 
 
-def api_failure(file: LogFile, pid: int, context: Context) -> None:
+def api_failure(file: SimulatedLogFile, pid: int, context: Context) -> None:
     """A call fails because the database is away: error, traceback, and the message to the caller, in two lines."""
     logger = _API_LOGGER[file.service]
     text = {
@@ -124,7 +124,7 @@ _TASKS: Final = {
 }
 
 
-def task_failure(file: LogFile, rng: Random) -> None:
+def task_failure(file: SimulatedLogFile, rng: Random) -> None:
     """A periodic task or a report to the server fails because nobody answers on the message queue."""
     name = _TASKS.get(file.service)
     if name:
@@ -163,7 +163,7 @@ def task_failure(file: LogFile, rng: Random) -> None:
     file.trace(file.pid, logger, "", lines)
 
 
-def database_failure(file: LogFile) -> None:
+def database_failure(file: SimulatedLogFile) -> None:
     """A service cannot reach the database outside of any call."""
     logger = "oslo_db.sqlalchemy.engines"
     text = "\n".join((f"Database connection was found disconnected; reconnecting: {_DB}", *_DB_TAIL))
@@ -235,7 +235,7 @@ PORT_FAILURE: Final = (
 )
 
 
-def queue_unreachable(file: LogFile, rng: Random, wait: int) -> None:
+def queue_unreachable(file: SimulatedLogFile, rng: Random, wait: int) -> None:
     """The connection to RabbitMQ is refused."""
     file.write(
         file.pid,

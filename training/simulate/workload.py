@@ -7,10 +7,10 @@ from random import Random
 from typing import Final
 
 from models.rfc3339 import SECOND
-from training.simulate.api_calls import Call, log_in, serve
+from training.simulate.api_calls import ApiCall, log_in, serve
 from training.simulate.event_loop import Steps
 from training.simulate.log_files import fork, request
-from training.simulate.openstack import Cloud, Instance, Owner
+from training.simulate.openstack import Instance, Owner, SimulatedCloud
 from training.simulate.services import instance_lifecycle as instances
 from training.simulate.services import periodic
 from training.simulate.services.cinder import report, volume_life
@@ -27,7 +27,7 @@ _MINUTE: Final = 60
 RUNNING: Final = 30
 """Instances on each host when the simulation begins."""
 
-Life = Callable[[Cloud, Owner, Random], Steps]
+Life = Callable[[SimulatedCloud, Owner, Random], Steps]
 
 
 def rhythm(now: int) -> float:
@@ -43,7 +43,7 @@ def _rhythm(minute: int) -> float:
     return level * (WEEKEND if moment.weekday() >= _SATURDAY else 1.0)
 
 
-def browse(cloud: Cloud, owner: Owner, rng: Random) -> Steps:
+def browse(cloud: SimulatedCloud, owner: Owner, rng: Random) -> Steps:
     """A user looks around in the dashboard."""
     yield from log_in(cloud, rng)
     project = owner.project
@@ -60,7 +60,7 @@ def browse(cloud: Cloud, owner: Owner, rng: Random) -> Steps:
     )
     for _ in range(rng.randrange(3, 12)):
         file, path, size, median = rng.choice(pages)
-        call = Call("GET", path, 200, size, median, owner.address)
+        call = ApiCall("GET", path, 200, size, median, owner.address)
         yield from serve(cloud, file, request(rng, owner.identity), call, rng)
         yield rng.lognormvariate(1.0, 0.9)
 
@@ -75,7 +75,7 @@ ARRIVALS: Final[tuple[tuple[float, Life], ...]] = (
 """How often each happens in a full hour at rate 1."""
 
 
-def arrivals(cloud: Cloud, per_hour: float, life: Life, rng: Random) -> Steps:
+def arrivals(cloud: SimulatedCloud, per_hour: float, life: Life, rng: Random) -> Steps:
     """Starts lives at random: candidates come at the full rate and are taken with the rhythm's share (thinning)."""
     rate = per_hour * cloud.scenario.rate / 3600.0
     while True:
@@ -85,7 +85,7 @@ def arrivals(cloud: Cloud, per_hour: float, life: Life, rng: Random) -> Steps:
             cloud.spawn(life(cloud, owner, fork(rng)))
 
 
-def populate(cloud: Cloud) -> None:
+def populate(cloud: SimulatedCloud) -> None:
     """Start everything that a running cloud consists of."""
     rng = cloud.seeds
 
@@ -115,7 +115,7 @@ def populate(cloud: Cloud) -> None:
     _settle(cloud, rng)
 
 
-def _settle(cloud: Cloud, rng: Random) -> None:
+def _settle(cloud: SimulatedCloud, rng: Random) -> None:
     """Instances that run already, each somewhere in its life."""
     count = round(RUNNING * len(cloud.computes) * min(cloud.scenario.rate, 1.0) * rhythm(cloud.engine.now))
     for _ in range(count):
@@ -125,6 +125,6 @@ def _settle(cloud: Cloud, rng: Random) -> None:
         cloud.spawn(_go_on(cloud, instance, fork(rng)), rng.uniform(0.0, 300.0))
 
 
-def _go_on(cloud: Cloud, instance: Instance, rng: Random) -> Steps:
+def _go_on(cloud: SimulatedCloud, instance: Instance, rng: Random) -> Steps:
     yield from instances.use(cloud, instance, rng)
     yield from instances.delete(cloud, instance, rng)

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 from alerts.messages.alert import Alert, Severity, Status
-from alerts.sinks.alert_text import clip, diagnosis_lines, facts, headline, plain, tame
+from alerts.sinks.alert_text import clip, defang, diagnosis_lines, headline, strip_control, summary_fields
 
 Block: TypeAlias = dict[str, Any]
 
@@ -33,16 +33,16 @@ _MARKS: Final = {Severity.WARNING: "⚠️", Severity.ERROR: "❗", Severity.CRI
 
 def fallback(alert: Alert) -> str:
     """Return the text of notifications and of clients without blocks, escaped."""
-    return clip(escape(tame(f"{_mark(alert)} {headline(alert)}: {alert.summary}")), TEXT)
+    return clip(escape(defang(f"{_mark(alert)} {headline(alert)}: {alert.summary}")), TEXT)
 
 
 def message_blocks(alert: Alert, *, votes: bool) -> list[Block]:
     """Return the message of an incident; ``votes`` adds the buttons."""
     blocks = [{"type": "header", "text": _plain(f"{_mark(alert)} {headline(alert)}", HEADER)}, _section(alert.summary)]
-    told = list(facts(alert).items())[:FIELDS]
+    told = list(summary_fields(alert).items())[:FIELDS]
     blocks.append({"type": "section", "fields": [_plain(f"{name}\n{value}", FIELD) for name, value in told]})
     if alert.reasons:
-        blocks.append(_section("\n".join(f"• {plain(reason)}" for reason in alert.reasons[:REASONS])))
+        blocks.append(_section("\n".join(f"• {strip_control(reason)}" for reason in alert.reasons[:REASONS])))
     if alert.diagnosis:
         blocks.append(_section(str(alert.diagnosis.get("summary") or alert.diagnosis.get("cause") or "")))
     if buttons := [*_links(alert), *(_votes(alert) if votes else ())]:
@@ -58,7 +58,7 @@ def diagnosis_blocks(alert: Alert) -> list[Block]:
 def diagnosis_text(alert: Alert) -> str:
     """Return the diagnosis as the notification shows it, escaped."""
     lines = diagnosis_lines(alert.diagnosis)
-    return clip(escape(tame(lines[0] if lines else "Diagnosis")), TEXT)
+    return clip(escape(defang(lines[0] if lines else "Diagnosis")), TEXT)
 
 
 def escape(text: str) -> str:
@@ -72,7 +72,7 @@ def _mark(alert: Alert) -> str:
 
 def _plain(text: str, limit: int) -> Block:
     # Slack refuses empty texts.
-    return {"type": "plain_text", "text": plain(clip(text, limit)).strip() or "-", "emoji": False}
+    return {"type": "plain_text", "text": strip_control(clip(text, limit)).strip() or "-", "emoji": False}
 
 
 def _section(text: str) -> Block:

@@ -16,11 +16,11 @@ import orjson
 
 from alerts.messages.alert import Alert, Status
 from alerts.sinks.base import (
-    TOLD,
+    LAST_DIGEST,
     Absent,
     Delivered,
+    GivenUp,
     Outcome,
-    Parked,
     Rate,
     Remote,
     Request,
@@ -83,7 +83,7 @@ class SlackSink:
         told = digest_of(alert)
         if "ts" not in remote:
             return self._post(alert, told, remote)
-        if remote.get(TOLD) != told:
+        if remote.get(LAST_DIGEST) != told:
             return self._update(alert, told, remote)
         if louder := _louder(alert, remote):
             times = int(remote.get("times", 0)) + 1
@@ -120,13 +120,13 @@ class SlackSink:
             # A token that may not read: rather told twice than not at all.
             return Absent()
         if error in _GONE:
-            return Delivered({name: value for name, value in remote.items() if name not in {"ts", TOLD}})
+            return Delivered({name: value for name, value in remote.items() if name not in {"ts", LAST_DIGEST}})
         if error in _TOO_MUCH and not remote.get("bare"):
             return Delivered({**remote, "bare": True})
-        return Parked(reason, mendable=error in _CONFIGURATION)
+        return GivenUp(reason, mendable=error in _CONFIGURATION)
 
     def _post(self, alert: Alert, told: str, remote: Remote) -> Request:
-        after = {**remote, TOLD: told, "loud": _state(alert), "revision": alert.revision, "paged": alert.page}
+        after = {**remote, LAST_DIGEST: told, "loud": _state(alert), "revision": alert.revision, "paged": alert.page}
         body = {"channel": self.channel, **self._content(alert, remote), **_marked(alert, "message")}
         seek = {"channel": self.channel, "include_all_metadata": "true", "limit": "200"}
         check = self._ask("conversations.history", seek, _mark(alert, "message"), after)
@@ -135,7 +135,7 @@ class SlackSink:
     def _update(self, alert: Alert, told: str, remote: Remote) -> Request:
         place = {"channel": remote.get("channel", self.channel), "ts": remote["ts"]}
         body = {**place, **self._content(alert, remote), **_marked(alert, "message")}
-        after = {**remote, TOLD: told}
+        after = {**remote, LAST_DIGEST: told}
         if alert.status is Status.RESOLVED:
             after["loud"] = _state(alert)
         return self._call("chat.update", "update", body, after)
@@ -160,7 +160,7 @@ class SlackSink:
 
     def _call(self, method: str, step: str, body: Any, after: Remote, check: Request | None = None) -> Request:
         headers = {"content-type": "application/json; charset=utf-8", "authorization": f"Bearer {self.token}"}
-        return Request(f"{self.api}/{method}", orjson.dumps(body), headers, step=step, remote=after, check=check)
+        return Request(f"{self.api}/{method}", orjson.dumps(body), headers, step=step, remote=after, dedup_check=check)
 
     def _ask(self, method: str, query: Mapping[str, str], mark: str, after: Remote) -> Request:
         url = f"{self.api}/{method}?{urlencode(query)}"
@@ -209,7 +209,7 @@ def _found(answer: Mapping[str, Any], request: Request) -> Outcome:
         payload = metadata.get("event_payload") or {}
         if metadata.get("event_type") == EVENT and payload.get("mark") == mark:
             # The message that was found may tell an older state: its update follows.
-            place = {} if "ts" in request.remote else {"ts": str(message.get("ts")), TOLD: ""}
+            place = {} if "ts" in request.remote else {"ts": str(message.get("ts")), LAST_DIGEST: ""}
             return Delivered({**request.remote, **place})
     return Absent()
 

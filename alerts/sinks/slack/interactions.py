@@ -21,7 +21,7 @@ MAX_BODY: Final = 256 * 1024
 
 
 @dataclass(slots=True)
-class Gate:
+class SignatureVerifier:
     """Lets through what Slack has signed, once; times in seconds."""
 
     secret: str = field(repr=False)

@@ -13,11 +13,11 @@ import orjson
 
 from alerts.messages.alert import Alert, Status
 from alerts.sinks.base import (
+    LAST_DIGEST,
     SYNTHETIC,
-    TOLD,
     Delivered,
+    GivenUp,
     Outcome,
-    Parked,
     Rate,
     Remote,
     Request,
@@ -47,14 +47,14 @@ class SlackWebhookSink:
         """Return a message where there is something to hear of."""
         del now
         told = digest_of(alert)
-        if remote.get(TOLD) == told:
+        if remote.get(LAST_DIGEST) == told:
             return None
         if alert.kind == SYNTHETIC:
-            return self.probe({TOLD: told})
+            return self.probe({LAST_DIGEST: told})
         state = Status.RESOLVED.value if alert.status is Status.RESOLVED else alert.severity.label
         known = bool(alert.diagnosis)
         after = {
-            TOLD: told,
+            LAST_DIGEST: told,
             "state": state,
             "revision": alert.revision,
             "paged": alert.page or bool(remote.get("paged")),
@@ -82,9 +82,9 @@ class SlackWebhookSink:
             # Words without blocks are better than none.
             return Delivered({**remote, "bare": True})
         if isinstance(told, Delivered) and text != "ok":
-            return Parked(f"200 {text or 'and not the word ok'}", mendable=text not in _TOO_MUCH)
+            return GivenUp(f"200 {text or 'and not the word ok'}", mendable=text not in _TOO_MUCH)
         if isinstance(told, Retry) and text == "rollup_error":
-            return Parked(f"{response.status} {text}")
+            return GivenUp(f"{response.status} {text}")
         return told
 
     def probe(self, after: Remote) -> Request:

@@ -21,8 +21,8 @@ def change(service: str, text: str, at: int | None, tenant: str | None) -> None:
 
     from stream.settings import load_settings
     from stream.topics.changes import Announcement, announce
-    from stream.wiring.core import broker_of, topics_of
+    from stream.wiring.core import make_broker, make_topics
 
     settings = load_settings()
     moment = time.time_ns() // 1000 if at is None else at * 1000
-    announce(broker_of(settings), topics_of(settings).changes, Announcement(moment, service, text, tenant))
+    announce(make_broker(settings), make_topics(settings).changes, Announcement(moment, service, text, tenant))

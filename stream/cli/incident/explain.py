@@ -33,14 +33,14 @@ def show(incident: str, *, sent: bool, as_json: bool) -> None:
 
     from index.text.neutral import neutral
     from models.errors import InvalidError
-    from stream.cli.incident.client import Desk
+    from stream.cli.incident.client import IncidentClient
     from stream.settings import load_settings
-    from stream.wiring.llm import sent_store
+    from stream.wiring.llm import transcript_store
 
     settings = load_settings()
-    found = Desk.open(settings).find(incident)
+    found = IncidentClient.open(settings).find(incident)
     if sent:
-        asked = sent_store(settings).get(found.id)
+        asked = transcript_store(settings).get(found.id)
         if asked is None:
             raise InvalidError(
                 f"nothing was sent for {found.id} from this machine; "

@@ -9,7 +9,7 @@ from stream.cli.options import UNTIL, by
 
 if TYPE_CHECKING:
     from alerts.incidents.incident import Incident
-    from stream.cli.incident.client import Desk
+    from stream.cli.incident.client import IncidentClient
 
 ID: Final = 12
 """Digits of ids that are shown."""
@@ -28,17 +28,17 @@ def incidents() -> None:
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
 
 
-def _desk() -> "Desk":
-    from stream.cli.incident.client import Desk
+def _desk() -> "IncidentClient":
+    from stream.cli.incident.client import IncidentClient
     from stream.settings import load_settings
 
-    return Desk.open(load_settings())
+    return IncidentClient.open(load_settings())
 
 
-def _record(desk: "Desk", incident: "Incident") -> dict[str, Any]:
+def _record(desk: "IncidentClient", incident: "Incident") -> dict[str, Any]:
     import orjson
 
-    human = desk.incidents.human(incident)
+    human = desk.incidents.annotations_of(incident)
     said = [*human.votes.values(), *human.notes, *(each for each in (human.ack, human.mute) if each)]
     record: dict[str, Any] = orjson.loads(incident.to_json())
     return record | {
@@ -63,18 +63,18 @@ def list_(*, everything: bool, tenant: str | None, as_json: bool) -> None:
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import orjson
 
-    from alerts.incidents.incident import State
+    from alerts.incidents.incident import IncidentState
 
     desk = _desk()
     told = [
-        (incident, desk.incidents.human(incident))
+        (incident, desk.incidents.annotations_of(incident))
         for incident in desk.incidents.all()
-        if incident.state is not State.PENDING and tenant in {None, incident.tenant}
+        if incident.state is not IncidentState.PENDING and tenant in {None, incident.tenant}
     ]
     shown = [
         incident
         for incident, human in sorted(told, key=lambda pair: (pair[0].opened, pair[0].id))
-        if everything or incident.state is State.OPEN or human.known_until(desk.now)
+        if everything or incident.state is IncidentState.OPEN or human.known_until(desk.now)
     ]
     if as_json:
         click.echo(orjson.dumps([_record(desk, incident) for incident in shown]))
@@ -85,12 +85,12 @@ def list_(*, everything: bool, tenant: str | None, as_json: bool) -> None:
         click.echo("no incident is open or silenced" if not everything else "there is no incident")
 
 
-def _line(desk: "Desk", incident: "Incident") -> str:
-    human = desk.incidents.human(incident)
+def _line(desk: "IncidentClient", incident: "Incident") -> str:
+    human = desk.incidents.annotations_of(incident)
     notes = [
         human.silence(desk.now),
         f"taken by {human.acknowledged}" if human.acknowledged else "",
-        f"{incident.hushed} windows not told" if incident.hushed else "",
+        f"{incident.suppressed} windows not told" if incident.suppressed else "",
     ]
     more = "; ".join(note for note in notes if note)
     text = f"{incident.id[:ID]}  {incident.severity.label:<8}  {incident.tenant}  {incident.summary()}"
@@ -134,7 +134,7 @@ def _say(incident: str, action: str, by: str, done: str, **parts: Any) -> None:
 
     desk = _desk()
     found = desk.find(incident)
-    desk.say(lambda now: Feedback(found.id, Action(action), by, now, **parts))
+    desk.publish(lambda now: Feedback(found.id, Action(action), by, now, **parts))
     click.echo(f"{found.id} {done}")
 
 
@@ -216,7 +216,7 @@ def merge(incident: str, into: str, by: str) -> None:
     here, there = desk.find(incident), desk.find(into)
     if here.tenant != there.tenant:
         raise InvalidError(f"one is of tenant {here.tenant}, the other of {there.tenant}; nothing crosses tenants")
-    desk.say(lambda now: Feedback(here.id, Action.MERGE, by, now, into=there.id))
+    desk.publish(lambda now: Feedback(here.id, Action.MERGE, by, now, into=there.id))
     click.echo(f"{here.id} becomes part of {there.id}")
 
 
@@ -239,5 +239,5 @@ def split(incident: str, services: tuple[str, ...], by: str) -> None:
     others = found.services[1:]
     if wrong := [service for service in services if service not in others]:
         raise InvalidError(f"{wrong[0]} cannot leave; those that can are: {', '.join(others) or 'none'}")
-    desk.say(lambda now: Feedback(found.id, Action.SPLIT, by, now, services=services))
+    desk.publish(lambda now: Feedback(found.id, Action.SPLIT, by, now, services=services))
     click.echo(f"{', '.join(services)} leave {found.id}")

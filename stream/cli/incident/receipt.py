@@ -63,10 +63,10 @@ def _of_incident(incident: str) -> "Iterator[Alert]":
     from alerts.messages.alert import Alert
     from stream.kafka.reader import read_range
     from stream.settings import load_settings
-    from stream.wiring.core import broker_of, topics_of
+    from stream.wiring.core import make_broker, make_topics
 
     settings = load_settings()
-    for record in read_range(broker_of(settings), topics_of(settings).alerts):
+    for record in read_range(make_broker(settings), make_topics(settings).alerts):
         if record.key == incident.encode():
             yield Alert.from_json(record.value or b"")
 

@@ -142,10 +142,10 @@ def _tried(rules: "Rules", windows: "Iterator[Anomaly]") -> dict[str, Any]:
 def _topic(since: int | None, until: int | None) -> "Iterator[Anomaly]":
     from stream.kafka.reader import read_range
     from stream.settings import load_settings
-    from stream.wiring.core import broker_of, topics_of
+    from stream.wiring.core import make_broker, make_topics
 
     settings = load_settings()
-    for record in read_range(broker_of(settings), topics_of(settings).anomalies, since, until):
+    for record in read_range(make_broker(settings), make_topics(settings).anomalies, since, until):
         yield from _read(record.value or b"", f"offset {record.offset}")
 
 

@@ -26,13 +26,13 @@ def vote(incident: str, opinion: str, cause: str | None, expires: int | None, wh
     from alerts.messages.feedback import Opinion
     from alerts.messages.feedback import vote as make
     from models.rfc3339 import time_text
-    from stream.cli.incident.client import Desk
+    from stream.cli.incident.client import IncidentClient
     from stream.settings import load_settings
 
-    desk = Desk.open(load_settings())
+    desk = IncidentClient.open(load_settings())
     found = desk.find(incident)
     right = None if cause is None else cause == "right"
     ends = None if expires is None else expires * 1000
-    said = desk.say(lambda now: make(found.id, Opinion(opinion), by, now, cause=right, expires=ends, text=why))
+    said = desk.publish(lambda now: make(found.id, Opinion(opinion), by, now, cause=right, expires=ends, text=why))
     until = f" until {time_text(said.expires)}" if said.expires else ""
     click.echo(f"{found.id} is {opinion}{until}, says {by}")

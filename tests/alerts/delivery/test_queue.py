@@ -7,20 +7,20 @@ import orjson
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.delivery.queue import KNOWN, Ledger, Pending, Taken, Told
+from alerts.delivery.queue import KNOWN, DeliveryQueue, Pending, SinkDecision, Taken
 from alerts.messages.alert import Alert, Severity, Status
-from alerts.messages.delivery_receipt import Delivery, Sent
+from alerts.messages.delivery_receipt import DeliveryReceipt, SendState
 from alerts.routing.decision import Decision
 from alerts.sinks.base import digest_of
 from tests.sink_servers.told import enriched, fired, grown, life, resolved
 
-TELL = Told(Severity.ERROR)
-MUTE = Told(Severity.ERROR, wanted=False)
+TELL = SinkDecision(Severity.ERROR)
+MUTE = SinkDecision(Severity.ERROR, wanted=False)
 
 
-def receipt(pending: Pending, sent: Sent, at: float = 0.0, *, mendable: bool = False) -> Delivery:
+def receipt(pending: Pending, sent: SendState, at: float = 0.0, *, mendable: bool = False) -> DeliveryReceipt:
     """Return the receipt of a send."""
-    return Delivery(
+    return DeliveryReceipt(
         incident_id=pending.alert.incident_id,
         sink="x",
         sent=sent,
@@ -31,29 +31,29 @@ def receipt(pending: Pending, sent: Sent, at: float = 0.0, *, mendable: bool = F
         attempt=pending.attempts + 1,
         at=at,
         mendable=mendable,
-        covers=pending.covers,
+        covers=pending.superseded,
         remote={"told": pending.digest},
     )
 
 
-def due(ledger: Ledger, now: float = 0.0) -> Pending:
+def due(ledger: DeliveryQueue, now: float = 0.0) -> Pending:
     """Return what is to be sent, which there must be."""
     pending = ledger.due(now)
     assert pending is not None
     return pending
 
 
-def deliver(ledger: Ledger, now: float = 0.0) -> Pending:
+def deliver(ledger: DeliveryQueue, now: float = 0.0) -> Pending:
     """Send what is due, and succeed."""
     pending = due(ledger, now)
-    ledger.stepped(pending, {"told": pending.digest})
-    ledger.settled(pending)
+    ledger.step_done(pending, {"told": pending.digest})
+    ledger.delivered(pending)
     return pending
 
 
 def test_the_newest_state_wins_and_holds_the_commit_at_the_oldest_it_covers() -> None:
     """Two are read, one is sent; nothing is committed past the first until then."""
-    ledger = Ledger()
+    ledger = DeliveryQueue()
     assert ledger.take(fired(), 0, 10, 0.0, TELL) == (Taken.PENDING, 0)
     assert ledger.take(grown(fired(), 2), 0, 11, 0.0, TELL) == (Taken.PENDING, 1)
     assert ledger.commits() == {0: 10}
@@ -64,7 +64,7 @@ def test_the_newest_state_wins_and_holds_the_commit_at_the_oldest_it_covers() ->
 
 def test_what_a_newer_alert_waits_to_replace_is_not_to_be_repeated() -> None:
     """It may have been taken already; once it is settled it is repeated itself, and others are all the while."""
-    ledger = Ledger()
+    ledger = DeliveryQueue()
     for n, alert in enumerate([fired(1), fired(2)]):
         ledger.take(alert, 0, n, 0.0, TELL)
     first, other = deliver(ledger), deliver(ledger)
@@ -78,28 +78,28 @@ def test_what_a_newer_alert_waits_to_replace_is_not_to_be_repeated() -> None:
 
 def test_what_comes_twice_is_known_whether_it_was_sent_covered_or_waits() -> None:
     """Also after a restart, from the receipts."""
-    ledger = Ledger()
+    ledger = DeliveryQueue()
     states = [fired(), grown(fired(), 2), resolved(grown(fired(), 2))]
     for n, state in enumerate(states):
         ledger.take(state, 0, n, 0.0, TELL)
     assert [ledger.take(s, 0, 3 + n, 0.0, TELL)[0] for n, s in enumerate(states)] == [Taken.DUPLICATE] * 3
-    done = receipt(deliver(ledger), Sent.DELIVERED)
-    again = Ledger.restore([done])
+    done = receipt(deliver(ledger), SendState.DELIVERED)
+    again = DeliveryQueue.restore([done])
     assert [again.take(s, 0, 6 + n, 0.0, TELL)[0] for n, s in enumerate(states)] == [Taken.DUPLICATE] * 3
 
 
 def test_an_old_alert_that_is_read_again_does_not_undo_a_newer_one() -> None:
     """Even where no receipt knows its digest."""
-    ledger = Ledger()
+    ledger = DeliveryQueue()
     ledger.take(resolved(fired()), 0, 5, 0.0, TELL)
-    again = Ledger.restore([receipt(deliver(ledger), Sent.DELIVERED)])
+    again = DeliveryQueue.restore([receipt(deliver(ledger), SendState.DELIVERED)])
     assert again.take(grown(fired(), 2), 0, 4, 0.0, TELL)[0] is Taken.DUPLICATE
     assert again.take(grown(fired(), 3), 0, 6, 0.0, TELL)[0] is Taken.PENDING
 
 
 def test_a_muted_incident_is_not_told_but_what_was_opened_is_ended() -> None:
     """Muted from the start: never. Muted meanwhile: its end only."""
-    ledger = Ledger()
+    ledger = DeliveryQueue()
     assert ledger.take(fired(1), 0, 0, 0.0, MUTE)[0] is Taken.MUTED
     assert ledger.take(resolved(fired(1)), 0, 1, 0.0, MUTE)[0] is Taken.MUTED
     ledger.take(fired(2), 0, 2, 0.0, TELL)
@@ -112,20 +112,20 @@ def test_a_muted_incident_is_not_told_but_what_was_opened_is_ended() -> None:
 
 def test_what_nobody_has_heard_of_goes_first_the_worst_before_all() -> None:
     """Then the rest by age."""
-    ledger = Ledger()
-    ledger.take(fired(1), 0, 0, 0.0, Told(Severity.WARNING))
+    ledger = DeliveryQueue()
+    ledger.take(fired(1), 0, 0, 0.0, SinkDecision(Severity.WARNING))
     deliver(ledger)
-    ledger.take(grown(fired(1), 2), 0, 1, 0.0, Told(Severity.WARNING))
-    ledger.take(fired(2), 0, 2, 0.0, Told(Severity.WARNING))
-    ledger.take(resolved(fired(3)), 0, 3, 0.0, Told(Severity.CRITICAL))
-    ledger.take(fired(4), 0, 4, 0.0, Told(Severity.CRITICAL))
+    ledger.take(grown(fired(1), 2), 0, 1, 0.0, SinkDecision(Severity.WARNING))
+    ledger.take(fired(2), 0, 2, 0.0, SinkDecision(Severity.WARNING))
+    ledger.take(resolved(fired(3)), 0, 3, 0.0, SinkDecision(Severity.CRITICAL))
+    ledger.take(fired(4), 0, 4, 0.0, SinkDecision(Severity.CRITICAL))
     order = [deliver(ledger).offset for _ in range(4)]
     assert order == [4, 2, 1, 3]
 
 
 def test_a_failure_waits_and_lets_others_pass() -> None:
     """The incident's own wait; the next one is due at once."""
-    ledger = Ledger()
+    ledger = DeliveryQueue()
     ledger.take(fired(1), 0, 0, 0.0, TELL)
     ledger.take(fired(2), 0, 1, 0.0, TELL)
     first = due(ledger)
@@ -139,7 +139,7 @@ def test_a_failure_waits_and_lets_others_pass() -> None:
 
 def test_a_lost_answer_leaves_a_doubt_until_it_is_settled() -> None:
     """And what may stand there; a newer state inherits both."""
-    ledger = Ledger()
+    ledger = DeliveryQueue()
     ledger.take(fired(), 0, 0, 0.0, TELL)
     ledger.failed(due(ledger), 0.0, 1.0, {"keys": ["k"]}, maybe_done=True)
     ledger.take(resolved(fired()), 0, 1, 0.0, MUTE)
@@ -152,43 +152,43 @@ def test_a_lost_answer_leaves_a_doubt_until_it_is_settled() -> None:
 
 def test_a_send_that_was_begun_and_not_finished_is_in_doubt_after_a_restart() -> None:
     """By its receipt."""
-    ledger = Ledger()
+    ledger = DeliveryQueue()
     ledger.take(fired(), 0, 0, 0.0, TELL)
-    again = Ledger.restore([receipt(due(ledger), Sent.SENDING)])
+    again = DeliveryQueue.restore([receipt(due(ledger), SendState.SENDING)])
     assert again.standing(fired().incident_id).doubtful
     assert again.take(fired(), 0, 0, 0.0, TELL)[0] is Taken.PENDING
 
 
 def test_what_a_setting_kept_back_is_read_again_and_what_is_wrong_is_not() -> None:
     """Until something newer of the incident has been settled."""
-    ledger = Ledger()
+    ledger = DeliveryQueue()
     ledger.take(fired(1), 0, 3, 0.0, TELL)
-    kept = receipt(due(ledger), Sent.PARKED, mendable=True)
-    ledger.parks(due(ledger), "channel_not_found")
+    kept = receipt(due(ledger), SendState.PARKED, mendable=True)
+    ledger.park(due(ledger), "channel_not_found")
     assert ledger.parked == 1
     ledger.take(fired(2), 0, 4, 0.0, TELL)
-    wrong = receipt(due(ledger), Sent.PARKED)
-    again = Ledger.restore([kept, wrong])
+    wrong = receipt(due(ledger), SendState.PARKED)
+    again = DeliveryQueue.restore([kept, wrong])
     assert again.again == {0: 3}
     assert again.take(fired(1), 0, 3, 0.0, TELL)[0] is Taken.PENDING
     assert again.take(fired(2), 0, 4, 0.0, TELL)[0] is Taken.DUPLICATE
-    assert Ledger.restore([kept, receipt(deliver(again), Sent.DELIVERED)]).again == {}
+    assert DeliveryQueue.restore([kept, receipt(deliver(again), SendState.DELIVERED)]).again == {}
 
 
 def test_rules_name_sinks_and_mute() -> None:
     """What a decision means for one sink."""
-    assert Told.by(Decision(Severity.CRITICAL, page=False), "x") == Told(Severity.CRITICAL, page=False)
-    assert Told.by(Decision(Severity.CRITICAL, frozenset({"y"})), "x").wanted is False
-    assert Told.by(Decision(Severity.CRITICAL, muted="known"), "x").wanted is False
+    assert SinkDecision.by(Decision(Severity.CRITICAL, page=False), "x") == SinkDecision(Severity.CRITICAL, page=False)
+    assert SinkDecision.by(Decision(Severity.CRITICAL, frozenset({"y"})), "x").wanted is False
+    assert SinkDecision.by(Decision(Severity.CRITICAL, muted="known"), "x").wanted is False
 
 
 def test_a_page_that_was_covered_by_an_update_is_still_heard() -> None:
     """The newest state is sent, and it pages; unless the rules say that it may wake nobody."""
-    ledger = Ledger()
+    ledger = DeliveryQueue()
     ledger.take(fired(1), 0, 0, 0.0, TELL)
     ledger.take(grown(fired(1), 2), 0, 1, 0.0, TELL)
     assert deliver(ledger).alert.page
-    ledger.take(fired(2), 0, 2, 0.0, Told(Severity.ERROR, page=False))
+    ledger.take(fired(2), 0, 2, 0.0, SinkDecision(Severity.ERROR, page=False))
     assert not deliver(ledger).alert.page
 
 
@@ -206,7 +206,7 @@ class Sim:
 
     log: list[Alert]
     rng: Random
-    receipts: list[Delivery] = field(default_factory=list)
+    receipts: list[DeliveryReceipt] = field(default_factory=list)
     committed: int = 0
     produced: int = 1
     stands: dict[str, list[Alert]] = field(default_factory=dict)
@@ -214,7 +214,7 @@ class Sim:
 
     def live(self) -> bool:
         """Work until all is told, or death; says whether all is."""
-        ledger = Ledger.restore(self.receipts)
+        ledger = DeliveryQueue.restore(self.receipts)
         place, now = self.committed, 0.0
         # As a courier does: what was there at its start is read before anything is sent.
         behind = self.produced
@@ -234,7 +234,7 @@ class Sim:
         self.committed = ledger.commits().get(0, self.committed)
         return True
 
-    def send(self, ledger: Ledger, pending: Pending, now: float) -> bool:
+    def send(self, ledger: DeliveryQueue, pending: Pending, now: float) -> bool:
         """Send once; False for death in the middle."""
         if self.rng.random() < 0.3:
             ledger.failed(pending, now, self.rng.random(), None, maybe_done=False)
@@ -245,9 +245,9 @@ class Sim:
         told.append(pending.alert)
         if self.rng.random() < 0.05:
             return False
-        self.receipts.append(receipt(pending, Sent.DELIVERED))
-        ledger.stepped(pending, {"told": pending.digest})
-        ledger.settled(pending)
+        self.receipts.append(receipt(pending, SendState.DELIVERED))
+        ledger.step_done(pending, {"told": pending.digest})
+        ledger.delivered(pending)
         return True
 
 
@@ -285,7 +285,7 @@ def replaced(alert: Alert) -> Alert:
 
 def test_memory_of_digests_is_bounded() -> None:
     """An incident that grows for ever does not."""
-    ledger = Ledger()
+    ledger = DeliveryQueue()
     for n in range(3 * KNOWN):
         ledger.take(grown(fired(), n), 0, n, 0.0, TELL)
         deliver(ledger)

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from alerts.delivery.rate_limit import LONGEST_S, Pace, backoff
+from alerts.delivery.rate_limit import LONGEST_S, RateLimiter, backoff
 from alerts.sinks.base import Rate
 from alerts.sinks.pagerduty import CHANGES_RATE as CHANGES
 from alerts.sinks.pagerduty import RATE as PAGERDUTY
@@ -13,7 +13,7 @@ from alerts.sinks.slack.bot import RATE as SLACK
 
 def busy(rate: Rate, seconds: float) -> list[float]:
     """Return when requests go out that are always wanted."""
-    pace, now, times = Pace(rate, 0.0, lambda: 0.5), 0.0, []
+    pace, now, times = RateLimiter(rate, 0.0, lambda: 0.5), 0.0, []
     while now < seconds:
         if (wait := pace.wait(now)) > 0:
             now += wait + 1e-6
@@ -44,7 +44,7 @@ def test_waits_grow_to_a_limit_and_are_part_chance(attempt: int, chance: float) 
 
 def test_what_the_service_asks_for_is_kept() -> None:
     """Not a moment less, whatever the failures before; and success ends the counting."""
-    pace = Pace(Rate(100.0, 100), 0.0, lambda: 0.0)
+    pace = RateLimiter(Rate(100.0, 100), 0.0, lambda: 0.0)
     pace.failed(0.0, 30.0)
     assert pace.wait(29.9) > 0
     assert pace.wait(30.0) == 0
@@ -56,6 +56,6 @@ def test_what_the_service_asks_for_is_kept() -> None:
 
 def test_a_fresh_process_does_not_burst() -> None:
     """One that is killed again and again would break the limit each time."""
-    pace = Pace(Rate(1.0, 20), 0.0, lambda: 0.0)
+    pace = RateLimiter(Rate(1.0, 20), 0.0, lambda: 0.0)
     pace.take(0.0)
     assert pace.wait(0.0) == pytest.approx(1.0)

@@ -7,7 +7,7 @@ from typing import Any
 import orjson
 import pytest
 
-from alerts.delivery.redact_alerts import KEPT, WITHHELD, Outgoing, redacted
+from alerts.delivery.redact_alerts import KEPT, WITHHELD, AlertRedactor, redacted
 from alerts.messages.alert import Alert, Severity
 from alerts.messages.signed_receipt import Signer, alert_digest, problems
 from index.redaction.redactor import Redactor
@@ -99,7 +99,7 @@ def test_equal_alerts_come_out_equal_whatever_came_before() -> None:
     """A second process says the same; so a repetition is known, and a line of a file is found again."""
     planted = plant(5, 60)
     alerts = [laden(planted[start : start + EACH], start) for start in range(0, 60, EACH)]
-    one, other = Outgoing(), Outgoing()
+    one, other = AlertRedactor(), AlertRedactor()
     first = [one(alert).to_json() for alert in alerts]
     again = [other(Alert.from_json(alert.to_json())).to_json() for alert in reversed(alerts)]
     assert first == again[::-1]
@@ -117,7 +117,7 @@ def test_a_diagnosis_keeps_its_words_while_the_alert_grows() -> None:
 def test_an_alert_without_secrets_leaves_as_it_is() -> None:
     """With the receipt that it has."""
     alert = Signer(KEY).sign(telling(QUIET, ["nova-compute lost its connection to 10.0.0.5"]))
-    told = Outgoing(key=KEY)(alert)
+    told = AlertRedactor(key=KEY)(alert)
     assert told.to_json() == alert.to_json()
     assert problems(told, KEY) == []
 
@@ -126,7 +126,7 @@ def test_the_receipt_fits_what_is_told() -> None:
     """It says what the original was decided from, and neither its digest nor that of the evidence leaves."""
     alert = Signer(KEY).sign(telling(["password=hunter2x9", *QUIET[1:]], ["from 8.8.8.8"]))
     assert problems(alert, KEY) == []
-    told = Outgoing(key=KEY)(alert)
+    told = AlertRedactor(key=KEY)(alert)
     assert problems(told, KEY) == []
     assert alert.receipt is not None
     assert told.receipt is not None
@@ -139,10 +139,10 @@ def test_the_receipt_fits_what_is_told() -> None:
 def test_no_receipt_is_made_for_what_was_forged_or_cannot_be_signed() -> None:
     """An alert that was changed on the topic is not made good, and without the key there is none."""
     alert = Signer(KEY).sign(telling(["password=hunter2x9", *QUIET[1:]]))
-    assert Outgoing(key=KEY)(replace(alert, page=True)).receipt is None
-    assert Outgoing(key="other")(alert).receipt is None
-    assert Outgoing()(alert).receipt is None
-    assert Outgoing(key=KEY)(replace(alert, receipt=None)).receipt is None
+    assert AlertRedactor(key=KEY)(replace(alert, page=True)).receipt is None
+    assert AlertRedactor(key="other")(alert).receipt is None
+    assert AlertRedactor()(alert).receipt is None
+    assert AlertRedactor(key=KEY)(replace(alert, receipt=None)).receipt is None
 
 
 @pytest.mark.parametrize("summary", [QUIET[0], "password=hunter2x9"])
@@ -150,7 +150,7 @@ def test_the_receipt_fits_an_alert_that_rules_have_changed(summary: str) -> None
     """Worse, or nothing to wake anyone for; with secrets and without; what was forged before is not made good."""
     original = Signer(KEY, "rules-1").sign(telling([summary, *QUIET[1:]]))
     regraded = replace(original, severity=Severity.CRITICAL, page=False)
-    outgoing = Outgoing(key=KEY)
+    outgoing = AlertRedactor(key=KEY)
     told = outgoing(regraded, original)
     assert (told.severity, told.page) == (Severity.CRITICAL, False)
     assert problems(told, KEY) == []
@@ -185,7 +185,7 @@ def test_only_so_many_alerts_are_kept() -> None:
         made.append(Redactor())
         return made[-1]
 
-    outgoing = Outgoing(redactor)
+    outgoing = AlertRedactor(redactor)
     first = outgoing(fired(0))
     assert outgoing(fired(0)) is first
     assert len(made) == 1

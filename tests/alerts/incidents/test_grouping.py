@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from alerts.incidents.grouping import IncidentPolicy, Incidents, Step
-from alerts.incidents.incident import State
+from alerts.incidents.grouping import IncidentGrouper, IncidentPolicy, Step
+from alerts.incidents.incident import IncidentState
 from alerts.incidents.policy import PageBudget
 from models.errors import InvalidError
 from models.rfc3339 import SECOND
@@ -29,13 +29,13 @@ def test_one_strong_window_opens_an_incident() -> None:
 
 def test_by_default_only_what_is_critical_opens_at_once() -> None:
     """One window in ten days, or fewer, is as strange."""
-    weak, strong = (Incidents().apply(window("a", 0, importance), START) for importance in (0.949, 0.95))
+    weak, strong = (IncidentGrouper().on_window(window("a", 0, importance), START) for importance in (0.949, 0.95))
     assert (statuses(weak.alerts), statuses(strong.alerts)) == ([], ["firing"])
 
 
 def test_a_window_that_did_not_fire_changes_nothing() -> None:
     """Only what passed the threshold is news."""
-    assert Incidents().apply(replace(window("a", 0), fired=False), START) == Step(Incidents())
+    assert IncidentGrouper().on_window(replace(window("a", 0), fired=False), START) == Step(IncidentGrouper())
 
 
 def test_weak_windows_are_told_once_they_last() -> None:
@@ -154,7 +154,7 @@ def test_the_same_window_twice_changes_nothing() -> None:
     role = Role()
     role.take(window("a", 0), window("b", 3000))
     for again in (window("a", 0), window("b", 3000)):
-        assert role.state.apply(again, START) == Step(role.state)
+        assert role.state.on_window(again, START) == Step(role.state)
 
 
 def test_a_late_window_joins_silently_what_it_falls_in() -> None:
@@ -163,7 +163,7 @@ def test_a_late_window_joins_silently_what_it_falls_in() -> None:
     role.take(window("a", 0), window("b", 200))
     role.wait(301)
     assert role.take(window("late", 150)) == []
-    assert (role.only().state, role.only().count) == (State.RESOLVED, 3)
+    assert (role.only().state, role.only().count) == (IncidentState.RESOLVED, 3)
 
 
 def test_a_late_window_that_makes_a_past_episode_worse_is_told() -> None:
@@ -211,7 +211,7 @@ def test_a_restart_gives_open_incidents_their_quiet_time_again() -> None:
     role = Role()
     (alert,) = role.take(window("a", 0))
     late = START + 5000 * SECOND
-    restored = Incidents.restore(IncidentPolicy(), role.log, late)
+    restored = IncidentGrouper.restore(IncidentPolicy(), role.log, late)
     assert restored.tick(late).alerts == ()
     (resolved,) = restored.tick(late + 300 * SECOND).alerts
     assert resolved.incident_id == alert.incident_id
@@ -221,9 +221,9 @@ def test_a_restore_takes_the_last_record_of_each_incident() -> None:
     """Compaction may not have run; tombstones count."""
     role = Role()
     role.take(window("a", 0))
-    assert Incidents.restore(IncidentPolicy(), [*role.log, (role.only().id, None)], START).groups == {}
+    assert IncidentGrouper.restore(IncidentPolicy(), [*role.log, (role.only().id, None)], START).groups == {}
     with pytest.raises(InvalidError):
-        Incidents.restore(IncidentPolicy(), [("x", b"{}")], START)
+        IncidentGrouper.restore(IncidentPolicy(), [("x", b"{}")], START)
 
 
 def test_beyond_the_budget_of_pages_there_are_tickets() -> None:

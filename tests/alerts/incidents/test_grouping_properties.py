@@ -5,8 +5,8 @@ from typing import TypeAlias
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from alerts.incidents.grouping import IncidentPolicy, Incidents
-from alerts.incidents.incident import State
+from alerts.incidents.grouping import IncidentGrouper, IncidentPolicy
+from alerts.incidents.incident import IncidentState
 from alerts.messages.alert import Alert
 from alerts.messages.anomaly import Anomaly
 from alerts.messages.feedback import Action, Feedback, Opinion, vote
@@ -32,7 +32,7 @@ def play(role: Role, op: Op) -> None:
     if isinstance(op, int):
         role.wait(op)
     else:
-        role.publish(role.state.apply(op, role.now))
+        role.publish(role.state.on_window(op, role.now))
 
 
 def finish(role: Role) -> None:
@@ -67,7 +67,7 @@ def test_a_crash_anywhere_changes_nothing_that_is_told(ops: list[Op], data: st.D
     for i, op in enumerate(ops[:died]):
         play(first, op)
         kept = len(first.log) if i < saved else kept
-    second = Role(Incidents.restore(POLICY, first.log[:kept], first.now), first.now)
+    second = Role(IncidentGrouper.restore(POLICY, first.log[:kept], first.now), first.now)
     for op in ops[committed:]:
         play(second, op)
     finish(second)
@@ -102,9 +102,9 @@ def test_every_window_is_in_one_incident_and_the_topic_holds_the_state(ops: list
         held = [w for incident in role.state.all() for w in incident.windows]
         assert len(held) == len(set(held))
     assert {w for i in role.state.all() for w in i.windows} == {op.id for op in ops if isinstance(op, Anomaly)}
-    again = Incidents.restore(POLICY, role.log, role.now)
-    assert {(i.id, i.state, i.windows, i.told) for i in again.all()} == {
-        (i.id, i.state, i.windows, i.told) for i in role.state.all()
+    again = IncidentGrouper.restore(POLICY, role.log, role.now)
+    assert {(i.id, i.state, i.windows, i.last_status) for i in again.all()} == {
+        (i.id, i.state, i.windows, i.last_status) for i in role.state.all()
     }
 
 
@@ -131,11 +131,11 @@ def test_what_is_known_pages_nobody_and_human_state_is_left_alone(ops: list[Op],
     role = Role.under(POLICY)
     for op in ops:
         play(role, op)
-        for incident in [i for i in role.state.all() if i.told == "firing"]:
+        for incident in [i for i in role.state.all() if i.last_status == "firing"]:
             said = vote(incident.id, Opinion.KNOWN, "jo", role.now)
             alerts = role.hear(said)
             assert [alert.status.value for alert in alerts if alert.incident_id == incident.id] == ["resolved"]
-            assert role.state.human(incident).opinion == said
+            assert role.state.annotations_of(incident).opinion == said
     for name in {alert.incident_id for alert in role.alerts}:
         assert sum(alert.page for alert in role.alerts if alert.incident_id == name) == 1
 
@@ -149,7 +149,7 @@ def test_orders_are_obeyed_once_however_often_they_are_read(ops: list[Op], data:
     orders: list[Feedback] = []
     for op in ops:
         play(role, op)
-        known = [i for i in role.state.all() if i.state is not State.PENDING]
+        known = [i for i in role.state.all() if i.state is not IncidentState.PENDING]
         merges, splits = data.draw(coin), data.draw(coin)
         if len(known) > 1 and merges:
             first = data.draw(st.integers(0, len(known) - 1))
@@ -162,7 +162,7 @@ def test_orders_are_obeyed_once_however_often_they_are_read(ops: list[Op], data:
         role.hear(orders[-1])
     windows = {w for i in role.state.all() for w in i.windows}
     assert windows == {op.id for op in ops if isinstance(op, Anomaly)}
-    again = Incidents.restore(POLICY, role.log, role.now).recall(orders, role.now)
+    again = IncidentGrouper.restore(POLICY, role.log, role.now).replay_feedback(orders, role.now)
     assert (again.alerts, dict(again.changed)) == ((), {})
 
 

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from alerts.incidents.grouping import IncidentPolicy, Incidents
+from alerts.incidents.grouping import IncidentGrouper, IncidentPolicy
 from alerts.messages.anomaly import Anomaly
 from tests.alerts.windows import START, Role, everything, session, window
 
@@ -34,7 +34,7 @@ def test_services_that_requests_went_through_share_their_faults() -> None:
     assert role.log[-1][0] == "topology/default"
     first = [window(str(at), 5000 + at) for at in range(0, 400, 15)]
     role.take(*first)
-    again = Role(Incidents.restore(IncidentPolicy(), role.log, role.now), role.now)
+    again = Role(IncidentGrouper.restore(IncidentPolicy(), role.log, role.now), role.now)
     for each in (role, again):
         each.take(window("b", 5400, service="neutron"))
         assert len([i for i in each.told() if i.opened >= START + 5000 * 1_000_000]) == 1

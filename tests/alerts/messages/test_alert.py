@@ -6,7 +6,7 @@ from typing import Any
 import orjson
 import pytest
 
-from alerts.incidents.incident import Incident, State, incident_id
+from alerts.incidents.incident import Incident, IncidentState, incident_id
 from alerts.messages.alert import Alert, Severity, Status, alert_schema
 from alerts.messages.anomaly import Anomaly
 from models.errors import InvalidError
@@ -27,28 +27,28 @@ INCIDENT = Incident(
     severity=Severity.ERROR,
     importance=0.93,
     windows=("w1", "w2", "w3"),
-    homes=("nova-compute", "nova-compute", "neutron"),
+    window_services=("nova-compute", "nova-compute", "neutron"),
     count=3,
     seen=NOON + 100 * SECOND,
-    state=State.OPEN,
-    placed=True,
-    voices=2,
+    state=IncidentState.OPEN,
+    located=True,
+    witnesses=2,
     ids=("req-1", "port:2"),
     templates=("00ff" * 4,),
-    heads=("00ff" * 4,),
+    top_templates=("00ff" * 4,),
     reasons=("2 error lines, usually 0",),
-    told=Status.FIRING,
+    last_status=Status.FIRING,
     published=NOON,
-    shown=2,
+    last_severity=2,
     paged=2,
     pages=(NOON,),
     since=NOON + SECOND,
-    hushed=4,
-    apart=("glance",),
+    suppressed=4,
+    split_off=("glance",),
     into="",
     ordered=("resolve/1/jo/",),
 )
-OVER = replace(INCIDENT, state=State.RESOLVED)
+OVER = replace(INCIDENT, state=IncidentState.RESOLVED)
 
 WINDOW: dict[str, Any] = {
     "id": "w1",
@@ -114,7 +114,7 @@ def test_the_schema_itself_is_valid() -> None:
 
 def test_an_incident_survives_the_topic() -> None:
     """Open and resolved, to the last field."""
-    for incident in (INCIDENT, OVER, replace(INCIDENT, state=State.MERGED, into="f" * 32, told=None)):
+    for incident in (INCIDENT, OVER, replace(INCIDENT, state=IncidentState.MERGED, into="f" * 32, last_status=None)):
         assert Incident.from_json(incident.to_json()) == incident
 
 
@@ -138,14 +138,14 @@ def test_an_incident_of_the_version_before_is_read() -> None:
     }
     incident = Incident.from_json(orjson.dumps(old))
     assert incident.id == incident_id("default", "nova-compute", NOON)
-    assert (incident.state, incident.service, incident.told, incident.paged) == (
-        State.OPEN,
+    assert (incident.state, incident.service, incident.last_status, incident.paged) == (
+        IncidentState.OPEN,
         "nova-compute",
         "firing",
         2,
     )
     over = Incident.from_json(orjson.dumps(old | {"state": "resolved"}))
-    assert (over.state, over.told) == (State.RESOLVED, "resolved")
+    assert (over.state, over.last_status) == (IncidentState.RESOLVED, "resolved")
 
 
 def test_the_id_is_made_from_tenant_service_kind_and_episode_only() -> None:
@@ -191,12 +191,12 @@ def test_a_window_belongs_to_a_service(change: dict[str, Any], services: tuple[s
     window = Anomaly.from_json(orjson.dumps(WINDOW | change))
     assert (window.id, window.tenant, window.services, window.end) == ("w1", "default", services, NOON)
     assert (window.importance, window.fired, window.start) == (0.97, True, NOON - 60 * SECOND)
-    assert window.placed == (services[0] not in {"deployment", "sessions"})
+    assert window.located == (services[0] not in {"deployment", "sessions"})
 
 
 def test_a_window_over_everything_guesses() -> None:
     """Its services are those of telling lines, which may be anybody's."""
-    assert not Anomaly.from_json(orjson.dumps(WINDOW | {"key": "*", "services": ["nova"]})).placed
+    assert not Anomaly.from_json(orjson.dumps(WINDOW | {"key": "*", "services": ["nova"]})).located
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,9 @@ from typing import Any
 import orjson
 import pytest
 
-from alerts.incidents.annotations import Human, fold
-from alerts.incidents.grouping import IncidentPolicy, Incidents
-from alerts.incidents.incident import State
+from alerts.incidents.annotations import Annotations, annotations_by_incident
+from alerts.incidents.grouping import IncidentGrouper, IncidentPolicy
+from alerts.incidents.incident import IncidentState
 from alerts.messages.feedback import DAY, Action, Feedback, Opinion, vote
 from models.errors import InvalidError
 from models.rfc3339 import SECOND
@@ -102,7 +102,7 @@ def test_a_vote_known_silences_the_pattern_at_once_and_its_expiry_brings_it_back
     assert closed.note == "known, says jo, until 2026-01-02T12:00:00.000Z: BUG-7"
     hours = [window(str(at), at, templates=("t2", "t1")) for at in range(60, 80_000, 3600)]
     assert role.take(*hours) == []
-    assert role.only().hushed == len(hours)
+    assert role.only().suppressed == len(hours)
     (again,) = role.take(window("z", 86_400, templates=("t1", "t2")))
     assert (again.status, again.page) == ("firing", True)
 
@@ -125,10 +125,10 @@ def test_a_known_pattern_outlives_a_restart_and_the_memory_of_incidents() -> Non
     role.hear(known)
     role.wait(400)
     role.wait(20 * 86_400)
-    again = Role(Incidents.restore(IncidentPolicy(), role.log, role.now), role.now)
-    again.publish(again.state.recall([known], again.now))
+    again = Role(IncidentGrouper.restore(IncidentPolicy(), role.log, role.now), role.now)
+    again.publish(again.state.replay_feedback([known], again.now))
     assert again.take(window("b", 20 * 86_400, templates=("t1",))) == []
-    assert again.only().hushed == 1
+    assert again.only().suppressed == 1
 
 
 def test_what_was_voted_on_is_kept_as_a_label() -> None:
@@ -142,16 +142,16 @@ def test_what_was_voted_on_is_kept_as_a_label() -> None:
     (label,) = [value for key, value in role.log if key == f"label/{name}"]
     record = orjson.loads(label or b"")
     assert (record["schema"], record["windows"], record["templates"]) == ("tocsin.label/1", ["a"], ["t1", "t2"])
-    assert Incidents.restore(IncidentPolicy(), role.log, role.now).groups == {}
-    again = Incidents.restore(IncidentPolicy(), role.log[:1], role.now)
-    assert f"label/{name}" in again.recall([vote(name, Opinion.REAL, "jo", role.now)], role.now).learnt
+    assert IncidentGrouper.restore(IncidentPolicy(), role.log, role.now).groups == {}
+    again = IncidentGrouper.restore(IncidentPolicy(), role.log[:1], role.now)
+    assert f"label/{name}" in again.replay_feedback([vote(name, Opinion.REAL, "jo", role.now)], role.now).records
 
 
 def test_the_last_vote_counts() -> None:
     """Whoever casts it; a fault that is real after all pages again."""
     role = one()
     role.hear(vote(role.only().id, Opinion.NOISE, "jo", role.now))
-    assert role.only().told == "resolved"
+    assert role.only().last_status == "resolved"
     (again,) = role.hear(vote(role.only().id, Opinion.REAL, "al", role.now + SECOND))
     assert (again.status, again.page) == ("firing", True)
 
@@ -201,7 +201,7 @@ def test_people_can_resolve_what_goes_on_again_later() -> None:
     order = said(role, Action.RESOLVE)
     assert statuses(role.hear(order)) == ["resolved"]
     assert statuses(role.take(window("b", 600))) == ["firing"]
-    assert role.publish(role.state.recall([order], role.now)) == []
+    assert role.publish(role.state.replay_feedback([order], role.now)) == []
 
 
 def test_two_incidents_become_one() -> None:
@@ -213,7 +213,7 @@ def test_two_incidents_become_one() -> None:
     merged, whole = role.told()
     assert [(a.incident_id, a.status.value) for a in alerts] == [(nova.id, "resolved")]
     assert f"merged into {glance.id}" in alerts[0].summary
-    assert (merged.state, whole.count, set(whole.services)) == (State.MERGED, 3, {"nova", "glance"})
+    assert (merged.state, whole.count, set(whole.services)) == (IncidentState.MERGED, 3, {"nova", "glance"})
     role.take(window("c", 450))
     assert role.state.find(glance.id) == role.told()[1]
     assert role.told()[1].count == 4
@@ -253,7 +253,7 @@ def test_an_order_that_could_not_be_obeyed_is_not_obeyed_later() -> None:
     order = said(role, Action.SPLIT, services=("glance",))
     role.hear(order)
     role.take(window("b", 30, service="glance"))
-    assert role.publish(role.state.recall([order], role.now)) == []
+    assert role.publish(role.state.replay_feedback([order], role.now)) == []
     assert role.only().count == 2
 
 
@@ -264,7 +264,7 @@ def test_notes_and_votes_are_folded_in_any_number() -> None:
         vote(ID, Opinion.NOISE, "al", START + SECOND),
         Feedback(ID, Action.NOTE, "jo", START, text="look at the disk"),
     ]
-    human = fold([*records, *records])[ID]
+    human = annotations_by_incident([*records, *records])[ID]
     assert (len(human.votes), len(human.notes)) == (2, 1)
     assert human.opinion == records[1]
-    assert Human().silence(START) == ""
+    assert Annotations().silence(START) == ""

@@ -6,8 +6,8 @@ import orjson
 import pytest
 
 from alerts.messages.alert import Alert, Severity
-from alerts.messages.delivery_receipt import Delivery, Sent
-from alerts.messages.signed_receipt import Facts, Signer, key_id, problems
+from alerts.messages.delivery_receipt import DeliveryReceipt, SendState
+from alerts.messages.signed_receipt import ReceiptFacts, Signer, key_id, problems
 from models.errors import InvalidError
 from tests.sink_servers.told import fired, grown
 
@@ -62,12 +62,14 @@ def test_without_a_key_there_is_no_receipt_and_the_key_is_nowhere() -> None:
 def test_what_is_no_window_is_refused() -> None:
     """With the reason."""
     with pytest.raises(InvalidError, match="not a record of anomalies"):
-        Facts.of(b"{}", 0)
+        ReceiptFacts.of(b"{}", 0)
 
 
 def test_a_delivery_comes_back_from_the_topic_as_it_was() -> None:
     """Field by field; another record is refused."""
-    receipt = Delivery("a" * 32, "slack", Sent.PARKED, "firing", "d1", 0, 7, 3, 1.5, "x", True, ("d0",), {"ts": "1"})
-    assert Delivery.from_json(receipt.to_json()) == receipt
+    receipt = DeliveryReceipt(
+        "a" * 32, "slack", SendState.PARKED, "firing", "d1", 0, 7, 3, 1.5, "x", True, ("d0",), {"ts": "1"}
+    )
+    assert DeliveryReceipt.from_json(receipt.to_json()) == receipt
     with pytest.raises(InvalidError, match="not a receipt"):
-        Delivery.from_json(b'{"schema":"tocsin.alert/1"}')
+        DeliveryReceipt.from_json(b'{"schema":"tocsin.alert/1"}')

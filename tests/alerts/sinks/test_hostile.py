@@ -10,7 +10,7 @@ from typing import Any
 import orjson
 import pytest
 
-from alerts.delivery.redact_alerts import Outgoing
+from alerts.delivery.redact_alerts import AlertRedactor
 from alerts.messages.alert import Alert
 from alerts.sinks.alertmanager import AlertmanagerSink
 from alerts.sinks.base import Delivered, Remote, Response, Sink
@@ -42,7 +42,7 @@ CALLS = re.compile(r"<[!@#]|@(?:channel|here|everyone)\b")
 LINKS = re.compile(r"\w://")
 OURS = "https://tocsin.example/replay/1"
 
-OUTGOING = Outgoing()
+OUTGOING = AlertRedactor()
 
 
 def alert_with(text: str) -> Alert:

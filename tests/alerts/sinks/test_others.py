@@ -13,17 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alerts.messages.alert import Severity
-from alerts.sinks.alert_text import clip, clip_bytes, tame
+from alerts.sinks.alert_text import clip, clip_bytes, defang
 from alerts.sinks.alertmanager import MARGIN, AlertmanagerSink
 from alerts.sinks.base import (
-    TOLD,
+    LAST_DIGEST,
     Absent,
     Delivered,
-    Failure,
-    Parked,
+    GivenUp,
     Request,
     Response,
     Retry,
+    SendFailure,
     failed,
     outcome_of,
     redacted,
@@ -130,14 +130,14 @@ def test_a_line_that_stands_in_the_file_is_not_appended_again(tmp_path: Path) ->
     sink = FileSink(str(path))
     request = sink.render(fired(), {}, NOW)
     assert request is not None
-    assert request.check is not None
+    assert request.dedup_check is not None
     with Transport() as transport:
 
         def asked() -> object:
-            assert request.check is not None
-            answer = transport.send(request.check)
+            assert request.dedup_check is not None
+            answer = transport.send(request.dedup_check)
             assert isinstance(answer, Response)
-            return sink.classify(request.check, answer, {})
+            return sink.classify(request.dedup_check, answer, {})
 
         assert asked() == Absent()
         path.write_bytes(request.body[:50])
@@ -153,7 +153,7 @@ def test_a_file_that_cannot_be_written_is_tried_again(tmp_path: Path) -> None:
     assert request is not None
     with Transport() as transport:
         answer = transport.send(request)
-    assert isinstance(answer, Failure)
+    assert isinstance(answer, SendFailure)
     assert "No such file" in failed(answer).reason
 
 
@@ -165,9 +165,9 @@ def test_what_goes_wrong_on_the_way_is_named_without_the_url() -> None:
         refused = transport.send(Request(f"http://127.0.0.1:{closed}/secret"))
         quiet = transport.send(Request(f"http://127.0.0.1:{port}/secret"))
         wrong = transport.send(Request("ftp://secret"))
-    assert refused == Failure("connection refused")
-    assert quiet == Failure("no answer in time", reached=True)
-    assert isinstance(wrong, Failure)
+    assert refused == SendFailure("connection refused")
+    assert quiet == SendFailure("no answer in time", reached=True)
+    assert isinstance(wrong, SendFailure)
     assert "secret" not in f"{refused}{quiet}{wrong}"
 
 
@@ -190,7 +190,7 @@ def test_a_service_that_drips_is_cut_off() -> None:
         with Transport(0.5) as transport:
             answer = transport.send(Request(f"http://127.0.0.1:{server.getsockname()[1]}/"))
         thread.join()
-    assert answer == Failure("no answer in time", reached=True)
+    assert answer == SendFailure("no answer in time", reached=True)
 
 
 @pytest.mark.parametrize(
@@ -213,7 +213,7 @@ def test_retry_after_is_read_in_both_forms(headers: dict[str, str], expected: fl
 
 @pytest.mark.parametrize(
     ("status", "kind"),
-    [(200, Delivered), (204, Delivered), (301, Parked), (400, Parked), (403, Parked), (408, Retry), (502, Retry)],
+    [(200, Delivered), (204, Delivered), (301, GivenUp), (400, GivenUp), (403, GivenUp), (408, Retry), (502, Retry)],
 )
 def test_statuses_mean_what_http_says(status: int, kind: type) -> None:
     """A redirect is not followed: it could lead a secret elsewhere."""
@@ -223,7 +223,7 @@ def test_statuses_mean_what_http_says(status: int, kind: type) -> None:
 @given(st.text())
 def test_tamed_text_has_no_mention_and_no_link(text: str) -> None:
     """Whatever stands in a log."""
-    safe = tame(f"@here <!channel> <@U1> {text} https://evil.example")
+    safe = defang(f"@here <!channel> <@U1> {text} https://evil.example")
     assert "@here" not in safe
     assert "<!" not in safe
     assert "<@" not in safe
@@ -240,4 +240,4 @@ def test_clipped_text_fits(text: str, limit: int) -> None:
 def test_a_redacted_url_shows_its_host_only() -> None:
     """No path, query, user or password."""
     assert redacted("https://u:p@hooks.slack.com/services/T/B/x?token=y") == "https://hooks.slack.com/…"
-    assert TOLD not in redacted("http://[broken")
+    assert LAST_DIGEST not in redacted("http://[broken")

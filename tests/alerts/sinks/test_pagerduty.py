@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from alerts.delivery.synthetic_alert import synthetic
 from alerts.messages.alert import Alert, Severity
-from alerts.sinks.base import CHANGE, TOLD, Delivered, Parked, Remote, Request, Response, Retry
+from alerts.sinks.base import CHANGE, LAST_DIGEST, Delivered, GivenUp, Remote, Request, Response, Retry
 from alerts.sinks.pagerduty import PagerDutySink, base_of
 from tests.sink_servers.pagerduty import KEY, wrong_change, wrong_event
 from tests.sink_servers.told import diagnosis, enriched, fired, grown, resolved
@@ -72,9 +72,9 @@ def test_all_keys_are_ended_even_in_the_middle_of_a_step() -> None:
 def test_a_key_whose_answer_was_lost_is_ended_too() -> None:
     """It may be open: whatever has come between, it is told again and ended."""
     request = only(fired(), {})
-    assert request.assume is not None
+    assert request.remote_if_lost is not None
     worse = resolved(grown(fired(), 2, Severity.CRITICAL))
-    events, remote = bring(worse, request.assume)
+    events, remote = bring(worse, request.remote_if_lost)
     key = orjson.loads(request.body)["dedup_key"]
     assert events == [("trigger", key), ("resolve", key)]
     assert remote["keys"] == []
@@ -101,10 +101,10 @@ def test_answers_are_told_apart() -> None:
     """202 is taken; 400 is never tried again; 429 and 5xx are; the key is in no reason."""
     request = only(fired(), {})
     wrong = Response(400, orjson.dumps({"errors": [f"Invalid routing key {KEY}"]}))
-    assert SINK.classify(request, wrong, {}) == Parked("400 Invalid routing key [secret]")
+    assert SINK.classify(request, wrong, {}) == GivenUp("400 Invalid routing key [secret]")
     assert SINK.classify(request, Response(429), {}) == Retry("429")
     assert SINK.classify(request, Response(500), {}) == Retry("500", maybe_done=True)
-    assert isinstance(SINK.classify(request, Response(200, b"a proxy"), {}), Parked)
+    assert isinstance(SINK.classify(request, Response(200, b"a proxy"), {}), GivenUp)
     assert KEY not in repr((SINK, request))
 
 
@@ -170,6 +170,6 @@ def test_a_region_is_a_host() -> None:
 def test_a_diagnosis_is_appended_under_the_same_key() -> None:
     """With its text among the details."""
     [(_, key)], remote = bring(fired(), {})
-    event = orjson.loads(only(enriched(fired()), {**remote, TOLD: ""}).body)
+    event = orjson.loads(only(enriched(fired()), {**remote, LAST_DIGEST: ""}).body)
     assert event["dedup_key"] == key
     assert any("QueuePool" in line for line in event["payload"]["custom_details"]["Diagnosis"])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from index.diagnosis.known_failures import Failures, shipped
+from index.diagnosis.known_failures import KnownFailures, shipped
 from models.errors import InvalidError
 
 OWN = """
@@ -85,7 +85,7 @@ def test_a_users_table_extends_and_replaces(tmp_path: Path) -> None:
     """New entries are added in front; an entry with a shipped id takes its place."""
     path = tmp_path / "own.toml"
     path.write_text(OWN.format(name="moon") + OWN.format(name="quota"))
-    table = Failures.load(path)
+    table = KnownFailures.load(path)
     assert len(table) == len(shipped()) + 1
     assert [failure.id for failure, _ in table.matches("the MOON IS FULL", "nova-api")] == ["moon", "quota"]
     assert not table.matches("Quota exceeded", "nova-api")
@@ -108,11 +108,11 @@ def test_a_wrong_table_says_what_is_wrong(tmp_path: Path, text: str, told: str) 
     path = tmp_path / "own.toml"
     path.write_text(text)
     with pytest.raises(InvalidError, match=told) as raised:
-        Failures.load(path)
+        KnownFailures.load(path)
     assert "own.toml" in str(raised.value)
 
 
 def test_a_missing_table_says_so(tmp_path: Path) -> None:
     """A path that does not exist is no empty table."""
     with pytest.raises(InvalidError, match="cannot be read"):
-        Failures.load(tmp_path / "none.toml")
+        KnownFailures.load(tmp_path / "none.toml")

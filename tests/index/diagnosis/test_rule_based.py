@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from index.diagnosis.claims import checked
-from index.diagnosis.known_failures import Failures
+from index.diagnosis.known_failures import KnownFailures
 from index.diagnosis.rule_based import diagnose
 from index.diagnosis.types import Diagnosis, Mode
 from index.evidence.gather import gather
@@ -186,7 +186,7 @@ def test_the_timeline_is_in_order_and_begins_with_what_changed() -> None:
 
 def test_a_users_table_is_used() -> None:
     """An own failure explains what no shipped one does."""
-    table = Failures.parse(
+    table = KnownFailures.parse(
         '[[failure]]\nid = "bent"\ntitle = "Bent"\npatterns = ["frobnicator"]\ncause = "Heat."\nactions = ["Cool it"]\n'
         "confidence = 0.7\n",
         "own",

@@ -2,7 +2,7 @@
 
 import pytest
 
-from index.evidence.detector_findings import Behaviour, Kind, exceeds, read_reasons
+from index.evidence.detector_findings import Behaviour, BehaviourKind, exceeds, read_reasons
 
 ACCESS = '<*> "GET <*> HTTP<*>" status: <*> len: <*> time: <*>'
 
@@ -12,29 +12,29 @@ ACCESS = '<*> "GET <*> HTTP<*>" status: <*> len: <*> time: <*>'
     [
         (
             f"6 of `{ACCESS}` with values like 6.61, usually below 0.755",
-            Behaviour(Kind.SLOW, "", ACCESS, value=6.61, usual=0.755),
+            Behaviour(BehaviourKind.SLOW, "", ACCESS, value=6.61, usual=0.755),
         ),
         (
             f"5 of `{ACCESS}` with values like 503, usually below 200",
-            Behaviour(Kind.REFUSED, "", ACCESS, value=503, usual=200),
+            Behaviour(BehaviourKind.REFUSED, "", ACCESS, value=503, usual=200),
         ),
         (
             "1 of `used <*>` with values like 1e+03, usually below 5",
-            Behaviour(Kind.HIGH, "", "used <*>", value=1000, usual=5),
+            Behaviour(BehaviourKind.HIGH, "", "used <*>", value=1000, usual=5),
         ),
         (
             "`B <*>` usually comes as often as `A` within 60 s and is missing",
-            Behaviour(Kind.MISSING, "", "A", follows="B <*>"),
+            Behaviour(BehaviourKind.MISSING, "", "A", follows="B <*>"),
         ),
         (
             "`B` usually comes with `A` in the same session and is missing",
-            Behaviour(Kind.MISSING, "", "A", follows="B"),
+            Behaviour(BehaviourKind.MISSING, "", "A", follows="B"),
         ),
         (
             "nova-compute@node-1 has been silent for 80 s, usually 12 s at most",
-            Behaviour(Kind.SILENT, "", value=80, usual=12, service="nova-compute", host="node-1"),
+            Behaviour(BehaviourKind.SILENT, "", value=80, usual=12, service="nova-compute", host="node-1"),
         ),
-        ("9 of `A` in 60 s, usually 1 to 3", Behaviour(Kind.RATE, "", "A", value=9, usual=3)),
+        ("9 of `A` in 60 s, usually 1 to 3", Behaviour(BehaviourKind.RATE, "", "A", value=9, usual=3)),
     ],
 )
 def test_what_detectors_say_is_understood(reason: str, wanted: Behaviour) -> None:

@@ -4,12 +4,12 @@ from random import Random
 
 import pytest
 
-from index.evidence.detector_findings import Kind
-from index.evidence.fired_windows import Fired
-from index.evidence.gather import Limits, gather
+from index.evidence.detector_findings import BehaviourKind
+from index.evidence.fired_windows import FiredWindow
+from index.evidence.gather import EvidenceLimits, gather
 from index.evidence.selection import FIRST_BAD, FIRST_SIGN, FRAME, LAST, ODD, RAISED, SERVED, WEIGHS
 from index.evidence.types import Change, Evidence
-from index.lines.log_lines import Material
+from index.lines.log_lines import LogLines
 from index.search.documents import Similar
 from models.errors import InvalidError
 from models.records import Pointer, Verdict
@@ -69,7 +69,7 @@ def test_evidence_does_not_depend_on_the_order_in_which_partitions_were_read() -
     one = material([*QUIET, *BROKEN])
     rows = list(range(len(one)))
     Random(7).shuffle(rows)
-    other = Material(one.lines[rows], TOPIC)
+    other = LogLines(one.lines[rows], TOPIC)
     ask = [fired(reasons=("5 error lines, usually 0",), pointers=((0, 62), (0, 63)))]
     assert gather(one, ask, known=None).digest() == gather(other, ask[::-1], known=None).digest()
 
@@ -118,7 +118,7 @@ def test_evidence_is_bounded() -> None:
         line(1 + n / 10, "nova-api", f"Failure of the kind {chr(97 + n % 26) * (n // 26 + 1)}", "ERROR")
         for n in range(300)
     ]
-    limits = Limits(lines=20, similar=1, changes=2)
+    limits = EvidenceLimits(lines=20, similar=1, changes=2)
     changes = [Change(NOON - n * SECOND, "nova", str(n)) for n in range(5)]
     similar = [Similar(str(n), "runbook", "t", "x", n / 10) for n in range(5)]
     found = gather(material(many), [fired()], known=None, changes=changes, similar=similar, limits=limits)
@@ -146,7 +146,7 @@ def test_slow_calls_are_shown_by_the_slowest() -> None:
     masked = material([slow]).lines["masked"][0]
     reason = f"2 of `{masked}` with values like 2.5, usually below 0.5"
     found = gather(material([*QUIET, mild, slow]), [fired(reasons=(reason,))], known=templates(QUIET))
-    shown = [each for each in found.lines if ODD[Kind.SLOW] in each.roles]
+    shown = [each for each in found.lines if ODD[BehaviourKind.SLOW] in each.roles]
     assert [each.text.rpartition(" ")[2] for each in shown] == ["9.5"]
 
 
@@ -168,9 +168,9 @@ def test_without_windows_all_lines_count() -> None:
 
 def test_no_lines_are_no_evidence() -> None:
     """The reasons of the windows remain."""
-    found = gather(Material.empty(), [fired(services=("nova-api",), reasons=("odd",))], known=None)
+    found = gather(LogLines.empty(), [fired(services=("nova-api",), reasons=("odd",))], known=None)
     assert (found.lines, found.reasons, found.services) == ((), ("odd",), ("nova-api",))
-    assert gather(Material.empty(), [], known=None).lines == ()
+    assert gather(LogLines.empty(), [], known=None).lines == ()
 
 
 def test_a_window_is_read_from_the_record_that_verdicts_become() -> None:
@@ -191,10 +191,10 @@ def test_a_window_is_read_from_the_record_that_verdicts_become() -> None:
         services=("nova-api",),
         reasons=("odd",),
     )
-    found = Fired.from_record(to_json(verdict))
-    assert found == Fired.from_verdict(verdict)
+    found = FiredWindow.from_record(to_json(verdict))
+    assert found == FiredWindow.from_verdict(verdict)
     assert (found.pointers, found.service) == (((0, 7),), "nova-api")
     with pytest.raises(InvalidError, match="not a window"):
-        Fired.from_record({"tenant": "cloud"})
+        FiredWindow.from_record({"tenant": "cloud"})
     with pytest.raises(InvalidError, match="names no zone"):
-        Fired.from_record({**to_json(verdict), "start": "2026-03-04T12:00:00"})
+        FiredWindow.from_record({**to_json(verdict), "start": "2026-03-04T12:00:00"})

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from index.evidence.issue import read_issue
-from index.evidence.relevance import Found, rank
-from index.lines.log_lines import Material
-from index.lines.log_records import Records
+from index.evidence.relevance import RankedRecord, rank
+from index.lines.log_lines import LogLines
+from index.lines.log_records import LogRecords
 from index.lines.parsed_file import ReadFile, join_files
 from models.decode.decoder import DecodeConfig, Decoder
 from models.decode.log_files import list_files
@@ -44,7 +44,7 @@ def usual(count: int = 300) -> list[str]:
     return out
 
 
-def material(tmp_path: Path, lines: list[str], name: str = "nova-compute.log") -> Material:
+def material(tmp_path: Path, lines: list[str], name: str = "nova-compute.log") -> LogLines:
     """Lines as they are read from a file."""
     path = tmp_path / "nova" / name
     path.parent.mkdir(exist_ok=True)
@@ -53,13 +53,13 @@ def material(tmp_path: Path, lines: list[str], name: str = "nova-compute.log") -
     return join_files([name], [ReadFile.of(file, Decoder(DecodeConfig()), Masks.default())])
 
 
-def told(tmp_path: Path, lines: list[str], issue: str) -> tuple[Records, list[Found]]:
+def told(tmp_path: Path, lines: list[str], issue: str) -> tuple[LogRecords, list[RankedRecord]]:
     """The records of some lines, and those that tell of an issue."""
-    records = Records.of(material(tmp_path, lines))
+    records = LogRecords.of(material(tmp_path, lines))
     return records, rank(records, read_issue(issue))
 
 
-def messages(records: Records, found: list[Found]) -> list[str]:
+def messages(records: LogRecords, found: list[RankedRecord]) -> list[str]:
     """Texts of what was found."""
     return [str(records.lines["message"][each.row]) for each in found]
 
@@ -149,7 +149,7 @@ def test_what_detectors_and_normal_operation_say_counts(tmp_path: Path) -> None:
         line(300 + n, "INFO", "nova.compute.manager", f"{word} of the moon", 70 + n)
         for n, word in enumerate(("Phase", "Light"))
     ]
-    records = Records.of(material(tmp_path, [*usual(), *pair]))
+    records = LogRecords.of(material(tmp_path, [*usual(), *pair]))
     issue = read_issue("Instance fails to launch")
     for word in ("Phase", "Light"):
         rows = [n for n, text in enumerate(records.lines["message"].to_list()) if text.startswith(word)]
@@ -174,7 +174,7 @@ def test_each_template_is_embedded_once(tmp_path: Path) -> None:
         vectors[:, 0] = [1.0 if n == 0 or "spawned" in text else 0.2 for n, text in enumerate(texts)]
         return vectors
 
-    records = Records.of(material(tmp_path, usual()))
+    records = LogRecords.of(material(tmp_path, usual()))
     found = rank(records, read_issue("zyzzyva"), embed=embed)
     assert len(seen) == 4
     assert "spawned" in messages(records, found)[0]
@@ -190,7 +190,7 @@ def test_the_order_does_not_depend_on_chance(tmp_path: Path) -> None:
     for parts in ([one, two], [two, one]):
         frames = [part.lines.with_columns(service=part.lines["logger"]) for part in parts]
         numbered = [frame.with_columns(partition=frame["partition"] * 0 + n) for n, frame in enumerate(frames)]
-        records = Records.of(Material(numbered[0].vstack(numbered[1]), ""))
+        records = LogRecords.of(LogLines(numbered[0].vstack(numbered[1]), ""))
         texts.append(messages(records, rank(records, issue)))
     assert texts[0] == texts[1]
 

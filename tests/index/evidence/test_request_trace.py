@@ -3,7 +3,7 @@
 import polars as pl
 
 from index.evidence.request_trace import Bounds, first_bad, follow, traced_by
-from index.evidence.severity import Span, weigh
+from index.evidence.severity import TimeSpan, add_severity
 from index.lines.entries import tracebacks, with_entries
 from index.lines.shared_ids import shared_ids
 from models.rfc3339 import SECOND
@@ -12,8 +12,8 @@ from tests.index.cloud import INSTANCE, NOON, OTHER, PORT, REQUEST, line, materi
 
 def heads(values: list[bytes], start: float = 0, end: float = 60) -> pl.DataFrame:
     """Weighed records."""
-    span = Span(NOON + round(start * SECOND), NOON + round(end * SECOND))
-    return weigh(with_entries(material(values).lines), span, (), None)
+    span = TimeSpan(NOON + round(start * SECOND), NOON + round(end * SECOND))
+    return add_severity(with_entries(material(values).lines), span, (), None)
 
 
 def bad_of(values: list[bytes]) -> str:

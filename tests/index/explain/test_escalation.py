@@ -10,12 +10,12 @@ import pytest
 
 from index.diagnosis.types import Mode
 from index.evidence.types import Evidence
-from index.explain.escalation import Ladder, Plan
+from index.explain.escalation import Escalation, EscalationPolicy
 from index.explain.similar_incident import Twin
 from index.llm.budget import Budget, MemoryLedger
 from index.llm.claude import Claude
-from index.llm.client import Patience
-from index.llm.transcripts import SentStore
+from index.llm.client import RetryPolicy
+from index.llm.transcripts import TranscriptStore
 from tests.index.incident import INSTANCE, Plain, Replacing, incident, rules, without_note
 from tests.messages_server import BEHAVIOURS, Behaviour, MessagesServer, Request, Response, answer, said, sensible
 from tests.ports import held_port
@@ -23,7 +23,7 @@ from tests.waiting import until
 
 SMALL, LARGE = "claude-haiku-5-5", "claude-sonnet-5-5"
 NOON = 1_767_268_800.0
-PATIENT = Patience(idle=60.0, total=120.0, pause=0.01)
+PATIENT = RetryPolicy(idle=60.0, total=120.0, pause=0.01)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +52,7 @@ def client() -> Iterator[Claude]:
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Claude]:
     """A client that waits little, for answers that never come."""
-    with closing(Claude(Patience(idle=1.0, total=4.0, pause=0.01))) as made:
+    with closing(Claude(RetryPolicy(idle=1.0, total=4.0, pause=0.01))) as made:
         yield made
 
 
@@ -63,19 +63,21 @@ def fresh() -> Iterator[Claude]:
         yield made
 
 
-MakeLadder = Callable[..., Ladder]
+MakeLadder = Callable[..., Escalation]
 
 
 @pytest.fixture
 def make(client: Claude, tmp_path: Path) -> MakeLadder:
     """Makes ladders with a budget in dollars a day."""
 
-    def made(usd: float = 1.0, *, twin: Twin | None = None, small: str = SMALL, asked: Claude = client) -> Ladder:
+    def made(usd: float = 1.0, *, twin: Twin | None = None, small: str = SMALL, asked: Claude = client) -> Escalation:
         def twin_of(_: Evidence) -> Twin | None:
             return twin
 
         budget = Budget(MemoryLedger(), lambda: NOON, usd_per_day=usd, usd_per_day_tenant=usd)
-        return Ladder(Plan(small, LARGE), asked, budget, SentStore(tmp_path / "sent"), twin_of, now=lambda: NOON)
+        return Escalation(
+            EscalationPolicy(small, LARGE), asked, budget, TranscriptStore(tmp_path / "sent"), twin_of, now=lambda: NOON
+        )
 
     return made
 
@@ -271,7 +273,7 @@ def test_an_answer_that_was_paid_and_useless_is_not_asked_again(server: Messages
 def test_what_was_sent_can_be_shown(server: MessagesServer, make: MakeLadder, tmp_path: Path) -> None:
     """The store holds the very words that left, with pseudonyms in place of secrets."""
     make().explain(incident(), rules(), episode="e", redactor=Replacing(INSTANCE, "<uuid_1>"))
-    sent = SentStore(tmp_path / "sent").get("e")
+    sent = TranscriptStore(tmp_path / "sent").get("e")
     assert sent is not None
     assert server.requests[0].prompt == sent.user
     assert server.requests[0].body["system"] == sent.system
@@ -362,9 +364,9 @@ def test_retry_after_is_honoured_with_jitter(
 ) -> None:
     """The provider's word is the least that is waited; without one a pause that grows."""
     server.behaviour = _limited(after)
-    slow = Claude(Patience(pause=0.1, attempts=2, total=30), sleep=waits.append, chance=lambda: 0.0)
+    slow = Claude(RetryPolicy(pause=0.1, attempts=2, total=30), sleep=waits.append, chance=lambda: 0.0)
     budget = Budget(MemoryLedger(), lambda: NOON, usd_per_day=1, usd_per_day_tenant=1)
-    ladder = Ladder(Plan(SMALL), slow, budget, _NoStore())
+    ladder = Escalation(EscalationPolicy(SMALL), slow, budget, _NoStore())
     ladder.explain(incident(), rules(), episode="e", redactor=Plain())
     slow.close()
     assert sum(waits) == pytest.approx(total)
@@ -374,9 +376,11 @@ def test_retry_after_is_honoured_with_jitter(
 def test_a_wait_beyond_the_time_is_not_begun(server: MessagesServer, waits: list[float]) -> None:
     """Who is told to come back in an hour gives up at once."""
     server.behaviour = _limited("3600")
-    slow = Claude(Patience(total=5), sleep=waits.append)
+    slow = Claude(RetryPolicy(total=5), sleep=waits.append)
     budget = Budget(MemoryLedger(), lambda: NOON, usd_per_day=1, usd_per_day_tenant=1)
-    result = Ladder(Plan(SMALL), slow, budget, _NoStore()).explain(incident(), rules(), episode="e", redactor=Plain())
+    result = Escalation(EscalationPolicy(SMALL), slow, budget, _NoStore()).explain(
+        incident(), rules(), episode="e", redactor=Plain()
+    )
     slow.close()
     assert waits == []
     assert [call.outcome for call in result.calls] == ["rate_limited"]
@@ -387,7 +391,7 @@ def _limited(after: str) -> Behaviour:
     return lambda _: Response(status=429, error="rate_limit_error", headers=headers)
 
 
-class _NoStore(SentStore):
+class _NoStore(TranscriptStore):
     """Keeps nothing."""
 
     def __init__(self) -> None:

@@ -6,8 +6,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.diagnosis.rule_based import diagnose
-from index.evidence.fired_windows import Fired
-from index.evidence.gather import Limits, gather
+from index.evidence.fired_windows import FiredWindow
+from index.evidence.gather import EvidenceLimits, gather
 from tests.index.cloud import INSTANCE, OTHER, REQUEST, VOLUME, fired, line, material, templates, traceback
 
 SERVICES = ("nova-api", "nova-compute", "neutron-server", "cinder-volume", "keystone", "odd name")
@@ -65,10 +65,10 @@ WINDOWS = st.lists(
 
 @settings(max_examples=60, deadline=None)
 @given(values=LINES, windows=WINDOWS, trained=st.booleans())
-def test_citations_exist_and_nothing_is_made_up(values: list[bytes], windows: list[Fired], trained: bool) -> None:
+def test_citations_exist_and_nothing_is_made_up(values: list[bytes], windows: list[FiredWindow], trained: bool) -> None:
     """Bounded, equal for equal input, every id that is named is that of a line, and confidence is a probability."""
     known = templates([value for value in values if b" INFO " in value]) if trained and values else None
-    limits = Limits(lines=12, story=5)
+    limits = EvidenceLimits(lines=12, story=5)
     evidence = gather(material(values), windows, known=known, limits=limits)
     found = diagnose(evidence)
     ids = set(evidence.by_id())

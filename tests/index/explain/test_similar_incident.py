@@ -7,8 +7,8 @@ import pytest
 from index.diagnosis.types import Mode
 from index.embedding.hashing_embedder import HashedEmbedder
 from index.explain.similar_incident import Twin, find_twin, likeness, reuse
-from index.search.documents import Document, Kind
-from index.search.search_index import Memory
+from index.search.documents import Document, DocumentKind
+from index.search.search_index import SearchIndex
 from tests.index.incident import START, incident, rules
 
 TEXT = "\n".join([*incident().reasons, *(line.text for line in incident().lines)])
@@ -19,21 +19,23 @@ SOME = "\n".join(TEXT.split("\n")[:4])
 """Most of what the incident shows: alike, and not the same."""
 
 
-def memory(text: str = TEXT, tenant: str = "default", time: int = START - 1, **others: str) -> Memory:
+def memory(text: str = TEXT, tenant: str = "default", time: int = START - 1, **others: str) -> SearchIndex:
     """A memory with one incident and its diagnosis, and ``others`` that look like it, with their causes."""
-    made = Memory(HashedEmbedder())
+    made = SearchIndex(HashedEmbedder())
     for name, cause in others.items():
         made.add(
             [
-                Document(name, Kind.INCIDENT, text, "nova-compute", tenant, ("nova-compute",), time, name),
-                Document(f"{name}/diagnosis", Kind.DIAGNOSIS, cause, "nova-compute", tenant, (), time, name),
+                Document(name, DocumentKind.INCIDENT, text, "nova-compute", tenant, ("nova-compute",), time, name),
+                Document(f"{name}/diagnosis", DocumentKind.DIAGNOSIS, cause, "nova-compute", tenant, (), time, name),
             ]
         )
     made.add(
         [
-            Document("old", Kind.INCIDENT, text, "nova-compute", tenant, ("nova-compute",), time, "old"),
-            Document("old/diagnosis", Kind.DIAGNOSIS, CAUSE, "nova-compute: it failed", tenant, (), time, "old"),
-            Document("rb", Kind.RUNBOOK, "Restart RabbitMQ when the agents are dead."),
+            Document("old", DocumentKind.INCIDENT, text, "nova-compute", tenant, ("nova-compute",), time, "old"),
+            Document(
+                "old/diagnosis", DocumentKind.DIAGNOSIS, CAUSE, "nova-compute: it failed", tenant, (), time, "old"
+            ),
+            Document("rb", DocumentKind.RUNBOOK, "Restart RabbitMQ when the agents are dead."),
         ]
     )
     return made

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from index.lines.log_lines import MATERIAL_SCHEMA, Material
+from index.lines.log_lines import LOG_LINES_SCHEMA, LogLines
 from models.decode.decoder import DecodeConfig, Decoder
 from models.records import NO_TIME, RawBatch
 from models.rfc3339 import SECOND
@@ -23,8 +23,8 @@ def test_lines_keep_what_was_written_beside_what_was_understood() -> None:
 
 def test_the_schema_is_that_of_logs_and_three_columns_more() -> None:
     """Empty and filled material have the same columns."""
-    assert Material.empty().lines.schema == pl.Schema(MATERIAL_SCHEMA)
-    assert material([line(0, "nova-api", "a")]).lines.schema == pl.Schema(MATERIAL_SCHEMA)
+    assert LogLines.empty().lines.schema == pl.Schema(LOG_LINES_SCHEMA)
+    assert material([line(0, "nova-api", "a")]).lines.schema == pl.Schema(LOG_LINES_SCHEMA)
 
 
 def test_what_is_no_line_is_left_out_and_plain_lines_are_taken() -> None:
@@ -44,11 +44,11 @@ def test_what_is_no_line_is_left_out_and_plain_lines_are_taken() -> None:
 def test_parts_are_joined_with_the_names_of_their_places() -> None:
     """A topic keeps its name; files keep theirs by partition."""
     one = material([line(0, "nova-api", "a")])
-    assert Material.concat([one, one]).sources == TOPIC
-    other = Material(one.lines.with_columns(pl.lit(1, pl.Int32).alias("partition")), {1: "b.log"})
-    joined = Material.concat([Material(one.lines, {0: "a.log"}), other])
+    assert LogLines.concat([one, one]).sources == TOPIC
+    other = LogLines(one.lines.with_columns(pl.lit(1, pl.Int32).alias("partition")), {1: "b.log"})
+    joined = LogLines.concat([LogLines(one.lines, {0: "a.log"}), other])
     assert [joined.source_of(partition) for partition in (0, 1, 2)] == ["a.log", "b.log", "2"]
-    assert len(Material.concat([])) == 0
+    assert len(LogLines.concat([])) == 0
 
 
 def test_scope_takes_a_tenant_and_a_stretch_of_time() -> None:
@@ -64,7 +64,7 @@ def test_from_logs_takes_columns_one_entry_a_line() -> None:
     size = len(values)
     raw = RawBatch(values, np.zeros(size, np.int32), np.arange(size, dtype=np.int64), np.full(size, NO_TIME, np.int64))
     logs = Decoder(DecodeConfig()).decode(raw)
-    own = Material.from_logs(logs, [str(n) for n in range(size)], np.arange(size, dtype=np.uint64), ["m"] * size, "x")
+    own = LogLines.from_logs(logs, [str(n) for n in range(size)], np.arange(size, dtype=np.uint64), ["m"] * size, "x")
     assert own.lines["text"].to_list() == [str(n) for n in range(size)]
     assert own.lines["template"].to_list() == list(range(size))
 
@@ -74,5 +74,5 @@ def test_material_of_a_matcher_that_knows_templates_has_their_texts() -> None:
     values = [line(0, "nova-api", "Took 3 s")]
     raw = RawBatch(values, np.zeros(1, np.int32), np.zeros(1, np.int64), np.full(1, NO_TIME, np.int64))
     matcher = TemplateMatcher(TemplateTable([]), Masks.default(), TemplateLimits(remembered=0))
-    found = Material.of(raw, Decoder(DecodeConfig()).decode(raw), matcher, "x")
+    found = LogLines.of(raw, Decoder(DecodeConfig()).decode(raw), matcher, "x")
     assert found.lines["masked"].to_list() == ["Took <*> s"]

@@ -5,18 +5,18 @@ import signal
 import threading
 from pathlib import Path
 
-from index.llm.budget import Account, Budget, Ledger
+from index.llm.budget import Budget, BudgetReservation, SpendLedger
 from index.llm.spend_ledger import FileLedger
 
 NOON = 1_767_268_800.0
 
 
-def budget(ledger: Ledger, usd: float = 1.0, tenant: float = 1.0, share: float = 1.0, now: float = NOON) -> Budget:
+def budget(ledger: SpendLedger, usd: float = 1.0, tenant: float = 1.0, share: float = 1.0, now: float = NOON) -> Budget:
     """A budget at a moment."""
     return Budget(ledger, lambda: now, usd_per_day=usd, usd_per_day_tenant=tenant, share=share)
 
 
-def taken(account: Account) -> bool:
+def taken(account: BudgetReservation) -> bool:
     """Whether the worst case could be taken, without settling it."""
     return account.take()
 
@@ -38,17 +38,19 @@ def die(path: Path) -> None:
 
 def explain_many(url: str, folder: Path, first: int, count: int) -> None:
     """Explain many incidents at once, as one worker process does."""
-    from index.explain.escalation import Ladder, Plan
+    from index.explain.escalation import Escalation, EscalationPolicy
     from index.llm.claude import Claude
-    from index.llm.client import Patience
-    from index.llm.transcripts import SentStore
+    from index.llm.client import RetryPolicy
+    from index.llm.transcripts import TranscriptStore
     from tests.index.incident import Plain, incident, rules
 
     os.environ["ANTHROPIC_API_KEY"] = "not-a-key"
     os.environ["ANTHROPIC_BASE_URL"] = url
-    client = Claude(Patience(total=10, idle=3, pause=0.01))
+    client = Claude(RetryPolicy(total=10, idle=3, pause=0.01))
     purse = budget(FileLedger(folder / "budget.json"), 0.05, 0.05)
-    ladder = Ladder(Plan("claude-haiku-5-5", "claude-sonnet-5-5"), client, purse, SentStore(folder / "sent"))
+    ladder = Escalation(
+        EscalationPolicy("claude-haiku-5-5", "claude-sonnet-5-5"), client, purse, TranscriptStore(folder / "sent")
+    )
     modes: list[str] = []
 
     def explain(number: int) -> None:

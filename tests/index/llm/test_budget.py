@@ -10,23 +10,23 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from index.llm.budget import NANO, Budget, Ledger, Limits, MemoryLedger
+from index.llm.budget import NANO, Budget, BudgetLimits, MemoryLedger, SpendLedger
 from index.llm.spend_ledger import FileLedger
 from models.errors import InvalidError
 from tests.index.llm.spending import NOON, budget, die, explain_many, spend, taken
 from tests.messages_server import BEHAVIOURS, MessagesServer
 
 DAY = 86_400.0
-MakeLedger = Callable[[], Ledger]
+MakeLedger = Callable[[], SpendLedger]
 
 
 @pytest.fixture(params=["memory", "file"])
-def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> Ledger:
+def ledger(request: pytest.FixtureRequest, tmp_path: Path) -> SpendLedger:
     """Each kind of ledger."""
     return MemoryLedger() if request.param == "memory" else FileLedger(tmp_path / "budget.json")
 
 
-def test_what_is_given_back_can_be_spent_again(ledger: Ledger) -> None:
+def test_what_is_given_back_can_be_spent_again(ledger: SpendLedger) -> None:
     """A call takes its worst case and leaves what it was."""
     account = budget(ledger).account("t", 0.6)
     assert taken(account)
@@ -36,7 +36,7 @@ def test_what_is_given_back_can_be_spent_again(ledger: Ledger) -> None:
     assert taken(budget(ledger).account("t", 0.6))
 
 
-def test_a_tenant_cannot_spend_what_is_the_others(ledger: Ledger) -> None:
+def test_a_tenant_cannot_spend_what_is_the_others(ledger: SpendLedger) -> None:
     """A tenant's own limit holds where the day's does not yet."""
     assert taken(budget(ledger, 1.0, 0.5).account("one", 0.5))
     assert not taken(budget(ledger, 1.0, 0.5).account("one", 0.1))
@@ -44,14 +44,14 @@ def test_a_tenant_cannot_spend_what_is_the_others(ledger: Ledger) -> None:
     assert not taken(budget(ledger, 1.0, 0.5).account("three", 0.1))
 
 
-def test_a_new_day_begins_at_nothing_and_an_old_one_does_not_return(ledger: Ledger) -> None:
+def test_a_new_day_begins_at_nothing_and_an_old_one_does_not_return(ledger: SpendLedger) -> None:
     """Midnight in UTC frees the budget; a clock put back does not free it again."""
     assert taken(budget(ledger, now=NOON).account("t", 1.0))
     assert taken(budget(ledger, now=NOON + DAY).account("t", 1.0))
     assert not taken(budget(ledger, now=NOON).account("t", 1.0))
 
 
-def test_a_call_over_midnight_leaves_the_new_day_alone(ledger: Ledger) -> None:
+def test_a_call_over_midnight_leaves_the_new_day_alone(ledger: SpendLedger) -> None:
     """What is given back belongs to the day that it was taken from."""
     account = budget(ledger, now=NOON).account("t", 1.0)
     assert taken(account)
@@ -60,13 +60,13 @@ def test_a_call_over_midnight_leaves_the_new_day_alone(ledger: Ledger) -> None:
     assert not taken(budget(ledger, now=NOON + DAY).account("t", 0.1))
 
 
-def test_a_share_is_a_share(ledger: Ledger) -> None:
+def test_a_share_is_a_share(ledger: SpendLedger) -> None:
     """Workers that cannot see each other divide the budget beforehand."""
     assert not taken(budget(ledger, share=0.5).account("t", 0.6))
     assert taken(budget(ledger, share=0.5).account("t", 0.5))
 
 
-def test_an_attempt_of_unknown_cost_stays_at_its_worst(ledger: Ledger) -> None:
+def test_an_attempt_of_unknown_cost_stays_at_its_worst(ledger: SpendLedger) -> None:
     """What nobody has priced is not free."""
     account = budget(ledger).account("t", 0.6)
     assert taken(account)
@@ -80,7 +80,7 @@ def test_a_damaged_file_allows_nothing(tmp_path: Path) -> None:
     path = tmp_path / "budget.json"
     path.write_text('{"day": "2026-', encoding="utf-8")
     with pytest.raises(InvalidError, match="remove it"):
-        FileLedger(path).take("2026-01-01", "t", 1, Limits(10, 10))
+        FileLedger(path).take("2026-01-01", "t", 1, BudgetLimits(10, 10))
     assert not taken(budget(FileLedger(path)).account("t", 0.1))
 
 
@@ -105,7 +105,7 @@ def test_open_and_settled_calls_never_pass_the_limits(calls: list[tuple[str, int
         assert all(each <= 50 for each in spent.values())
 
 
-def test_a_hundred_threads_spend_no_more_than_there_is(ledger: Ledger) -> None:
+def test_a_hundred_threads_spend_no_more_than_there_is(ledger: SpendLedger) -> None:
     """Exactly as many calls as the budget can bear at their worst are let through."""
     purse = budget(ledger, 1.0)
     let_through: list[bool] = []
@@ -122,7 +122,7 @@ def _spent(path: Path) -> float:
     low = FileLedger(path)
     whole = int(1.0 * NANO)
     left = next(
-        left for left in range(whole, -1, -NANO // 100) if low.take("2026-01-01", "t", left, Limits(whole, whole))
+        left for left in range(whole, -1, -NANO // 100) if low.take("2026-01-01", "t", left, BudgetLimits(whole, whole))
     )
     return (whole - left) / NANO
 
@@ -172,4 +172,6 @@ def test_a_hundred_incidents_in_two_workers_keep_the_budget(tmp_path: Path, beha
     assert len(modes) == 100
     assert 0 < asked < 200
     assert billed <= 0.05
-    assert FileLedger(tmp_path / "budget.json").take("2026-01-01", "default", int(0.05 * NANO), Limits(NANO, NANO))
+    assert FileLedger(tmp_path / "budget.json").take(
+        "2026-01-01", "default", int(0.05 * NANO), BudgetLimits(NANO, NANO)
+    )

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 
-from index.llm.transcripts import Call, Sent, SentStore
+from index.llm.transcripts import LlmCall, Transcript, TranscriptStore
 from models.errors import InvalidError
 
-SENT = Sent(
+SENT = Transcript(
     episode="e/../1",
     digest="d",
     time=1.5,
     system="Rules",
     user="<line>\u2026</line>",
-    calls=(Call("m", "answered", 0.25), Call("n", "cut", 0.5)),
+    calls=(LlmCall("m", "answered", 0.25), LlmCall("n", "cut", 0.5)),
     model="m",
     answer="{}",
     places={"L1": "logs.raw[0]@7"},
@@ -24,8 +24,8 @@ SENT = Sent(
 
 def test_what_was_put_is_there_for_another(tmp_path: Path) -> None:
     """A second store over the same folder finds it; the cost is that of all calls."""
-    SentStore(tmp_path).put(SENT)
-    found = SentStore(tmp_path).get(SENT.episode)
+    TranscriptStore(tmp_path).put(SENT)
+    found = TranscriptStore(tmp_path).get(SENT.episode)
     assert found == SENT
     assert found.cost_usd == 0.75
     assert found.text == "Rules\n\n<line>\u2026</line>"
@@ -34,13 +34,13 @@ def test_what_was_put_is_there_for_another(tmp_path: Path) -> None:
 def test_a_name_is_no_path(tmp_path: Path) -> None:
     """An episode's name cannot lead out of the folder."""
     folder = tmp_path / "sent"
-    SentStore(folder).put(replace(SENT, episode="../../escape"))
+    TranscriptStore(folder).put(replace(SENT, episode="../../escape"))
     assert [path.parent for path in tmp_path.rglob("*.json")] == [folder]
 
 
 def test_unknown_and_damaged_records(tmp_path: Path) -> None:
     """Nothing kept is None; half a file is told with what to do; another version's is not read."""
-    store = SentStore(tmp_path)
+    store = TranscriptStore(tmp_path)
     assert store.get("never") is None
     store.put(SENT)
     path = next(tmp_path.glob("*.json"))
@@ -54,7 +54,7 @@ def test_unknown_and_damaged_records(tmp_path: Path) -> None:
 
 def test_the_oldest_go(tmp_path: Path) -> None:
     """No more than the limit is kept, and what was kept last stays."""
-    store = SentStore(tmp_path, limit=3)
+    store = TranscriptStore(tmp_path, limit=3)
     for number in range(6):
         store.put(replace(SENT, episode=str(number)))
         for path in tmp_path.glob("*.json"):

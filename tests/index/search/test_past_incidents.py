@@ -6,14 +6,14 @@ from typing import Any
 import orjson
 import pytest
 
-from alerts.incidents.incident import LABEL_SCHEMA, Incident, State
+from alerts.incidents.incident import LABEL_SCHEMA, Incident, IncidentState
 from alerts.incidents.topology import Topology
 from alerts.messages.alert import Alert, Severity, Status
 from alerts.messages.anomaly import Anomaly
 from index.embedding.hashing_embedder import HashedEmbedder
-from index.search.documents import SHARED, Document, Kind
+from index.search.documents import SHARED, Document, DocumentKind
 from index.search.past_incidents import read_records, rebuild, record_documents, remember
-from index.search.search_index import Memory
+from index.search.search_index import SearchIndex
 from models.errors import InvalidError
 from models.records import NO_TIME
 
@@ -48,7 +48,7 @@ def test_an_incident_tells_what_was_seen_and_what_it_was_put_down_to() -> None:
     seen, said = record_documents(record("i1", reasons=["a new template"], evidence=EVIDENCE, diagnosis=DIAGNOSIS))
     assert seen == Document(
         "i1",
-        Kind.INCIDENT,
+        DocumentKind.INCIDENT,
         "a new template\nERROR No valid host was found\nWARNING Filter RamFilter returned 0 hosts",
         "nova-scheduler, nova-api: no host has memory left",
         "blue",
@@ -56,14 +56,14 @@ def test_an_incident_tells_what_was_seen_and_what_it_was_put_down_to() -> None:
         1_767_225_600_001_000,
         "i1",
     )
-    assert (said.id, said.kind, said.source) == ("i1/diagnosis", Kind.DIAGNOSIS, "i1")
+    assert (said.id, said.kind, said.source) == ("i1/diagnosis", DocumentKind.DIAGNOSIS, "i1")
     assert said.text == "RAM of all hosts is used up\nadd hosts\nlower the reservation"
 
 
 def test_records_of_our_topics_are_read_as_they_are_written() -> None:
     """An incident is found by its reasons, an enriched alert by its evidence too."""
     window = Anomaly("w1", "blue", ("nova-api",), 5_000, 0.9, reasons=("2 error lines",), key="nova-api")
-    incident = replace(Incident.of(window, 5_000), state=State.OPEN)
+    incident = replace(Incident.of(window, 5_000), state=IncidentState.OPEN)
     (found,) = record_documents(orjson.loads(incident.to_json()))
     assert (found.text, found.services) == ("2 error lines", ("nova-api",))
     alert = Alert(
@@ -87,12 +87,12 @@ def test_what_nobody_has_heard_of_is_not_remembered() -> None:
 def test_any_object_with_a_text_is_an_incident_of_the_past() -> None:
     """What is known of it is kept; the id follows from the text where there is none."""
     (plain,) = record_documents({"text": "disk of node 7 broke"})
-    assert (plain.kind, plain.tenant, plain.services, plain.time) == (Kind.INCIDENT, SHARED, (), NO_TIME)
+    assert (plain.kind, plain.tenant, plain.services, plain.time) == (DocumentKind.INCIDENT, SHARED, (), NO_TIME)
     assert [plain] == record_documents({"text": "disk of node 7 broke"})
     (told,) = record_documents(
         {"id": 4, "kind": "diagnosis", "text": "x", "service": "a", "time": "1970-01-01 00:00:01", "tenant": "t"}
     )
-    assert told == Document("4", Kind.DIAGNOSIS, "x", "", "t", ("a",), 1_000_000, "4")
+    assert told == Document("4", DocumentKind.DIAGNOSIS, "x", "", "t", ("a",), 1_000_000, "4")
     (number,) = record_documents({"text": "x", "services": ["a", "b"], "time": 1.5})
     assert (number.services, number.time) == (("a", "b"), 1_500_000)
 
@@ -147,7 +147,7 @@ def test_the_newest_record_counts_and_null_deletes() -> None:
 
 def test_the_topic_rebuilds_the_memory() -> None:
     """The same incidents as if they had been remembered one by one; runbooks stay, what the topic forgot is gone."""
-    page = Document("r1", Kind.RUNBOOK, "add hosts")
+    page = Document("r1", DocumentKind.RUNBOOK, "add hosts")
     records = [
         ("i1", value("i1", evidence=EVIDENCE)),
         ("i2", value("i2", evidence=["volume lost"])),
@@ -155,12 +155,18 @@ def test_the_topic_rebuilds_the_memory() -> None:
         ("i2", None),
         ("i3", value("i3", evidence=["port down"])),
     ]
-    step_by_step = Memory(HashedEmbedder())
+    step_by_step = SearchIndex(HashedEmbedder())
     step_by_step.add([page])
     for each in records:
         remember(step_by_step, [each])
-    rebuilt = Memory(HashedEmbedder())
-    rebuilt.add([page, Document("stale", Kind.INCIDENT, "forgotten"), Document("i2", Kind.INCIDENT, "volume lost")])
+    rebuilt = SearchIndex(HashedEmbedder())
+    rebuilt.add(
+        [
+            page,
+            Document("stale", DocumentKind.INCIDENT, "forgotten"),
+            Document("i2", DocumentKind.INCIDENT, "volume lost"),
+        ]
+    )
     rebuild(rebuilt, iter(records))
     assert set(rebuilt.documents()) == set(step_by_step.documents())
     assert {document.id for document in rebuilt.documents()} == {"r1", "i1", "i1/diagnosis", "i3"}

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from index.embedding.hashing_embedder import HashedEmbedder
-from index.search.documents import Document, Kind
+from index.search.documents import Document, DocumentKind
 from index.search.runbooks import MAX_CHUNK, add_runbooks, page_documents, parts, read_runbooks, sections
-from index.search.search_index import Memory
+from index.search.search_index import SearchIndex
 from models.errors import InvalidError
 
 PAGE = """Before any heading.
@@ -60,7 +60,9 @@ def test_documents_carry_title_source_and_owner() -> None:
     text = "---\nservices: [cinder-volume, nova-compute]\ntenant: blue\n---\n# A\none\n# A\ntwo\n"
     one, two = page_documents("storage.md", text)
     services = ("cinder-volume", "nova-compute")
-    assert one == Document("runbook:storage.md#A", Kind.RUNBOOK, "one", "A", "blue", services, source="storage.md")
+    assert one == Document(
+        "runbook:storage.md#A", DocumentKind.RUNBOOK, "one", "A", "blue", services, source="storage.md"
+    )
     assert (two.id, two.text) == ("runbook:storage.md#A/2", "two")
 
 
@@ -133,8 +135,13 @@ def test_paths_that_hold_no_runbook_are_named(tmp_path: Path) -> None:
 
 def test_a_folder_read_again_replaces_what_it_held(tmp_path: Path) -> None:
     """Renamed sections and removed pages are gone; other documents stay."""
-    memory = Memory(HashedEmbedder())
-    memory.add([Document("i1", Kind.INCIDENT, "volume"), Document("r1", Kind.RUNBOOK, "else", source="/other/page.md")])
+    memory = SearchIndex(HashedEmbedder())
+    memory.add(
+        [
+            Document("i1", DocumentKind.INCIDENT, "volume"),
+            Document("r1", DocumentKind.RUNBOOK, "else", source="/other/page.md"),
+        ]
+    )
     (tmp_path / "a.md").write_text("# One\ntext\n# Two\ntext")
     (tmp_path / "b.md").write_text("# Three\ntext")
     assert add_runbooks(memory, tmp_path) == (3, 0)

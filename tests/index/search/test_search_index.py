@@ -8,25 +8,35 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from index.embedding.hashing_embedder import HashedEmbedder
-from index.search.documents import SHARED, Document, Filter, Kind
-from index.search.search_index import Memory, Ranking
+from index.search.documents import SHARED, Document, DocumentKind, Filter
+from index.search.search_index import Ranking, SearchIndex
 from models.records import F32, NO_TIME
 
 EMBEDDER = HashedEmbedder()
 NOVA = Document(
-    "i1", Kind.INCIDENT, "NoValidHost: No valid host was found", "nova: no host", "blue", ("nova-scheduler",), 1_000
+    "i1",
+    DocumentKind.INCIDENT,
+    "NoValidHost: No valid host was found",
+    "nova: no host",
+    "blue",
+    ("nova-scheduler",),
+    1_000,
 )
-CAUSE = Document("i1/diagnosis", Kind.DIAGNOSIS, "memory of all hosts used up", "", "blue", ("nova-scheduler",), 1_000)
+CAUSE = Document(
+    "i1/diagnosis", DocumentKind.DIAGNOSIS, "memory of all hosts used up", "", "blue", ("nova-scheduler",), 1_000
+)
 CINDER = Document(
-    "i2", Kind.INCIDENT, "volume attach failed, iSCSI login refused", "", "red", ("cinder-volume",), 2_000
+    "i2", DocumentKind.INCIDENT, "volume attach failed, iSCSI login refused", "", "red", ("cinder-volume",), 2_000
 )
-PAGE = Document("r1", Kind.RUNBOOK, "Look at iscsiadm, log in to the target again", "A volume stays in attaching")
+PAGE = Document(
+    "r1", DocumentKind.RUNBOOK, "Look at iscsiadm, log in to the target again", "A volume stays in attaching"
+)
 ALL = (NOVA, CAUSE, CINDER, PAGE)
 
 
-def memory(*documents: Document) -> Memory:
+def memory(*documents: Document) -> SearchIndex:
     """A memory of these."""
-    made = Memory(EMBEDDER)
+    made = SearchIndex(EMBEDDER)
     made.add(documents)
     return made
 
@@ -69,7 +79,7 @@ def test_what_shares_nothing_finds_nothing(text: str) -> None:
         (Filter(tenant=SHARED), {"r1"}),
         (Filter(service="cinder-volume"), {"i2", "r1"}),
         (Filter(service="keystone"), {"r1"}),
-        (Filter(kinds=frozenset({Kind.RUNBOOK, Kind.DIAGNOSIS})), {"i1/diagnosis", "r1"}),
+        (Filter(kinds=frozenset({DocumentKind.RUNBOOK, DocumentKind.DIAGNOSIS})), {"i1/diagnosis", "r1"}),
         (Filter(since=1_001), {"i2", "r1"}),
         (Filter(until=2_000), {"i1", "i1/diagnosis", "r1"}),
         (Filter(tenant="red", since=2_001), {"r1"}),
@@ -89,11 +99,11 @@ def test_a_document_of_the_same_id_replaces_the_old_one() -> None:
             asked.extend(texts)
             return super().embed(texts)
 
-    made = Memory(Counting())
+    made = SearchIndex(Counting())
     assert made.add([NOVA, PAGE]) == 2
     assert made.add([NOVA, PAGE]) == 0
     assert asked == [NOVA.content, PAGE.content]
-    changed = Document("r1", Kind.RUNBOOK, "dnsmasq is dead", "Guests get no address")
+    changed = Document("r1", DocumentKind.RUNBOOK, "dnsmasq is dead", "Guests get no address")
     assert made.add([PAGE, changed]) == 1
     assert len(made) == 2
     assert made.get("r1") == changed
@@ -102,7 +112,7 @@ def test_a_document_of_the_same_id_replaces_the_old_one() -> None:
 
 def test_what_is_deleted_is_not_found() -> None:
     """Also when most of it is gone and the rest has moved together."""
-    made = memory(*ALL, *(Document(f"x{n}", Kind.INCIDENT, f"volume {n} word{n}") for n in range(100)))
+    made = memory(*ALL, *(Document(f"x{n}", DocumentKind.INCIDENT, f"volume {n} word{n}") for n in range(100)))
     assert made.delete(["i2", "unknown"]) == 1
     assert "i2" not in made
     assert made.delete(f"x{n}" for n in range(100)) == 100
@@ -124,7 +134,7 @@ WORDS = st.sampled_from(["volume", "host", "port", "token", "iscsi", "quota", "t
 DOCUMENTS = st.builds(
     Document,
     id=st.integers(0, 12).map(str),
-    kind=st.sampled_from(Kind),
+    kind=st.sampled_from(DocumentKind),
     text=st.lists(WORDS, max_size=4).map(" ".join),
     tenant=st.sampled_from([SHARED, "blue", "red"]),
     services=st.lists(st.sampled_from(["nova", "cinder"]), max_size=2, unique=True).map(tuple),
@@ -134,7 +144,7 @@ FILTERS = st.builds(
     Filter,
     tenant=st.sampled_from([None, SHARED, "blue", "green"]),
     service=st.sampled_from([None, "nova", "keystone"]),
-    kinds=st.none() | st.frozensets(st.sampled_from(Kind)),
+    kinds=st.none() | st.frozensets(st.sampled_from(DocumentKind)),
     since=st.sampled_from([None, 0, 6]),
     until=st.sampled_from([None, 6, 9]),
 )
@@ -146,7 +156,7 @@ def test_any_history_leaves_what_a_dictionary_would(
     history: list[list[Document] | set[str]], where: Filter, word: str
 ) -> None:
     """Additions and deletions in any order; a search finds by words all that pass the filter, and nothing else."""
-    made, model = Memory(EMBEDDER), dict[str, Document]()
+    made, model = SearchIndex(EMBEDDER), dict[str, Document]()
     for step in history:
         if isinstance(step, set):
             made.delete(step)
@@ -167,7 +177,10 @@ def test_threads_may_add_delete_and_search_at_once() -> None:
     def work(number: int) -> None:
         try:
             for turn in range(20):
-                mine = [Document(f"{number}/{turn}/{n}", Kind.INCIDENT, f"volume thread{number} {n}") for n in range(5)]
+                mine = [
+                    Document(f"{number}/{turn}/{n}", DocumentKind.INCIDENT, f"volume thread{number} {n}")
+                    for n in range(5)
+                ]
                 made.add(mine)
                 assert {hit.document.tenant for hit in made.search("volume", 20, Filter(tenant="blue"))} <= {
                     SHARED,

@@ -8,32 +8,34 @@ from pathlib import Path
 import pytest
 
 from index.embedding.hashing_embedder import HashedEmbedder
-from index.search.documents import Document, Kind
-from index.search.search_index import Memory
+from index.search.documents import Document, DocumentKind
+from index.search.search_index import SearchIndex
 from index.search.snapshot import MAGIC, load, save
-from index.search.vectors import Plan
+from index.search.vectors import VectorPlan
 from index.storage.atomic_files import sole_writer
 from models.errors import InvalidError, TransientError
 from models.records import F32
 
 EMBEDDER = HashedEmbedder()
 DOCUMENTS = (
-    Document("i1", Kind.INCIDENT, "No valid host\nwas found \ud83d\u2028", "nova", "blue", ("a", "b"), 1_000, "topic"),
-    Document("r1", Kind.RUNBOOK, "Volume attach hangs: iscsiadm"),
+    Document(
+        "i1", DocumentKind.INCIDENT, "No valid host\nwas found \ud83d\u2028", "nova", "blue", ("a", "b"), 1_000, "topic"
+    ),
+    Document("r1", DocumentKind.RUNBOOK, "Volume attach hangs: iscsiadm"),
 )
 
 KILLED = """
 import sys
 from pathlib import Path
-from index.search.documents import Document, Kind
+from index.search.documents import Document, DocumentKind
 from index.embedding.hashing_embedder import HashedEmbedder
 from index.search.snapshot import load, save
-from index.search.search_index import Memory
+from index.search.search_index import SearchIndex
 path = Path(sys.argv[1])
 memories = []
 for word in ("volume", "host"):
-    memory = Memory(HashedEmbedder())
-    memory.add(Document(f"{word}{n}", Kind.INCIDENT, f"{word} {n}") for n in range(300))
+    memory = SearchIndex(HashedEmbedder())
+    memory.add(Document(f"{word}{n}", DocumentKind.INCIDENT, f"{word} {n}") for n in range(300))
     memories.append(memory)
 turn = 0
 while True:
@@ -46,7 +48,7 @@ while True:
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
     """A saved memory."""
-    memory = Memory(EMBEDDER)
+    memory = SearchIndex(EMBEDDER)
     memory.add(DOCUMENTS[1:])
     save(memory, tmp_path / "memory")
     return tmp_path / "memory"
@@ -54,20 +56,26 @@ def path(tmp_path: Path) -> Path:
 
 def test_what_was_saved_is_there_again(tmp_path: Path) -> None:
     """All fields of all documents, and every score."""
-    memory = Memory(EMBEDDER)
-    memory.add([Document("gone", Kind.INCIDENT, "volume"), *DOCUMENTS[1:], Document("i1", Kind.INCIDENT, "x", time=5)])
+    memory = SearchIndex(EMBEDDER)
+    memory.add(
+        [
+            Document("gone", DocumentKind.INCIDENT, "volume"),
+            *DOCUMENTS[1:],
+            Document("i1", DocumentKind.INCIDENT, "x", time=5),
+        ]
+    )
     memory.delete(["gone"])
     save(memory, tmp_path / "new" / "memory")
     again = load(tmp_path / "new" / "memory", EMBEDDER)
     assert list(again.documents()) == list(memory.documents())
     assert again.search("attaching volumes") == memory.search("attaching volumes")
-    again.add([Document("i3", Kind.INCIDENT, "quota of ports")])
+    again.add([Document("i3", DocumentKind.INCIDENT, "quota of ports")])
     assert again.search("port quota", 1)[0].document.id == "i3"
 
 
 def test_half_a_surrogate_pair_is_kept_from_the_file(tmp_path: Path) -> None:
     """JSON cannot hold it, and one odd line must not stop the others from being saved."""
-    memory = Memory(EMBEDDER)
+    memory = SearchIndex(EMBEDDER)
     memory.add(DOCUMENTS)
     save(memory, tmp_path / "memory")
     (first, _) = load(tmp_path / "memory", EMBEDDER).documents()
@@ -77,7 +85,7 @@ def test_half_a_surrogate_pair_is_kept_from_the_file(tmp_path: Path) -> None:
 
 def test_an_empty_memory_can_be_saved(tmp_path: Path) -> None:
     """And filled after that."""
-    save(Memory(EMBEDDER), tmp_path / "memory")
+    save(SearchIndex(EMBEDDER), tmp_path / "memory")
     again = load(tmp_path / "memory", EMBEDDER)
     assert len(again) == 0
     again.add(DOCUMENTS)
@@ -86,9 +94,9 @@ def test_an_empty_memory_can_be_saved(tmp_path: Path) -> None:
 
 def test_many_vectors_bring_their_inverted_file(tmp_path: Path) -> None:
     """It is read, not made again: the same rows are found."""
-    plan = Plan(large=200, exact=20)
-    memory = Memory(EMBEDDER, plan)
-    memory.add(Document(str(n), Kind.INCIDENT, f"volume word{n % 50} {n}") for n in range(400))
+    plan = VectorPlan(large=200, exact=20)
+    memory = SearchIndex(EMBEDDER, plan)
+    memory.add(Document(str(n), DocumentKind.INCIDENT, f"volume word{n % 50} {n}") for n in range(400))
     save(memory, tmp_path / "memory")
     again = load(tmp_path / "memory", EMBEDDER, plan=plan)
     assert again.contents().lists.tobytes() == memory.contents().lists.tobytes()
@@ -178,10 +186,10 @@ def test_a_folder_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     """A file in the way of the folder; nothing half-written stays."""
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(InvalidError, match="cannot write"):
-        save(Memory(EMBEDDER), tmp_path / "file" / "memory")
+        save(SearchIndex(EMBEDDER), tmp_path / "file" / "memory")
     (tmp_path / "memory").mkdir()
     with pytest.raises(InvalidError, match="cannot write"):
-        save(Memory(EMBEDDER), tmp_path / "memory")
+        save(SearchIndex(EMBEDDER), tmp_path / "memory")
     assert {each.name for each in tmp_path.iterdir()} == {"file", "memory"}
 
 

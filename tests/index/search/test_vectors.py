@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from index.search.vectors import Plan, Vectors
+from index.search.vectors import VectorPlan, Vectors
 from models.errors import InvalidError
 from models.records import BOOL, F32, I64
 
 SIZE = 32
-PLAN = Plan(large=1_000, exact=100, probes=12)
+PLAN = VectorPlan(large=1_000, exact=100, probes=12)
 """Few rows are many here, so that a test takes no time."""
 
 
@@ -27,7 +27,7 @@ def nearest(vectors: F32, query: F32, count: int, allowed: BOOL) -> I64:
     return rows[np.argsort(-(vectors[rows] @ query), kind="stable")[:count]]
 
 
-def filled(vectors: F32, plan: Plan = PLAN) -> Vectors:
+def filled(vectors: F32, plan: VectorPlan = PLAN) -> Vectors:
     """An index of these rows."""
     index = Vectors(SIZE, plan)
     index.add(vectors)

@@ -7,10 +7,10 @@ import numpy as np
 import orjson
 import pytest
 
-from models.calibration.service_state import ENOUGH, State, sentence
+from models.calibration.service_state import ENOUGH, ServiceState, describe_service
 from models.features.window_features import Groups
 from models.pipeline import PipelineConfig, score_files
-from models.records import EVERYTHING, Verdict
+from models.records import ALL_SOURCES, Verdict
 from models.scorer import Scorer
 from models.windows.store import WindowStore
 from tests.models.bundles import TEXTS, bundle
@@ -22,9 +22,9 @@ BUNDLE = bundle(np.random.default_rng(1).exponential(0.2, 5000))
 
 def verdicts(folder: Path, service: str, level: str, *, seen: int = 1000, other: str = "") -> list[Verdict]:
     """Verdicts on five minutes of a service that in the last one writes an unknown line, at a level, all the time."""
-    learnt = BUNDLE.companions
-    companions = dataclasses.replace(learnt, seen=np.full(len(learnt.seen), seen))
-    made = dataclasses.replace(BUNDLE, companions=companions)
+    learnt = BUNDLE.detectors
+    companions = dataclasses.replace(learnt, windows_seen=np.full(len(learnt.windows_seen), seen))
+    made = dataclasses.replace(BUNDLE, detectors=companions)
     records = []
     for n in range(150):
         stamp = f"2026-03-03 09:{n * 2 // 60:02d}:{n * 2 % 60:02d}.000"
@@ -62,8 +62,8 @@ def test_errors_count_in_every_state(tmp_path: Path, service: str, seen: int) ->
 def test_what_an_unknown_service_writes_stays_out_of_the_window_over_everything(tmp_path: Path) -> None:
     """It would make that window strange for ever."""
     alone = verdicts(tmp_path, "heat/heat-engine", "INFO")
-    assert EVERYTHING not in {v.key for v in alone}
-    beside = [v for v in verdicts(tmp_path, "heat/heat-engine", "INFO", other=KNOWN) if v.key == EVERYTHING]
+    assert ALL_SOURCES not in {v.key for v in alone}
+    beside = [v for v in verdicts(tmp_path, "heat/heat-engine", "INFO", other=KNOWN) if v.key == ALL_SOURCES]
     assert beside
     assert max(v.events for v in beside) == 30
     assert not any(v.parts.get("novelty", 0) > 0 for v in beside)
@@ -73,7 +73,7 @@ def test_people_are_told_why_and_what_ends_it() -> None:
     """A sentence per state."""
     groups, seen = Groups(["a", "b"]), np.zeros(20, np.int64)
     seen[groups.number("a")], seen[groups.number("b")] = ENOUGH, 20
-    assert sentence(groups, seen, "a", 15.0) == f"a: {State.LIVE}"
-    assert "20 windows" in sentence(groups, seen, "b", 15.0)
-    assert "5 more minutes" in sentence(groups, seen, "b", 15.0)
-    assert "did not see it" in sentence(groups, seen, "c", 15.0)
+    assert describe_service(groups, seen, "a", 15.0) == f"a: {ServiceState.LIVE}"
+    assert "20 windows" in describe_service(groups, seen, "b", 15.0)
+    assert "5 more minutes" in describe_service(groups, seen, "b", 15.0)
+    assert "did not see it" in describe_service(groups, seen, "c", 15.0)

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.decode.json_fields import Reason
+from models.decode.json_fields import RejectReason
 from models.decode.raw_records import RECORD, Parsed, parse
 from models.records import NO_TIME, Level, RawBatch
 
@@ -87,27 +87,27 @@ def test_the_fields_of_many_shippers_are_known(record: dict[str, Any], expected:
 @pytest.mark.parametrize(
     ("bad", "reason", "detail"),
     [
-        (b'{"log": "cut', Reason.JSON, ""),
-        (b'{"log": "\xff"}', Reason.ENCODING, ""),
-        (b'{"log": "\\ud800"}', Reason.ENCODING, "surrogate"),
-        (b"plain \xff", Reason.ENCODING, "utf-8"),
-        ({"no": "line"}, Reason.NO_LINE, "no log, message or MESSAGE"),
-        ({"log": 5}, Reason.TYPE, "line is int, not text"),
-        ({"log": [104, 105]}, Reason.TYPE, "line is list, not text"),
-        ({"MESSAGE": [104, 300]}, Reason.TYPE, "line is list, not text"),
-        ({"MESSAGE": [255, 254]}, Reason.ENCODING, "MESSAGE is an array of bytes that is not UTF-8"),
-        ({"log": "x", "tenant": 5}, Reason.TYPE, "tenant is int, not text"),
-        ({"log": "x", "level": True}, Reason.TYPE, "level is bool, neither text nor a number"),
-        ({"log": "x", "level": {"a": 1}}, Reason.TYPE, "level is dict"),
-        ({"log": "x", "offset": -1}, Reason.TYPE, "offset is not a whole number"),
-        ({"log": "x", "offset": 2**63}, Reason.TYPE, "offset is not a whole number"),
-        ({"log": "x", "source": "s" * 1025}, Reason.LONG, "source is longer than 1024 bytes"),
-        ({"log": "x" * (LIMIT + 1)}, Reason.LONG, f"{LIMIT + 1} bytes, the limit is {LIMIT}"),
-        ({"log": "ä" * (LIMIT // 2 + 1)}, Reason.LONG, f"{LIMIT + 2} bytes, the limit is {LIMIT}"),
-        ({"log": "a\0b"}, Reason.NUL, "the line holds a NUL byte"),
+        (b'{"log": "cut', RejectReason.JSON, ""),
+        (b'{"log": "\xff"}', RejectReason.ENCODING, ""),
+        (b'{"log": "\\ud800"}', RejectReason.ENCODING, "surrogate"),
+        (b"plain \xff", RejectReason.ENCODING, "utf-8"),
+        ({"no": "line"}, RejectReason.NO_LINE, "no log, message or MESSAGE"),
+        ({"log": 5}, RejectReason.TYPE, "line is int, not text"),
+        ({"log": [104, 105]}, RejectReason.TYPE, "line is list, not text"),
+        ({"MESSAGE": [104, 300]}, RejectReason.TYPE, "line is list, not text"),
+        ({"MESSAGE": [255, 254]}, RejectReason.ENCODING, "MESSAGE is an array of bytes that is not UTF-8"),
+        ({"log": "x", "tenant": 5}, RejectReason.TYPE, "tenant is int, not text"),
+        ({"log": "x", "level": True}, RejectReason.TYPE, "level is bool, neither text nor a number"),
+        ({"log": "x", "level": {"a": 1}}, RejectReason.TYPE, "level is dict"),
+        ({"log": "x", "offset": -1}, RejectReason.TYPE, "offset is not a whole number"),
+        ({"log": "x", "offset": 2**63}, RejectReason.TYPE, "offset is not a whole number"),
+        ({"log": "x", "source": "s" * 1025}, RejectReason.LONG, "source is longer than 1024 bytes"),
+        ({"log": "x" * (LIMIT + 1)}, RejectReason.LONG, f"{LIMIT + 1} bytes, the limit is {LIMIT}"),
+        ({"log": "ä" * (LIMIT // 2 + 1)}, RejectReason.LONG, f"{LIMIT + 2} bytes, the limit is {LIMIT}"),
+        ({"log": "a\0b"}, RejectReason.NUL, "the line holds a NUL byte"),
     ],
 )
-def test_what_is_wrong_with_a_record_is_said(bad: bytes | dict[str, Any], reason: Reason, detail: str) -> None:
+def test_what_is_wrong_with_a_record_is_said(bad: bytes | dict[str, Any], reason: RejectReason, detail: str) -> None:
     """Its neighbours are read as if it were not there."""
     parsed = messages({"log": "before"}, bad, b"after")
     assert parsed.records["text"].to_list() == ["before", "after"]

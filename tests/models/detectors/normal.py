@@ -7,12 +7,12 @@ from typing import Any, Final
 import numpy as np
 from hypothesis import strategies as st
 
-from models.detectors.base import Companion, Reason
+from models.detectors.base import Detector, Reason
 from models.detectors.error_rate import errors_of
 from models.features.normal_samples import Samples
 from models.features.vocabulary import SPECIAL, Vocabulary
-from models.features.window_features import Facts, Groups
-from models.records import EVERYTHING, I64, KeyKind, Level
+from models.features.window_features import Groups, WindowFeatures
+from models.records import ALL_SOURCES, I64, KeyKind, Level
 from models.templates.matcher import template_id
 from tests.models.bundles import Window, windows
 
@@ -73,7 +73,7 @@ def session(rng: Random) -> Window:
 
 def everything(rng: Random) -> Window:
     """A minute of all that the tenant has."""
-    return at([*compute_rows(rng), *((rng.uniform(0, LENGTH), SYNCED) for _ in range(4))], EVERYTHING)
+    return at([*compute_rows(rng), *((rng.uniform(0, LENGTH), SYNCED) for _ in range(4))], ALL_SOURCES)
 
 
 def normal(seed: int, count: int) -> list[Window]:
@@ -82,9 +82,9 @@ def normal(seed: int, count: int) -> list[Window]:
     return [make(rng) for _ in range(count) for make in (compute, session, everything)]
 
 
-def facts(*chosen: Window) -> Facts:
+def facts(*chosen: Window) -> WindowFeatures:
     """What detectors are shown of these windows."""
-    return Facts.of(windows(list(chosen)), VOCABULARY, GROUPS)
+    return WindowFeatures.of(windows(list(chosen)), VOCABULARY, GROUPS)
 
 
 NORMAL: Final = facts(*normal(1, 300))
@@ -94,21 +94,23 @@ FRESH: Final = facts(*normal(2, 100))
 """Normal windows that no detector was fitted on."""
 
 
-def samples(source: Facts = NORMAL) -> Samples:
+def samples(source: WindowFeatures = NORMAL) -> Samples:
     """Collect what the counting detectors are fitted on."""
     out = Samples(STEP)
     out.add(source, errors_of(source), np.arange(len(source.group)))
     return out
 
 
-def tokens_of_groups(source: Facts) -> dict[int, I64]:
+def tokens_of_groups(source: WindowFeatures) -> dict[int, I64]:
     """Tokens that the windows of each group hold."""
-    group = source.group[source.tally.window]
-    known = source.tally.token >= SPECIAL
-    return {number: np.unique(source.tally.token[known & (group == number)]) for number in np.unique(group).tolist()}
+    group = source.group[source.token_counts.window]
+    known = source.token_counts.token >= SPECIAL
+    return {
+        number: np.unique(source.token_counts.token[known & (group == number)]) for number in np.unique(group).tolist()
+    }
 
 
-def score(detector: Companion, *chosen: Window) -> list[float]:
+def score(detector: Detector, *chosen: Window) -> list[float]:
     """Raw scores of windows."""
     return [float(raw) for raw in detector.score(facts(*chosen))]
 
@@ -149,7 +151,7 @@ def _any_window(key: str, rows: list[tuple[float, int, int, float]], continuatio
 ANY: Final = st.lists(
     st.builds(
         _any_window,
-        st.sampled_from([COMPUTE, COMPUTE, API, STRANGER, EVERYTHING, "req-1", "req-2"]),
+        st.sampled_from([COMPUTE, COMPUTE, API, STRANGER, ALL_SOURCES, "req-1", "req-2"]),
         st.lists(_ROW, min_size=1, max_size=30),
         st.integers(0, 2),
         st.booleans(),
@@ -164,7 +166,7 @@ BATCHES: Final = ANY.flatmap(lambda chosen: st.tuples(st.just(chosen), st.permut
 """The same, with another order."""
 
 
-def assert_company_does_not_matter(detector: Companion, chosen: list[Window], order: list[int]) -> None:
+def assert_company_does_not_matter(detector: Detector, chosen: list[Window], order: list[int]) -> None:
     """Each window has the same score and reasons alone, among others and in another order, to the last bit."""
     together = facts(*chosen)
     scores = detector.score(together)
@@ -178,7 +180,7 @@ def assert_company_does_not_matter(detector: Companion, chosen: list[Window], or
         assert again.reasons(alone, 0) == detector.reasons(together, i)
 
 
-def assert_reads_back(detector: Companion, chosen: list[Window]) -> None:
+def assert_reads_back(detector: Detector, chosen: list[Window]) -> None:
     """What was learnt survives as arrays, keeps its name and says the same of any windows."""
     arrays = {name: np.array(array) for name, array in detector.arrays().items()}
     assert not any(array.dtype.hasobject for array in arrays.values())

@@ -6,7 +6,7 @@ import io
 import numpy as np
 import pytest
 
-from models.detectors.ensemble import UNITS, Companions
+from models.detectors.ensemble import SCORE_SCALE, DetectorSet
 from models.detectors.error_rate import Levels
 from models.detectors.first_error import Onset
 from models.detectors.missing_followups import FollowUps
@@ -18,7 +18,7 @@ from models.detectors.transitions import Transitions, pairs_of
 from models.detectors.value_limits import ValueSamples
 from models.errors import InvalidError
 from models.features.sequences import SHARED
-from models.records import EVERYTHING, Level, origin_of
+from models.records import ALL_SOURCES, Level, source_id
 from tests.models.bundles import Window
 from tests.models.detectors import normal
 from tests.models.detectors.normal import (
@@ -40,7 +40,7 @@ from tests.models.detectors.normal import (
 SERVICE = GROUPS.services.index("nova-compute") + SHARED + 1
 
 
-def companions() -> Companions:
+def companions() -> DetectorSet:
     """Fit all detectors to normal operation; two templates have a home, one is rare."""
     samples = normal.samples()
     values = ValueSamples(len(VOCABULARY))
@@ -62,7 +62,7 @@ def companions() -> Companions:
         values.fit(),
         silent.fit(),
     )
-    return Companions(GROUPS, detectors, rarity, home, np.full(len(GROUPS), 100))
+    return DetectorSet(GROUPS, detectors, rarity, home, np.full(len(GROUPS), 100))
 
 
 ALL = companions()
@@ -70,24 +70,24 @@ ALL = companions()
 
 def test_every_detector_reads_back_and_says_the_same() -> None:
     """Names, order, scores of fresh windows, groups, rarity and homes survive the bytes."""
-    again = Companions.from_bytes(ALL.to_bytes())
+    again = DetectorSet.from_bytes(ALL.to_bytes())
     first, second = ALL.score(normal.FRESH), again.score(normal.FRESH)
     assert list(first) == list(second) == [detector.name for detector in ALL.detectors]
     assert all(first[name].tobytes() == second[name].tobytes() for name in first)
     assert again.groups.services == GROUPS.services
     assert again.rarity.tolist() == ALL.rarity.tolist()
-    assert again.home.tolist() == ALL.home.tolist()
+    assert again.usual_service.tolist() == ALL.usual_service.tolist()
 
 
 def test_the_same_detectors_give_the_same_bytes() -> None:
     """A bundle's identity is a hash of them."""
     assert companions().to_bytes() == ALL.to_bytes()
-    assert Companions.from_bytes(ALL.to_bytes()).to_bytes() == ALL.to_bytes()
+    assert DetectorSet.from_bytes(ALL.to_bytes()).to_bytes() == ALL.to_bytes()
 
 
 def test_every_detector_has_a_unit() -> None:
     """Calibration asks by how much a score must rise to mean something."""
-    assert {*(detector.name for detector in ALL.detectors), "lstm"} == set(UNITS)
+    assert {*(detector.name for detector in ALL.detectors), "lstm"} == set(SCORE_SCALE)
 
 
 def damaged(**changed: object) -> bytes:
@@ -118,20 +118,20 @@ def damaged(**changed: object) -> bytes:
 def test_what_is_damaged_is_refused(data: bytes) -> None:
     """With advice, not with a traceback."""
     with pytest.raises(InvalidError, match="train the bundle again"):
-        Companions.from_bytes(data)
+        DetectorSet.from_bytes(data)
 
 
 def test_rare_and_unseen_templates_and_errors_weigh_most() -> None:
     """Where no sequence says which lines matter."""
     rows = (HEARTBEAT, UNSEEN, SYNCED, HEARTBEAT)
-    shown = facts(at([(1, CLAIM)]), Window(rows, EVERYTHING, levels=(2, 2, 2, int(Level.ERROR))))
+    shown = facts(at([(1, CLAIM)]), Window(rows, ALL_SOURCES, levels=(2, 2, 2, int(Level.ERROR))))
     assert ALL.weights(shown, 1).tolist() == [1.0, 12.0, 5.0, 7.0]
 
 
 def test_a_window_speaks_of_its_own_service_and_everything_of_those_that_weigh_most() -> None:
     """A session names all that it went through; services unheard of and templates of no service name none."""
     rows = [(1, SYNCED), (2, CLAIM), (3, HEARTBEAT), (4, CLAIM)]
-    shown = facts(*(at(rows, key) for key in (COMPUTE, API, EVERYTHING, "req-1", STRANGER)))
+    shown = facts(*(at(rows, key) for key in (COMPUTE, API, ALL_SOURCES, "req-1", STRANGER)))
     first = int(shown.windows.splits[2])
     found = [ALL.services(shown, i, np.array([first, first + 3, first + 2, first + 1])) for i in range(5)]
     assert found[:3] == [("nova-compute",), ("nova-api",), ("nova-compute", "nova-api")]
@@ -146,7 +146,7 @@ def test_who_wrote_a_line_counts_more_than_who_mostly_does() -> None:
     shown = facts(at(rows, "req-1"))
     watched = Silence(("nova-api@controller",), np.zeros(1), np.ones(1))
     some = dataclasses.replace(ALL, detectors=(*(d for d in ALL.detectors if d.name != "silence"), watched))
-    origins = [origin_of(key) for key in ("nova-api@controller", "nova-compute", "nova-api@other", "strange@host")]
+    origins = [source_id(key) for key in ("nova-api@controller", "nova-compute", "nova-api@other", "strange@host")]
     windows = dataclasses.replace(shown.windows, origin=np.array(origins, np.uint32))
     named = dataclasses.replace(shown, windows=windows)
     first = int(windows.splits[0])

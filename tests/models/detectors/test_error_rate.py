@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.detectors.error_rate import Levels, errors_of
-from models.records import EVERYTHING, Level
+from models.records import ALL_SOURCES, Level
 from tests.models.bundles import Window
 from tests.models.detectors import normal
 from tests.models.detectors.normal import API, COMPUTE, FRESH, GROUPS, HEARTBEAT, STRANGER, facts, score, told
@@ -41,7 +41,7 @@ def test_normal_windows_score_nothing_or_little() -> None:
     assert score(DETECTOR, lines(20))[0] > 10 * usual.max()
 
 
-@given(st.integers(0, 60), st.sampled_from([COMPUTE, API, STRANGER, EVERYTHING, "req-1"]))
+@given(st.integers(0, 60), st.sampled_from([COMPUTE, API, STRANGER, ALL_SOURCES, "req-1"]))
 @settings(max_examples=50, deadline=None)
 def test_more_errors_never_score_less(errors: int, key: str) -> None:
     """One more is always more anomalous, in every group, and no error is no anomaly."""

@@ -7,15 +7,15 @@ import pytest
 from hypothesis import given, settings
 
 from models.calibration.tails import Calibration, fit_tail
-from models.detectors.ensemble import UNITS
+from models.detectors.ensemble import SCORE_SCALE
 from models.detectors.first_error import Onset
-from models.records import EVERYTHING, Level
+from models.records import ALL_SOURCES, Level
 from tests.models.bundles import Window
 from tests.models.detectors import normal
 from tests.models.detectors.normal import CLAIM, COMPUTE, HEARTBEAT, facts, score
 
 DETECTOR = Onset()
-AT_ERROR = Window((CLAIM, HEARTBEAT), EVERYTHING, seconds=(3.0, 59.9995), levels=(2, 4))
+AT_ERROR = Window((CLAIM, HEARTBEAT), ALL_SOURCES, seconds=(3.0, 59.9995), levels=(2, 4))
 
 
 @pytest.mark.parametrize(
@@ -27,7 +27,7 @@ AT_ERROR = Window((CLAIM, HEARTBEAT), EVERYTHING, seconds=(3.0, 59.9995), levels
         (replace(AT_ERROR, levels=(4, int(Level.WARNING))), 0),
         (replace(AT_ERROR, seconds=(3.0, 59.9985)), 0),
         (normal.at([(59.9995, CLAIM)], "req-1", levels=(4,)), np.nan),
-        (Window((), EVERYTHING), 0),
+        (Window((), ALL_SOURCES), 0),
     ],
 )
 def test_an_error_in_the_last_millisecond_is_found(window: Window, found: float) -> None:
@@ -38,7 +38,7 @@ def test_an_error_in_the_last_millisecond_is_found(window: Window, found: float)
 def test_it_says_as_much_as_such_windows_are_rare() -> None:
     """One in so many as were seen, and no more: there is no more than one error in a moment."""
     for seen, strength in ((0, 3.0), (20, 1.7), (400, 0.4)):
-        tail = fit_tail(np.repeat([0.0, 1.0], [999 - seen, seen]), UNITS["onset"])
+        tail = fit_tail(np.repeat([0.0, 1.0], [999 - seen, seen]), SCORE_SCALE["onset"])
         assert Calibration({0: tail}).strength(np.zeros(1, np.int32), np.ones(1))[0] == pytest.approx(strength, abs=0.1)
 
 

@@ -9,7 +9,7 @@ from models.detectors import lstm
 from models.detectors.lstm import COMMON, NEW_SURPRISE, LstmDetector, reduce
 from models.errors import InvalidError
 from models.features.sequences import build
-from models.records import EVERYTHING, KeyKind
+from models.records import ALL_SOURCES, KeyKind
 from tests.models.bundles import Window, network, windows
 from tests.models.detectors import normal
 from tests.models.detectors.normal import CLAIM, COMPUTE, DONE, HEARTBEAT, STARTED, UNSEEN, VOCABULARY, at
@@ -68,7 +68,7 @@ def test_a_window_that_was_met_before_is_not_run_again(monkeypatch: pytest.Monke
 def test_windows_over_everything_have_no_say_but_keep_what_is_known() -> None:
     """How the lines of many services interleave is chance: NaN; surprise found in their sources is passed on."""
     rows = [(1, HEARTBEAT), (2, CLAIM), (3, STARTED)]
-    batch = windows([at(rows), at(rows, EVERYTHING)])
+    batch = windows([at(rows), at(rows, ALL_SOURCES)])
     scored = DETECTOR.score(batch)
     assert scored.surprise is not None
     assert np.isnan(scored.raw).tolist() == [False, True]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from models.detectors import missing_followups as followups
 from models.detectors.missing_followups import SUPPORT, FollowUps
-from models.records import EVERYTHING
+from models.records import ALL_SOURCES
 from tests.models.bundles import Window
 from tests.models.detectors import normal
 from tests.models.detectors.normal import (
@@ -46,7 +46,7 @@ def test_normal_windows_break_no_rule() -> None:
 
 def test_a_follow_up_that_is_missing_scores() -> None:
     """In the window of a service, in that of everything, and at the end of a request."""
-    lacking = [at([*BEATS, *task(5, STARTED)], key) for key in (COMPUTE, EVERYTHING)]
+    lacking = [at([*BEATS, *task(5, STARTED)], key) for key in (COMPUTE, ALL_SOURCES)]
     request = at([(0, ACCEPTED), (1, CLAIM)], "req-1")
     assert min(score(DETECTOR, *lacking, request)) > 1.0
     assert score(DETECTOR, at([*BEATS, *task(5)]), at([(0, ACCEPTED), (1, CLAIM), (5, DONE)], "req-2")) == [0, 0]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 
 from models.detectors import nearest_normal as nearest
 from models.detectors.nearest_normal import Nearest
-from models.records import EVERYTHING
+from models.records import ALL_SOURCES
 from tests.models.bundles import Window
 from tests.models.detectors import normal
 from tests.models.detectors.normal import (
@@ -89,7 +89,7 @@ def test_it_names_what_is_missing_and_what_is_unusual() -> None:
 
 def test_it_names_three_differences_at_most() -> None:
     """A window that lacks nearly everything is told in short."""
-    told_of = told(SETS.reasons(facts(at([(20.0, STARTED)], EVERYTHING)), 0))
+    told_of = told(SETS.reasons(facts(at([(20.0, STARTED)], ALL_SOURCES)), 0))
     assert len(told_of) == 3
     assert {f"{name(HEARTBEAT)} is missing", f"{name(SYNCED)} is missing"} < set(told_of)
 

@@ -4,7 +4,7 @@ from hypothesis import given, settings
 
 from models.detectors.novelty import ELSEWHERE as HALF
 from models.detectors.novelty import Novelty
-from models.records import EVERYTHING
+from models.records import ALL_SOURCES
 from models.templates.matcher import template_id
 from tests.models.bundles import Window
 from tests.models.detectors import normal
@@ -42,7 +42,7 @@ def test_each_new_template_counts_once_however_often_it_comes() -> None:
         at([(1, UNSEEN), (2, OTHER_UNSEEN), (3, UNSEEN)]),
         at([(1, SYNCED), (2, SYNCED), (3, HEARTBEAT)]),
         at([(1, SYNCED), (2, UNSEEN)]),
-        at([(1, SYNCED), (2, HEARTBEAT)], EVERYTHING),
+        at([(1, SYNCED), (2, HEARTBEAT)], ALL_SOURCES),
     ) == [1.0, 1.0, 2.0, HALF, 1.0 + HALF, 0.0]
 
 
@@ -71,7 +71,7 @@ def test_it_tells_how_many_are_new_and_names_those_known_elsewhere() -> None:
     ]
     # No window of this group was seen at all, so what is usual there is unknown.
     assert DETECTOR.reasons(shown, 3) == []
-    strict = Novelty({2: facts(at([(1, CLAIM)])).tally.token})
+    strict = Novelty({2: facts(at([(1, CLAIM)])).token_counts.token})
     assert len(strict.reasons(shown, 3)) == 3
 
 

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from models.detectors.silence import FEW, Silence, SilenceSamples
 from models.features.vocabulary import Vocabulary
-from models.features.window_features import Facts, Groups
-from models.records import EVERYTHING, WindowBatch, origin_of
+from models.features.window_features import Groups, WindowFeatures
+from models.records import ALL_SOURCES, WindowBatch, source_id
 from models.rfc3339 import SECOND
-from models.windows.last_seen import heard
+from models.windows.last_seen import last_seen_entries
 from tests.models.bundles import TEMPLATES, Window, windows
 
 BUSY, CALM, SELDOM = "nova-compute@a", "nova-compute@b", "cinder-volume@c{1}"
@@ -28,23 +28,23 @@ def batch(chosen: list[Lines], *, whole: bool = True, before: float = 0.0) -> Wi
     ``before`` seconds before them are known too.
     """
     made = [
-        Window((TEMPLATES[0],) * len(lines), EVERYTHING, seconds=tuple(second for second, _ in lines), whole=whole)
+        Window((TEMPLATES[0],) * len(lines), ALL_SOURCES, seconds=tuple(second for second, _ in lines), whole=whole)
         for lines in chosen
     ]
     made += [Window((TEMPLATES[0],), key) for key in (BUSY, CALM, SELDOM)]
-    origins = [origin_of(source) for lines in chosen for _, source in lines]
+    origins = [source_id(source) for lines in chosen for _, source in lines]
     out = windows(made)
-    origin = np.array([*origins, *map(origin_of, (BUSY, CALM, SELDOM))], np.uint32)
+    origin = np.array([*origins, *map(source_id, (BUSY, CALM, SELDOM))], np.uint32)
     window = np.repeat(np.arange(len(made)), np.diff(out.splits))
     everything = np.arange(len(made)) < len(chosen)
     floor = out.start - np.where(everything, round(before * SECOND), 0)
-    last = heard(window, origin, out.time, np.arange(len(made)), out.splits[1:], floor, everything)
-    return dataclasses.replace(out, origin=origin, heard=last)
+    last = last_seen_entries(window, origin, out.time, np.arange(len(made)), out.splits[1:], floor, everything)
+    return dataclasses.replace(out, origin=origin, last_seen=last)
 
 
-def facts(chosen: list[Lines], *, whole: bool = True) -> Facts:
+def facts(chosen: list[Lines], *, whole: bool = True) -> WindowFeatures:
     """Work out the facts of these windows."""
-    return Facts.of(batch(chosen, whole=whole), VOCABULARY, GROUPS)
+    return WindowFeatures.of(batch(chosen, whole=whole), VOCABULARY, GROUPS)
 
 
 def usual(rng: random.Random, *, without: str = "", since: float = 60.0) -> Lines:
@@ -116,11 +116,11 @@ def test_only_whole_windows_over_everything_are_judged() -> None:
     assert DETECTOR.reasons(facts([usual(rng, without=BUSY, since=0.0)], whole=False), 0) == []
 
 
-def calm(rng: random.Random, silent: float, *, known: bool = True) -> Facts:
+def calm(rng: random.Random, silent: float, *, known: bool = True) -> WindowFeatures:
     """Minutes of a source that last wrote ``silent`` seconds before the end; the two minutes before may be known."""
     lines = [(n * 5 + rng.uniform(0, 2), BUSY) for n in range(12)]
     lines += [(60 - silent, CALM)] * (known or silent < 60)
-    return Facts.of(batch([sorted(lines)], before=120.0 * known), VOCABULARY, GROUPS)
+    return WindowFeatures.of(batch([sorted(lines)], before=120.0 * known), VOCABULARY, GROUPS)
 
 
 def test_who_writes_once_a_minute_is_missed_when_a_line_is_due() -> None:

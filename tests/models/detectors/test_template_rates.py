@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from models.detectors.template_rates import Rates, cycle
 from models.features.sequences import SHARED
-from models.features.window_features import UNKNOWN, Facts
-from models.records import EVERYTHING
+from models.features.window_features import UNKNOWN, WindowFeatures
+from models.records import ALL_SOURCES
 from tests.models.bundles import Window, windows
 from tests.models.detectors import normal
 from tests.models.detectors.normal import (
@@ -93,7 +93,7 @@ def test_where_counts_vary_more_must_happen() -> None:
 
 def test_it_tells_how_many_and_how_many_are_usual() -> None:
     """The farthest first, three at most; nothing of a usual window."""
-    shown = facts(beats(60), beats(6), at([(1, SYNCED)], EVERYTHING))
+    shown = facts(beats(60), beats(6), at([(1, SYNCED)], ALL_SOURCES))
     (sentence,) = told(DETECTOR.reasons(shown, 0))
     assert sentence == f"60 of {name(HEARTBEAT)} in 60 s, usually 6 to 6"
     assert DETECTOR.reasons(shown, 1) == []
@@ -131,7 +131,7 @@ def busy(hour: int) -> int:
     return 0 if hour // 24 % 7 == 3 else 16 if hour % 24 in NOON else 1
 
 
-def over(hours: range, each: int = 6) -> Facts:
+def over(hours: range, each: int = 6) -> WindowFeatures:
     """Windows of these hours, each as busy as its hour."""
     made = windows([beats(busy(hour)) for hour in hours for _ in range(each)])
     span = made.end[0] - made.start[0]
@@ -139,16 +139,16 @@ def over(hours: range, each: int = 6) -> Facts:
         np.repeat([hour * HOUR_US for hour in hours], each) + np.tile(np.arange(each), len(hours)) * 60_000_000
     )
     made.start[:] = made.end - span
-    return Facts.of(made, normal.VOCABULARY, normal.GROUPS)
+    return WindowFeatures.of(made, normal.VOCABULARY, normal.GROUPS)
 
 
-def moved(window: Window, hour: int) -> Facts:
+def moved(window: Window, hour: int) -> WindowFeatures:
     """The same window at another hour."""
     made = windows([window])
     span = made.end[0] - made.start[0]
     made.end[:] = hour * HOUR_US + 1
     made.start[:] = made.end - span
-    return Facts.of(made, normal.VOCABULARY, normal.GROUPS)
+    return WindowFeatures.of(made, normal.VOCABULARY, normal.GROUPS)
 
 
 MONDAY = 4 * 24

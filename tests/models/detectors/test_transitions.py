@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given, settings
 
 from models.detectors.transitions import Transitions, pairs_of
-from models.records import EVERYTHING
+from models.records import ALL_SOURCES
 from tests.models.bundles import Window
 from tests.models.detectors import normal
 from tests.models.detectors.normal import (
@@ -66,7 +66,7 @@ def test_unseen_templates_make_no_pairs() -> None:
 
 def test_the_source_of_everything_and_groups_never_seen_have_no_say() -> None:
     """NaN, and no reasons."""
-    odd = [at([(1, SYNCED), (2, STARTED)], key) for key in (EVERYTHING, API, STRANGER, "instance:1")]
+    odd = [at([(1, SYNCED), (2, STARTED)], key) for key in (ALL_SOURCES, API, STRANGER, "instance:1")]
     assert np.isnan(score(DETECTOR, *odd)).all()
     assert not any(DETECTOR.reasons(facts(*odd), i) for i in range(4))
 

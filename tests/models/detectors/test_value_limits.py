@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from models.detectors import value_limits as values
 from models.detectors.value_limits import FEW, MOST, Values, ValueSamples
-from models.features.window_features import Facts
+from models.features.window_features import WindowFeatures
 from models.records import VALUES
 from tests.models.bundles import Window
 from tests.models.detectors import normal
@@ -29,7 +29,7 @@ from tests.models.detectors.normal import (
 NAN = float("nan")
 
 
-def fitted(source: Facts = NORMAL) -> Values:
+def fitted(source: WindowFeatures = NORMAL) -> Values:
     """Fit to all rows of these windows."""
     collected = ValueSamples(len(VOCABULARY))
     collected.add(source, np.arange(len(source.tokens)))

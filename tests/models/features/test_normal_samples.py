@@ -7,8 +7,8 @@ from models.detectors.error_rate import errors_of
 from models.features import normal_samples as samples
 from models.features.normal_samples import Samples, join
 from models.features.sequences import SHARED
-from models.features.window_features import Facts, Tally
-from models.records import EVERYTHING, F64
+from models.features.window_features import TokenCounts, WindowFeatures
+from models.records import ALL_SOURCES, F64
 from tests.models.bundles import Window
 from tests.models.detectors import normal
 from tests.models.detectors.normal import API, CLAIM, COMPUTE, HEARTBEAT, STRANGER, at, facts
@@ -25,7 +25,7 @@ def collected(*batches: list[Window]) -> Samples:
     return out
 
 
-def distinct(shown: Facts, first: int) -> Facts:
+def distinct(shown: WindowFeatures, first: int) -> WindowFeatures:
     """Windows that end a step after each other: which are kept depends on what is in them and when they end."""
     shown.windows.end[:] += (first + np.arange(len(shown.group))) * 15_000_000
     return shown
@@ -38,7 +38,7 @@ def contents(found: Samples, group: int) -> list[tuple[bytes, int]]:
     return sorted((_bytes(sample.tally, i), int(sample.errors[i])) for i in range(len(sample)))
 
 
-def _bytes(tally: Tally, i: int) -> bytes:
+def _bytes(tally: TokenCounts, i: int) -> bytes:
     one = tally.take(np.array([i]))
     return one.token.tobytes() + one.count.tobytes()
 
@@ -46,7 +46,7 @@ def _bytes(tally: Tally, i: int) -> bytes:
 def test_windows_are_kept_by_group_with_their_parts() -> None:
     """What they hold, in their oldest step, before their newest, and how many errors they have."""
     window = Window((HEARTBEAT, CLAIM, CLAIM), COMPUTE, seconds=(1, 20, 50), levels=(4, 2, 2))
-    found = collected([window, at([(1, HEARTBEAT)], EVERYTHING)])
+    found = collected([window, at([(1, HEARTBEAT)], ALL_SOURCES)])
     assert found.groups() == [SHARED, SERVICE]
     sample = found.of(SERVICE)
     assert sample is not None
@@ -93,7 +93,10 @@ def test_what_is_kept_favours_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_joined_tallies_stand_one_behind_the_other() -> None:
     """Windows keep their order and what they hold."""
-    one, two = facts(at([(1, CLAIM)])).tally, facts(at([(1, HEARTBEAT), (2, HEARTBEAT)]), at([(1, CLAIM)])).tally
+    one, two = (
+        facts(at([(1, CLAIM)])).token_counts,
+        facts(at([(1, HEARTBEAT), (2, HEARTBEAT)]), at([(1, CLAIM)])).token_counts,
+    )
     whole = join([one, two])
     assert len(whole) == 3
     assert [_bytes(whole, i) for i in range(3)] == [_bytes(one, 0), _bytes(two, 0), _bytes(two, 1)]

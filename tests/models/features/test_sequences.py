@@ -21,13 +21,13 @@ from models.features.sequences import (
     unique_rows,
 )
 from models.features.vocabulary import END, PAD, START, Vocabulary
-from models.records import EVERYTHING, KeyKind, WindowBatch
+from models.records import ALL_SOURCES, KeyKind, WindowBatch
 from tests.models.bundles import TEMPLATES, UNSEEN, Window, windows
 
 VOCABULARY = Vocabulary(TEMPLATES)
 ROWS = st.lists(st.sampled_from([*TEMPLATES, UNSEEN]), max_size=3 * CHUNK).map(tuple)
 SESSIONS = ROWS.map(lambda rows: Window(rows, key="req-1", kind=KeyKind.SESSION))
-SOURCES = st.tuples(ROWS, st.integers(0, 200), st.integers(0, 200), st.sampled_from(["nova@c1", EVERYTHING])).map(
+SOURCES = st.tuples(ROWS, st.integers(0, 200), st.integers(0, 200), st.sampled_from(["nova@c1", ALL_SOURCES])).map(
     lambda parts: Window(
         parts[0],
         key=parts[3],
@@ -46,10 +46,10 @@ def expected(batch: WindowBatch) -> dict[int, tuple[list[int], int]]:
     tokens = VOCABULARY.encode(batch.template).tolist()
     out: dict[int, tuple[list[int], int]] = {}
     for i in range(len(batch)):
-        if batch.keys[i] == EVERYTHING:
+        if batch.keys[i] == ALL_SOURCES:
             continue
         stop = int(batch.splits[i + 1])
-        first = stop - int(batch.fresh[i])
+        first = stop - int(batch.new_rows[i])
         context = min(int(batch.context[i]), CONTEXT)
         session = batch.kinds[i] == KeyKind.SESSION
         line = [START, *tokens[first - context : stop], *([END] if session else [])]
@@ -136,8 +136,8 @@ def test_longer_gaps_have_no_smaller_bucket(gaps: list[int]) -> None:
     [
         (KeyKind.SOURCE, "nova-compute@c1", 0),
         (KeyKind.SOURCE, "req-x", 0),
-        (KeyKind.SOURCE, EVERYTHING, SHARED),
-        (KeyKind.SESSION, EVERYTHING, 5),
+        (KeyKind.SOURCE, ALL_SOURCES, SHARED),
+        (KeyKind.SESSION, ALL_SOURCES, 5),
         (KeyKind.SESSION, "req-1", 1),
         (KeyKind.SESSION, "instance:1", 2),
         (KeyKind.SESSION, "insta", 5),
@@ -175,7 +175,7 @@ def test_windows_without_fresh_rows_and_empty_batches_have_no_sequence() -> None
     """Nothing to score, no chunk."""
     assert build(windows([]), VOCABULARY) == []
     assert build(windows([Window(tuple(TEMPLATES), fresh=0, context=2)]), VOCABULARY) == []
-    assert build(windows([Window(tuple(TEMPLATES), EVERYTHING)]), VOCABULARY) == []
+    assert build(windows([Window(tuple(TEMPLATES), ALL_SOURCES)]), VOCABULARY) == []
 
 
 def test_context_and_chunk_fill_the_longest_length() -> None:

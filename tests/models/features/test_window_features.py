@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 
 from models.features.sequences import SHARED
 from models.features.vocabulary import NEW
-from models.features.window_features import UNKNOWN, Facts, Groups, Tally, service_of
-from models.records import EVERYTHING
+from models.features.window_features import UNKNOWN, Groups, TokenCounts, WindowFeatures, service_of
+from models.records import ALL_SOURCES
 from models.templates.matcher import template_id
 from tests.models.bundles import Window, windows
 from tests.models.detectors import normal
@@ -19,13 +19,13 @@ from tests.models.detectors.normal import CLAIM, COMPUTE, HEARTBEAT, STARTED, ST
 ENTRIES = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 11)), max_size=60)
 
 
-def tally(entries: list[tuple[int, int]], count: int = 6) -> Tally:
+def tally(entries: list[tuple[int, int]], count: int = 6) -> TokenCounts:
     """Count (window, token) pairs."""
     window = np.array([w for w, _ in entries], np.int64)
-    return Tally.of(count, window, np.array([t for _, t in entries], np.int64), 12)
+    return TokenCounts.of(count, window, np.array([t for _, t in entries], np.int64), 12)
 
 
-def as_counters(counted: Tally) -> list[dict[int, int]]:
+def as_counters(counted: TokenCounts) -> list[dict[int, int]]:
     """The same as plain dictionaries."""
     ends = zip(counted.splits[:-1].tolist(), counted.splits[1:].tolist(), strict=True)
     return [dict(zip(counted.token[a:b].tolist(), counted.count[a:b].tolist(), strict=True)) for a, b in ends]
@@ -73,7 +73,7 @@ def test_groups_do_not_depend_on_the_order_of_services() -> None:
 
 def test_windows_are_compared_with_their_like() -> None:
     """Sources of a service on any host, sessions by what they are about, and everything by itself."""
-    keys = [COMPUTE, "nova-compute", STRANGER, EVERYTHING, "req-1", "instance:1"]
+    keys = [COMPUTE, "nova-compute", STRANGER, ALL_SOURCES, "req-1", "instance:1"]
     found = facts(*(at([(1, HEARTBEAT)], key) for key in keys)).group.tolist()
     service = normal.GROUPS.services.index("nova-compute") + SHARED + 1
     assert found == [service, service, UNKNOWN, SHARED, 1, 2]
@@ -90,9 +90,9 @@ def test_early_and_begun_leave_out_what_came_later() -> None:
     rows = [(0, HEARTBEAT), (14.9, CLAIM), (15, STARTED), (44.9, STARTED), (45, CLAIM)]
     shown = facts(at(rows), at(rows, "req-1"))
     whole = {token(HEARTBEAT): 1, token(CLAIM): 2, token(STARTED): 2}
-    assert as_counters(shown.early(15.0)) == [{token(HEARTBEAT): 1, token(CLAIM): 1}, whole]
-    assert as_counters(shown.begun(15.0)) == [{**whole, token(CLAIM): 1}, whole]
-    assert as_counters(shown.tally) == [whole, whole]
+    assert as_counters(shown.first_step(15.0)) == [{token(HEARTBEAT): 1, token(CLAIM): 1}, whole]
+    assert as_counters(shown.before_last_step(15.0)) == [{**whole, token(CLAIM): 1}, whole]
+    assert as_counters(shown.token_counts) == [whole, whole]
 
 
 def test_unseen_templates_are_told_apart_though_they_share_a_token() -> None:
@@ -100,25 +100,25 @@ def test_unseen_templates_are_told_apart_though_they_share_a_token() -> None:
     other = template_id("disk on fire")
     shown = facts(at([(1, UNSEEN), (2, other), (3, UNSEEN)]), at([(1, CLAIM)]), at([(1, UNSEEN), (2, CLAIM)]))
     assert as_counters(shown.unseen()) == [{NEW: 2}, {}, {NEW: 1}]
-    assert as_counters(shown.tally)[0] == {NEW: 3}
+    assert as_counters(shown.token_counts)[0] == {NEW: 3}
 
 
 def test_torn_windows_are_unsound() -> None:
     """What counts in them means nothing."""
-    assert facts(at([(1, CLAIM)]), at([(1, CLAIM)], whole=False)).sound.tolist() == [True, False]
+    assert facts(at([(1, CLAIM)]), at([(1, CLAIM)], whole=False)).complete.tolist() == [True, False]
 
 
 def test_an_empty_batch_has_empty_facts() -> None:
     """No window, no group, no entry."""
     shown = facts()
-    assert (len(shown.group), len(shown.tally), len(shown.unseen())) == (0, 0, 0)
+    assert (len(shown.group), len(shown.token_counts), len(shown.unseen())) == (0, 0, 0)
 
 
 def test_windows_are_left_as_they_came() -> None:
     """Nothing is written into the batch."""
     chosen: list[Window] = normal.normal(5, 3)
     before, batch = windows(chosen), windows(chosen)
-    shown = Facts.of(batch, normal.VOCABULARY, normal.GROUPS)
-    shown.early(15.0), shown.begun(15.0), shown.unseen()
+    shown = WindowFeatures.of(batch, normal.VOCABULARY, normal.GROUPS)
+    shown.first_step(15.0), shown.before_last_step(15.0), shown.unseen()
     for name in ("splits", "time", "template", "level", "values"):
         assert getattr(batch, name).tobytes() == getattr(before, name).tobytes()

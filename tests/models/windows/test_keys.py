@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 
 from models.errors import InvalidError
-from models.records import EVERYTHING, LOG_SCHEMA, VALUES, EventFrame, KeyKind, RawSpan, RowFlag
+from models.records import ALL_SOURCES, LOG_SCHEMA, VALUES, EventFrame, KeyKind, RawSpan, RowFlag
 from models.windows.keys import KeyRules, key_events, named_rows, split_frame
 
 UUID = "6d2f0f7a-0f4e-4c39-9a54-0e1c9d1f2a3b"
@@ -59,7 +59,7 @@ def test_source_key_names_host_and_service() -> None:
 def test_every_line_belongs_to_its_tenants_source_of_everything() -> None:
     """By default each line, continuations too, is counted beside the lines of all other services."""
     frame = keyed({}, {"host": "compute-1", "service": "nova-compute"}, rules=KeyRules())
-    assert [keys[1] for keys in keys_of(frame)] == [(KeyKind.SOURCE, EVERYTHING)] * 2
+    assert [keys[1] for keys in keys_of(frame)] == [(KeyKind.SOURCE, ALL_SOURCES)] * 2
 
 
 def test_ids_of_header_and_record_become_session_keys() -> None:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.records import (
-    EVERYTHING,
+    ALL_SOURCES,
     KEY_SCHEMA,
     NO_TIME,
     ROW_SCHEMA,
@@ -20,7 +20,7 @@ from models.records import (
     RawSpan,
     RowFlag,
     WindowBatch,
-    origin_of,
+    source_id,
 )
 from models.rfc3339 import SECOND
 from models.windows.store import WindowConfig, WindowStore
@@ -72,7 +72,7 @@ def frame(rows: list[Row], clocks: dict[int, float] | None = None) -> EventFrame
                 "key": [code[row.key] for row in rows],
                 "time": [row.time for row in rows],
                 "template": [1000 + row.offset for row in rows],
-                "origin": [origin_of(row.origin) for row in rows],
+                "origin": [source_id(row.origin) for row in rows],
                 "level": [Level.ERROR if row.error else Level.INFO for row in rows],
                 "flags": [RowFlag.CONTINUATION if row.continuation else 0 for row in rows],
                 "partition": [row.partition for row in rows],
@@ -92,11 +92,11 @@ def as_set(batch: WindowBatch) -> list[tuple[object, ...]]:
         rows = slice(int(batch.splits[i]), int(batch.splits[i + 1]))
         events = tuple(zip(batch.time[rows].tolist(), batch.offset[rows].tolist(), strict=True))
         key = (batch.tenants[i], int(batch.kinds[i]), batch.keys[i])
-        bounds = (int(batch.start[i]), int(batch.end[i]), int(batch.fresh[i]), int(batch.context[i]))
-        entries = slice(int(batch.heard.splits[i]), int(batch.heard.splits[i + 1]))
-        last = zip(batch.heard.origin[entries].tolist(), batch.heard.time[entries].tolist(), strict=True)
-        heard = (int(batch.heard.floor[i]), *sorted(last))
-        out.append((key, *bounds, int(batch.continuations[i]), bool(batch.whole[i]), events, heard))
+        bounds = (int(batch.start[i]), int(batch.end[i]), int(batch.new_rows[i]), int(batch.context[i]))
+        entries = slice(int(batch.last_seen.splits[i]), int(batch.last_seen.splits[i + 1]))
+        last = zip(batch.last_seen.origin[entries].tolist(), batch.last_seen.time[entries].tolist(), strict=True)
+        heard = (int(batch.last_seen.floor[i]), *sorted(last))
+        out.append((key, *bounds, int(batch.continuations[i]), bool(batch.complete[i]), events, heard))
     return out
 
 
@@ -118,13 +118,13 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
 
     for row in rows:
         before = top.get(row.key, -(2**62))
-        lateness = config.shared_lateness if row.key[2] == EVERYTHING else config.lateness
+        lateness = config.shared_lateness if row.key[2] == ALL_SOURCES else config.lateness
         limit = int(before - lateness * SECOND)
         if row.time > before + config.forget * SECOND:
             born[row.key] = row.time
         if row.time - born[row.key] >= (2 * config.length - config.step) * SECOND:
             settled.add(row)
-        if row.time - born[row.key] >= 1.5 * config.forget * SECOND and row.key[2] == EVERYTHING:
+        if row.time - born[row.key] >= 1.5 * config.forget * SECOND and row.key[2] == ALL_SOURCES:
             known.add(row)
         top[row.key] = max(before, row.time)
         if row.time < limit:
@@ -161,9 +161,9 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
                 whole = untorn(key, start, end) and events[-1] in settled
                 floor = end - int(1.5 * config.forget * SECOND) if events[-1] in known else start
                 last = {
-                    origin_of(row.origin): row.time
+                    source_id(row.origin): row.time
                     for row in held
-                    if key[2] == EVERYTHING and floor <= row.time < end and not row.continuation
+                    if key[2] == ALL_SOURCES and floor <= row.time < end and not row.continuation
                 }
                 heard = (floor, *sorted(last.items()))
                 out.append((key, start, end, fresh, context, len(inside) - len(events), whole, pairs, heard))
@@ -189,7 +189,7 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
 
 KEYS = [
     ("t", int(KeyKind.SOURCE), "nova/api"),
-    ("t", int(KeyKind.SOURCE), EVERYTHING),
+    ("t", int(KeyKind.SOURCE), ALL_SOURCES),
     ("t", int(KeyKind.SESSION), "req-1"),
     ("u", int(KeyKind.SESSION), "req-1"),
     ("t", int(KeyKind.SESSION), "instance:1"),

@@ -4,14 +4,14 @@ import numpy as np
 import pytest
 
 from models.errors import InvalidError
-from models.records import EVERYTHING, EventFrame, KeyKind, WindowBatch, origin_of
+from models.records import ALL_SOURCES, EventFrame, KeyKind, WindowBatch, source_id
 from models.rfc3339 import SECOND
 from models.windows.store import WindowConfig, WindowStore
 from tests.models.windows.test_store import EPOCH, Row, frame
 
 NOVA = ("t", int(KeyKind.SOURCE), "nova@c1")
 CINDER = ("t", int(KeyKind.SOURCE), "cinder@s1")
-ALL = ("t", int(KeyKind.SOURCE), EVERYTHING)
+ALL = ("t", int(KeyKind.SOURCE), ALL_SOURCES)
 REQUEST = ("t", int(KeyKind.SESSION), "req-1")
 BEGIN = 1_700_000_000 // 600 * 600 + 600 - EPOCH
 """A moment on every grid."""
@@ -61,10 +61,10 @@ def test_the_first_error_of_a_step_has_a_window_of_its_own() -> None:
     batch = feed.add((NOVA, 19.001))
     assert [round(time, 3) for time in bounds(batch)[0][1:3]] == [-42.999, 17.001]
     assert np.diff(batch.splits).tolist() == [3]
-    assert (batch.fresh.tolist(), batch.context.tolist()) == ([2], [1])
+    assert (batch.new_rows.tolist(), batch.context.tolist()) == ([2], [1])
     rest = feed.store.flush()
     assert bounds(rest) == [("nova@c1", -30, 30, 5)]
-    assert rest.fresh.tolist() == [4]
+    assert rest.new_rows.tolist() == [4]
     config = feed.store.config
     assert [config.on_grid(each).tolist() for each in (batch, rest)] == [[False], [True]]
 
@@ -86,7 +86,7 @@ def test_many_errors_have_a_source_looked_at_once_a_step() -> None:
     looked = set()
     for tenth in range(20, 180):
         feed.give(frame([feed.row(NOVA, tenth / 10, error=True)]))
-        looked.add(int(feed.store._keys.given.max()))
+        looked.add(int(feed.store._keys.emitted_until.max()))
     # Not yet, at the first error, at the end of its step, at the first error of the next.
     assert len(looked) == 4
 
@@ -106,7 +106,7 @@ def test_late_rows_are_counted_and_tear_their_window() -> None:
     feed.add((NOVA, 10), (NOVA, 8.5), (NOVA, 7))
     assert (feed.store.counts.rows, feed.store.counts.late) == (23, 1)
     batch = feed.store.flush()
-    assert [whole for whole, end in zip(batch.whole.tolist(), bounds(batch), strict=True) if end[2] > 7] == [False]
+    assert [whole for whole, end in zip(batch.complete.tolist(), bounds(batch), strict=True) if end[2] > 7] == [False]
 
 
 def test_everything_waits_longer_for_its_shippers() -> None:
@@ -121,7 +121,7 @@ def test_a_source_is_whole_when_it_has_been_there_for_nearly_two_windows() -> No
     """Before, its counts say that it is new."""
     feed = Feed()
     batches = [feed.add((NOVA, 15.0 * n)) for n in range(14)]
-    whole = [flag for batch in batches for flag in batch.whole.tolist()]
+    whole = [flag for batch in batches for flag in batch.complete.tolist()]
     assert len(whole) == 12
     assert whole == sorted(whole)
     assert whole.index(True) == 7
@@ -176,10 +176,10 @@ def test_who_wrote_is_remembered_for_three_minutes_by_one_row_each() -> None:
         if second < 120 or row.origin != "source 0":
             closed.append(feed.give(frame([row])))
     young, old = next(batch for batch in closed if len(batch)), feed.store.flush()
-    assert young.heard.floor == young.start
-    assert len(young.heard.time) == 3
-    assert (old.heard.floor == old.end - 180 * SECOND).all()
-    last = old.heard.time[old.heard.origin == origin_of("source 0")].max() / SECOND - EPOCH - BEGIN
+    assert young.last_seen.floor == young.start
+    assert len(young.last_seen.time) == 3
+    assert (old.last_seen.floor == old.end - 180 * SECOND).all()
+    last = old.last_seen.time[old.last_seen.origin == source_id("source 0")].max() / SECOND - EPOCH - BEGIN
     assert 108 <= last < 120
     assert feed.store.open_rows <= 75 / 4 + 3
 
@@ -201,7 +201,7 @@ def test_a_key_that_floods_is_capped() -> None:
     assert feed.store.counts.overflow == 2 + 3
     batch = feed.store.flush()
     assert sorted(np.diff(batch.splits).tolist()) == [2, 3]
-    assert not batch.whole.any()
+    assert not batch.complete.any()
 
 
 @pytest.mark.parametrize(

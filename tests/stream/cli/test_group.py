@@ -12,7 +12,7 @@ from click.testing import CliRunner
 
 from models.errors import FatalError, InvalidError, TransientError
 from stream.cli import tocsin
-from stream.cli.lazy_group import Entry, LazyGroup, with_plugins
+from stream.cli.lazy_group import CommandEntry, LazyGroup, with_plugins
 
 COMMANDS = sorted(tocsin.list_commands(click.Context(tocsin)))
 
@@ -44,8 +44,8 @@ def group(monkeypatch: pytest.MonkeyPatch) -> LazyGroup:
     for name, error in endings.items():
         add(name, error)
     monkeypatch.setitem(sys.modules, "scratch_commands", module)
-    entries = {name: Entry(f"scratch_commands:{name}", "help") for name in endings}
-    return LazyGroup("tocsin", entries=entries | {"absent": Entry("tensorflow_missing:x", "help")})
+    entries = {name: CommandEntry(f"scratch_commands:{name}", "help") for name in endings}
+    return LazyGroup("tocsin", entries=entries | {"absent": CommandEntry("tensorflow_missing:x", "help")})
 
 
 @pytest.mark.parametrize(
@@ -98,13 +98,17 @@ def test_a_missing_module_of_no_extra_is_a_defect_and_shown_as_such(group: LazyG
 
 def test_commands_of_other_packages_join_in_their_place() -> None:
     """A known plug-in keeps its place and help, an unknown one comes last, an absent one is not listed."""
-    table = {"train": Entry("", "Learn."), "run": Entry("a:run", "Serve."), "simulate": Entry("", "Simulate.")}
+    table = {
+        "train": CommandEntry("", "Learn."),
+        "run": CommandEntry("a:run", "Serve."),
+        "simulate": CommandEntry("", "Simulate."),
+    }
     plugins = [EntryPoint(name, f"other.cli:{name}", "g") for name in ("zeta", "train", "run")]
     merged = with_plugins(table, plugins)
     assert merged == {
-        "train": Entry("other.cli:train", "Learn."),
-        "run": Entry("a:run", "Serve."),
-        "zeta": Entry("other.cli:zeta", "from other.cli"),
+        "train": CommandEntry("other.cli:train", "Learn."),
+        "run": CommandEntry("a:run", "Serve."),
+        "zeta": CommandEntry("other.cli:zeta", "from other.cli"),
     }
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 
 from prometheus_client import CollectorRegistry
 
-from alerts.delivery.redact_alerts import Outgoing
+from alerts.delivery.redact_alerts import AlertRedactor
 from alerts.messages.alert import Alert
-from alerts.messages.delivery_receipt import Delivery, Sent
+from alerts.messages.delivery_receipt import DeliveryReceipt, SendState
 from alerts.monitoring.metrics import Metrics
 from alerts.routing.decision import Decision
 from alerts.sinks.alertmanager import AlertmanagerSink
@@ -21,7 +21,7 @@ from alerts.sinks.pagerduty import PagerDutySink
 from alerts.sinks.slack.bot import SlackSink
 from alerts.sinks.webhook import WebhookSink
 from stream.deliver.role import Deliver, DeliverConfig
-from stream.deliver.sink_worker import CourierConfig
+from stream.deliver.sink_worker import SinkWorkerConfig
 from stream.kafka.clients import Broker
 from stream.kafka.reader import read_range
 from stream.kafka.topic_specs import Topics
@@ -78,9 +78,11 @@ class Place:
             producer.produce(self.topics.alerts, alert.to_json(), alert.incident_id.encode())
         assert producer.flush(PATIENCE_S) == 0
 
-    def receipts(self) -> list[Delivery]:
+    def receipts(self) -> list[DeliveryReceipt]:
         """All receipts."""
-        return [Delivery.from_json(record.value or b"") for record in read_range(self.broker, self.topics.deliveries)]
+        return [
+            DeliveryReceipt.from_json(record.value or b"") for record in read_range(self.broker, self.topics.deliveries)
+        ]
 
     @contextmanager
     def running(
@@ -93,8 +95,8 @@ class Place:
     ) -> Iterator[None]:
         """Run the role while the context lasts; a failure of it fails the test."""
         self.registry = CollectorRegistry()
-        outgoing = Outgoing(key=receipt_key)
-        courier = CourierConfig(decide=decide, outgoing=outgoing, timeout_s=timeout_s, steady=fast)
+        outgoing = AlertRedactor(key=receipt_key)
+        courier = SinkWorkerConfig(decide=decide, outgoing=outgoing, timeout_s=timeout_s, steady=fast)
         config = DeliverConfig(sinks or self.sinks(), courier, synthetic_s)
         role = Deliver(self.broker, self.topics, Metrics.on(self.registry), config)
         stop = threading.Event()
@@ -129,7 +131,7 @@ class Place:
 
 def settled(place: Place, sink: str, count: int) -> Callable[[], bool]:
     """Say whether so many alerts have receipts of their delivery at a sink."""
-    return lambda: sum(r.sink == sink and r.sent is Sent.DELIVERED for r in place.receipts()) >= count
+    return lambda: sum(r.sink == sink and r.sent is SendState.DELIVERED for r in place.receipts()) >= count
 
 
 def everywhere(place: Place, count: int) -> None:

@@ -15,7 +15,7 @@ from prometheus_client import CollectorRegistry
 
 from alerts.delivery.synthetic_alert import SYNTHETIC_ID
 from alerts.messages.alert import Alert, Severity, Status
-from alerts.messages.delivery_receipt import Sent
+from alerts.messages.delivery_receipt import SendState
 from alerts.messages.feedback import Feedback, Opinion
 from alerts.messages.signed_receipt import Signer
 from alerts.monitoring.metrics import Metrics
@@ -28,7 +28,7 @@ from alerts.sinks.slack.interactions import sign
 from alerts.sinks.slack.webhook import SlackWebhookSink
 from stream.cli import tocsin
 from stream.deliver.role import Deliver, DeliverConfig, VotesConfig
-from stream.deliver.sink_worker import CourierConfig
+from stream.deliver.sink_worker import SinkWorkerConfig
 from stream.deliver.votes_server import PATH
 from stream.kafka.reader import read_range
 from tests.alerts.laden import laden
@@ -137,7 +137,7 @@ def test_what_no_retry_mends_is_parked_and_a_mended_setting_is_tried_again(
         until(lambda: place.value("tocsin_delivery_parked", sink="slack") == 1)
         until(lambda: reconciles(place, "slack"))
     [*_, receipt] = place.receipts()
-    assert receipt.sent is Sent.PARKED
+    assert receipt.sent is SendState.PARKED
     assert "channel_not_found" in receipt.reason
     assert slack.TOKEN not in receipt.to_json().decode()
     assert "channel_not_found" in caplog.text
@@ -222,7 +222,7 @@ def test_a_click_on_a_button_becomes_a_vote_on_the_topic(place: Place) -> None:
     """By the endpoint that the role serves."""
     port = held_port()
     votes = VotesConfig("127.0.0.1", port, "only-for-tests")
-    config = DeliverConfig((FileSink(str(place.file)),), CourierConfig(), 0.0, votes)
+    config = DeliverConfig((FileSink(str(place.file)),), SinkWorkerConfig(), 0.0, votes)
     role = Deliver(place.broker, place.topics, Metrics.on(CollectorRegistry()), config)
     stop = threading.Event()
     thread = threading.Thread(target=role.run, args=(stop,))

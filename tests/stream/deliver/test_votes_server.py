@@ -14,7 +14,7 @@ from alerts.messages.feedback import Feedback, Opinion
 from alerts.monitoring.metrics import Metrics
 from alerts.sinks.slack.interactions import MAX_BODY, sign
 from models.errors import InvalidError, TransientError
-from stream.deliver.votes_server import MAX_CLIENTS, PATH, Votes
+from stream.deliver.votes_server import MAX_CLIENTS, PATH, VotesServer
 from tests.waiting import PATIENCE_S
 
 SECRET = "only-for-tests"  # noqa: S105
@@ -39,7 +39,7 @@ class Endpoint:
         self.stored: list[Feedback] = []
         self.broken = False
         self.registry = CollectorRegistry()
-        self.votes = Votes("127.0.0.1", 0, SECRET, self._record, Metrics.on(self.registry))
+        self.votes = VotesServer("127.0.0.1", 0, SECRET, self._record, Metrics.on(self.registry))
 
     def _record(self, feedback: Feedback) -> None:
         if self.broken:
@@ -143,4 +143,4 @@ def test_clients_that_only_hold_the_line_are_turned_away_and_let_go(
 def test_an_address_in_use_says_which_setting(endpoint: Endpoint) -> None:
     """The port's."""
     with pytest.raises(InvalidError, match="TOCSIN_VOTES_PORT"):
-        Votes("127.0.0.1", endpoint.votes.port, SECRET, endpoint._record, Metrics.on(CollectorRegistry()))
+        VotesServer("127.0.0.1", endpoint.votes.port, SECRET, endpoint._record, Metrics.on(CollectorRegistry()))

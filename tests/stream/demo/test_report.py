@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from models.rfc3339 import SECOND
-from stream.demo.report import GRACE_S, Episode, Found, false_alarms, rows, table
+from stream.demo.report import GRACE_S, Episode, FoundWindow, false_alarms, rows, table
 
 
 @dataclass(frozen=True)
@@ -21,14 +21,18 @@ FAULT = Fault("slow", "nova-api", 1000 * SECOND, 1100 * SECOND)
 
 def test_a_fault_is_found_by_the_first_window_of_its_time() -> None:
     """Windows before it do not count; of those within it or the grace after it the first decides the delay."""
-    windows = [Found("early", 999 * SECOND, 0.9), Found("b", 1050 * SECOND, 0.9), Found("a", 1030 * SECOND, 0.6)]
+    windows = [
+        FoundWindow("early", 999 * SECOND, 0.9),
+        FoundWindow("b", 1050 * SECOND, 0.9),
+        FoundWindow("a", 1030 * SECOND, 0.6),
+    ]
     (row,) = rows([FAULT], windows)
     assert (row.delay_s, row.by) == (30.0, "a")
 
 
 def test_a_fault_without_a_window_is_told_as_missed() -> None:
     """A window after the grace does not save it."""
-    late = Found("x", FAULT.end + round((GRACE_S + 1) * SECOND), 0.9)
+    late = FoundWindow("x", FAULT.end + round((GRACE_S + 1) * SECOND), 0.9)
     (row,) = rows([FAULT], [late])
     assert row.delay_s is None
     assert "NO" in table([row], [], str)

@@ -13,8 +13,8 @@ from models.pipeline import PipelineConfig
 from models.records import EventFrame, RawBatch, RawSpan
 from models.scorer import Scorer
 from models.verdicts import to_json
-from models.windows.store import Mark, WindowConfig
-from stream.detect.partition_state import SCHEMA, Shard, ShardState, decide
+from models.windows.store import RestartMark, WindowConfig
+from stream.detect.partition_state import SCHEMA, PartitionCheckpoint, PartitionWindows, decide
 from tests.models.bundles import TEXTS, bundle
 
 BUNDLE = bundle()
@@ -58,7 +58,7 @@ def _line(rng: random.Random, moment: datetime) -> bytes:
     return f"{stamp} 7 INFO nova.compute [req-{number:08d}-0000-0000-0000-000000000000 - -] {text}".encode()
 
 
-def take(scorer: Scorer, shard: Shard, frames: Sequence[EventFrame], first: int) -> list[bytes]:
+def take(scorer: Scorer, shard: PartitionWindows, frames: Sequence[EventFrame], first: int) -> list[bytes]:
     """Give a shard frames from an offset on; returns the verdicts as published, those of one frame in a fixed order."""
     out: list[bytes] = []
     for offset, frame in enumerate(frames[first:], first):
@@ -84,15 +84,15 @@ def test_a_shard_that_goes_on_from_its_commit_says_the_rest_and_nothing_twice(
     stream: list[EventFrame], scorer: Scorer
 ) -> None:
     """Killed behind every third frame: what is said before and after is together what is said without a kill."""
-    whole = take(scorer, Shard(CONFIG, None), stream, 0)
+    whole = take(scorer, PartitionWindows(CONFIG, None), stream, 0)
     assert len(whole) > 50
     begins = set()
     for last in range(1, FRAMES, 3):
-        before = Shard(CONFIG, None)
+        before = PartitionWindows(CONFIG, None)
         said = take(scorer, before, stream[:last], 0)
         state = before.state()
         assert state is not None
-        after = Shard(CONFIG, ShardState.restore(state.mark.offset, state.metadata()))
+        after = PartitionWindows(CONFIG, PartitionCheckpoint.restore(state.mark.offset, state.metadata()))
         assert after.next == state.mark.offset
         begins.add(after.next)
         assert said + take(scorer, after, stream, after.next) == whole
@@ -101,24 +101,24 @@ def test_a_shard_that_goes_on_from_its_commit_says_the_rest_and_nothing_twice(
 
 def test_a_second_kill_while_rebuilding_says_nothing_twice_either(stream: list[EventFrame], scorer: Scorer) -> None:
     """A commit that is made before the rebuilt frames are passed still knows which verdicts are out."""
-    whole = take(scorer, Shard(CONFIG, None), stream, 0)
-    first = Shard(CONFIG, None)
+    whole = take(scorer, PartitionWindows(CONFIG, None), stream, 0)
+    first = PartitionWindows(CONFIG, None)
     said = take(scorer, first, stream[:50], 0)
     state = first.state()
     assert state is not None
     assert state.mark.offset < 48
-    second = Shard(CONFIG, ShardState.restore(state.mark.offset, state.metadata()))
+    second = PartitionWindows(CONFIG, PartitionCheckpoint.restore(state.mark.offset, state.metadata()))
     assert take(scorer, second, stream[: state.mark.offset + 2], state.mark.offset) == []
     again = second.state()
     assert again is not None
     assert again.done == 50
-    third = Shard(CONFIG, ShardState.restore(again.mark.offset, again.metadata()))
+    third = PartitionWindows(CONFIG, PartitionCheckpoint.restore(again.mark.offset, again.metadata()))
     assert said + take(scorer, third, stream, third.next) == whole
 
 
 def test_a_new_shard_has_nothing_to_commit() -> None:
     """Before the first frame there is no place to go back to."""
-    shard = Shard(CONFIG, None)
+    shard = PartitionWindows(CONFIG, None)
     assert shard.state() is None
     assert shard.next == 0
     assert shard.counts.rows == 0
@@ -126,7 +126,7 @@ def test_a_new_shard_has_nothing_to_commit() -> None:
 
 def test_a_frame_that_closes_nothing_gives_no_decisions(stream: list[EventFrame], scorer: Scorer) -> None:
     """The first lines open windows only; the shard moves on all the same."""
-    shard = Shard(CONFIG, None)
+    shard = PartitionWindows(CONFIG, None)
     full = next(frame for frame in stream if len(frame.rows))
     assert decide(scorer, [(shard, 7, full)]) is None
     assert shard.next == 8
@@ -137,8 +137,8 @@ def test_a_frame_that_closes_nothing_gives_no_decisions(stream: list[EventFrame]
 def test_shards_that_are_scored_together_say_what_they_say_alone(scorer: Scorer) -> None:
     """Frames of three partitions in one batch, though rows of all have the same numbers."""
     streams = [stream_of_frames(seed) for seed in (1, 2, 3)]
-    alone = sorted(text for frames in streams for text in take(scorer, Shard(CONFIG, None), frames, 0))
-    shards = [Shard(CONFIG, None) for _ in streams]
+    alone = sorted(text for frames in streams for text in take(scorer, PartitionWindows(CONFIG, None), frames, 0))
+    shards = [PartitionWindows(CONFIG, None) for _ in streams]
     together: list[bytes] = []
     for offset in range(FRAMES):
         turn = [(shard, offset, frames[offset]) for shard, frames in zip(shards, streams, strict=True)]
@@ -150,19 +150,21 @@ def test_shards_that_are_scored_together_say_what_they_say_alone(scorer: Scorer)
 
 def test_metadata_tells_the_state_again() -> None:
     """Through the commit and back."""
-    state = ShardState(Mark(100, 1_700_000_000_000_000, {0: (41, 1_700_000_000_000_000), 7: (-1, -1)}), 130)
-    assert ShardState.restore(100, state.metadata()) == state
+    state = PartitionCheckpoint(
+        RestartMark(100, 1_700_000_000_000_000, {0: (41, 1_700_000_000_000_000), 7: (-1, -1)}), 130
+    )
+    assert PartitionCheckpoint.restore(100, state.metadata()) == state
 
 
 def test_metadata_of_eighty_raw_partitions_fits_into_a_commit() -> None:
     """Kafka takes 4,096 bytes."""
     raw = {p: (10**9 + p, 1_700_000_000_000_000 + p) for p in range(80)}
-    assert len(ShardState(Mark(10**9, 1_700_000_000_000_000, raw), 10**9).metadata()) < 4096
+    assert len(PartitionCheckpoint(RestartMark(10**9, 1_700_000_000_000_000, raw), 10**9).metadata()) < 4096
 
 
 def test_without_a_commit_there_is_no_state() -> None:
     """Kafka tells a negative offset then, with whatever metadata."""
-    assert ShardState.restore(-1001, "") is None
+    assert PartitionCheckpoint.restore(-1001, "") is None
 
 
 @pytest.mark.parametrize(
@@ -183,4 +185,4 @@ def test_without_a_commit_there_is_no_state() -> None:
 def test_a_commit_of_another_program_stops_the_role_with_advice(metadata: str) -> None:
     """Going on from it would lose windows without a word."""
     with pytest.raises(FatalError, match=r"offset 12 .*TOCSIN_TOPIC_PREFIX"):
-        ShardState.restore(12, metadata)
+        PartitionCheckpoint.restore(12, metadata)

@@ -14,7 +14,7 @@ from index.diagnosis.known_failures import shipped
 from stream.cli import tocsin
 from stream.doctor import checks as doctor
 from stream.doctor.checks import check_broker, check_lag, check_metrics_port, check_time_stamps, check_topics, examine
-from stream.doctor.result import Check, Outcome
+from stream.doctor.result import Check, CheckOutcome
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
 from stream.kafka.topic_specs import Topics, TopicSpec
@@ -46,7 +46,7 @@ def specs(topics: Topics) -> tuple[TopicSpec, ...]:
 def test_a_broker_that_answers_is_counted(broker: Broker) -> None:
     """Brokers and topics, with the address."""
     check = check_broker(broker)
-    assert check.outcome is Outcome.OK
+    assert check.outcome is CheckOutcome.OK
     assert broker.bootstrap in check.seen
 
 
@@ -54,7 +54,7 @@ def test_a_broker_that_is_away_fails_with_the_setting(silent: int, monkeypatch: 
     """The advice names the variable."""
     monkeypatch.setattr(doctor, "TIMEOUT_S", 0.5)
     check = check_broker(Broker(f"127.0.0.1:{silent}"))
-    assert check.outcome is Outcome.FAIL
+    assert check.outcome is CheckOutcome.FAIL
     assert "TOCSIN_KAFKA_BOOTSTRAP_SERVERS" in check.advice
 
 
@@ -66,7 +66,7 @@ def test_topics_that_are_as_asked_for_are_fine(broker: Broker, unique: str) -> N
     else:
         broker.ensure_topics(wanted)
         known = broker.topics()
-    assert check_topics(known, wanted).outcome is Outcome.OK
+    assert check_topics(known, wanted).outcome is CheckOutcome.OK
 
 
 def test_missing_topics_are_named() -> None:
@@ -74,7 +74,7 @@ def test_missing_topics_are_named() -> None:
     wanted = specs(Topics())
     known = {spec.name: spec.partitions for spec in wanted if spec.name != "tocsin.alerts"}
     check = check_topics(known, wanted)
-    assert (check.outcome, check.seen) == (Outcome.WARN, "1 of 10 are missing: tocsin.alerts")
+    assert (check.outcome, check.seen) == (CheckOutcome.WARN, "1 of 10 are missing: tocsin.alerts")
 
 
 def test_topics_of_another_width_are_named() -> None:
@@ -82,7 +82,7 @@ def test_topics_of_another_width_are_named() -> None:
     wanted = specs(Topics())
     known = {spec.name: spec.partitions for spec in wanted} | {"tocsin.logs.raw": 7}
     check = check_topics(known, wanted)
-    assert (check.outcome, check.seen) == (Outcome.WARN, "tocsin.logs.raw has 7 partitions, not 2")
+    assert (check.outcome, check.seen) == (CheckOutcome.WARN, "tocsin.logs.raw has 7 partitions, not 2")
     assert "TOCSIN_RAW_PARTITIONS" in check.advice
 
 
@@ -92,8 +92,8 @@ def test_time_stamps_of_the_broker_are_fine_and_those_of_senders_are_not(broker:
     plain = TopicSpec(unique + "plain", 1, "delete", "a test")
     broker.ensure_topics([*specs(topics), plain])
     good, bad = check_time_stamps(broker, topics.logs_raw), check_time_stamps(broker, plain.name)
-    assert good.outcome is (Outcome.WARN if broker.is_embedded() else Outcome.OK)
-    assert bad.outcome is Outcome.WARN
+    assert good.outcome is (CheckOutcome.WARN if broker.is_embedded() else CheckOutcome.OK)
+    assert bad.outcome is CheckOutcome.WARN
     assert bad.advice
 
 
@@ -110,14 +110,14 @@ def test_lag_is_counted_and_much_of_it_is_worth_a_warning(
         producer.produce(topic, b"line")
     assert producer.flush(PATIENCE_S) == 0
     check = check_lag(broker, unique + "ingest", topic)
-    assert (check.outcome, check.seen) == (Outcome.OK, f"7 messages of {topic} not yet committed")
+    assert (check.outcome, check.seen) == (CheckOutcome.OK, f"7 messages of {topic} not yet committed")
     monkeypatch.setattr(doctor, "MUCH_BEHIND", 7)
-    assert check_lag(broker, unique + "ingest", topic).outcome is Outcome.WARN
+    assert check_lag(broker, unique + "ingest", topic).outcome is CheckOutcome.WARN
 
 
 def test_a_free_metrics_port_is_fine_and_so_is_none(silent: int) -> None:
     """A port of no program can be taken; 0 means none."""
-    assert check_metrics_port("127.0.0.1", silent).outcome is Outcome.OK
+    assert check_metrics_port("127.0.0.1", silent).outcome is CheckOutcome.OK
     assert check_metrics_port("127.0.0.1", 0).seen == "switched off"
 
 
@@ -127,7 +127,7 @@ def test_a_port_on_which_tocsin_answers_is_fine() -> None:
     Metrics.on(registry).role_up.labels("ingest").set(1)
     server = serve_metrics(registry, 0, "127.0.0.1")
     try:
-        assert check_metrics_port("127.0.0.1", server.port).outcome is Outcome.OK
+        assert check_metrics_port("127.0.0.1", server.port).outcome is CheckOutcome.OK
     finally:
         server.stop()
 
@@ -139,7 +139,7 @@ def test_a_port_of_another_program_fails() -> None:
         check = check_metrics_port("127.0.0.1", server.port)
     finally:
         server.stop()
-    assert check.outcome is Outcome.FAIL
+    assert check.outcome is CheckOutcome.FAIL
     assert "TOCSIN_METRICS_PORT" in check.advice
 
 
@@ -147,7 +147,7 @@ def test_wrong_settings_are_the_only_finding(monkeypatch: pytest.MonkeyPatch) ->
     """Nothing else can be checked; what is wrong and what to do are told apart."""
     monkeypatch.setenv("TOCSIN_METRIC_PORT", "1")
     (check,) = doctor.examine()
-    assert (check.name, check.outcome) == ("settings", Outcome.FAIL)
+    assert (check.name, check.outcome) == ("settings", CheckOutcome.FAIL)
     assert check.seen == "TOCSIN_METRIC_PORT is not a setting"
     assert check.advice == "did you mean TOCSIN_METRICS_PORT?"
 
@@ -203,16 +203,16 @@ def test_rules_that_are_odd_or_wrong_are_told(tmp_path: Path, silent: int, monke
     monkeypatch.setenv("TOCSIN_RULES", "rules.yaml")
     monkeypatch.setenv("TOCSIN_ALERT_FILE", str(tmp_path / "alerts.jsonl"))
     Path("rules.yaml").write_text(RULES % ("file", "2999-01-01"))
-    assert [check.outcome for check in told_of("rules")] == [Outcome.OK]
+    assert [check.outcome for check in told_of("rules")] == [CheckOutcome.OK]
     Path("rules.yaml").write_text(RULES % ("slak", "2020-01-01"))
     expired, unknown = told_of("rules")
-    assert (expired.outcome, unknown.outcome) == (Outcome.WARN, Outcome.WARN)
+    assert (expired.outcome, unknown.outcome) == (CheckOutcome.WARN, CheckOutcome.WARN)
     assert "hush has expired at 2020-01-02T00:00:00.000Z" in expired.seen
     assert "slak" in unknown.seen
     assert all("rules.yaml" in check.advice for check in (expired, unknown))
     Path("rules.yaml").write_text("version: 7")
     [wrong] = told_of("rules")
-    assert wrong.outcome is Outcome.FAIL
+    assert wrong.outcome is CheckOutcome.FAIL
 
 
 def test_the_table_of_failures_is_checked(silent: int, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -223,12 +223,12 @@ def test_the_table_of_failures_is_checked(silent: int, monkeypatch: pytest.Monke
     Path("own.toml").write_text(OWN.format(name="full-moon"))
     [good] = told_of("failures")
     assert (good.outcome, good.seen) == (
-        Outcome.OK,
+        CheckOutcome.OK,
         f"own.toml, with what is shipped {len(shipped()) + 1} failures",
     )
     Path("own.toml").write_text(OWN.format(name="full-moon").replace("title", "titel"))
     [wrong] = told_of("failures")
-    assert wrong.outcome is Outcome.FAIL
+    assert wrong.outcome is CheckOutcome.FAIL
     assert "full-moon" in wrong.seen
 
 

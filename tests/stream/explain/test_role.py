@@ -14,7 +14,7 @@ from prometheus_client import CollectorRegistry
 from alerts.monitoring.metrics import Metrics
 from models.rfc3339 import SECOND, time_text
 from stream.cli import tocsin
-from stream.explain.role import Alerting, AlertingConfig
+from stream.explain.role import ExplainConfig, ExplainRole
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
 from stream.kafka.reader import read_range
@@ -41,7 +41,7 @@ class Desk:
         """Run the role."""
         stop = threading.Event()
         self.registry = CollectorRegistry()
-        role = Alerting(self.broker, TOPICS, Metrics.on(self.registry), AlertingConfig())
+        role = ExplainRole(self.broker, TOPICS, Metrics.on(self.registry), ExplainConfig())
         thread = threading.Thread(target=role.run, args=(stop,))
         thread.start()
         try:

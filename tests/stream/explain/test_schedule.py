@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from alerts.incidents.incident import Incident, State
+from alerts.incidents.incident import Incident, IncidentState
 from alerts.messages.alert import Severity, Status
 from models.rfc3339 import SECOND
 from stream.explain.schedule import ExplainPolicy, Schedule, Task
@@ -18,12 +18,12 @@ INCIDENT = Incident(
     severity=Severity.WARNING,
     importance=0.6,
     windows=("w",),
-    homes=("nova-api",),
+    window_services=("nova-api",),
     count=1,
     seen=0,
-    state=State.OPEN,
+    state=IncidentState.OPEN,
     services=("nova-api",),
-    told=Status.FIRING,
+    last_status=Status.FIRING,
 )
 
 

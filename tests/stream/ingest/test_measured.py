@@ -16,9 +16,9 @@ from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
 from stream.kafka.reader import follow
 from stream.kafka.topic_specs import Topics
-from stream.runtime.process import Cloud
+from stream.runtime.process import Process
 from stream.settings import Settings
-from stream.wiring.core import DEMO_BUNDLE, bundle_of, parts_of
+from stream.wiring.core import DEMO_BUNDLE, load_bundle, make_components
 from training.simulate import Scenario, stream_records
 
 START = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
@@ -47,7 +47,7 @@ def settings(broker: Broker) -> Settings:
 
 def test_ingest_tells_how_far_it_is_behind(cluster: Broker) -> None:
     """Per partition, after every tick; a partition that it gave up is not told any more."""
-    parts = parts_of(settings(cluster), bundle_of(settings(cluster)))
+    parts = make_components(settings(cluster), load_bundle(settings(cluster)))
     topics, registry, stop = Topics("tocsin."), CollectorRegistry(), threading.Event()
     labels = {"topic": topics.logs_raw, "partition": "0"}
     processor = parts.processor()
@@ -79,7 +79,7 @@ def test_detect_tells_its_lag_and_how_long_scoring_takes(cluster: Broker) -> Non
     found: dict[str, float] = {}
 
     async def program() -> None:
-        cloud = Cloud.connect(settings(cluster))
+        cloud = Process.connect(settings(cluster))
         roles = cloud.start(("ingest", "detect"), publish_all=True)
         await asyncio.to_thread(_first, cluster, cloud.topics.anomalies)
         async with asyncio.timeout(DEADLINE_S):
@@ -98,7 +98,7 @@ def test_detect_tells_its_lag_and_how_long_scoring_takes(cluster: Broker) -> Non
     assert found["tocsin_importance_count"] == found["tocsin_windows_total"] > 0
 
 
-def _lags(cloud: Cloud) -> list[float]:
+def _lags(cloud: Process) -> list[float]:
     topic = cloud.topics.logs_events
     (family,) = [each for each in cloud.registry.collect() if each.name == "tocsin_lag_messages"]
     return [sample.value for sample in family.samples if sample.labels["topic"] == topic]

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.records import RawBatch
-from stream.ingest.partition_buffer import PATIENCE_S, Aligner
+from stream.ingest.partition_buffer import PATIENCE_S, PartitionBuffer
 
 
 def batch(*messages: tuple[int, int, int]) -> RawBatch:
@@ -27,14 +27,14 @@ def test_all_come_out_once_and_each_partition_in_its_order(sent: list[tuple[int,
     for partition, arrived in sent:
         messages.append((partition, counts[partition], arrived))
         counts[partition] += 1
-    aligner = Aligner(1000, lambda: 0.0)
+    aligner = PartitionBuffer(1000, lambda: 0.0)
     out: list[bytes] = []
     start, turn = 0, 0
     while start < len(messages):
         size = sizes[turn % len(sizes)]
-        out += aligner.take(batch(*messages[start : start + size]), dict.fromkeys(range(3), True)).values
+        out += aligner.release(batch(*messages[start : start + size]), dict.fromkeys(range(3), True)).values
         start, turn = start + size, turn + 1
-    out += aligner.take(NOTHING, dict.fromkeys(range(3), False)).values
+    out += aligner.release(NOTHING, dict.fromkeys(range(3), False)).values
     assert sorted(out) == sorted(f"{p}/{o}".encode() for p, o, _ in messages)
     for partition in range(3):
         mine = [value for value in out if value.startswith(f"{partition}/".encode())]
@@ -44,39 +44,39 @@ def test_all_come_out_once_and_each_partition_in_its_order(sent: list[tuple[int,
 
 def test_what_is_ahead_waits_for_who_has_more_to_read() -> None:
     """Lines of the partition that was fetched first come no earlier than those of the other."""
-    aligner = Aligner(1000, lambda: 0.0)
-    assert aligner.take(batch((0, 0, 10), (0, 1, 30)), {0: True, 1: True}).values == []
-    assert aligner.held() == {0: 2}
-    assert aligner.take(batch((1, 0, 5), (1, 1, 20)), {0: True, 1: True}).values == [b"1/0", b"0/0", b"1/1"]
-    assert aligner.take(NOTHING, {0: False, 1: False}).values == [b"0/1"]
+    aligner = PartitionBuffer(1000, lambda: 0.0)
+    assert aligner.release(batch((0, 0, 10), (0, 1, 30)), {0: True, 1: True}).values == []
+    assert aligner.buffered() == {0: 2}
+    assert aligner.release(batch((1, 0, 5), (1, 1, 20)), {0: True, 1: True}).values == [b"1/0", b"0/0", b"1/1"]
+    assert aligner.release(NOTHING, {0: False, 1: False}).values == [b"0/1"]
 
 
 def test_a_partition_that_has_been_read_is_not_waited_for() -> None:
     """Quiet partitions hold up nobody."""
-    assert len(Aligner(1000, lambda: 0.0).take(batch((0, 0, 10)), {0: True, 1: False})) == 1
+    assert len(PartitionBuffer(1000, lambda: 0.0).release(batch((0, 0, 10)), {0: True, 1: False})) == 1
 
 
 def test_patience_ends() -> None:
     """A partition that gives nothing, though it has more, delays the others for a while only."""
     time = [0.0]
-    aligner = Aligner(1000, lambda: time[0])
-    assert len(aligner.take(batch((0, 0, 10)), {0: True, 1: True})) == 0
+    aligner = PartitionBuffer(1000, lambda: time[0])
+    assert len(aligner.release(batch((0, 0, 10)), {0: True, 1: True})) == 0
     time[0] = PATIENCE_S + 0.1
-    assert len(aligner.take(NOTHING, {0: True, 1: True})) == 1
+    assert len(aligner.release(NOTHING, {0: True, 1: True})) == 1
 
 
 def test_no_more_than_a_batch_goes_on_at_once() -> None:
     """The earliest first; that there is more is said."""
-    aligner = Aligner(2, lambda: 0.0)
-    assert aligner.take(batch((0, 0, 10), (0, 1, 30), (1, 0, 20)), {}).values == [b"0/0", b"1/0"]
+    aligner = PartitionBuffer(2, lambda: 0.0)
+    assert aligner.release(batch((0, 0, 10), (0, 1, 30), (1, 0, 20)), {}).values == [b"0/0", b"1/0"]
     assert aligner.more
-    assert aligner.take(NOTHING, {}).values == [b"0/1"]
+    assert aligner.release(NOTHING, {}).values == [b"0/1"]
     assert not aligner.more
 
 
 def test_a_revoked_partition_is_forgotten() -> None:
     """Its lines will be read by another worker."""
-    aligner = Aligner(1000, lambda: 0.0)
-    aligner.take(batch((0, 0, 10), (2, 0, 50)), {0: True, 1: True, 2: True})
+    aligner = PartitionBuffer(1000, lambda: 0.0)
+    aligner.release(batch((0, 0, 10), (2, 0, 50)), {0: True, 1: True, 2: True})
     aligner.forget(0)
-    assert aligner.take(NOTHING, {}).values == [b"2/0"]
+    assert aligner.release(NOTHING, {}).values == [b"2/0"]

@@ -1,7 +1,7 @@
 """The recorded clock: moved by messages, by confirmed quiet, and never back."""
 
 from models.rfc3339 import SECOND
-from stream.ingest.partition_clocks import MARGIN_S, RawClocks
+from stream.ingest.partition_clocks import MARGIN_S, PartitionClocks
 
 START = 1_700_000_000 * SECOND
 
@@ -20,7 +20,7 @@ class Now:
 
 def test_a_partition_has_the_time_of_its_latest_message() -> None:
     """Time stamps move the clock of their own partition, and an earlier one does not put it back."""
-    clocks = RawClocks(Now())
+    clocks = PartitionClocks(Now())
     clocks.heard(0, START)
     clocks.heard(1, START + 5 * SECOND)
     clocks.heard(0, START - 9 * SECOND)
@@ -29,7 +29,7 @@ def test_a_partition_has_the_time_of_its_latest_message() -> None:
 
 def test_a_message_without_a_time_stamp_moves_nothing() -> None:
     """A broker may give none; then nothing is known."""
-    clocks = RawClocks(Now())
+    clocks = PartitionClocks(Now())
     clocks.heard(0, -1)
     assert clocks.read() == {}
 
@@ -37,7 +37,7 @@ def test_a_message_without_a_time_stamp_moves_nothing() -> None:
 def test_quiet_moves_a_clock_by_the_time_that_passed_less_a_margin() -> None:
     """A partition that was asked and holds nothing new is as late as now, but for messages on their way."""
     now = Now()
-    clocks = RawClocks(now)
+    clocks = PartitionClocks(now)
     clocks.heard(0, START)
     now.at += 30.0
     clocks.quiet(0)
@@ -47,7 +47,7 @@ def test_quiet_moves_a_clock_by_the_time_that_passed_less_a_margin() -> None:
 def test_quiet_right_after_a_message_does_not_put_the_clock_back() -> None:
     """The margin never undoes what a time stamp has said."""
     now = Now()
-    clocks = RawClocks(now)
+    clocks = PartitionClocks(now)
     clocks.heard(0, START)
     now.at += MARGIN_S / 2
     clocks.quiet(0)
@@ -57,7 +57,7 @@ def test_quiet_right_after_a_message_does_not_put_the_clock_back() -> None:
 def test_nobody_is_quiet_before_any_time_is_known() -> None:
     """Without one time stamp of the broker its clock cannot be told, so nothing closes."""
     now = Now()
-    clocks = RawClocks(now)
+    clocks = PartitionClocks(now)
     now.at += 1000.0
     clocks.quiet(0)
     assert clocks.read() == {}
@@ -66,7 +66,7 @@ def test_nobody_is_quiet_before_any_time_is_known() -> None:
 def test_a_partition_that_never_had_a_message_takes_the_time_of_the_others() -> None:
     """All partitions are stamped by one clock."""
     now = Now()
-    clocks = RawClocks(now)
+    clocks = PartitionClocks(now)
     clocks.heard(0, START)
     now.at += 10.0
     clocks.quiet(1)
@@ -76,7 +76,7 @@ def test_a_partition_that_never_had_a_message_takes_the_time_of_the_others() -> 
 def test_the_newest_of_all_messages_says_what_time_it_is() -> None:
     """Old messages of a backlog, read late, do not make the broker's clock late."""
     now = Now()
-    clocks = RawClocks(now)
+    clocks = PartitionClocks(now)
     clocks.heard(0, START)
     now.at += 10.0
     clocks.heard(1, START - 3600 * SECOND)
@@ -87,7 +87,7 @@ def test_the_newest_of_all_messages_says_what_time_it_is() -> None:
 def test_simulated_time_passes_at_its_speed() -> None:
     """A second of a simulation forty times as fast is forty seconds, and so is the margin."""
     now = Now()
-    clocks = RawClocks(now, speed=40.0)
+    clocks = PartitionClocks(now, speed=40.0)
     clocks.heard(0, START)
     now.at += 3.0
     clocks.quiet(0)
@@ -96,7 +96,7 @@ def test_simulated_time_passes_at_its_speed() -> None:
 
 def test_a_partition_that_went_away_is_forgotten_alone() -> None:
     """Its clock is told by whoever reads it now; forgetting an unknown one is harmless."""
-    clocks = RawClocks(Now())
+    clocks = PartitionClocks(Now())
     clocks.heard(0, START)
     clocks.heard(1, START)
     clocks.forget(0)
@@ -106,7 +106,7 @@ def test_a_partition_that_went_away_is_forgotten_alone() -> None:
 
 def test_what_is_read_is_a_copy() -> None:
     """A caller that holds on to the clocks does not see or make changes."""
-    clocks = RawClocks(Now())
+    clocks = PartitionClocks(Now())
     clocks.heard(0, START)
     clocks.read()[0] = 0
     assert clocks.read() == {0: START}

@@ -7,7 +7,7 @@ from confluent_kafka import KafkaError, KafkaException
 
 from models.errors import InvalidError, TransientError
 from stream.kafka import clients
-from stream.kafka.clients import patient
+from stream.kafka.clients import retry_until_known
 
 
 def failing(code: int, times: int) -> Callable[[], int]:
@@ -26,17 +26,17 @@ def failing(code: int, times: int) -> Callable[[], int]:
 @pytest.mark.parametrize("code", [KafkaError.NOT_LEADER_FOR_PARTITION, KafkaError.COORDINATOR_LOAD_IN_PROGRESS])
 def test_a_partition_that_moves_is_asked_for_again(code: int) -> None:
     """Until somebody has it."""
-    assert patient(failing(code, 3), "ask") == 4
+    assert retry_until_known(failing(code, 3), "ask") == 4
 
 
 def test_what_no_waiting_mends_is_told_at_once() -> None:
     """A topic that is not there."""
     with pytest.raises(InvalidError, match="cannot ask"):
-        patient(failing(KafkaError.UNKNOWN_TOPIC_OR_PART, 1), "ask")
+        retry_until_known(failing(KafkaError.UNKNOWN_TOPIC_OR_PART, 1), "ask")
 
 
 def test_patience_ends(monkeypatch: pytest.MonkeyPatch) -> None:
     """With what was the matter."""
     monkeypatch.setattr(clients, "TIMEOUT_S", 0.2)
     with pytest.raises(TransientError, match="NOT_LEADER_FOR_PARTITION"):
-        patient(failing(KafkaError.NOT_LEADER_FOR_PARTITION, 10**9), "ask")
+        retry_until_known(failing(KafkaError.NOT_LEADER_FOR_PARTITION, 10**9), "ask")

@@ -4,7 +4,7 @@ import pytest
 
 from models.errors import InvalidError
 from stream.kafka.clients import Broker
-from stream.kafka.consumer_lag import Backlog
+from stream.kafka.consumer_lag import ConsumerLag
 from stream.kafka.embedded import DEFAULT_PARTITIONS, MAX_PARTITION_BYTES, EmbeddedBroker
 from stream.kafka.reader import read_range
 from stream.kafka.topic_specs import Topics, TopicSpec
@@ -77,7 +77,7 @@ def test_a_producer_can_wait_for_its_consumers(embedded: EmbeddedBroker) -> None
         assert message is not None
         consumer.commit(message=message, asynchronous=False)
 
-    with Backlog(broker, "g", "t") as backlog:
+    with ConsumerLag(broker, "g", "t") as backlog:
         assert backlog.per_partition() == {0: 20, 1: 10}
         assert backlog.wait_until_below(21, 1.0, slept.append)
         assert not backlog.wait_until_below(20, 1.0, slept.append)

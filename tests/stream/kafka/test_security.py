@@ -16,7 +16,7 @@ from stream.kafka.clients import Broker
 from stream.kafka.faust_app import create_app
 from stream.kafka.security import security_of
 from stream.settings import load_settings
-from stream.wiring.core import broker_of
+from stream.wiring.core import make_broker
 
 SECRET = "s3cr3t"  # noqa: S105
 SASL = {
@@ -31,7 +31,7 @@ def broker(monkeypatch: pytest.MonkeyPatch, variables: Mapping[str, str]) -> Bro
     """Return the broker that these variables of the environment describe."""
     for name, value in variables.items():
         monkeypatch.setenv(f"TOCSIN_{name}", value)
-    return broker_of(load_settings())
+    return make_broker(load_settings())
 
 
 def credentials(broker: Broker) -> Any:

@@ -6,7 +6,7 @@ import orjson
 import pytest
 
 from alerts.messages.alert import Alert
-from alerts.messages.delivery_receipt import Sent
+from alerts.messages.delivery_receipt import SendState
 from alerts.routing.decision import Decision
 from alerts.sinks.base import CHANGE
 from alerts.sinks.pagerduty import PagerDutySink
@@ -103,7 +103,7 @@ def test_a_restart_tells_only_what_has_not_been_told(place: Place) -> None:
         until(settled(place, CHANGES, 2))
         until(lambda: place.value("tocsin_deliveries_total", sink=CHANGES, outcome="duplicate") >= 1)
     assert [told["source"] for told in payloads(place)] == ["nova", "cinder"]
-    assert [receipt.sent for receipt in place.receipts()] == [Sent.DELIVERED] * 2
+    assert [receipt.sent for receipt in place.receipts()] == [SendState.DELIVERED] * 2
 
 
 def test_what_pagerduty_refuses_is_given_up_and_shown(place: Place) -> None:
@@ -112,5 +112,5 @@ def test_what_pagerduty_refuses_is_given_up_and_shown(place: Place) -> None:
         announce(place.broker, place.topics.changes, Announcement(0, "nova", "deployed 1"))
         until(lambda: place.value("tocsin_delivery_parked", sink=CHANGES) == 1)
     [receipt] = place.receipts()
-    assert (receipt.sink, receipt.sent) == (CHANGES, Sent.PARKED)
+    assert (receipt.sink, receipt.sent) == (CHANGES, SendState.PARKED)
     assert "Invalid routing key" in orjson.loads(receipt.to_json())["reason"]

@@ -8,10 +8,10 @@ from prometheus_client import CollectorRegistry
 
 from alerts.monitoring.metrics import Metrics
 from index.llm.claude import Claude
-from index.llm.client import Keyless
+from index.llm.client import NoKeyClient
 from stream.explain.role import count_outcome
 from stream.settings import Settings
-from stream.wiring.llm import client_of, ladder_of, sent_folder, sent_store
+from stream.wiring.llm import make_escalation, make_llm_client, transcript_folder, transcript_store
 from tests.index.incident import Plain, incident, rules
 from tests.messages_server import BEHAVIOURS, MessagesServer
 
@@ -23,23 +23,25 @@ def settings(tmp_path: Path) -> Settings:
 
 
 @pytest.fixture
-def client(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Claude | Keyless, MessagesServer]]:
+def client(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[tuple[Claude | NoKeyClient, MessagesServer]]:
     """The client of the settings, and the provider that it asks."""
     with MessagesServer() as server:
         monkeypatch.setenv("ANTHROPIC_API_KEY", "not-a-key")
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
-        made = client_of(settings)
+        made = make_llm_client(settings)
         yield made, server
         made.close()
 
 
 def test_what_the_settings_name_is_asked_counted_and_kept(
-    settings: Settings, client: tuple[Claude | Keyless, MessagesServer]
+    settings: Settings, client: tuple[Claude | NoKeyClient, MessagesServer]
 ) -> None:
     """Models, dollars, groundedness and what was sent are all there after one incident, and what a second one saved."""
     registry = CollectorRegistry()
     metrics = Metrics.on(registry)
-    ladder = ladder_of(settings, client[0])
+    ladder = make_escalation(settings, client[0])
     client[1].behaviour = BEHAVIOURS["unsure"]
     first = ladder.explain(incident(tenant="acme"), rules(), episode="e", redactor=Plain())
     again = ladder.explain(incident(tenant="acme"), rules(), episode="e", redactor=Plain())
@@ -54,16 +56,16 @@ def test_what_the_settings_name_is_asked_counted_and_kept(
     assert registry.get_sample_value("tocsin_llm_saved_usd_total", {"by": "cache"}) == pytest.approx(cost)
     assert registry.get_sample_value("tocsin_diagnoses_total", {"mode": "llm"}) == 2
     assert registry.get_sample_value("tocsin_diagnosis_groundedness_count") == 2
-    sent = sent_store(settings).get("e")
+    sent = transcript_store(settings).get("e")
     assert sent is not None
     assert sent.user == client[1].requests[0].prompt
     assert (settings.index_path / "budget.json").exists()
 
 
-def test_switched_off_asks_nothing(settings: Settings, client: tuple[Claude | Keyless, MessagesServer]) -> None:
+def test_switched_off_asks_nothing(settings: Settings, client: tuple[Claude | NoKeyClient, MessagesServer]) -> None:
     """Without a language model the rules stand, and it is counted so."""
     off = settings.model_copy(update={"llm_enabled": False})
-    ladder = ladder_of(off, client[0])
+    ladder = make_escalation(off, client[0])
     outcome = ladder.explain(incident(), rules(), episode="e", redactor=Plain())
     assert client[1].requests == []
     assert "switched off" in outcome.diagnosis.note
@@ -71,10 +73,10 @@ def test_switched_off_asks_nothing(settings: Settings, client: tuple[Claude | Ke
 
 def test_without_a_key_nothing_is_loaded_and_nothing_is_kept(settings: Settings) -> None:
     """The rules stand at once, and no prompt is shown as sent that was not."""
-    client = client_of(settings)
-    assert isinstance(client, Keyless)
-    outcome = ladder_of(settings, client).explain(incident(), rules(), episode="e", redactor=Plain())
+    client = make_llm_client(settings)
+    assert isinstance(client, NoKeyClient)
+    outcome = make_escalation(settings, client).explain(incident(), rules(), episode="e", redactor=Plain())
     assert "set ANTHROPIC_API_KEY" in outcome.diagnosis.note
     assert [call.outcome for call in outcome.calls] == ["no_key"]
     assert outcome.sent is None
-    assert not sent_folder(settings).exists()
+    assert not transcript_folder(settings).exists()

@@ -9,8 +9,8 @@ from pydantic import SecretStr
 from alerts.delivery.redact_alerts import redacted
 from models.errors import InvalidError
 from stream.settings import Settings, load_settings
-from stream.wiring.llm import asking_of
-from stream.wiring.redaction import known, redactors_of
+from stream.wiring.llm import make_llm_explainer
+from stream.wiring.redaction import known, redactor_factory
 from stream.wiring.sinks import deliver_config
 from tests.alerts.laden import SPREAD, telling
 
@@ -39,7 +39,7 @@ def test_our_own_secrets_are_replaced_wherever_they_stand(monkeypatch: pytest.Mo
     """Without a key before them, without a telling form, inside of other words; under a name that says which."""
     monkeypatch.setenv("ANTHROPIC_API_KEY", "copper-lantern-eleven")
     texts = [f"peer said {value}x!" for value in (*OWN.values(), "copper-lantern-zero", "copper-lantern-eleven")]
-    out = redactors_of(settings())().redact([*texts, "POST /services/T0/B0/copper-lantern-eight HTTP/1.1"])
+    out = redactor_factory(settings())().redact([*texts, "POST /services/T0/B0/copper-lantern-eight HTTP/1.1"])
     assert "copper-lantern" not in "".join(out)
     assert out[0] == "peer said <SLACK_TOKEN_1>x!"
     assert "<SASL_PASSWORD_1>" in out[len(OWN)]
@@ -53,7 +53,7 @@ def test_what_is_no_secret_stays() -> None:
         "webhook_url": SecretStr("http://in/hook"),
     }
     texts = ("SASL_SSL at http://am-0:9093/api/v2/alerts", "GET http://in/hook", "hooks.example is away")
-    assert redactors_of(settings(**plain))().redact(texts) == texts
+    assert redactor_factory(settings(**plain))().redact(texts) == texts
 
 
 def test_a_url_that_cannot_be_read_is_secret() -> None:
@@ -69,9 +69,9 @@ def test_kinds_of_a_file_join_the_shipped_ones_for_sinks_and_for_models(tmp_path
     )
     ours = settings(redaction_kinds=path)
     alert = telling(["badge-1234 password=hunter2x9 copper-lantern-one", *["quiet"] * (SPREAD - 1)])
-    told = deliver_config(ours).courier.outgoing(alert, alert)
+    told = deliver_config(ours).worker.outgoing(alert, alert)
     assert told.summary == "nova: <BADGE_1> password=<PASSWORD_1> <SLACK_TOKEN_1>"
-    asking = asking_of(ours)
+    asking = make_llm_explainer(ours)
     assert asking is not None
     assert redacted(alert, asking.redactor()).summary == told.summary
     assert asking.redactor() is not asking.redactor()
@@ -81,6 +81,6 @@ def test_a_wrong_file_stops_the_start(tmp_path: Path) -> None:
     """With its name, also when the settings come from the environment."""
     path = tmp_path / "kinds.toml"
     path.write_text("[[kind]]\nname = 1")
-    for start in (deliver_config, asking_of):
+    for start in (deliver_config, make_llm_explainer):
         with pytest.raises(InvalidError, match=r"kinds\.toml"):
             start(load_settings(redaction_kinds=path))

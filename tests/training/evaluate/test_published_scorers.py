@@ -14,7 +14,7 @@ from models.rfc3339 import SECOND
 from training.evaluate.judges.runs import RunJudge, moment, read_runs
 from training.evaluate.judges.sessions import SessionJudge, held_threshold
 from training.evaluate.measures import measure
-from training.evaluate.scored_windows import Scored
+from training.evaluate.scored_windows import ScoredWindows
 
 SCORERS = Path(__file__).parents[4] / "shared" / "eval"
 pytestmark = pytest.mark.skipif(not SCORERS.is_dir(), reason="the published scorers are not here")
@@ -69,11 +69,11 @@ def write_runs(path: Path, rng: np.random.Generator) -> None:
     path.write_text("\n".join([fields, *(",".join(map(str, row)) for row in rows)]) + "\n")
 
 
-def sessions(keys: list[str]) -> Scored:
+def sessions(keys: list[str]) -> ScoredWindows:
     """Windows of sessions, of which only the keys matter."""
     n = len(keys)
     time, none = np.full(n, ZERO), np.zeros(n, np.bool_)
-    return Scored(["t"] * n, keys, np.full(n, 5, np.int32), time, time, np.zeros(n), {}, none, none, {})
+    return ScoredWindows(["t"] * n, keys, np.full(n, 5, np.int32), time, time, np.zeros(n), {}, none, none, {})
 
 
 @pytest.mark.parametrize("min_post", [0, 30])

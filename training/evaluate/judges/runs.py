@@ -21,7 +21,7 @@ import numpy as np
 from models.errors import InvalidError
 from models.records import F64, I64
 from models.rfc3339 import SECOND
-from training.evaluate.judges.timeline import Mark, Span, Timeline, Trace, alarms, highest, peaks
+from training.evaluate.judges.timeline import ScoreTrace, Timeline, TimelineMark, TimelineSpan, alarms, highest, peaks
 from training.evaluate.ranking_metrics import auroc
 
 FAIL: Final = "fail"
@@ -162,7 +162,7 @@ class RunJudge:
         """Windows of normal runs, and how many days these took."""
         return np.concatenate([self.timeline.order[at] for at in self._normal]), self._hours / 24
 
-    def trace(self, score: F64, threshold: float) -> Trace | None:
+    def trace(self, score: F64, threshold: float) -> ScoreTrace | None:
         """The failing run that is found after the median delay, or else the first one."""
         ordered = self.timeline.ordered(score)
         delays = []
@@ -175,11 +175,11 @@ class RunJudge:
         run = sorted(delays, key=lambda each: each[:2])[len(delays) // 2][2] if delays else self.failing[0]
         at = self._place(run.name)
         second = (self.timeline.end[at] - run.start) // SECOND
-        marks = [Mark((run.fault - run.start) / SECOND, (run.end - run.start) / SECOND, "fault")]
+        marks = [TimelineMark((run.fault - run.start) / SECOND, (run.end - run.start) / SECOND, "fault")]
         if run.noticed is not None:
             noticed = (run.noticed - run.start) / SECOND
-            marks.append(Mark(noticed, noticed, "client notices"))
-        return Trace(run.name, highest(second, ordered[at], 1.0), tuple(marks))
+            marks.append(TimelineMark(noticed, noticed, "client notices"))
+        return ScoreTrace(run.name, highest(second, ordered[at], 1.0), tuple(marks))
 
     def ranking(self, score: F64) -> dict[str, float | None]:
         """Measures beyond those of the units that need no threshold."""
@@ -228,8 +228,10 @@ class RunJudge:
         }
 
     def _place(self, name: str, low: int | None = None, high: int | None = None) -> slice:
-        span = Span(name)
-        return self.timeline.place(Span(name, span.low if low is None else low, span.high if high is None else high))
+        span = TimelineSpan(name)
+        return self.timeline.place(
+            TimelineSpan(name, span.low if low is None else low, span.high if high is None else high)
+        )
 
     def _beside(self, run: Run, normal: Run, until: int) -> slice:
         """The stretch of a normal run at the phase in which ``run`` was from its fault to a moment."""

@@ -16,7 +16,7 @@ from models.errors import InvalidError
 from models.features.sequences import SHARED
 from models.records import F64, I64
 from models.rfc3339 import SECOND
-from training.evaluate.scored_windows import Scored
+from training.evaluate.scored_windows import ScoredWindows
 
 LABELS: Final = {"normal": False, "anomalous": True}
 NO_WINDOW: Final = 0.0
@@ -58,7 +58,7 @@ def held_threshold(normal: F64, quantile: float, *, decades: bool = False) -> fl
 class SessionJudge:
     """Measures of any score over the windows of these sessions."""
 
-    def __init__(self, labels: Mapping[str, bool], windows: Scored, weight: float = 1.0) -> None:
+    def __init__(self, labels: Mapping[str, bool], windows: ScoredWindows, weight: float = 1.0) -> None:
         self.weight = weight
         self._anomalous = np.fromiter(labels.values(), np.bool_, len(labels))
         self._windows = windows

@@ -16,8 +16,8 @@ import numpy as np
 from models.records import F64, I64
 from models.rfc3339 import SECOND
 from training.evaluate.ablations import BUDGET
-from training.evaluate.judges.timeline import Mark, Span, Timeline, Trace, alarms, highest, peaks
-from training.evaluate.scored_windows import Scored
+from training.evaluate.judges.timeline import ScoreTrace, Timeline, TimelineMark, TimelineSpan, alarms, highest, peaks
+from training.evaluate.scored_windows import ScoredWindows
 from training.evaluate.spec import Simulated
 from training.simulate import Fault, Scenario, plan_faults, write_jsonl
 
@@ -57,7 +57,7 @@ class FaultJudge:
 
     weight = 1.0
 
-    def __init__(self, streams: Sequence[Stream], windows: Scored) -> None:
+    def __init__(self, streams: Sequence[Stream], windows: ScoredWindows) -> None:
         self._streams = streams
         self._fired: Mapping[int, str] = windows.fired
         self._own = windows.score
@@ -65,7 +65,8 @@ class FaultJudge:
         grace = round(GRACE_S * SECOND)
         self.faults = [(stream, fault) for stream in streams for fault in stream.faults]
         self._faults = [
-            self.timeline.place(Span(stream.name, fault.start + 1, fault.end + grace)) for stream, fault in self.faults
+            self.timeline.place(TimelineSpan(stream.name, fault.start + 1, fault.end + grace))
+            for stream, fault in self.faults
         ]
         lengths = [fault.end + grace - fault.start for _, fault in self.faults]
         piece = int(np.median(lengths)) if lengths else round(QUIET_PIECE_S * SECOND)
@@ -89,17 +90,17 @@ class FaultJudge:
         """Windows of quiet time, and how many days it is."""
         return np.concatenate([self.timeline.order[at] for at in self._quiet]), self._hours / 24
 
-    def trace(self, score: F64, threshold: float) -> Trace | None:
+    def trace(self, score: F64, threshold: float) -> ScoreTrace | None:
         """The first stream: the highest score of each minute."""
         del threshold
         stream = self._streams[0]
-        at = self.timeline.place(Span(stream.name, stream.start, stream.end))
+        at = self.timeline.place(TimelineSpan(stream.name, stream.start, stream.end))
         minute = (self.timeline.end[at] - stream.start) // (60 * SECOND)
         marks = [
-            Mark((fault.start - stream.start) / SECOND, (fault.end - stream.start) / SECOND, str(fault.kind))
+            TimelineMark((fault.start - stream.start) / SECOND, (fault.end - stream.start) / SECOND, str(fault.kind))
             for fault in stream.faults
         ]
-        return Trace(stream.name, highest(minute, self.timeline.ordered(score)[at], 60.0), tuple(marks))
+        return ScoreTrace(stream.name, highest(minute, self.timeline.ordered(score)[at], 60.0), tuple(marks))
 
     def ranking(self, score: F64) -> dict[str, float | None]:
         """Nothing beyond the units."""
@@ -138,17 +139,17 @@ def _found(suffix: str, delays: Sequence[float | None]) -> dict[str, float | Non
     return share | {f"delay_median_s{suffix}": found[len(found) // 2] if found else None}
 
 
-def quiet_spans(stream: Stream, grace: int) -> list[Span]:
+def quiet_spans(stream: Stream, grace: int) -> list[TimelineSpan]:
     """The time of a stream outside its faults and ``grace`` (microseconds) after each."""
     out, low = [], stream.start
     for fault in sorted(stream.faults, key=lambda fault: fault.start):
-        out.append(Span(stream.name, low, fault.start))
+        out.append(TimelineSpan(stream.name, low, fault.start))
         low = max(low, fault.end + grace + 1)
-    out.append(Span(stream.name, low, stream.end))
+    out.append(TimelineSpan(stream.name, low, stream.end))
     return [span for span in out if span.high > span.low]
 
 
-def pieces(whole: Span, length: int) -> list[Span]:
+def pieces(whole: TimelineSpan, length: int) -> list[TimelineSpan]:
     """A span cut into pieces of about this length (microseconds), at least one."""
     count = max(1, round((whole.high - whole.low + 1) / length))
     bounds = np.linspace(whole.low, whole.high + 1, count + 1).astype(np.int64).tolist()

@@ -16,7 +16,7 @@ EVER: Final = np.iinfo(np.int64).max
 
 
 @dataclass(frozen=True, slots=True)
-class Span:
+class TimelineSpan:
     """Windows of one tenant that end between two moments, both inclusive (microseconds)."""
 
     tenant: str
@@ -25,7 +25,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True)
-class Mark:
+class TimelineMark:
     """Something that happened from one moment to another (seconds since the trace began)."""
 
     start: float
@@ -34,12 +34,12 @@ class Mark:
 
 
 @dataclass(frozen=True, slots=True)
-class Trace:
+class ScoreTrace:
     """A score over time, to be drawn: points (seconds since the begin, score), and what happened meanwhile."""
 
     title: str
     points: tuple[tuple[float, float], ...]
-    marks: tuple[Mark, ...]
+    marks: tuple[TimelineMark, ...]
 
 
 class Timeline:
@@ -53,7 +53,7 @@ class Timeline:
         bounds = np.searchsorted(code[self.order], np.arange(len(codes) + 1))
         self._bounds = {tenant: (int(bounds[i]), int(bounds[i + 1])) for tenant, i in codes.items()}
 
-    def place(self, span: Span) -> slice:
+    def place(self, span: TimelineSpan) -> slice:
         """Where in the order of the timeline the windows of a span stand."""
         first, stop = self._bounds.get(span.tenant, (0, 0))
         mine = self.end[first:stop]

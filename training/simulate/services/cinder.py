@@ -3,10 +3,10 @@
 from random import Random
 from typing import Final
 
-from training.simulate.api_calls import Call, log_in, serve
+from training.simulate.api_calls import ApiCall, log_in, serve
 from training.simulate.event_loop import Answer, Steps
 from training.simulate.log_files import Context, fork, request, uuid_text
-from training.simulate.openstack import VIP, Cloud, Instance, Owner
+from training.simulate.openstack import VIP, Instance, Owner, SimulatedCloud
 from training.simulate.scenario import FaultKind
 from training.simulate.services.nova import DRIVER, MANAGER
 
@@ -19,7 +19,7 @@ POLLS: Final = 12
 SERVER_ERROR: Final = 500
 
 
-def api(cloud: Cloud, context: Context, call: Call, rng: Random, said: str = "") -> Answer:
+def api(cloud: SimulatedCloud, context: Context, call: ApiCall, rng: Random, said: str = "") -> Answer:
     """One call to cinder-api, which logs it when it comes, what it did, and when it goes."""
     file = cloud.cinder_api
     url = f"http://{VIP}:8776{call.path}"
@@ -33,20 +33,20 @@ def api(cloud: Cloud, context: Context, call: Call, rng: Random, said: str = "")
     return status
 
 
-def volume_life(cloud: Cloud, owner: Owner, rng: Random) -> Steps:
+def volume_life(cloud: SimulatedCloud, owner: Owner, rng: Random) -> Steps:
     """A user makes a volume, often attaches it to an instance for a while, and deletes it."""
     volume, size = uuid_text(rng), rng.choice(_SIZES)
     root = f"/v3/{owner.project}/volumes"
     yield from log_in(cloud, rng)
     context = request(rng, owner.identity)
-    call = Call("POST", root, 202, 810, 0.18, owner.address)
+    call = ApiCall("POST", root, 202, 810, 0.18, owner.address)
     said = "Create volume request issued successfully."
     if (yield from api(cloud, context, call, rng, said)) >= SERVER_ERROR:
         return
     made: list[bool] = []
     cloud.spawn(_create(cloud, context, volume, size, made, fork(rng)))
     for _ in range(POLLS):
-        call = Call("GET", f"{root}/{volume}", 200, 1100, 0.05, owner.address)
+        call = ApiCall("GET", f"{root}/{volume}", 200, 1100, 0.05, owner.address)
         said = "Volume info retrieved successfully."
         yield from api(cloud, request(rng, owner.identity), call, rng, said)
         if made:
@@ -58,13 +58,13 @@ def volume_life(cloud: Cloud, owner: Owner, rng: Random) -> Steps:
         yield from _use(cloud, instance, volume, rng)
     yield rng.lognormvariate(3.5, 0.9)
     context = request(rng, owner.identity)
-    call = Call("DELETE", f"{root}/{volume}", 202, 0, 0.1, owner.address)
+    call = ApiCall("DELETE", f"{root}/{volume}", 202, 0, 0.1, owner.address)
     said = "Delete volume request issued successfully."
     if (yield from api(cloud, context, call, rng, said)) < SERVER_ERROR:
         cloud.spawn(_delete(cloud, context, rng.lognormvariate(0.3, 0.4)), 0.1)
 
 
-def _running(cloud: Cloud, owner: Owner) -> Instance | None:
+def _running(cloud: SimulatedCloud, owner: Owner) -> Instance | None:
     found = [
         instance
         for compute in cloud.computes
@@ -74,7 +74,9 @@ def _running(cloud: Cloud, owner: Owner) -> Instance | None:
     return found[0] if found else None
 
 
-def _create(cloud: Cloud, context: Context, volume: str, size: int, made: list[bool], rng: Random) -> Steps:  # noqa: PLR0913
+def _create(  # noqa: PLR0913
+    cloud: SimulatedCloud, context: Context, volume: str, size: int, made: list[bool], rng: Random
+) -> Steps:
     file = cloud.cinder_volume
     yield rng.uniform(0.2, 0.5)
     if cloud.silent(file):
@@ -91,21 +93,21 @@ def _create(cloud: Cloud, context: Context, volume: str, size: int, made: list[b
     made.append(True)
 
 
-def _delete(cloud: Cloud, context: Context, took: float) -> Steps:
+def _delete(cloud: SimulatedCloud, context: Context, took: float) -> Steps:
     file = cloud.cinder_volume
     yield took
     if not cloud.silent(file):
         file.write(file.pid, _MANAGER, context.text, "Deleted volume successfully.")
 
 
-def _use(cloud: Cloud, instance: Instance, volume: str, rng: Random) -> Steps:
+def _use(cloud: SimulatedCloud, instance: Instance, volume: str, rng: Random) -> Steps:
     """Attach the volume, work with it, detach it."""
     owner, file = instance.owner, instance.compute.nova
     instance.device += 1
     device = "vd" + "bcdefghijklmnop"[instance.device % 15]
     path = f"/v2.1/servers/{instance.id}/os-volume_attachments"
     context = request(rng, owner.identity)
-    yield from serve(cloud, cloud.nova_api, context, Call("POST", path, 200, 400, 0.5, owner.address), rng)
+    yield from serve(cloud, cloud.nova_api, context, ApiCall("POST", path, 200, 400, 0.5, owner.address), rng)
     if cloud.silent(file):
         return
     if not cloud.faults.active(FaultKind.SKIP, file):
@@ -118,7 +120,7 @@ def _use(cloud: Cloud, instance: Instance, volume: str, rng: Random) -> Steps:
         ("PUT", f"/{attachment}", 200, ""),
         ("POST", f"/{attachment}/action", 204, ""),
     ):
-        call = Call(verb, root + end, status, 520, 0.15, instance.compute.address)
+        call = ApiCall(verb, root + end, status, 520, 0.15, instance.compute.address)
         yield from api(cloud, context.child(rng), call, rng, said)
         if verb == "PUT" and not cloud.silent(cloud.cinder_volume):
             text = "attachment_update completed successfully."
@@ -127,13 +129,15 @@ def _use(cloud: Cloud, instance: Instance, volume: str, rng: Random) -> Steps:
     if instance.state != "active":
         return
     context = request(rng, owner.identity)
-    call = Call("DELETE", f"{path}/{volume}", 202, 0, 0.2, owner.address)
+    call = ApiCall("DELETE", f"{path}/{volume}", 202, 0, 0.2, owner.address)
     yield from serve(cloud, cloud.nova_api, context, call, rng)
     if not cloud.silent(file):
         yield from _detach(cloud, instance, context, volume, device, rng)
 
 
-def _detach(cloud: Cloud, instance: Instance, context: Context, volume: str, device: str, rng: Random) -> Steps:  # noqa: PLR0913
+def _detach(  # noqa: PLR0913
+    cloud: SimulatedCloud, instance: Instance, context: Context, volume: str, device: str, rng: Random
+) -> Steps:
     file = instance.compute.nova
 
     def write(head: str, text: str) -> None:
@@ -148,14 +152,14 @@ def _detach(cloud: Cloud, instance: Instance, context: Context, volume: str, dev
         text = f"Successfully detached device {device} from instance {instance.id} from the {config} domain config."
         write(DRIVER, text)
     root = f"/v3/{instance.owner.project}/attachments/{uuid_text(rng)}"
-    call = Call("DELETE", root, 200, 20, 0.3, instance.compute.address)
+    call = ApiCall("DELETE", root, 200, 20, 0.3, instance.compute.address)
     yield from api(cloud, context.child(rng), call, rng)
     volumes = cloud.cinder_volume
     if not cloud.silent(volumes):
         volumes.write(volumes.pid, _MANAGER, context.text, "Terminate volume connection completed successfully.")
 
 
-def report(cloud: Cloud, rng: Random) -> Steps:
+def report(cloud: SimulatedCloud, rng: Random) -> Steps:
     """cinder-volume looks at its back end every minute and cinder-scheduler hears of it."""
     file = cloud.cinder_volume
     beat = 0

@@ -2,13 +2,13 @@
 
 from random import Random
 
-from training.simulate.api_calls import Call, log_in, serve
+from training.simulate.api_calls import ApiCall, log_in, serve
 from training.simulate.event_loop import Steps
 from training.simulate.log_files import request, uuid_text
-from training.simulate.openstack import Cloud, Owner
+from training.simulate.openstack import Owner, SimulatedCloud
 
 
-def image_life(cloud: Cloud, owner: Owner, rng: Random) -> Steps:
+def image_life(cloud: SimulatedCloud, owner: Owner, rng: Random) -> Steps:
     """A user uploads an image, looks at it and deletes it later."""
     image = uuid_text(rng)
     yield from log_in(cloud, rng)
@@ -20,9 +20,9 @@ def image_life(cloud: Cloud, owner: Owner, rng: Random) -> Steps:
         ("GET", "/v2/images?limit=20", 200, 9800, 0.08),
         ("GET", "/v2/schemas/image", 200, 6200, 0.01),
     ):
-        call = Call(verb, path, status, size, median, owner.address)
+        call = ApiCall(verb, path, status, size, median, owner.address)
         yield from serve(cloud, cloud.glance, request(rng, owner.identity), call, rng)
         yield rng.lognormvariate(0.5, 0.8)
     yield rng.lognormvariate(6.0, 0.8)
-    call = Call("DELETE", f"/v2/images/{image}", 204, 0, 0.3, owner.address)
+    call = ApiCall("DELETE", f"/v2/images/{image}", 204, 0, 0.3, owner.address)
     yield from serve(cloud, cloud.glance, request(rng, owner.identity), call, rng)

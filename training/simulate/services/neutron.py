@@ -3,10 +3,10 @@
 from random import Random
 from typing import Final
 
-from training.simulate.api_calls import Call, serve
+from training.simulate.api_calls import ApiCall, serve
 from training.simulate.event_loop import Answer, Steps
-from training.simulate.log_files import NO_CONTEXT, Context, LogFile, fork, request, uuid_text
-from training.simulate.openstack import NETWORK, Cloud, Instance, Owner
+from training.simulate.log_files import NO_CONTEXT, Context, SimulatedLogFile, fork, request, uuid_text
+from training.simulate.openstack import NETWORK, Instance, Owner, SimulatedCloud
 from training.simulate.scenario import FaultKind
 
 _OVS: Final = "INFO neutron.plugins.ml2.drivers.openvswitch.agent.ovs_neutron_agent"
@@ -26,22 +26,22 @@ LATE_DEVICE: Final = 0.02
 """Share of deleted ports for which an agent asks too late: a harmless warning."""
 
 
-def create_port(cloud: Cloud, instance: Instance, context: Context, rng: Random) -> Answer:
+def create_port(cloud: SimulatedCloud, instance: Instance, context: Context, rng: Random) -> Answer:
     """nova-compute has neutron create the port of an instance; dnsmasq learns of it.  Returns the HTTP status."""
     peer, project = instance.compute.address, instance.owner.project
     for path, size in (
         (f"/v2.0/networks?id={instance.owner.network}", 730),
         (f"/v2.0/security-groups?fields=id&fields=name&project_id={project}", 490),
     ):
-        yield from serve(cloud, cloud.neutron, context.child(rng), Call("GET", path, 200, size, 0.05, peer), rng)
+        yield from serve(cloud, cloud.neutron, context.child(rng), ApiCall("GET", path, 200, size, 0.05, peer), rng)
     child = context.child(rng, cloud.service)
-    status = yield from serve(cloud, cloud.neutron, child, Call("POST", "/v2.0/ports", 201, 1050, 0.45, peer), rng)
+    status = yield from serve(cloud, cloud.neutron, child, ApiCall("POST", "/v2.0/ports", 201, 1050, 0.45, peer), rng)
     if status < 500:  # noqa: PLR2004 - server errors
         cloud.spawn(_reload_dhcp(cloud, instance, child, rng.random()), 0.05)
     return status
 
 
-def _reload_dhcp(cloud: Cloud, instance: Instance, context: Context, delay: float) -> Steps:
+def _reload_dhcp(cloud: SimulatedCloud, instance: Instance, context: Context, delay: float) -> Steps:
     file = cloud.dhcp
     text = (
         f"Trigger reload_allocations for port admin_state_up=True, allowed_address_pairs=[], device_id={instance.id},"
@@ -53,7 +53,7 @@ def _reload_dhcp(cloud: Cloud, instance: Instance, context: Context, delay: floa
     file.write(file.pid, _DHCP, context.text, f"DHCP configuration for ports {{'{instance.port}'}} is completed")
 
 
-def plug(cloud: Cloud, instance: Instance, context: Context, rng: Random) -> Steps:
+def plug(cloud: SimulatedCloud, instance: Instance, context: Context, rng: Random) -> Steps:
     """The agent on the host wires the port; neutron tells nova, which tells nova-compute: an instance waits for it."""
     file, port = instance.compute.ovs, instance.port
     agent = request(rng)
@@ -77,7 +77,7 @@ def plug(cloud: Cloud, instance: Instance, context: Context, rng: Random) -> Ste
     yield from notify_nova(cloud, instance, "network-vif-plugged", rng)
 
 
-def notify_nova(cloud: Cloud, instance: Instance, event: str, rng: Random) -> Steps:
+def notify_nova(cloud: SimulatedCloud, instance: Instance, event: str, rng: Random) -> Steps:
     """Send nova an event about a port, as neutron does."""
     context = request(rng, cloud.service)
     pid = rng.choice(cloud.nova_api.pids)
@@ -85,7 +85,7 @@ def notify_nova(cloud: Cloud, instance: Instance, event: str, rng: Random) -> St
     cloud.nova_api.write(
         pid, _EVENTS, context.text, f"Creating event {event}:{port} for instance {instance.id} on {host}"
     )
-    call = Call("POST", "/v2.1/os-server-external-events", 200, 380, 0.1)
+    call = ApiCall("POST", "/v2.1/os-server-external-events", 200, 380, 0.1)
     yield from serve(cloud, cloud.nova_api, context, call, rng)
     text = (
         f"Nova event response: {{'name': '{event}', 'server_uuid': '{instance.id}', 'tag': '{port}', "
@@ -94,16 +94,16 @@ def notify_nova(cloud: Cloud, instance: Instance, event: str, rng: Random) -> St
     cloud.neutron.write(cloud.neutron.pid, _NOTIFIER, NO_CONTEXT, text)
 
 
-def delete_port(cloud: Cloud, instance: Instance, context: Context, rng: Random) -> Answer:
+def delete_port(cloud: SimulatedCloud, instance: Instance, context: Context, rng: Random) -> Answer:
     """nova-compute has the port removed; the agent on the host lets go of it."""
     path = f"/v2.0/ports/{instance.port}"
-    call = Call("DELETE", path, 204, 173, 0.3, instance.compute.address)
+    call = ApiCall("DELETE", path, 204, 173, 0.3, instance.compute.address)
     status = yield from serve(cloud, cloud.neutron, context.child(rng, cloud.service), call, rng)
     cloud.spawn(_unplug(cloud, instance, fork(rng)), rng.uniform(0.2, 1.5))
     return status
 
 
-def _unplug(cloud: Cloud, instance: Instance, rng: Random) -> Steps:
+def _unplug(cloud: SimulatedCloud, instance: Instance, rng: Random) -> Steps:
     file = instance.compute.ovs
     agent = request(rng)
     text = f"Removing iptables rules for devices_added_updated: [] removed: ['{instance.port}']"
@@ -119,7 +119,7 @@ def _unplug(cloud: Cloud, instance: Instance, rng: Random) -> Steps:
     file.write(file.pid, _OVS, agent.text, f"Ports {{'{instance.port}'}} removed")
 
 
-def metadata(cloud: Cloud, instance: Instance, rng: Random) -> Steps:
+def metadata(cloud: SimulatedCloud, instance: Instance, rng: Random) -> Steps:
     """An instance that starts asks for its metadata."""
     file = cloud.metadata
     for path, status in _METADATA_PATHS:
@@ -133,7 +133,7 @@ def metadata(cloud: Cloud, instance: Instance, rng: Random) -> Steps:
         yield rng.uniform(0.02, 0.4)
 
 
-def router_life(cloud: Cloud, owner: Owner, rng: Random) -> Steps:
+def router_life(cloud: SimulatedCloud, owner: Owner, rng: Random) -> Steps:
     """A user gives an instance a floating address, and takes it back later: the router is updated both times."""
     address = f"203.0.113.{rng.randrange(2, 250)}"
     floating = uuid_text(rng)
@@ -144,13 +144,13 @@ def router_life(cloud: Cloud, owner: Owner, rng: Random) -> Steps:
         ("DELETE", f"/v2.0/floatingips/{floating}", 204),
     ):
         context = request(rng, owner.identity)
-        yield from serve(cloud, cloud.neutron, context, Call(verb, path, status, 640, 0.25, owner.address), rng)
+        yield from serve(cloud, cloud.neutron, context, ApiCall(verb, path, status, 640, 0.25, owner.address), rng)
         if verb != "GET":
             cloud.spawn(_update_router(cloud, owner, rng.uniform(0.4, 2.0), uuid_text(rng)), 0.2)
         yield rng.lognormvariate(3.0, 1.0)
 
 
-def _update_router(cloud: Cloud, owner: Owner, took: float, update: str) -> Steps:
+def _update_router(cloud: SimulatedCloud, owner: Owner, took: float, update: str) -> Steps:
     file = cloud.l3
     what = f"a router update for {owner.router}"
     text = (
@@ -161,7 +161,7 @@ def _update_router(cloud: Cloud, owner: Owner, took: float, update: str) -> Step
     file.write(file.pid, _L3, NO_CONTEXT, f"Finished {what}, update_id {update}. Time elapsed: {took:.3f}")
 
 
-def sync_dhcp(cloud: Cloud, rng: Random) -> Steps:
+def sync_dhcp(cloud: SimulatedCloud, rng: Random) -> Steps:
     """dhcp-agent fetches all networks regularly."""
     file = cloud.dhcp
     while True:
@@ -177,7 +177,7 @@ def sync_dhcp(cloud: Cloud, rng: Random) -> Steps:
         yield DHCP_SYNC_S
 
 
-def report_agents(cloud: Cloud, file: LogFile, period: float, rng: Random) -> Steps:
+def report_agents(cloud: SimulatedCloud, file: SimulatedLogFile, period: float, rng: Random) -> Steps:
     """An openvswitch-agent refreshes its firewall and resynchronises by the clock; heartbeats show at DEBUG."""
     beat = 0
     while True:
@@ -194,6 +194,6 @@ def report_agents(cloud: Cloud, file: LogFile, period: float, rng: Random) -> St
         yield period
 
 
-def broken(cloud: Cloud, instance: Instance, kind: FaultKind) -> bool:
+def broken(cloud: SimulatedCloud, instance: Instance, kind: FaultKind) -> bool:
     """Whether wiring on the host of ``instance`` suffers from ``kind``: such faults are of nova-compute there."""
     return cloud.faults.active(kind, instance.compute.nova)

@@ -3,10 +3,10 @@
 from random import Random
 from typing import Final
 
-from training.simulate.api_calls import Call, serve
+from training.simulate.api_calls import ApiCall, serve
 from training.simulate.event_loop import Steps
 from training.simulate.log_files import NO_CONTEXT, Context, fork, request
-from training.simulate.openstack import Cloud, Instance
+from training.simulate.openstack import Instance, SimulatedCloud
 from training.simulate.scenario import FaultKind
 from training.simulate.services import neutron
 from training.simulate.tracebacks import PORT_FAILURE, VIF_TIMEOUT
@@ -24,7 +24,7 @@ UNEXPECTED: Final = 0.03
 SERVER_ERROR: Final = 500
 
 
-def prepare(cloud: Cloud, instance: Instance, context: Context, rng: Random) -> Steps:
+def prepare(cloud: SimulatedCloud, instance: Instance, context: Context, rng: Random) -> Steps:
     """nova-api looks at image, network and quota before it accepts an instance."""
     for file, path, size in (
         (cloud.glance, f"/v2/images/{instance.image}", 1180),
@@ -32,10 +32,10 @@ def prepare(cloud: Cloud, instance: Instance, context: Context, rng: Random) -> 
         (cloud.neutron, f"/v2.0/quotas/{instance.owner.project}", 380),
         (cloud.neutron, f"/v2.0/ports?fields=id&project_id={instance.owner.project}", 900),
     ):
-        yield from serve(cloud, file, context.child(rng), Call("GET", path, 200, size, 0.03), rng)
+        yield from serve(cloud, file, context.child(rng), ApiCall("GET", path, 200, size, 0.03), rng)
 
 
-def build(cloud: Cloud, instance: Instance, context: Context, rng: Random) -> Steps:
+def build(cloud: SimulatedCloud, instance: Instance, context: Context, rng: Random) -> Steps:
     """From the scheduler to the running instance."""
     start = cloud.engine.now
     flavor, compute = instance.flavor, instance.compute
@@ -45,12 +45,12 @@ def build(cloud: Cloud, instance: Instance, context: Context, rng: Random) -> St
         text = f"Starting to schedule for instances: ['{instance.id}']"
         cloud.scheduler.write(cloud.scheduler.pid, "DEBUG nova.scheduler.manager", context.text, text)
     candidates = context.child(rng, cloud.service)
-    yield from serve(cloud, cloud.placement, candidates, Call("GET", query, 200, 1200, 0.03), rng)
+    yield from serve(cloud, cloud.placement, candidates, ApiCall("GET", query, 200, 1200, 0.03), rng)
     if rng.random() < NO_HOST:
         instance.state = "error"
         _no_valid_host(cloud, instance, context)
         return
-    claim = Call("PUT", f"/allocations/{instance.id}", 204, 0, 0.04)
+    claim = ApiCall("PUT", f"/allocations/{instance.id}", 204, 0, 0.04)
     yield from serve(cloud, cloud.placement, context.child(rng, cloud.service), claim, rng)
     yield rng.uniform(0.1, 0.4)
     file = compute.nova
@@ -68,13 +68,13 @@ def build(cloud: Cloud, instance: Instance, context: Context, rng: Random) -> St
     file.write(file.pid, DRIVER, context.text, instance.tag + "Creating image(s)")
     if instance.image not in compute.images:
         compute.images.add(instance.image)
-        call = Call("GET", f"/v2/images/{instance.image}/file", 200, 2_400_000, 2.5, compute.address)
+        call = ApiCall("GET", f"/v2/images/{instance.image}/file", 200, 2_400_000, 2.5, compute.address)
         yield from serve(cloud, cloud.glance, context.child(rng), call, rng)
     yield rng.lognormvariate(-0.3, 0.35)
     yield from _spawn_guest(cloud, instance, context, rng, start)
 
 
-def _spawn_guest(cloud: Cloud, instance: Instance, context: Context, rng: Random, start: int) -> Steps:
+def _spawn_guest(cloud: SimulatedCloud, instance: Instance, context: Context, rng: Random, start: int) -> Steps:
     file = instance.compute.nova
     spawn = cloud.engine.now
     skipping = neutron.broken(cloud, instance, FaultKind.SKIP)
@@ -117,18 +117,18 @@ def _spawn_guest(cloud: Cloud, instance: Instance, context: Context, rng: Random
         file.write(file.pid, "WARNING nova.compute.manager", service.text, instance.tag + event)
 
 
-def _lifecycle(cloud: Cloud, instance: Instance, event: str, rng: Random) -> None:
+def _lifecycle(cloud: SimulatedCloud, instance: Instance, event: str, rng: Random) -> None:
     if not cloud.silent(instance.compute.nova):
         file = instance.compute.nova
         file.write(file.pid, MANAGER, request(rng).text, f"{instance.tag}VM {event} (Lifecycle Event)")
 
 
-def lifecycle(cloud: Cloud, instance: Instance, event: str, rng: Random) -> None:
+def lifecycle(cloud: SimulatedCloud, instance: Instance, event: str, rng: Random) -> None:
     """Libvirt tells nova-compute what became of a guest."""
     _lifecycle(cloud, instance, event, rng)
 
 
-def _no_valid_host(cloud: Cloud, instance: Instance, context: Context) -> None:
+def _no_valid_host(cloud: SimulatedCloud, instance: Instance, context: Context) -> None:
     file = cloud.conductor
     logger = "WARNING nova.scheduler.utils"
     text = (
@@ -143,7 +143,7 @@ def _no_valid_host(cloud: Cloud, instance: Instance, context: Context) -> None:
     file.write(file.pid, logger, context.text, instance.tag + text)
 
 
-def _time_out(cloud: Cloud, instance: Instance, context: Context) -> None:
+def _time_out(cloud: SimulatedCloud, instance: Instance, context: Context) -> None:
     file = instance.compute.nova
     waited = (
         f"Timeout waiting for [('network-vif-plugged', '{instance.port}')] for instance with vm_state building and"
@@ -160,7 +160,7 @@ def _time_out(cloud: Cloud, instance: Instance, context: Context) -> None:
     )
 
 
-def _fail(cloud: Cloud, instance: Instance, context: Context, text: str, trace: tuple[str, ...]) -> None:
+def _fail(cloud: SimulatedCloud, instance: Instance, context: Context, text: str, trace: tuple[str, ...]) -> None:
     file = instance.compute.nova
     instance.state = "error"
     instance.compute.instances.pop(instance.id, None)
@@ -169,7 +169,7 @@ def _fail(cloud: Cloud, instance: Instance, context: Context, text: str, trace: 
         file.trace(file.pid, _MANAGER, instance.tag, trace)
 
 
-def destroy(cloud: Cloud, instance: Instance, context: Context, rng: Random) -> Steps:
+def destroy(cloud: SimulatedCloud, instance: Instance, context: Context, rng: Random) -> Steps:
     """nova-compute deletes an instance."""
     compute = instance.compute
     file = compute.nova
@@ -201,7 +201,7 @@ def destroy(cloud: Cloud, instance: Instance, context: Context, rng: Random) -> 
         return
     took = (cloud.engine.now - begin) / 1e6
     say(MANAGER, f"{instance.tag}Took {took:.2f} seconds to deallocate network for instance.")
-    call = Call("DELETE", f"/allocations/{instance.id}", 204, 0, 0.03, compute.address)
+    call = ApiCall("DELETE", f"/allocations/{instance.id}", 204, 0, 0.03, compute.address)
     yield from serve(cloud, cloud.placement, context.child(rng, cloud.service), call, rng)
     say("INFO nova.scheduler.client.report", f"Deleted allocations for instance {instance.id}")
     instance.state = "deleted"

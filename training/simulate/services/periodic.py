@@ -4,10 +4,10 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
-from training.simulate.api_calls import Call, serve
+from training.simulate.api_calls import ApiCall, serve
 from training.simulate.event_loop import Steps
-from training.simulate.log_files import NO_CONTEXT, LogFile, fork, request, uuid_text
-from training.simulate.openstack import VIP, Cloud, Compute
+from training.simulate.log_files import NO_CONTEXT, SimulatedLogFile, fork, request, uuid_text
+from training.simulate.openstack import VIP, Compute, SimulatedCloud
 
 AUDIT_S: Final = 60.0
 POWER_SYNC_S: Final = 600.0
@@ -22,7 +22,7 @@ _TRACKER: Final = "INFO nova.compute.resource_tracker"
 _CACHE: Final = "INFO nova.virt.libvirt.imagecache"
 
 
-def audit(cloud: Cloud, compute: Compute, rng: Random) -> Steps:
+def audit(cloud: SimulatedCloud, compute: Compute, rng: Random) -> Steps:
     """The resource tracker counts what is used and tells placement."""
     file = compute.nova
     memory, disk, vcpus = _HOST
@@ -39,7 +39,7 @@ def audit(cloud: Cloud, compute: Compute, rng: Random) -> Steps:
                     f"/resource_providers/{compute.node}/{part}" for part in ("inventories", "aggregates", "traits")
                 ]
             for path in paths:
-                call = Call("GET", path, 200, 420, 0.02, compute.address)
+                call = ApiCall("GET", path, 200, 420, 0.02, compute.address)
                 yield from serve(cloud, cloud.placement, context.child(rng, cloud.service), call, rng)
             flavors = [instance.flavor for instance in compute.instances.values()]
             text = (
@@ -54,7 +54,7 @@ def audit(cloud: Cloud, compute: Compute, rng: Random) -> Steps:
         yield AUDIT_S + rng.uniform(-1.0, 2.0)
 
 
-def sync_power(cloud: Cloud, compute: Compute, rng: Random) -> Steps:
+def sync_power(cloud: SimulatedCloud, compute: Compute, rng: Random) -> Steps:
     """nova-compute compares database and hypervisor; now and then an instance is just being deleted."""
     file = compute.nova
     while True:
@@ -69,7 +69,7 @@ def sync_power(cloud: Cloud, compute: Compute, rng: Random) -> Steps:
         yield POWER_SYNC_S
 
 
-def sync_hosts(cloud: Cloud, compute: Compute, rng: Random) -> Steps:
+def sync_hosts(cloud: SimulatedCloud, compute: Compute, rng: Random) -> Steps:
     """nova-compute tells the schedulers which instances it has."""
     while True:
         if not cloud.silent(compute.nova):
@@ -79,7 +79,7 @@ def sync_hosts(cloud: Cloud, compute: Compute, rng: Random) -> Steps:
         yield HOST_SYNC_S
 
 
-def check_images(cloud: Cloud, compute: Compute, rng: Random) -> Steps:
+def check_images(cloud: SimulatedCloud, compute: Compute, rng: Random) -> Steps:
     """The image cache manager looks at base images."""
     file = compute.nova
     while True:
@@ -95,7 +95,7 @@ def check_images(cloud: Cloud, compute: Compute, rng: Random) -> Steps:
         yield IMAGE_CACHE_S
 
 
-def usage_audit(cloud: Cloud, compute: Compute, rng: Random) -> Steps:
+def usage_audit(cloud: SimulatedCloud, compute: Compute, rng: Random) -> Steps:
     """nova-compute audits usage once an hour."""
     file = compute.nova
     while True:
@@ -105,7 +105,7 @@ def usage_audit(cloud: Cloud, compute: Compute, rng: Random) -> Steps:
         yield 3600.0
 
 
-def flush_tokens(cloud: Cloud, rng: Random) -> Steps:
+def flush_tokens(cloud: SimulatedCloud, rng: Random) -> Steps:
     """Keystone forgets old tokens and counts its keys."""
     file = cloud.keystone
     while True:
@@ -117,15 +117,15 @@ def flush_tokens(cloud: Cloud, rng: Random) -> Steps:
         yield TOKEN_FLUSH_S
 
 
-def check_health(cloud: Cloud, file: LogFile, rng: Random) -> Steps:
+def check_health(cloud: SimulatedCloud, file: SimulatedLogFile, rng: Random) -> Steps:
     """The load balancer asks an API whether it lives."""
-    call = Call("GET", "/", 200, 380, 0.002, VIP)
+    call = ApiCall("GET", "/", 200, 380, 0.002, VIP)
     while True:
         yield from serve(cloud, file, request(rng), call, rng)
         yield CHECK_S
 
 
-def monitor(cloud: Cloud, rng: Random) -> Steps:
+def monitor(cloud: SimulatedCloud, rng: Random) -> Steps:
     """A monitoring system lists everything once a minute."""
     calls = (
         (cloud.nova_api, "/v2.1/servers/detail?all_tenants=True&limit=1000", 90_000, 0.6),
@@ -142,19 +142,19 @@ def monitor(cloud: Cloud, rng: Random) -> Steps:
     while True:
         for file, path, size, median in calls:
             context = request(rng, cloud.service)
-            yield from serve(cloud, file, context, Call("GET", path, 200, size, median, "10.20.0.30"), rng)
+            yield from serve(cloud, file, context, ApiCall("GET", path, 200, size, median, "10.20.0.30"), rng)
             yield 0.05
         yield 55.0
 
 
-def _wrong_password(cloud: Cloud, rng: Random) -> None:
+def _wrong_password(cloud: SimulatedCloud, rng: Random) -> None:
     address = rng.choice(cloud.owners).address
     text = f"Authorization failed. The request you have made requires authentication. from {address}"
     file = cloud.keystone
     file.write(rng.choice(file.pids), "WARNING keystone.server.flask.application", request(rng).text, text)
 
 
-def _reset_connection(cloud: Cloud, rng: Random) -> None:
+def _reset_connection(cloud: SimulatedCloud, rng: Random) -> None:
     file = rng.choice((cloud.conductor, cloud.cinder_volume, cloud.dhcp, cloud.scheduler, cloud.cinder_scheduler))
     if not cloud.silent(file):
         text = (
@@ -163,7 +163,7 @@ def _reset_connection(cloud: Cloud, rng: Random) -> None:
         file.write(file.pid, "INFO oslo.messaging._drivers.impl_rabbit", NO_CONTEXT, text)
 
 
-def _lost_namespace(cloud: Cloud, rng: Random) -> None:
+def _lost_namespace(cloud: SimulatedCloud, rng: Random) -> None:
     name = f"qrouter-{rng.choice(cloud.owners).router}"
     text = (
         f"Exit code: 1; Cmd: ['ip', 'netns', 'exec', '{name}', 'ip', '-4', 'neigh']; Stdin: ; Stdout: ; Stderr: Cannot"
@@ -172,20 +172,20 @@ def _lost_namespace(cloud: Cloud, rng: Random) -> None:
     cloud.l3.write(cloud.l3.pid, "ERROR neutron.agent.linux.utils", request(rng).text, text)
 
 
-def _unknown_port(cloud: Cloud, rng: Random) -> None:
+def _unknown_port(cloud: SimulatedCloud, rng: Random) -> None:
     context = request(rng, rng.choice(cloud.owners).identity)
     pid = rng.choice(cloud.neutron.pids)
     text = "show failed (client error): The resource could not be found."
     cloud.neutron.write(pid, "INFO neutron.api.v2.resource", context.text, text)
-    call = Call("GET", f"/v2.0/ports/{uuid_text(rng)}", 404, 280, 0.03)
+    call = ApiCall("GET", f"/v2.0/ports/{uuid_text(rng)}", 404, 280, 0.03)
     cloud.spawn(_quietly(cloud, call, fork(rng)))
 
 
-def _quietly(cloud: Cloud, call: Call, rng: Random) -> Steps:
+def _quietly(cloud: SimulatedCloud, call: ApiCall, rng: Random) -> Steps:
     yield from serve(cloud, cloud.neutron, request(rng, rng.choice(cloud.owners).identity), call, rng)
 
 
-MISHAPS: Final[tuple[tuple[float, Callable[[Cloud, Random], None]], ...]] = (
+MISHAPS: Final[tuple[tuple[float, Callable[[SimulatedCloud, Random], None]], ...]] = (
     (5.0, _wrong_password),
     (6.0, _unknown_port),
     (0.5, _reset_connection),
@@ -194,7 +194,9 @@ MISHAPS: Final[tuple[tuple[float, Callable[[Cloud, Random], None]], ...]] = (
 """Times an hour, at any hour: what goes wrong on a day that nobody would call bad."""
 
 
-def mishaps(cloud: Cloud, per_hour: float, happen: Callable[[Cloud, Random], None], rng: Random) -> Steps:
+def mishaps(
+    cloud: SimulatedCloud, per_hour: float, happen: Callable[[SimulatedCloud, Random], None], rng: Random
+) -> Steps:
     """Something small goes wrong at random moments."""
     while True:
         yield rng.expovariate(per_hour / 3600.0)

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from alerts.messages.alert import Alert, Severity
-from alerts.sinks.base import Absent, Delivered, Parked, Remote, Request, Response, Retry
+from alerts.sinks.base import Absent, Delivered, GivenUp, Remote, Request, Response, Retry
 from alerts.sinks.slack.bot import SlackSink
 from alerts.sinks.slack.webhook import SlackWebhookSink
 from tests.sink_servers.slack import TOKEN, wrong_content
@@ -154,8 +154,8 @@ def test_buttons_vote_on_the_incident() -> None:
         (Response(503, b"busy"), Retry("503", None, maybe_done=True)),
         (no("ratelimited"), Retry("429")),
         (no("internal_error"), Retry("Slack says internal_error", maybe_done=True)),
-        (no("invalid_auth"), Parked("Slack says invalid_auth", mendable=True)),
-        (no("some_new_error"), Parked("Slack says some_new_error")),
+        (no("invalid_auth"), GivenUp("Slack says invalid_auth", mendable=True)),
+        (no("some_new_error"), GivenUp("Slack says some_new_error")),
         (Response(200, b"<html>a proxy</html>"), Retry("not an answer of Slack", maybe_done=True)),
     ],
 )
@@ -178,27 +178,27 @@ def test_blocks_that_slack_refuses_become_plain_words() -> None:
     assert isinstance(outcome, Delivered)
     bare = step(fired(), outcome.remote)
     assert orjson.loads(bare.body)["blocks"] == []
-    assert isinstance(SINK.classify(bare, no("invalid_blocks"), outcome.remote), Parked)
+    assert isinstance(SINK.classify(bare, no("invalid_blocks"), outcome.remote), GivenUp)
 
 
 def test_a_check_finds_the_message_by_its_metadata() -> None:
     """Its ts is taken over, and the state is told as an update; another incident's is not taken."""
     request = step(fired(), {})
-    assert request.check is not None
+    assert request.dedup_check is not None
     metadata = orjson.loads(request.body)["metadata"]
-    outcome = SINK.classify(request.check, ok(messages=[{"ts": "17.9", "metadata": metadata}]), {})
+    outcome = SINK.classify(request.dedup_check, ok(messages=[{"ts": "17.9", "metadata": metadata}]), {})
     assert isinstance(outcome, Delivered)
     assert outcome.remote["ts"] == "17.9"
     assert bring(fired(), outcome.remote)[0] == ["chat.update"]
     other = orjson.loads(step(fired(7), {}).body)["metadata"]
-    assert SINK.classify(request.check, ok(messages=[{"ts": "1", "metadata": other}]), {}) == Absent()
-    assert SINK.classify(request.check, no("missing_scope"), {}) == Absent()
+    assert SINK.classify(request.dedup_check, ok(messages=[{"ts": "1", "metadata": other}]), {}) == Absent()
+    assert SINK.classify(request.dedup_check, no("missing_scope"), {}) == Absent()
 
 
 def test_secrets_are_in_no_representation() -> None:
     """Neither the token nor a webhook's URL nor what a request carries."""
     request = step(fired(), {})
-    assert TOKEN not in repr((SINK, request, request.check))
+    assert TOKEN not in repr((SINK, request, request.dedup_check))
     assert "secret" not in repr((WEBHOOK, WEBHOOK.render(fired(), {}, 0.0)))
 
 
@@ -222,13 +222,13 @@ def test_a_webhook_tells_only_what_people_must_hear_of() -> None:
 @pytest.mark.parametrize(
     ("response", "expected"),
     [
-        (Response(200, b"invalid_token"), Parked("200 invalid_token", mendable=True)),
-        (Response(200, b"<html>"), Parked("200 and not the word ok", mendable=True)),
+        (Response(200, b"invalid_token"), GivenUp("200 invalid_token", mendable=True)),
+        (Response(200, b"<html>"), GivenUp("200 and not the word ok", mendable=True)),
         (Response(400, b"invalid_blocks"), Delivered({"bare": True})),
-        (Response(404, b"no_service"), Parked("404 no_service", mendable=True)),
-        (Response(400, b"no_text"), Parked("400 no_text")),
+        (Response(404, b"no_service"), GivenUp("404 no_service", mendable=True)),
+        (Response(400, b"no_text"), GivenUp("400 no_text")),
         (Response(429, b"", {"retry-after": "2"}), Retry("429", 2.0)),
-        (Response(400, b"bad /services/T0/B0/secret"), Parked("400")),
+        (Response(400, b"bad /services/T0/B0/secret"), GivenUp("400")),
     ],
 )
 def test_a_webhook_succeeds_with_ok_and_nothing_else(response: Response, expected: object) -> None:
