@@ -73,7 +73,7 @@ class Bundle:
             InvalidError: the folder cannot be written, or holds something that is no bundle.
         """
         if path.exists() and not (path / HEAD).is_file() and any(path.iterdir()):
-            raise InvalidError(f"{path} is not empty and no bundle; give another folder to --out")
+            raise InvalidError(f"{path} is not empty and no bundle", "give another folder to --out")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))
@@ -95,7 +95,7 @@ class Bundle:
             fresh.replace(path)
         except OSError as error:
             raise InvalidError(
-                f"cannot write the bundle to {path}: {error}; give a folder that can be written"
+                f"cannot write the bundle to {path}: {error}", "give a folder that can be written"
             ) from error
 
     @classmethod
@@ -110,7 +110,7 @@ class Bundle:
         try:
             windows = WindowConfig(**head["windows"])
         except (KeyError, TypeError) as error:
-            raise InvalidError(f"{path / HEAD} has no usable windows ({error}); train the bundle again") from error
+            raise InvalidError(f"{path / HEAD} has no usable windows ({error})", "train the bundle again") from error
         bundle = cls(
             onnx=data["lstm.onnx"],
             vocabulary=Vocabulary.from_json(_json(path / "vocabulary.json", data["vocabulary.json"])),
@@ -122,9 +122,11 @@ class Bundle:
             facts=head.get("facts", {}),
         )
         if head.get("templates_version") != bundle.templates_version:
-            raise InvalidError(f"{path}: templates and masks are not those of its training; train the bundle again")
+            raise InvalidError(f"{path}: templates and masks are not those of its training", "train the bundle again")
         if head.get("id") != bundle.id:
-            raise InvalidError(f"{path}: the bundle is not the one that its id names; copy it again or train it again")
+            raise InvalidError(
+                f"{path}: the bundle is not the one that its id names", "copy it again or train it again"
+            )
         return bundle
 
     def _contents(self) -> dict[str, bytes]:
@@ -145,12 +147,12 @@ def _dump(value: Any) -> bytes:
 def _head(path: Path) -> dict[str, Any]:
     if not (path / HEAD).is_file():
         raise InvalidError(
-            f"no bundle at {path}; train one with `tocsin train PATH --out {path}`, or set TOCSIN_BUNDLE"
+            f"no bundle at {path}", f"train one with `tocsin train PATH --out {path}`, or set TOCSIN_BUNDLE"
         )
     head = _json(path / HEAD, (path / HEAD).read_bytes())
     if not isinstance(head, dict) or head.get("schema") != SCHEMA:
         found = head.get("schema") if isinstance(head, dict) else head
-        raise InvalidError(f"{path} is a bundle of schema {found!r}; this version reads {SCHEMA!r}: train it again")
+        raise InvalidError(f"{path} is a bundle of schema {found!r}", f"this version reads {SCHEMA!r}: train it again")
     return head
 
 
@@ -158,9 +160,9 @@ def _checked(path: Path, name: str, head: Mapping[str, Any]) -> bytes:
     try:
         data = (path / name).read_bytes()
     except OSError as error:
-        raise InvalidError(f"the bundle at {path} lacks {name} ({error.strerror}); copy it again") from error
+        raise InvalidError(f"the bundle at {path} lacks {name} ({error.strerror})", "copy it again") from error
     if hashlib.sha256(data).hexdigest() != head.get("files", {}).get(name):
-        raise InvalidError(f"{path / name} is not the file that the bundle was written with; copy the bundle again")
+        raise InvalidError(f"{path / name} is not the file that the bundle was written with", "copy the bundle again")
     return data
 
 
@@ -168,4 +170,4 @@ def _json(path: Path, data: bytes) -> Any:
     try:
         return orjson.loads(data)
     except orjson.JSONDecodeError as error:
-        raise InvalidError(f"{path} is damaged: {error}; copy the bundle again") from error
+        raise InvalidError(f"{path} is damaged: {error}", "copy the bundle again") from error

@@ -5,12 +5,20 @@ TocsinError
 ├── TransientError   try again later: the outside world did not answer
 └── FatalError       stop: going on would lose or falsify something
 
-The command line prints the message as one line and exits 2, so a message says what is wrong *and* what to do.
+Each says what is wrong (``problem``) and what to do (``advice``); the command line prints both as one line and exits 2.
 """
 
 
 class TocsinError(Exception):
-    """Root of all expected errors."""
+    """Root of all expected errors: ``problem``, and ``advice`` where there is any; as text ``problem; advice``."""
+
+    def __init__(self, problem: str, advice: str = "") -> None:
+        super().__init__(problem, advice)
+        self.problem = problem
+        self.advice = advice
+
+    def __str__(self) -> str:
+        return f"{self.problem}; {self.advice}" if self.advice else self.problem
 
 
 class InvalidError(TocsinError):

@@ -8,7 +8,7 @@ import difflib
 import os
 import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Final, Literal, Self, TypeAlias
 from zoneinfo import ZoneInfo
@@ -309,18 +309,23 @@ def load_settings(**overrides: Any) -> Settings:
     """
     unknown = _unknown_variables(os.environ)
     if unknown:
-        raise InvalidError("; ".join(unknown))
+        raise _joined(unknown)
     try:
         return Settings(**overrides)
     except SettingsError as error:
         field = re.search(r'field "(\w+)"', str(error))
         name = _place(field[1], overrides) if field else "a setting"
-        msg = f"{name} is not valid JSON; write lists and tables of the environment as JSON"
         # The cause holds the value.
-        raise InvalidError(msg) from None
+        raise InvalidError(f"{name} is not valid JSON", "write lists and tables of the environment as JSON") from None
     except ValidationError as error:
         problems = [_problem(problem["loc"], problem["type"], problem["msg"], overrides) for problem in error.errors()]
-        raise InvalidError("; ".join(problems)) from None
+        raise _joined(problems) from None
+
+
+def _joined(errors: Sequence[InvalidError]) -> InvalidError:
+    """Return all errors as one: every text, and the advice of the last as its advice."""
+    *others, last = errors
+    return InvalidError("; ".join([*map(str, others), last.problem]), last.advice)
 
 
 def has_llm_key() -> bool:
@@ -343,17 +348,18 @@ def _read_file(path: Path | None) -> dict[str, Any]:
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
-        msg = f"cannot read the settings file {path} ({error.strerror}); correct {CONFIG_VARIABLE} or the file's rights"
-        raise InvalidError(msg) from error
+        raise InvalidError(
+            f"cannot read the settings file {path} ({error.strerror})",
+            f"correct {CONFIG_VARIABLE} or the file's rights",
+        ) from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        msg = f"{path} is not valid TOML: {error}; correct it"
-        raise InvalidError(msg) from error
+        raise InvalidError(f"{path} is not valid TOML: {error}", "correct it") from error
 
 
-def _unknown_variables(environment: Mapping[str, str]) -> list[str]:
+def _unknown_variables(environment: Mapping[str, str]) -> list[InvalidError]:
     known = {CONFIG_VARIABLE, *(PREFIX + name.upper() for name in Settings.model_fields)}
     return [
-        f"{name} is not a setting; {_advice(name.upper(), known)}"
+        InvalidError(f"{name} is not a setting", _advice(name.upper(), known))
         for name, value in sorted(environment.items())
         if name.upper().startswith(PREFIX) and name.upper() not in known and not _is_service_link(name, value)
     ]
@@ -368,17 +374,19 @@ def _advice(name: str, known: set[str]) -> str:
     return f"did you mean {close[0]}?" if close else "remove it"
 
 
-def _problem(loc: tuple[int | str, ...], kind: str, message: str, overrides: Mapping[str, Any]) -> str:
+def _problem(loc: tuple[int | str, ...], kind: str, message: str, overrides: Mapping[str, Any]) -> InvalidError:
     if not loc:
-        return message.removeprefix("Value error, ")
+        return InvalidError(message.removeprefix("Value error, "))
     field = str(loc[0])
     name = ".".join([_place(field, overrides), *map(str, loc[1:])])
     if kind == "extra_forbidden":
         known = LineFormatSetting.model_fields if len(loc) > 1 else Settings.model_fields
-        return f"{name} is not a setting; {_advice(str(loc[-1]), set(known))}"
+        return InvalidError(f"{name} is not a setting", _advice(str(loc[-1]), set(known)))
     if _LINK_VALUE.match(os.environ.get(PREFIX + field.upper(), "")):
-        return f"{name} was set by Kubernetes for a Service of that name; set enableServiceLinks: false in the pod"
-    return f"{name}: {message.removeprefix('Value error, ')}"
+        return InvalidError(
+            f"{name} was set by Kubernetes for a Service of that name", "set enableServiceLinks: false in the pod"
+        )
+    return InvalidError(f"{name}: {message.removeprefix('Value error, ')}")
 
 
 def _place(field: str, overrides: Mapping[str, Any]) -> str:

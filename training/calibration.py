@@ -68,7 +68,7 @@ def score_normal(
             raws.setdefault(name, []).append(raw)
         count(len(batch))
     if not kinds:
-        raise InvalidError("no window to calibrate on; give logs of normal operation that are at least a minute long")
+        raise InvalidError("no window to calibrate on", "give logs of normal operation that are at least a minute long")
     kind, is_held = np.concatenate(kinds), np.concatenate(chosen)
     at = np.flatnonzero(is_held | ~np.isin(kind, kind[is_held]))
     blocks = blocks_of([tenants[i] for i in at.tolist()], np.concatenate(ends)[at])
@@ -124,7 +124,7 @@ def recalibrate(
     closed = windows(paths, pipeline, bundle.table, bundle.detectors.groups.services)
     held = score_normal(closed, LstmDetector(bundle.onnx, bundle.vocabulary), bundle.detectors, everything, count)
     if not known:
-        raise InvalidError("the bundle knows no line of these logs; train one on them with `tocsin train`")
+        raise InvalidError("the bundle knows no line of these logs", "train one on them with `tocsin train`")
     fusion = calibrate(held, total_us(spans) / DAY_US, say)
     facts = {
         "recalibrated_from": bundle.id,

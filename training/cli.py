@@ -38,7 +38,7 @@ def train(  # noqa: PLR0913 - click passes each option
     from training.train import train as run
 
     if "-" in paths:
-        raise InvalidError("training reads its files several times; save standard input to a file first")
+        raise InvalidError("training reads its files several times", "save standard input to a file first")
     import_tensorflow()
     pipeline = ctx.obj() if callable(ctx.obj) else PipelineConfig()
     known = Bundle.load(base) if base else None
@@ -101,7 +101,7 @@ def simulate(  # noqa: PLR0913 - click passes each option
     try:
         begin = datetime.fromisoformat(start)
     except ValueError as error:
-        raise InvalidError(f"--start {start!r} is no time; write 2026-03-02T00:00:00Z") from error
+        raise InvalidError(f"--start {start!r} is no time", "write 2026-03-02T00:00:00Z") from error
     begin = begin if begin.tzinfo else begin.replace(tzinfo=UTC)
     planned = plan_faults(begin, hours * 3600, seed) if faults else ()
     scenario = Scenario(seed=seed, start=begin, duration_s=hours * 3600, rate=rate, faults=planned)

@@ -141,7 +141,7 @@ def survey(
         progress(len(batch.raw))
     if not events:
         raise InvalidError(
-            "no line of these files could be understood; look at one with `tocsin templates FILE --out -`"
+            "no line of these files could be understood", "look at one with `tocsin templates FILE --out -`"
         )
     table = mine(texts, base)
     seen: Counter[int] = Counter()

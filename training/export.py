@@ -38,11 +38,11 @@ def to_onnx(model: "keras.Model", inputs: npt.NDArray[np.int32], targets: npt.ND
             function, input_signature=signature, opset=_OPSET, output_path=str(Path(folder) / "lstm.onnx")
         )
     if not any(node.op_type == "LSTM" for node in proto.graph.node):
-        raise FatalError("the exported network has no LSTM node: tf2onnx unrolled it; use the versions of uv.lock")
+        raise FatalError("the exported network has no LSTM node: tf2onnx unrolled it", "use the versions of uv.lock")
     data: bytes = proto.SerializeToString()
     worst = difference(model, data, inputs, targets)
     if worst > TOLERANCE:
-        raise FatalError(f"ONNX differs from Keras by {worst:.2g} nats; use the versions of uv.lock")
+        raise FatalError(f"ONNX differs from Keras by {worst:.2g} nats", "use the versions of uv.lock")
     return data
 
 

@@ -93,7 +93,7 @@ def learn(
             example = chosen if example is None or len(chosen) > len(example) else example
         told.lines(len(closed))
     if example is None:
-        raise InvalidError("no window of these files can be trained on; give logs of at least a few minutes")
+        raise InvalidError("no window of these files can be trained on", "give logs of at least a few minutes")
     model, loss = fit(corpus, len(found.vocabulary), config.fit, config.seed, told.message)
     probe = build(example, found.vocabulary)[0]
     onnx = to_onnx(model, probe.inputs[:512], probe.targets[:512])

@@ -280,8 +280,9 @@ class Incident:
                 diagnosis=record.get("diagnosis"),
             )
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            msg = f"not the state of an incident ({type(error).__name__}: {error}); delete it from the topic"
-            raise InvalidError(msg) from error
+            raise InvalidError(
+                f"not the state of an incident ({type(error).__name__}: {error})", "delete it from the topic"
+            ) from error
 
 
 def _from_old(record: dict[str, Any]) -> dict[str, Any]:

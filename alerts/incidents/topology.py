@@ -58,8 +58,9 @@ class Topology:
                 raise ValueError(f"its schema is not {TOPOLOGY_SCHEMA}")  # noqa: TRY301 - told with the others
             links = tuple(_pair(str(a), str(b)) for a, b in record["links"])
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            msg = f"{key}: not the links of services ({type(error).__name__}: {error}); delete it from the topic"
-            raise InvalidError(msg) from error
+            raise InvalidError(
+                f"{key}: not the links of services ({type(error).__name__}: {error})", "delete it from the topic"
+            ) from error
         return type(self)({**self.links, tenant: links[-LINKS:]})
 
 

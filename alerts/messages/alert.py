@@ -138,8 +138,9 @@ class Alert:
                 templates=tuple(record.get("templates", ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            msg = f"not an alert ({type(error).__name__}: {error}); compare it with alert.schema.json"
-            raise InvalidError(msg) from error
+            raise InvalidError(
+                f"not an alert ({type(error).__name__}: {error})", "compare it with alert.schema.json"
+            ) from error
 
 
 def check_schema(record: Any, schema: str) -> None:

@@ -101,8 +101,9 @@ class Anomaly:
         try:
             return cls.from_record(orjson.loads(data))
         except ValueError as error:
-            msg = f"not a record of anomalies ({type(error).__name__}: {error}); see what writes to the topic"
-            raise InvalidError(msg) from error
+            raise InvalidError(
+                f"not a record of anomalies ({type(error).__name__}: {error})", "see what writes to the topic"
+            ) from error
 
     @classmethod
     def from_record(cls, record: Any) -> Self:
@@ -124,8 +125,9 @@ class Anomaly:
                 templates=tuple(map(_text, record.get("templates") or ())),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            msg = f"not a record of anomalies ({type(error).__name__}: {error}); see what writes to the topic"
-            raise InvalidError(msg) from error
+            raise InvalidError(
+                f"not a record of anomalies ({type(error).__name__}: {error})", "see what writes to the topic"
+            ) from error
 
 
 def _services(record: dict[str, Any]) -> tuple[str, ...]:

@@ -91,5 +91,6 @@ class DeliveryReceipt:
                 remote=dict(record["remote"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            msg = f"not a receipt of a delivery ({type(error).__name__}: {error}); see what writes to the topic"
-            raise InvalidError(msg) from error
+            raise InvalidError(
+                f"not a receipt of a delivery ({type(error).__name__}: {error})", "see what writes to the topic"
+            ) from error

@@ -79,7 +79,7 @@ class Feedback:
         """Refuse what makes no sense."""
         if not _ID.fullmatch(self.incident_id):
             raise InvalidError(
-                f"{self.incident_id!r} is no incident's id (32 hexadecimal digits); see `tocsin incidents list`"
+                f"{self.incident_id!r} is no incident's id (32 hexadecimal digits)", "see `tocsin incidents list`"
             )
         if not self.by.strip() or len(self.by) > MAX_TEXT or len(self.text) > MAX_TEXT:
             raise InvalidError(f"feedback needs a name (--by) and texts of at most {MAX_TEXT} characters")
@@ -155,8 +155,9 @@ class Feedback:
                 services=tuple(record["services"]),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            msg = f"not a record of feedback ({type(error).__name__}: {error}); see what writes to the topic"
-            raise InvalidError(msg) from error
+            raise InvalidError(
+                f"not a record of feedback ({type(error).__name__}: {error})", "see what writes to the topic"
+            ) from error
 
 
 def vote(  # noqa: PLR0913 - the parts of a vote

@@ -49,8 +49,9 @@ class ReceiptFacts:
                 lines=_ranges((line["partition"], line["offset"]) for line in window.get("lines") or ()),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            msg = f"not a record of anomalies ({type(error).__name__}: {error}); see what writes to the topic"
-            raise InvalidError(msg) from error
+            raise InvalidError(
+                f"not a record of anomalies ({type(error).__name__}: {error})", "see what writes to the topic"
+            ) from error
 
     def to_record(self) -> dict[str, Any]:
         """Return the facts as a receipt carries them."""

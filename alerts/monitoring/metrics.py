@@ -298,8 +298,9 @@ class Metrics:
         try:
             return cls(**{name: _make(kind, spec, registry) for name, (kind, spec) in _specs().items()})
         except ValueError as error:
-            msg = f"the registry cannot take Tocsin's metrics ({error}); make one registry per process"
-            raise InvalidError(msg) from error
+            raise InvalidError(
+                f"the registry cannot take Tocsin's metrics ({error})", "make one registry per process"
+            ) from error
 
     def count_lines(self, count: LineCount) -> None:
         """Add one batch of ingested lines to all counters that have to add up."""

@@ -32,6 +32,7 @@ def serve_metrics(registry: CollectorRegistry, port: int, host: str = "0.0.0.0")
     try:
         server, thread = start_http_server(port, host, registry)
     except (OSError, OverflowError) as error:
-        msg = f"cannot serve metrics on {host}:{port} ({error}); set TOCSIN_METRICS_PORT (0 turns them off)"
-        raise InvalidError(msg) from error
+        raise InvalidError(
+            f"cannot serve metrics on {host}:{port} ({error})", "set TOCSIN_METRICS_PORT (0 turns them off)"
+        ) from error
     return MetricsServer(server.server_port, server, thread)

@@ -150,7 +150,7 @@ class Rules:
         try:
             return cls.parse(path.read_text(encoding="utf-8"), str(path))
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidError(f"the rules {path} cannot be read ({error}); correct the setting `rules`") from error
+            raise InvalidError(f"the rules {path} cannot be read ({error})", "correct the setting `rules`") from error
 
     @classmethod
     def parse(cls, text: str, name: str = "rules") -> Self:
@@ -158,11 +158,11 @@ class Rules:
         try:
             record = yaml.load(text, _Loader)  # noqa: S506 - a safe one
         except yaml.YAMLError as error:
-            raise InvalidError(f"{name} is no YAML: {error}; correct it") from error
+            raise InvalidError(f"{name} is no YAML: {error}", "correct it") from error
         wrong = _wrong(record)
         if wrong is not None:
             where = "".join(f"[{part}]" if isinstance(part, int) else f".{part}" for part in wrong.absolute_path)
-            raise InvalidError(f"{name}{where}: {wrong.message}; see alerts/rules.schema.json")
+            raise InvalidError(f"{name}{where}: {wrong.message}", "see alerts/rules.schema.json")
         try:
             return cls._of(record, blake2b(text.encode(), digest_size=8).hexdigest())
         except ValueError as error:

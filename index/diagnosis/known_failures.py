@@ -61,10 +61,10 @@ class KnownFailures:
         try:
             table = tomllib.loads(text)
         except tomllib.TOMLDecodeError as error:
-            raise InvalidError(f"{where}: {error}; correct the file") from error
+            raise InvalidError(f"{where}: {error}", "correct the file") from error
         if set(table) - {"failure"}:
             raise InvalidError(
-                f"{where}: {', '.join(sorted(set(table) - {'failure'}))} is no part of it; use [[failure]]"
+                f"{where}: {', '.join(sorted(set(table) - {'failure'}))} is no part of it", "use [[failure]]"
             )
         return cls(tuple(_entry(each, where) for each in table.get("failure", [])))
 
@@ -78,7 +78,9 @@ class KnownFailures:
         try:
             text = path.read_text(encoding="utf-8")
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidError(f"{path}: cannot be read ({error}); name a TOML file of [[failure]] entries") from error
+            raise InvalidError(
+                f"{path}: cannot be read ({error})", "name a TOML file of [[failure]] entries"
+            ) from error
         return cls(shipped().extended(cls.parse(text, str(path)).entries).entries)
 
     def extended(self, entries: Iterable[KnownFailure]) -> "KnownFailures":
@@ -106,7 +108,7 @@ def _entry(entry: Mapping[str, Any], where: str) -> KnownFailure:
     unknown = set(entry) - _FIELDS
     if unknown:
         raise InvalidError(
-            f"{where}: {name}: {', '.join(sorted(unknown))} is unknown; use {', '.join(sorted(_FIELDS))}"
+            f"{where}: {name}: {', '.join(sorted(unknown))} is unknown", f"use {', '.join(sorted(_FIELDS))}"
         )
     try:
         patterns = tuple(map(str, entry["patterns"]))
@@ -123,7 +125,7 @@ def _entry(entry: Mapping[str, Any], where: str) -> KnownFailure:
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidError(
-            f"{where}: {name}: {error!r}; every entry needs id, title, patterns, cause, actions and confidence"
+            f"{where}: {name}: {error!r}", "every entry needs id, title, patterns, cause, actions and confidence"
         ) from error
     if not patterns or not 0 <= confidence <= 1:
         raise InvalidError(f"{where}: {name} needs at least one pattern, and a confidence from 0 to 1")
@@ -138,9 +140,9 @@ def _joined(patterns: tuple[str, ...], where: str) -> re.Pattern[str]:
         joined = re.compile("|".join(parts), re.IGNORECASE)
     except re.error as error:
         told = next((each for each in patterns if not _compiles(each)), "; ".join(patterns))
-        raise InvalidError(f"{where}: {told!r} is no regular expression ({error}); correct it") from error
+        raise InvalidError(f"{where}: {told!r} is no regular expression ({error})", "correct it") from error
     if joined.search(""):
-        raise InvalidError(f"{where}: a pattern is found in every line; make it match at least one character")
+        raise InvalidError(f"{where}: a pattern is found in every line", "make it match at least one character")
     return joined
 
 

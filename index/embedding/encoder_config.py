@@ -40,7 +40,7 @@ def form_of(folder: Path) -> Form:
     modules = _read(folder / "modules.json", [])
     kinds = [str(module.get("type", "")).rpartition(".")[2] for module in modules]
     if unknown := [kind for kind in kinds if kind not in _MODULES]:
-        raise InvalidError(f"{folder} needs {', '.join(unknown)}, which is not served here; give another model")
+        raise InvalidError(f"{folder} needs {', '.join(unknown)}, which is not served here", "give another model")
     place = next(
         (module["path"] for module, kind in zip(modules, kinds, strict=True) if kind == "Pooling"), "1_Pooling"
     )
@@ -52,7 +52,7 @@ def form_of(folder: Path) -> Form:
     tokens = min((int(limit) for limit in limits if limit), default=0)
     size = config.get("hidden_size")
     if not tokens or not isinstance(size, int):
-        raise InvalidError(f"{folder}: config.json names no hidden_size or max_position_embeddings; copy it again")
+        raise InvalidError(f"{folder}: config.json names no hidden_size or max_position_embeddings", "copy it again")
     return Form(tokens, size, bool(own.get("do_lower_case")), _pooling(folder / place / "config.json"))
 
 
@@ -63,7 +63,7 @@ def _pooling(path: Path) -> str:
     ]
     modes = [named] if isinstance(named, str) else list(named) or ["mean"]
     if len(modes) != 1 or modes[0] not in _POOLINGS:
-        raise InvalidError(f"{path}: pooling by {', '.join(map(str, modes))} is not served here; give another model")
+        raise InvalidError(f"{path}: pooling by {', '.join(map(str, modes))} is not served here", "give another model")
     return _POOLINGS[modes[0]]
 
 
@@ -73,7 +73,7 @@ def _read(path: Path, default: Any) -> Any:
     try:
         value = orjson.loads(path.read_bytes())
     except (OSError, orjson.JSONDecodeError) as error:
-        raise InvalidError(f"{path} cannot be read ({error}); copy the model's folder again") from error
+        raise InvalidError(f"{path} cannot be read ({error})", "copy the model's folder again") from error
     if not isinstance(value, type(default)):
-        raise InvalidError(f"{path} holds no {type(default).__name__}; copy the model's folder again")
+        raise InvalidError(f"{path} holds no {type(default).__name__}", "copy the model's folder again")
     return value

@@ -43,12 +43,14 @@ def export(folder: Path) -> bytes:
     weights = read_tensors(folder / "model.safetensors")
     prefix = next((p for p in _PREFIXES if f"{p}embeddings.word_embeddings.weight" in weights), None)
     if prefix is None:
-        raise InvalidError(f"{folder} holds no weights of a BERT encoder; give a folder with onnx/model.onnx")
+        raise InvalidError(f"{folder} holds no weights of a BERT encoder", "give a folder with onnx/model.onnx")
     graph = _Graph(config, {name.removeprefix(prefix): tensor for name, tensor in weights.items()})
     try:
         return graph.build()
     except KeyError as error:
-        raise InvalidError(f"{folder}: the weights or the configuration lack {error}; copy the folder again") from error
+        raise InvalidError(
+            f"{folder}: the weights or the configuration lack {error}", "copy the folder again"
+        ) from error
 
 
 def _config(folder: Path) -> dict[str, Any]:
@@ -56,10 +58,10 @@ def _config(folder: Path) -> dict[str, Any]:
     try:
         config: dict[str, Any] = orjson.loads(path.read_bytes())
     except (OSError, orjson.JSONDecodeError) as error:
-        raise InvalidError(f"{path} cannot be read ({error}); copy the model's folder again") from error
+        raise InvalidError(f"{path} cannot be read ({error})", "copy the model's folder again") from error
     unlike = [f"{name} {config.get(name)!r}" for name, known in _UNDERSTOOD.items() if config.get(name) not in known]
     if unlike:
-        raise InvalidError(f"{folder}: cannot export {', '.join(unlike)}; give a folder with onnx/model.onnx")
+        raise InvalidError(f"{folder}: cannot export {', '.join(unlike)}", "give a folder with onnx/model.onnx")
     return config
 
 

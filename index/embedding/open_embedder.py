@@ -58,7 +58,7 @@ def find_model(model: str) -> Path | None:
     if path.is_dir():
         return path
     if path.is_absolute() or model.startswith((".", "~")):
-        raise InvalidError(f"there is no folder {model}; correct TOCSIN_EMBEDDING_MODEL")
+        raise InvalidError(f"there is no folder {model}", "correct TOCSIN_EMBEDDING_MODEL")
     return _packaged(model) or _cached(model)
 
 
@@ -80,10 +80,11 @@ def fetch(model: str) -> Path:
         if not (folder / _NETWORK).is_file():
             folder = Path(snapshot_download(name, allow_patterns=[*_SMALL, _WEIGHTS]))
     except (HfHubHTTPError, HFValidationError) as error:
-        raise InvalidError(f"cannot fetch {name} ({_first(error)}); check its name on the hub") from error
+        raise InvalidError(f"cannot fetch {name} ({_first(error)})", "check its name on the hub") from error
     except (OSError, LocalEntryNotFoundError, HTTPError) as error:
         raise TransientError(
-            f"cannot fetch {name} ({_first(error)}); try again, or copy its folder here and set TOCSIN_EMBEDDING_MODEL"
+            f"cannot fetch {name} ({_first(error)})",
+            "try again, or copy its folder here and set TOCSIN_EMBEDDING_MODEL",
         ) from error
     return folder
 

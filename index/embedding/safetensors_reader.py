@@ -29,7 +29,7 @@ def read_tensors(path: Path) -> dict[str, F32]:
         with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _tensors(data)
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise InvalidError(f"{path} holds no readable weights ({error}); copy the model's folder again") from error
+        raise InvalidError(f"{path} holds no readable weights ({error})", "copy the model's folder again") from error
 
 
 def _tensors(data: mmap.mmap) -> dict[str, F32]:

@@ -142,10 +142,10 @@ def _load(path: Path, threads: int) -> ort.InferenceSession:
     try:
         session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises classes of its own without a common base
-        raise InvalidError(f"the network {path} cannot be loaded ({error}); copy the model's folder again") from error
+        raise InvalidError(f"the network {path} cannot be loaded ({error})", "copy the model's folder again") from error
     names = {each.name for each in session.get_inputs()}
     if not {"input_ids", "attention_mask"} <= names <= {"input_ids", "attention_mask", "token_type_ids"}:
-        raise InvalidError(f"the network {path} takes {sorted(names)}: no encoder of texts; give another model")
+        raise InvalidError(f"the network {path} takes {sorted(names)}: no encoder of texts", "give another model")
     return session
 
 
@@ -154,7 +154,7 @@ def _tokenizer(folder: Path, tokens: int) -> Any:
     try:
         tokenizer = Tokenizer.from_file(str(path))
     except Exception as error:  # tokenizers raises Exception itself
-        raise InvalidError(f"{path} cannot be used ({error}); copy the model's folder again") from error
+        raise InvalidError(f"{path} cannot be used ({error})", "copy the model's folder again") from error
     # The file may bring settings of its own, such as padding to a fixed length.
     tokenizer.no_padding()
     tokenizer.enable_truncation(tokens)

@@ -51,7 +51,7 @@ class DetectorScores:
             pointed = {(int(p), int(o)): float(weight) for p, o, weight in table["pointed"]}
             return cls(pointed, tuple(table["reasons"]), int(table["windows"]), int(table["fired"]))
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
-            raise InvalidError(f"this is no judgement of detectors ({error}); make it again") from error
+            raise InvalidError(f"this is no judgement of detectors ({error})", "make it again") from error
 
 
 def fits(material: LogLines, table: TemplateTable) -> bool:

@@ -50,8 +50,9 @@ class FiredWindow:
                 pointers=tuple((int(each["partition"]), int(each["offset"])) for each in record.get("lines") or ()),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            message = f"not a window ({type(error).__name__}: {error}); `tocsin score` shows the form"
-            raise InvalidError(message) from error
+            raise InvalidError(
+                f"not a window ({type(error).__name__}: {error})", "`tocsin score` shows the form"
+            ) from error
 
     @classmethod
     def from_verdict(cls, verdict: Verdict) -> Self:

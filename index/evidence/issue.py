@@ -48,7 +48,7 @@ def read_issue(text: str) -> Issue:
     ids = frozenset(found.lower() for found in _IDS.findall(text))
     said = set(tokens.words(text))
     if not said and not ids:
-        raise InvalidError('the issue says nothing; describe what fails, such as --issue "Instance fails to launch"')
+        raise InvalidError("the issue says nothing", 'describe what fails, such as --issue "Instance fails to launch"')
     concepts = [concept for concept in _concepts() if concept.said & said]
     fitting = [concept.means for concept in concepts if not concept.beside or concept.beside & said]
     # Without what it is about ("fails to start"), a concept that asks for it is the best guess there is.

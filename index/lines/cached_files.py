@@ -108,7 +108,7 @@ def _content(file: LogFile, stdin: IO[bytes] | None) -> str:
     if file.path != "-":
         return content_key(Path(file.path))
     if stdin is None:
-        raise InvalidError("standard input cannot be read twice; name a file")
+        raise InvalidError("standard input cannot be read twice", "name a file")
     stdin.seek(0)
     return key_of(stdin.read())
 

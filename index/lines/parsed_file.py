@@ -71,9 +71,9 @@ class ReadFile:
             received, refused = pl.read_ipc_stream(io.BytesIO(data[4:begin])).row(0)
             lines = pl.read_ipc_stream(io.BytesIO(data[begin:]))
         except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-            raise InvalidError(f"these are no lines of a log file ({error}); read the file again") from error
+            raise InvalidError(f"these are no lines of a log file ({error})", "read the file again") from error
         if dict(lines.schema) != _SCHEMA:
-            raise InvalidError("these lines were kept by another version; read the file again")
+            raise InvalidError("these lines were kept by another version", "read the file again")
         return cls(lines, int(received), int(refused))
 
 

@@ -47,7 +47,7 @@ class FileLedger:
             lock.parent.mkdir(parents=True, exist_ok=True)
             handle = os.open(lock, os.O_RDWR | os.O_CREAT, _MODE)
         except OSError as error:
-            raise InvalidError(f"cannot write {lock} ({error.strerror}); change the folder's rights") from error
+            raise InvalidError(f"cannot write {lock} ({error.strerror})", "change the folder's rights") from error
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
@@ -63,7 +63,7 @@ class FileLedger:
             return Spent()
         except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
             # Not taken for empty: that would allow the day's budget once more.
-            raise InvalidError(f"{self._path} cannot be read ({type(error).__name__}); remove it") from error
+            raise InvalidError(f"{self._path} cannot be read ({type(error).__name__})", "remove it") from error
 
     def _write(self, spent: Spent) -> None:
         record = {"day": spent.day, "total": spent.total, "tenants": spent.tenants}

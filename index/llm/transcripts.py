@@ -98,7 +98,7 @@ class TranscriptStore:
         except FileNotFoundError:
             return None
         except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InvalidError(f"{path} cannot be read ({type(error).__name__}); remove it") from error
+            raise InvalidError(f"{path} cannot be read ({type(error).__name__})", "remove it") from error
 
     def _path(self, episode: str) -> Path:
         # Episodes are named by others: a name is never part of a path.

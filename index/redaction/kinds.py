@@ -79,11 +79,11 @@ def load_kinds(path: Path | None = None) -> Kinds:
     try:
         tables = tomllib.loads(path.read_text("utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InvalidError(f"{path} cannot be read as TOML ({error}); see index/redaction/kinds.toml") from error
+        raise InvalidError(f"{path} cannot be read as TOML ({error})", "see index/redaction/kinds.toml") from error
     without = frozenset(tables.pop("without", ()))
     if unknown := without - {kind.name for kind in base.kinds} - {pair.name for pair in base.pairs}:
         raise InvalidError(
-            f"{path} switches off {', '.join(sorted(unknown))}: not shipped; see index/redaction/kinds.toml"
+            f"{path} switches off {', '.join(sorted(unknown))}: not shipped", "see index/redaction/kinds.toml"
         )
     own = _parse(tables, str(path))
     return Kinds(
@@ -96,7 +96,7 @@ def load_kinds(path: Path | None = None) -> Kinds:
 
 def _parse(tables: Mapping[str, Any], place: str) -> Kinds:
     if unknown := tables.keys() - {"kind", "pair", "words", "nothing"}:
-        raise InvalidError(f"{place}: {', '.join(sorted(unknown))} is not known; kind, pair, words and nothing are")
+        raise InvalidError(f"{place}: {', '.join(sorted(unknown))} is not known", "kind, pair, words and nothing are")
     try:
         return Kinds(
             kinds=tuple(_kind(**table) for table in tables.get("kind", ())),
@@ -105,7 +105,7 @@ def _parse(tables: Mapping[str, Any], place: str) -> Kinds:
             nothing=frozenset(tables.get("nothing", "").lower().split()),
         )
     except (TypeError, AttributeError, re.error) as error:
-        raise InvalidError(f"{place}: {error}; see index/redaction/kinds.toml for the form") from error
+        raise InvalidError(f"{place}: {error}", "see index/redaction/kinds.toml for the form") from error
 
 
 def _kind(  # noqa: PLR0913 - the fields of the table

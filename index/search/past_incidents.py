@@ -108,7 +108,7 @@ def record_documents(record: Any) -> list[Document]:
             return list(_own(record))
         return [_foreign(record)]
     except (KeyError, TypeError, ValueError, AttributeError) as error:
-        raise InvalidError(f"not an incident ({type(error).__name__}: {error}); correct or remove it") from error
+        raise InvalidError(f"not an incident ({type(error).__name__}: {error})", "correct or remove it") from error
 
 
 def _is_no_incident(record: Any) -> bool:

@@ -45,7 +45,7 @@ def read_runbooks(path: Path, tenant: str = SHARED) -> Iterator[Document]:
     if path.is_dir():
         pages = sorted(page for page in path.rglob("*") if page.suffix.lower() in SUFFIXES and page.is_file())
         if not pages:
-            raise InvalidError(f"{path}: the folder holds no Markdown ({', '.join(SUFFIXES)}); name one that does")
+            raise InvalidError(f"{path}: the folder holds no Markdown ({', '.join(SUFFIXES)})", "name one that does")
         for page in pages:
             yield from page_documents(page.resolve().as_posix(), _text(page), tenant)
     else:
@@ -149,7 +149,7 @@ def _front(name: str, text: str) -> tuple[dict[str, Any], str]:
     try:
         front = yaml.safe_load(found[1])
     except yaml.YAMLError as error:
-        raise InvalidError(f"{name}: its front matter is not valid YAML ({error}); correct or remove it") from error
+        raise InvalidError(f"{name}: its front matter is not valid YAML ({error})", "correct or remove it") from error
     # A rule above and below a paragraph looks like front matter too.
     return (front, text[found.end() :]) if isinstance(front, dict) else ({}, text)
 
@@ -157,9 +157,9 @@ def _front(name: str, text: str) -> tuple[dict[str, Any], str]:
 def _text(page: Path) -> str:
     try:
         if page.stat().st_size > MAX_FILE:
-            raise InvalidError(f"{page} is larger than {MAX_FILE:,} bytes; cut it into pages")
+            raise InvalidError(f"{page} is larger than {MAX_FILE:,} bytes", "cut it into pages")
         return page.read_text(encoding="utf-8", errors="replace").removeprefix("\ufeff")
     except FileNotFoundError as error:
-        raise InvalidError(f"{page}: no such file or folder; check the path") from error
+        raise InvalidError(f"{page}: no such file or folder", "check the path") from error
     except OSError as error:
-        raise InvalidError(f"{page} cannot be read ({error.strerror}); check its rights") from error
+        raise InvalidError(f"{page} cannot be read ({error.strerror})", "check its rights") from error

@@ -118,7 +118,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             # Views into it live on; it is unmapped with the last of them.
             data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except FileNotFoundError as error:
-        raise InvalidError(f"there is no memory at {path}; fill it: tocsin index add PATH") from error
+        raise InvalidError(f"there is no memory at {path}", "fill it: tocsin index add PATH") from error
     except (OSError, ValueError) as error:
         raise _damaged(path, f"it cannot be read ({error})") from error
     first = len(MAGIC) + _LENGTH
@@ -137,4 +137,4 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
 
 
 def _damaged(path: Path, why: str) -> InvalidError:
-    return InvalidError(f"{path}: {why}; delete it and fill it again: tocsin index add PATH")
+    return InvalidError(f"{path}: {why}", "delete it and fill it again: tocsin index add PATH")

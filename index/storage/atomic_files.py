@@ -33,7 +33,7 @@ def write_file(path: Path, parts: Iterable[bytes | memoryview]) -> None:
         Path(temporary).replace(path)
         _sync_folder(path.parent)
     except OSError as error:
-        raise InvalidError(f"cannot write {path} ({error.strerror or error}); free or change the folder") from error
+        raise InvalidError(f"cannot write {path} ({error.strerror or error})", "free or change the folder") from error
     finally:
         if temporary is not None:
             with suppress(OSError):
@@ -61,11 +61,11 @@ def sole_writer(path: Path) -> Iterator[None]:
         lock.parent.mkdir(parents=True, exist_ok=True)
         handle = os.open(lock, os.O_RDWR | os.O_CREAT, _MODE)
     except OSError as error:
-        raise InvalidError(f"cannot write {lock} ({error.strerror}); change the folder's rights") from error
+        raise InvalidError(f"cannot write {lock} ({error.strerror})", "change the folder's rights") from error
     try:
         fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
-        raise TransientError(f"another process is writing {path}; try again when it has ended") from error
+        raise TransientError(f"another process is writing {path}", "try again when it has ended") from error
     else:
         yield
     finally:

@@ -97,7 +97,7 @@ class Cache:
             except FileNotFoundError:
                 continue
             except OSError as error:
-                raise InvalidError(f"cannot delete {path} ({error.strerror}); change the folder's rights") from error
+                raise InvalidError(f"cannot delete {path} ({error.strerror})", "change the folder's rights") from error
             count, size = count + 1, size + length
         return count, size
 
@@ -144,5 +144,7 @@ def content_key(path: Path) -> str:
             while chunk := file.read(_CHUNK):
                 digest.update(chunk)
     except OSError as error:
-        raise InvalidError(f"{path}: cannot be read ({error.strerror}); check the file and its permissions") from error
+        raise InvalidError(
+            f"{path}: cannot be read ({error.strerror})", "check the file and its permissions"
+        ) from error
     return digest.hexdigest()

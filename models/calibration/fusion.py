@@ -134,9 +134,9 @@ class Fusion:
             parts = {str(name): Calibration.from_json(part) for name, part in record["parts"].items()}
             fused = {int(kind): _extremes(extremes) for kind, extremes in record["fused"].items()}
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InvalidError(f"damaged calibration: {error!r}; train the bundle again") from error
+            raise InvalidError(f"damaged calibration: {error!r}", "train the bundle again") from error
         if not fused:
-            raise InvalidError("the calibration is empty; train the bundle on logs with at least one closed window")
+            raise InvalidError("the calibration is empty", "train the bundle on logs with at least one closed window")
         return cls(parts, fused)
 
 
@@ -197,7 +197,7 @@ def fit_extremes(strength: F64, blocks: I64, days: float) -> BlockMaxima:
     """
     n = len(strength)
     if n == 0:
-        raise InvalidError("no window to calibrate on; give logs of normal operation that are at least a minute long")
+        raise InvalidError("no window to calibrate on", "give logs of normal operation that are at least a minute long")
     numbers, place = np.unique(blocks, return_inverse=True)
     maxima = np.zeros(len(numbers))
     np.maximum.at(maxima, place, strength)

@@ -96,7 +96,7 @@ class Calibration:
                 for kind, tail in record.items()
             }
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InvalidError(f"damaged calibration: {error!r}; train the bundle again") from error
+            raise InvalidError(f"damaged calibration: {error!r}", "train the bundle again") from error
         return cls(tails)
 
 
@@ -110,7 +110,7 @@ def fit_tail(raw: F64, unit: float = 1.0) -> Tail:
     """
     n = len(raw)
     if n == 0:
-        raise InvalidError("no window to calibrate on; give logs of normal operation that are at least a minute long")
+        raise InvalidError("no window to calibrate on", "give logs of normal operation that are at least a minute long")
     ordered = np.sort(raw)
     exceed = max(min(MIN_TAIL, n), round(TAIL * n))
     threshold = float(ordered[n - exceed])

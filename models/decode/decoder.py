@@ -49,8 +49,7 @@ class Decoder:
 
     def __init__(self, config: DecodeConfig) -> None:
         if config.generation < 1 or config.max_line < 1:
-            message = "generation and max_line must be at least 1"
-            raise InvalidError(message)
+            raise InvalidError("generation and max_line must be at least 1")
         self._config = config
         self._formats = (*(compile_format(spec) for spec in config.formats), *FORMATS)
         self._clocks = Clocks(config.zone, config.zones, config.future_limit_s)

@@ -97,27 +97,23 @@ def kept_stdin(paths: Sequence[str | Path]) -> Iterator[IO[bytes] | None]:
 def _expand(paths: Sequence[str | Path]) -> list[str | Path]:
     files: list[str | Path] = []
     if not paths:
-        message = "no path given: name log files, folders or - for standard input"
-        raise InvalidError(message)
+        raise InvalidError("no path given: name log files, folders or - for standard input")
     for name in paths:
         if str(name) == "-":
             if "-" in files:
-                message = "- is given twice, but standard input can be read only once; name it once"
-                raise InvalidError(message)
+                raise InvalidError("- is given twice, but standard input can be read only once", "name it once")
             files.append("-")
             continue
         path = Path(name)
         if path.is_dir():
             found = sorted(p for p in path.rglob("*") if p.is_file())
             if not found:
-                message = f"{path}: the folder holds no files; name one that does"
-                raise InvalidError(message)
+                raise InvalidError(f"{path}: the folder holds no files", "name one that does")
             files.extend(found)
         elif path.exists():
             files.append(path)
         else:
-            message = f"{path}: no such file or folder; check the path"
-            raise InvalidError(message)
+            raise InvalidError(f"{path}: no such file or folder", "check the path")
     return files
 
 
@@ -132,11 +128,11 @@ def _batches(path: str | Path, batch_lines: int, stdin: IO[bytes] | None) -> Ite
                     yield batch[:batch_lines]
                     batch = batch[batch_lines:]
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        message = f"{path}: broken archive ({error}); unpack it by hand or fetch it again"
-        raise InvalidError(message) from error
+        raise InvalidError(f"{path}: broken archive ({error})", "unpack it by hand or fetch it again") from error
     except OSError as error:
-        message = f"{path}: cannot be read ({error.strerror or error}); check the file and its permissions"
-        raise InvalidError(message) from error
+        raise InvalidError(
+            f"{path}: cannot be read ({error.strerror or error})", "check the file and its permissions"
+        ) from error
     if batch:
         yield batch
 

@@ -155,8 +155,7 @@ def check_zone(zone: str) -> str:
     try:
         pl.Series([0]).cast(pl.Datetime("us")).dt.replace_time_zone(zone)
     except pl.exceptions.PolarsError as error:
-        message = f"unknown time zone {zone!r}: use an IANA name such as Europe/Berlin or UTC"
-        raise InvalidError(message) from error
+        raise InvalidError(f"unknown time zone {zone!r}: use an IANA name such as Europe/Berlin or UTC") from error
     return zone
 
 

@@ -151,4 +151,4 @@ class DetectorSet:
                 np.asarray(arrays["seen"], np.int64),
             )
         except (KeyError, ValueError, OSError, IndexError, EOFError, BadZipFile, zlib.error) as error:
-            raise InvalidError(f"damaged companions: {error!r}; train the bundle again") from error
+            raise InvalidError(f"damaged companions: {error!r}", "train the bundle again") from error

@@ -46,10 +46,10 @@ class LstmDetector:
         try:
             self._session = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises classes of its own without a common base
-            raise InvalidError(f"the bundle's network cannot be loaded: {error}; train the bundle again") from error
+            raise InvalidError(f"the bundle's network cannot be loaded: {error}", "train the bundle again") from error
         names = tuple(sorted(each.name for each in self._session.get_inputs()))
         if names != INPUTS:
-            raise InvalidError(f"the bundle's network takes {names}, not {INPUTS}; train the bundle again")
+            raise InvalidError(f"the bundle's network takes {names}, not {INPUTS}", "train the bundle again")
         self.vocabulary = vocabulary
         self._cache: dict[bytes, F32] = {}
 

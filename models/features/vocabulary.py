@@ -45,4 +45,4 @@ class Vocabulary:
         try:
             return cls(int(name, 16) for name in names)
         except (TypeError, ValueError, OverflowError) as error:
-            raise InvalidError(f"damaged vocabulary: {error}; train the bundle again") from error
+            raise InvalidError(f"damaged vocabulary: {error}", "train the bundle again") from error

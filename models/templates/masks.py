@@ -108,14 +108,14 @@ class Masks:
         try:
             table = tomllib.loads(path.read_text("utf-8"))
         except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-            raise InvalidError(f"cannot read masks from {path}: {error}; correct the file or TOCSIN_MASKS") from error
+            raise InvalidError(f"cannot read masks from {path}: {error}", "correct the file or TOCSIN_MASKS") from error
         without = set(table.pop("without", []))
         shipped = cls.default().masks
         unknown = without - {mask.name for mask in shipped}
         if unknown:
             names = ", ".join(sorted(unknown))
             raise InvalidError(
-                f"{path} switches off {names}: no shipped mask; see models/templates/masks.toml for their names"
+                f"{path} switches off {names}: no shipped mask", "see models/templates/masks.toml for their names"
             )
         return cls([*_parse(table, str(path)), *(mask for mask in shipped if mask.name not in without)])
 
@@ -125,7 +125,7 @@ class Masks:
         try:
             return cls([Mask(str(r["name"]), str(r["pattern"]), bool(r["kept"])) for r in records])
         except (KeyError, TypeError) as error:
-            raise InvalidError(f"not a list of masks: {error!r}; the bundle is damaged: train it again") from error
+            raise InvalidError(f"not a list of masks: {error!r}", "the bundle is damaged: train it again") from error
 
     def records(self) -> list[dict[str, Any]]:
         """The masks as plain records, for a bundle."""
@@ -183,7 +183,7 @@ def _plain(masks: Sequence[Mask]) -> list[Mask]:
 def _parse(table: Mapping[str, Any], where: str) -> list[Mask]:
     unknown = set(table) - {"kept", "mask"}
     if unknown:
-        raise InvalidError(f"{where}: {', '.join(sorted(unknown))} is no part of it; use [[kept]] and [[mask]]")
+        raise InvalidError(f"{where}: {', '.join(sorted(unknown))} is no part of it", "use [[kept]] and [[mask]]")
     try:
         return [
             Mask(str(entry["name"]), str(entry["pattern"]), kind == "kept")
@@ -200,10 +200,13 @@ def _check(mask: Mask) -> None:
         groups = len(probe.str.extract_groups(mask.pattern).struct.fields)
         matches_nothing = bool(pl.Series([""]).str.contains(mask.pattern).item())
     except pl.exceptions.PolarsError as error:
-        message = f"mask {mask.name!r} has no valid pattern ({error}); it takes Rust's syntax, without look-around"
-        raise InvalidError(message) from error
+        raise InvalidError(
+            f"mask {mask.name!r} has no valid pattern ({error})", "it takes Rust's syntax, without look-around"
+        ) from error
     if matches_nothing:
-        raise InvalidError(f"mask {mask.name!r} matches the empty text; make its pattern match at least one character")
+        raise InvalidError(
+            f"mask {mask.name!r} matches the empty text", "make its pattern match at least one character"
+        )
     if groups != int(mask.kept):
         wanted = "one group, the prefix that stays" if mask.kept else "no group; write (?:…)"
-        raise InvalidError(f"mask {mask.name!r} has {groups} groups; it needs {wanted}")
+        raise InvalidError(f"mask {mask.name!r} has {groups} groups", f"it needs {wanted}")

@@ -107,10 +107,10 @@ class TemplateTable:
         try:
             head, *rows = [orjson.loads(line) for line in data.split(b"\n")]
             if head["schema"] != SCHEMA:
-                raise InvalidError(f"templates of schema {head['schema']!r}; this version reads {SCHEMA!r}")
+                raise InvalidError(f"templates of schema {head['schema']!r}", f"this version reads {SCHEMA!r}")
             return cls([Mined(tuple(row["words"]), tuple(row["wild"])) for row in rows], int(head["overflow"]))
         except (ValueError, KeyError, TypeError) as error:
-            raise InvalidError(f"damaged template table: {error!r}; train the bundle again") from error
+            raise InvalidError(f"damaged template table: {error!r}", "train the bundle again") from error
 
 
 def mine(texts: Mapping[str, int], base: TemplateTable | None = None) -> TemplateTable:

@@ -52,7 +52,7 @@ def decode(message: bytes) -> tuple[EventFrame, str]:
     (size,) = struct.unpack_from(">I", body)
     header = orjson.loads(body[4 : 4 + size])
     if header["schema"] != SCHEMA:
-        raise InvalidError(f"event frame of schema {header['schema']!r}; this version reads {SCHEMA!r}")
+        raise InvalidError(f"event frame of schema {header['schema']!r}", f"this version reads {SCHEMA!r}")
     (key_size,) = struct.unpack_from(">I", body, 4 + size)
     start = 8 + size
     keys = _read(body[start : start + key_size], KEY_SCHEMA)
@@ -74,5 +74,5 @@ def _read(data: bytes, schema: Mapping[str, pl.DataType]) -> pl.DataFrame:
         return pl.DataFrame(schema=schema)
     table = pl.read_ipc_stream(io.BytesIO(data))
     if dict(table.schema) != dict(schema):
-        raise InvalidError(f"event frame with columns {table.columns}; this version reads {list(schema)}")
+        raise InvalidError(f"event frame with columns {table.columns}", f"this version reads {list(schema)}")
     return table

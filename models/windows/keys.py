@@ -67,11 +67,11 @@ class KeyRules:
         try:
             fields = pl.Series([""]).str.extract_groups(self.entity).struct.fields
         except pl.exceptions.PolarsError as error:
-            message = f"key rule {self.entity!r} is no valid pattern: {error}; correct it in the settings"
-            raise InvalidError(message) from error
+            raise InvalidError(
+                f"key rule {self.entity!r} is no valid pattern: {error}", "correct it in the settings"
+            ) from error
         if len(fields) != 2:  # noqa: PLR2004 - noun and id
-            message = f"key rule {self.entity!r} has {len(fields)} groups; it needs two: noun and id"
-            raise InvalidError(message)
+            raise InvalidError(f"key rule {self.entity!r} has {len(fields)} groups", "it needs two: noun and id")
 
 
 def _source_key() -> pl.Expr:

@@ -75,9 +75,9 @@ def analyze(  # noqa: PLR0913 - one argument an option
             raise InvalidError(_nothing(paths, logs.received))
         if tenant is None and len(tenants) > 1:
             shown = ", ".join(tenants[:5]) + (" …" if len(tenants) > 5 else "")  # noqa: PLR2004 - enough to choose from
-            raise InvalidError(f"these logs hold lines of {len(tenants)} tenants ({shown}); choose one with --tenant")
+            raise InvalidError(f"these logs hold lines of {len(tenants)} tenants ({shown})", "choose one with --tenant")
         if tenant is not None and tenant not in tenants:
-            raise InvalidError(f"no line is of tenant {tenant}; there are {', '.join(tenants[:5])}")
+            raise InvalidError(f"no line is of tenant {tenant}", f"there are {', '.join(tenants[:5])}")
         whose = tenant or tenants[0]
         material = join_files(logs.names, logs.files, normal.table if normal else None, whose)
         fitting = normal if normal and fits(material, normal.table) else None

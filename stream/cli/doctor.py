@@ -35,5 +35,6 @@ def doctor(*, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps({"ok": not failed, "checks": [asdict(check) for check in checks]}))
     if failed:
-        msg = f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}; do what the lines above say"
-        raise InvalidError(msg)
+        raise InvalidError(
+            f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}", "do what the lines above say"
+        )

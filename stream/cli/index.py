@@ -60,7 +60,7 @@ def add(paths: tuple[str, ...], tenant: str) -> None:
             elif Path(path).exists():
                 changes = add_runbooks(memory, Path(path), tenant)
             else:
-                raise InvalidError(f"{path}: no such file or folder; check the path")
+                raise InvalidError(f"{path}: no such file or folder", "check the path")
             added, gone = added + changes[0], gone + changes[1]
         save(memory, search_index_file(settings))
     click.echo(f"{added} documents added or changed, {gone} removed; the memory holds {len(memory)}")
@@ -172,7 +172,7 @@ def _add_records(memory: "SearchIndex", path: str) -> tuple[int, int]:
         with click.open_file(path, "rb") as file:
             records = [_keyed(line, f"line {number}") for number, line in enumerate(file, 1) if line.strip()]
     except OSError as error:
-        raise InvalidError(f"{path} cannot be read ({error.strerror}); check the path") from error
+        raise InvalidError(f"{path} cannot be read ({error.strerror})", "check the path") from error
     done = remember(memory, records)
     if done.broken:
         more = f" (and {len(done.broken) - 1} more)" if len(done.broken) > 1 else ""

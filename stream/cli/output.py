@@ -14,8 +14,9 @@ def open_output(out: str, mode: str) -> IO[Any]:
     try:
         return click.open_file(out, mode, encoding=None if "b" in mode else "utf-8")
     except OSError as error:
-        message = f"--out {out} cannot be written ({error.strerror or error}); name a file in a folder that is there"
-        raise InvalidError(message) from error
+        raise InvalidError(
+            f"--out {out} cannot be written ({error.strerror or error})", "name a file in a folder that is there"
+        ) from error
 
 
 def tell(message: str) -> None:

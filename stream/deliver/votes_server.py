@@ -73,8 +73,9 @@ class VotesServer:
         try:
             self._server = _Server((host, port), _handler(self))
         except (OSError, OverflowError) as error:
-            msg = f"cannot take votes on {host}:{port} ({error}); set TOCSIN_VOTES_PORT (0 turns them off)"
-            raise InvalidError(msg) from error
+            raise InvalidError(
+                f"cannot take votes on {host}:{port} ({error})", "set TOCSIN_VOTES_PORT (0 turns them off)"
+            ) from error
         self._thread = threading.Thread(target=self._server.serve_forever, args=(LOOK_S,), daemon=True)
         self._thread.start()
 

@@ -113,7 +113,7 @@ def _simulator() -> Callable[..., tuple[Any, tuple[FaultLike, ...]]]:
     for entry in entry_points(group="tocsin.sources", name="simulator"):
         loaded: Callable[..., tuple[Any, tuple[FaultLike, ...]]] = entry.load()
         return loaded
-    raise FatalError("the simulator is not installed with this Tocsin; install the project itself: pip install .")
+    raise FatalError("the simulator is not installed with this Tocsin", "install the project itself: pip install .")
 
 
 def _feed(cloud: Process, records: Any, clock: SimulatedClock, halt: threading.Event) -> int:

@@ -51,11 +51,10 @@ class PartitionCheckpoint:
             raw = {int(p): (int(last), int(clock)) for p, (last, clock) in known["raw"].items()}
             return cls(RestartMark(offset, int(known["clock"]), raw), int(known["done"]))
         except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
-            message = (
-                f"the commit at offset {offset} of logs.events is not detect's ({metadata[:80]!r}: {error}); "
-                "another program uses its consumer group: choose another TOCSIN_TOPIC_PREFIX, or reset the group"
-            )
-            raise FatalError(message) from error
+            raise FatalError(
+                f"the commit at offset {offset} of logs.events is not detect's ({metadata[:80]!r}: {error})",
+                "another program uses its consumer group: choose another TOCSIN_TOPIC_PREFIX, or reset the group",
+            ) from error
 
 
 class PartitionWindows:

@@ -29,7 +29,7 @@ def examine() -> Iterator[Check]:
     try:
         settings = load_settings()
     except InvalidError as error:
-        yield Check("settings", CheckOutcome.FAIL, *_halves(error))
+        yield Check("settings", CheckOutcome.FAIL, error.problem, error.advice)
         return
     yield Check(
         "settings", CheckOutcome.OK, f"Kafka at {settings.kafka_bootstrap_servers}, topics {settings.topic_prefix}*"
@@ -63,7 +63,7 @@ def _kafka_checks(settings: Settings) -> Iterator[Check]:
                 yield check_lag(broker, group, topic)
         yield from _delivery_checks(settings, broker, known)
     except TocsinError as error:
-        yield Check("broker", CheckOutcome.FAIL, *_halves(error))
+        yield Check("broker", CheckOutcome.FAIL, error.problem, error.advice)
 
 
 def _bundle_checks(settings: Settings) -> Iterator[Check]:
@@ -139,7 +139,7 @@ def _rules_checks(settings: Settings) -> Iterator[Check]:
     try:
         found = load_rules(settings).warnings(time.time_ns() // 1000, sinks)
     except InvalidError as error:
-        yield Check("rules", CheckOutcome.FAIL, *_halves(error))
+        yield Check("rules", CheckOutcome.FAIL, error.problem, error.advice)
         return
     if not found:
         yield Check("rules", CheckOutcome.OK, f"{path}, nothing in it is odd")
@@ -154,7 +154,7 @@ def _sink_checks(settings: Settings) -> Iterator[Check]:
     try:
         yield from sink_checks(make_sinks(settings))
     except InvalidError as error:
-        yield Check("sinks", CheckOutcome.FAIL, *_halves(error))
+        yield Check("sinks", CheckOutcome.FAIL, error.problem, error.advice)
 
 
 def consumers(topics: Topics) -> Mapping[str, str]:
@@ -173,7 +173,7 @@ def check_broker(broker: Broker) -> Check:
             found = broker.admin().list_topics(timeout=TIMEOUT_S)
     except TocsinError as error:
         advice = "start Kafka, or set TOCSIN_KAFKA_BOOTSTRAP_SERVERS (and [kafka] for TLS and passwords)"
-        return Check("broker", CheckOutcome.FAIL, _halves(error)[0], advice)
+        return Check("broker", CheckOutcome.FAIL, error.problem, advice)
     return Check(
         "broker", CheckOutcome.OK, f"{len(found.brokers)} brokers, {len(found.topics)} topics at {broker.bootstrap}"
     )
@@ -260,10 +260,4 @@ def _tried(name: str, attempt: Callable[[], str]) -> Check:
     try:
         return Check(name, CheckOutcome.OK, attempt())
     except TocsinError as error:
-        return Check(name, CheckOutcome.FAIL, *_halves(error))
-
-
-def _halves(error: TocsinError) -> tuple[str, str]:
-    """Split a message into what is wrong and what to do, as our messages are built: ``wrong; do this``."""
-    wrong, _, advice = str(error).rpartition("; ")
-    return (wrong, advice) if wrong else (advice, "")
+        return Check(name, CheckOutcome.FAIL, error.problem, error.advice)

@@ -124,7 +124,7 @@ class Explainer:
             window = orjson.loads(record)
             name = str(window["id"])
         except (orjson.JSONDecodeError, TypeError, KeyError) as error:
-            raise InvalidError(f"not a record of anomalies ({error!r}); see what writes to the topic") from error
+            raise InvalidError(f"not a record of anomalies ({error!r})", "see what writes to the topic") from error
         self._windows[name] = FiredWindow.from_record(window)
         while len(self._windows) > WINDOWS:
             self._windows.popitem(last=False)

@@ -118,8 +118,9 @@ class Broker:
         """Return the number of partitions.  Raises InvalidError when there is no such topic."""
         known = self.topics()
         if topic not in known:
-            msg = f"there is no topic {topic!r} on {self.bootstrap}; correct its name, or start a role to create it"
-            raise InvalidError(msg)
+            raise InvalidError(
+                f"there is no topic {topic!r} on {self.bootstrap}", "correct its name, or start a role to create it"
+            )
         return known[topic]
 
     def watermarks(self, topic: str) -> dict[int, tuple[int, int]]:
@@ -171,7 +172,7 @@ class Broker:
                 known = self._topics(admin)
                 left -= {name for name in left & known.keys() if _is_led(consumer, name, known[name])}
                 if left and time.monotonic() >= deadline:
-                    raise TransientError(f"topic {min(left)} was made, but cannot be used yet; try again")
+                    raise TransientError(f"topic {min(left)} was made, but cannot be used yet", "try again")
                 if left:
                     time.sleep(LOOK_S)
         finally:
@@ -222,7 +223,7 @@ def watermarks_of(consumer: Consumer, topic: str, partition: int) -> tuple[int, 
     def ask() -> tuple[int, int]:
         marks = consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_S, cached=False)
         if marks is None:
-            raise TransientError("the cluster did not answer in time; it may when asked again")
+            raise TransientError("the cluster did not answer in time", "it may when asked again")
         return marks
 
     return retry_until_known(ask, f"read the offsets of {topic}")

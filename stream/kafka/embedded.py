@@ -52,8 +52,9 @@ class EmbeddedBroker:
         self._cluster: int = self._lib.rd_kafka_handle_mock_cluster(self._handle)
         if not self._cluster:
             self.stop()
-            msg = "the embedded broker did not start; use Apache Kafka: TOCSIN_KAFKA_BOOTSTRAP_SERVERS=host:port"
-            raise FatalError(msg)
+            raise FatalError(
+                "the embedded broker did not start", "use Apache Kafka: TOCSIN_KAFKA_BOOTSTRAP_SERVERS=host:port"
+            )
         # Its groups wait three seconds for more members by default: felt at every start of a role.
         self._lib.rd_kafka_mock_group_initial_rebalance_delay_ms(self._cluster, REBALANCE_DELAY_MS)
         self.bootstrap: str = self._lib.rd_kafka_mock_cluster_bootstraps(self._cluster).decode()
@@ -63,12 +64,12 @@ class EmbeddedBroker:
     def create_topic(self, name: str, partitions: int) -> None:
         """Create a topic; one that exists stays as it is.  Raises InvalidError for a name or number it refuses."""
         if partitions < 1:  # librdkafka would end the whole process
-            msg = f"topic {name!r} cannot have {partitions} partitions; give at least 1"
-            raise InvalidError(msg)
+            raise InvalidError(f"topic {name!r} cannot have {partitions} partitions", "give at least 1")
         code = self._lib.rd_kafka_mock_topic_create(self._running(), name.encode(), partitions, 1)
         if code not in {_NO_ERROR, _TOPIC_ALREADY_EXISTS}:
-            msg = f"the embedded broker refused topic {name!r} with {partitions} partitions (Kafka error {code})"
-            raise InvalidError(msg)
+            raise InvalidError(
+                f"the embedded broker refused topic {name!r} with {partitions} partitions (Kafka error {code})"
+            )
 
     def set_down(self) -> None:
         """Make an outage: close all connections and answer none until ``set_up``."""
@@ -99,8 +100,7 @@ class EmbeddedBroker:
 
     def _running(self) -> int:
         if self._handle is None:
-            msg = "the embedded broker has been stopped"
-            raise InvalidError(msg)
+            raise InvalidError("the embedded broker has been stopped")
         return self._cluster
 
 
@@ -129,8 +129,9 @@ def _library() -> ctypes.CDLL:
         lib.rd_kafka_mock_broker_set_down.argtypes = [ctypes.c_void_p, ctypes.c_int32]
         lib.rd_kafka_mock_broker_set_up.argtypes = [ctypes.c_void_p, ctypes.c_int32]
     except AttributeError as error:
-        msg = f"this build of librdkafka has no embedded cluster ({error}); install confluent-kafka's wheel"
-        raise FatalError(msg) from error
+        raise FatalError(
+            f"this build of librdkafka has no embedded cluster ({error})", "install confluent-kafka's wheel"
+        ) from error
     return lib
 
 
@@ -141,10 +142,8 @@ def _new_handle(lib: ctypes.CDLL) -> int:
     # log_level 3: its notices about being a test cluster would land on the terminal.
     for name, value in (("test.mock.num.brokers", "1"), ("log_level", "3")):
         if lib.rd_kafka_conf_set(conf, name.encode(), value.encode(), reason, len(reason)) != _NO_ERROR:
-            msg = f"the embedded broker cannot be configured: {reason.value.decode(errors='replace')}"
-            raise FatalError(msg)
+            raise FatalError(f"the embedded broker cannot be configured: {reason.value.decode(errors='replace')}")
     handle: int | None = lib.rd_kafka_new(_PRODUCER, conf, reason, len(reason))
     if handle is None:
-        msg = f"the embedded broker did not start: {reason.value.decode(errors='replace')}"
-        raise FatalError(msg)
+        raise FatalError(f"the embedded broker did not start: {reason.value.decode(errors='replace')}")
     return handle

@@ -147,9 +147,7 @@ def kafka_errors(doing: str) -> Iterator[None]:
     except KafkaException as error:
         cause = error.args[0]
         if not isinstance(cause, KafkaError):
-            msg = f"cannot {doing}: {error}; {_STOP_ADVICE}"
-            raise FatalError(msg) from error
+            raise FatalError(f"cannot {doing}: {error}", f"{_STOP_ADVICE}") from error
         raise translate(cause, doing) from error
     except BufferError as error:
-        msg = f"cannot {doing}: the producer's queue is full; poll it and try again"
-        raise TransientError(msg) from error
+        raise TransientError(f"cannot {doing}: the producer's queue is full", "poll it and try again") from error

@@ -85,5 +85,6 @@ async def serve(app: AppT, until: asyncio.Event, drain: Callable[[], Awaitable[N
         # Ends by itself now.  Cancelled, it would leave a task of its own that waits for ever.
         await stopped
     if app.crash_reason is not None:
-        msg = f"the stream of {app.conf.id} stopped: {app.crash_reason!r}; restart the role"
-        raise FatalError(msg) from app.crash_reason
+        raise FatalError(
+            f"the stream of {app.conf.id} stopped: {app.crash_reason!r}", "restart the role"
+        ) from app.crash_reason

@@ -152,8 +152,9 @@ async def commit(app: App, offsets: Mapping[TP, tuple[int, str]]) -> frozenset[T
     """
     for tp, (_, metadata) in offsets.items():
         if (size := len(metadata.encode())) > MAX_METADATA_BYTES:
-            msg = f"metadata of {size} bytes for {tp.topic} [{tp.partition}]: Kafka takes {MAX_METADATA_BYTES}"
-            raise InvalidError(msg)
+            raise InvalidError(
+                f"metadata of {size} bytes for {tp.topic} [{tp.partition}]: Kafka takes {MAX_METADATA_BYTES}"
+            )
     done = await _ask(app, lambda thread: thread.commit_with_metadata(offsets), "commit offsets")
     return frozenset() if done is None else done
 
@@ -165,8 +166,7 @@ async def committed(app: App, partitions: Iterable[TP]) -> dict[TP, tuple[int, s
     """
     done = await _ask(app, lambda thread: thread.committed_with_metadata(partitions), "read committed offsets")
     if done is None:
-        msg = "cannot read committed offsets: the consumer is stopping; ask after the next start"
-        raise TransientError(msg)
+        raise TransientError("cannot read committed offsets: the consumer is stopping", "ask after the next start")
     return done
 
 
@@ -184,8 +184,7 @@ def end_of(app: App, partition: TP) -> int | None:
 async def _ask(app: App, call: Callable[[CommittingThread], Awaitable[T]], doing: str) -> T | None:
     consumer = app.consumer
     if not isinstance(consumer, CommittingConsumer):
-        msg = "the Faust app was not set up with stream.broker.faust_transport.install"
-        raise FatalError(msg)
+        raise FatalError("the Faust app was not set up with stream.broker.faust_transport.install")
     try:
         return await consumer.in_thread(call)
     except kafka.KafkaError as error:

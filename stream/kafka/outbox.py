@@ -43,7 +43,7 @@ class Outbox:
             if error is not None and self._error is None:
                 cause = translate(error, f"write to {message.topic()}")
                 self._error = FatalError(
-                    f"{cause}; the role stops here and goes on from its last commit when restarted"
+                    f"{cause}", "the role stops here and goes on from its last commit when restarted"
                 )
 
         batch.pending += 1
@@ -73,7 +73,7 @@ class Outbox:
             FatalError: it was not, in time.
         """
         if self.producer.flush(timeout_s):
-            raise FatalError(f"Kafka took not all messages in {timeout_s:.0f} s; see that its brokers are up")
+            raise FatalError(f"Kafka took not all messages in {timeout_s:.0f} s", "see that its brokers are up")
         return self.delivered()
 
     def _collect(self) -> None:

@@ -178,8 +178,9 @@ def _plan(
     marks = broker.watermarks(topic)
     chosen = sorted(marks if partitions is None else set(partitions))
     if unknown := [partition for partition in chosen if partition not in marks]:
-        msg = f"topic {topic!r} has {len(marks)} partitions, so no partition {unknown[0]}; they are numbered from 0"
-        raise InvalidError(msg)
+        raise InvalidError(
+            f"topic {topic!r} has {len(marks)} partitions, so no partition {unknown[0]}", "they are numbered from 0"
+        )
     since = start if isinstance(start, int) else None
     firsts = start if isinstance(start, Mapping) else {}
     if since is not None and not broker.is_embedded():

@@ -51,30 +51,30 @@ def check_security(properties: Mapping[str, str]) -> None:
     mine = _mine(properties)
     known = set(PROPERTIES.values()) | {_HOST_CHECK}
     for name in sorted(set(mine) - known):
-        raise InvalidError(f"[kafka] {name} is not supported; there are {', '.join(sorted(known))}")
+        raise InvalidError(f"[kafka] {name} is not supported", f"there are {', '.join(sorted(known))}")
     protocol = _protocol(mine)
     _one_of("kafka_security_protocol", protocol, PROTOCOLS)
     sasl, tls = protocol.startswith("sasl"), protocol.endswith("ssl")
     for setting in _SASL:
         present = PROPERTIES[setting] in mine
         if sasl and not present:
-            raise InvalidError(f"{_named(setting)} is missing; {_named('kafka_security_protocol')} asks for it")
+            raise InvalidError(f"{_named(setting)} is missing", f"{_named('kafka_security_protocol')} asks for it")
         if present and not sasl:
             raise InvalidError(
-                f"{_named(setting)} is set, but nothing would use it; set {_named('kafka_security_protocol')} to "
-                "sasl_ssl or sasl_plaintext, or remove it"
+                f"{_named(setting)} is set, but nothing would use it",
+                f"set {_named('kafka_security_protocol')} to sasl_ssl or sasl_plaintext, or remove it",
             )
     if sasl:
         _one_of("kafka_sasl_mechanism", mine["sasl.mechanism"].upper(), MECHANISMS)
     for setting, name in PROPERTIES.items():
         if setting.startswith("kafka_ssl") and name in mine and not tls:
             raise InvalidError(
-                f"{_named(setting)} is set, but nothing would use it; set {_named('kafka_security_protocol')} to "
-                "ssl or sasl_ssl, or remove it"
+                f"{_named(setting)} is set, but nothing would use it",
+                f"set {_named('kafka_security_protocol')} to ssl or sasl_ssl, or remove it",
             )
     _one_of("kafka_ssl_verify", mine.get("enable.ssl.certificate.verification", "true").lower(), ("true", "false"))
     if ("ssl.key.location" in mine) != ("ssl.certificate.location" in mine):
-        raise InvalidError(f"{_named('kafka_ssl_certfile')} and {_named('kafka_ssl_keyfile')} go together; set both")
+        raise InvalidError(f"{_named('kafka_ssl_certfile')} and {_named('kafka_ssl_keyfile')} go together", "set both")
 
 
 def security_of(properties: Mapping[str, str]) -> Security:
@@ -102,7 +102,7 @@ def _named(setting: str) -> str:
 
 def _one_of(setting: str, value: str, known: tuple[str, ...]) -> None:
     if value not in known:
-        raise InvalidError(f"{_named(setting)} is none of {', '.join(known)}; choose one")
+        raise InvalidError(f"{_named(setting)} is none of {', '.join(known)}", "choose one")
 
 
 def _context(mine: Mapping[str, str]) -> ssl.SSLContext:
@@ -131,4 +131,4 @@ def _context(mine: Mapping[str, str]) -> ssl.SSLContext:
 
 
 def _unreadable(setting: str, error: OSError) -> InvalidError:
-    return InvalidError(f"{_named(setting)} cannot be used ({error.strerror or error}); name readable PEM files")
+    return InvalidError(f"{_named(setting)} cannot be used ({error.strerror or error})", "name readable PEM files")

@@ -19,5 +19,5 @@ def write(broker: Broker, topic: str, value: bytes, key: bytes) -> None:
     if producer.flush(TIMEOUT_S) or failed:
         why = failed[0] if failed else f"no answer in {TIMEOUT_S:.0f} s"
         raise TransientError(
-            f"{broker.bootstrap} did not take what was to be said ({why}); see that it is up, try again"
+            f"{broker.bootstrap} did not take what was to be said ({why})", "see that it is up, try again"
         )

@@ -55,10 +55,11 @@ class Announcement:
                 None if tenant is None else str(tenant),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            msg = f"not a change ({type(error).__name__}: {error}); write changes with `tocsin change`"
-            raise InvalidError(msg) from error
+            raise InvalidError(
+                f"not a change ({type(error).__name__}: {error})", "write changes with `tocsin change`"
+            ) from error
         if not found.text.strip():
-            raise InvalidError("not a change: it says nothing; write changes with `tocsin change`")
+            raise InvalidError("not a change: it says nothing", "write changes with `tocsin change`")
         return found
 
     def to_alert(self) -> Alert:
@@ -86,7 +87,7 @@ def announce(broker: Broker, topic: str, change: Announcement) -> None:
         TransientError: Kafka does not take it.
     """
     if not change.service.strip() or not change.text.strip():
-        raise InvalidError("a change needs the service and a text; tell what was changed")
+        raise InvalidError("a change needs the service and a text", "tell what was changed")
     write(broker, topic, change.to_json(), change.service.encode())
 
 

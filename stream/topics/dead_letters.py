@@ -45,11 +45,11 @@ class DeadWatch:
         total = sum(n for n, _ in self._batches)
         dead = sum(n for _, n in self._batches)
         if dead >= self._limit.least and dead > self._limit.share * total:
-            message = (
-                f"{dead} of the last {total} lines could not be understood; look at their reasons with "
-                "`tocsin topics cat logs.dead`, mend the shipper, or raise TOCSIN_DEAD_LIMIT_SHARE"
+            raise FatalError(
+                f"{dead} of the last {total} lines could not be understood",
+                "look at their reasons with `tocsin topics cat logs.dead`, mend the shipper, or "
+                "raise TOCSIN_DEAD_LIMIT_SHARE",
             )
-            raise FatalError(message)
 
 
 def dead_letter(reject: Reject, payload: bytes, topic: str, partition: int, offset: int) -> bytes:

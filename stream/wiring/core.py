@@ -58,7 +58,7 @@ def load_bundle(settings: Settings, path: Path | None = None) -> Bundle:
     """
     chosen = path or settings.bundle
     if chosen is None:
-        raise InvalidError("no bundle is set; train one with `tocsin train PATH --out DIR` and set TOCSIN_BUNDLE=DIR")
+        raise InvalidError("no bundle is set", "train one with `tocsin train PATH --out DIR` and set TOCSIN_BUNDLE=DIR")
     return Bundle.load(chosen)
 
 

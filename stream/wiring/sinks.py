@@ -73,7 +73,7 @@ def _sinks(settings: Settings) -> Iterator[Sink]:
     if key := _clear(settings.pagerduty_routing_key):
         yield PagerDutySink(key, _clear(settings.pagerduty_url) or DEFAULT_URL)
     elif settings.pagerduty_url is not None:
-        raise InvalidError("TOCSIN_PAGERDUTY_URL is set and no key; set TOCSIN_PAGERDUTY_ROUTING_KEY")
+        raise InvalidError("TOCSIN_PAGERDUTY_URL is set and no key", "set TOCSIN_PAGERDUTY_ROUTING_KEY")
     yield from _slack(settings)
 
 
@@ -86,7 +86,7 @@ def _alertmanagers(settings: Settings) -> Iterator[Sink]:
         except ValueError:
             parts, port = urlsplit(""), None
         if parts.scheme not in {"http", "https"} or not parts.hostname:
-            raise InvalidError("TOCSIN_ALERTMANAGER_URL is no list of URLs; separate http://host:9093 by commas")
+            raise InvalidError("TOCSIN_ALERTMANAGER_URL is no list of URLs", "separate http://host:9093 by commas")
         name = "alertmanager" if len(members) == 1 else f"alertmanager.{parts.hostname}-{port or parts.scheme}"
         resend, authorization = settings.alertmanager_resend_s, _clear(settings.alertmanager_authorization)
         yield AlertmanagerSink(url, name, refresh_s=resend, authorization=authorization)
@@ -95,7 +95,7 @@ def _alertmanagers(settings: Settings) -> Iterator[Sink]:
 def _slack(settings: Settings) -> Iterator[Sink]:
     token, url = _clear(settings.slack_token), _clear(settings.slack_url)
     if token and not settings.slack_channel:
-        raise InvalidError("TOCSIN_SLACK_TOKEN is set and no channel; set TOCSIN_SLACK_CHANNEL to its id or name")
+        raise InvalidError("TOCSIN_SLACK_TOKEN is set and no channel", "set TOCSIN_SLACK_CHANNEL to its id or name")
     if token:
         votes = settings.slack_signing_secret is not None and settings.votes_port > 0
         api = (_clear(settings.slack_api_url) or API).rstrip("/")

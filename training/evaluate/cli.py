@@ -86,4 +86,4 @@ def _numbers(text: str) -> tuple[int, ...]:
     try:
         return tuple(dict.fromkeys(int(number) for number in text.split(",")))
     except ValueError as error:
-        raise InvalidError(f"--seeds {text!r} is no list of whole numbers; write --seeds 1,2,3") from error
+        raise InvalidError(f"--seeds {text!r} is no list of whole numbers", "write --seeds 1,2,3") from error

@@ -30,9 +30,9 @@ def read_evaluation(path: Path) -> dict[str, Any]:
     try:
         found = orjson.loads(path.read_bytes())
     except (OSError, orjson.JSONDecodeError) as error:
-        raise InvalidError(f"{path} cannot be read ({error}); give what `tocsin evaluate` wrote") from error
+        raise InvalidError(f"{path} cannot be read ({error})", "give what `tocsin evaluate` wrote") from error
     if not isinstance(found, dict) or found.get("schema") != SCHEMA:
-        raise InvalidError(f"{path} is no evaluation of schema {SCHEMA!r}; make it again with `tocsin evaluate`")
+        raise InvalidError(f"{path} is no evaluation of schema {SCHEMA!r}", "make it again with `tocsin evaluate`")
     return found
 
 

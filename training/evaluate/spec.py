@@ -88,7 +88,7 @@ def read_spec(path: Path) -> tuple[AnySet, ...]:
     try:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise InvalidError(f"{path} cannot be read ({error}); give a file that lists sets of data") from error
+        raise InvalidError(f"{path} cannot be read ({error})", "give a file that lists sets of data") from error
     except tomllib.TOMLDecodeError as error:
         raise InvalidError(f"{path} is no TOML: {error}") from error
     top = _Table(content, str(path), path.parent)

@@ -86,8 +86,7 @@ def start_faults(cloud: SimulatedCloud) -> None:
     for fault in cloud.scenario.faults:
         file = files.get(fault.service)
         if file is None:
-            message = f"no service {fault.service!r} in this cloud; there are {', '.join(sorted(files))}"
-            raise InvalidError(message)
+            raise InvalidError(f"no service {fault.service!r} in this cloud", f"there are {', '.join(sorted(files))}")
         if fault.end <= cloud.engine.now:
             continue
         steps = _own_steps(cloud, file, fault)

@@ -64,7 +64,7 @@ def votes_of(body: bytes, now: int) -> tuple[Feedback, ...]:
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidError(
-            f"not a click on a vote ({type(error).__name__}); see the app's interactivity URL"
+            f"not a click on a vote ({type(error).__name__})", "see the app's interactivity URL"
         ) from error
 
 

@@ -59,14 +59,14 @@ def compile_format(spec: FormatSpec) -> LineFormat:
     unknown = named - _GROUPS
     if unknown or "message" not in named:
         what = f"unknown group {min(unknown)!r}" if unknown else "no group 'message'"
-        message = f"format {spec.name!r}: {what}; allowed are {', '.join(sorted(_GROUPS))}, and message is required"
-        raise InvalidError(message)
+        raise InvalidError(
+            f"format {spec.name!r}: {what}", f"allowed are {', '.join(sorted(_GROUPS))}, and message is required"
+        )
     stamps: StampReader | None = None
     known = {"iso": _read_loose_iso, "epoch": read_epoch}
     if "time" in named:
         if spec.time_format not in known and "%" not in spec.time_format:
-            message = f"format {spec.name!r}: time_format must be iso, epoch or a strftime format"
-            raise InvalidError(message)
+            raise InvalidError(f"format {spec.name!r}: time_format must be iso, epoch or a strftime format")
         stamps = known.get(spec.time_format) or _read_with(spec.time_format)
     pattern = spec.pattern if spec.pattern.startswith("^") else "^" + spec.pattern
     probe = pl.DataFrame({"row": [0], "text": ["x"]}, schema={"row": pl.UInt32, "text": pl.String})
@@ -75,8 +75,7 @@ def compile_format(spec: FormatSpec) -> LineFormat:
         if stamps is not None and spec.time_format not in known:
             _check_time_format(spec)
     except pl.exceptions.PolarsError as error:
-        message = f"format {spec.name!r}: {error}"
-        raise InvalidError(message) from error
+        raise InvalidError(f"format {spec.name!r}: {error}") from error
     return by_pattern(spec.name, pattern, pattern, stamps)
 
 
@@ -85,7 +84,6 @@ def _check_time_format(spec: FormatSpec) -> None:
     moment = pl.Series([_PROBE]).cast(pl.Datetime("us", "UTC" if "%z" in spec.time_format else None))
     at, exists, _ = _read_with(spec.time_format)(pl.DataFrame({"time": moment.dt.strftime(spec.time_format)}))
     if not exists.all() or at[0] != _PROBE:
-        message = (
-            f"format {spec.name!r}: {spec.time_format!r} is no whole time; it needs all from the year to the minute"
+        raise InvalidError(
+            f"format {spec.name!r}: {spec.time_format!r} is no whole time", "it needs all from the year to the minute"
         )
-        raise InvalidError(message)

@@ -49,9 +49,9 @@ class IncidentClient:
             if each.id.startswith(name) and each.state is not IncidentState.PENDING
         ]
         if len(name) < SHORTEST or not found:
-            raise InvalidError(f"no incident has an id that begins with {name!r}; see `tocsin incidents list --all`")
+            raise InvalidError(f"no incident has an id that begins with {name!r}", "see `tocsin incidents list --all`")
         if len(found) > 1:
-            raise InvalidError(f"{len(found)} incidents have ids that begin with {name!r}; give more of it")
+            raise InvalidError(f"{len(found)} incidents have ids that begin with {name!r}", "give more of it")
         return found[0]
 
     def publish(self, make: Callable[[int], Feedback]) -> Feedback:

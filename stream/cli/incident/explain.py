@@ -43,13 +43,13 @@ def show(incident: str, *, sent: bool, as_json: bool) -> None:
         asked = transcript_store(settings).get(found.id)
         if asked is None:
             raise InvalidError(
-                f"nothing was sent for {found.id} from this machine; "
-                "look on the one that runs the explain role, under its TOCSIN_INDEX_PATH"
+                f"nothing was sent for {found.id} from this machine",
+                "look on the one that runs the explain role, under its TOCSIN_INDEX_PATH",
             )
         click.echo(orjson.dumps(asked.to_record()) if as_json else neutral(asked.text, lines=True))
         return
     if not found.diagnosis:
-        raise InvalidError(f"{found.id} has no diagnosis yet; see that the explain role runs, and ask again")
+        raise InvalidError(f"{found.id} has no diagnosis yet", "see that the explain role runs, and ask again")
     if as_json:
         click.echo(orjson.dumps(found.diagnosis))
         return

@@ -215,7 +215,7 @@ def merge(incident: str, into: str, by: str) -> None:
     desk = _desk()
     here, there = desk.find(incident), desk.find(into)
     if here.tenant != there.tenant:
-        raise InvalidError(f"one is of tenant {here.tenant}, the other of {there.tenant}; nothing crosses tenants")
+        raise InvalidError(f"one is of tenant {here.tenant}, the other of {there.tenant}", "nothing crosses tenants")
     desk.publish(lambda now: Feedback(here.id, Action.MERGE, by, now, into=there.id))
     click.echo(f"{here.id} becomes part of {there.id}")
 
@@ -238,6 +238,6 @@ def split(incident: str, services: tuple[str, ...], by: str) -> None:
     found = desk.find(incident)
     others = found.services[1:]
     if wrong := [service for service in services if service not in others]:
-        raise InvalidError(f"{wrong[0]} cannot leave; those that can are: {', '.join(others) or 'none'}")
+        raise InvalidError(f"{wrong[0]} cannot leave", f"those that can are: {', '.join(others) or 'none'}")
     desk.publish(lambda now: Feedback(found.id, Action.SPLIT, by, now, services=services))
     click.echo(f"{', '.join(services)} leave {found.id}")

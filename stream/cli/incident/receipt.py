@@ -43,7 +43,7 @@ def verify(target: str, *, as_json: bool) -> None:
 
     key = load_settings().receipt_key
     if key is None:
-        raise InvalidError("no key is set; set TOCSIN_RECEIPT_KEY to the one that the alerts were signed with")
+        raise InvalidError("no key is set", "set TOCSIN_RECEIPT_KEY to the one that the alerts were signed with")
     count = wrong = 0
     for alert in _of_incident(target) if _INCIDENT.fullmatch(target) else _of_file(target):
         found = problems(alert, key.get_secret_value())
@@ -52,10 +52,10 @@ def verify(target: str, *, as_json: bool) -> None:
         told = _told(alert, found)
         click.echo(orjson.dumps(told) if as_json else _line(told))
     if not count:
-        raise InvalidError(f"{target} holds no alert; name a file of alerts, or an incident that is on the topic")
+        raise InvalidError(f"{target} holds no alert", "name a file of alerts, or an incident that is on the topic")
     if wrong:
         raise InvalidError(
-            f"{wrong} of {count} receipts are not in order; trust neither those alerts nor who sent them"
+            f"{wrong} of {count} receipts are not in order", "trust neither those alerts nor who sent them"
         )
 
 
@@ -81,8 +81,9 @@ def _of_file(path: str) -> "Iterator[Alert]":
         with click.open_file(path, "rb") as file:
             content = file.read()
     except OSError as error:
-        msg = f"{path} cannot be read ({error.strerror or error}); name a file of alerts, or an incident's id"
-        raise InvalidError(msg) from error
+        raise InvalidError(
+            f"{path} cannot be read ({error.strerror or error})", "name a file of alerts, or an incident's id"
+        ) from error
     try:
         # One alert, however it is laid out.
         yield Alert.from_json(orjson.dumps(orjson.loads(content)))

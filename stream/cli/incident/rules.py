@@ -35,7 +35,7 @@ def _load(path: Path | None) -> "Rules":
 
     chosen = path or load_settings().rules
     if chosen is None:
-        raise InvalidError("no file of rules is named; give one, or set TOCSIN_RULES")
+        raise InvalidError("no file of rules is named", "give one, or set TOCSIN_RULES")
     return Rules.load(chosen)
 
 
@@ -158,7 +158,7 @@ def _file(path: Path) -> "Iterator[Anomaly]":
                 if line.strip():
                     yield from _read(line, f"{path}, line {number}")
     except OSError as error:
-        raise InvalidError(f"{path} cannot be read ({error.strerror}); check the path") from error
+        raise InvalidError(f"{path} cannot be read ({error.strerror})", "check the path") from error
 
 
 def _read(value: bytes, place: str) -> "Iterator[Anomaly]":

@@ -66,20 +66,20 @@ def read_runs(paths: Sequence[Path]) -> list[Run]:
             with path.open(newline="", encoding="utf-8") as file:
                 rows = list(csv.DictReader(file))
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidError(f"{path} cannot be read ({error}); give a table of runs") from error
+            raise InvalidError(f"{path} cannot be read ({error})", "give a table of runs") from error
         for number, row in enumerate(rows, 2):
             try:
                 out.append(_run(row))
             except (KeyError, ValueError) as error:
-                raise InvalidError(f"{path}, line {number}: {error}; see `tocsin evaluate --help`") from error
+                raise InvalidError(f"{path}, line {number}: {error}", "see `tocsin evaluate --help`") from error
     names = [run.name for run in out]
     if len(set(names)) < len(names):
         raise InvalidError(
-            f"{', '.join(map(str, paths))}: a run_id stands there twice; every run is a tenant of its own"
+            f"{', '.join(map(str, paths))}: a run_id stands there twice", "every run is a tenant of its own"
         )
     if not any(run.label in NORMAL for run in out):
         raise InvalidError(
-            f"{', '.join(map(str, paths))}: no run is labelled {', '.join(NORMAL)}; thresholds need some"
+            f"{', '.join(map(str, paths))}: no run is labelled {', '.join(NORMAL)}", "thresholds need some"
         )
     return out
 

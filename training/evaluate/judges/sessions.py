@@ -31,7 +31,7 @@ def read_labels(paths: Sequence[Path]) -> dict[str, bool]:
             with path.open(newline="", encoding="utf-8") as file:
                 rows = list(csv.DictReader(file))
         except (OSError, UnicodeDecodeError) as error:
-            raise InvalidError(f"{path} cannot be read ({error}); give a table of labels") from error
+            raise InvalidError(f"{path} cannot be read ({error})", "give a table of labels") from error
         for number, row in enumerate(rows, 2):
             if row.get("session") is None or row.get("label") not in LABELS:
                 raise InvalidError(f"{path}, line {number}: needs a session and a label, {' or '.join(LABELS)}")
@@ -39,7 +39,7 @@ def read_labels(paths: Sequence[Path]) -> dict[str, bool]:
                 raise InvalidError(f"{path}, line {number}: session {row['session']!r} stands there twice")
             out[row["session"]] = LABELS[row["label"]]
     if not any(anomalous is False for anomalous in out.values()):
-        raise InvalidError(f"{', '.join(map(str, paths))}: no session is normal; thresholds need some")
+        raise InvalidError(f"{', '.join(map(str, paths))}: no session is normal", "thresholds need some")
     return out
 
 
