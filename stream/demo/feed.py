@@ -6,10 +6,9 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Final, Protocol
 
-from confluent_kafka import Producer
-
 from models.rfc3339 import SECOND
 from stream.kafka.consumer_lag import ConsumerLag
+from stream.kafka.consuming import Producer
 
 SLICE_S: Final = 0.05
 MAX_BACKLOG: Final = 20_000

@@ -7,13 +7,10 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from confluent_kafka.admin import ConfigResource  # type: ignore[attr-defined]  # its stubs do not re-export it
-
 from models.errors import InvalidError, TocsinError
 from stream.doctor.result import Check, CheckOutcome
 from stream.kafka.clients import Broker
 from stream.kafka.consumer_lag import ConsumerLag
-from stream.kafka.errors import kafka_errors
 from stream.kafka.topic_specs import Topics, TopicSpec
 from stream.settings import Settings, load_settings
 
@@ -169,14 +166,11 @@ def consumers(topics: Topics) -> Mapping[str, str]:
 def check_broker(broker: Broker) -> Check:
     """See that the cluster answers in a few seconds."""
     try:
-        with kafka_errors(f"reach Kafka at {broker.bootstrap}"):
-            found = broker.admin().list_topics(timeout=TIMEOUT_S)
+        brokers, topics = broker.size(TIMEOUT_S)
     except TocsinError as error:
         advice = "start Kafka, or set TOCSIN_KAFKA_BOOTSTRAP_SERVERS (and [kafka] for TLS and passwords)"
         return Check("broker", CheckOutcome.FAIL, error.problem, advice)
-    return Check(
-        "broker", CheckOutcome.OK, f"{len(found.brokers)} brokers, {len(found.topics)} topics at {broker.bootstrap}"
-    )
+    return Check("broker", CheckOutcome.OK, f"{brokers} brokers, {topics} topics at {broker.bootstrap}")
 
 
 def check_topics(known: Mapping[str, int], specs: Iterable[TopicSpec]) -> Check:
@@ -206,12 +200,7 @@ def check_time_stamps(broker: Broker, topic: str) -> Check:
     name = "time stamps"
     if broker.is_embedded():
         return Check(name, CheckOutcome.WARN, "an embedded broker keeps the senders' times", "use it for trials only")
-    resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
-    with kafka_errors(f"read the settings of {topic}"):
-        # The client must outlive its answer.
-        admin = broker.admin()
-        (answer,) = admin.describe_configs([resource], request_timeout=TIMEOUT_S).values()
-        kind = answer.result(TIMEOUT_S)["message.timestamp.type"].value
+    kind = broker.topic_config(topic, TIMEOUT_S)["message.timestamp.type"]
     if kind == "LogAppendTime":
         return Check(name, CheckOutcome.OK, f"{topic} carries the broker's time")
     advice = (

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient
+from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # not in its stubs
 from confluent_kafka.cimpl import NewTopic
 
 from models.errors import InvalidError, TransientError
@@ -113,6 +113,21 @@ class Broker:
     def topics(self) -> dict[str, int]:
         """Return every topic with its number of partitions."""
         return self._topics(self.admin())
+
+    def size(self, timeout_s: float = TIMEOUT_S) -> tuple[int, int]:
+        """Return the number of brokers and the number of topics; raises TransientError when there is no answer."""
+        with kafka_errors(f"reach Kafka at {self.bootstrap}"):
+            metadata = self.admin().list_topics(timeout=timeout_s)
+        return len(metadata.brokers), len(metadata.topics)
+
+    def topic_config(self, topic: str, timeout_s: float = TIMEOUT_S) -> dict[str, str | None]:
+        """Return Kafka's settings of a topic; an embedded broker does not answer this."""
+        resource = ConfigResource(ConfigResource.Type.TOPIC, topic)
+        # The client must outlive its answer.
+        admin = self.admin()
+        with kafka_errors(f"read the settings of {topic}"):
+            (answer,) = admin.describe_configs([resource], request_timeout=timeout_s).values()
+            return {name: entry.value for name, entry in answer.result(timeout_s).items()}
 
     def partitions(self, topic: str) -> int:
         """Return the number of partitions.  Raises InvalidError when there is no such topic."""

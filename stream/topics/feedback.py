@@ -4,11 +4,10 @@ import logging
 from collections.abc import Iterator
 from typing import Final
 
-from confluent_kafka import Consumer, TopicPartition
-
 from alerts.messages.feedback import Feedback
 from models.errors import InvalidError
 from stream.kafka.clients import Broker
+from stream.kafka.consuming import Consumer, TopicPartition
 from stream.kafka.errors import kafka_errors, translate
 from stream.kafka.reader import READER_GROUP, read_range
 from stream.kafka.writer import write

@@ -1,26 +1,26 @@
-"""Records of ``logs.raw`` as the decoder takes them."""
+"""Batches of ``logs.raw`` records, as the decoder takes them."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final
 
 import numpy as np
-from confluent_kafka import Message
 
 from models.records import NO_TIME, RawBatch
+from stream.kafka.consuming import Message
 from stream.kafka.reader import Record
 
-_MILLI: Final = 1000
-"""Microseconds: Kafka's times are milliseconds."""
+_MICROS_PER_MILLI: Final = 1000
+"""Kafka's time stamps are milliseconds, ours microseconds."""
 
 
 def raw_batch(records: Iterable[Record]) -> RawBatch:
     """Put records into a batch, in their order; a record without a value counts as an empty line."""
-    kept = list(records)
+    rows = list(records)
     return _batch(
-        [record.value or b"" for record in kept],
-        [record.partition for record in kept],
-        [record.offset for record in kept],
-        [record.timestamp for record in kept],
+        [record.value or b"" for record in rows],
+        [record.partition for record in rows],
+        [record.offset for record in rows],
+        [record.timestamp for record in rows],
     )
 
 
@@ -42,5 +42,5 @@ def _batch(
         values,
         np.array(partitions, np.int32),
         np.array(offsets, np.int64),
-        np.where(arrived < 0, NO_TIME, arrived * _MILLI),
+        np.where(arrived < 0, NO_TIME, arrived * _MICROS_PER_MILLI),
     )
