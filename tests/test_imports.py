@@ -26,7 +26,7 @@ ORDER = {
     " calibration train evaluate cli",
     "index": "text storage lines embedding search evidence diagnosis redaction llm explain analyze",
     "alerts": "messages incidents routing sinks delivery monitoring",
-    "stream": "kafka settings topics ingest detect explain deliver replay wiring doctor runtime demo cli",
+    "stream": "kafka settings topics heartbeat ingest detect explain deliver replay wiring doctor runtime demo cli",
 }
 
 # Where an outside library may be imported; what is not listed may be imported anywhere.
