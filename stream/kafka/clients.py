@@ -21,17 +21,20 @@ log = logging.getLogger(__name__)
 client_log = logging.getLogger("tocsin.librdkafka")
 
 Value: TypeAlias = str | int | float | bool
+"""A value among librdkafka's settings."""
+
 Setting: TypeAlias = Value | Callable[..., None]
-"""A value among librdkafka's settings; callbacks only where a client takes them."""
+"""A value, or a callback where a client accepts one."""
 
 TIMEOUT_S: Final = 15.0
-"""How long a question to the cluster may take; a client that has lost its broker reconnects well within it."""
+"""Longest time of one request to the cluster.  A judgement: a client that has lost its broker reconnects well within
+it, because its back-off ends at two seconds."""
 
-LOOK_S: Final = 0.05
-"""Between two looks for topics that have just been created, and two questions to which there was no answer yet."""
+RETRY_INTERVAL_S: Final = 0.05
+"""Between two requests for what the cluster does not know yet, such as topics that were just created.  A judgement."""
 
 WATERMARKS_GROUP: Final = "tocsin-watermarks"
-"""A name that the client library wants; nothing is ever committed under it."""
+"""A group name, which the client library requires; nothing is ever committed under it."""
 
 _LEADERLESS: Final = {
     KafkaError.UNKNOWN_TOPIC_OR_PART,
@@ -74,7 +77,7 @@ _CONSUMER: Final[Mapping[str, Setting]] = {
     "max.partition.fetch.bytes": 2 * MAX_MESSAGE_BYTES,
     "queued.min.messages": 200_000,
     "queued.max.messages.kbytes": 128 * 1024,
-    # How long fetching rests once the queue is full.  The default of a second lets a fast reader run dry.
+    # How long fetching pauses once the queue is full.  With the default of a second a fast reader waits for messages.
     "fetch.queue.backoff.ms": 20,
     "session.timeout.ms": 10_000,
     "heartbeat.interval.ms": 3_000,
@@ -84,14 +87,14 @@ _CONSUMER: Final[Mapping[str, Setting]] = {
 
 @dataclass(frozen=True, slots=True)
 class Broker:
-    """A cluster to talk to: ``extra`` holds librdkafka settings for every client, such as ``security.protocol``."""
+    """The address of a cluster; ``extra`` holds librdkafka settings of every client, such as ``security.protocol``."""
 
     bootstrap: str
-    # Passwords are among them.
+    # Not in the repr: passwords are among them.
     extra: Mapping[str, str] = field(default_factory=dict, repr=False)
 
     def producer(self, **overrides: Setting) -> Producer:
-        """Return an idempotent producer.  Overrides are librdkafka's settings with ``_`` for ``.``: ``linger_ms=5``."""
+        """Return an idempotent producer; overrides are librdkafka's settings with ``_`` for ``.``: ``linger_ms=5``."""
         with kafka_errors("set up a Kafka producer"):
             return Producer(self._settings(_PRODUCER, overrides), logger=client_log)
 
@@ -107,7 +110,7 @@ class Broker:
             return AdminClient(plain, logger=client_log)
 
     def is_embedded(self) -> bool:
-        """Say whether this is an embedded broker, by its cluster id."""
+        """Return whether this is an embedded broker, by its cluster id."""
         return self._is_embedded(self.admin())
 
     def topics(self) -> dict[str, int]:
@@ -130,7 +133,11 @@ class Broker:
             return {name: entry.value for name, entry in answer.result(timeout_s).items()}
 
     def partitions(self, topic: str) -> int:
-        """Return the number of partitions.  Raises InvalidError when there is no such topic."""
+        """Return the number of partitions of ``topic``.
+
+        Raises:
+            InvalidError: there is no such topic.
+        """
         known = self.topics()
         if topic not in known:
             raise InvalidError(
@@ -148,16 +155,16 @@ class Broker:
             consumer.close()
 
     def ensure_topics(self, specs: Iterable[TopicSpec], replication: int = 1) -> None:
-        """Create the topics that are missing; never change one that exists, but warn where it differs in partitions.
+        """Create the topics that are missing; leave those that exist as they are, with a warning if partitions differ.
 
-        Returns when brokers tell of all of them, which is a moment after they are created.
+        Return when the brokers know all of them, which is a moment after they are created.
 
-        An embedded broker creates them by first use, with its own number of partitions: the process that owns it
+        An embedded broker creates topics on first use, with its own number of partitions: the process that owns it
         gives the specs to ``EmbeddedBroker`` instead.
 
         Raises:
-            InvalidError: a topic may not be created, or not so.
-            TransientError: the cluster does not answer, or does not tell of them in time.
+            InvalidError: the cluster refuses to create a topic, or its settings.
+            TransientError: the cluster does not answer, or the topics cannot be used in time.
         """
         admin = self.admin()
         known = self._topics(admin)
@@ -169,27 +176,30 @@ class Broker:
             _create(admin, missing, replication)
             self._await(admin, [spec.name for spec in missing])
         if missing:
+            log.info("topics created", extra={"topics": [spec.name for spec in missing]})
             known = self._topics(admin)
         for spec in wanted:
-            if (there := known.get(spec.name, spec.partitions)) != spec.partitions:
-                log.warning("topic %s has %d partitions, not %d: left as it is", spec.name, there, spec.partitions)
+            if (partitions := known.get(spec.name, spec.partitions)) != spec.partitions:
+                facts = {"topic": spec.name, "partitions": partitions, "wanted": spec.partitions}
+                log.warning("topic left as it is, with another number of partitions", extra=facts)
 
     def _await(self, admin: AdminClient, names: Iterable[str]) -> None:
-        """Wait until new topics can be used: a cluster says yes before it shows them, and before anyone leads them.
+        """Wait until new topics can be used: a cluster confirms them before it lists them and elects their leaders.
 
-        Raises TransientError when that takes too long.
+        Raises:
+            TransientError: that takes too long.
         """
         deadline = time.monotonic() + TIMEOUT_S
         consumer = self.consumer(WATERMARKS_GROUP)
         try:
-            left = set(names)
-            while left:
+            unusable = set(names)
+            while unusable:
                 known = self._topics(admin)
-                left -= {name for name in left & known.keys() if _is_led(consumer, name, known[name])}
-                if left and time.monotonic() >= deadline:
-                    raise TransientError(f"topic {min(left)} was made, but cannot be used yet", "try again")
-                if left:
-                    time.sleep(LOOK_S)
+                unusable -= {name for name in unusable & known.keys() if _is_led(consumer, name, known[name])}
+                if unusable and time.monotonic() >= deadline:
+                    raise TransientError(f"topic {min(unusable)} was created, but cannot be used yet", "try again")
+                if unusable:
+                    time.sleep(RETRY_INTERVAL_S)
         finally:
             consumer.close()
 
@@ -200,48 +210,51 @@ class Broker:
                 producer.list_topics(spec.name, timeout=TIMEOUT_S)
 
     def _settings(self, ours: Mapping[str, Setting], overrides: Mapping[str, Setting]) -> dict[str, Setting]:
-        own = {_dotted(name): value for name, value in overrides.items()}
-        return {"bootstrap.servers": self.bootstrap, **_COMMON, **ours, **self.extra, **own}
+        dotted = {_dotted(name): value for name, value in overrides.items()}
+        return {"bootstrap.servers": self.bootstrap, **_COMMON, **ours, **self.extra, **dotted}
 
     def _topics(self, admin: AdminClient) -> dict[str, int]:
         with kafka_errors(f"reach Kafka at {self.bootstrap}"):
-            found = admin.list_topics(timeout=TIMEOUT_S).topics
-        return {name: len(topic.partitions) for name, topic in found.items()}
+            metadata = admin.list_topics(timeout=TIMEOUT_S).topics
+        return {name: len(topic.partitions) for name, topic in metadata.items()}
 
     def _is_embedded(self, admin: AdminClient) -> bool:
         with kafka_errors(f"reach Kafka at {self.bootstrap}"):
             return str(admin.list_topics(timeout=TIMEOUT_S).cluster_id).startswith(CLUSTER_ID_PREFIX)
 
 
-def retry_until_known(ask: Callable[[], T], doing: str) -> T:
-    """Return the answer to a question; asked again where nobody knows it yet: a partition moves between brokers.
+def retry_until_known(request: Callable[[], T], action: str) -> T:
+    """Return the answer to a request, which is repeated while no broker knows it: partitions move between brokers.
 
-    Raises TransientError when nobody does in time, and what else ``kafka_errors`` makes of the answer.
+    Raises:
+        TransientError: no broker knows it in time.
+        TocsinError: whatever else ``kafka_errors`` makes of the answer.
     """
     deadline = time.monotonic() + TIMEOUT_S
     while True:
         try:
-            with kafka_errors(doing):
-                return ask()
+            with kafka_errors(action):
+                return request()
         except TransientError:
             if time.monotonic() > deadline:
                 raise
-            time.sleep(LOOK_S)
+            time.sleep(RETRY_INTERVAL_S)
 
 
 def watermarks_of(consumer: Consumer, topic: str, partition: int) -> tuple[int, int]:
     """Return the first offset kept and the offset that the next message will get.
 
-    Raises as ``retry_until_known`` does.
+    Raises:
+        TocsinError: as ``retry_until_known`` does.
     """
 
-    def ask() -> tuple[int, int]:
-        marks = consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_S, cached=False)
-        if marks is None:
-            raise TransientError("the cluster did not answer in time", "it may when asked again")
-        return marks
+    def request() -> tuple[int, int]:
+        watermarks = consumer.get_watermark_offsets(TopicPartition(topic, partition), TIMEOUT_S, cached=False)
+        if watermarks is None:
+            raise TransientError("the cluster did not answer in time", "try again")
+        return watermarks
 
-    return retry_until_known(ask, f"read the offsets of {topic}")
+    return retry_until_known(request, f"read the offsets of {topic}")
 
 
 def _create(admin: AdminClient, specs: Iterable[TopicSpec], replication: int) -> None:
@@ -254,27 +267,27 @@ def _create(admin: AdminClient, specs: Iterable[TopicSpec], replication: int) ->
         )
         for spec in specs
     ]
-    for name, done in admin.create_topics(new, operation_timeout=TIMEOUT_S, request_timeout=TIMEOUT_S).items():
+    for name, future in admin.create_topics(new, operation_timeout=TIMEOUT_S, request_timeout=TIMEOUT_S).items():
         try:
-            done.result()
+            future.result()
         except KafkaException as error:
             cause = error.args[0]
-            # Roles that start together race for the same topics; whoever comes second is content.
+            # Roles that start together create the same topics: that another was first is no error.
             if cause.code() != KafkaError.TOPIC_ALREADY_EXISTS:
                 raise translate(cause, f"create topic {name}") from error
 
 
 def _is_led(consumer: Consumer, topic: str, partitions: int) -> bool:
-    """Say whether every partition has a leader that knows of it."""
+    """Return whether every partition has a leader that knows of it."""
     try:
         places = [TopicPartition(topic, partition) for partition in range(partitions)]
         return all(consumer.get_watermark_offsets(place, TIMEOUT_S, cached=False) for place in places)
     except KafkaException as error:
         if error.args[0].code() in _LEADERLESS:
             return False
-        raise translate(error.args[0], f"see whether topic {topic} is there") from error
+        raise translate(error.args[0], f"check that topic {topic} can be used") from error
 
 
 def _dotted(name: str) -> str:
-    """Turn a Python name into librdkafka's; callbacks keep theirs."""
+    """Return librdkafka's name of a setting for its Python name; callbacks keep theirs."""
     return name if name.endswith("_cb") or name == "on_commit" else name.replace("_", ".")

@@ -44,7 +44,7 @@ def good_messages(messages: Iterable[Message], action: str) -> list[Message]:
             cause = translate(error, action)
             if error.fatal():
                 raise cause
-            log.warning("%s", cause)
+            log.warning("message with an error", extra={"error": str(cause)})
     return good
 
 
@@ -76,6 +76,6 @@ def try_commit(consumer: Consumer, topic: str, offsets: Mapping[int, int], actio
         else:
             consumer.commit(offsets=places, asynchronous=True)
     except KafkaException as error:
-        log.warning("%s", translate(error.args[0], action))
+        log.warning("commit refused", extra={"topic": topic, "error": str(translate(error.args[0], action))})
         return False
     return True

@@ -1,4 +1,4 @@
-"""A Faust app that runs inside our own program: no banner, no web server, no signals, no logging of its own."""
+"""A Faust app inside our own program: no banner, no web server, no signal handlers, no log set-up of its own."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -15,8 +15,11 @@ from stream.kafka.security import Security, security_of
 from stream.kafka.topic_specs import MAX_MESSAGE_BYTES
 
 REQUEST_TIMEOUT_S: Final = 30.0
+"""Longest time of one request to the cluster.  A judgement."""
+
 SESSION_TIMEOUT_S: Final = 10.0
-"""After this a silent worker's partitions go to others; never more than the request time-out, or Faust refuses."""
+"""After this time a silent worker's partitions go to others: the same as for our other consumers.  Faust refuses more
+than the request timeout."""
 
 
 class QuietApp(faust.App):
@@ -31,16 +34,17 @@ def create_app(group: str, broker: Broker, **settings: Any) -> faust.App:
 
     Call it inside the running event loop that will serve the app.  ``settings`` are Faust's and win over ours.
 
-    Raises InvalidError for what ``broker.extra`` says of passwords and TLS and Faust's client cannot do.
+    Raises:
+        InvalidError: ``broker.extra`` holds settings of passwords or TLS that Faust's client does not support.
     """
-    ours: dict[str, Any] = {
+    defaults: dict[str, Any] = {
         "broker": [f"kafka://{address}" for address in broker.bootstrap.split(",")],
         "broker_credentials": _credentials(security_of(broker.extra)),
         "autodiscover": False,
         "value_serializer": "raw",
         "key_serializer": "raw",
         "web_enabled": False,
-        # Topics are ours to create (stream.topics), and nothing elects a leader.
+        # Topics are created by stream.kafka.clients, and nothing here needs a leader.
         "topic_disable_leader": True,
         "topic_allow_declare": False,
         "consumer_auto_offset_reset": "earliest",
@@ -50,13 +54,13 @@ def create_app(group: str, broker: Broker, **settings: Any) -> faust.App:
         "broker_request_timeout": REQUEST_TIMEOUT_S,
         "stream_wait_empty": False,
     }
-    app = QuietApp(group, **{**ours, **settings})
+    app = QuietApp(group, **{**defaults, **settings})
     faust_transport.install(app)
     return app
 
 
 def _credentials(security: Security) -> Credentials | None:
-    """Turn what librdkafka's properties say into Faust's form; None for a connection in clear."""
+    """Return the credentials in Faust's form; None for a connection without password and TLS."""
     if security.mechanism:
         return SASLCredentials(
             username=security.username,
@@ -70,19 +74,21 @@ def _credentials(security: Security) -> Credentials | None:
 async def serve(app: AppT, until: asyncio.Event, drain: Callable[[], Awaitable[None]] | None = None) -> None:
     """Run the app until the event is set, then call ``drain`` (last commits are possible there) and stop the app.
 
-    Faust's own Worker would take over logging, signals and the process's end; here they stay with the caller.  Faust
-    only records that it crashed: serve stops then, without draining, and raises it as FatalError.
+    Faust's own Worker would take over logging, signals and the end of the process; here they stay with the caller.
+
+    Raises:
+        FatalError: Faust crashed, which it only records; then nothing was drained.
     """
     await app.start()
-    told, stopped = asyncio.create_task(until.wait()), asyncio.create_task(app.wait_until_stopped())
+    requested, stopped = asyncio.create_task(until.wait()), asyncio.create_task(app.wait_until_stopped())
     try:
-        await asyncio.wait([told, stopped], return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait([requested, stopped], return_when=asyncio.FIRST_COMPLETED)
         if drain is not None and not app.crashed:
             await drain()
     finally:
-        told.cancel()
+        requested.cancel()
         await app.stop()
-        # Ends by itself now.  Cancelled, it would leave a task of its own that waits for ever.
+        # It ends by itself now; cancelled, it would leave a task of Faust's that waits for ever.
         await stopped
     if app.crash_reason is not None:
         raise FatalError(

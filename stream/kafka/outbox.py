@@ -1,4 +1,4 @@
-"""Messages on their way to Kafka, counted per batch, so that an offset is committed only behind delivered ones."""
+"""A producer that knows which batches are delivered, so that an offset is committed only after all its messages."""
 
 from collections import deque
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ class _Batch:
 
 @dataclass(slots=True)
 class Outbox:
-    """A producer and the batches that wait for it; ``limit`` batches at most are on their way at once."""
+    """A producer and its undelivered batches, of which there are at most ``limit`` at once."""
 
     producer: Producer
     limit: int = 8
@@ -28,7 +28,7 @@ class Outbox:
     _error: TocsinError | None = None
 
     def begin(self, offsets: Mapping[int, int]) -> None:
-        """Open a batch; when all that is sent in it has been delivered, ``offsets`` may be committed."""
+        """Open a batch; ``offsets`` may be committed when every message of it has been delivered."""
         while len(self._batches) >= self.limit:
             self._poll(0.1)
             self._collect()
@@ -42,9 +42,7 @@ class Outbox:
             batch.pending -= 1
             if error is not None and self._error is None:
                 cause = translate(error, f"write to {message.topic()}")
-                self._error = FatalError(
-                    f"{cause}", "the role stops here and goes on from its last commit when restarted"
-                )
+                self._error = FatalError(f"{cause}", "restart the role: it continues from its last commit")
 
         batch.pending += 1
         while True:
@@ -60,7 +58,7 @@ class Outbox:
         self._batches[-1].closed = True
 
     def delivered(self) -> dict[int, int]:
-        """Offsets that may be committed now: of the first batches, as far as all are delivered; each told once."""
+        """Return the offsets that may be committed now, each once: those of the first batches, as far as delivered."""
         self._poll(0)
         self._collect()
         offsets, self._ready = self._ready, {}
@@ -70,10 +68,12 @@ class Outbox:
         """Wait until everything is delivered.
 
         Raises:
-            FatalError: it was not, in time.
+            FatalError: some messages were not delivered in time.
         """
         if self.producer.flush(timeout_s):
-            raise FatalError(f"Kafka took not all messages in {timeout_s:.0f} s", "see that its brokers are up")
+            raise FatalError(
+                f"Kafka did not accept all messages within {timeout_s:.0f} s", "check that its brokers are up"
+            )
         return self.delivered()
 
     def _collect(self) -> None:

@@ -1,20 +1,21 @@
-"""The topics of Tocsin: their names, and how each is kept."""
+"""The topics of Tocsin: their names, and how each is created."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
-"""Largest message of any of our topics; producers and consumers are set to the same number."""
+"""Largest message of any of our topics, also for producers and consumers.  A judgement: four
+times Kafka's default, for frames of full batches."""
 
 _HOUR_MS: Final = 3_600_000
 _DAY_MS: Final = 24 * _HOUR_MS
-_KEPT_DELETED_MS: Final = 7 * _DAY_MS
+_TOMBSTONES_KEPT_MS: Final = 7 * _DAY_MS
 
 
 @dataclass(frozen=True, slots=True)
 class TopicSpec:
-    """How one topic is created: ``configs`` are Kafka's topic settings beside the cleanup policy."""
+    """How one topic is created; ``configs`` are Kafka's topic settings other than the cleanup policy."""
 
     name: str
     partitions: int
@@ -23,7 +24,7 @@ class TopicSpec:
     configs: Mapping[str, str] = field(default_factory=dict)
 
     def all_configs(self) -> dict[str, str]:
-        """Return every topic setting as Kafka takes it."""
+        """Return all topic settings, as Kafka names them."""
         return {"cleanup.policy": self.cleanup, **self.configs}
 
 
@@ -44,7 +45,7 @@ class Topics:
 
     @property
     def logs_dead(self) -> str:
-        """Messages that could not be understood, with reason and origin."""
+        """Messages that could not be decoded, with reason and origin."""
         return self.prefix + "logs.dead"
 
     @property
@@ -54,12 +55,12 @@ class Topics:
 
     @property
     def templates(self) -> str:
-        """Texts of templates that no training has seen."""
+        """Texts of templates that the bundle does not know."""
         return self.prefix + "templates"
 
     @property
     def anomalies(self) -> str:
-        """Windows whose importance passed the threshold."""
+        """Windows whose importance reached the threshold."""
         return self.prefix + "anomalies"
 
     @property
@@ -69,12 +70,12 @@ class Topics:
 
     @property
     def alerts(self) -> str:
-        """Alerts to be delivered: the outbox."""
+        """Alerts to be delivered."""
         return self.prefix + "alerts"
 
     @property
     def deliveries(self) -> str:
-        """Receipts of every send."""
+        """Receipts of every attempt to deliver an alert."""
         return self.prefix + "deliveries"
 
     @property
@@ -84,13 +85,13 @@ class Topics:
 
     @property
     def changes(self) -> str:
-        """Deploy and configuration events."""
+        """Deployments and configuration changes."""
         return self.prefix + "changes"
 
     def specs(self, partitions: int = 4) -> tuple[TopicSpec, ...]:
-        """Return how every topic is created; ``partitions`` is the width of the two topics that carry the load.
+        """Return how every topic is created; ``partitions`` is the number for the two topics that carry the lines.
 
-        All others carry a few messages a second at most: one partition gives their readers one order of everything.
+        All others carry a few messages a second at most: with one partition their messages have one order.
         """
         return (
             _deleted(
@@ -99,32 +100,32 @@ class Topics:
                 days=3,
                 reason="Long enough to replay a weekend.",
             ),
-            _deleted(self.logs_dead, 1, days=14, reason="Outlives the fix of the shipper that sent them."),
+            _deleted(self.logs_dead, 1, days=14, reason="Long enough to fix the shipper that sent them."),
             _deleted(
                 self.logs_events,
                 partitions,
                 days=3,
                 reason="As long as the raw lines that its events point to.",
             ),
-            _compacted(self.templates, "The newest text of a template id is all that is needed."),
+            _compacted(self.templates, "Only the newest text of a template id is needed."),
             _deleted(self.anomalies, 1, days=30, reason="Reviewed long after their raw lines are gone."),
-            _compacted(self.incidents, "Only an incident's latest state counts; restarts rebuild from it."),
-            _deleted(self.alerts, 1, days=30, reason="The outbox: outlives any outage of a sink."),
-            _deleted(self.deliveries, 1, days=30, reason="Read beside the alerts, so kept as long."),
-            _compacted(self.feedback, "The latest vote counts, and is kept for the next training."),
-            _deleted(self.changes, 1, days=30, reason="Causes are looked for among recent changes."),
+            _compacted(self.incidents, "Only an incident's latest state matters; restarts rebuild from it."),
+            _deleted(self.alerts, 1, days=30, reason="Longer than any outage of a sink."),
+            _deleted(self.deliveries, 1, days=30, reason="Read together with the alerts, so kept as long."),
+            _compacted(self.feedback, "Only the latest vote matters, and is kept for the next training."),
+            _deleted(self.changes, 1, days=30, reason="Causes are searched among recent changes."),
         )
 
 
 def _deleted(name: str, partitions: int, *, days: int, reason: str) -> TopicSpec:
     """Describe a topic whose old messages are deleted.
 
-    LogAppendTime: retention and replays by time follow the broker's clock.  A shipper that sends last year's lines, or
-    whose clock is wrong, would otherwise see them deleted at once or kept for ever.
+    LogAppendTime: retention and replays by time follow the broker's clock.  Otherwise the lines of a shipper that sends
+    last year's lines, or whose clock is wrong, would be deleted at once or kept for ever.
     """
     configs = {
         "retention.ms": str(days * _DAY_MS),
-        # A segment is deleted as a whole, so its age is part of the retention: small beside the days above.
+        # A segment is deleted as a whole, so its age adds to the retention: little compared with days.
         "segment.ms": str(6 * _HOUR_MS),
         "message.timestamp.type": "LogAppendTime",
         "max.message.bytes": str(MAX_MESSAGE_BYTES),
@@ -135,8 +136,8 @@ def _deleted(name: str, partitions: int, *, days: int, reason: str) -> TopicSpec
 def _compacted(name: str, reason: str) -> TopicSpec:
     """Describe a topic that keeps the latest message of each key."""
     configs = {
-        # A reader that was away for less than this still sees that a key was deleted.
-        "delete.retention.ms": str(_KEPT_DELETED_MS),
+        # A reader that was stopped for less than this still sees that a key was deleted.
+        "delete.retention.ms": str(_TOMBSTONES_KEPT_MS),
         "max.message.bytes": str(MAX_MESSAGE_BYTES),
     }
     return TopicSpec(name, 1, "compact", reason, configs)

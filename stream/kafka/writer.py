@@ -1,4 +1,4 @@
-"""Write single records, for commands: what is written is known to be there."""
+"""Write single records, for commands, and wait until Kafka has stored them."""
 
 from confluent_kafka import Message
 
@@ -7,17 +7,21 @@ from stream.kafka.clients import TIMEOUT_S, Broker
 
 
 def write(broker: Broker, topic: str, value: bytes, key: bytes) -> None:
-    """Write one record and wait until Kafka has it.  Raises TransientError where it does not take it."""
+    """Write one record and wait until Kafka has stored it.
+
+    Raises:
+        TransientError: it did not.
+    """
     producer = broker.producer()
-    failed: list[str] = []
+    errors: list[str] = []
 
     def delivered(error: object, _: Message) -> None:
         if error is not None:
-            failed.append(str(error))
+            errors.append(str(error))
 
     producer.produce(topic, value, key, on_delivery=delivered)
-    if producer.flush(TIMEOUT_S) or failed:
-        why = failed[0] if failed else f"no answer in {TIMEOUT_S:.0f} s"
+    if producer.flush(TIMEOUT_S) or errors:
+        reason = errors[0] if errors else f"no answer in {TIMEOUT_S:.0f} s"
         raise TransientError(
-            f"{broker.bootstrap} did not take what was to be said ({why})", "see that it is up, try again"
+            f"{broker.bootstrap} did not accept the record ({reason})", "check that it is up and try again"
         )

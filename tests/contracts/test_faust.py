@@ -330,7 +330,7 @@ def test_trouble_with_the_group_is_never_silent(
         assert isinstance(consumer, faust_transport.CommittingConsumer)
         coordinator = consumer._thread._ensure_consumer()._coordinator
         coordinator._pending_exception = error
-        await made.wait_for(lambda _: "joining again" in caplog.text)
+        await made.wait_for(lambda _: "joining the group again" in caplog.text)
         if not ends:
             assert await faust_transport.commit(made.app, {TP(topic, 0): (1, "")}) == {TP(topic, 0)}
         else:
