@@ -17,8 +17,8 @@ MAX_BUFFERED: Final = 20_000
 ingest, a few megabytes."""
 
 PATIENCE_S: Final = 2.0
-"""How long a partition that gives nothing, though it has more, delays the others: its leader may be down.  A judgement:
-longer than a broker's usual pauses."""
+"""How long a partition that gives nothing, though it has more, may delay the others: its leader may be down.
+A judgement."""
 
 
 class PartitionBuffer:

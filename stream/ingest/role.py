@@ -21,6 +21,7 @@ from models.pipeline import LineProcessor, Processed
 from models.records import EventFrame, RawBatch, RawSpan
 from models.windows import frame_codec
 from models.windows.keys import split_frame
+from stream.heartbeat import Heartbeat
 from stream.ingest.partition_buffer import MAX_BUFFERED, PartitionBuffer, select
 from stream.ingest.partition_clocks import PartitionClocks
 from stream.kafka.clients import TIMEOUT_S, Broker, watermarks_of
@@ -92,6 +93,8 @@ class Ingest:
         self._clocks = PartitionClocks(now, config.speed)
         self._dead = DeadWatch(config.dead)
         self._outbox = Outbox(broker.producer())
+        self._heartbeat = Heartbeat(ROLE, log, now=now)
+        self._heartbeat.add(lines=0, events=0, dead_letters=0, frames=0)
         self._events_partitions = broker.partitions(topics.logs_events)
         self._buffer = PartitionBuffer(config.batch_lines, now)
         self._paused: set[int] = set()
@@ -201,6 +204,7 @@ class Ingest:
             value = frame_codec.encode(frame, self._version)
             self._outbox.send(self._topics.logs_events, value, partition=partition)
             self._metrics.frames.labels("out").inc()
+        self._heartbeat.add(frames=len(frames))
 
     def _count(self, raw: RawBatch, processed: Processed) -> None:
         """Count the batch.
@@ -221,6 +225,7 @@ class Ingest:
         )
         self._metrics.new_templates.inc(len(processed.new))
         self._metrics.template_overflow.inc(processed.overflow)
+        self._heartbeat.add(lines=len(raw), events=processed.events, dead_letters=len(rejects))
         self._dead.count(len(raw), len(rejects))
 
     def _tick(self, consumer: Consumer) -> None:
@@ -230,7 +235,7 @@ class Ingest:
             if end is not None and end <= self._position[partition]:
                 self._clocks.mark_idle(partition)
         self._active.clear()
-        self._measure_lag(consumer)
+        self._heartbeat.tick(partitions=len(self._position), lag=self._measure_lag(consumer))
         clocks = self._clocks.read()
         if not clocks:
             return
@@ -239,13 +244,17 @@ class Ingest:
         self._send_frames(dict.fromkeys(range(self._events_partitions), empty))
         self._outbox.end()
 
-    def _measure_lag(self, consumer: Consumer) -> None:
-        """Set the gauge of lines behind the last one processed, as far as the broker's last answer says."""
+    def _measure_lag(self, consumer: Consumer) -> int:
+        """Return how many lines are not yet processed, as the broker's last answer says; set the gauge."""
         topic = self._topics.logs_raw
+        total = 0
         for partition, position in self._position.items():
             end = cached_end(consumer, topic, partition)
             if end is not None:
-                self._metrics.lag_messages.labels(topic, str(partition)).set(max(end - position, 0))
+                lag = max(end - position, 0)
+                self._metrics.lag_messages.labels(topic, str(partition)).set(lag)
+                total += lag
+        return total
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
         """Start each partition as far back as its memory needs."""

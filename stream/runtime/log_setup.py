@@ -1,7 +1,9 @@
-"""Our own log: one line per unit of work on standard error, as text or as JSON.
+"""Tocsin's own log on standard error: one line per unit of work, as text or as JSON.
 
-Facts go into ``extra``: ``log.info("batch", extra={"role": "ingest", "lines": 10_000})`` becomes
-``2026-01-01T00:00:00.000Z INFO stream.ingest batch role=ingest lines=10000``.
+The message says what happened, in constant words; the facts go into ``extra``:
+``log.info("topics created", extra={"count": 10})`` becomes
+``2026-01-01T00:00:00.000Z INFO stream.kafka.clients topics created count=10``, or a JSON object with a field ``count``.
+The unit of work of a role is a minute: ``stream.heartbeat`` logs what it did in it, so a healthy worker is not silent.
 """
 
 import json
@@ -10,16 +12,16 @@ import sys
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
-_OWN: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
-"""Attributes of every record; what else a record has came by ``extra``."""
+_STANDARD: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "taskName"}
+"""Attributes that every record has; all others came by ``extra``."""
 
 
 class TextFormatter(logging.Formatter):
-    """Writes a record for people."""
+    """Formats a record for people."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return time, level, logger, message and facts in one line; a traceback follows."""
-        facts = "".join(f" {name}={_shown(value)}" for name, value in _facts(record).items())
+        facts = "".join(f" {name}={_quoted(value)}" for name, value in _facts(record).items())
         line = f"{_time(record)} {record.levelname} {record.name} {record.getMessage()}{facts}"
         return f"{line}\n{trace}" if (trace := self._trace(record)) else line
 
@@ -28,7 +30,7 @@ class TextFormatter(logging.Formatter):
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes a record for programs."""
+    """Formats a record for programs."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Return one JSON object in one line, with the traceback inside."""
@@ -43,21 +45,21 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(fields, default=str, ensure_ascii=False)
 
 
-_OURS: Final = frozenset({"alerts", "index", "models", "stream", "tocsin", "training"})
-"""First parts of the names of our own loggers."""
+_PACKAGES: Final = frozenset({"alerts", "index", "models", "stream", "tocsin", "training"})
+"""First parts of the names of Tocsin's own loggers."""
 
-_SERVICE: Final = "[^"
-"""How Faust's library of services begins what it says through the logger of whatever module defines a service."""
+_FAUST_PREFIX: Final = "[^"
+"""Start of the messages of Faust's services, which use the logger of the module that defines the service."""
 
 
 def setup_logs(level: str = "info", *, as_json: bool = False, stream: TextIO | None = None) -> None:
-    """Send all logging to ``stream`` (standard error) from ``level`` on, instead of wherever it went before.
+    """Send all records from ``level`` on to ``stream`` (standard error), and nowhere else.
 
-    Libraries are heard from warnings on; with ``debug``, wholly.
+    Libraries are logged from warnings on; with ``debug``, completely.
     """
     handler = logging.StreamHandler(stream or sys.stderr)
     if level != "debug":
-        handler.addFilter(_is_heard)
+        handler.addFilter(_is_logged)
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     root = logging.getLogger()
     for old in root.handlers[:]:
@@ -66,10 +68,10 @@ def setup_logs(level: str = "info", *, as_json: bool = False, stream: TextIO | N
     root.setLevel(level.upper())
 
 
-def _is_heard(record: logging.LogRecord) -> bool:
+def _is_logged(record: logging.LogRecord) -> bool:
     if record.levelno >= logging.WARNING:
         return True
-    return record.name.partition(".")[0] in _OURS and not str(record.msg).startswith(_SERVICE)
+    return record.name.partition(".")[0] in _PACKAGES and not str(record.msg).startswith(_FAUST_PREFIX)
 
 
 def _time(record: logging.LogRecord) -> str:
@@ -77,10 +79,10 @@ def _time(record: logging.LogRecord) -> str:
 
 
 def _facts(record: logging.LogRecord) -> dict[str, Any]:
-    return {name: value for name, value in record.__dict__.items() if name not in _OWN}
+    return {name: value for name, value in record.__dict__.items() if name not in _STANDARD}
 
 
-def _shown(value: Any) -> str:
+def _quoted(value: Any) -> str:
     text = str(value)
-    # One line per unit of work also when a fact holds line breaks or spaces.
+    # Quoted, so that a fact with spaces or line breaks neither ends the line nor looks like two facts.
     return text if text and not any(letter.isspace() or letter == '"' for letter in text) else json.dumps(text)

@@ -1,5 +1,6 @@
-"""One process of Tocsin: a broker, a bundle, metrics, and the roles that it serves."""
+"""One process of Tocsin: its broker, bundle and metrics, and the roles that it serves."""
 
+import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -32,10 +33,12 @@ from stream.wiring.core import (
 from stream.wiring.explainer import make_explainer
 from stream.wiring.sinks import deliver_config
 
+log = logging.getLogger(__name__)
+
 
 @dataclass(frozen=True, slots=True)
 class Process:
-    """Everything that the roles of one process share."""
+    """What the roles of one process share."""
 
     settings: Settings
     broker: Broker
@@ -49,22 +52,24 @@ class Process:
         """Load the bundle, reach the broker and create the topics that are missing.
 
         Raises:
-            InvalidError: no bundle, or one that does not fit.
+            InvalidError: there is no bundle, or it cannot be used.
             TransientError: the broker does not answer.
         """
-        parts = make_components(settings, load_bundle(settings))
+        components = make_components(settings, load_bundle(settings))
         broker = make_broker(settings)
         broker.ensure_topics(topic_specs(settings), settings.replication)
         registry = CollectorRegistry()
         metrics = Metrics.on(registry)
-        metrics.bundle_info.labels(parts.bundle.id).set(1)
-        if newest := parts.bundle.facts.get("to"):
+        metrics.bundle_info.labels(components.bundle.id).set(1)
+        if newest := components.bundle.facts.get("to"):
             metrics.bundle_trained.set(parse_time(newest) / SECOND)
-        return cls(settings, broker, make_topics(settings), parts, registry, metrics)
+        facts = {"kafka": broker.bootstrap, "prefix": settings.topic_prefix, "bundle": components.bundle.id}
+        log.info("connected", extra=facts)
+        return cls(settings, broker, make_topics(settings), components, registry, metrics)
 
     @contextmanager
     def metrics_served(self) -> Iterator[None]:
-        """Serve ``/metrics`` while the context lasts, unless the port is 0."""
+        """Serve ``/metrics`` inside the context, unless the port is 0."""
         if not self.settings.metrics_port:
             yield
             return
@@ -82,18 +87,18 @@ class Process:
         ingest: IngestConfig | None = None,
         clock: Callable[[], int] = wall_clock,
     ) -> Roles:
-        """Start roles on the running event loop; a simulation brings its own ``clock`` (microseconds)."""
-        running = Roles(self.metrics)
+        """Start roles on the running event loop; a simulation passes its own ``clock`` (microseconds)."""
+        served = Roles(self.metrics)
         if "ingest" in roles:
-            running.start_thread("ingest", lambda: self._ingest(ingest or ingest_config(self.settings)))
+            served.start_thread("ingest", lambda: self._ingest(ingest or ingest_config(self.settings)))
         if "detect" in roles:
-            running.start("detect", self._detect(publish_all=publish_all))
+            served.start("detect", self._detect(publish_all=publish_all))
         if "explain" in roles:
-            running.start_thread("explain", lambda: self._explain(clock))
+            served.start_thread("explain", lambda: self._explain(clock))
         if "deliver" in roles:
             config = deliver_config(self.settings)
-            running.start_thread("deliver", lambda: Deliver(self.broker, self.topics, self.metrics, config))
-        return running
+            served.start_thread("deliver", lambda: Deliver(self.broker, self.topics, self.metrics, config))
+        return served
 
     def _ingest(self, config: IngestConfig) -> Ingest:
         version = self.components.bundle.templates_version

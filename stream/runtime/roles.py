@@ -1,8 +1,9 @@
-"""Serve roles in one process until told to stop: threads for the plain loops, the event loop for Faust."""
+"""Serve roles in one process until they are stopped: threads for plain loops, the event loop for Faust."""
 
 import asyncio
 import logging
 import threading
+import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
@@ -37,17 +38,17 @@ class Roles:
         self._tasks: list[tuple[str, asyncio.Task[None]]] = []
 
     def stop(self) -> None:
-        """Let every role finish what it holds and return; to be called on the event loop."""
+        """Ask every role to finish its work and return; to be called on the event loop."""
         self._stop.set()
         self._halt.set()
 
-    def start_thread(self, name: str, make: Callable[[], Threaded]) -> None:
-        """Start a plain loop; ``make`` builds it in its thread."""
-        self._tasks.append((name, asyncio.create_task(self._up(name, asyncio.to_thread(self._run, make)))))
+    def start_thread(self, name: str, build: Callable[[], Threaded]) -> None:
+        """Start a plain loop in a thread, in which ``build`` is called, too."""
+        self._tasks.append((name, asyncio.create_task(self._watch(name, asyncio.to_thread(self._run, build)))))
 
     def start(self, name: str, role: Async) -> None:
         """Start a role on the event loop."""
-        self._tasks.append((name, asyncio.create_task(self._up(name, role.run(self._stop)))))
+        self._tasks.append((name, asyncio.create_task(self._watch(name, role.run(self._stop)))))
 
     async def wait(self) -> None:
         """Wait until all roles have returned.
@@ -64,23 +65,29 @@ class Roles:
         if failures:
             raise failures[0]
 
-    def _run(self, make: Callable[[], Threaded]) -> None:
-        make().run(self._halt)
+    def _run(self, build: Callable[[], Threaded]) -> None:
+        build().run(self._halt)
 
-    async def _up(self, name: str, work: Awaitable[None]) -> None:
+    async def _watch(self, name: str, work: Awaitable[None]) -> None:
+        """Await a role; log its start and its end, and set its gauge meanwhile."""
         gauge = self._metrics.role_up.labels(name)
         gauge.set(1)
-        log.info("role %s started", name)
+        started = time.monotonic()
+        log.info("role started", extra={"role": name})
         try:
             await work
         finally:
             gauge.set(0)
-            log.info("role %s stopped", name)
+            log.info("role stopped", extra={"role": name, "seconds": round(time.monotonic() - started, 1)})
 
 
 def check_roles(names: Sequence[str]) -> tuple[str, ...]:
-    """The roles named, in the order of the flow, all of them for none; an unknown name is a ValueError."""
+    """Return the roles named in the order of the data flow, or all when none is named.
+
+    Raises:
+        ValueError: a name is unknown.
+    """
     unknown = sorted(set(names) - set(ROLES))
     if unknown:
-        raise ValueError(f"no role {', '.join(unknown)}; there are {', '.join(ROLES)}")
+        raise ValueError(f"no such role: {', '.join(unknown)}; there are {', '.join(ROLES)}")
     return tuple(role for role in ROLES if role in names) or ROLES

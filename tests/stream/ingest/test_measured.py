@@ -1,8 +1,11 @@
 """What the roles tell of themselves while they work."""
 
 import asyncio
+import logging
 import threading
+import time
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import pytest
@@ -72,6 +75,41 @@ def test_ingest_tells_how_far_it_is_behind(cluster: Broker) -> None:
     assert max(taken) == BATCH
     assert behind[:3] == [None, LINES - taken[0], LINES - taken[0] - taken[1]]
     assert registry.get_sample_value("tocsin_lag_messages", labels) is None
+
+
+def test_a_healthy_ingest_logs_once_a_minute_what_it_did(cluster: Broker, caplog: pytest.LogCaptureFixture) -> None:
+    """All lines are in the sums of its lines; the last one has no lag left."""
+    caplog.set_level(logging.INFO)
+    parts = make_components(settings(cluster), load_bundle(settings(cluster)))
+    topics, stop = Topics("tocsin."), threading.Event()
+    seen: list[dict[str, Any]] = []
+
+    class Work(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            """Keep the facts of a minute; stop the role when all is read."""
+            if record.msg == "%s: work of the last period":
+                seen.append(record.__dict__)
+                if sum(facts["lines"] for facts in seen) == LINES and not seen[-1]["lines"]:
+                    stop.set()
+
+    handler, speed = Work(), 100.0
+    patience = threading.Timer(DEADLINE_S, stop.set)
+    logger = logging.getLogger("stream.ingest.role")
+    logger.addHandler(handler)
+    try:
+        metrics, config = Metrics.on(CollectorRegistry()), IngestConfig(batch_lines=200, tick_s=30.0)
+        version = parts.bundle.templates_version
+        role = Ingest(
+            cluster, topics, parts.processor(), version, metrics, config, now=lambda: time.monotonic() * speed
+        )
+        patience.start()
+        role.run(stop)
+    finally:
+        patience.cancel()
+        logger.removeHandler(handler)
+    assert sum(facts["lines"] for facts in seen) == LINES
+    assert 0 < sum(facts["events"] for facts in seen) <= LINES
+    assert (seen[-1]["role"], seen[-1]["lag"], seen[-1]["dead_letters"]) == ("ingest", 0, 0)
 
 
 def test_detect_tells_its_lag_and_how_long_scoring_takes(cluster: Broker) -> None:
