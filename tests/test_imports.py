@@ -46,8 +46,8 @@ HOMES = {
     "onnxruntime": {"models/detectors/lstm.py", "training/export.py", "index/embedding/sentence_encoder.py"},
     "polars": {"models/", "training/", "index/lines/", "index/evidence/"},
     "prometheus_client": {"alerts/monitoring/", "stream/detect/role.py", "stream/runtime/"},
-    "pydantic": {"stream/settings.py"},
-    "pydantic_settings": {"stream/settings.py"},
+    "pydantic": {"stream/settings/"},
+    "pydantic_settings": {"stream/settings/"},
     "scipy": {"index/search/tfidf.py"},
     "tensorflow": {"training/"},
     "tf2onnx": {"training/"},
@@ -55,7 +55,11 @@ HOMES = {
     "yaml": {"alerts/routing/", "index/search/"},
 }
 
-READS_ENVIRONMENT = {"stream/settings.py", "stream/runtime/native_threads.py", "training/tensorflow_import.py"}
+READS_ENVIRONMENT = {
+    "stream/settings/environment.py",
+    "stream/runtime/native_threads.py",
+    "training/tensorflow_import.py",
+}
 
 
 def sources() -> Iterator[Path]:

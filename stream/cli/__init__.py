@@ -13,39 +13,36 @@ PLUGINS: Final = "tocsin.commands"
 """Entry-point group by which other packages add commands."""
 
 ENTRIES: Final[Mapping[str, CommandEntry]] = {
-    "demo": CommandEntry("stream.cli.demo:demo", "Show it all at work: broker, simulated faults, all roles."),
+    "demo": CommandEntry("stream.cli.demo:demo", "Run all roles on an embedded broker with simulated faults."),
     "run": CommandEntry("stream.cli.run:run", "Serve one role or all until SIGTERM, then drain and exit."),
-    "score": CommandEntry("stream.cli.score:score", "Score log files without Kafka, one object per window."),
+    "score": CommandEntry("stream.cli.score:score", "Score log files without Kafka: one JSON object per window."),
     "templates": CommandEntry("stream.cli.templates:templates", "Write the template of every line of log files."),
-    "train": CommandEntry("", "Learn what is normal from log files and write a bundle."),
-    "recalibrate": CommandEntry("", "Set a bundle's thresholds by recent normal logs, without training."),
-    "evaluate": CommandEntry("", "Measure how well faults are found, on sets of labelled logs."),
-    "compare": CommandEntry("", "Say what got worse from one evaluation to another."),
-    "simulate": CommandEntry("", "Write the log lines of a simulated cloud, with faults."),
-    "analyze": CommandEntry(
-        "stream.cli.analyze:analyze", "Find what log files tell of an issue, and why it came about."
-    ),
-    "replay": CommandEntry("stream.cli.replay:replay", "Decide a stretch of the topics again."),
-    "topics": CommandEntry("stream.cli.topics:topics", "Read any topic as JSON lines."),
-    "index": CommandEntry("stream.cli.index:index", "Fill and search the memory of incidents and runbooks."),
+    "train": CommandEntry("", "Train on log files of normal operation and write a bundle."),
+    "recalibrate": CommandEntry("", "Recompute a bundle's thresholds from recent normal logs, without training."),
+    "evaluate": CommandEntry("", "Measure fault detection on sets of labelled logs."),
+    "compare": CommandEntry("", "Compare two evaluations and report regressions."),
+    "simulate": CommandEntry("", "Write the log lines of a simulated cloud, with or without faults."),
+    "analyze": CommandEntry("stream.cli.analyze:analyze", "Find the root cause of an issue in log files."),
+    "replay": CommandEntry("stream.cli.replay:replay", "Re-score a time range of the topics."),
+    "topics": CommandEntry("stream.cli.topics:topics", "Print a topic as JSON lines."),
+    "index": CommandEntry("stream.cli.index:index", "Fill and search the memory of past incidents and runbooks."),
     "explain": CommandEntry(
-        "stream.cli.incident.explain:explain", "Show what incidents are put down to, and what was sent for it."
+        "stream.cli.incident.explain:explain", "Show the diagnosis of an incident and the LLM prompt."
     ),
-    "change": CommandEntry("stream.cli.incident.change:change", "Tell of a deploy or a changed configuration."),
+    "change": CommandEntry("stream.cli.incident.change:change", "Record a deployment or configuration change."),
     "incidents": CommandEntry(
-        "stream.cli.incident.incidents:incidents", "Show incidents; acknowledge, mute, note, merge, split."
+        "stream.cli.incident.incidents:incidents", "List, show, acknowledge, mute, annotate, merge and split incidents."
     ),
-    "vote": CommandEntry("stream.cli.incident.vote:vote", "Say of an incident that it is noise, real or known."),
-    "rules": CommandEntry(
-        "stream.cli.incident.rules:rules", "Check rules for routes, suppressions and budgets; try them on history."
-    ),
+    "vote": CommandEntry("stream.cli.incident.vote:vote", "Label an incident as noise, real or known."),
+    "rules": CommandEntry("stream.cli.incident.rules:rules", "Check routing rules, and try them on past anomalies."),
     "receipt": CommandEntry("stream.cli.incident.receipt:receipt", "Verify the signed receipts of alerts."),
-    "cache": CommandEntry("stream.cli.cache:cache", "List or clear what is kept of log files that were read."),
+    "cache": CommandEntry("stream.cli.cache:cache", "List or clear the cache of parsed log files."),
+    "settings": CommandEntry("stream.cli.settings:settings", "Show the effective settings and where each comes from."),
     "doctor": CommandEntry(
-        "stream.cli.doctor:doctor", "Check settings, broker, topics, bundle, sinks; say how to mend them."
+        "stream.cli.doctor:doctor", "Check settings, broker, topics, bundle and sinks, and advise on fixes."
     ),
 }
-"""Commands in the order of the help page.  One without target comes from the entry point of its name, or is absent."""
+"""Commands in the order of the help page.  One without a target comes from the entry point of that name, if any."""
 
 
 @click.command(
@@ -56,14 +53,14 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
 @click.version_option(package_name="tocsin", message="tocsin %(version)s")
 @click.pass_context
 def tocsin(ctx: click.Context) -> None:
-    """Find anomalies in the logs of OpenStack-like clouds, as they stream through Kafka.
+    """Detect anomalies in the logs of OpenStack-like clouds, as they stream through Kafka.
 
     \b
     Example:
       tocsin demo
       TOCSIN_KAFKA_BOOTSTRAP_SERVERS=kafka:9092 tocsin run --roles ingest,detect
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
-    # Commands of other packages may not import ours; the settings reach them by this function.
+    # Commands of other packages may not import this one; they get the settings through this function.
     ctx.obj = _pipeline
 
 
@@ -75,5 +72,5 @@ def _pipeline() -> Any:
 
 
 def main() -> None:
-    """Run the command line and exit: 0, 2 after an error that is explained in one line, 130 after an interrupt."""
+    """Run the command line and exit: 0, 2 after an error (explained in one line), 130 after an interrupt."""
     tocsin(prog_name="tocsin")
