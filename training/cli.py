@@ -1,4 +1,4 @@
-"""Commands of the training side; they join ``tocsin`` by entry points."""
+"""Commands of training, which join ``tocsin`` by entry points."""
 
 import sys
 from pathlib import Path
@@ -8,20 +8,23 @@ import click
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the bundle.")
-@click.option("--base", type=click.Path(path_type=Path), help="Bundle whose templates keep their ids.")
-@click.option("--seed", default=1, show_default=True, help="Same data and seed: same bundle, but for float noise.")
-@click.option("--epochs", default=16, show_default=True, type=click.IntRange(min=1), help="At most so many.")
-@click.option("--keep-all", is_flag=True, help="Learn also from stretches that look like faults.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write the bundle to.")
+@click.option("--base", type=click.Path(path_type=Path), help="Older bundle, whose templates keep their ids.")
+@click.option(
+    "--seed", default=1, show_default=True, help="Same data and seed give the same bundle, except for rounding."
+)
+@click.option("--epochs", default=16, show_default=True, type=click.IntRange(min=1), help="Maximum number of epochs.")
+@click.option("--keep-all", is_flag=True, help="Train also on stretches that look like faults.")
 @click.pass_context
 def train(  # noqa: PLR0913 - click passes each option
     ctx: click.Context, paths: tuple[str, ...], out: Path, base: Path | None, seed: int, epochs: int, *, keep_all: bool
 ) -> None:
-    """Learn what is normal from log files and write a bundle.
+    """Train on log files of normal operation and write a bundle.
 
-    PATHS are log files, folders, .gz, .xz or .jsonl of raw records, of normal operation; 15 minutes are enough to begin
-    with, days are better.  A few faults among them do no harm: from three hours on, stretches of ten minutes that look
-    like faults are left out, and named.  The files are read several times, so standard input will not do.
+    PATHS are log files (also .gz and .xz), folders of them, or .jsonl files of raw records.  15 minutes of logs are
+    enough to start with; days are better.  A few faults among them do little harm: from three hours on, ten-minute
+    stretches that look like faults are left out and reported.  The files are read several times, so standard input
+    cannot be used.
 
     \b
     Example:
@@ -53,13 +56,14 @@ def train(  # noqa: PLR0913 - click passes each option
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
-@click.option("--bundle", "source", required=True, type=click.Path(path_type=Path), help="Bundle to start from.")
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the new bundle.")
+@click.option("--bundle", "source", required=True, type=click.Path(path_type=Path), help="Bundle to recalibrate.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write the new bundle to.")
 @click.pass_context
 def recalibrate(ctx: click.Context, paths: tuple[str, ...], source: Path, out: Path) -> None:
-    """Set a bundle's thresholds by recent logs of normal operation, without training.
+    """Recompute a bundle's thresholds from recent normal logs, without training.
 
-    PATHS are as for train, and read once.  What the bundle learnt stays; what has become usual since fires no more.
+    PATHS are as for tocsin train, and are read once.  The trained model stays as it is; behaviour that has become usual
+    since the training no longer fires.
 
     \b
     Example:
@@ -76,17 +80,23 @@ def recalibrate(ctx: click.Context, paths: tuple[str, ...], source: Path, out: P
 
 
 @click.command()
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="JSON lines of raw records.")
+@click.option(
+    "--out", required=True, type=click.Path(path_type=Path), help="File of raw records, one JSON object per line."
+)
 @click.option("--hours", default=1.0, show_default=True, type=click.FloatRange(min=0.01), help="Simulated hours.")
-@click.option("--start", default="2026-03-02T00:00:00+00:00", show_default=True, help="First moment (ISO 8601).")
-@click.option("--seed", default=1, show_default=True, help="Another seed gives other lines.")
-@click.option("--rate", default=1.0, show_default=True, help="Multiplier of the workload.")
+@click.option(
+    "--start", default="2026-03-02T00:00:00+00:00", show_default=True, help="Start of the simulation (ISO 8601)."
+)
+@click.option("--seed", default=1, show_default=True, help="Seed of the lines and faults.")
+@click.option("--rate", default=1.0, show_default=True, help="Factor of the workload.")
 @click.option("--faults/--no-faults", default=False, show_default=True, help="Inject one fault of each kind.")
-@click.option("--truth", type=click.Path(path_type=Path), help="JSON list of the faults injected.")
+@click.option("--truth", type=click.Path(path_type=Path), help="File for the list of injected faults (JSON).")
 def simulate(  # noqa: PLR0913 - click passes each option
     out: Path, hours: float, start: str, seed: int, rate: float, truth: Path | None, *, faults: bool
 ) -> None:
-    """Write the log lines of a simulated OpenStack cloud, as they stand on logs.raw.
+    """Write the log lines of a simulated OpenStack cloud, with or without faults.
+
+    The output holds raw records, as on the topic logs.raw; tocsin score and tocsin train read it.
 
     \b
     Example:
@@ -101,7 +111,7 @@ def simulate(  # noqa: PLR0913 - click passes each option
     try:
         begin = datetime.fromisoformat(start)
     except ValueError as error:
-        raise InvalidError(f"--start {start!r} is no time", "write 2026-03-02T00:00:00Z") from error
+        raise InvalidError(f"--start {start!r} is not a time", "write 2026-03-02T00:00:00Z") from error
     begin = begin if begin.tzinfo else begin.replace(tzinfo=UTC)
     planned = plan_faults(begin, hours * 3600, seed) if faults else ()
     scenario = Scenario(seed=seed, start=begin, duration_s=hours * 3600, rate=rate, faults=planned)

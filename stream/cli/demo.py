@@ -1,4 +1,4 @@
-"""``tocsin demo``: show it all at work."""
+"""``tocsin demo``: run everything in one process."""
 
 from pathlib import Path
 
@@ -7,12 +7,23 @@ import click
 
 @click.command()
 @click.option("--minutes", type=click.FloatRange(min=10), default=60.0, show_default=True, help="Simulated minutes.")
-@click.option("--speed", type=click.FloatRange(min=1, max=60), default=40.0, show_default=True, help="Times real time.")
-@click.option("--seed", default=7, show_default=True, help="Another seed gives other lines and faults.")
-@click.option("--bundle", type=click.Path(exists=True, path_type=Path), help="Default: the shipped one.")
-@click.option("--metrics-port", default=0, show_default=True, help="Serve /metrics there; 0: not at all.")
+@click.option(
+    "--speed",
+    type=click.FloatRange(min=1, max=60),
+    default=40.0,
+    show_default=True,
+    help="Simulated seconds per second.",
+)
+@click.option("--seed", default=7, show_default=True, help="Seed of the lines and faults.")
+@click.option(
+    "--bundle", type=click.Path(exists=True, path_type=Path), help="Bundle to score with; default: the shipped one."
+)
+@click.option("--metrics-port", default=0, show_default=True, help="Port of /metrics; 0: not served.")
 def demo(minutes: float, speed: float, seed: int, bundle: Path | None, metrics_port: int) -> None:
-    """Show it all at work: embedded broker, simulated cloud with faults, all roles; ends by itself with a table.
+    """Run all roles on an embedded broker with simulated faults.
+
+    Alerts are printed as they are published, and delivered to a local receiver.  The demo ends by itself with a table
+    of the faults and the alerts that name them.
 
     \b
     Example:

@@ -1,21 +1,20 @@
-"""``tocsin doctor``: see whether everything is in place."""
+"""``tocsin doctor``: check an installation."""
 
 import click
 
 
 @click.command()
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def doctor(*, as_json: bool) -> None:
-    """Check settings, broker, topics, bundle and ports; say what is wrong and how to mend it.
+    """Check settings, broker, topics, bundle, sinks and ports, and advise on fixes.
 
-    Exits 0 if nothing fails; warnings are no failures.
+    Exits with 0 if no check fails; warnings are not failures.
 
     \b
     Example:
       tocsin doctor
       tocsin doctor --json | jq '.checks[] | select(.outcome != "ok")'
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
-    # Imported when it runs, so that help stays quick.
     from dataclasses import asdict
 
     import orjson
@@ -36,5 +35,5 @@ def doctor(*, as_json: bool) -> None:
         click.echo(orjson.dumps({"ok": not failed, "checks": [asdict(check) for check in checks]}))
     if failed:
         raise InvalidError(
-            f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}", "do what the lines above say"
+            f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}", "follow the advice above"
         )

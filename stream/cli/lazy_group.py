@@ -1,6 +1,6 @@
-"""A command group that knows its commands by name and imports one only when it runs.
+"""A command group that imports a command only when it runs.
 
-``tocsin --help`` must answer at once, and a worker must not need what only the trainer imports.
+``tocsin --help`` must be quick, and a worker must not need the libraries that only training imports.
 """
 
 from collections.abc import Iterator, Mapping
@@ -24,7 +24,7 @@ _EXTRAS: Final[Mapping[str, str]] = {
     "tf2onnx": "train",
     "onnx": "train",
 }
-"""Library → the extra of Tocsin that brings it."""
+"""Library → the extra of Tocsin that installs it."""
 
 
 class BrokenCommand(click.ClickException):
@@ -39,27 +39,27 @@ class BrokenCommand(click.ClickException):
 
 @dataclass(frozen=True, slots=True)
 class CommandEntry:
-    """A command that is not imported yet: ``target`` is ``module:attribute``."""
+    """A command that is not imported yet: ``target`` is ``module:attribute``, ``help`` its summary in the list."""
 
     target: str
     help: str
 
 
 class LazyGroup(click.Group):
-    """A group whose commands are Entries; expected errors of any of them end as one line and exit status 2."""
+    """A group of commands that are imported on use; an expected error ends as one line and exit status 2."""
 
     def __init__(self, *args: Any, entries: Mapping[str, CommandEntry] | None = None, **kwargs: Any) -> None:
-        """Take click's own arguments, and the commands by name in the order of the help page."""
+        """Take click's arguments, and the commands by name in the order of the help page."""
         super().__init__(*args, **kwargs)
         self.entries: Mapping[str, CommandEntry] = entries or {}
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        """Return the names in the order of the table."""
+        """Return the names of the commands in the order of the help page."""
         del ctx
         return list(self.entries)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import the command."""
+        """Import and return a command; None for an unknown name."""
         del ctx
         entry = self.entries.get(cmd_name)
         if entry is None:
@@ -69,25 +69,25 @@ class LazyGroup(click.Group):
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """List the commands from the table, without importing one."""
+        """Write the list of commands, without importing one."""
         del ctx
         with formatter.section("Commands"):
             formatter.write_dl([(name, entry.help) for name, entry in self.entries.items()])
 
     def make_context(self, *args: Any, **kwargs: Any) -> click.Context:
-        """Parse the group's own options; a wrong one is reported in one line."""
+        """Parse the group's own options; report an error in one line."""
         with _explained():
             return super().make_context(*args, **kwargs)
 
     def invoke(self, ctx: click.Context) -> Any:
-        """Run the command; turn its errors into exit statuses."""
+        """Run the command; turn its expected errors into exit statuses."""
         with _explained():
             return super().invoke(ctx)
 
 
 @contextmanager
 def _explained() -> Iterator[None]:
-    """Turn every expected error into a Failure; a defect passes and shows its traceback."""
+    """Turn every expected error into a BrokenCommand; any other shows its traceback, for it is a defect."""
     try:
         yield
     except (NoArgsIsHelpError, BrokenCommand):
@@ -100,7 +100,7 @@ def _explained() -> Iterator[None]:
     except TocsinError as error:
         raise BrokenCommand(str(error)) from error
     except ModuleNotFoundError as error:
-        # A command may import a heavy library only when it comes to its use.
+        # Commands import heavy libraries late.
         library = (error.name or "").partition(".")[0]
         if library not in _EXTRAS:
             raise
@@ -111,15 +111,15 @@ def _explained() -> Iterator[None]:
 
 
 def with_plugins(entries: Mapping[str, CommandEntry], plugins: list[EntryPoint]) -> dict[str, CommandEntry]:
-    """Return ``entries`` with the commands of other packages; a name that is known keeps its place and its help."""
-    found = {name: entry for name, entry in entries.items() if entry.target}
-    named = {plugin.name: plugin for plugin in plugins if plugin.name not in found}
+    """Return ``entries`` and the commands of other packages; one that has an entry keeps its place and its help."""
     merged = {}
+    others = {plugin.name: plugin.value for plugin in plugins}
     for name, entry in entries.items():
-        if name in found:
+        target = others.pop(name, "")
+        if entry.target:
             merged[name] = entry
-        elif name in named:
-            merged[name] = CommandEntry(named.pop(name).value, entry.help)
-    for name in sorted(named):
-        merged[name] = CommandEntry(named[name].value, f"from {named[name].value.partition(':')[0]}")
+        elif target:
+            merged[name] = CommandEntry(target, entry.help)
+    for name, target in sorted(others.items()):
+        merged[name] = CommandEntry(target, f"from {target.partition(':')[0]}")
     return merged

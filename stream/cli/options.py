@@ -1,4 +1,4 @@
-"""Options and types of options that several commands share."""
+"""Options, and types of options, that several commands share."""
 
 import getpass
 import time
@@ -10,12 +10,12 @@ import click
 
 
 class TimeType(click.ParamType):
-    """An RFC 3339 or ISO 8601 time (UTC where it names no zone), or seconds since the epoch → milliseconds."""
+    """A time in RFC 3339 or ISO 8601 (UTC if it names no zone), or seconds since 1970; converted to milliseconds."""
 
     name = "time"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Parse; a wrong time is a usage error that says which forms there are."""
+        """Parse ``value``; any other form is a usage error that names the valid ones."""
         if isinstance(value, int):
             return value
         text = str(value)
@@ -24,7 +24,7 @@ class TimeType(click.ParamType):
                 return round(float(text) * 1000)
             moment = datetime.fromisoformat(text)
         except ValueError:
-            self.fail(f"{text!r} is no time; write 2026-11-23T02:00:00Z or seconds since 1970", param, ctx)
+            self.fail(f"{text!r} is not a time; write 2026-11-23T02:00:00Z or seconds since 1970", param, ctx)
         if moment.tzinfo is None:
             moment = moment.replace(tzinfo=UTC)
         return round(moment.timestamp() * 1000)
@@ -34,13 +34,13 @@ TIME = TimeType()
 
 
 class UntilType(click.ParamType):
-    """A time as ``TimeType`` takes it, or how long from now on: 90m, 12h, 30d, 2w → milliseconds."""
+    """A time as of ``TimeType``, or a duration from now (90m, 12h, 30d, 2w); converted to milliseconds."""
 
     name = "until"
     _SECONDS: Final = {"m": 60, "h": 3600, "d": 86_400, "w": 7 * 86_400}
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
-        """Parse; what is neither is a usage error that says which forms there are."""
+        """Parse ``value``; any other form is a usage error that names the valid ones."""
         if isinstance(value, int):
             return value
         text = str(value).strip()
@@ -49,20 +49,20 @@ class UntilType(click.ParamType):
         try:
             return TIME.convert(text, param, ctx)
         except click.BadParameter:
-            self.fail(f"{text!r} is no time; write 12h, 30d or 2026-11-23T02:00:00Z", param, ctx)
+            self.fail(f"{text!r} is not a time; write 12h, 30d or 2026-11-23T02:00:00Z", param, ctx)
 
 
 UNTIL = UntilType()
 
 
-def _me() -> str:
+def _current_user() -> str:
     try:
         return getpass.getuser()
     except (KeyError, OSError) as error:
-        raise click.UsageError("nobody is logged in; say who you are with --by NAME") from error
+        raise click.UsageError("the current user is unknown; give your name with --by NAME") from error
 
 
 def by(command: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--by``."""
-    option = click.option("--by", default=_me, help="Who says so; default: the user who is logged in.")
+    """Add the option ``--by``."""
+    option = click.option("--by", default=_current_user, help="Author; default: the current user.")
     return option(command)

@@ -1,4 +1,4 @@
-"""``tocsin replay``: decide a stretch of the topics again."""
+"""``tocsin replay``: re-score a range of the topics."""
 
 from pathlib import Path
 
@@ -14,17 +14,17 @@ def _offsets(_: click.Context, __: click.Parameter, value: str | None) -> dict[i
         pairs = [pair.split(":") for pair in value.split(",")]
         return {int(partition): int(offset) for partition, offset in pairs}
     except ValueError as error:
-        raise click.BadParameter(f"{value!r} is no list of partition:offset, such as 0:1200,1:980") from error
+        raise click.BadParameter(f"{value!r} is not a list of partition:offset pairs, such as 0:1200,1:980") from error
 
 
 @click.command()
-@click.option("--from", "since", type=TIME, help="First time (of the broker) of the stretch.")
-@click.option("--to", "until", type=TIME, help="Time before which it ends; default: now.")
-@click.option("--from-offsets", callback=_offsets, help="First offsets instead of a time: 0:1200,1:980.")
-@click.option("--to-offsets", callback=_offsets, help="Offsets before which it ends.")
-@click.option("--raw", is_flag=True, help="Read logs.raw and decode again; default: logs.events, which is exact.")
-@click.option("--bundle", type=click.Path(path_type=Path), help="Bundle to decide with; default: TOCSIN_BUNDLE.")
-@click.option("--out", required=True, help="JSON lines, one object per closed window; - is standard output.")
+@click.option("--from", "since", type=TIME, help="Start of the range, by the broker's time.")
+@click.option("--to", "until", type=TIME, help="End of the range (exclusive); default: now.")
+@click.option("--from-offsets", callback=_offsets, help="Start as partition:offset pairs: 0:1200,1:980.")
+@click.option("--to-offsets", callback=_offsets, help="End (exclusive) as partition:offset pairs.")
+@click.option("--raw", is_flag=True, help="Decode logs.raw again; default: read logs.events, which is exact.")
+@click.option("--bundle", type=click.Path(path_type=Path), help="Bundle to score with; default: TOCSIN_BUNDLE.")
+@click.option("--out", required=True, help="File of JSON lines, one per closed window; - is standard output.")
 def replay(  # noqa: PLR0913 - click passes each option
     since: int | None,
     until: int | None,
@@ -35,9 +35,9 @@ def replay(  # noqa: PLR0913 - click passes each option
     *,
     raw: bool,
 ) -> None:
-    """Decide a stretch of the topics again: the same form as tocsin score writes.
+    """Re-score a time range of the topics: the output has the form of tocsin score.
 
-    From logs.events the verdicts are those of the first time, to the last digit, if the bundle is the same.
+    From logs.events, and with the same bundle, the scores are identical to the original ones.
 
     \b
     Example:

@@ -16,10 +16,14 @@ def _roles(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
 
 
 @click.command()
-@click.option("--roles", callback=_roles, help=f"Comma-separated, of: {', '.join(ROLES)}.  Default: all.")
-@click.option("--publish-all", is_flag=True, help="Publish every window on anomalies, fired or not.")
+@click.option("--roles", callback=_roles, help=f"Roles, separated by commas: {', '.join(ROLES)}; default: all.")
+@click.option(
+    "--publish-all", is_flag=True, help="Publish every window on the topic anomalies, not only those that fired."
+)
 def run(roles: tuple[str, ...], *, publish_all: bool) -> None:
-    """Serve one role or all until SIGTERM or SIGINT, then deliver what is on its way, commit and exit 0.
+    """Serve one role or all until SIGTERM or SIGINT, then finish the work in progress, commit and exit with 0.
+
+    Missing topics are created.
 
     \b
     Example:

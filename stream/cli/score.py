@@ -8,13 +8,13 @@ import click
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
-@click.option("--bundle", type=click.Path(path_type=Path), help="Bundle to decide with; default: TOCSIN_BUNDLE.")
-@click.option("--out", required=True, help="JSON lines, one object per closed window; - is standard output.")
+@click.option("--bundle", type=click.Path(path_type=Path), help="Bundle to score with; default: TOCSIN_BUNDLE.")
+@click.option("--out", required=True, help="File of JSON lines, one per closed window; - is standard output.")
 def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
-    """Score log files without Kafka: one object per closed window, fired or not.
+    """Score log files without Kafka: one JSON object per closed window, fired or not.
 
-    PATHS are log files, folders, .gz, .xz, .jsonl of raw records, or - for standard input.  Several files are merged by
-    the times of their lines.
+    PATHS are log files (also .gz and .xz), folders of them, .jsonl files of raw records, or - for standard input.
+    Several files are merged by the times of their lines.
 
     \b
     Example:

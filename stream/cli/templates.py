@@ -10,13 +10,19 @@ import click
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
-@click.option("--bundle", type=click.Path(path_type=Path), help="Take its templates; default: mine the files' own.")
-@click.option("--out", required=True, help="CSV with the columns line, template_id, template; - is standard output.")
+@click.option(
+    "--bundle",
+    type=click.Path(path_type=Path),
+    help="Bundle whose templates to use; default: mine them from the files.",
+)
+@click.option(
+    "--out", required=True, help="CSV file with the columns line, template_id, template; - is standard output."
+)
 def templates(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
-    """Write the template of every line: one row per input record, in order.
+    """Write the template of every line of log files: one row per line or record, in order.
 
-    A continuation line has the template of its own text.  A record that cannot be understood, and an empty line, have
-    empty columns.
+    PATHS are as for tocsin score.  A continuation line has the template of its own text.  Empty lines, and records that
+    cannot be decoded, have empty columns.
 
     \b
     Example:
@@ -24,7 +30,7 @@ def templates(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     from models.decode.log_files import kept_stdin
 
-    # Mined first, assigned then: the lines are read twice.
+    # Templates are mined first and assigned then: the lines are read twice.
     with kept_stdin(paths) as stdin:
         _write(paths, stdin, bundle, out)
 
@@ -59,9 +65,9 @@ def _write(paths: tuple[str, ...], stdin: IO[bytes] | None, bundle: Path | None,
         for batch in read_paths(paths, stdin=stdin):
             lines = decoder.decode(batch.raw, batch.sources).lines
             ids = matcher.assign(lines["message"], lines["service"]).ids.tolist()
-            of_row = dict(zip(lines["row"].to_list(), ids, strict=True))
+            id_of_row = dict(zip(lines["row"].to_list(), ids, strict=True))
             for row in range(len(batch.raw)):
-                found = of_row.get(row)
-                known = ("", "") if found is None else (f"{found:016x}", matcher.text(found))
-                writer.writerow([line, *known])
+                template = id_of_row.get(row)
+                columns = ("", "") if template is None else (f"{template:016x}", matcher.text(template))
+                writer.writerow([line, *columns])
                 line += 1

@@ -1,4 +1,4 @@
-"""``tocsin topics``: look into the topics."""
+"""``tocsin topics``: print topics."""
 
 import base64
 import sys
@@ -12,7 +12,7 @@ from stream.cli.options import TIME
 
 @click.group()
 def topics() -> None:
-    """Read any topic as JSON lines.
+    """Print a topic as JSON lines.
 
     \b
     Example:
@@ -22,15 +22,15 @@ def topics() -> None:
 
 @topics.command()
 @click.argument("topic")
-@click.option("--from", "since", type=TIME, help="First time (of the broker) to print.")
-@click.option("--to", "until", type=TIME, help="Time before which to stop; default: what is there now.")
-@click.option("--partition", "partitions", type=int, multiple=True, help="Only this partition; may be repeated.")
-@click.option("--limit", type=click.IntRange(min=1), help="Stop after so many messages.")
+@click.option("--from", "since", type=TIME, help="Start of the range, by the broker's time.")
+@click.option("--to", "until", type=TIME, help="End of the range (exclusive); default: now.")
+@click.option("--partition", "partitions", type=int, multiple=True, help="Print only this partition; may be repeated.")
+@click.option("--limit", type=click.IntRange(min=1), help="Stop after this number of messages.")
 def cat(topic: str, since: int | None, until: int | None, partitions: tuple[int, ...], limit: int | None) -> None:
-    """Print the messages of TOPIC, one JSON object a line: partition, offset, timestamp, key, value.
+    """Print the messages of TOPIC as JSON lines.
 
-    TOPIC may be given without the prefix.  Frames of logs.events are unpacked; what is no JSON is printed as text, or
-    in base64 where it is no text.
+    Each has the fields partition, offset, timestamp, key and value.  TOPIC may omit the prefix.  Frames of logs.events
+    are unpacked; a value that is not JSON is printed as text, or in base64 if it is not text.
 
     \b
     Example:
@@ -58,7 +58,7 @@ def cat(topic: str, since: int | None, until: int | None, partitions: tuple[int,
 
 
 def readable(value: bytes | None) -> Any:
-    """A message's value for people: unpacked frame, JSON, text, or base64."""
+    """Return a message's value as JSON holds it: an unpacked frame, JSON, text, or base64."""
     from models.errors import InvalidError
     from models.windows import frame_codec as frames
 
@@ -68,7 +68,7 @@ def readable(value: bytes | None) -> Any:
         try:
             return _frame(value)
         except InvalidError as error:
-            # Those behind it are to be seen all the same.
+            # The messages after it are to be printed nevertheless.
             return {"error": str(error), **_base64(value)}
     try:
         return orjson.loads(value)

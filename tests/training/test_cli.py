@@ -32,7 +32,7 @@ def test_simulate_writes_records_and_the_truth_about_faults(tmp_path: Path) -> N
 
 def test_simulate_refuses_a_start_that_is_no_time(tmp_path: Path) -> None:
     """And says how one is written."""
-    with pytest.raises(InvalidError, match="--start 'tomorrow' is no time; write 2026-03-02T00:00:00Z"):
+    with pytest.raises(InvalidError, match="--start 'tomorrow' is not a time; write 2026-03-02T00:00:00Z"):
         run(simulate, "--out", tmp_path / "a.jsonl", "--start", "tomorrow")
 
 

@@ -8,19 +8,24 @@ import click
 
 @click.command()
 @click.argument("spec", type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder of the results.")
-@click.option("--bundle", type=click.Path(path_type=Path), help="Score all sets with this bundle instead of training.")
-@click.option("--seeds", default="1,2,3", show_default=True, help="Trainings with each of these; figures get a spread.")
-@click.option("--json", "as_json", is_flag=True, help="Print the record instead of tables.")
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write the results to.")
+@click.option("--bundle", type=click.Path(path_type=Path), help="Bundle to score all sets with, instead of training.")
+@click.option(
+    "--seeds",
+    default="1,2,3",
+    show_default=True,
+    help="Seeds of the trainings, separated by commas; figures are given with their spread.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the results as one JSON object instead of tables.")
 @click.pass_context
 def evaluate(  # noqa: PLR0913 - click passes each option
     ctx: click.Context, spec: Path, out: Path, bundle: Path | None, seeds: str, *, as_json: bool
 ) -> None:
-    """Measure how well faults are found, on the sets of data that SPEC lists.
+    """Measure fault detection on the sets of labelled logs that SPEC lists.
 
-    SPEC is a TOML file; tests/bench/evaluate-runs.toml and evaluate-simulator.toml show its form.  Every set is
-    trained and scored by the product's own code; each detector alone, all without one, and trivial rules stand beside
-    the fused score.  Writes evaluation.json and evaluation.html, a page without scripts.
+    SPEC is a TOML file; tests/bench/evaluate-runs.toml and tests/bench/evaluate-simulator.toml are examples.  Every set
+    is trained and scored by the product's own code.  The fused score is compared with each detector alone, with all but
+    one, and with trivial rules.  The results are evaluation.json and evaluation.html, a page without scripts.
 
     \b
     Example:
@@ -54,16 +59,18 @@ def evaluate(  # noqa: PLR0913 - click passes each option
 @click.command()
 @click.argument("old", type=click.Path(path_type=Path))
 @click.argument("new", type=click.Path(path_type=Path))
-@click.option("--share", default=0.01, show_default=True, help="By how much shares between 0 and 1 may get worse.")
-@click.option("--part", default=0.1, show_default=True, help="Part of its old value by which any other measure may.")
+@click.option("--share", default=0.01, show_default=True, help="Tolerance of measures between 0 and 1.")
 @click.option(
-    "--all", "every", is_flag=True, help="Compare single detectors and ablations too, not only the fused score."
+    "--part", default=0.1, show_default=True, help="Tolerance of all other measures, relative to the old value."
+)
+@click.option(
+    "--all", "every", is_flag=True, help="Compare also single detectors and ablations, not only the fused score."
 )
 def compare(old: Path, new: Path, share: float, part: float, *, every: bool) -> None:
-    """Say what got worse from one evaluation to another, and exit 1 if anything did.
+    """Compare two evaluations and report regressions; exit with 1 if there is one.
 
-    OLD and NEW are files or folders that `tocsin evaluate` wrote.  Where the seeds of OLD differ by more than the
-    tolerance, so much is tolerated.
+    OLD and NEW are files or folders that tocsin evaluate wrote.  Where the seeds of OLD differ by more than the
+    tolerance, their difference is the tolerance.
 
     \b
     Example:
@@ -77,7 +84,7 @@ def compare(old: Path, new: Path, share: float, part: float, *, every: bool) -> 
         click.echo(line)
     if lines:
         sys.exit(1)
-    click.echo("nothing got worse")
+    click.echo("no regressions")
 
 
 def _numbers(text: str) -> tuple[int, ...]:
@@ -86,4 +93,4 @@ def _numbers(text: str) -> tuple[int, ...]:
     try:
         return tuple(dict.fromkeys(int(number) for number in text.split(",")))
     except ValueError as error:
-        raise InvalidError(f"--seeds {text!r} is no list of whole numbers", "write --seeds 1,2,3") from error
+        raise InvalidError(f"--seeds {text!r} is not a list of whole numbers", "write --seeds 1,2,3") from error

@@ -158,7 +158,7 @@ def test_the_command_exits_2_and_sums_up_in_one_line(monkeypatch: pytest.MonkeyP
     result = CliRunner().invoke(tocsin, ["doctor"])
     assert result.exit_code == 2
     assert result.stdout.startswith("fail  settings: TOCSIN_ZONE")
-    assert result.stderr == "tocsin: 1 of 1 checks failed: settings; do what the lines above say\n"
+    assert result.stderr == "tocsin: 1 of 1 checks failed: settings; follow the advice above\n"
 
 
 def test_a_new_deployment_lacks_topics_and_a_bundle(
