@@ -1,1 +1,1 @@
-"""The demo: a simulated cloud with faults, an embedded broker, all roles, and a report of what was found."""
+"""The demo: a simulated cloud with faults, an embedded broker, all roles, and a report of the faults."""

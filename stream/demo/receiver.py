@@ -1,4 +1,4 @@
-"""A receiver on this machine that behaves like Slack, PagerDuty and Alertmanager, to show that incidents arrive."""
+"""A local HTTP server that behaves like Slack, PagerDuty and Alertmanager, to show that alerts arrive."""
 
 import threading
 import time
@@ -8,32 +8,32 @@ from typing import Any, Final, Self
 
 import orjson
 
-TOKEN: Final = "xoxb-demo"  # noqa: S105 - of the receiver below
+TOKEN: Final = "xoxb-demo"  # noqa: S105 - for the receiver below
 ROUTING_KEY: Final = "demo" * 8
 CHANNEL: Final = "demo"
-GAP_S: Final = 1.0
-"""Slack takes one message a second."""
+POST_INTERVAL_S: Final = 1.0
+"""Slack accepts one message per second and channel: its documented rate limit."""
 
 
 @dataclass(slots=True)
 class Received:
-    """What stands at each service."""
+    """What each service holds."""
 
     messages: dict[str, str] = field(default_factory=dict)
-    """Of Slack, outside threads: ts → text as it is now."""
+    """Slack, outside of threads: ts → current text."""
     replies: int = 0
     updates: int = 0
     pages: dict[str, bool] = field(default_factory=dict)
-    """Of PagerDuty: dedup key → resolved."""
+    """PagerDuty: dedup key → whether it is resolved."""
     alerts: dict[str, str] = field(default_factory=dict)
-    """Of Alertmanager: labels → when it ends."""
+    """Alertmanager: labels → time at which it ends."""
 
     def lines(self, now: str) -> list[str]:
-        """Return what arrived, for people."""
-        over = sum("RESOLVED" in text for text in self.messages.values())
+        """Return what arrived as lines of text; ``now`` is the time as Alertmanager's API has it."""
+        resolved = sum("RESOLVED" in text for text in self.messages.values())
         ended = sum(self.pages.values())
         firing = sum(end > now for end in self.alerts.values())
-        chat = f"{len(self.messages)} messages, {self.updates} updates, {self.replies} replies; {over} resolved"
+        chat = f"{len(self.messages)} messages, {self.updates} updates, {self.replies} replies; {resolved} resolved"
         return [
             "delivered to a local receiver:",
             f"  Slack         {chat}",
@@ -43,7 +43,7 @@ class Received:
 
 
 class Receiver:
-    """The server; use as a context manager."""
+    """The server; use it as a context manager."""
 
     def __init__(self) -> None:
         self.received = Received()
@@ -55,11 +55,11 @@ class Receiver:
 
     @property
     def url(self) -> str:
-        """Return where it listens."""
+        """Return its address."""
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def __enter__(self) -> Self:
-        """Listen."""
+        """Start to listen."""
         self._thread.start()
         return self
 
@@ -70,10 +70,10 @@ class Receiver:
         self._thread.join()
 
     def take(self, path: str, body: Any) -> tuple[int, dict[str, str], bytes]:
-        """Take a request; returns status, headers and body of the answer."""
+        """Handle a request; return status, headers and body of the response."""
         with self._lock:
             match path.rsplit("/", 1)[-1]:
-                case "chat.postMessage" if time.monotonic() - self._posted < GAP_S:
+                case "chat.postMessage" if time.monotonic() - self._posted < POST_INTERVAL_S:
                     return 429, {"retry-after": "1"}, b""
                 case "chat.postMessage":
                     self._posted = time.monotonic()
@@ -105,7 +105,7 @@ class Receiver:
         return ts
 
     def _event(self, action: str, key: str) -> None:
-        # What ends or acknowledges nothing is dropped, as PagerDuty drops it.
+        # As at PagerDuty: an event that resolves or acknowledges an unknown incident is dropped.
         if action == "trigger" or key in self.received.pages:
             self.received.pages[key] = action == "resolve"
 
@@ -122,7 +122,7 @@ def _handler(receiver: Receiver) -> type[BaseHTTPRequestHandler]:
             self._answer(*receiver.take(self.path.partition("?")[0], None))
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-            """Say nothing."""
+            """Log nothing."""
 
         def _answer(self, status: int, headers: dict[str, str], body: bytes) -> None:
             self.send_response(status)

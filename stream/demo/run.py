@@ -3,7 +3,7 @@
 import asyncio
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
@@ -19,8 +19,9 @@ from models.errors import FatalError
 from models.rfc3339 import SECOND, time_text
 from stream.deliver.sink_worker import group_of
 from stream.demo.feed import SimulatedClock, feed
+from stream.demo.news import news_text
 from stream.demo.receiver import CHANNEL, ROUTING_KEY, TOKEN, Receiver
-from stream.demo.report import Episode, FaultLike, FoundWindow, false_alarms, rows, table
+from stream.demo.report import Episode, FaultLike, FiredWindow, PublishedAlert, false_alarms, rows, table
 from stream.kafka.consumer_lag import ConsumerLag
 from stream.kafka.embedded import EmbeddedBroker
 from stream.kafka.reader import follow, read_range
@@ -30,19 +31,24 @@ from stream.settings import Settings, load_settings
 from stream.wiring.core import DEMO_BUNDLE, ingest_config, topic_specs
 
 START: Final = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
-"""A Tuesday morning: the demo's lines are the same every time."""
+"""A Tuesday morning.  It is fixed, so that the demo's lines are the same every time."""
 
 PARTITIONS: Final = 2
+"""A judgement: more than one, so that the demo shows how partitions are aligned."""
+
 TICK_S: Final = 0.25
+"""Seconds between two messages of the recorded clock; a judgement: ten simulated seconds at the default speed."""
+
 SETTLE_S: Final = 20.0
-WIDE: Final = 140
-PROOF: Final = 2
-"""Lines and next steps that the demo prints of a diagnosis."""
+"""How long the demo waits in the end for windows to close and alerts to be delivered.  A judgement."""
+
+LOOK_INTERVAL_S: Final = 0.1
+"""Between two looks at what the demo waits for."""
 
 
 @dataclass(frozen=True, slots=True)
 class DemoOptions:
-    """How long, how fast, and which lines."""
+    """Simulated minutes, simulated seconds per second, and the seed of lines and faults."""
 
     minutes: float = 60.0
     speed: float = 40.0
@@ -50,7 +56,7 @@ class DemoOptions:
 
 
 def settings_for(bootstrap: str, bundle: Path | None, metrics_port: int, receiver: str, folder: str) -> Settings:
-    """The settings of the demo; ``receiver`` is the address that alerts are delivered to, ``folder`` for the memory."""
+    """Return the settings of the demo: alerts go to the address ``receiver``, the memory is in ``folder``."""
     return load_settings(
         index_path=Path(folder),
         kafka_bootstrap_servers=bootstrap,
@@ -71,7 +77,7 @@ def settings_for(bootstrap: str, bundle: Path | None, metrics_port: int, receive
 
 
 async def run_demo(options: DemoOptions, echo: Callable[[str], None], bundle: Path | None, metrics_port: int) -> None:
-    """Run it, print what is found as it is found, and end with a table of faults against findings."""
+    """Run the demo: print alerts as they are published, then a table of the faults and the alerts that name them."""
     simulator = _simulator()
     start = int(START.timestamp()) * SECOND
     scenario, faults = simulator(options.seed, START, options.minutes * 60)
@@ -84,8 +90,8 @@ async def run_demo(options: DemoOptions, echo: Callable[[str], None], bundle: Pa
         halt = threading.Event()
         with cloud.metrics_served():
             ingest = replace(ingest_config(settings), speed=options.speed, tick_s=TICK_S)
-            running = cloud.start(ROLES, ingest=ingest, clock=clock.now)
-            working = asyncio.create_task(running.wait())
+            served = cloud.start(ROLES, ingest=ingest, clock=clock.now)
+            working = asyncio.create_task(served.wait())
             news = asyncio.create_task(asyncio.to_thread(_print_news, cloud, echo, halt))
             sent = asyncio.create_task(asyncio.to_thread(_feed, cloud, scenario, clock, halt))
             try:
@@ -94,22 +100,23 @@ async def run_demo(options: DemoOptions, echo: Callable[[str], None], bundle: Pa
                     await asyncio.to_thread(_settle, cloud)
             finally:
                 halt.set()
-                running.stop()
+                served.stop()
                 await working
                 await news
         lines = await sent
-        found = rows(faults, _windows(cloud))
-        wrong = false_alarms(faults, _episodes(cloud))
+        alerts = _alerts(cloud)
+        report = rows(faults, _windows(cloud), _published(alerts))
+        wrong = false_alarms(faults, _episodes(alerts))
     seconds = time.monotonic() - clock.origin
     echo("")
-    echo(table(found, wrong, _text))
+    echo(table(report, wrong, _clock_text))
     for line in receiver.received.lines(time_text(time.time_ns() // 1000)):
         echo(line)
     echo(f"{lines:,} lines of {options.minutes:.0f} simulated minutes in {seconds:.0f} s")
 
 
 def _simulator() -> Callable[..., tuple[Any, tuple[FaultLike, ...]]]:
-    """The function that makes the demo's records; it lives outside this package and joins by its entry point."""
+    """Return the function that makes the demo's records; it is in another package, and found by its entry point."""
     for entry in entry_points(group="tocsin.sources", name="simulator"):
         loaded: Callable[..., tuple[Any, tuple[FaultLike, ...]]] = entry.load()
         return loaded
@@ -123,18 +130,18 @@ def _feed(cloud: Process, records: Any, clock: SimulatedClock, halt: threading.E
 
 
 def _settle(cloud: Process) -> None:
-    """Give the last windows time to close: the recorded clock goes on while nothing comes."""
+    """Wait until the last windows are closed and delivered: the recorded clock goes on while no lines come."""
     deadline = time.monotonic() + SETTLE_S
     with ConsumerLag(cloud.broker, f"{cloud.topics.prefix}ingest", cloud.topics.logs_raw) as backlog:
         while time.monotonic() < deadline and max(backlog.per_partition().values()) > 0:
-            time.sleep(0.1)
+            time.sleep(LOOK_INTERVAL_S)
     while time.monotonic() < deadline and cloud.metrics.open_windows._value.get():  # noqa: SLF001 - no public getter
-        time.sleep(0.1)
+        time.sleep(LOOK_INTERVAL_S)
 
-    # Slack is the slowest, and commits what it was told.
+    # Slack is the slowest sink, and commits what it has accepted.
     with ConsumerLag(cloud.broker, group_of(cloud.topics, "slack"), cloud.topics.alerts) as backlog:
         while time.monotonic() < deadline and max(backlog.per_partition().values()) > 0:
-            time.sleep(0.1)
+            time.sleep(LOOK_INTERVAL_S)
 
 
 def _print_news(cloud: Process, echo: Callable[[str], None], halt: threading.Event) -> None:
@@ -142,50 +149,43 @@ def _print_news(cloud: Process, echo: Callable[[str], None], halt: threading.Eve
         if halt.is_set():
             return
         if record is not None:
-            echo(_news(orjson.loads(record.value or b"{}")))
+            echo(news_text(orjson.loads(record.value or b"{}")))
 
 
-def _news(alert: Mapping[str, Any]) -> str:
-    stamp = alert["updated"][11:19]
-    head = f"{stamp}  {alert['status']:<9} {alert['severity']:<8} "
-    diagnosis = alert["diagnosis"]
-    if alert["status"] != "enriched" or not diagnosis:
-        return f"{head}{alert['summary']}"
-    lines = [f"{head}{neutral(diagnosis['summary'])}"]
-    lines.append(f"{'':10}cause  {neutral(diagnosis['cause'])} (confidence {diagnosis['confidence']:.2f})")
-    lines += [
-        f"{'':10}proof  {line['source']}[{line['partition']}]@{line['line']} {neutral(line['text'])[:WIDE]}"
-        for line in diagnosis["evidence"][:PROOF]
+def _windows(cloud: Process) -> list[FiredWindow]:
+    windows = (orjson.loads(record.value or b"{}") for record in read_range(cloud.broker, cloud.topics.anomalies))
+    return [FiredWindow(window["key"], _micros(window["end"])) for window in windows]
+
+
+def _alerts(cloud: Process) -> list[dict[str, Any]]:
+    return [orjson.loads(record.value or b"{}") for record in read_range(cloud.broker, cloud.topics.alerts)]
+
+
+def _published(alerts: Iterable[Mapping[str, Any]]) -> list[PublishedAlert]:
+    return [
+        PublishedAlert(
+            alert["incident_id"], neutral(alert["summary"]), _micros(alert["updated"]), alert["status"] == "resolved"
+        )
+        for alert in alerts
     ]
-    lines += [f"{'':10}do     {neutral(action)}" for action in diagnosis["actions"][:PROOF]]
-    return "\n".join(lines)
 
 
-def _windows(cloud: Process) -> list[FoundWindow]:
-    out = []
-    for record in read_range(cloud.broker, cloud.topics.anomalies):
-        window = orjson.loads(record.value or b"{}")
-        out.append(FoundWindow(window["key"], _micros(window["end"]), window["importance"]))
-    return out
-
-
-def _episodes(cloud: Process) -> list[Episode]:
-    """The incidents, each with the span of its windows, as the alerts tell it."""
-    found: dict[str, Episode] = {}
-    for record in read_range(cloud.broker, cloud.topics.alerts):
-        alert = orjson.loads(record.value or b"{}")
+def _episodes(alerts: Iterable[Mapping[str, Any]]) -> list[Episode]:
+    """Return the incidents, each with the span of its windows, as the alerts report it."""
+    episodes: dict[str, Episode] = {}
+    for alert in alerts:
         name, services = alert["incident_id"], tuple(alert["services"])
         if alert["status"] == "firing":
-            first = found[name].first if name in found else _micros(alert["started"])
-            found[name] = Episode(name, services, first, _micros(alert["updated"]))
-    return list(found.values())
+            first = episodes[name].first if name in episodes else _micros(alert["started"])
+            episodes[name] = Episode(name, services, first, _micros(alert["updated"]))
+    return list(episodes.values())
 
 
 def _micros(text: str) -> int:
     return round(datetime.fromisoformat(text).timestamp() * SECOND)
 
 
-def _text(micros: int) -> str:
+def _clock_text(micros: int) -> str:
     return datetime.fromtimestamp(micros / SECOND, UTC).strftime("%H:%M:%S")
 
 

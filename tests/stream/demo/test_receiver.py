@@ -7,7 +7,7 @@ from alerts.sinks.base import Delivered, Remote, Response, Retry, Sink
 from alerts.sinks.http_transport import Transport
 from alerts.sinks.pagerduty import PagerDutySink
 from alerts.sinks.slack.bot import SlackSink
-from stream.demo.receiver import CHANNEL, GAP_S, ROUTING_KEY, TOKEN, Receiver
+from stream.demo.receiver import CHANNEL, POST_INTERVAL_S, ROUTING_KEY, TOKEN, Receiver
 from tests.sink_servers.told import enriched, fired, resolved
 
 
@@ -20,7 +20,7 @@ def bring(sink: Sink, transport: Transport) -> None:
             assert isinstance(answer, Response)
             outcome = sink.classify(request, answer, remote)
             if isinstance(outcome, Retry):
-                time.sleep(GAP_S)
+                time.sleep(POST_INTERVAL_S)
                 continue
             assert isinstance(outcome, Delivered)
             remote = outcome.remote

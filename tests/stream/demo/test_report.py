@@ -1,9 +1,22 @@
-"""The demo's report: which faults count as found, and which incidents as false."""
+"""The demo's report: which faults an alert names, which only fired a window, and which incidents are false."""
 
 from dataclasses import dataclass
 
+import pytest
+
 from models.rfc3339 import SECOND
-from stream.demo.report import GRACE_S, Episode, FoundWindow, false_alarms, rows, table
+from stream.demo.report import (
+    GRACE_S,
+    WIDTH,
+    Episode,
+    FiredWindow,
+    Outcome,
+    PublishedAlert,
+    Row,
+    false_alarms,
+    rows,
+    table,
+)
 
 
 @dataclass(frozen=True)
@@ -16,26 +29,53 @@ class Fault:
     end: int
 
 
-FAULT = Fault("slow", "nova-api", 1000 * SECOND, 1100 * SECOND)
+FAULT = Fault("slow", "compute-1/nova-compute", 1000 * SECOND, 1100 * SECOND)
+OTHER = Fault("hang", "compute-2/nova-compute", 5000 * SECOND, 5100 * SECOND)
 
 
-def test_a_fault_is_found_by_the_first_window_of_its_time() -> None:
-    """Windows before it do not count; of those within it or the grace after it the first decides the delay."""
-    windows = [
-        FoundWindow("early", 999 * SECOND, 0.9),
-        FoundWindow("b", 1050 * SECOND, 0.9),
-        FoundWindow("a", 1030 * SECOND, 0.6),
-    ]
-    (row,) = rows([FAULT], windows)
-    assert (row.delay_s, row.by) == (30.0, "a")
+def alert(second: int, title: str, incident: str = "0123456789", *, resolved: bool = False) -> PublishedAlert:
+    """Return an alert of this event time."""
+    return PublishedAlert(incident, title, second * SECOND, resolved)
 
 
-def test_a_fault_without_a_window_is_told_as_missed() -> None:
-    """A window after the grace does not save it."""
-    late = FoundWindow("x", FAULT.end + round((GRACE_S + 1) * SECOND), 0.9)
-    (row,) = rows([FAULT], [late])
-    assert row.delay_s is None
-    assert "NO" in table([row], [], str)
+def told(*alerts: PublishedAlert) -> Row:
+    """Return what came of the fault, with a window in its time, beside a fault of another host."""
+    (row, _) = rows([OTHER, FAULT], [FiredWindow("*", FAULT.end)], alerts)
+    return row
+
+
+def test_a_fault_is_told_by_the_first_alert_of_its_time_that_names_its_service() -> None:
+    """Alerts before it do not count; the first within it or the grace after it decides the delay."""
+    row = told(alert(999, "nova-compute: errors", "before"), alert(1030, "errors in nova-compute and 1 more"))
+    assert (row.outcome, row.delay_s) == (Outcome.TOLD, 30.0)
+    assert row.alert is not None
+    assert row.alert.incident == "0123456789"
+
+
+@pytest.mark.parametrize(
+    "title", ["errors in nova-compute-ironic", "errors in neutron-server and 1 more", "nova-compute@compute-2: silent"]
+)
+def test_a_window_without_an_alert_that_names_the_service_is_not_told(title: str) -> None:
+    """Another service, one that is only counted, or the same one on another host."""
+    row = told(alert(1030, title))
+    assert (row.outcome, row.delay_s) == (Outcome.WINDOW_ONLY, None)
+    assert "window only: no alert names it" in table([row], [], str)
+
+
+def test_an_incident_that_was_open_before_is_no_news() -> None:
+    """It is updated all the time; it counts when it names the host as new, or once it was resolved and came back."""
+    before, update = alert(900, "nova-compute: errors"), alert(1030, "nova-compute: errors, 2 min")
+    assert told(before, update).outcome is Outcome.WINDOW_ONLY
+    assert told(before, alert(950, "nova-compute: errors", resolved=True), update).outcome is Outcome.TOLD
+    assert told(before, alert(1030, "compute-1 nova-compute: errors")).outcome is Outcome.TOLD
+
+
+def test_a_fault_without_a_window_is_missed() -> None:
+    """A window after the grace does not save it, nor does an alert."""
+    late = round(FAULT.end / SECOND + GRACE_S + 1)
+    (row,) = rows([FAULT], [FiredWindow("x", late * SECOND)], [alert(late, "nova-compute: errors")])
+    assert row.outcome is Outcome.MISSED
+    assert "0 of 1 faults told, 0 in a window only, 1 missed; 0 false alarms" in table([row], [], str)
 
 
 def test_incidents_outside_every_fault_are_false_alarms() -> None:
@@ -43,4 +83,13 @@ def test_incidents_outside_every_fault_are_false_alarms() -> None:
     inside = Episode("1", ("nova-api",), 1090 * SECOND, 1300 * SECOND)
     outside = Episode("2", ("glance-api",), 10 * SECOND, 20 * SECOND)
     assert false_alarms([FAULT], [inside, outside]) == [outside]
-    assert "1 false alarms" in table(rows([FAULT], []), [outside], str)
+    assert "1 false alarms" in table(rows([FAULT], [], []), [outside], str)
+
+
+def test_the_table_fits_a_terminal_and_shows_the_incident() -> None:
+    """A long title is cut; the short id leads to the whole."""
+    row = told(alert(1030, "nova-compute: " + "very " * 50 + "slow"))
+    lines = table([row], [Episode("2", ("glance-api",) * 20, 0, 0)], str).splitlines()
+    assert max(len(line) for line in lines) == WIDTH
+    assert "30 s   01234567 nova-compute: very very" in lines[2]
+    assert lines[2].endswith("…")
