@@ -1,4 +1,4 @@
-"""Checks of an installation, in the order in which one thing needs the other: what is wrong, and how to mend it."""
+"""Checks of an installation, in the order of their dependencies, each with advice on a fix."""
 
 import socket
 import time
@@ -15,14 +15,14 @@ from stream.kafka.topic_specs import Topics, TopicSpec
 from stream.settings import Settings, load_settings
 
 TIMEOUT_S: Final = 5.0
-"""How long a service may take to answer before it counts as away."""
+"""How long a service may take to answer.  A judgement."""
 
-MUCH_BEHIND: Final = 1_000_000
-"""Messages: some ten seconds of lines at full speed; in other topics far more than ever wait."""
+LARGE_LAG: Final = 1_000_000
+"""Messages not yet committed from which the lag is a warning.  A judgement: far more than a working role leaves."""
 
 
 def examine() -> Iterator[Check]:
-    """Check everything; what cannot be checked because something before it failed is left out."""
+    """Run all checks; those that depend on a failed one are left out."""
     try:
         settings = load_settings()
     except InvalidError as error:
@@ -41,7 +41,7 @@ def examine() -> Iterator[Check]:
 
 
 def _kafka_checks(settings: Settings) -> Iterator[Check]:
-    # The composition root imports every part; settings must be reported even where one of them is broken.
+    # stream.wiring imports every part of Tocsin; the settings are to be reported even if one of them is broken.
     from stream.wiring.core import make_broker, make_topics, topic_specs
 
     try:
@@ -100,7 +100,7 @@ def _delivery_checks(settings: Settings, broker: Broker, known: Mapping[str, int
         try:
             sinks = make_sinks(settings)
         except InvalidError:
-            # Told where the sinks are looked at.
+            # Reported by the check of the sinks.
             sinks = ()
         for sink, feed in alert_sources(topics, sinks):
             if feed.topic in known:
@@ -112,14 +112,14 @@ def _redaction_checks(settings: Settings) -> Iterator[Check]:
     from index.redaction.kinds import load_kinds
 
     if (path := settings.redaction_kinds) is not None:
-        yield _tried("redaction", lambda: f"{path}, with what is shipped {len(load_kinds(path).kinds)} kinds")
+        yield _tried("redaction", lambda: f"{path}, {len(load_kinds(path).kinds)} kinds with the shipped ones")
 
 
 def _failures_checks(settings: Settings) -> Iterator[Check]:
     from index.diagnosis.known_failures import KnownFailures
 
     if (path := settings.failures) is not None:
-        yield _tried("failures", lambda: f"{path}, with what is shipped {len(KnownFailures.load(path))} failures")
+        yield _tried("failures", lambda: f"{path}, {len(KnownFailures.load(path))} failures with the shipped ones")
 
 
 def _rules_checks(settings: Settings) -> Iterator[Check]:
@@ -134,13 +134,13 @@ def _rules_checks(settings: Settings) -> Iterator[Check]:
         # Told where the sinks are looked at.
         sinks = None
     try:
-        found = load_rules(settings).warnings(time.time_ns() // 1000, sinks)
+        warnings = load_rules(settings).warnings(time.time_ns() // 1000, sinks)
     except InvalidError as error:
         yield Check("rules", CheckOutcome.FAIL, error.problem, error.advice)
         return
-    if not found:
-        yield Check("rules", CheckOutcome.OK, f"{path}, nothing in it is odd")
-    for warning in found:
+    if not warnings:
+        yield Check("rules", CheckOutcome.OK, f"{path}, without warnings")
+    for warning in warnings:
         yield Check("rules", CheckOutcome.WARN, warning, f"correct {path}; `tocsin rules check` tries it")
 
 
@@ -155,7 +155,7 @@ def _sink_checks(settings: Settings) -> Iterator[Check]:
 
 
 def consumers(topics: Topics) -> Mapping[str, str]:
-    """Return each role's consumer group and the topic that it reads."""
+    """Return each role's consumer group → the topic that it reads."""
     return {
         topics.prefix + "ingest": topics.logs_raw,
         topics.prefix + "detect": topics.logs_events,
@@ -164,7 +164,7 @@ def consumers(topics: Topics) -> Mapping[str, str]:
 
 
 def check_broker(broker: Broker) -> Check:
-    """See that the cluster answers in a few seconds."""
+    """Check that the cluster answers in a few seconds."""
     try:
         brokers, topics = broker.size(TIMEOUT_S)
     except TocsinError as error:
@@ -174,55 +174,59 @@ def check_broker(broker: Broker) -> Check:
 
 
 def check_topics(known: Mapping[str, int], specs: Iterable[TopicSpec]) -> Check:
-    """Compare the cluster's topics (name → partitions) with what the settings ask for."""
+    """Compare the cluster's topics (name → partitions) with the settings."""
     wanted = {spec.name: spec.partitions for spec in specs}
     missing = [name for name in wanted if name not in known]
-    other = [f"{name} has {known[name]} partitions, not {n}" for name, n in wanted.items() if known.get(name, n) != n]
+    different = [
+        f"{name} has {known[name]} partitions, not {n}" for name, n in wanted.items() if known.get(name, n) != n
+    ]
     if missing:
         return Check(
             "topics",
             CheckOutcome.WARN,
             f"{len(missing)} of {len(wanted)} are missing: {', '.join(missing)}",
-            "`tocsin run` creates them; where it may not, create them by hand",
+            "`tocsin run` creates them; where it is not allowed to, create them by hand",
         )
-    if other:
+    if different:
         return Check(
             "topics",
             CheckOutcome.WARN,
-            "; ".join(other),
-            "set TOCSIN_RAW_PARTITIONS and TOCSIN_EVENTS_PARTITIONS to what is there, or make the topics anew",
+            "; ".join(different),
+            "set TOCSIN_RAW_PARTITIONS and TOCSIN_EVENTS_PARTITIONS to these numbers, or create the topics again",
         )
-    return Check("topics", CheckOutcome.OK, f"all {len(wanted)} are there")
+    return Check("topics", CheckOutcome.OK, f"all {len(wanted)} exist")
 
 
 def check_time_stamps(broker: Broker, topic: str) -> Check:
-    """See that the broker stamps raw lines: its clock decides which times lie in the future and when windows idle."""
+    """Check that the broker stamps raw lines: its clock decides what is in the future and when windows close."""
     name = "time stamps"
     if broker.is_embedded():
-        return Check(name, CheckOutcome.WARN, "an embedded broker keeps the senders' times", "use it for trials only")
+        return Check(
+            name, CheckOutcome.WARN, "an embedded broker keeps the senders' time stamps", "use it for tests only"
+        )
     kind = broker.topic_config(topic, TIMEOUT_S)["message.timestamp.type"]
     if kind == "LogAppendTime":
-        return Check(name, CheckOutcome.OK, f"{topic} carries the broker's time")
+        return Check(name, CheckOutcome.OK, f"{topic} has the broker's time stamps")
     advice = (
         f"kafka-configs.sh --bootstrap-server {broker.bootstrap} --alter --topic {topic} "
         "--add-config message.timestamp.type=LogAppendTime"
     )
-    return Check(name, CheckOutcome.WARN, f"{topic} carries the senders' time ({kind})", advice)
+    return Check(name, CheckOutcome.WARN, f"{topic} has the senders' time stamps ({kind})", advice)
 
 
 def check_lag(broker: Broker, group: str, topic: str) -> Check:
-    """See how many messages of ``topic`` a group has still to read."""
+    """Check how many messages of ``topic`` a group has still to read."""
     name = f"lag of {group}"
-    with ConsumerLag(broker, group, topic) as backlog:
-        behind = sum(backlog.per_partition().values())
-    seen = f"{behind} messages of {topic} not yet committed"
-    if behind >= MUCH_BEHIND:
-        return Check(name, CheckOutcome.WARN, seen, "see that the role runs; if it does, run more of it")
+    with ConsumerLag(broker, group, topic) as lag:
+        messages = sum(lag.per_partition().values())
+    seen = f"{messages} messages of {topic} not yet committed"
+    if messages >= LARGE_LAG:
+        return Check(name, CheckOutcome.WARN, seen, "check that the role runs; if it does, run more processes of it")
     return Check(name, CheckOutcome.OK, seen)
 
 
 def check_metrics_port(host: str, port: int) -> Check:
-    """See that metrics can be served, or are served by a role that runs here."""
+    """Check that metrics can be served, or are served by a role that runs on this machine."""
     name = "metrics"
     if port == 0:
         return Check(name, CheckOutcome.OK, "switched off")
@@ -231,7 +235,7 @@ def check_metrics_port(host: str, port: int) -> Check:
             pass
     except OSError as error:
         if _serves_tocsin(port):
-            return Check(name, CheckOutcome.OK, f"served on port {port} by a role that runs here")
+            return Check(name, CheckOutcome.OK, f"served on port {port} by a role on this machine")
         seen = f"{host}:{port} cannot be used ({error.strerror or error})"
         return Check(name, CheckOutcome.FAIL, seen, "set TOCSIN_METRICS_PORT to a free port, or to 0")
     return Check(name, CheckOutcome.OK, f"port {port} is free")

@@ -1,11 +1,11 @@
-"""What a check of an installation finds."""
+"""The result of a check of an installation."""
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 
 class CheckOutcome(StrEnum):
-    """How a check ended; only ``fail`` keeps Tocsin from working."""
+    """How a check ended; only with ``fail`` Tocsin does not work."""
 
     OK = "ok"
     WARN = "warn"
@@ -14,7 +14,7 @@ class CheckOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One result: what was seen, and what to do about it ("" where nothing)."""
+    """One result: what was observed, and what to do about it ("" for nothing)."""
 
     name: str
     outcome: CheckOutcome

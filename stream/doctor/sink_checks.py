@@ -1,4 +1,4 @@
-"""Checks of the sinks that page nobody: whether each can be reached, and what was given up."""
+"""Checks of the sinks that page nobody: whether each can be reached, and which alerts were parked."""
 
 import os
 import re
@@ -22,14 +22,23 @@ from stream.kafka.clients import Broker
 from stream.kafka.reader import read_range
 
 TIMEOUT_S: Final = 5.0
+"""How long a service may take to answer.  A judgement."""
+
 _CHANNEL_ID: Final = re.compile(r"[CDG][A-Z0-9]{6,}")
+"""The form of Slack's ids of channels, groups and direct messages."""
+
+EXAMPLES: Final = 3
+"""Parked alerts that are named, the newest."""
 
 
 def sink_checks(sinks: tuple[Sink, ...], timeout_s: float = TIMEOUT_S) -> Iterator[Check]:
-    """Ask each service whether it is there, in a way that shows nothing to anyone."""
+    """Check that each service answers, in a way that nobody sees there."""
     if not sinks:
         yield Check(
-            "sinks", CheckOutcome.WARN, "none is set: alerts stay on their topic", "set one, such as TOCSIN_SLACK_URL"
+            "sinks",
+            CheckOutcome.WARN,
+            "no sink is set: alerts stay on their topic",
+            "set one, such as TOCSIN_SLACK_URL",
         )
     with Transport(timeout_s) as transport:
         for sink in sinks:
@@ -37,20 +46,22 @@ def sink_checks(sinks: tuple[Sink, ...], timeout_s: float = TIMEOUT_S) -> Iterat
 
 
 def check_parked(broker: Broker, topic: str) -> Check:
-    """See which incidents' newest alerts were given up."""
-    last: dict[tuple[str, str], DeliveryReceipt] = {}
+    """Check which incidents' newest alerts were parked."""
+    newest: dict[tuple[str, str], DeliveryReceipt] = {}
     for record in read_range(broker, topic):
         try:
             receipt = DeliveryReceipt.from_json(record.value or b"")
         except InvalidError:
             continue
-        last[receipt.sink, receipt.incident_id] = receipt
-    parked = [receipt for receipt in last.values() if receipt.sent is SendState.PARKED]
+        newest[receipt.sink, receipt.incident_id] = receipt
+    parked = [receipt for receipt in newest.values() if receipt.sent is SendState.PARKED]
     if not parked:
-        return Check("deliveries", CheckOutcome.OK, "no alert was given up")
-    worst = "; ".join(f"{r.sink} would not take {r.incident_id}: {r.reason}" for r in parked[-3:])
-    advice = "mend the setting and restart deliver: what a setting kept back is sent then"
-    return Check("deliveries", CheckOutcome.WARN, f"{len(parked)} alerts were given up; {worst}", advice)
+        return Check("deliveries", CheckOutcome.OK, "no alert is parked")
+    examples = "; ".join(
+        f"{receipt.sink} refused {receipt.incident_id}: {receipt.reason}" for receipt in parked[-EXAMPLES:]
+    )
+    advice = "correct the setting and restart deliver: alerts that a setting held back are sent then"
+    return Check("deliveries", CheckOutcome.WARN, f"{len(parked)} alerts are parked; {examples}", advice)
 
 
 def _check(sink: Sink, transport: Transport) -> Check:
@@ -60,7 +71,7 @@ def _check(sink: Sink, transport: Transport) -> Check:
             return _slack(name, sink, transport)
         case SlackWebhookSink():
             return _asked(
-                name, transport, sink, sink.probe({}), sink.url, "set TOCSIN_SLACK_URL to a webhook that is there"
+                name, transport, sink, sink.probe({}), sink.url, "set TOCSIN_SLACK_URL to an existing webhook"
             )
         case AlertmanagerSink():
             request = Request(sink.url.rstrip("/") + "/-/healthy", headers=sink.headers(), method="GET")
@@ -70,7 +81,7 @@ def _check(sink: Sink, transport: Transport) -> Check:
         case FileSink():
             return _file(name, sink)
         case _:
-            return Check(name, CheckOutcome.OK, "set; it is not asked, because all it takes is alerts")
+            return Check(name, CheckOutcome.OK, "set; not checked, because it accepts only alerts")
 
 
 def _slack(name: str, sink: SlackSink, transport: Transport) -> Check:
@@ -78,20 +89,25 @@ def _slack(name: str, sink: SlackSink, transport: Transport) -> Check:
     answer = transport.send(request)
     if isinstance(answer, SendFailure):
         return Check(
-            name, CheckOutcome.FAIL, f"{redacted(sink.api)}: {answer.reason}", "see that Slack can be reached from here"
+            name,
+            CheckOutcome.FAIL,
+            f"{redacted(sink.api)}: {answer.reason}",
+            "check that Slack can be reached from here",
         )
     try:
-        told = orjson.loads(answer.body)
+        body = orjson.loads(answer.body)
     except orjson.JSONDecodeError:
-        told = {}
-    if not isinstance(told, dict) or told.get("ok") is not True:
-        error = told.get("error") if isinstance(told, dict) else ""
+        body = {}
+    if not isinstance(body, dict) or body.get("ok") is not True:
+        error = body.get("error") if isinstance(body, dict) else ""
         seen = clean(f"Slack says {error or answer.status}", (sink.token,))
         return Check(name, CheckOutcome.FAIL, seen, "set TOCSIN_SLACK_TOKEN to a bot token with chat:write")
-    seen = clean(f"{told.get('user')} of {told.get('team')}, to post to {sink.channel}")
+    seen = clean(f"{body.get('user')} of {body.get('team')}, posts to {sink.channel}")
     if not _CHANNEL_ID.fullmatch(sink.channel):
-        advice = "set TOCSIN_SLACK_CHANNEL to its id, or a message whose answer is lost may come twice"
-        return Check(name, CheckOutcome.WARN, f"{seen}, which is no channel's id", advice)
+        advice = (
+            "set TOCSIN_SLACK_CHANNEL to the channel's id; otherwise a message whose response is lost may come twice"
+        )
+        return Check(name, CheckOutcome.WARN, f"{seen}, which is not the id of a channel", advice)
     return Check(name, CheckOutcome.OK, seen)
 
 
@@ -107,10 +123,12 @@ def _pagerduty(name: str, sink: PagerDutySink, transport: Transport) -> Check:
             name,
             CheckOutcome.FAIL,
             f"{redacted(sink.url)}: {answer.reason}",
-            "see that PagerDuty can be reached from here",
+            "check that PagerDuty can be reached from here",
         )
     return Check(
-        name, CheckOutcome.OK, f"{redacted(sink.url)} answers; the key is not tried, because that would be an event"
+        name,
+        CheckOutcome.OK,
+        f"{redacted(sink.url)} answers; the key is not checked, because that would create an event",
     )
 
 
@@ -132,12 +150,12 @@ def _file(name: str, sink: FileSink) -> Check:
     if sink.path == STDOUT:
         return Check(name, CheckOutcome.OK, "standard output")
     path = Path(sink.path).absolute()
-    there = path if path.exists() else path.parent
-    if path.is_dir() or not os.access(there, os.W_OK):
+    checked = path if path.exists() else path.parent
+    if path.is_dir() or not os.access(checked, os.W_OK):
         return Check(
             name,
             CheckOutcome.FAIL,
             f"{path} cannot be written",
-            "set TOCSIN_ALERT_FILE to a file in a folder that is there",
+            "set TOCSIN_ALERT_FILE to a file in a folder that exists",
         )
     return Check(name, CheckOutcome.OK, f"{path} can be written")

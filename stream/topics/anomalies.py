@@ -1,4 +1,4 @@
-"""Records on ``anomalies``: a window's verdict under the key of the window."""
+"""Records on ``anomalies``: the verdict on a window, under the window's key."""
 
 from typing import Final
 
@@ -11,6 +11,6 @@ SCHEMA: Final = "tocsin.anomaly/1"
 
 
 def anomaly(verdict: Verdict, bundle: str) -> tuple[bytes, bytes]:
-    """Key and value of the record; ``bundle`` is the id of the bundle that decided."""
+    """Return key and value of the record; ``bundle`` is the id of the bundle that scored the window."""
     record = {"schema": SCHEMA, "bundle": bundle, **to_json(verdict)}
     return f"{verdict.tenant}/{verdict.key}".encode(), orjson.dumps(record)

@@ -1,4 +1,4 @@
-"""Dead letters: what they hold, and when there are too many of them."""
+"""Dead letters: their records, and the limit at which ingest stops."""
 
 import base64
 from dataclasses import dataclass
@@ -10,15 +10,20 @@ from models.errors import FatalError
 from models.records import Reject
 
 SCHEMA: Final = "tocsin.dead/1"
-PAYLOAD_BYTES: Final = 64 * 1024
-"""A longer payload is cut; ``logs.raw`` still holds it whole."""
+MAX_PAYLOAD_BYTES: Final = 64 * 1024
+"""A longer payload is cut; ``logs.raw`` still holds all of it.  A judgement."""
 
 _LONGEST_CHARACTER: Final = 4
+"""Bytes of the longest character in UTF-8."""
+
+_CONTINUATION_MASK: Final = 0xC0
+_CONTINUATION: Final = 0x80
+"""The two highest bits of every byte of a character in UTF-8 but the first."""
 
 
 @dataclass(frozen=True, slots=True)
 class DeadLimit:
-    """More than ``share`` of the last ``window`` lines, and at least ``least`` of them, is too much."""
+    """The role stops above ``share`` of the last ``window`` lines, but not below ``least`` dead letters."""
 
     share: float = 0.5
     least: int = 2000
@@ -26,7 +31,7 @@ class DeadLimit:
 
 
 class DeadWatch:
-    """Counts lines and rejects over the last window."""
+    """Counts lines and dead letters over the last ``limit.window`` lines."""
 
     def __init__(self, limit: DeadLimit) -> None:
         self._limit = limit
@@ -36,25 +41,25 @@ class DeadWatch:
         """Add a batch.
 
         Raises:
-            FatalError: past the limit, so that a broken shipper or decoder stops the role instead of emptying the
-                topic into dead letters.
+            FatalError: the limit is exceeded, so that a broken shipper or decoder stops the role instead of turning
+                the whole topic into dead letters.
         """
         self._batches.append((lines, rejects))
-        while len(self._batches) > 1 and sum(n for n, _ in self._batches[1:]) >= self._limit.window:
+        while len(self._batches) > 1 and sum(lines for lines, _ in self._batches[1:]) >= self._limit.window:
             self._batches.pop(0)
-        total = sum(n for n, _ in self._batches)
-        dead = sum(n for _, n in self._batches)
+        total = sum(lines for lines, _ in self._batches)
+        dead = sum(rejects for _, rejects in self._batches)
         if dead >= self._limit.least and dead > self._limit.share * total:
             raise FatalError(
-                f"{dead} of the last {total} lines could not be understood",
-                "look at their reasons with `tocsin topics cat logs.dead`, mend the shipper, or "
+                f"{dead} of the last {total} lines could not be decoded",
+                "look at the reasons with `tocsin topics cat logs.dead`, and correct the shipper or "
                 "raise TOCSIN_DEAD_LIMIT_SHARE",
             )
 
 
 def dead_letter(reject: Reject, payload: bytes, topic: str, partition: int, offset: int) -> bytes:
-    """The record for ``logs.dead``: reason, origin and payload (text, or base64 where it is no UTF-8)."""
-    cut = payload[: _end(payload)]
+    """Return the record for ``logs.dead``: reason, origin and payload (as text, or base64 if it is not UTF-8)."""
+    cut = payload[: _cut_length(payload)]
     record: dict[str, object] = {
         "schema": SCHEMA,
         "reason": reject.reason,
@@ -69,10 +74,10 @@ def dead_letter(reject: Reject, payload: bytes, topic: str, partition: int, offs
     return orjson.dumps(record)
 
 
-def _end(payload: bytes) -> int:
-    """Where to cut: not inside a character, so that text stays text."""
-    end = min(len(payload), PAYLOAD_BYTES)
+def _cut_length(payload: bytes) -> int:
+    """Return how many bytes to keep: no cut inside a character, so that text stays text."""
+    end = min(len(payload), MAX_PAYLOAD_BYTES)
     for last in range(end, max(end - _LONGEST_CHARACTER, 0), -1):
-        if last == len(payload) or payload[last] & 0xC0 != 0x80:  # noqa: PLR2004 - the mark of a character's later bytes
+        if last == len(payload) or payload[last] & _CONTINUATION_MASK != _CONTINUATION:
             return last
     return end

@@ -14,7 +14,7 @@ _MICROS_PER_MILLI: Final = 1000
 
 
 def raw_batch(records: Iterable[Record]) -> RawBatch:
-    """Put records into a batch, in their order; a record without a value counts as an empty line."""
+    """Return records as a batch, in their order; a record without a value is an empty line."""
     rows = list(records)
     return _batch(
         [record.value or b"" for record in rows],
@@ -25,7 +25,7 @@ def raw_batch(records: Iterable[Record]) -> RawBatch:
 
 
 def raw_batch_of_messages(messages: Sequence[Message]) -> RawBatch:
-    """Put messages of a consumer into a batch, as ``raw_batch`` does."""
+    """Return messages of a consumer as a batch, as ``raw_batch`` does."""
     return _batch(
         [message.value() or b"" for message in messages],
         [message.partition() for message in messages],

@@ -1,4 +1,4 @@
-"""From settings to working parts: the one place that knows how everything is put together."""
+"""Build the parts of Tocsin from the settings."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -28,10 +28,10 @@ DEMO_BUNDLE: Final = Path(__file__).parents[1] / "demo_bundle"
 
 
 def make_broker(settings: Settings) -> Broker:
-    """The cluster that the settings name.
+    """Return the Kafka cluster of the settings.
 
     Raises:
-        InvalidError: what the settings say of passwords and TLS does not fit together.
+        InvalidError: the settings of passwords and TLS do not fit together.
     """
     properties = settings.kafka_properties()
     security_of(properties)
@@ -39,22 +39,22 @@ def make_broker(settings: Settings) -> Broker:
 
 
 def make_topics(settings: Settings) -> Topics:
-    """Topic names under the prefix of the settings."""
+    """Return the topic names, under the prefix of the settings."""
     return Topics(settings.topic_prefix)
 
 
 def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
-    """All topics, as they are to be created."""
+    """Return how all topics are created."""
     topics = make_topics(settings)
-    widths = {topics.logs_raw: settings.raw_partitions, topics.logs_events: settings.events_partitions}
-    return tuple(replace(spec, partitions=widths.get(spec.name, spec.partitions)) for spec in topics.specs())
+    partitions = {topics.logs_raw: settings.raw_partitions, topics.logs_events: settings.events_partitions}
+    return tuple(replace(spec, partitions=partitions.get(spec.name, spec.partitions)) for spec in topics.specs())
 
 
 def load_bundle(settings: Settings, path: Path | None = None) -> Bundle:
-    """The bundle at ``path`` or in the settings.
+    """Return the bundle at ``path``, or that of the settings.
 
     Raises:
-        InvalidError: there is none, or it does not fit.
+        InvalidError: there is none, or it cannot be used.
     """
     chosen = path or settings.bundle
     if chosen is None:
@@ -63,12 +63,12 @@ def load_bundle(settings: Settings, path: Path | None = None) -> Bundle:
 
 
 def load_masks(settings: Settings) -> Masks:
-    """The shipped masks, with those of the user's file."""
+    """Return the shipped masks, with those of the user's file."""
     return Masks.load(settings.masks) if settings.masks else Masks.default()
 
 
 def make_pipeline_config(settings: Settings) -> PipelineConfig:
-    """How a training is to read lines and cut windows."""
+    """Return how a training reads lines and forms windows."""
     windows = WindowConfig(
         length=settings.window_length_s,
         step=settings.window_step_s,
@@ -82,19 +82,19 @@ def make_pipeline_config(settings: Settings) -> PipelineConfig:
 
 
 def decode_config(settings: Settings) -> DecodeConfig:
-    """How lines are understood."""
+    """Return how lines are decoded."""
     return DecodeConfig(
         zone=settings.zone,
         zones=settings.zones,
         max_line=settings.max_line,
         future_limit_s=int(settings.future_limit_s),
-        formats=tuple(FormatSpec(f.name, f.pattern, f.time_format or "iso") for f in settings.formats),
+        formats=tuple(FormatSpec(form.name, form.pattern, form.time_format or "iso") for form in settings.formats),
     )
 
 
 @dataclass(frozen=True, slots=True)
 class Components:
-    """What the roles and the commands share."""
+    """The parts that roles and commands share; ``processor`` builds one, because each keeps state."""
 
     bundle: Bundle
     windows: WindowConfig
@@ -103,7 +103,7 @@ class Components:
 
 
 def make_components(settings: Settings, bundle: Bundle) -> Components:
-    """Put a bundle to work; windows are cut as in its training, however long idle ones are kept."""
+    """Return the parts that work with a bundle: windows are formed as in its training, but idle time is a setting."""
     windows = replace(bundle.windows, idle=settings.idle_s, forget=2 * settings.idle_s)
     pipeline = PipelineConfig(decode_config(settings), bundle.masks, windows=windows)
     scorer = Scorer(bundle, settings.false_alarms_per_day)
@@ -113,21 +113,21 @@ def make_components(settings: Settings, bundle: Bundle) -> Components:
 
 
 def load_rules(settings: Settings) -> Rules:
-    """The rules that the settings name; none: everything goes everywhere."""
+    """Return the rules of the settings; without any, every alert goes to every sink."""
     return Rules.load(settings.rules) if settings.rules else Rules()
 
 
 def load_failures(settings: Settings) -> KnownFailures:
-    """The known failures: those that are shipped, with those of the user's file.
+    """Return the shipped known failures, with those of the user's file.
 
     Raises:
-        InvalidError: the file is wrong.
+        InvalidError: the file cannot be used.
     """
     return KnownFailures.load(settings.failures) if settings.failures else shipped()
 
 
 def make_incident_policy(settings: Settings) -> IncidentPolicy:
-    """How incidents are made."""
+    """Return how windows are grouped into incidents."""
     return IncidentPolicy(
         quiet_s=settings.alert_quiet_s,
         update_s=settings.alert_update_s,
@@ -137,6 +137,6 @@ def make_incident_policy(settings: Settings) -> IncidentPolicy:
 
 
 def ingest_config(settings: Settings, speed: float = 1.0, tick_s: float = 1.0) -> IngestConfig:
-    """Batches and limits of the ingest role; ``speed`` above 1 for simulated time."""
+    """Return batches and limits of the ingest role; ``speed`` is simulated seconds per second."""
     dead = DeadLimit(settings.dead_limit_share, settings.dead_limit_min)
     return IngestConfig(settings.batch_lines, settings.batch_seconds, tick_s, speed, dead)

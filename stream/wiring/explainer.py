@@ -1,6 +1,6 @@
-"""What explains incidents, as the settings name it.
+"""Build the explainer of incidents from the settings.
 
-Apart from ``stream.wiring.core``: commands that explain nothing need not load it.
+Apart from ``stream.wiring.core``, so that commands that explain nothing do not import it.
 """
 
 import logging
@@ -25,10 +25,10 @@ log = logging.getLogger(__name__)
 
 
 def make_explainer(settings: Settings, broker: Broker, topics: Topics, bundle: Bundle) -> Explainer:
-    """What explains incidents, with the memory of past ones; it is opened in the background.
+    """Return the explainer of incidents, which opens the memory of past incidents in the background.
 
     Raises:
-        InvalidError: the file of known failures is wrong, or that of secrets.
+        InvalidError: the file of known failures, or of kinds of secrets, cannot be used.
     """
 
     def tools() -> tuple[Decoder, TemplateMatcher]:
@@ -36,13 +36,13 @@ def make_explainer(settings: Settings, broker: Broker, topics: Topics, bundle: B
 
     def memory() -> SearchIndex | None:
         try:
-            opened = load_search_index(settings, log.info, fresh=True)
+            index = load_search_index(settings, log.info, fresh=True)
             records = read_range(broker, topics.incidents)
-            remember(opened, (((each.key or b"").decode(), each.value) for each in records if each.value))
+            remember(index, (((record.key or b"").decode(), record.value) for record in records if record.value))
         except TocsinError as error:
-            log.warning("past incidents and runbooks are left out of explanations: %s", error)
+            log.warning("explanations without past incidents and runbooks", extra={"error": str(error)})
             return None
-        return opened
+        return index
 
     reading = LineReader(tools, frozenset(bundle.table))
     failures, policy = load_failures(settings), ExplainPolicy(settings.explain_settle_s)

@@ -25,7 +25,7 @@ from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
 from stream.kafka.reader import committed, follow, read_range
 from stream.kafka.topic_specs import Topics
-from stream.topics.dead_letters import PAYLOAD_BYTES, DeadLimit
+from stream.topics.dead_letters import MAX_PAYLOAD_BYTES, DeadLimit
 from tests.faults.fuzz import Books, stream_of
 from tests.faults.hostile import records
 
@@ -144,9 +144,9 @@ def test_dead_letters_hold_what_was_sent(ingested: Ingested, sent: RawBatch) -> 
         value = values[letter["origin"]["partition"], letter["origin"]["offset"]]
         held = letter["payload"].encode() if "payload" in letter else base64.b64decode(letter["payload_base64"])
         assert value.startswith(held)
-        assert min(len(value), PAYLOAD_BYTES) - len(held) < 4
+        assert min(len(value), MAX_PAYLOAD_BYTES) - len(held) < 4
         assert letter["size"] == len(value)
-    assert {len(value) > PAYLOAD_BYTES for value in values.values()} == {True, False}
+    assert {len(value) > MAX_PAYLOAD_BYTES for value in values.values()} == {True, False}
 
 
 def test_frames_hold_every_kept_line_once(ingested: Ingested, expected: Books, sent: RawBatch) -> None:

@@ -111,7 +111,7 @@ def test_lag_is_counted_and_much_of_it_is_worth_a_warning(
     assert producer.flush(PATIENCE_S) == 0
     check = check_lag(broker, unique + "ingest", topic)
     assert (check.outcome, check.seen) == (CheckOutcome.OK, f"7 messages of {topic} not yet committed")
-    monkeypatch.setattr(doctor, "MUCH_BEHIND", 7)
+    monkeypatch.setattr(doctor, "LARGE_LAG", 7)
     assert check_lag(broker, unique + "ingest", topic).outcome is CheckOutcome.WARN
 
 
@@ -224,7 +224,7 @@ def test_the_table_of_failures_is_checked(silent: int, monkeypatch: pytest.Monke
     [good] = told_of("failures")
     assert (good.outcome, good.seen) == (
         CheckOutcome.OK,
-        f"own.toml, with what is shipped {len(shipped()) + 1} failures",
+        f"own.toml, {len(shipped()) + 1} failures with the shipped ones",
     )
     Path("own.toml").write_text(OWN.format(name="full-moon").replace("title", "titel"))
     [wrong] = told_of("failures")

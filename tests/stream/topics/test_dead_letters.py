@@ -7,7 +7,7 @@ import pytest
 
 from models.errors import FatalError
 from models.records import Reject
-from stream.topics.dead_letters import PAYLOAD_BYTES, SCHEMA, DeadLimit, DeadWatch, dead_letter
+from stream.topics.dead_letters import MAX_PAYLOAD_BYTES, SCHEMA, DeadLimit, DeadWatch, dead_letter
 
 REJECT = Reject(3, "wrong_type", "line is int, not text")
 LIMIT = DeadLimit(share=0.5, least=10, window=100)
@@ -26,18 +26,18 @@ def test_a_letter_says_why_where_from_and_what() -> None:
     }
 
 
-@pytest.mark.parametrize("payload", [b"\xff\xfe", b"\x80" * (PAYLOAD_BYTES + 1), b"\xe2\x82"])
+@pytest.mark.parametrize("payload", [b"\xff\xfe", b"\x80" * (MAX_PAYLOAD_BYTES + 1), b"\xe2\x82"])
 def test_bytes_that_are_no_text_are_base64(payload: bytes) -> None:
     """Broken encodings are told to the byte."""
     letter = orjson.loads(dead_letter(REJECT, payload, "t", 0, 0))
     assert "payload" not in letter
-    assert base64.b64decode(letter["payload_base64"]) == payload[:PAYLOAD_BYTES]
+    assert base64.b64decode(letter["payload_base64"]) == payload[:MAX_PAYLOAD_BYTES]
 
 
 def test_a_long_payload_is_cut_and_its_size_told() -> None:
     """logs.raw holds the rest."""
     letter = orjson.loads(dead_letter(REJECT, b"x" * 1_000_000, "t", 0, 0))
-    assert letter["payload"] == "x" * PAYLOAD_BYTES
+    assert letter["payload"] == "x" * MAX_PAYLOAD_BYTES
     assert letter["size"] == 1_000_000
 
 
@@ -45,15 +45,15 @@ def test_a_long_payload_is_cut_and_its_size_told() -> None:
 @pytest.mark.parametrize("before", [1, 2, 3, 4])
 def test_text_that_is_cut_stays_text(character: str, before: int) -> None:
     """No character is cut in two."""
-    text = "a" * (PAYLOAD_BYTES - before) + character * 9
+    text = "a" * (MAX_PAYLOAD_BYTES - before) + character * 9
     letter = orjson.loads(dead_letter(REJECT, text.encode(), "t", 0, 0))
     whole = before // len(character.encode())
-    assert letter["payload"] == "a" * (PAYLOAD_BYTES - before) + character * whole
+    assert letter["payload"] == "a" * (MAX_PAYLOAD_BYTES - before) + character * whole
 
 
 def test_a_letter_of_control_characters_fits_into_a_message() -> None:
     """Escapes make JSON up to six times as long."""
-    assert len(dead_letter(REJECT, b"\0" * PAYLOAD_BYTES, "t", 0, 0)) < 1_000_000
+    assert len(dead_letter(REJECT, b"\0" * MAX_PAYLOAD_BYTES, "t", 0, 0)) < 1_000_000
 
 
 def test_a_few_bad_lines_among_few_are_no_alarm() -> None:
