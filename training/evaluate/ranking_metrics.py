@@ -85,5 +85,5 @@ def roc(positive: F64, normal: F64) -> list[tuple[float, float]]:
     ]
     if len(corners) <= ROC_POINTS:
         return corners
-    at = np.unique(np.linspace(0, len(corners) - 1, ROC_POINTS).round().astype(int))
-    return [corners[i] for i in at.tolist()]
+    corner = np.unique(np.linspace(0, len(corners) - 1, ROC_POINTS).round().astype(int))
+    return [corners[i] for i in corner.tolist()]

@@ -116,8 +116,8 @@ class FaultState:
 
     def active(self, kind: FaultKind, file: SimulatedLogFile) -> bool:
         """Whether the service of ``file`` suffers from ``kind`` now."""
-        found = self._by_place.get((kind, file.source))
-        return found is not None and any(fault.start <= self._engine.now < fault.end for fault in found)
+        planned = self._by_place.get((kind, file.source))
+        return planned is not None and any(fault.start <= self._engine.now < fault.end for fault in planned)
 
 
 class SimulatedCloud:

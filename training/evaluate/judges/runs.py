@@ -160,26 +160,26 @@ class RunJudge:
 
     def normal_windows(self) -> tuple[I64, float]:
         """Windows of normal runs, and how many days these took."""
-        return np.concatenate([self.timeline.order[at] for at in self._normal]), self._hours / 24
+        return np.concatenate([self.timeline.order[windows] for windows in self._normal]), self._hours / 24
 
     def trace(self, score: F64, threshold: float) -> ScoreTrace | None:
         """The failing run that is found after the median delay, or else the first one."""
         ordered = self.timeline.ordered(score)
         delays = []
-        for run, at in zip(self.failing, self._failing, strict=True):
-            moments = self.timeline.end[at][ordered[at] > threshold]
+        for run, windows in zip(self.failing, self._failing, strict=True):
+            moments = self.timeline.end[windows][ordered[windows] > threshold]
             if len(moments) and run.noticed is not None:
                 delays.append((int(moments[0]) - run.fault, run.name, run))
         if not self.failing:
             return None
-        run = sorted(delays, key=lambda each: each[:2])[len(delays) // 2][2] if delays else self.failing[0]
-        at = self._place(run.name)
-        second = (self.timeline.end[at] - run.start) // SECOND
+        run = sorted(delays, key=lambda delay: delay[:2])[len(delays) // 2][2] if delays else self.failing[0]
+        windows = self._place(run.name)
+        second = (self.timeline.end[windows] - run.start) // SECOND
         marks = [TimelineMark((run.fault - run.start) / SECOND, (run.end - run.start) / SECOND, "fault")]
         if run.noticed is not None:
             noticed = (run.noticed - run.start) / SECOND
             marks.append(TimelineMark(noticed, noticed, "client notices"))
-        return ScoreTrace(run.name, highest(second, ordered[at], 1.0), tuple(marks))
+        return ScoreTrace(run.name, highest(second, ordered[windows], 1.0), tuple(marks))
 
     def ranking(self, score: F64) -> dict[str, float | None]:
         """Measures beyond those of the units that need no threshold."""
@@ -205,14 +205,14 @@ class RunJudge:
         return out | self._delays(ordered, threshold)
 
     def _alarms(self, ordered: F64, threshold: float) -> int:
-        return sum(alarms(self.timeline.end[at], ordered[at], threshold) for at in self._normal)
+        return sum(alarms(self.timeline.end[windows], ordered[windows], threshold) for windows in self._normal)
 
     def _delays(self, ordered: F64, threshold: float) -> dict[str, float | None]:
         if not self.failing:
             return {}
         delays, before_client, before_fault = [], 0, 0
-        for run, at in zip(self.failing, self._failing, strict=True):
-            moments = self.timeline.end[at][ordered[at] > threshold]
+        for run, windows in zip(self.failing, self._failing, strict=True):
+            moments = self.timeline.end[windows][ordered[windows] > threshold]
             if len(moments):
                 first = int(moments[0])
                 delays.append(max(0, first - run.fault - BEFORE_FAULT_US) / SECOND)

@@ -71,7 +71,7 @@ def trace_plot(
     parts += [_line(axes, [(axes.x_low, value), (axes.x_high, value)], "threshold") for _, value in thresholds]
     parts.append(_line(axes, [(t, v) for t, v in points if np.isfinite(v)], "s0"))
     above = float(HEIGHT)
-    for name, value in sorted(thresholds, key=lambda each: each[1]):
+    for name, value in sorted(thresholds, key=lambda threshold: threshold[1]):
         # Where two are close, the text of the higher one moves up.
         above = round(min(axes.y(value) - 3, above - _APART), 1)
         parts.append(_text(WIDTH - _RIGHT - 2, above, name, "end"))
@@ -109,7 +109,7 @@ def ticks(low: float, high: float) -> list[float]:
     """Round numbers from ``low`` to ``high``, a handful of them."""
     rough = (high - low) / _TICKS
     power = 10.0 ** np.floor(np.log10(rough))
-    step = next(float(each * power) for each in _STEPS if each * power >= rough * 0.999)
+    step = next(float(multiple * power) for multiple in _STEPS if multiple * power >= rough * 0.999)
     return [round(n * step, 9) for n in range(int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9)) + 1)]
 
 

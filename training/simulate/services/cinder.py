@@ -65,13 +65,13 @@ def volume_life(cloud: SimulatedCloud, owner: Owner, rng: Random) -> Steps:
 
 
 def _running(cloud: SimulatedCloud, owner: Owner) -> Instance | None:
-    found = [
+    running = [
         instance
         for compute in cloud.computes
         for instance in compute.instances.values()
         if instance.owner is owner and instance.state == "active"
     ]
-    return found[0] if found else None
+    return running[0] if running else None
 
 
 def _create(  # noqa: PLR0913
