@@ -29,14 +29,20 @@ HELD_BACK: Final = 5
 """One part in so many is held back."""
 
 BLOCKS: Final = 25
+"""The span of the logs is cut into about so many blocks, so that each hour of a day stands on both sides; a
+judgement."""
 MIN_BLOCK_US: Final = 120_000_000
+"""Microseconds; a shorter block would hold back less than one window's history."""
 MAX_BLOCK_US: Final = 3_600_000_000
+"""Microseconds; a longer block would leave whole hours of the day to one side."""
 
 MIN_COUNT: Final = 2
 """Templates met less often have no token of their own."""
 
 MAX_TEXTS: Final = 1_000_000
+"""Different masked texts that the survey keeps, so that memory is bounded; a judgement."""
 DAY_US: Final = 86_400e6
+"""Microseconds a day."""
 
 
 @dataclass(frozen=True, slots=True)

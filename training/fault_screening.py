@@ -23,7 +23,9 @@ from training.fit_detectors import DetectorTrainer
 from training.held_out import MIN_BLOCKS, HeldOutScores, suspect_blocks
 
 FOLDS: Final = 3
+"""Parts of the logs; two thirds judge the last, in turn."""
 _TOLD: Final = 5
+"""Suspect stretches that are named one by one; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     import keras
 
 BATCH: Final = 256
+"""Sequences a training step."""
 MAX_WEIGHT: Final = 1000.0
 """A sequence counts as often as it occurs, up to this: what always happens is learnt soon enough."""
 
 _VALIDATION: Final = 10
+"""One sequence in so many decides when training ends."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ MIN_BLOCKS: Final = 20
 """Fewer blocks than this do not show what is usual."""
 
 _ROUNDS: Final = 6
+"""Most rounds of leaving out and fitting again: two sets could take turns for ever; a judgement."""
 _SPEAK_OF_ERRORS: Final = (Levels.name, Onset.name)
 
 

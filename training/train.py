@@ -41,14 +41,14 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class TrainingProgress:
     """Where progress goes: sentences, and lines read."""
 
     message: Callable[[str], None]
     lines: Callable[[int], None]
 
 
-def train(paths: Sequence[str | Path], config: TrainConfig, base: Bundle | None, progress: Progress) -> Bundle:
+def train(paths: Sequence[str | Path], config: TrainConfig, base: Bundle | None, progress: TrainingProgress) -> Bundle:
     """Passes over the files: templates, what looks like faults (two), sequences, calibration.
 
     Raises:
@@ -63,7 +63,7 @@ def train(paths: Sequence[str | Path], config: TrainConfig, base: Bundle | None,
 
 
 def screen_faults(
-    paths: Sequence[str | Path], config: PipelineConfig, data: Survey, progress: Progress
+    paths: Sequence[str | Path], config: PipelineConfig, data: Survey, progress: TrainingProgress
 ) -> SuspectBlocks:
     """What looks like faults, named for people; it does not depend on a seed."""
     doubtful = screen(paths, config, data, progress.lines)
@@ -73,7 +73,7 @@ def screen_faults(
 
 
 def learn(
-    paths: Sequence[str | Path], config: TrainConfig, data: Survey, doubtful: SuspectBlocks, progress: Progress
+    paths: Sequence[str | Path], config: TrainConfig, data: Survey, doubtful: SuspectBlocks, progress: TrainingProgress
 ) -> Bundle:
     """The last two passes, from what those before gave; what is held back is ``split_of(found, seed)``.
 

@@ -18,8 +18,10 @@ from training.evaluate.trained_bundles import Trained
 
 FUSED: Final = "fused"
 DIGITS: Final = 6
+"""Decimals of a score, as the scorer rounds its own."""
 RULES: Final = ("any ERROR line", "unseen template", "flag everything")
 RULE_THRESHOLD: Final = 0.5
+"""A rule says 0 or 1; anything between separates them."""
 
 BUDGET: Final = float(np.nextafter(0.0, -1.0))
 """Just below the score of one expected false alarm a day, so that what is above it fires."""

@@ -35,7 +35,7 @@ def evaluate(  # noqa: PLR0913 - click passes each option
     from training.evaluate.report.tables import as_text
     from training.evaluate.spec import read_spec
     from training.tensorflow_import import import_tensorflow
-    from training.train import Progress
+    from training.train import TrainingProgress
 
     sets = read_spec(spec)
     chosen = _numbers(seeds)
@@ -43,7 +43,7 @@ def evaluate(  # noqa: PLR0913 - click passes each option
     if bundle is None and any(chosen_set.model.bundle is None for chosen_set in sets):
         import_tensorflow()
     pipeline = ctx.obj() if callable(ctx.obj) else PipelineConfig()
-    progress = Progress(lambda text: click.echo(text, err=True), lambda _: None)
+    progress = TrainingProgress(lambda text: click.echo(text, err=True), lambda _: None)
     evaluation = run(sets, Options(chosen, bundle, out, pipeline), progress)
     numbers = orjson.OPT_SERIALIZE_NUMPY
     (out / "evaluation.json").write_bytes(orjson.dumps(evaluation, option=numbers | orjson.OPT_INDENT_2))

@@ -22,10 +22,11 @@ from training.evaluate.scored_windows import ScoredWindows, joined, score_paths
 from training.evaluate.spec import AnySet, Model, RunsSet, SessionsSet, Simulated, SimulatorSet
 from training.evaluate.trained_bundles import Bundles, HeldOutWindows, Trained
 from training.fit_lstm import FitConfig
-from training.train import Progress
+from training.train import TrainingProgress
 
 SCHEMA: Final = "tocsin.evaluation/1"
 DIGITS: Final = 6
+"""Decimals of published figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +40,7 @@ class Options:
     fit: FitConfig = field(default_factory=FitConfig)
 
 
-def evaluate(sets: Sequence[AnySet], options: Options, progress: Progress) -> dict[str, Any]:
+def evaluate(sets: Sequence[AnySet], options: Options, progress: TrainingProgress) -> dict[str, Any]:
     """Train, score and measure everything; simulated logs lie in the scratch folder meanwhile.
 
     Raises:
@@ -53,7 +54,7 @@ def evaluate(sets: Sequence[AnySet], options: Options, progress: Progress) -> di
 
 
 def _evaluate_set(
-    chosen: AnySet, bundles: Bundles, simulator: "_Simulator", options: Options, progress: Progress
+    chosen: AnySet, bundles: Bundles, simulator: "_Simulator", options: Options, progress: TrainingProgress
 ) -> dict[str, Any]:
     seeds = options.seeds[:1] if bundles.fixed(chosen.model) else options.seeds
     every: dict[str, list[dict[str, float]]] = {}
@@ -91,7 +92,7 @@ def _evaluate_set(
 
 
 def _judged(
-    chosen: AnySet, trained: Trained, simulator: "_Simulator", pipeline: PipelineConfig, progress: Progress
+    chosen: AnySet, trained: Trained, simulator: "_Simulator", pipeline: PipelineConfig, progress: TrainingProgress
 ) -> tuple[ScoredWindows, Judge]:
     if isinstance(chosen, SimulatorSet):
         streams = simulator.streams(chosen)
@@ -157,7 +158,7 @@ def _spread(seeds: Sequence[dict[str, float]]) -> dict[str, Any]:
 class _Simulator:
     """Simulates what sets and models ask for, each once."""
 
-    def __init__(self, folder: Path, progress: Progress) -> None:
+    def __init__(self, folder: Path, progress: TrainingProgress) -> None:
         self._folder = folder
         self._told = progress
         self._streams: dict[Simulated, list[Stream]] = {}

@@ -41,6 +41,12 @@ class ScoredWindows:
     def __len__(self) -> int:
         return len(self.keys)
 
+    @classmethod
+    def empty(cls) -> "ScoredWindows":
+        """No windows."""
+        none, flags = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+        return cls([], [], np.zeros(0, np.int32), none, none, np.zeros(0), {}, flags, flags, {})
+
     def take(self, rows: I64) -> "ScoredWindows":
         """The windows with these numbers, ascending."""
         place = {window: i for i, window in enumerate(rows.tolist())}
@@ -107,19 +113,17 @@ def joined(parts: Sequence[ScoredWindows]) -> ScoredWindows:
     def strength(part: ScoredWindows, name: str) -> F64:
         return part.strengths.get(name, np.zeros(len(part)))
 
+    if not parts:
+        return ScoredWindows.empty()
+    arrays = ("kinds", "start", "end", "score", "errors", "unseen")
     return ScoredWindows(
         tenants=[tenant for part in parts for tenant in part.tenants],
         keys=[key for part in parts for key in part.keys],
-        kinds=np.concatenate([part.kinds for part in parts] or [np.zeros(0, np.int32)]),
-        start=np.concatenate([part.start for part in parts] or [np.zeros(0, np.int64)]),
-        end=np.concatenate([part.end for part in parts] or [np.zeros(0, np.int64)]),
-        score=np.concatenate([part.score for part in parts] or [np.zeros(0)]),
         strengths={name: np.concatenate([strength(part, name) for part in parts]) for name in sorted(names)},
-        errors=np.concatenate([part.errors for part in parts] or [np.zeros(0, np.bool_)]),
-        unseen=np.concatenate([part.unseen for part in parts] or [np.zeros(0, np.bool_)]),
         fired={
             offset + i: service for offset, part in zip(first, parts, strict=False) for i, service in part.fired.items()
         },
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays},
     )
 
 

@@ -17,7 +17,7 @@ from training.evaluate.scored_windows import ScoredWindows, pipeline_for, score_
 from training.evaluate.spec import Model
 from training.fault_screening import SuspectBlocks
 from training.fit_lstm import FitConfig
-from training.train import Progress, TrainConfig, learn, screen_faults
+from training.train import TrainConfig, TrainingProgress, learn, screen_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Bundles:
     fit: FitConfig
     logs_of: Callable[[Model], Sequence[Path]]
     given: Path | None
-    progress: Progress
+    progress: TrainingProgress
     _ready: dict[tuple[Model, int], Trained] = field(default_factory=dict)
     _surveys: dict[Model, Survey] = field(default_factory=dict)
     _doubtful: dict[Model, SuspectBlocks] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class Bundles:
 
 
 def held_out_windows(
-    bundle: Bundle, paths: Sequence[Path], config: PipelineConfig, data: Survey, progress: Progress
+    bundle: Bundle, paths: Sequence[Path], config: PipelineConfig, data: Survey, progress: TrainingProgress
 ) -> HeldOutWindows:
     """Score what a training on these files holds back."""
     split = split_of(data, int(bundle.facts.get("seed", 1)))

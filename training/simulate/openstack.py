@@ -21,7 +21,9 @@ _FLAVORS: Final = (
     ("m1.large", 8192, 80, 4),
 )
 _IMAGES: Final = 6
+"""Images that instances boot from."""
 _OWNERS: Final = 24
+"""Projects with one user each."""
 
 
 @dataclass(frozen=True, slots=True)

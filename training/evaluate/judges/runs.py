@@ -37,7 +37,9 @@ LATE_REST_US: Final = 30 * SECOND
 """… and whose log goes on at least so long."""
 
 _SAMPLED: Final = 3
+"""Normal runs that each failing run is compared with; a judgement."""
 _SEED: Final = 123
+"""Which normal runs are compared, the same in every evaluation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +132,11 @@ class RunJudge:
         self._normal = [self._place(run.name) for run in self.normal]
         self._apart = [self._place(run.name) for run in runs if run.label == APART]
         self._hours = sum(run.end - run.start for run in self.normal) / SECOND / 3600
-        # The same stretch of the workload in some normal runs: does the score tell more than the phase?
         rng = random.Random(_SEED)  # noqa: S311 - which runs are compared is no secret
-        self._matched = [
-            self._beside(run, normal, run.end) for run in self.failing for normal in self._some_normal(rng)
-        ]
+        self._matched = self._normal_beside([(run, run.end) for run in self.failing], rng)
         late = [(run, run.noticed) for run in self.failing if run.noticed is not None and _is_late(run, run.noticed)]
-        self._early: list[slice] = []
-        self._early_normal: list[slice] = []
-        for run, noticed in late:
-            self._early.append(self._place(run.name, run.fault, noticed))
-            self._early_normal += [self._beside(run, normal, noticed) for normal in self._some_normal(rng)]
+        self._early = [self._place(run.name, run.fault, noticed) for run, noticed in late]
+        self._early_normal = self._normal_beside(late, rng)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -226,6 +222,10 @@ class RunJudge:
             "before_client": before_client / len(self.failing),
             "before_fault": before_fault / len(self.failing),
         }
+
+    def _normal_beside(self, stretches: Sequence[tuple[Run, int]], rng: random.Random) -> list[slice]:
+        """The same stretch of the workload in some normal runs: does the score tell more than the phase?"""
+        return [self._beside(run, normal, until) for run, until in stretches for normal in self._some_normal(rng)]
 
     def _place(self, name: str, low: int | None = None, high: int | None = None) -> slice:
         span = TimelineSpan(name)

@@ -20,6 +20,7 @@ from training.evaluate.scored_windows import ScoredWindows
 
 LABELS: Final = {"normal": False, "anomalous": True}
 NO_WINDOW: Final = 0.0
+"""Score of a session without a window of its own: below every fired one."""
 SESSION_KINDS: Final = tuple(range(1, SHARED))
 
 
