@@ -56,12 +56,12 @@ def replay(  # noqa: PLR0913 - click passes each option
     parts = make_components(settings, load_bundle(settings, bundle))
     broker, topics = make_broker(settings), make_topics(settings)
     start, end = from_offsets or since, to_offsets or until
-    begin = earlier(start, lead(parts.windows))
+    read_from = earlier(start, lead(parts.windows))
     if raw:
-        records = read_range(broker, topics.logs_raw, begin, end, merge_by_time=True)
+        records = read_range(broker, topics.logs_raw, read_from, end, merge_by_time=True)
         verdicts = replay_raw(records, start, parts.processor(), parts.scorer, parts.windows)
     else:
-        records = read_range(broker, topics.logs_events, begin, end)
+        records = read_range(broker, topics.logs_events, read_from, end)
         verdicts = replay_events(records, start, parts.scorer, parts.windows)
     windows = fired = 0
     with open_output(out, "wb") as file:

@@ -42,10 +42,10 @@ async def _serve(roles: tuple[str, ...], *, publish_all: bool) -> None:
     from stream.runtime.process import Process
     from stream.settings import load_settings
 
-    cloud = Process.connect(load_settings())
-    with cloud.metrics_served():
-        running = cloud.start(roles, publish_all=publish_all)
+    process = Process.connect(load_settings())
+    with process.metrics_served():
+        served = process.start(roles, publish_all=publish_all)
         loop = asyncio.get_running_loop()
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, running.stop)
-        await running.wait()
+            loop.add_signal_handler(number, served.stop)
+        await served.wait()

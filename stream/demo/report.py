@@ -71,7 +71,7 @@ class Episode:
 class Outcome(StrEnum):
     """What came of a fault."""
 
-    TOLD = "told"
+    NAMED = "named"
     """The title of an alert names its service."""
     WINDOW_ONLY = "window only: no alert names it"
     """An anomalous window overlaps it in time, whatever that window is about."""
@@ -104,7 +104,7 @@ class _News:
 def rows(faults: Iterable[FaultLike], windows: Sequence[FiredWindow], alerts: Iterable[PublishedAlert]) -> list[Row]:
     """Return one row per fault, by start.
 
-    An alert tells of a fault if, within its time or the grace after it, its title names the fault's service for the
+    An alert names a fault if, within its time or the grace after it, its title names the fault's service for the
     first time since the incident began or was reopened.  A title that names hosts must name the fault's host.  So an
     incident that was open before does not count because it happens to be updated.
     """
@@ -145,7 +145,10 @@ def table(report: Sequence[Row], wrong: Sequence[Episode], clock: "TimeText") ->
     lines.insert(1, "  ".join("-" * width for width in widths))
     counts = {outcome: sum(row.outcome is outcome for row in report) for outcome in Outcome}
     others = f"{counts[Outcome.WINDOW_ONLY]} in a window only, {counts[Outcome.MISSED]} missed"
-    lines += ["", f"{counts[Outcome.TOLD]} of {len(report)} faults told, {others}; {len(wrong)} false alarms"]
+    lines += [
+        "",
+        f"{counts[Outcome.NAMED]} of {len(report)} faults named by an alert, {others}; {len(wrong)} false alarms",
+    ]
     lines += [
         cut(f"  false alarm: {clock(episode.first)} {', '.join(episode.services)} ({episode.incident})", WIDTH)
         for episode in wrong
@@ -172,7 +175,7 @@ def _row(fault: FaultLike, windows: Sequence[FiredWindow], news: Iterable[_News]
         if fault.start <= item.alert.time <= _last(fault) and _names(item, *_place(fault), hosts)
     ]
     if telling:
-        return Row(fault, Outcome.TOLD, min(telling, key=lambda alert: alert.time))
+        return Row(fault, Outcome.NAMED, min(telling, key=lambda alert: alert.time))
     fired = any(fault.start < window.end <= _last(fault) for window in windows)
     return Row(fault, Outcome.WINDOW_ONLY if fired else Outcome.MISSED)
 

@@ -85,27 +85,27 @@ async def run_demo(options: DemoOptions, echo: Callable[[str], None], bundle: Pa
         settings = settings_for(embedded.bootstrap, bundle, metrics_port, receiver.url, folder)
         for spec in topic_specs(settings):
             embedded.create_topic(spec.name, spec.partitions)
-        cloud = Process.connect(settings)
+        process = Process.connect(settings)
         clock = SimulatedClock(start, options.speed, time.monotonic())
         halt = threading.Event()
-        with cloud.metrics_served():
+        with process.metrics_served():
             ingest = replace(ingest_config(settings), speed=options.speed, tick_s=TICK_S)
-            served = cloud.start(ROLES, ingest=ingest, clock=clock.now)
+            served = process.start(ROLES, ingest=ingest, clock=clock.now)
             working = asyncio.create_task(served.wait())
-            news = asyncio.create_task(asyncio.to_thread(_print_news, cloud, echo, halt))
-            sent = asyncio.create_task(asyncio.to_thread(_feed, cloud, scenario, clock, halt))
+            news = asyncio.create_task(asyncio.to_thread(_print_news, process, echo, halt))
+            sent = asyncio.create_task(asyncio.to_thread(_feed, process, scenario, clock, halt))
             try:
                 await asyncio.wait((sent, working), return_when=asyncio.FIRST_COMPLETED)
                 if not working.done():
-                    await asyncio.to_thread(_settle, cloud)
+                    await asyncio.to_thread(_settle, process)
             finally:
                 halt.set()
                 served.stop()
                 await working
                 await news
         lines = await sent
-        alerts = _alerts(cloud)
-        report = rows(faults, _windows(cloud), _published(alerts))
+        alerts = _alerts(process)
+        report = rows(faults, _windows(process), _published(alerts))
         wrong = false_alarms(faults, _episodes(alerts))
     seconds = time.monotonic() - clock.origin
     echo("")
@@ -123,42 +123,42 @@ def _simulator() -> Callable[..., tuple[Any, tuple[FaultLike, ...]]]:
     raise FatalError("the simulator is not installed with this Tocsin", "install the project itself: pip install .")
 
 
-def _feed(cloud: Process, records: Any, clock: SimulatedClock, halt: threading.Event) -> int:
-    producer = cloud.broker.producer(linger_ms=5)
-    with ConsumerLag(cloud.broker, f"{cloud.topics.prefix}ingest", cloud.topics.logs_raw) as backlog:
-        return feed(records, producer, cloud.topics.logs_raw, clock, backlog, halt)
+def _feed(process: Process, records: Any, clock: SimulatedClock, halt: threading.Event) -> int:
+    producer = process.broker.producer(linger_ms=5)
+    with ConsumerLag(process.broker, f"{process.topics.prefix}ingest", process.topics.logs_raw) as backlog:
+        return feed(records, producer, process.topics.logs_raw, clock, backlog, halt)
 
 
-def _settle(cloud: Process) -> None:
+def _settle(process: Process) -> None:
     """Wait until the last windows are closed and delivered: the recorded clock goes on while no lines come."""
     deadline = time.monotonic() + SETTLE_S
-    with ConsumerLag(cloud.broker, f"{cloud.topics.prefix}ingest", cloud.topics.logs_raw) as backlog:
+    with ConsumerLag(process.broker, f"{process.topics.prefix}ingest", process.topics.logs_raw) as backlog:
         while time.monotonic() < deadline and max(backlog.per_partition().values()) > 0:
             time.sleep(LOOK_INTERVAL_S)
-    while time.monotonic() < deadline and cloud.metrics.open_windows._value.get():  # noqa: SLF001 - no public getter
+    while time.monotonic() < deadline and process.metrics.open_windows._value.get():  # noqa: SLF001 - no public getter
         time.sleep(LOOK_INTERVAL_S)
 
     # Slack is the slowest sink, and commits what it has accepted.
-    with ConsumerLag(cloud.broker, group_of(cloud.topics, "slack"), cloud.topics.alerts) as backlog:
+    with ConsumerLag(process.broker, group_of(process.topics, "slack"), process.topics.alerts) as backlog:
         while time.monotonic() < deadline and max(backlog.per_partition().values()) > 0:
             time.sleep(LOOK_INTERVAL_S)
 
 
-def _print_news(cloud: Process, echo: Callable[[str], None], halt: threading.Event) -> None:
-    for record in follow(cloud.broker, cloud.topics.alerts):
+def _print_news(process: Process, echo: Callable[[str], None], halt: threading.Event) -> None:
+    for record in follow(process.broker, process.topics.alerts):
         if halt.is_set():
             return
         if record is not None:
             echo(news_text(orjson.loads(record.value or b"{}")))
 
 
-def _windows(cloud: Process) -> list[FiredWindow]:
-    windows = (orjson.loads(record.value or b"{}") for record in read_range(cloud.broker, cloud.topics.anomalies))
+def _windows(process: Process) -> list[FiredWindow]:
+    windows = (orjson.loads(record.value or b"{}") for record in read_range(process.broker, process.topics.anomalies))
     return [FiredWindow(window["key"], _micros(window["end"])) for window in windows]
 
 
-def _alerts(cloud: Process) -> list[dict[str, Any]]:
-    return [orjson.loads(record.value or b"{}") for record in read_range(cloud.broker, cloud.topics.alerts)]
+def _alerts(process: Process) -> list[dict[str, Any]]:
+    return [orjson.loads(record.value or b"{}") for record in read_range(process.broker, process.topics.alerts)]
 
 
 def _published(alerts: Iterable[Mapping[str, Any]]) -> list[PublishedAlert]:

@@ -131,7 +131,7 @@ def _rules_checks(settings: Settings) -> Iterator[Check]:
     try:
         sinks = sink_names(make_sinks(settings))
     except InvalidError:
-        # Told where the sinks are looked at.
+        # Reported by the check of the sinks.
         sinks = None
     try:
         warnings = load_rules(settings).warnings(time.time_ns() // 1000, sinks)

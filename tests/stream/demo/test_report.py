@@ -38,16 +38,16 @@ def alert(second: int, title: str, incident: str = "0123456789", *, resolved: bo
     return PublishedAlert(incident, title, second * SECOND, resolved)
 
 
-def told(*alerts: PublishedAlert) -> Row:
+def row_after(*alerts: PublishedAlert) -> Row:
     """Return what came of the fault, with a window in its time, beside a fault of another host."""
     (row, _) = rows([OTHER, FAULT], [FiredWindow("*", FAULT.end)], alerts)
     return row
 
 
-def test_a_fault_is_told_by_the_first_alert_of_its_time_that_names_its_service() -> None:
+def test_a_fault_is_named_by_the_first_alert_of_its_time_that_names_its_service() -> None:
     """Alerts before it do not count; the first within it or the grace after it decides the delay."""
-    row = told(alert(999, "nova-compute: errors", "before"), alert(1030, "errors in nova-compute and 1 more"))
-    assert (row.outcome, row.delay_s) == (Outcome.TOLD, 30.0)
+    row = row_after(alert(999, "nova-compute: errors", "before"), alert(1030, "errors in nova-compute and 1 more"))
+    assert (row.outcome, row.delay_s) == (Outcome.NAMED, 30.0)
     assert row.alert is not None
     assert row.alert.incident == "0123456789"
 
@@ -55,9 +55,9 @@ def test_a_fault_is_told_by_the_first_alert_of_its_time_that_names_its_service()
 @pytest.mark.parametrize(
     "title", ["errors in nova-compute-ironic", "errors in neutron-server and 1 more", "nova-compute@compute-2: silent"]
 )
-def test_a_window_without_an_alert_that_names_the_service_is_not_told(title: str) -> None:
+def test_a_window_without_an_alert_that_names_the_service_names_no_fault(title: str) -> None:
     """Another service, one that is only counted, or the same one on another host."""
-    row = told(alert(1030, title))
+    row = row_after(alert(1030, title))
     assert (row.outcome, row.delay_s) == (Outcome.WINDOW_ONLY, None)
     assert "window only: no alert names it" in table([row], [], str)
 
@@ -65,9 +65,9 @@ def test_a_window_without_an_alert_that_names_the_service_is_not_told(title: str
 def test_an_incident_that_was_open_before_is_no_news() -> None:
     """It is updated all the time; it counts when it names the host as new, or once it was resolved and came back."""
     before, update = alert(900, "nova-compute: errors"), alert(1030, "nova-compute: errors, 2 min")
-    assert told(before, update).outcome is Outcome.WINDOW_ONLY
-    assert told(before, alert(950, "nova-compute: errors", resolved=True), update).outcome is Outcome.TOLD
-    assert told(before, alert(1030, "compute-1 nova-compute: errors")).outcome is Outcome.TOLD
+    assert row_after(before, update).outcome is Outcome.WINDOW_ONLY
+    assert row_after(before, alert(950, "nova-compute: errors", resolved=True), update).outcome is Outcome.NAMED
+    assert row_after(before, alert(1030, "compute-1 nova-compute: errors")).outcome is Outcome.NAMED
 
 
 def test_a_fault_without_a_window_is_missed() -> None:
@@ -75,7 +75,7 @@ def test_a_fault_without_a_window_is_missed() -> None:
     late = round(FAULT.end / SECOND + GRACE_S + 1)
     (row,) = rows([FAULT], [FiredWindow("x", late * SECOND)], [alert(late, "nova-compute: errors")])
     assert row.outcome is Outcome.MISSED
-    assert "0 of 1 faults told, 0 in a window only, 1 missed; 0 false alarms" in table([row], [], str)
+    assert "0 of 1 faults named by an alert, 0 in a window only, 1 missed; 0 false alarms" in table([row], [], str)
 
 
 def test_incidents_outside_every_fault_are_false_alarms() -> None:
@@ -88,7 +88,7 @@ def test_incidents_outside_every_fault_are_false_alarms() -> None:
 
 def test_the_table_fits_a_terminal_and_shows_the_incident() -> None:
     """A long title is cut; the short id leads to the whole."""
-    row = told(alert(1030, "nova-compute: " + "very " * 50 + "slow"))
+    row = row_after(alert(1030, "nova-compute: " + "very " * 50 + "slow"))
     lines = table([row], [Episode("2", ("glance-api",) * 20, 0, 0)], str).splitlines()
     assert max(len(line) for line in lines) == WIDTH
     assert "30 s   01234567 nova-compute: very very" in lines[2]
