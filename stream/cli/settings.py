@@ -5,7 +5,7 @@ import click
 
 @click.command()
 @click.option("--markdown", is_flag=True, help="Print all settings with defaults and meanings as a Markdown table.")
-@click.option("--json", "as_json", is_flag=True, help="Print the effective settings as one JSON object.")
+@click.option("--json", "as_json", is_flag=True, help="Print the effective settings as a JSON list.")
 def settings(*, markdown: bool, as_json: bool) -> None:
     """Show the effective settings and where each comes from; secrets are masked.
 

@@ -289,7 +289,7 @@ class Ingest:
             self._active.discard(partition)
             # Another worker reports it from now on.
             self._metrics.lag_messages.remove(self._topics.logs_raw, str(partition))
-        log.info("partitions given up", extra={"role": ROLE, "partitions": sorted(numbers)})
+        log.info("partitions revoked", extra={"role": ROLE, "partitions": sorted(numbers)})
 
     def _commit(self, consumer: Consumer, offsets: Mapping[int, int], *, wait: bool) -> None:
         owned = {partition: offset for partition, offset in offsets.items() if partition in self._position}
