@@ -53,14 +53,17 @@ class UnansweredError(TransientError):
 
 
 class Reservation(Protocol):
-    """The money of one question."""
+    """The money of one question: each attempt reserves its worst case, and is settled before the next one."""
 
     def take(self) -> bool:
-        """Take what one attempt can cost at most; False where that is too much."""
+        """Reserve what one attempt can cost at most; False where the budget does not allow it."""
         ...
 
     def settle(self, usd: float | None) -> None:
-        """Say what the attempt has cost; None: nobody knows."""
+        """Replace the reservation by what the attempt has cost; None: nobody knows, so its worst case.
+
+        Does nothing where no attempt is open.
+        """
         ...
 
 
@@ -93,17 +96,15 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How long to wait, in seconds, and how often to try."""
+    """How long to wait, in seconds, and how often to try; the settings ``llm_…`` give each, defaults are judgements."""
 
     connect: float = 5.0
+    """To reach the provider."""
     idle: float = 20.0
     """Between two pieces of an answer."""
     total: float = 60.0
-    """For a question with all its attempts."""
+    """For a question with all its attempts and the pauses between them."""
     attempts: int = 4
-    pause: float = 0.5
-    """Before the second attempt; doubled before each further one."""
-    longest_pause: float = 8.0
 
 
 class Client(Protocol):

@@ -1,6 +1,7 @@
 """The ladder on the real SDK against a local server: whatever the provider does, there is a diagnosis, and a note."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
@@ -15,15 +16,16 @@ from index.explain.similar_incident import Twin
 from index.llm.budget import Budget, MemoryLedger
 from index.llm.claude import Claude
 from index.llm.client import RetryPolicy
+from index.llm.prices import price_of
 from index.llm.transcripts import TranscriptStore
 from tests.index.incident import INSTANCE, Plain, Replacing, incident, rules, without_note
-from tests.messages_server import BEHAVIOURS, Behaviour, MessagesServer, Request, Response, answer, said, sensible
+from tests.messages_server import BEHAVIOURS, MessagesServer, Request, Response, answer, failing, said, sensible
 from tests.ports import held_port
 from tests.waiting import until
 
 SMALL, LARGE = "claude-haiku-5-5", "claude-sonnet-5-5"
 NOON = 1_767_268_800.0
-PATIENT = RetryPolicy(idle=60.0, total=120.0, pause=0.01)
+PATIENT = RetryPolicy(idle=60.0, total=120.0)
 
 
 @pytest.fixture(scope="module")
@@ -52,7 +54,7 @@ def client() -> Iterator[Claude]:
 @pytest.fixture(scope="module")
 def hasty() -> Iterator[Claude]:
     """A client that waits little, for answers that never come."""
-    with closing(Claude(RetryPolicy(idle=1.0, total=4.0, pause=0.01))) as made:
+    with closing(Claude(RetryPolicy(idle=1.0, total=4.0))) as made:
         yield made
 
 
@@ -352,53 +354,50 @@ def test_what_cannot_be_kept_is_not_sent(server: MessagesServer, make: MakeLadde
     assert without_note(result.diagnosis) == rules()
 
 
-@pytest.fixture
-def waits() -> list[float]:
-    """How long a client has waited."""
-    return []
-
-
-@pytest.mark.parametrize(("after", "total"), [("1.5", 1.5), ("", 0.05)])
-def test_retry_after_is_honoured_with_jitter(
-    server: MessagesServer, waits: list[float], after: str, total: float
+@pytest.mark.parametrize(("after", "least"), [("0.7", 0.7), ("", 0.3)])
+def test_a_provider_that_asks_for_a_pause_gets_it(
+    server: MessagesServer, make: MakeLadder, after: str, least: float
 ) -> None:
-    """The provider's word is the least that is waited; without one a pause that grows."""
-    server.behaviour = _limited(after)
-    slow = Claude(RetryPolicy(pause=0.1, attempts=2, total=30), sleep=waits.append, chance=lambda: 0.0)
-    budget = Budget(MemoryLedger(), lambda: NOON, usd_per_day=1, usd_per_day_tenant=1)
-    ladder = Escalation(EscalationPolicy(SMALL), slow, budget, _NoStore())
-    ladder.explain(incident(), rules(), episode="e", redactor=Plain())
-    slow.close()
-    assert sum(waits) == pytest.approx(total)
+    """The provider's word is the least that is waited; without one there is a pause, too."""
+    server.behaviour = failing(429, "rate_limit_error", times=1, after=after)
+    began = time.monotonic()
+    result = make().explain(incident(), rules(), episode="e", redactor=Plain())
+    assert time.monotonic() - began >= least
+    assert result.diagnosis.mode is Mode.LLM
     assert len(server.requests) == 2
 
 
-def test_a_wait_beyond_the_time_is_not_begun(server: MessagesServer, waits: list[float]) -> None:
-    """Who is told to come back in an hour gives up at once."""
-    server.behaviour = _limited("3600")
-    slow = Claude(RetryPolicy(total=5), sleep=waits.append)
-    budget = Budget(MemoryLedger(), lambda: NOON, usd_per_day=1, usd_per_day_tenant=1)
-    result = Escalation(EscalationPolicy(SMALL), slow, budget, _NoStore()).explain(
-        incident(), rules(), episode="e", redactor=Plain()
-    )
-    slow.close()
-    assert waits == []
-    assert [call.outcome for call in result.calls] == ["rate_limited"]
+def test_a_pause_ends_with_the_time_for_the_question(server: MessagesServer, make: MakeLadder) -> None:
+    """Who is told to come back in an hour gives up when the question's time is over, and says who refused."""
+    server.behaviour = failing(429, "rate_limit_error", after="3600")
+    with closing(Claude(RetryPolicy(total=1.0))) as asked:
+        result = make(asked=asked).explain(incident(), rules(), episode="e", redactor=Plain())
+    assert result.diagnosis.seconds < 30
+    assert [(call.outcome, call.cost_usd) for call in result.calls] == [("rate_limited", 0.0)]
+    assert len(server.requests) == 1
 
 
-def _limited(after: str) -> Behaviour:
-    headers = {"retry-after": after} if after else {}
-    return lambda _: Response(status=429, error="rate_limit_error", headers=headers)
+def test_an_incident_that_ends_is_not_asked_about_again(server: MessagesServer, make: MakeLadder) -> None:
+    """A pause before the next attempt is broken off, too, and nothing stays reserved."""
+    server.behaviour = failing(529, "overloaded_error", after="3600")
+    ladder = make(1.0)
+    result = ladder.explain(incident(), rules(), episode="e", redactor=Plain(), cancelled=lambda: bool(server.requests))
+    assert [(call.outcome, call.cost_usd) for call in result.calls] == [("cancelled", 0.0)]
+    assert result.diagnosis.seconds < 30
+    assert ladder.budget.account("default", 1.0).take()
 
 
-class _NoStore(TranscriptStore):
-    """Keeps nothing."""
-
-    def __init__(self) -> None:
-        super().__init__(Path())
-
-    def put(self, sent: object) -> None:
-        """Forget it."""
-
-    def get(self, episode: str) -> None:
-        """Know nothing."""
+@pytest.mark.parametrize(
+    ("behaviour", "attempts"), [("dropped", 4), ("timeout", 1), ("broken_off", 1), ("overloaded", 0)]
+)
+def test_each_attempt_that_may_be_billed_is_counted(
+    server: MessagesServer, make: MakeLadder, client: Claude, hasty: Claude, behaviour: str, attempts: int
+) -> None:
+    """What was sent and not refused counts as its worst case, once an attempt."""
+    server.behaviour = BEHAVIOURS[behaviour]
+    ladder = make(asked=hasty if behaviour == "timeout" else client)
+    result = ladder.explain(incident(), rules(), episode="e", redactor=Plain())
+    answer_usd = price_of(SMALL).worst(0, EscalationPolicy(SMALL).max_tokens)
+    prompt_usd = price_of(SMALL).worst(20_000, 0)
+    cost = result.diagnosis.cost_usd
+    assert attempts * answer_usd <= cost <= attempts * (answer_usd + prompt_usd)

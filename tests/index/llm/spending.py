@@ -46,7 +46,7 @@ def explain_many(url: str, folder: Path, first: int, count: int) -> None:
 
     os.environ["ANTHROPIC_API_KEY"] = "not-a-key"
     os.environ["ANTHROPIC_BASE_URL"] = url
-    client = Claude(RetryPolicy(total=10, idle=3, pause=0.01))
+    client = Claude(RetryPolicy(total=10, idle=3))
     purse = budget(FileLedger(folder / "budget.json"), 0.05, 0.05)
     ladder = Escalation(
         EscalationPolicy("claude-haiku-5-5", "claude-sonnet-5-5"), client, purse, TranscriptStore(folder / "sent")
