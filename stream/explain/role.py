@@ -47,7 +47,7 @@ TICK_S: Final = 1.0
 """Seconds between looks at which incidents have ended: a judgement, small against their timeouts of minutes."""
 
 BATCH: Final = 500
-"""Anomalies taken at once, at most: a judgement; their offsets are committed together, after what they caused was delivered."""
+"""Anomalies taken at once, at most: a judgement; their offsets are committed together, behind all they caused."""
 
 
 def wall_clock() -> int:
