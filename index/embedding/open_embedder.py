@@ -17,6 +17,7 @@ BUILT_IN: Final = "built-in"
 """The name that asks for the embedder without a model."""
 
 DEFAULT_OWNER: Final = "sentence-transformers"
+"""Owner on the hub of a model that is named without one."""
 
 _SMALL: Final = ("*.json", "1_Pooling/*", "2_Normalize/*")
 """Patterns of the files that are needed beside the network."""
@@ -93,7 +94,7 @@ def fetch(model: str) -> Path:
 
 
 def _packaged(model: str) -> Path | None:
-    """Folder ``model`` of an installed package of that name; the package itself is not imported."""
+    """Return the folder ``model`` of an installed package of that name; the package itself is not imported."""
     module = re.sub(r"[-.]+", "_", model)
     spec = find_spec(module) if module.isidentifier() else None
     for location in (spec.submodule_search_locations or ()) if spec else ():

@@ -26,12 +26,13 @@ have a tenth of that."""
 
 
 class SentenceEmbedder:
-    """Texts → unit vectors of ``size`` numbers, equal to those of sentence-transformers (which may be longer than 1).
+    """Makes unit vectors of texts, the same as sentence-transformers where the model itself normalises.
 
-    ``id`` is a hash over all that decides; vectors of equal ids may be compared.
+    ``id`` is a hash over everything that decides what a vector is.
     """
 
     share = 0.35
+    """A judgement; ``tests/bench/bench_index.py`` measures how well hits are found with it."""
 
     def __init__(self, folder: Path, name: str | None = None, threads: int = 1) -> None:
         """Load the model in ``folder``.
@@ -57,7 +58,7 @@ class SentenceEmbedder:
         self._inputs = [tensor.name for tensor in self._session.get_inputs()]
 
     def embed(self, texts: Sequence[str]) -> F32:
-        """Return one unit vector a text, shape (texts, size); a text that comes twice is computed once."""
+        """Return one unit vector a text, shape (texts, size); equal texts are computed once."""
         row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
         limit = self._config.tokens * _CHARACTERS_PER_TOKEN
         clean = [_clean(text[:limit], lower=self._config.lower) for text in row_of]
@@ -93,7 +94,7 @@ def _clean(text: str, *, lower: bool) -> str:
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Rows of each run: texts of like length together, so that little is padded."""
+    """Return the rows of each run: texts of similar length together, so that little is padded."""
     rows: list[int] = []
     for row in np.argsort(lengths, kind="stable").tolist():
         # Ascending: the newest is the longest, and the others are padded to it.
