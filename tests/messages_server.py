@@ -50,11 +50,11 @@ class Request:
     @property
     def lines(self) -> list[Line]:
         """Return the lines of evidence in it."""
-        found = []
+        lines = []
         for attributes, text in _LINE.findall(self.prompt):
             names = {name: unescape(value) for name, value in _ATTRIBUTE.findall(attributes)}
-            found.append(Line(names["id"], names.get("service", ""), names.get("level", ""), unescape(text)))
-        return found
+            lines.append(Line(names["id"], names.get("service", ""), names.get("level", ""), unescape(text)))
+        return lines
 
     @property
     def tokens(self) -> int:

@@ -21,17 +21,17 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_the_built_in_one_is_had_for_its_name() -> None:
     """Nobody is told: it was asked for."""
-    told: list[str] = []
-    assert isinstance(open_embedder(BUILT_IN, told.append), HashedEmbedder)
-    assert told == []
+    warnings: list[str] = []
+    assert isinstance(open_embedder(BUILT_IN, warnings.append), HashedEmbedder)
+    assert warnings == []
 
 
 @pytest.mark.parametrize("name", ["sentence-transformers/all-MiniLM-L12-v2", "all-MiniLM-L12-v2", "no model", "a/b/c"])
 def test_a_name_that_is_nowhere_gives_the_built_in_one_and_says_so(name: str) -> None:
     """Without a look at the network, which tests do not have."""
-    told: list[str] = []
-    assert isinstance(open_embedder(name, told.append), HashedEmbedder)
-    (line,) = told
+    warnings: list[str] = []
+    assert isinstance(open_embedder(name, warnings.append), HashedEmbedder)
+    (line,) = warnings
     assert line.startswith(f"no model {name} on this machine: ")
     assert "tocsin index fetch" in line
 

@@ -129,7 +129,7 @@ def test_length_and_pooling_follow_the_folder(copy: Path, embedder: SentenceEmbe
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "told"),
+    ("file", "content", "message"),
     [
         ("config.json", b"{", "config.json cannot be read"),
         (
@@ -143,9 +143,9 @@ def test_length_and_pooling_follow_the_folder(copy: Path, embedder: SentenceEmbe
         ("onnx/model.onnx", b"no network", "the network .* cannot be loaded"),
     ],
 )
-def test_a_folder_that_cannot_be_served_says_why(copy: Path, file: str, content: bytes, told: str) -> None:
+def test_a_folder_that_cannot_be_served_says_why(copy: Path, file: str, content: bytes, message: str) -> None:
     """One line with what to do."""
     (copy / file).unlink()
     (copy / file).write_bytes(content)
-    with pytest.raises(InvalidError, match=told):
+    with pytest.raises(InvalidError, match=message):
         SentenceEmbedder(copy)
