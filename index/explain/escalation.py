@@ -84,7 +84,7 @@ class _Case:
 
 
 @dataclass(frozen=True, slots=True)
-class _Verdict:
+class _Assessment:
     """What a model's reply is worth."""
 
     outcome: str
@@ -102,7 +102,7 @@ class _Asked:
     """One model that was asked."""
 
     call: LlmCall
-    verdict: _Verdict
+    assessment: _Assessment
     sent: bool
     """The prompt may have left."""
 
@@ -173,7 +173,7 @@ class Escalation:
             case.episode, case.evidence.digest(), self.now(), prompt.system, prompt.user, places=places
         )
         asked = [self._ask(small, _SMALL_EFFORT, case, transcript)]
-        if asked[0].verdict.ask_larger and large not in {"", small}:
+        if asked[0].assessment.ask_larger and large not in {"", small}:
             asked.append(self._ask(large, _LARGE_EFFORT, case, transcript))
         outcome, transcript = _combine(case.base, asked, transcript)
         if not any(one.sent for one in asked):
@@ -194,31 +194,31 @@ class Escalation:
         except UnansweredError as error:
             unknown = error.failure is LlmFailure.OVER_BUDGET and not price.known
             why = f"{error}; {model} has no price here and counts as the dearest" if unknown else str(error)
-            verdict = _Verdict(error.failure.value, why, ask_larger=False)
+            assessment = _Assessment(error.failure.value, why, ask_larger=False)
         except InvalidError as error:
-            verdict = _Verdict("not_kept", str(error), ask_larger=False)
+            assessment = _Assessment("not_kept", str(error), ask_larger=False)
         else:
-            verdict = self._judge(reply, case)
-        return _Asked(LlmCall(model, verdict.outcome, account.spent), verdict, recording.sent)
+            assessment = self._assess(reply, case)
+        return _Asked(LlmCall(model, assessment.outcome, account.spent), assessment, recording.sent)
 
-    def _judge(self, reply: Reply, case: _Case) -> _Verdict:
+    def _assess(self, reply: Reply, case: _Case) -> _Assessment:
         """Return what a reply is worth: usable if something in it stands on lines, sure if its cause does."""
         if reply.stop == _REFUSED:
-            return _Verdict("refused", "the model refused to answer", ask_larger=False)
+            return _Assessment("refused", "the model refused to answer", ask_larger=False)
         if reply.stop in _CUT:
-            return _Verdict("cut", "the model's answer was cut off")
+            return _Assessment("cut", "the model's answer was cut off")
         try:
             conclusion = self._conclude(read_answer(reply.text), case)
         except InvalidError as error:
-            return _Verdict("malformed", str(error))
+            return _Assessment("malformed", str(error))
         if not conclusion.usable:
-            return _Verdict("ungrounded", "nothing in the model's answer stands on the lines")
+            return _Assessment("ungrounded", "nothing in the model's answer stands on the lines")
         sure = (
             conclusion.caused
             and conclusion.diagnosis.groundedness >= self.policy.sure_grounded
             and conclusion.diagnosis.confidence >= self.policy.sure_confidence
         )
-        return _Verdict("answered", ask_larger=not sure, answer=reply.text, conclusion=conclusion)
+        return _Assessment("answered", ask_larger=not sure, answer=reply.text, conclusion=conclusion)
 
     def _from_transcript(self, earlier: Transcript, case: _Case) -> Outcome:
         """Return what an episode's first answer says, checked against the evidence as it is now."""
@@ -250,15 +250,15 @@ def _combine(base: Diagnosis, asked: Sequence[_Asked], transcript: Transcript) -
     cost = sum(call.cost_usd for call in calls)
     last = asked[-1]
     for one in reversed(asked):
-        conclusion = one.verdict.conclusion
+        conclusion = one.assessment.conclusion
         if conclusion is not None:
             # The small model's answer stands where the large one brought none, and its note says so.
-            why = f"{last.call.model}: {last.verdict.why}" if one is not last else ""
+            why = f"{last.call.model}: {last.assessment.why}" if one is not last else ""
             note = "; ".join(part for part in (conclusion.diagnosis.note, why) if part)
             diagnosis = replace(conclusion.diagnosis, model=one.call.model, cost_usd=cost, note=note)
-            transcript = replace(transcript, calls=calls, model=one.call.model, answer=one.verdict.answer, note=note)
+            transcript = replace(transcript, calls=calls, model=one.call.model, answer=one.assessment.answer, note=note)
             return Outcome(diagnosis, calls, severity=conclusion.severity), transcript
-    note = _rules_only(last.verdict.why)
+    note = _rules_only(last.assessment.why)
     return Outcome(replace(base, note=note, cost_usd=cost), calls), replace(transcript, calls=calls, note=note)
 
 

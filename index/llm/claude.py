@@ -48,6 +48,9 @@ class Claude:
             return future.result()
         except CancelledError:
             raise UnansweredError(LlmFailure.CANCELLED) from None
+        finally:
+            # Where the wait was interrupted (Ctrl-C), nobody will read the answer.
+            future.cancel()
 
     def prepare(self) -> None:
         """Load the SDK, which takes seconds, so that the first question need not.
