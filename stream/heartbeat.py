@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, Final
 
 EVERY_S: Final = 60.0
-"""Seconds between two lines: a judgement, seldom enough to read a day of them and often enough to see a role stand."""
+"""Seconds between two lines: a judgement, so that a role that has stopped is noticed within a minute or two."""
 
 
 class Heartbeat:

@@ -22,8 +22,8 @@ ALLOWED = {
 ORDER = {
     "models": "errors rfc3339 records arrays verdicts decode templates windows features detectors calibration bundle"
     " scorer pipeline",
-    "training": "simulate datasets held_out tensorflow_import network export fit_lstm fit_detectors fault_screening"
-    " calibration train evaluate cli",
+    "training": "simulate datasets held_out tensorflow_import network export export_encoder fit_lstm fit_detectors"
+    " fault_screening calibration train evaluate cli",
     "index": "text storage lines embedding search evidence diagnosis redaction llm explain analyze",
     "alerts": "messages incidents routing sinks delivery monitoring",
     "stream": "kafka settings topics heartbeat ingest detect explain deliver replay wiring doctor runtime demo cli",
@@ -42,12 +42,13 @@ HOMES = {
     "jsonschema": {"alerts/routing/rules.py"},
     "keras": {"training/"},
     "mode": {"stream/kafka/"},
-    "onnx": {"training/", "index/embedding/onnx_export.py"},
+    "onnx": {"training/"},
     "onnxruntime": {"models/detectors/lstm.py", "training/export.py", "index/embedding/sentence_encoder.py"},
     "polars": {"models/", "training/", "index/lines/", "index/evidence/"},
     "prometheus_client": {"alerts/monitoring/", "stream/detect/role.py", "stream/runtime/"},
     "pydantic": {"stream/settings/"},
     "pydantic_settings": {"stream/settings/"},
+    "safetensors": {"training/export_encoder.py"},
     "scipy": {"index/search/tfidf.py"},
     "tensorflow": {"training/"},
     "tf2onnx": {"training/"},

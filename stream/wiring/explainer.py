@@ -31,10 +31,10 @@ def make_explainer(settings: Settings, broker: Broker, topics: Topics, bundle: B
         InvalidError: the file of known failures, or of kinds of secrets, cannot be used.
     """
 
-    def tools() -> tuple[Decoder, TemplateMatcher]:
+    def make_tools() -> tuple[Decoder, TemplateMatcher]:
         return Decoder(decode_config(settings)), TemplateMatcher(bundle.table, bundle.masks, TemplateLimits())
 
-    def memory() -> SearchIndex | None:
+    def open_memory() -> SearchIndex | None:
         try:
             index = load_search_index(settings, log.info, fresh=True)
             records = read_range(broker, topics.incidents)
@@ -44,6 +44,6 @@ def make_explainer(settings: Settings, broker: Broker, topics: Topics, bundle: B
             return None
         return index
 
-    reading = LineReader(tools, frozenset(bundle.table))
+    reader = LineReader(make_tools, frozenset(bundle.table))
     failures, policy = load_failures(settings), ExplainPolicy(settings.explain_settle_s)
-    return Explainer(broker, topics, reading, failures, memory, make_llm_explainer(settings), policy)
+    return Explainer(broker, topics, reader, failures, open_memory, make_llm_explainer(settings), policy)
