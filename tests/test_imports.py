@@ -33,7 +33,7 @@ ORDER = {
 HOMES = {
     "aiokafka": {"stream/kafka/"},
     "anthropic": {"index/llm/claude.py"},
-    "confluent_kafka": {"stream/kafka/", "stream/explain/role.py", "stream/deliver/sink_worker.py"},
+    "confluent_kafka": {"stream/kafka/", "stream/deliver/sink_worker.py"},
     "faiss": {"index/search/vectors.py"},
     "faust": {"stream/kafka/", "stream/detect/role.py"},
     "httpx": {"alerts/sinks/http_transport.py", "index/embedding/open_embedder.py"},

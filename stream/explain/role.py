@@ -15,8 +15,6 @@ from dataclasses import dataclass, field
 from math import inf
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
-
 from alerts.incidents.grouping import IncidentGrouper, IncidentPolicy, Step
 from alerts.incidents.incident import IncidentState
 from alerts.messages.alert import Severity
@@ -31,7 +29,7 @@ from models.rfc3339 import SECOND
 from stream.explain.explainer import KEPT_WINDOWS, Explainer
 from stream.heartbeat import Heartbeat
 from stream.kafka.clients import TIMEOUT_S, Broker
-from stream.kafka.errors import translate
+from stream.kafka.consuming import Consumer, Message, TopicPartition, try_commit
 from stream.kafka.outbox import Outbox
 from stream.kafka.reader import read_newest, read_range
 from stream.kafka.topic_specs import Topics
@@ -132,13 +130,8 @@ class ExplainRole:
         self._outbox.end()
         self._outbox.drain(TIMEOUT_S)
         self._heartbeat.add(windows=len(good))
-        offsets = {message.partition() or 0: message.offset() or 0 for message in good}
-        commits = [TopicPartition(self._topics.anomalies, p, offset + 1) for p, offset in offsets.items()]
-        try:
-            consumer.commit(offsets=commits, asynchronous=False)
-        except KafkaException as error:
-            log.warning("%s", translate(error.args[0], "commit what alerts has read"))
-        else:
+        offsets = {message.partition() or 0: (message.offset() or 0) + 1 for message in good}
+        if try_commit(consumer, self._topics.anomalies, offsets, "commit what explain has read", wait=True):
             self._metrics.commits.labels(ROLE).inc()
 
     def _read_feedback(self) -> None:
