@@ -109,8 +109,8 @@ class DeliveryQueue:
             if receipt.mendable:
                 mendable[receipt.incident_id] = receipt
         for receipt in mendable.values():
-            first = ledger.again.get(receipt.partition, receipt.offset)
-            ledger.again[receipt.partition] = min(first, receipt.offset)
+            first = ledger.again.get(receipt.alert.partition, receipt.alert.offset)
+            ledger.again[receipt.alert.partition] = min(first, receipt.alert.offset)
         return ledger
 
     @property
@@ -223,8 +223,8 @@ class DeliveryQueue:
         if receipt.sent is SendState.PARKED:
             standing.parked = receipt.reason
         if receipt.sent is SendState.DELIVERED or (receipt.sent is SendState.PARKED and not receipt.mendable):
-            standing.known = (*standing.known, *receipt.covers, receipt.digest)[-KNOWN:]
-            standing.settled = (receipt.partition, receipt.offset)
+            standing.known = (*standing.known, *receipt.covers, receipt.alert.digest)[-KNOWN:]
+            standing.settled = (receipt.alert.partition, receipt.alert.offset)
         self._forget()
 
     def _hold(self, incident: str, pending: Pending) -> None:

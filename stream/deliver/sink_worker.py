@@ -21,7 +21,7 @@ from alerts.delivery.rate_limit import RateLimiter
 from alerts.delivery.redact_alerts import AlertRedactor
 from alerts.delivery.synthetic_alert import SYNTHETIC_ID
 from alerts.messages.alert import Alert
-from alerts.messages.delivery_receipt import DeliveryReceipt, SendState
+from alerts.messages.delivery_receipt import AlertPosition, DeliveryReceipt, SendState
 from alerts.monitoring.metrics import Metrics
 from alerts.routing.decision import Decision
 from alerts.sinks.alertmanager import AlertmanagerSink
@@ -266,9 +266,7 @@ class SinkWorker:
             sink=self.sink.name,
             sent=sent,
             status=pending.alert.status.value,
-            digest=pending.digest,
-            partition=pending.partition,
-            offset=pending.offset,
+            alert=AlertPosition(partition=pending.partition, offset=pending.offset, digest=pending.digest),
             attempt=pending.attempts + 1,
             at=self._config.wall(),
             reason=reason,

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from alerts.delivery.queue import KNOWN, DeliveryQueue, Pending, SinkDecision, Taken
 from alerts.messages.alert import Alert, Severity, Status
-from alerts.messages.delivery_receipt import DeliveryReceipt, SendState
+from alerts.messages.delivery_receipt import AlertPosition, DeliveryReceipt, SendState
 from alerts.routing.decision import Decision
 from alerts.sinks.base import digest_of
 from tests.sink_servers.told import enriched, fired, grown, life, resolved
@@ -25,9 +25,7 @@ def receipt(pending: Pending, sent: SendState, at: float = 0.0, *, mendable: boo
         sink="x",
         sent=sent,
         status=pending.alert.status.value,
-        digest=pending.digest,
-        partition=pending.partition,
-        offset=pending.offset,
+        alert=AlertPosition(partition=pending.partition, offset=pending.offset, digest=pending.digest),
         attempt=pending.attempts + 1,
         at=at,
         mendable=mendable,

@@ -66,10 +66,10 @@ WINDOW: dict[str, Any] = {
 }
 
 
-def validate(alert: Alert) -> None:
-    """Check an alert's JSON against the published schema."""
+def validate(alert: Alert, **change: Any) -> None:
+    """Check an alert's JSON, with fields changed, against the published schema."""
     jsonschema = pytest.importorskip("jsonschema")
-    jsonschema.Draft202012Validator(alert_schema()).validate(orjson.loads(alert.to_json()))
+    jsonschema.Draft202012Validator(alert_schema()).validate(orjson.loads(alert.to_json()) | change)
 
 
 def test_alerts_survive_the_topic() -> None:
@@ -93,18 +93,18 @@ def test_alerts_fit_the_published_schema() -> None:
     "change",
     [
         {"incident_id": "short"},
-        {"ended": NOON},
-        {"services": ()},
+        {"ended": time_text(NOON)},
+        {"services": []},
         {"status": Status.RESOLVED},
         {"schema": "tocsin.alert/2"},
-        {"windows": ("a", "a")},
+        {"windows": ["a", "a"]},
     ],
 )
 def test_the_schema_refuses_what_is_no_alert(change: dict[str, Any]) -> None:
     """A schema that lets everything through would prove nothing."""
     jsonschema = pytest.importorskip("jsonschema")
     with pytest.raises(jsonschema.ValidationError):
-        validate(replace(INCIDENT.alert(), **change))
+        validate(INCIDENT.alert(), **change)
 
 
 def test_the_schema_itself_is_valid() -> None:
