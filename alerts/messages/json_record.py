@@ -120,7 +120,7 @@ class JsonRecord(Generic[T]):
 
     def _prepared(self, value: Any) -> dict[str, Any]:
         """Return an object as the fields describe it; raise ValueError where its schema is not known."""
-        prepare = self._prepare.get(value.get("schema")) if isinstance(value, dict) else None
+        prepare = self._prepare.get(value.get("schema", "")) if isinstance(value, dict) else None
         if prepare is None:
             msg = f"its schema is not {self._schema}"
             raise ValueError(msg)
