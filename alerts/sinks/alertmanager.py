@@ -21,6 +21,7 @@ from alerts.sinks.base import (
     Remote,
     Request,
     Response,
+    Sink,
     digest_of,
     outcome_of,
 )
@@ -36,7 +37,7 @@ RATE: Final = Rate(50.0, burst=50)
 
 
 @dataclass(frozen=True, slots=True)
-class AlertmanagerSink:
+class AlertmanagerSink(Sink):
     """One member; ``authorization`` is sent as the header of that name."""
 
     url: str = field(repr=False)
@@ -60,9 +61,9 @@ class AlertmanagerSink:
         after = {LAST_DIGEST: told, "alert": new, "resolved_at": now if resolved else None, "paged": paged}
         return self._post([*([_ending(old, now)] if moved and not ended else []), self._timed(after, now)], after)
 
-    def refresh(self, remotes: Mapping[str, Remote], now: float) -> Request | None:
+    def refresh(self, known: Mapping[str, Remote], now: float) -> Request | None:
         """Repeat what fires, and for five minutes what is resolved: a member may have lost its memory."""
-        due = [self._timed(remote, now) for remote in remotes.values() if self._repeated(remote, now)]
+        due = [self._timed(remote, now) for remote in known.values() if self._repeated(remote, now)]
         return self._post(due, {}) if due else None
 
     def headers(self) -> dict[str, str]:

@@ -5,9 +5,11 @@ step is its ``Remote`` (ids, digests), which the receipts on ``deliveries`` keep
 the step that has no receipt.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
@@ -104,8 +106,18 @@ class Rate:
     burst: int = 1
 
 
+class Feed(StrEnum):
+    """A topic whose records are sent to sinks as alerts."""
+
+    ALERTS = "alerts"
+    CHANGES = "changes"
+
+
 class Sink(Protocol):
-    """One place that alerts go to.  All pure; ``now`` in seconds since the epoch."""
+    """One place that alerts are sent to.
+
+    Pure; ``now`` is in seconds since the epoch.  A sink inherits from this class for what it does not do otherwise.
+    """
 
     @property
     def name(self) -> str:
@@ -115,11 +127,25 @@ class Sink(Protocol):
     def rate(self) -> Rate:
         """How fast it may be asked."""
 
+    @property
+    def refresh_s(self) -> float:
+        """Seconds between two calls of ``refresh``; infinite where there is nothing to refresh."""
+        return math.inf
+
     def render(self, alert: Alert, remote: Remote, now: float) -> Request | None:
         """Return the next step that brings ``remote`` to the alert; None when it is there."""
 
     def classify(self, request: Request, response: Response, remote: Remote) -> Outcome:
-        """Say what an answer to a request of this sink means."""
+        """Return what an answer to a request of this sink means."""
+
+    def refresh(self, known: Mapping[str, Remote], now: float) -> Request | None:
+        """Return what repeats all that stands at the service (by incident), for a service that forgets; else None."""
+        del known, now
+        return None
+
+    def feeds(self) -> "Mapping[Feed, Sink]":
+        """Return the topics that it takes, and for each the sink that gets its records: the alerts, and itself."""
+        return {Feed.ALERTS: self}
 
 
 def digest_of(alert: Alert) -> str:

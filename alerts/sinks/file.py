@@ -14,6 +14,7 @@ from alerts.sinks.base import (
     Remote,
     Request,
     Response,
+    Sink,
     digest_of,
     outcome_of,
 )
@@ -24,7 +25,7 @@ RATE: Final = Rate(1000.0, burst=1000)
 
 
 @dataclass(frozen=True, slots=True)
-class FileSink:
+class FileSink(Sink):
     """``path`` ``-`` is standard output."""
 
     path: str

@@ -6,8 +6,9 @@ change events, which never call anyone.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import orjson
 
@@ -18,12 +19,14 @@ from alerts.sinks.base import (
     LAST_DIGEST,
     SYNTHETIC,
     Delivered,
+    Feed,
     GivenUp,
     Outcome,
     Rate,
     Remote,
     Request,
     Response,
+    Sink,
     clean,
     digest_of,
     outcome_of,
@@ -45,7 +48,7 @@ CHANGES_RATE: Final = Rate(9 / 60)
 
 
 @dataclass(frozen=True, slots=True)
-class PagerDutySink:
+class PagerDutySink(Sink):
     """``url`` is the region's host (EU: https://events.eu.pagerduty.com); a path behind it is taken off."""
 
     routing_key: str = field(repr=False)
@@ -53,9 +56,9 @@ class PagerDutySink:
     name: str = "pagerduty"
     rate: Rate = RATE
 
-    def for_changes(self) -> Self:
-        """Return the sink of the same key that is told what was changed, apart from the alerts."""
-        return replace(self, name=f"{self.name}.changes", rate=CHANGES_RATE)
+    def feeds(self) -> Mapping[Feed, Sink]:
+        """Return this sink for the alerts, and one of the same key for the changes, which wait for no alert."""
+        return {Feed.ALERTS: self, Feed.CHANGES: replace(self, name=f"{self.name}.changes", rate=CHANGES_RATE)}
 
     def render(self, alert: Alert, remote: Remote, now: float) -> Request | None:
         """Trigger, escalate under a new key, or resolve every key that is open, one event a step."""

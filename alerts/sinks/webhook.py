@@ -24,6 +24,7 @@ from alerts.sinks.base import (
     Remote,
     Request,
     Response,
+    Sink,
     digest_of,
     outcome_of,
 )
@@ -34,7 +35,7 @@ RATE: Final = Rate(20.0, burst=20)
 
 
 @dataclass(frozen=True, slots=True)
-class WebhookSink:
+class WebhookSink(Sink):
     """Without a ``secret`` nothing is signed."""
 
     url: str = field(repr=False)

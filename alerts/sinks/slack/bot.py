@@ -26,6 +26,7 @@ from alerts.sinks.base import (
     Request,
     Response,
     Retry,
+    Sink,
     clean,
     digest_of,
     outcome_of,
@@ -66,7 +67,7 @@ RATE: Final = Rate(50 / 60)
 
 
 @dataclass(frozen=True, slots=True)
-class SlackSink:
+class SlackSink(Sink):
     """``channel`` by id or name; ``votes`` where an endpoint takes the buttons' clicks."""
 
     token: str = field(repr=False)

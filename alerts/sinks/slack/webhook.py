@@ -23,6 +23,7 @@ from alerts.sinks.base import (
     Request,
     Response,
     Retry,
+    Sink,
     digest_of,
     outcome_of,
 )
@@ -36,7 +37,7 @@ _WORD: Final = re.compile(r"[a-z_]+")
 
 
 @dataclass(frozen=True, slots=True)
-class SlackWebhookSink:
+class SlackWebhookSink(Sink):
     """The URL is the secret."""
 
     url: str = field(repr=False)
