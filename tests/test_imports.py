@@ -31,6 +31,7 @@ ORDER = {
 
 # Where an outside library may be imported; what is not listed may be imported anywhere.
 HOMES = {
+    "aiohttp": {"stream/deliver/votes_server.py"},
     "aiokafka": {"stream/kafka/"},
     "anthropic": {"index/llm/claude.py"},
     "confluent_kafka": {
