@@ -19,8 +19,8 @@ class FindingKind(StrEnum):
 
     NEW_MESSAGE = "new_message"
     """``count`` templates were never seen in training; their text is unknown."""
-    NEW_IN_SERVICE = "new_in_service"
-    """Training saw ``template``, but never in windows of this group."""
+    NEW_HERE = "new_here"
+    """Training saw ``template``, but never in windows of this group (service or sort of session)."""
     ERRORS = "errors"
     """``value`` error lines, ``usual`` on average."""
     SLOW = "slow"
