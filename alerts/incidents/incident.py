@@ -10,8 +10,10 @@ from typing import Annotated, Any, Final, Self
 import orjson
 
 from alerts.messages.alert import Alert, Severity, SeverityLabel, Status
-from alerts.messages.anomaly import ODD, Anomaly
-from alerts.messages.json_record import JsonName, JsonRecord, Time
+from alerts.messages.anomaly import Anomaly
+from alerts.messages.json_record import JsonForm, JsonName, JsonRecord, Time
+from alerts.messages.wording import title
+from models.findings import Finding, findings_from_json
 from models.rfc3339 import time_text
 
 INCIDENT_SCHEMA: Final = "tocsin.incident/2"
@@ -19,12 +21,21 @@ LABEL_SCHEMA: Final = "tocsin.label/1"
 """The same fields, of an incident that people voted on, as it was then."""
 OLD_SCHEMA: Final = "tocsin.incident/1"
 
+# How much of an incident is kept: judgements, so that a record stays at some tens of kB however long a fault lasts.
 IDS: Final = 64
+"""Requests, instances, ports, volumes; the newest stay."""
 TEMPLATES: Final = 24
+"""Templates; the first stay, as they tell what began."""
 REASONS: Final = 10
+"""Reasons; the first stay."""
+FINDINGS: Final = 10
+"""Findings; the strongest stay."""
 SERVICES: Final = 64
+"""Services; the first stay."""
 PAGES: Final = 64
+"""Times of pages; the newest stay."""
 ORDERS: Final = 32
+"""Orders of people; the newest stay."""
 
 
 class IncidentState(StrEnum):
@@ -104,6 +115,8 @@ class Incident:
     """The newest orders that were obeyed, or could not be: each is looked at once."""
     diagnosis: Mapping[str, Any] | None = None
     """What it is put down to so far."""
+    findings: Annotated[tuple[Finding, ...], JsonForm(Finding.to_json, lambda record: record)] = ()
+    """What detectors report of its windows, those of the most important window first; each subject once."""
 
     @property
     def id(self) -> str:
@@ -159,7 +172,14 @@ class Incident:
             templates=_first((*self.templates, *window.templates), TEMPLATES),
             top_templates=_first((*self.top_templates, *window.templates[:1]), TEMPLATES),
             reasons=_first((*self.reasons, *window.reasons), REASONS),
+            findings=self._findings_with(window),
         )
+
+    def _findings_with(self, window: Anomaly) -> tuple[Finding, ...]:
+        home = window.services[0] if window.located else ""
+        new = tuple(finding if finding.service else replace(finding, service=home) for finding in window.findings)
+        stronger = window.importance > self.importance
+        return strongest((*new, *self.findings) if stronger else (*self.findings, *new))
 
     def alert(self, *, page: bool = False, note: str = "", acknowledged: str = "") -> Alert:
         """Return the alert that tells the state of the incident; ``note`` says why it does not page."""
@@ -187,17 +207,15 @@ class Incident:
         )
 
     def summary(self) -> str:
-        """Return one sentence for people."""
-        windows = "1 anomalous window" if self.count == 1 else f"{self.count} anomalous windows"
-        until = f" until {time_text(self.last)}" if self.count > 1 else ""
-        what = f"{self.kind} " if self.kind not in {"", ODD} else ""
-        more = f" and {len(self.services) - 1} more" if len(self.services) > 1 else ""
-        state = f"merged into {self.into}" if self.into else ("resolved" if self.resolved else "firing")
-        # Cut, not rounded: 1.00 is for certainty only.
-        peak = int(self.importance * 1000) / 1000
-        return (
-            f"{what}{'in ' if what else ''}{self.services[0]}{more}: {windows} since {time_text(self.first)}{until}, "
-            f"importance up to {peak} ({state})"
+        """Return its title: what is wrong where, who else is affected, since when and for how long."""
+        return title(
+            services=self.services,
+            kind=self.kind,
+            findings=self.findings,
+            reasons=self.reasons,
+            begin=self.first,
+            end=self.last,
+            state=f"merged into {self.into}" if self.into else ("resolved" if self.resolved else ""),
         )
 
     def to_json(self, schema: str = INCIDENT_SCHEMA) -> bytes:
@@ -228,7 +246,11 @@ def _packed(record: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _unpacked(record: dict[str, Any]) -> dict[str, Any]:
-    return record | {"window_services": [record["places"][number] for number in record["homes"]]}
+    return record | {
+        "window_services": [record["places"][number] for number in record["homes"]],
+        # Read as a whole: findings of a kind that is not known here are left out.
+        "findings": findings_from_json(record.get("findings")),
+    }
 
 
 def _from_old(record: dict[str, Any]) -> dict[str, Any]:
@@ -261,6 +283,15 @@ def incident_id(tenant: str, service: str, opened: int, kind: str = "") -> str:
     """Return 32 hexadecimal digits made from what an episode is; no kind: as the first version made it."""
     name = [tenant, service, time_text(opened)]
     return blake2b(orjson.dumps([*name, kind] if kind else name), digest_size=16).hexdigest()
+
+
+def strongest(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the first findings, at most ``FINDINGS``; of those about the same subject only the first."""
+    by_subject: dict[tuple[str, ...], Finding] = {}
+    for finding in findings:
+        subject = (finding.kind, finding.template, finding.follows, finding.service, finding.host)
+        by_subject.setdefault(subject, finding)
+    return tuple(by_subject.values())[:FINDINGS]
 
 
 def _first(names: Iterable[str], limit: int) -> tuple[str, ...]:

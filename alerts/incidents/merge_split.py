@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import replace
 
-from alerts.incidents.incident import IDS, REASONS, SERVICES, TEMPLATES, Incident, IncidentState
+from alerts.incidents.incident import IDS, REASONS, SERVICES, TEMPLATES, Incident, IncidentState, strongest
 from alerts.messages.feedback import Feedback
 
 
@@ -32,6 +32,7 @@ def merge(said: Feedback, by_id: Mapping[str, Incident], limit: int) -> list[Inc
     ]
     windows = (*(window for window, _ in fresh), *there.windows)[-limit:]
     homes = (*(home for _, home in fresh), *there.window_services)[-limit:]
+    quieter, louder = sorted((here, there), key=lambda incident: incident.importance)
     joined = replace(
         there,
         state=state,
@@ -50,6 +51,7 @@ def merge(said: Feedback, by_id: Mapping[str, Incident], limit: int) -> list[Inc
         templates=_union(there.templates, here.templates, TEMPLATES),
         top_templates=_union(there.top_templates, here.top_templates, TEMPLATES),
         reasons=_union(there.reasons, here.reasons, REASONS),
+        findings=strongest((*louder.findings, *quieter.findings)),
         paged=max(here.paged, there.paged),
         since=max(here.since, there.since),
         split_off=tuple(service for service in there.split_off if service not in here.services),
@@ -77,6 +79,7 @@ def split(said: Feedback, by_id: Mapping[str, Incident], now: int) -> list[Incid
         window_services=tuple(home for _, home in gone or pairs[-1:]),
         count=max(1, len(gone)),
         ids=(),
+        findings=tuple(finding for finding in here.findings if finding.service in leaving),
         last_status=None,
         pages=(),
         suppressed=0,
@@ -91,6 +94,7 @@ def split(said: Feedback, by_id: Mapping[str, Incident], now: int) -> list[Incid
         windows=tuple(window for window, _ in kept),
         window_services=tuple(home for _, home in kept),
         count=max(1, here.count - len(gone)),
+        findings=tuple(finding for finding in here.findings if finding.service not in leaving),
         split_off=(*here.split_off, *leaving),
     )
     return [rest, fresh]

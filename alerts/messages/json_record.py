@@ -98,7 +98,7 @@ class JsonRecord(Generic[T]):
                 for field in self._fields
                 if field.name in record
             }
-            return msgspec.convert(values, self._type)
+            return msgspec.convert(values, self._type, from_attributes=True)
         except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
             raise InvalidError(f"{self._what} ({type(error).__name__}: {error})", self._advice) from error
 
