@@ -159,7 +159,8 @@ def test_unknown_templates_and_services_survive(detector: Detector) -> None:
 def test_no_windows_have_no_scores(detector: Detector) -> None:
     """An empty batch is no special case for who calls."""
     scores = detector.score(features())
-    assert (scores.shape, scores.dtype) == ((0,), np.float64)
+    assert scores.shape == (0,)
+    assert scores.dtype == np.float64
 
 
 @EVERY
