@@ -143,7 +143,9 @@ class DeliveryQueue:
         """Return what is known of an incident."""
         return self._states[incident_id]
 
-    def take(self, alert: Alert, partition: int, offset: int, at: float, decision: SinkDecision) -> tuple[Taken, int]:
+    def take(
+        self, alert: Alert, partition: int, offset: int, stored: float, decision: SinkDecision
+    ) -> tuple[Taken, int]:
         """Read one alert and what the rules say of it; return what became of it, and how many it supersedes anew."""
         self._read[partition] = offset + 1
         state = self._states.setdefault(alert.incident_id, SinkState())
@@ -158,7 +160,7 @@ class DeliveryQueue:
         # A page that a newer state has superseded has still to be heard.
         page = (alert.page and decision.page) or (waiting is not None and waiting.alert.page)
         routed = replace(alert, severity=decision.severity, page=page)
-        pending = Pending(routed, alert, digest, partition, offset, offset, at)
+        pending = Pending(routed, alert, digest, partition, offset, offset, stored)
         if waiting is not None:
             superseded = (*waiting.superseded, waiting.digest)[-KNOWN:]
             pending = replace(
@@ -228,9 +230,9 @@ class DeliveryQueue:
         offsets = dict(self._read)
         for pending in self._waiting.values():
             offsets[pending.partition] = min(offsets[pending.partition], pending.first)
-        fresh = {p: offset for p, offset in offsets.items() if self._committed.get(p) != offset}
-        self._committed |= fresh
-        return fresh
+        changed = {p: offset for p, offset in offsets.items() if self._committed.get(p) != offset}
+        self._committed |= changed
+        return changed
 
     def _replay(self, receipt: DeliveryReceipt) -> None:
         # What was touched last stands last.

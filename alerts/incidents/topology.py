@@ -14,10 +14,11 @@ KEY: Final = "topology/"
 """Key of a tenant's record on ``incidents``, before the tenant's name."""
 
 LINKS: Final = 1024
-"""Links kept per tenant, those seen last."""
+"""Links kept per tenant, those found last: a judgement, 45 services that all work together have 990."""
 
 PATH: Final = 6
-"""Services of one session that are linked with each other, the most telling ones."""
+"""Services of one session that are linked with each other, the most telling ones: a judgement, which keeps the pairs
+of a session at 15."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,18 +28,18 @@ class Topology:
     links: Mapping[str, tuple[Link, ...]] = field(default_factory=dict)
 
     def linked(self, tenant: str, service: str, others: Iterable[str]) -> bool:
-        """Say whether a service works together with any of others."""
-        known = self.links.get(tenant, ())
-        return any(_pair(service, other) in known for other in others)
+        """Return whether a service works together with any of ``others``."""
+        links = self.links.get(tenant, ())
+        return any(_pair(service, other) in links for other in others)
 
     def learnt(self, tenant: str, services: Iterable[str]) -> Self:
         """Return it with the links of one session's services; itself where they are known."""
-        known = self.links.get(tenant, ())
+        links = self.links.get(tenant, ())
         path = list(dict.fromkeys(services))[:PATH]
-        fresh = [pair for pair in (_pair(a, b) for a, b in combinations(path, 2)) if pair not in known]
-        if not fresh:
+        new = [pair for pair in (_pair(a, b) for a, b in combinations(path, 2)) if pair not in links]
+        if not new:
             return self
-        return type(self)({**self.links, tenant: (*known, *fresh)[-LINKS:]})
+        return type(self)({**self.links, tenant: (*links, *new)[-LINKS:]})
 
     def record(self, tenant: str) -> bytes:
         """Return the record of a tenant."""

@@ -18,13 +18,17 @@ from models.rfc3339 import SECOND
 FEEDBACK_SCHEMA: Final = "tocsin.feedback/1"
 
 DAY: Final = 86_400 * SECOND
+"""Microseconds in a day."""
+
 KNOWN_DAYS: Final = 30
-"""A pattern voted *known* is silent for so long, unless the vote says otherwise."""
+"""Days for which a pattern voted *known* is silent, unless the vote says otherwise: a judgement, about a release."""
 
 LONGEST_DAYS: Final = 366
-"""Nothing is silenced for longer: what is known for ever is forgotten."""
+"""Days for which anything is silenced at most: a judgement; what is silenced for ever is forgotten."""
 
 MAX_TEXT: Final = 4_000
+"""Characters of a text or name: a judgement, a page of text."""
+
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -43,7 +47,7 @@ class Action(StrEnum):
 
 
 class Opinion(StrEnum):
-    """What a vote says: a real fault, nothing, or something that is known and need not be told again."""
+    """What a vote says: a real fault, nothing, or something that is known and need not page again."""
 
     REAL = "real"
     NOISE = "noise"
@@ -150,9 +154,10 @@ def vote(  # noqa: PLR0913 - the parts of a vote
 ) -> Feedback:
     """Return a vote cast ``now``; *known* ends after ``KNOWN_DAYS`` unless ``expires`` says otherwise.
 
-    Raises InvalidError where it makes no sense.
+    Raises:
+        InvalidError: it makes no sense.
     """
-    at = now - now % 1000  # as the record carries it
+    time = now - now % 1000  # as the record carries it
     if opinion is Opinion.KNOWN and expires is None:
-        expires = at + KNOWN_DAYS * DAY
-    return Feedback(incident_id, Action.VOTE, by, at, opinion, cause, expires, text)
+        expires = time + KNOWN_DAYS * DAY
+    return Feedback(incident_id, Action.VOTE, by, time, opinion, cause, expires, text)

@@ -112,8 +112,8 @@ class Signer:
         """Return the alert with its receipt."""
         if not self.key:
             return alert
-        known = [self._facts[window] for window in alert.windows if window in self._facts]
-        return replace(alert, receipt=receipt_of(alert, known, self.rules, self.key))
+        facts = [self._facts[window] for window in alert.windows if window in self._facts]
+        return replace(alert, receipt=receipt_of(alert, facts, self.rules, self.key))
 
 
 def receipt_of(alert: Alert, facts: Iterable[ReceiptFacts], rules: str, key: str) -> dict[str, Any]:
@@ -121,15 +121,15 @@ def receipt_of(alert: Alert, facts: Iterable[ReceiptFacts], rules: str, key: str
 
     It stays a plain dict: ``problems`` has to check a signature over whatever fields another version wrote.
     """
-    known = list(facts)
-    known_windows = {window.window for window in known}
+    windows = list(facts)
+    known_ids = {window.window for window in windows}
     receipt: dict[str, Any] = {
         "schema": RECEIPT_SCHEMA,
         "incident_id": alert.incident_id,
         "alert": alert_digest(alert),
-        "windows": [window.to_record() for window in known],
+        "windows": [window.to_record() for window in windows],
         # Seen by a process that is no more; their records stand on `anomalies`.
-        "windows_elsewhere": [window for window in alert.windows if window not in known_windows],
+        "windows_elsewhere": [window for window in alert.windows if window not in known_ids],
         "rules": rules,
         "algorithm": ALGORITHM,
         "key_id": key_id(key),

@@ -112,6 +112,11 @@ def moment(time: int) -> str:
     return f"{datetime.fromtimestamp(time // SECOND, UTC):%Y-%m-%d %H:%M} UTC"
 
 
+def day(time: int) -> str:
+    """Return the day of a time (microseconds) in UTC as ``2026-03-02``."""
+    return f"{datetime.fromtimestamp(time // SECOND, UTC):%Y-%m-%d}"
+
+
 def duration(seconds: int) -> str:
     """Return a duration in its two largest units: ``45 s``, ``2 min``, ``3 h 10 min``, ``2 d 4 h``."""
     if seconds < _MINUTE:

@@ -44,8 +44,8 @@ class LineCount:
     @property
     def unaccounted(self) -> int:
         """Return by how many lines the count is wrong: 0, or Tocsin has a defect."""
-        known = self.events + self.continuations + sum(self.dead.values()) + sum(self.dropped.values())
-        return abs(self.received - known)
+        accounted = self.events + self.continuations + sum(self.dead.values()) + sum(self.dropped.values())
+        return abs(self.received - accounted)
 
 
 Metric: TypeAlias = Counter | Gauge | Histogram
@@ -297,7 +297,11 @@ class Metrics:
 
     @classmethod
     def on(cls, registry: CollectorRegistry) -> Self:
-        """Make every metric in ``registry``.  Raises InvalidError where the registry holds them already."""
+        """Make every metric in ``registry``.
+
+        Raises:
+            InvalidError: the registry holds them already.
+        """
         try:
             return cls(**{name: _make(kind, spec, registry) for name, (kind, spec) in _specs().items()})
         except ValueError as error:

@@ -49,8 +49,8 @@ class AlertmanagerSink(Sink):
 
     def render(self, alert: Alert, remote: Remote, now: float) -> Request | None:
         """Put the alert, and end it under the labels that it had before."""
-        told = digest_of(alert)
-        if remote.get(LAST_DIGEST) == told:
+        digest = digest_of(alert)
+        if remote.get(LAST_DIGEST) == digest:
             return None
         resolved = alert.status is Status.RESOLVED
         ended = remote.get("resolved_at") is not None
@@ -58,7 +58,7 @@ class AlertmanagerSink(Sink):
         new = _posted(alert, now, paged=paged)
         old: Mapping[str, Any] = remote.get("alert") or {}
         moved = bool(old) and old["labels"] != new["labels"]
-        after = {LAST_DIGEST: told, "alert": new, "resolved_at": now if resolved else None, "paged": paged}
+        after = {LAST_DIGEST: digest, "alert": new, "resolved_at": now if resolved else None, "paged": paged}
         return self._post([*([_ending(old, now)] if moved and not ended else []), self._timed(after, now)], after)
 
     def refresh(self, known: Mapping[str, Remote], now: float) -> Request | None:
@@ -127,8 +127,8 @@ def _posted(alert: Alert, now: float, *, paged: bool) -> Mapping[str, Any]:
     return posted
 
 
-def _ending(posted: Mapping[str, Any], at: float) -> Mapping[str, Any]:
-    return {**posted, "endsAt": _text(at)}
+def _ending(posted: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
+    return {**posted, "endsAt": _text(seconds)}
 
 
 def _text(seconds: float) -> str:

@@ -1,4 +1,4 @@
-"""What a sink is: it says what to send next for an alert, and what the answer means.  It sends nothing itself.
+"""What a sink is: it returns what to send next for an alert, and what an answer means.  It sends nothing itself.
 
 A sink brings one incident at a service to the state of an alert, in one or more steps.  What stands there after each
 step is its ``Remote`` (ids, digests), which the receipts on ``deliveries`` keep: a process that was killed goes on with
@@ -17,20 +17,25 @@ from urllib.parse import urlsplit
 from alerts.messages.alert import Alert
 
 Remote: TypeAlias = Mapping[str, Any]
-"""What stands at a service for an incident, as its sink wrote it; empty for one that it has not been told of."""
+"""What stands at a service for an incident, as its sink wrote it; empty for one that it has not been sent."""
 
 LAST_DIGEST: Final = "told"
-"""The key of ``Remote`` under which every sink keeps the digest of the alert that it has told last."""
+"""The key of ``Remote`` under which every sink keeps the digest of the alert that it was sent last."""
 
 SYNTHETIC: Final = "synthetic"
 """Kind of the alert that only proves the way."""
 
 CHANGE: Final = "change"
-"""Kind of what is told like an alert and is none: something was deployed, or configured otherwise."""
+"""Kind of what is sent like an alert and is none: something was deployed, or configured otherwise."""
 
 TOO_MANY: Final = 429
+"""HTTP's status for a refusal by rate."""
+
 REQUEST_TIMEOUT: Final = 408
+"""HTTP's status for a request that took too long to arrive."""
+
 LONGEST_WAIT_S: Final = 3600.0
+"""Seconds that a ``Retry-After`` is obeyed at most: a judgement, a mistaken header must not silence a sink for days."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,12 +35,12 @@ class FileSink(Sink):
     def render(self, alert: Alert, remote: Remote, now: float) -> Request | None:
         """Append the alert; what stands at the file's end already is not appended again."""
         del now
-        told = digest_of(alert)
-        if remote.get(LAST_DIGEST) == told:
+        digest = digest_of(alert)
+        if remote.get(LAST_DIGEST) == digest:
             return None
         url = SCHEME + (self.path if self.path == STDOUT else str(Path(self.path).absolute()))
         line = alert.to_json()
-        after = {LAST_DIGEST: told}
+        after = {LAST_DIGEST: digest}
         check = None if self.path == STDOUT else Request(url, line, method="GET", step="check", remote=after)
         return Request(url, line + b"\n", step="append", remote=after, dedup_check=check)
 

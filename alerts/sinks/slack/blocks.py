@@ -120,5 +120,9 @@ def fitting(blocks: list[Block]) -> list[Block]:
 
 
 def _size(block: Block) -> int:
-    texts = [block.get("text"), *block.get("fields", ()), *(each.get("text") for each in block.get("elements", ()))]
+    texts = [
+        block.get("text"),
+        *block.get("fields", ()),
+        *(element.get("text") for element in block.get("elements", ())),
+    ]
     return sum(len(text["text"]) for text in texts if text)

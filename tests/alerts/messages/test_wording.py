@@ -8,6 +8,7 @@ from alerts.messages.anomaly import KINDS, ODD
 from alerts.messages.wording import (
     CLAUSE,
     KIND_NAMES,
+    day,
     duration,
     finding_text,
     kind_name,
@@ -28,7 +29,7 @@ SILENT = Finding(FindingKind.SILENT, service="nova-compute", host="compute-2", v
 
 def titled(*findings: Finding, services: tuple[str, ...] = ("neutron-server",), **parts: Any) -> str:
     """Return a title of an incident that lasts two minutes."""
-    values = {"kind": "values", "reasons": (), "begin": BEGIN, "end": BEGIN + 125 * SECOND} | parts
+    values: dict[str, Any] = {"kind": "values", "reasons": (), "begin": BEGIN, "end": BEGIN + 125 * SECOND} | parts
     return title(services=services, findings=findings, **values)
 
 
@@ -120,4 +121,4 @@ def test_durations_have_two_units_at_most(seconds: int, text: str) -> None:
 def test_times_are_utc_and_say_so() -> None:
     """In a title the day is left out."""
     assert period(BEGIN, BEGIN + SECOND // 2) == "09:07 UTC"
-    assert moment(BEGIN) == "2026-01-01 09:07 UTC"
+    assert (day(BEGIN), moment(BEGIN)) == ("2026-01-01", "2026-01-01 09:07 UTC")
