@@ -12,7 +12,7 @@ from alerts.messages.alert import Alert, Severity, Status
 from alerts.messages.delivery_receipt import AlertPosition, DeliveryReceipt, SendState
 from alerts.routing.decision import Decision
 from alerts.sinks.base import Absent, Delivered, GivenUp, Retry, digest_of
-from tests.sink_servers.told import enriched, fired, grown, life, resolved
+from tests.sink_servers.sample_alerts import enriched, fired, grown, life, resolved
 
 TELL = SinkDecision(Severity.ERROR)
 MUTE = SinkDecision(Severity.ERROR, wanted=False)
@@ -247,10 +247,10 @@ class Sim:
         if self.rng.random() < 0.3:
             queue.on_outcome(pending, Retry("away"), now, self.rng.random())
             return True
-        told = self.stands.setdefault(pending.alert.incident_id, [])
-        if told and told[-1].summary == pending.alert.summary:
+        sent = self.stands.setdefault(pending.alert.incident_id, [])
+        if sent and sent[-1].summary == pending.alert.summary:
             self.doubled += 1
-        told.append(pending.alert)
+        sent.append(pending.alert)
         if self.rng.random() < 0.05:
             return False
         self.receipts.append(receipt(pending, SendState.DELIVERED))
@@ -279,9 +279,9 @@ def test_whatever_dies_every_incident_ends_where_its_last_alert_is(seed: int, in
     assert sim.committed == len(log)
     assert sim.doubled <= deaths
     for states in lives:
-        told = sim.stands[states[0].incident_id]
-        assert told[-1].summary == states[-1].summary
-        places = [[state.summary for state in states].index(alert.summary) for alert in told]
+        sent = sim.stands[states[0].incident_id]
+        assert sent[-1].summary == states[-1].summary
+        places = [[state.summary for state in states].index(alert.summary) for alert in sent]
         assert places == sorted(places)
 
 

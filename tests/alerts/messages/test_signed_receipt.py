@@ -9,7 +9,7 @@ from alerts.messages.alert import Alert, Severity
 from alerts.messages.delivery_receipt import AlertPosition, DeliveryReceipt, SendState
 from alerts.messages.signed_receipt import ReceiptFacts, Signer, key_id, problems
 from models.errors import InvalidError
-from tests.sink_servers.told import fired, grown
+from tests.sink_servers.sample_alerts import fired, grown
 
 KEY = "only-for-tests"
 

@@ -11,7 +11,7 @@ from alerts.messages.alert import Alert, Severity
 from alerts.sinks.base import CHANGE, LAST_DIGEST, Delivered, Feed, GivenUp, Remote, Request, Response, Retry
 from alerts.sinks.pagerduty import PagerDutySink, base_of
 from tests.sink_servers.pagerduty import KEY, wrong_change, wrong_event
-from tests.sink_servers.told import diagnosis, enriched, fired, grown, resolved
+from tests.sink_servers.sample_alerts import diagnosis, enriched, fired, grown, resolved
 
 SINK = PagerDutySink(KEY)
 TAKEN = Response(202, b"{}")

@@ -22,8 +22,8 @@ from tests.sink_servers import pagerduty, slack
 from tests.sink_servers.alertmanager import Alertmanager
 from tests.sink_servers.base import Fault
 from tests.sink_servers.pagerduty import PagerDuty
+from tests.sink_servers.sample_alerts import fired
 from tests.sink_servers.slack import Slack
-from tests.sink_servers.told import fired
 from tests.waiting import PATIENCE_S
 
 
