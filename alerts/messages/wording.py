@@ -40,7 +40,10 @@ TEMPLATE: Final = 60
 """Characters of a template in a title; a judgement, and the beginning of a message tells most."""
 
 _VAGUE: Final = frozenset({FindingKind.ABSENT, FindingKind.UNEXPECTED})
-"""They only say that no normal window is quite like this one: others come first."""
+"""They only say that no normal window is quite like this one."""
+
+_COUNTING: Final = frozenset({FindingKind.RATE_HIGH, FindingKind.RATE_LOW})
+"""They count a message, and say little where its text is unknown."""
 
 _HTTP_CALL: Final = re.compile(r'\b(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) ([^\s"]+)')
 _QUOTED: Final = re.compile(r"`([^`]*)`")
@@ -70,13 +73,13 @@ def title(  # noqa: PLR0913 - what a title is made of
     Args:
         services: The affected ones, the one where it began first; at least one.
         kind: Kind of failure, named where there is neither a finding nor a reason.
-        findings: The strongest first.
+        findings: The strongest first; the first that is not vague leads.
         reasons: Sentences of the detectors, for incidents without findings.
         begin: Event time of its first window, in microseconds.
         end: Event time of its last window, in microseconds.
         state: What is to be known of its state, such as ``resolved``.
     """
-    lead = next((finding for finding in findings if finding.kind not in _VAGUE), findings[0] if findings else None)
+    lead = min(findings, key=_is_vague, default=None)
     service = lead.service if lead is not None and lead.service else services[0]
     if lead is None:
         what = f"{service}: {reason_text(reasons[0]) if reasons else kind_name(kind).lower()}"
@@ -126,6 +129,10 @@ def duration(seconds: int) -> str:
     if seconds < _DAY:
         return _two(seconds // _HOUR, "h", seconds % _HOUR // _MINUTE, "min")
     return _two(seconds // _DAY, "d", seconds % _DAY // _HOUR, "h")
+
+
+def _is_vague(finding: Finding) -> bool:
+    return finding.kind in _VAGUE or (finding.kind in _COUNTING and not finding.template)
 
 
 def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:

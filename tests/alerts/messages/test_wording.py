@@ -49,7 +49,8 @@ def test_up_to_three_services_are_named() -> None:
 
 def test_what_only_says_that_a_window_is_odd_gives_way() -> None:
     """It leads where there is nothing else."""
-    assert titled(NEAREST, SLOW) == titled(SLOW)
+    unknown = Finding(FindingKind.RATE_HIGH, value=5.0, usual=0.0, seconds=60.0)
+    assert titled(NEAREST, unknown, SLOW, SILENT) == titled(SLOW)
     assert titled(NEAREST).startswith("neutron-server: `Instance spawned.` is missing (")
 
 
