@@ -1,4 +1,4 @@
-"""How fast a service is asked, and how long a failure is waited for; pure, time and chance as arguments."""
+"""How fast a service is asked, and how long to wait after a failure; pure, with time and chance as arguments."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -7,8 +7,13 @@ from typing import Final
 from alerts.sinks.base import Rate
 
 FIRST_S: Final = 0.5
+"""Seconds after the first failure: a judgement, a restarted service is back about then."""
+
 LONGEST_S: Final = 30.0
+"""Seconds after many failures: a judgement, an alert is late by no more once the service is back."""
+
 DOUBLINGS: Final = 10
+"""Doublings after which the wait is capped in any case, so that the power stays a small number."""
 
 
 def backoff(attempt: int, chance: float, first_s: float = FIRST_S, longest_s: float = LONGEST_S) -> float:

@@ -15,10 +15,10 @@ from index.redaction.redactor import Redactor
 from index.text.sanitize import legible
 
 WITHHELD: Final = "(withheld: it may hold a secret)"
-"""What is told of a text in which the last look still finds one."""
+"""What takes the place of a text in which a last search still finds a secret."""
 
 KEPT: Final = 256
-"""Alerts that are kept ready: the sinks get the same ones, at about the same time."""
+"""Redacted alerts that are kept: the sinks get the same ones, at about the same time.  A judgement: more than wait."""
 
 _STAY: Final = frozenset(
     {
@@ -68,7 +68,7 @@ def redacted(alert: Alert, redactor: Redactor) -> Alert:
 class AlertRedactor:
     """Makes alerts fit to leave, for all sinks: equal ones come out equal, and each is searched once.
 
-    ``key`` signs the receipt of what is told, where the alert carries one.
+    ``key`` signs the receipt of the redacted alert, where the alert carries one.
     """
 
     def __init__(self, redactor: Callable[[], Redactor] = Redactor, key: str = "") -> None:
@@ -86,20 +86,20 @@ class AlertRedactor:
         with self._lock:
             if (kept := self._kept.get(content)) is not None:
                 return kept
-            told = redacted(alert, self._redactor())
-            if told.to_json() != content[1]:
-                told = resigned(told, source, self._key)
-            self._kept[content] = told
+            safe = redacted(alert, self._redactor())
+            if safe.to_json() != content[1]:
+                safe = resigned(safe, source, self._key)
+            self._kept[content] = safe
             if len(self._kept) > KEPT:
                 self._kept.popitem(last=False)
-            return told
+            return safe
 
 
 def _map_texts(alert: Alert, change: Callable[[str], str]) -> Alert:
     """Return the alert with every free text changed, in a fixed order."""
     return replace(
         alert,
-        diagnosis=_each(alert.diagnosis, change),
+        diagnosis=_map_value(alert.diagnosis, change),
         summary=change(alert.summary),
         reasons=tuple(map(change, alert.reasons)),
         note=change(alert.note),
@@ -107,17 +107,17 @@ def _map_texts(alert: Alert, change: Callable[[str], str]) -> Alert:
     )
 
 
-def _each(value: Any, change: Callable[[str], str]) -> Any:
+def _map_value(value: Any, change: Callable[[str], str]) -> Any:
     if isinstance(value, str):
         return change(value)
     if isinstance(value, Mapping):
-        return {name: inner if name in _STAY else _each(inner, change) for name, inner in value.items()}
-    return [_each(inner, change) for inner in value] if isinstance(value, list | tuple) else value
+        return {name: inner if name in _STAY else _map_value(inner, change) for name, inner in value.items()}
+    return [_map_value(inner, change) for inner in value] if isinstance(value, list | tuple) else value
 
 
 def _safe(redactor: Redactor, texts: list[str]) -> list[str]:
     out = redactor.redact(texts)
     if not redactor.leaks("\n".join(out)):
         return list(out)
-    # An alert is told, whatever one of its texts holds.
+    # An alert is sent, whatever one of its texts holds.
     return [WITHHELD if redactor.leaks(text) else text for text in out]

@@ -2,12 +2,13 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from alerts.messages.feedback import Action, Feedback, Opinion
 from models.rfc3339 import time_text
 
-NOTES = 32
-"""Notes kept in memory; the topic keeps all."""
+NOTES: Final = 32
+"""Notes of an incident that are kept in memory, the newest: a judgement; the topic keeps all."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,8 +24,9 @@ class Annotations:
         """Return it with one more record; the same record twice changes nothing."""
         match said.action:
             case Action.VOTE:
-                known = self.votes.get(said.by)
-                return self if known is not None and known.at > said.at else self._voted(said)
+                earlier = self.votes.get(said.by)
+                is_old = earlier is not None and earlier.at > said.at
+                return self if is_old else replace(self, votes={**self.votes, said.by: said})
             case Action.ACK | Action.UNACK:
                 return replace(self, ack=said if said.action is Action.ACK else None)
             case Action.MUTE | Action.UNMUTE:
@@ -33,9 +35,6 @@ class Annotations:
                 return self if said in self.notes else replace(self, notes=(*self.notes, said)[-NOTES:])
             case _:
                 return self
-
-    def _voted(self, said: Feedback) -> "Annotations":
-        return replace(self, votes={**self.votes, said.by: said})
 
     @property
     def opinion(self) -> Feedback | None:
@@ -55,7 +54,7 @@ class Annotations:
         return vote.expires
 
     def silence(self, now: int) -> str:
-        """Return why the incident is not to be told at this moment, "" where it is."""
+        """Return why the incident is not published at this moment (``now``, in microseconds); "" where it is."""
         if self.mute is not None and self.mute.expires is not None and self.mute.expires > now:
             return f"muted by {self.mute.by} until {time_text(self.mute.expires)}{_why(self.mute)}"
         vote = self.opinion
@@ -73,7 +72,7 @@ def _why(said: Feedback) -> str:
 
 def annotations_by_incident(records: Iterable[Feedback]) -> dict[str, Annotations]:
     """Return what was said of each incident, of records in their order."""
-    out: dict[str, Annotations] = {}
+    annotations: dict[str, Annotations] = {}
     for said in records:
-        out[said.incident_id] = out.get(said.incident_id, Annotations()).with_feedback(said)
-    return out
+        annotations[said.incident_id] = annotations.get(said.incident_id, Annotations()).with_feedback(said)
+    return annotations

@@ -1,4 +1,4 @@
-"""What would have been told: windows of the past → alerts, and the threshold that keeps a budget of pages."""
+"""Alerts that windows of the past would have made, and the threshold that keeps a budget of pages."""
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
@@ -12,10 +12,11 @@ from alerts.messages.anomaly import Anomaly
 from models.rfc3339 import SECOND
 
 TICK: Final = 5 * SECOND
+"""Microseconds between two ticks of the wall clock: a judgement, far below the shortest times of a policy."""
 
 
 def replay(windows: Iterable[Anomaly], policy: IncidentPolicy) -> tuple[list[Incident], list[Alert]]:
-    """Return the incidents that people would have heard of, and all alerts; the wall clock follows the windows."""
+    """Return the incidents that would have been published, and all alerts; the wall clock follows the windows."""
     state = IncidentGrouper(policy)
     seen: dict[str, Incident] = {}
     alerts: list[Alert] = []
@@ -43,7 +44,7 @@ def most_pages(pages: Sequence[int], per_s: float) -> int:
     """Return how many pages (times, any order) fell into the worst stretch of so many seconds."""
     ordered = sorted(pages)
     length = int(per_s * SECOND)
-    return max((bisect_right(ordered, at) - bisect_right(ordered, at - length) for at in ordered), default=0)
+    return max((bisect_right(ordered, time) - bisect_right(ordered, time - length) for time in ordered), default=0)
 
 
 def solve(pages: Iterable[tuple[int, float]], budget: PageBudget) -> float | None:
@@ -51,9 +52,9 @@ def solve(pages: Iterable[tuple[int, float]], budget: PageBudget) -> float | Non
 
     Where it is None the budget is kept all the same: what comes when it is spent is a ticket.
     """
-    known = list(pages)
-    for threshold in (0.0, *sorted({importance for _, importance in known})):
-        left = [at for at, importance in known if importance >= threshold]
-        if most_pages(left, budget.per_s) <= budget.pages:
+    candidates = list(pages)
+    for threshold in (0.0, *sorted({importance for _, importance in candidates})):
+        kept = [time for time, importance in candidates if importance >= threshold]
+        if most_pages(kept, budget.per_s) <= budget.pages:
             return threshold
     return None

@@ -5,26 +5,37 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
 import orjson
 
-from alerts.messages.alert import Alert, Severity, Status
-from alerts.messages.anomaly import ODD, Anomaly
-from models.errors import InvalidError
-from models.rfc3339 import parse_time, time_text
+from alerts.messages.alert import Alert, Severity, SeverityLabel, Status
+from alerts.messages.anomaly import Anomaly
+from alerts.messages.json_record import JsonForm, JsonName, JsonRecord, Time
+from alerts.messages.wording import title
+from models.findings import Finding, findings_from_json
+from models.rfc3339 import time_text
 
 INCIDENT_SCHEMA: Final = "tocsin.incident/2"
 LABEL_SCHEMA: Final = "tocsin.label/1"
 """The same fields, of an incident that people voted on, as it was then."""
 OLD_SCHEMA: Final = "tocsin.incident/1"
 
+# How much of an incident is kept: judgements, so that a record stays at some tens of kB however long a fault lasts.
 IDS: Final = 64
+"""Requests, instances, ports, volumes; the newest stay."""
 TEMPLATES: Final = 24
+"""Templates; the first stay, as they tell what began."""
 REASONS: Final = 10
+"""Reasons; the first stay."""
+FINDINGS: Final = 10
+"""Findings; the strongest stay."""
 SERVICES: Final = 64
+"""Services; the first stay."""
 PAGES: Final = 64
+"""Times of pages; the newest stay."""
 ORDERS: Final = 32
+"""Orders of people; the newest stay."""
 
 
 class IncidentState(StrEnum):
@@ -38,63 +49,74 @@ class IncidentState(StrEnum):
     """Goes on as part of another."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Incident:
-    """An episode of a fault.  Times are microseconds: ``seen``, ``since`` by the wall clock, the others by event time.
+    """An episode of a fault of one tenant; the fields stand in the order of the record on ``incidents``.
 
-    ``first`` and ``last`` are the earliest and latest ends of its windows; ``opened`` is the end of the window that
-    came first.  With tenant, ``service`` (where it began) and ``kind`` of failure it makes the id.  ``windows`` are the
-    newest ids and ``window_services`` their services; ``count`` counts all windows.
+    Times are microseconds: ``seen`` and ``since`` by the wall clock, all others by event time.  Tenant, ``service``,
+    ``kind`` and ``opened`` make the id.
     """
 
+    state: IncidentState = IncidentState.PENDING
     tenant: str
     service: str
+    """Where it began."""
     kind: str
-    opened: int
-    first: int
-    last: int
-    severity: Severity
-    importance: float
-    windows: tuple[str, ...]
-    window_services: tuple[str, ...]
-    count: int
-    seen: int
-    state: IncidentState = IncidentState.PENDING
+    """Kind of failure."""
     services: tuple[str, ...] = ()
     """Services of its windows, the one where it began first, as far as that is known by now."""
-    located: bool = False
+    located: Annotated[bool, JsonName("placed")] = False
     """Whether any window said for sure where it is."""
-    witnesses: int = 0
+    witnesses: Annotated[int, JsonName("voices")] = 0
     """The most witnesses that one of its windows had."""
+    opened: Time
+    """End of the window that came first."""
+    first: Time
+    """Earliest end of its windows."""
+    last: Time
+    """Latest end of its windows."""
+    severity: SeverityLabel
+    importance: float
+    """The highest of its windows, from 0 to 1."""
+    windows: tuple[str, ...]
+    """Ids of the newest windows."""
+    window_services: tuple[str, ...]
+    """The service of each of ``windows``; JSON packs them as ``places`` and ``homes``."""
+    count: int
+    """Number of all windows."""
     ids: tuple[str, ...] = ()
     """Requests, instances, ports, volumes that it is about, the newest last."""
     templates: tuple[str, ...] = ()
-    """Ids of the templates of telling lines, as they were found."""
-    top_templates: tuple[str, ...] = ()
-    """The most telling template of each window, each once."""
+    """Ids of the templates of telling lines, in the order in which they came."""
+    top_templates: Annotated[tuple[str, ...], JsonName("heads")] = ()
+    """The most telling template of each window, without repetition."""
     reasons: tuple[str, ...] = ()
-    last_status: Status | None = None
-    """What was published last."""
-    published: int = 0
-    """``last`` when it was."""
-    last_severity: int = 0
-    """Severity that was published last."""
+    last_status: Annotated[Status | None, JsonName("told")] = None
+    """Status that was published last."""
+    published: Time = 0
+    """``last`` when it was published."""
+    last_severity: Annotated[int, JsonName("shown")] = 0
+    """Severity that was published last; 0: none."""
     paged: int = 0
     """Highest severity that was a page, or a ticket where the budget was spent; 0: none."""
-    pages: tuple[int, ...] = ()
-    """Event times of these pages."""
-    since: int = 0
+    pages: tuple[Time, ...] = ()
+    """When it paged."""
+    seen: Time
+    """When its newest window came."""
+    since: Time = 0
     """When it was opened."""
-    suppressed: int = 0
-    """Windows that would have been told, had somebody not said that the pattern is known."""
-    split_off: tuple[str, ...] = ()
+    suppressed: Annotated[int, JsonName("hushed")] = 0
+    """Windows that were not published because somebody said that the pattern is known."""
+    split_off: Annotated[tuple[str, ...], JsonName("apart")] = ()
     """Services that were split off: their windows belong elsewhere."""
     into: str = ""
-    """The incident that it is part of, once merged."""
+    """Id of the incident that it is part of, once merged."""
     ordered: tuple[str, ...] = ()
-    """The newest orders that were heeded, or could not be: each is looked at once."""
+    """The newest orders that were obeyed, or could not be: each is looked at once."""
     diagnosis: Mapping[str, Any] | None = None
     """What it is put down to so far."""
+    findings: Annotated[tuple[Finding, ...], JsonForm(Finding.to_json, lambda record: record)] = ()
+    """What detectors report of its windows, those of the most important window first; each subject once."""
 
     @property
     def id(self) -> str:
@@ -150,7 +172,14 @@ class Incident:
             templates=_first((*self.templates, *window.templates), TEMPLATES),
             top_templates=_first((*self.top_templates, *window.templates[:1]), TEMPLATES),
             reasons=_first((*self.reasons, *window.reasons), REASONS),
+            findings=self._findings_with(window),
         )
+
+    def _findings_with(self, window: Anomaly) -> tuple[Finding, ...]:
+        home = window.services[0] if window.located else ""
+        new = tuple(finding if finding.service else replace(finding, service=home) for finding in window.findings)
+        stronger = window.importance > self.importance
+        return strongest((*new, *self.findings) if stronger else (*self.findings, *new))
 
     def alert(self, *, page: bool = False, note: str = "", acknowledged: str = "") -> Alert:
         """Return the alert that tells the state of the incident; ``note`` says why it does not page."""
@@ -178,138 +207,75 @@ class Incident:
         )
 
     def summary(self) -> str:
-        """Return one sentence for people."""
-        windows = "1 anomalous window" if self.count == 1 else f"{self.count} anomalous windows"
-        until = f" until {time_text(self.last)}" if self.count > 1 else ""
-        what = f"{self.kind} " if self.kind not in {"", ODD} else ""
-        more = f" and {len(self.services) - 1} more" if len(self.services) > 1 else ""
-        state = f"merged into {self.into}" if self.into else ("resolved" if self.resolved else "firing")
-        # Cut, not rounded: 1.00 is for certainty only.
-        peak = int(self.importance * 1000) / 1000
-        return (
-            f"{what}{'in ' if what else ''}{self.services[0]}{more}: {windows} since {time_text(self.first)}{until}, "
-            f"importance up to {peak} ({state})"
+        """Return its title: what is wrong where, who else is affected, since when and for how long."""
+        return title(
+            services=self.services,
+            kind=self.kind,
+            findings=self.findings,
+            reasons=self.reasons,
+            begin=self.first,
+            end=self.last,
+            state=f"merged into {self.into}" if self.into else ("resolved" if self.resolved else ""),
         )
 
     def to_json(self, schema: str = INCIDENT_SCHEMA) -> bytes:
         """Return the record of the compact topic; its key is the id."""
-        places = {place: number for number, place in enumerate(dict.fromkeys(self.window_services))}
-        return orjson.dumps(
-            {
-                "schema": schema,
-                "incident_id": self.id,
-                "state": self.state.value,
-                "tenant": self.tenant,
-                "service": self.service,
-                "kind": self.kind,
-                "services": list(self.services),
-                "placed": self.located,
-                "voices": self.witnesses,
-                "opened": time_text(self.opened),
-                "first": time_text(self.first),
-                "last": time_text(self.last),
-                "severity": self.severity.label,
-                "importance": self.importance,
-                "windows": list(self.windows),
-                "places": list(places),
-                "homes": [places[home] for home in self.window_services],
-                "count": self.count,
-                "ids": list(self.ids),
-                "templates": list(self.templates),
-                "heads": list(self.top_templates),
-                "reasons": list(self.reasons),
-                "told": None if self.last_status is None else self.last_status.value,
-                "published": time_text(self.published),
-                "shown": self.last_severity,
-                "paged": self.paged,
-                "pages": [time_text(page) for page in self.pages],
-                "seen": time_text(self.seen),
-                "since": time_text(self.since),
-                "hushed": self.suppressed,
-                "apart": list(self.split_off),
-                "into": self.into,
-                "ordered": list(self.ordered),
-                "diagnosis": self.diagnosis,
-            },
-        )
+        record = _RECORD.to_object(self, schema)
+        return orjson.dumps({"schema": schema, "incident_id": self.id} | _packed(record))
 
     @classmethod
-    def from_json(cls, data: bytes | str) -> Self:
+    def from_json(cls, data: bytes | str) -> "Incident":
         """Read a record of the topic, also of the version before.
 
-        Raises InvalidError when it is none, or of another version.
+        Raises:
+            InvalidError: it is no incident, or of another version.
         """
-        try:
-            record: dict[str, Any] = orjson.loads(data)
-            schema = record["schema"]
-            if schema == OLD_SCHEMA:
-                record = _from_old(record)
-            elif schema != INCIDENT_SCHEMA:
-                raise ValueError(f"its schema is not {INCIDENT_SCHEMA}")  # noqa: TRY301 - told with the others
-            return cls(
-                tenant=record["tenant"],
-                service=record["service"],
-                kind=record["kind"],
-                opened=parse_time(record["opened"]),
-                first=parse_time(record["first"]),
-                last=parse_time(record["last"]),
-                severity=Severity[record["severity"].upper()],
-                importance=float(record["importance"]),
-                windows=tuple(record["windows"]),
-                window_services=tuple(record["places"][number] for number in record["homes"]),
-                count=int(record["count"]),
-                seen=parse_time(record["seen"]),
-                state=IncidentState(record["state"]),
-                services=tuple(record["services"]),
-                located=bool(record["placed"]),
-                witnesses=int(record["voices"]),
-                ids=tuple(record["ids"]),
-                templates=tuple(record["templates"]),
-                top_templates=tuple(record["heads"]),
-                reasons=tuple(record["reasons"]),
-                last_status=None if record["told"] is None else Status(record["told"]),
-                published=parse_time(record["published"]),
-                last_severity=int(record["shown"]),
-                paged=int(record["paged"]),
-                pages=tuple(map(parse_time, record["pages"])),
-                since=parse_time(record["since"]),
-                suppressed=int(record["hushed"]),
-                split_off=tuple(record["apart"]),
-                into=record["into"],
-                ordered=tuple(record["ordered"]),
-                diagnosis=record.get("diagnosis"),
-            )
-        except (KeyError, IndexError, TypeError, ValueError, AttributeError) as error:
-            raise InvalidError(
-                f"not the state of an incident ({type(error).__name__}: {error})", "delete it from the topic"
-            ) from error
+        return _RECORD.from_json(data)
+
+
+def _packed(record: Mapping[str, Any]) -> dict[str, Any]:
+    """Write each service of the windows once (``places``), and for each window its number (``homes``)."""
+    packed: dict[str, Any] = {}
+    for name, value in record.items():
+        if name == "window_services":
+            numbers = {service: number for number, service in enumerate(dict.fromkeys(value))}
+            packed |= {"places": list(numbers), "homes": [numbers[service] for service in value]}
+        else:
+            packed[name] = value
+    return packed
+
+
+def _unpacked(record: dict[str, Any]) -> dict[str, Any]:
+    return record | {
+        "window_services": [record["places"][number] for number in record["homes"]],
+        # Read as a whole: findings of a kind that is not known here are left out.
+        "findings": findings_from_json(record.get("findings")),
+    }
 
 
 def _from_old(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record of the first version as one of this: one service, no kind, told at every step."""
-    severity = Severity[record["severity"].upper()]
-    is_open = record["state"] == "open"
+    """Return a record of the first version, which knew one service, no kind, and published every step."""
+    severity = int(Severity[record["severity"].upper()])
     return record | {
         "service": record["services"][0],
         "kind": "",
         "placed": True,
-        "voices": 0,
-        "places": record["services"][:1],
-        "homes": [0] * len(record["windows"]),
-        "ids": [],
-        "templates": [],
-        "heads": [],
-        "reasons": [],
-        "told": Status.FIRING if is_open else Status.RESOLVED,
-        "shown": int(severity),
-        "paged": int(severity),
+        "window_services": record["services"][:1] * len(record["windows"]),
+        "told": Status.FIRING if record["state"] == IncidentState.OPEN else Status.RESOLVED,
+        "shown": severity,
+        "paged": severity,
         "pages": [record["opened"]],
         "since": record["opened"],
-        "hushed": 0,
-        "apart": [],
-        "into": "",
-        "ordered": [],
     }
+
+
+_RECORD: Final = JsonRecord(
+    Incident,
+    INCIDENT_SCHEMA,
+    "not the state of an incident",
+    "delete it from the topic",
+    {INCIDENT_SCHEMA: _unpacked, OLD_SCHEMA: _from_old},
+)
 
 
 @lru_cache(maxsize=4096)
@@ -317,6 +283,15 @@ def incident_id(tenant: str, service: str, opened: int, kind: str = "") -> str:
     """Return 32 hexadecimal digits made from what an episode is; no kind: as the first version made it."""
     name = [tenant, service, time_text(opened)]
     return blake2b(orjson.dumps([*name, kind] if kind else name), digest_size=16).hexdigest()
+
+
+def strongest(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the first findings, at most ``FINDINGS``; of those about the same subject only the first."""
+    by_subject: dict[tuple[str, ...], Finding] = {}
+    for finding in findings:
+        subject = (finding.kind, finding.template, finding.follows, finding.service, finding.host)
+        by_subject.setdefault(subject, finding)
+    return tuple(by_subject.values())[:FINDINGS]
 
 
 def _first(names: Iterable[str], limit: int) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Which incident a window belongs to, and whether what is pending is enough to tell somebody.
+"""Which incident a window belongs to, and whether what is pending is enough to alert somebody.
 
 Signs that two things have one cause, weakest first: they begin at the same time; their services work together; the
 same odd templates; the same service; the same request, instance, port or volume.  The weaker the sign, the closer in
@@ -7,6 +7,7 @@ time it must be.
 
 from collections.abc import Iterable
 from enum import IntEnum
+from typing import Final
 
 from alerts.incidents.incident import Incident, IncidentState
 from alerts.incidents.policy import IncidentPolicy
@@ -16,7 +17,7 @@ from models.rfc3339 import SECOND
 
 
 class MatchStrength(IntEnum):
-    """What ties a window to an incident."""
+    """What ties a window to an incident, the weakest first."""
 
     NONE = 0
     TIME = 1
@@ -26,20 +27,21 @@ class MatchStrength(IntEnum):
     ID = 5
 
 
-TELLING = 3
-"""The first templates of a window, its most telling lines: what it shares must be among them."""
+TELLING: Final = 3
+"""The first templates of a window, of its most telling lines, by which windows are compared: a judgement."""
 
 
 def best_match(
     window: Anomaly, incidents: Iterable[Incident], topology: Topology, policy: IncidentPolicy
 ) -> Incident | None:
-    """Return the incident that the window belongs to: by the strongest bond, then the one that is open, then near."""
+    """Return the incident that the window belongs to: by the strongest match, then an open one, then the nearest."""
     best: tuple[tuple[int, bool, int, int, str], Incident] | None = None
     for incident in incidents:
-        tie = match_strength(window, incident, topology, policy)
-        if tie is MatchStrength.NONE:
+        strength = match_strength(window, incident, topology, policy)
+        if strength is MatchStrength.NONE:
             continue
-        rank = (int(tie), incident.state is IncidentState.OPEN, -gap(window, incident), incident.last, incident.id)
+        is_open = incident.state is IncidentState.OPEN
+        rank = (int(strength), is_open, -gap(window, incident), incident.last, incident.id)
         if best is None or rank > best[0]:
             best = (rank, incident)
     return best[1] if best else None
@@ -51,28 +53,53 @@ def gap(window: Anomaly, incident: Incident) -> int:
 
 
 def match_strength(window: Anomaly, incident: Incident, topology: Topology, policy: IncidentPolicy) -> MatchStrength:
-    """Return what ties the window to the incident, as far as it is near enough."""
-    away = gap(window, incident)
-    if away > _reach(window, incident, policy) or window.end - incident.first > policy.max_age_s * SECOND:
-        return MatchStrength.NONE
-    home = window.services[0]
-    if home in incident.split_off:
+    """Return the strongest sign that ties the window to the incident.
+
+    In this order, the first that holds:
+
+    1. None where the window is out of reach, the incident too old, or the window's service was split off.
+    2. ``ID``: the session is one that the incident is about.
+    3. A window that only guesses where it is: ``TIME``, if it is close enough.
+    4. ``SERVICE``: the window is at one of the incident's services.
+    5. ``TEMPLATE``: most of its first templates are among the incident's.
+    6. None where more than ``quiet_s`` lies between them: what follows holds only while the incident goes on.
+    7. ``LINK``: its service works together with one of the incident's.
+    8. ``TIME``: it is close enough to an incident that only guesses where it is, or comes soon after its begin.
+    """
+    distance, home = gap(window, incident), window.services[0]
+    too_old = window.end - incident.first > policy.max_age_s * SECOND
+    if distance > _reach(window, incident, policy) or too_old or home in incident.split_off:
         return MatchStrength.NONE
     if window.session and window.key in incident.ids:
         return MatchStrength.ID
-    if window.located and home in incident.services:
+    if not window.located:
+        return MatchStrength.TIME if _guess_fits(window, incident, policy) else MatchStrength.NONE
+    if home in incident.services:
         return MatchStrength.SERVICE
-    if window.located and _shares_templates(window, incident):
+    if _shares_templates(window, incident):
         return MatchStrength.TEMPLATE
-    if not window.located and home in incident.services and (away <= policy.quiet or window.kind == incident.kind):
-        return MatchStrength.TIME
-    if away > policy.quiet:
+    if distance > policy.quiet:
         return MatchStrength.NONE
-    if window.located and topology.linked(window.tenant, home, incident.services):
+    if topology.linked(window.tenant, home, incident.services):
         return MatchStrength.LINK
-    if not window.located or not incident.located:
-        return MatchStrength.TIME if away <= policy.near_s * SECOND else MatchStrength.NONE
-    return MatchStrength.TIME if abs(window.end - incident.first) <= policy.onset_s * SECOND else MatchStrength.NONE
+    if incident.located:
+        is_close = abs(window.end - incident.first) <= policy.onset_s * SECOND
+    else:
+        is_close = distance <= policy.near_s * SECOND
+    return MatchStrength.TIME if is_close else MatchStrength.NONE
+
+
+def _guess_fits(window: Anomaly, incident: Incident, policy: IncidentPolicy) -> bool:
+    """Whether a window that only guesses where it is comes at the time of the incident.
+
+    At the same service it may come as late as the incident goes on, or as far as it reaches if it is the same kind of
+    failure; elsewhere it has to be near.
+    """
+    distance = gap(window, incident)
+    goes_on = distance <= policy.quiet
+    if window.services[0] in incident.services and (goes_on or window.kind == incident.kind):
+        return True
+    return goes_on and distance <= policy.near_s * SECOND
 
 
 def _reach(window: Anomaly, incident: Incident, policy: IncidentPolicy) -> int:
@@ -88,7 +115,7 @@ def _shares_templates(window: Anomaly, incident: Incident) -> bool:
 
 
 def repeats(window: Anomaly, incident: Incident) -> bool:
-    """Say whether the window shows the pattern of the incident: its service, kind of failure and templates."""
+    """Return whether the window shows the pattern of the incident: its service, kind of failure and templates."""
     if window.services[0] not in incident.services:
         return False
     first = window.templates[:TELLING]
@@ -98,6 +125,6 @@ def repeats(window: Anomaly, incident: Incident) -> bool:
 
 
 def is_enough(incident: Incident, policy: IncidentPolicy) -> bool:
-    """Say whether what is pending is to be told: one strong signal, one with several witnesses, or one that lasts."""
+    """Return whether what is pending opens an incident: one strong signal, several witnesses, or one that lasts."""
     strong = incident.importance >= policy.strong_from or incident.witnesses >= policy.voices_from
     return strong or (incident.count > 1 and incident.last - incident.first >= policy.sustain_s * SECOND)

@@ -2,9 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import Final
 
-from alerts.incidents.incident import IDS, REASONS, SERVICES, TEMPLATES, Incident, IncidentState
+from alerts.incidents.incident import IDS, REASONS, SERVICES, TEMPLATES, Incident, IncidentState, strongest
 from alerts.messages.feedback import Feedback
+
+_STRONGEST_STATE: Final = (IncidentState.OPEN, IncidentState.RESOLVED, IncidentState.PENDING)
+"""State of two incidents that became one: the first of these that either has."""
 
 
 def root(incident: Incident, by_id: Mapping[str, Incident]) -> Incident:
@@ -17,7 +21,10 @@ def root(incident: Incident, by_id: Mapping[str, Incident]) -> Incident:
 
 
 def merge(said: Feedback, by_id: Mapping[str, Incident], limit: int) -> list[Incident]:
-    """Return what changes when one incident becomes part of another: nothing where it is, or cannot be."""
+    """Return what changes when one incident becomes part of another: nothing where it is, or cannot be.
+
+    At most ``limit`` windows are remembered.
+    """
     here, there = by_id.get(said.incident_id), by_id.get(said.into)
     if here is None or there is None or here.state is IncidentState.MERGED or here.tenant != there.tenant:
         return []
@@ -25,13 +32,12 @@ def merge(said: Feedback, by_id: Mapping[str, Incident], limit: int) -> list[Inc
     if there.id == here.id or there.state is IncidentState.MERGED:
         return []
     states = {here.state, there.state}
-    state = next(each for each in (IncidentState.OPEN, IncidentState.RESOLVED, IncidentState.PENDING) if each in states)
-    known = set(there.windows)
-    fresh = [
-        (window, home) for window, home in zip(here.windows, here.window_services, strict=True) if window not in known
-    ]
-    windows = (*(window for window, _ in fresh), *there.windows)[-limit:]
-    homes = (*(home for _, home in fresh), *there.window_services)[-limit:]
+    state = next(state for state in _STRONGEST_STATE if state in states)
+    pairs = zip(here.windows, here.window_services, strict=True)
+    added = [(window, service) for window, service in pairs if window not in there.windows]
+    windows = (*(window for window, _ in added), *there.windows)[-limit:]
+    window_services = (*(service for _, service in added), *there.window_services)[-limit:]
+    weaker, stronger = sorted((here, there), key=lambda incident: incident.importance)
     joined = replace(
         there,
         state=state,
@@ -40,7 +46,7 @@ def merge(said: Feedback, by_id: Mapping[str, Incident], limit: int) -> list[Inc
         severity=max(here.severity, there.severity),
         importance=max(here.importance, there.importance),
         windows=windows,
-        window_services=homes,
+        window_services=window_services,
         count=here.count + there.count,
         seen=max(here.seen, there.seen),
         services=_union(there.services, here.services, SERVICES),
@@ -50,6 +56,7 @@ def merge(said: Feedback, by_id: Mapping[str, Incident], limit: int) -> list[Inc
         templates=_union(there.templates, here.templates, TEMPLATES),
         top_templates=_union(there.top_templates, here.top_templates, TEMPLATES),
         reasons=_union(there.reasons, here.reasons, REASONS),
+        findings=strongest((*stronger.findings, *weaker.findings)),
         paged=max(here.paged, there.paged),
         since=max(here.since, there.since),
         split_off=tuple(service for service in there.split_off if service not in here.services),
@@ -62,38 +69,42 @@ def split(said: Feedback, by_id: Mapping[str, Incident], now: int) -> list[Incid
     here = by_id.get(said.incident_id)
     if here is None or here.state is IncidentState.MERGED:
         return []
-    leaving = tuple(s for s in said.services if s in here.services[1:] and s not in here.split_off)
+    splittable = [service for service in here.services[1:] if service not in here.split_off]
+    leaving = tuple(service for service in said.services if service in splittable)
     if not leaving:
         return []
     pairs = list(zip(here.windows, here.window_services, strict=True))
     gone = [pair for pair in pairs if pair[1] in leaving]
-    kept = [pair for pair in pairs if pair[1] not in leaving] or pairs[-1:]
-    fresh = replace(
+    # The older windows are not known one by one any more: each part needs at least one.
+    gone_windows = gone or pairs[-1:]
+    kept_windows = [pair for pair in pairs if pair[1] not in leaving] or pairs[-1:]
+    leaver = replace(
         here,
         service=leaving[0],
         services=leaving,
-        # The older windows are no longer known one by one.
-        windows=tuple(window for window, _ in gone or pairs[-1:]),
-        window_services=tuple(home for _, home in gone or pairs[-1:]),
+        windows=tuple(window for window, _ in gone_windows),
+        window_services=tuple(service for _, service in gone_windows),
         count=max(1, len(gone)),
         ids=(),
+        findings=tuple(finding for finding in here.findings if finding.service in leaving),
         last_status=None,
         pages=(),
         suppressed=0,
         seen=now,
         split_off=tuple(service for service in here.services if service not in leaving),
     )
-    if fresh.id in by_id:
+    if leaver.id in by_id:
         return []
     rest = replace(
         here,
         services=tuple(service for service in here.services if service not in leaving),
-        windows=tuple(window for window, _ in kept),
-        window_services=tuple(home for _, home in kept),
+        windows=tuple(window for window, _ in kept_windows),
+        window_services=tuple(service for _, service in kept_windows),
         count=max(1, here.count - len(gone)),
+        findings=tuple(finding for finding in here.findings if finding.service not in leaving),
         split_off=(*here.split_off, *leaving),
     )
-    return [rest, fresh]
+    return [rest, leaver]
 
 
 def _union(first: tuple[str, ...], second: tuple[str, ...], limit: int) -> tuple[str, ...]:

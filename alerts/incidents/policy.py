@@ -1,4 +1,4 @@
-"""When incidents begin, grow, end and are told: seconds, importances, counts."""
+"""When incidents begin, grow, end and are published: seconds, importances, counts."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -8,6 +8,7 @@ from models.errors import InvalidError
 from models.rfc3339 import SECOND
 
 WEEK_S: Final = 7 * 86_400.0
+"""Seconds in a week."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +38,7 @@ class IncidentPolicy:
     quiet_s: float = 300.0
     """An incident ends after so long without an anomalous window."""
     update_s: float = 60.0
-    """An open incident is told again after so much event time, and at once when its severity rises."""
+    """An open incident is published again after so much event time, and at once when its severity rises."""
     error_from: float = 0.8
     critical_from: float = 0.95
     max_windows: int = 256
@@ -61,7 +62,7 @@ class IncidentPolicy:
     min_open_s: float = 60.0
     """An incident stays open for at least so long by the wall clock."""
     max_age_s: float = 86_400.0
-    """An episode that is older ends; what goes on is told as a new one."""
+    """An episode that is older ends; what goes on is a new one."""
     wide_from: int = 4
     """From so many services on severity is one step higher, and from twice as many two."""
     budget: PageBudget | None = None

@@ -9,24 +9,26 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final, Self
+from typing import Annotated, Final, TypeAlias
 
-import orjson
-
-from alerts.messages.alert import check_schema
+from alerts.messages.json_record import JsonForm, JsonRecord, Time
 from models.errors import InvalidError
-from models.rfc3339 import SECOND, parse_time, time_text
+from models.rfc3339 import SECOND
 
 FEEDBACK_SCHEMA: Final = "tocsin.feedback/1"
 
 DAY: Final = 86_400 * SECOND
+"""Microseconds in a day."""
+
 KNOWN_DAYS: Final = 30
-"""A pattern voted *known* is silent for so long, unless the vote says otherwise."""
+"""Days for which a pattern voted *known* is silent, unless the vote says otherwise: a judgement, about a release."""
 
 LONGEST_DAYS: Final = 366
-"""Nothing is silenced for longer: what is known for ever is forgotten."""
+"""Days for which anything is silenced at most: a judgement; what is silenced for ever is forgotten."""
 
 MAX_TEXT: Final = 4_000
+"""Characters of a text or name: a judgement, a page of text."""
+
 _ID: Final = re.compile(r"[0-9a-f]{32}")
 
 
@@ -45,7 +47,7 @@ class Action(StrEnum):
 
 
 class Opinion(StrEnum):
-    """What a vote says: a real fault, nothing, or something that is known and need not be told again."""
+    """What a vote says: a real fault, nothing, or something that is known and need not page again."""
 
     REAL = "real"
     NOISE = "noise"
@@ -54,6 +56,12 @@ class Opinion(StrEnum):
 
 _SLOTS: Final[Mapping[Action, str]] = {Action.UNACK: "ack", Action.UNMUTE: "mute"}
 """What takes something back stands in its place."""
+
+
+CauseVerdict: TypeAlias = Annotated[
+    bool, JsonForm(lambda right: "right" if right else "wrong", {"right": True, "wrong": False}.__getitem__)
+]
+"""Whether a diagnosed cause is right; ``right`` or ``wrong`` in JSON."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,10 +75,10 @@ class Feedback:
     incident_id: str
     action: Action
     by: str
-    at: int
+    at: Time
     opinion: Opinion | None = None
-    cause: bool | None = None
-    expires: int | None = None
+    cause: CauseVerdict | None = None
+    expires: Time | None = None
     text: str = ""
     into: str = ""
     services: tuple[str, ...] = ()
@@ -119,45 +127,19 @@ class Feedback:
 
     def to_json(self) -> bytes:
         """Return the record as it stands on the topic."""
-        return orjson.dumps(
-            {
-                "schema": FEEDBACK_SCHEMA,
-                "incident_id": self.incident_id,
-                "action": self.action.value,
-                "by": self.by,
-                "at": time_text(self.at),
-                "opinion": None if self.opinion is None else self.opinion.value,
-                "cause": None if self.cause is None else ("right" if self.cause else "wrong"),
-                "expires": None if self.expires is None else time_text(self.expires),
-                "text": self.text,
-                "into": self.into,
-                "services": list(self.services),
-            },
-        )
+        return _RECORD.to_json(self)
 
     @classmethod
-    def from_json(cls, data: bytes | str) -> Self:
-        """Read a record of the topic.  Raises InvalidError when it is none, or of another version."""
-        try:
-            record: dict[str, Any] = orjson.loads(data)
-            check_schema(record, FEEDBACK_SCHEMA)
-            opinion, cause, expires = record["opinion"], record["cause"], record["expires"]
-            return cls(
-                incident_id=record["incident_id"],
-                action=Action(record["action"]),
-                by=record["by"],
-                at=parse_time(record["at"]),
-                opinion=None if opinion is None else Opinion(opinion),
-                cause=None if cause is None else {"right": True, "wrong": False}[cause],
-                expires=None if expires is None else parse_time(expires),
-                text=record["text"],
-                into=record["into"],
-                services=tuple(record["services"]),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InvalidError(
-                f"not a record of feedback ({type(error).__name__}: {error})", "see what writes to the topic"
-            ) from error
+    def from_json(cls, data: bytes | str) -> "Feedback":
+        """Read a record of the topic.
+
+        Raises:
+            InvalidError: it is no feedback, of another version, or makes no sense.
+        """
+        return _RECORD.from_json(data)
+
+
+_RECORD: Final = JsonRecord(Feedback, FEEDBACK_SCHEMA, "not a record of feedback", "see what writes to the topic")
 
 
 def vote(  # noqa: PLR0913 - the parts of a vote
@@ -172,9 +154,10 @@ def vote(  # noqa: PLR0913 - the parts of a vote
 ) -> Feedback:
     """Return a vote cast ``now``; *known* ends after ``KNOWN_DAYS`` unless ``expires`` says otherwise.
 
-    Raises InvalidError where it makes no sense.
+    Raises:
+        InvalidError: it makes no sense.
     """
-    at = now - now % 1000  # as the record carries it
+    time = now - now % 1000  # as the record carries it
     if opinion is Opinion.KNOWN and expires is None:
-        expires = at + KNOWN_DAYS * DAY
-    return Feedback(incident_id, Action.VOTE, by, at, opinion, cause, expires, text)
+        expires = time + KNOWN_DAYS * DAY
+    return Feedback(incident_id, Action.VOTE, by, time, opinion, cause, expires, text)

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from hashlib import sha256
 from typing import Any, Final
 
+import msgspec
 import orjson
 
 from alerts.messages.alert import Alert
@@ -19,7 +20,22 @@ from models.errors import InvalidError
 RECEIPT_SCHEMA: Final = "tocsin.receipt/1"
 ALGORITHM: Final = "HMAC-SHA256"
 REMEMBERED: Final = 20_000
-"""Windows whose facts a signer keeps."""
+"""Windows whose facts a signer keeps; a judgement: far more than an incident's windows, at about 1 kB each."""
+
+
+class _RawLine(msgspec.Struct):
+    partition: int
+    offset: int
+
+
+class _Window(msgspec.Struct):
+    """What a receipt needs of a record of ``anomalies``."""
+
+    id: str
+    importance: float
+    bundle: str = ""
+    parts: dict[str, float] | None = None
+    lines: list[_RawLine] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,21 +53,25 @@ class ReceiptFacts:
 
     @classmethod
     def of(cls, record: bytes, offset: int) -> "ReceiptFacts":
-        """Read a record of ``anomalies``.  Raises InvalidError when it is none."""
+        """Read a record of ``anomalies``.
+
+        Raises:
+            InvalidError: it is none.
+        """
         try:
-            window = orjson.loads(record)
-            return cls(
-                window=window["id"],
-                offset=offset,
-                bundle=str(window.get("bundle", "")),
-                importance=float(window["importance"]),
-                parts={str(name): float(value) for name, value in (window.get("parts") or {}).items()},
-                lines=_ranges((line["partition"], line["offset"]) for line in window.get("lines") or ()),
-            )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            window = msgspec.json.decode(record, type=_Window)
+        except ValueError as error:
             raise InvalidError(
                 f"not a record of anomalies ({type(error).__name__}: {error})", "see what writes to the topic"
             ) from error
+        return cls(
+            window=window.id,
+            offset=offset,
+            bundle=window.bundle,
+            importance=window.importance,
+            parts=window.parts or {},
+            lines=_ranges((line.partition, line.offset) for line in window.lines or ()),
+        )
 
     def to_record(self) -> dict[str, Any]:
         """Return the facts as a receipt carries them."""
@@ -76,7 +96,11 @@ class Signer:
     _facts: OrderedDict[str, ReceiptFacts] = field(default_factory=OrderedDict)
 
     def saw(self, record: bytes, offset: int) -> None:
-        """Remember a window.  Raises InvalidError for what is none."""
+        """Remember a window.
+
+        Raises:
+            InvalidError: the record is no window.
+        """
         if not self.key:
             return
         facts = ReceiptFacts.of(record, offset)
@@ -88,20 +112,24 @@ class Signer:
         """Return the alert with its receipt."""
         if not self.key:
             return alert
-        known = [self._facts[window] for window in alert.windows if window in self._facts]
-        return replace(alert, receipt=receipt_of(alert, known, self.rules, self.key))
+        facts = [self._facts[window] for window in alert.windows if window in self._facts]
+        return replace(alert, receipt=receipt_of(alert, facts, self.rules, self.key))
 
 
 def receipt_of(alert: Alert, facts: Iterable[ReceiptFacts], rules: str, key: str) -> dict[str, Any]:
-    """Return the signed receipt of an alert."""
-    known = list(facts)
+    """Return the signed receipt of an alert.
+
+    It stays a plain dict: ``problems`` has to check a signature over whatever fields another version wrote.
+    """
+    windows = list(facts)
+    known_ids = {window.window for window in windows}
     receipt: dict[str, Any] = {
         "schema": RECEIPT_SCHEMA,
         "incident_id": alert.incident_id,
         "alert": alert_digest(alert),
-        "windows": [each.to_record() for each in known],
+        "windows": [window.to_record() for window in windows],
         # Seen by a process that is no more; their records stand on `anomalies`.
-        "windows_elsewhere": [window for window in alert.windows if window not in {each.window for each in known}],
+        "windows_elsewhere": [window for window in alert.windows if window not in known_ids],
         "rules": rules,
         "algorithm": ALGORITHM,
         "key_id": key_id(key),
@@ -109,17 +137,19 @@ def receipt_of(alert: Alert, facts: Iterable[ReceiptFacts], rules: str, key: str
     return {**receipt, "signature": _signature(receipt, key)}
 
 
-def resigned(told: Alert, original: Alert, key: str) -> Alert:
-    """Return an alert that is told in other words than the original, or as worse or less bad, with a fitting receipt.
+def resigned(changed: Alert, original: Alert, key: str) -> Alert:
+    """Return an alert whose words or severity differ from the original's, with a receipt that fits it.
 
-    What was decided stays in it.  The digest of the original must not leave: who knows all but one word could try words
-    until it fits.  Without a key, or where the original's receipt is not in order, there is none.
+    What was decided stays in the receipt.  The digest of the original must not leave: who knows all but one word could
+    try words until it fits.  Without a key, or where the original's receipt is not in order, the alert gets none.
     """
     receipt = original.receipt
     if receipt is None or not key or problems(original, key):
-        return replace(told, receipt=None)
-    unsigned = {name: value for name, value in receipt.items() if name != "signature"} | {"alert": alert_digest(told)}
-    return replace(told, receipt={**unsigned, "signature": _signature(unsigned, key)})
+        return replace(changed, receipt=None)
+    unsigned = {name: value for name, value in receipt.items() if name != "signature"} | {
+        "alert": alert_digest(changed)
+    }
+    return replace(changed, receipt={**unsigned, "signature": _signature(unsigned, key)})
 
 
 def problems(alert: Alert, key: str) -> list[str]:
@@ -132,12 +162,12 @@ def problems(alert: Alert, key: str) -> list[str]:
     if receipt.get("key_id") != key_id(key):
         return [f"it was signed with another key ({receipt.get('key_id')}, not {key_id(key)})"]
     unsigned = {name: value for name, value in receipt.items() if name != "signature"}
-    found = []
+    wrong = []
     if not hmac.compare_digest(_signature(unsigned, key).encode(), str(receipt.get("signature", "")).encode()):
-        found.append("the signature does not fit the receipt: the receipt was changed")
+        wrong.append("the signature does not fit the receipt: the receipt was changed")
     if receipt.get("incident_id") != alert.incident_id or receipt.get("alert") != alert_digest(alert):
-        found.append("the receipt is of another alert: the alert was changed")
-    return found
+        wrong.append("the receipt is of another alert: the alert was changed")
+    return wrong
 
 
 def alert_digest(alert: Alert) -> str:
@@ -154,9 +184,10 @@ def _signature(receipt: Mapping[str, Any], key: str) -> str:
     return hmac.digest(key.encode(), orjson.dumps(receipt, option=orjson.OPT_SORT_KEYS), "sha256").hex()
 
 
-def _ranges(places: Iterable[tuple[int, int]]) -> dict[int, tuple[int, int]]:
-    found: dict[int, tuple[int, int]] = {}
-    for partition, offset in places:
-        first, last = found.get(partition, (offset, offset))
-        found[partition] = (min(first, offset), max(last, offset))
-    return found
+def _ranges(positions: Iterable[tuple[int, int]]) -> dict[int, tuple[int, int]]:
+    """Return the first and last offset of each partition."""
+    ranges: dict[int, tuple[int, int]] = {}
+    for partition, offset in positions:
+        first, last = ranges.get(partition, (offset, offset))
+        ranges[partition] = (min(first, offset), max(last, offset))
+    return ranges

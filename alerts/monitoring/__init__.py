@@ -1,1 +1,1 @@
-"""Counts and times of the roles in, Prometheus metrics and Grafana dashboards out."""
+"""Counts and times of the roles in, Prometheus metrics out."""

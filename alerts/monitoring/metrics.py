@@ -1,6 +1,6 @@
 """Every metric of Tocsin: name, labels, unit and meaning, in this file and nowhere else.
 
-``python -m alerts.metrics`` prints the table that stands in the README.
+``python -m alerts.monitoring.metrics`` prints the table that stands in ``alerts/README.md``.
 """
 
 import sys
@@ -13,7 +13,10 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from models.errors import InvalidError
 
 SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
+"""Bucket bounds of durations, in seconds: 1, 2.5 and 5 of each power of ten, as Prometheus' own defaults go."""
+
 SHARES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0)
+"""Bucket bounds of shares and importances, from 0 to 1; a judgement: finer near 1, where windows fire."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,8 +44,8 @@ class LineCount:
     @property
     def unaccounted(self) -> int:
         """Return by how many lines the count is wrong: 0, or Tocsin has a defect."""
-        known = self.events + self.continuations + sum(self.dead.values()) + sum(self.dropped.values())
-        return abs(self.received - known)
+        accounted = self.events + self.continuations + sum(self.dead.values()) + sum(self.dropped.values())
+        return abs(self.received - accounted)
 
 
 Metric: TypeAlias = Counter | Gauge | Histogram
@@ -294,7 +297,11 @@ class Metrics:
 
     @classmethod
     def on(cls, registry: CollectorRegistry) -> Self:
-        """Make every metric in ``registry``.  Raises InvalidError where the registry holds them already."""
+        """Make every metric in ``registry``.
+
+        Raises:
+            InvalidError: the registry holds them already.
+        """
         try:
             return cls(**{name: _make(kind, spec, registry) for name, (kind, spec) in _specs().items()})
         except ValueError as error:
@@ -314,7 +321,7 @@ class Metrics:
 
 
 def metrics_table() -> str:
-    """Return the table of all metrics in Markdown, as the README holds it between its markers."""
+    """Return the table of all metrics in Markdown, as ``alerts/README.md`` holds it between its markers."""
     rows = [
         f"| `{_shown(spec)}` | {kind.__name__.lower()} | {spec.unit} | {spec.meaning} |"
         for kind, spec in _specs().values()
@@ -329,11 +336,11 @@ def metric_names() -> frozenset[str]:
 
 def _specs() -> dict[str, tuple[type[Metric], Spec]]:
     hints = get_type_hints(Metrics, include_extras=True)
-    found = {}
-    for each in fields(Metrics):
-        kind, spec = get_args(hints[each.name])
-        found[each.name] = (kind, spec)
-    return found
+    specs = {}
+    for field_ in fields(Metrics):
+        kind, spec = get_args(hints[field_.name])
+        specs[field_.name] = (kind, spec)
+    return specs
 
 
 def _make(kind: type[Metric], spec: Spec, registry: CollectorRegistry) -> Any:

@@ -31,8 +31,13 @@ if TYPE_CHECKING:
 R = TypeVar("R", "Route", "SeverityOverride")
 
 VALUE: Final = "<*>"
+"""What stands for a value in a template."""
+
 _DAY_ONLY: Final = 10
+"""Characters of a time that names a day only: ``2026-11-16``."""
+
 _PERIODS: Final = {"day": 86_400.0, "week": WEEK_S}
+"""Period of a budget → seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +113,7 @@ class SeverityOverride:
 
 @dataclass(frozen=True, slots=True)
 class Suppression:
-    """What is not told from ``since`` until ``until``: a suppression, or where there is no pattern a maintenance."""
+    """What is not sent from ``since`` until ``until``: a suppression, or where there is no pattern a maintenance."""
 
     name: str
     match: RuleMatch
@@ -171,16 +176,16 @@ class Rules:
     @classmethod
     def _of(cls, record: Mapping[str, Any], version: str) -> Self:
         routes = tuple(
-            Route(each["name"], _match(each), frozenset(each["sinks"]), each.get("page", True))
-            for each in record.get("routes", ())
+            Route(route["name"], _match(route), frozenset(route["sinks"]), route.get("page", True))
+            for route in record.get("routes", ())
         )
         silences = (
             *map(_suppression, record.get("suppressions", ())),
             *map(_maintenance, record.get("maintenance", ())),
         )
         severities = tuple(
-            SeverityOverride(each["name"], _match(each), Severity[each["severity"].upper()])
-            for each in record.get("severities", ())
+            SeverityOverride(override["name"], _match(override), Severity[override["severity"].upper()])
+            for override in record.get("severities", ())
         )
         names = [rule.name for rules in (routes, silences, severities) for rule in rules]
         if twice := next((name for name in names if names.count(name) > 1), None):
@@ -225,12 +230,12 @@ class Rules:
             if route.match == RuleMatch():
                 out.append(f"{route.name} takes everything: {self.routes[n + 1].name} and what follows are never asked")
                 break
-        known = None if sinks is None else set(sinks)
+        names = None if sinks is None else set(sinks)
         out += [
-            f"{route.name} names {sink}, which is no sink; there are {', '.join(sorted(known))}"
+            f"{route.name} names {sink}, which is no sink; there are {', '.join(sorted(names))}"
             for route in self.routes
-            if known is not None
-            for sink in sorted(route.sinks - known)
+            if names is not None
+            for sink in sorted(route.sinks - names)
         ]
         return out
 
@@ -295,12 +300,12 @@ def _suppression(record: Mapping[str, Any]) -> Suppression:
 def _where_it_differs(template: str, sample: str) -> str:
     """Return up to where a sample follows its template."""
     pieces = [piece for piece in template.split(VALUE) if piece]
-    at = 0
+    position = 0
     for piece in pieces:
-        found = sample.find(piece, at)
-        if found < 0:
+        start = sample.find(piece, position)
+        if start < 0:
             return f"its sample does not match its template: it has no {piece.strip()!r} where the template has"
-        at = found + len(piece)
+        position = start + len(piece)
     return "its sample does not match its template"
 
 

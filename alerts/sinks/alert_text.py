@@ -1,4 +1,4 @@
-"""An alert in words: cut to size, and without the power to ping, to link or to hide."""
+"""An alert as sinks show it: cut to size, and without the power to ping, to link or to hide."""
 
 import re
 import unicodedata
@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from alerts.messages.alert import Alert, Status
-from models.rfc3339 import time_text
+from alerts.messages.wording import kind_name, moment
 
 # What chat services read as a call to people, and what they turn into a link, in log text as anywhere.
 _PING: Final = re.compile(r"@(?=\w)|<(?=[!@#])")
@@ -18,10 +18,10 @@ ELLIPSIS: Final = "…"
 
 def strip_control(text: str) -> str:
     """Return text without control and direction characters; lines stay."""
-    return "\n".join(line if line.isprintable() else _shown(line) for line in text.split("\n"))
+    return "\n".join(line if line.isprintable() else _printable(line) for line in text.split("\n"))
 
 
-def _shown(line: str) -> str:
+def _printable(line: str) -> str:
     return "".join(" " if unicodedata.category(char) in _HIDDEN else char for char in line)
 
 
@@ -43,28 +43,25 @@ def clip_bytes(text: str, limit: int) -> str:
 
 
 def headline(alert: Alert) -> str:
-    """Return one line: state, severity, service and kind."""
+    """Return one line: severity, or that it is resolved, tenant, and what is wrong where."""
     state = "RESOLVED" if alert.status is Status.RESOLVED else alert.severity.label.upper()
-    kind = f" ({alert.kind})" if alert.kind else ""
-    return strip_control(f"{state} {alert.tenant}/{alert.services[0]}{kind}")
+    return strip_control(f"{state} {alert.tenant}: {alert.summary}")
 
 
 def summary_fields(alert: Alert) -> dict[str, str]:
     """Return what people look for first, name → value."""
-    found = {
+    fields = {
         "Severity": alert.severity.label,
+        "Kind": kind_name(alert.kind),
         "Services": ", ".join(alert.services),
         "Tenant": alert.tenant,
-        "Since": time_text(alert.started),
+        "Since": moment(alert.started),
+        "Ended": "" if alert.ended is None else moment(alert.ended),
+        "Acknowledged by": alert.acknowledged,
+        "Note": alert.note,
         "Incident": alert.incident_id,
     }
-    if alert.ended is not None:
-        found["Ended"] = time_text(alert.ended)
-    if alert.acknowledged:
-        found["Acknowledged by"] = alert.acknowledged
-    if alert.note:
-        found["Note"] = alert.note
-    return {name: strip_control(value) for name, value in found.items()}
+    return {name: strip_control(value) for name, value in fields.items() if value}
 
 
 def diagnosis_lines(diagnosis: Mapping[str, Any] | None) -> list[str]:
@@ -93,8 +90,8 @@ def _sure(confidence: Any) -> str:
 
 
 def _maps(value: Any) -> Iterable[Mapping[str, Any]]:
-    return [each for each in value if isinstance(each, Mapping)] if isinstance(value, list | tuple) else []
+    return [item for item in value if isinstance(item, Mapping)] if isinstance(value, list | tuple) else []
 
 
 def _texts(value: Any) -> list[str]:
-    return [str(each) for each in value] if isinstance(value, list | tuple) else []
+    return [str(item) for item in value] if isinstance(value, list | tuple) else []

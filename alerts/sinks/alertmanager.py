@@ -21,6 +21,7 @@ from alerts.sinks.base import (
     Remote,
     Request,
     Response,
+    Sink,
     digest_of,
     outcome_of,
 )
@@ -36,7 +37,7 @@ RATE: Final = Rate(50.0, burst=50)
 
 
 @dataclass(frozen=True, slots=True)
-class AlertmanagerSink:
+class AlertmanagerSink(Sink):
     """One member; ``authorization`` is sent as the header of that name."""
 
     url: str = field(repr=False)
@@ -48,8 +49,8 @@ class AlertmanagerSink:
 
     def render(self, alert: Alert, remote: Remote, now: float) -> Request | None:
         """Put the alert, and end it under the labels that it had before."""
-        told = digest_of(alert)
-        if remote.get(LAST_DIGEST) == told:
+        digest = digest_of(alert)
+        if remote.get(LAST_DIGEST) == digest:
             return None
         resolved = alert.status is Status.RESOLVED
         ended = remote.get("resolved_at") is not None
@@ -57,12 +58,12 @@ class AlertmanagerSink:
         new = _posted(alert, now, paged=paged)
         old: Mapping[str, Any] = remote.get("alert") or {}
         moved = bool(old) and old["labels"] != new["labels"]
-        after = {LAST_DIGEST: told, "alert": new, "resolved_at": now if resolved else None, "paged": paged}
+        after = {LAST_DIGEST: digest, "alert": new, "resolved_at": now if resolved else None, "paged": paged}
         return self._post([*([_ending(old, now)] if moved and not ended else []), self._timed(after, now)], after)
 
-    def refresh(self, remotes: Mapping[str, Remote], now: float) -> Request | None:
+    def refresh(self, known: Mapping[str, Remote], now: float) -> Request | None:
         """Repeat what fires, and for five minutes what is resolved: a member may have lost its memory."""
-        due = [self._timed(remote, now) for remote in remotes.values() if self._repeated(remote, now)]
+        due = [self._timed(remote, now) for remote in known.values() if self._repeated(remote, now)]
         return self._post(due, {}) if due else None
 
     def headers(self) -> dict[str, str]:
@@ -126,8 +127,8 @@ def _posted(alert: Alert, now: float, *, paged: bool) -> Mapping[str, Any]:
     return posted
 
 
-def _ending(posted: Mapping[str, Any], at: float) -> Mapping[str, Any]:
-    return {**posted, "endsAt": _text(at)}
+def _ending(posted: Mapping[str, Any], seconds: float) -> Mapping[str, Any]:
+    return {**posted, "endsAt": _text(seconds)}
 
 
 def _text(seconds: float) -> str:

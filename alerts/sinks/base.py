@@ -1,13 +1,15 @@
-"""What a sink is: it says what to send next for an alert, and what the answer means.  It sends nothing itself.
+"""What a sink is: it returns what to send next for an alert, and what an answer means.  It sends nothing itself.
 
 A sink brings one incident at a service to the state of an alert, in one or more steps.  What stands there after each
 step is its ``Remote`` (ids, digests), which the receipts on ``deliveries`` keep: a process that was killed goes on with
 the step that has no receipt.
 """
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from email.utils import parsedate_to_datetime
+from enum import StrEnum
 from hashlib import blake2b
 from typing import Any, Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
@@ -15,20 +17,25 @@ from urllib.parse import urlsplit
 from alerts.messages.alert import Alert
 
 Remote: TypeAlias = Mapping[str, Any]
-"""What stands at a service for an incident, as its sink wrote it; empty for one that it has not been told of."""
+"""What stands at a service for an incident, as its sink wrote it; empty for one that it has not been sent."""
 
 LAST_DIGEST: Final = "told"
-"""The key of ``Remote`` under which every sink keeps the digest of the alert that it has told last."""
+"""The key of ``Remote`` under which every sink keeps the digest of the alert that it was sent last."""
 
 SYNTHETIC: Final = "synthetic"
 """Kind of the alert that only proves the way."""
 
 CHANGE: Final = "change"
-"""Kind of what is told like an alert and is none: something was deployed, or configured otherwise."""
+"""Kind of what is sent like an alert and is none: something was deployed, or configured otherwise."""
 
 TOO_MANY: Final = 429
+"""HTTP's status for a refusal by rate."""
+
 REQUEST_TIMEOUT: Final = 408
+"""HTTP's status for a request that took too long to arrive."""
+
 LONGEST_WAIT_S: Final = 3600.0
+"""Seconds that a ``Retry-After`` is obeyed at most: a judgement, a mistaken header must not silence a sink for days."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,8 +111,18 @@ class Rate:
     burst: int = 1
 
 
+class Feed(StrEnum):
+    """A topic whose records are sent to sinks as alerts."""
+
+    ALERTS = "alerts"
+    CHANGES = "changes"
+
+
 class Sink(Protocol):
-    """One place that alerts go to.  All pure; ``now`` in seconds since the epoch."""
+    """One place that alerts are sent to.
+
+    Pure; ``now`` is in seconds since the epoch.  A sink inherits from this class for what it does not do otherwise.
+    """
 
     @property
     def name(self) -> str:
@@ -115,11 +132,25 @@ class Sink(Protocol):
     def rate(self) -> Rate:
         """How fast it may be asked."""
 
+    @property
+    def refresh_s(self) -> float:
+        """Seconds between two calls of ``refresh``; infinite where there is nothing to refresh."""
+        return math.inf
+
     def render(self, alert: Alert, remote: Remote, now: float) -> Request | None:
         """Return the next step that brings ``remote`` to the alert; None when it is there."""
 
     def classify(self, request: Request, response: Response, remote: Remote) -> Outcome:
-        """Say what an answer to a request of this sink means."""
+        """Return what an answer to a request of this sink means."""
+
+    def refresh(self, known: Mapping[str, Remote], now: float) -> Request | None:
+        """Return what repeats all that stands at the service (by incident), for a service that forgets; else None."""
+        del known, now
+        return None
+
+    def feeds(self) -> "Mapping[Feed, Sink]":
+        """Return the topics that it takes, and for each the sink that gets its records: the alerts, and itself."""
+        return {Feed.ALERTS: self}
 
 
 def digest_of(alert: Alert) -> str:

@@ -14,6 +14,7 @@ from alerts.sinks.base import (
     Remote,
     Request,
     Response,
+    Sink,
     digest_of,
     outcome_of,
 )
@@ -24,7 +25,7 @@ RATE: Final = Rate(1000.0, burst=1000)
 
 
 @dataclass(frozen=True, slots=True)
-class FileSink:
+class FileSink(Sink):
     """``path`` ``-`` is standard output."""
 
     path: str
@@ -34,12 +35,12 @@ class FileSink:
     def render(self, alert: Alert, remote: Remote, now: float) -> Request | None:
         """Append the alert; what stands at the file's end already is not appended again."""
         del now
-        told = digest_of(alert)
-        if remote.get(LAST_DIGEST) == told:
+        digest = digest_of(alert)
+        if remote.get(LAST_DIGEST) == digest:
             return None
         url = SCHEME + (self.path if self.path == STDOUT else str(Path(self.path).absolute()))
         line = alert.to_json()
-        after = {LAST_DIGEST: told}
+        after = {LAST_DIGEST: digest}
         check = None if self.path == STDOUT else Request(url, line, method="GET", step="check", remote=after)
         return Request(url, line + b"\n", step="append", remote=after, dedup_check=check)
 

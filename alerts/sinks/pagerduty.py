@@ -6,8 +6,9 @@ change events, which never call anyone.
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import orjson
 
@@ -18,12 +19,14 @@ from alerts.sinks.base import (
     LAST_DIGEST,
     SYNTHETIC,
     Delivered,
+    Feed,
     GivenUp,
     Outcome,
     Rate,
     Remote,
     Request,
     Response,
+    Sink,
     clean,
     digest_of,
     outcome_of,
@@ -45,7 +48,7 @@ CHANGES_RATE: Final = Rate(9 / 60)
 
 
 @dataclass(frozen=True, slots=True)
-class PagerDutySink:
+class PagerDutySink(Sink):
     """``url`` is the region's host (EU: https://events.eu.pagerduty.com); a path behind it is taken off."""
 
     routing_key: str = field(repr=False)
@@ -53,21 +56,21 @@ class PagerDutySink:
     name: str = "pagerduty"
     rate: Rate = RATE
 
-    def for_changes(self) -> Self:
-        """Return the sink of the same key that is told what was changed, apart from the alerts."""
-        return replace(self, name=f"{self.name}.changes", rate=CHANGES_RATE)
+    def feeds(self) -> Mapping[Feed, Sink]:
+        """Return this sink for the alerts, and one of the same key for the changes, which wait for no alert."""
+        return {Feed.ALERTS: self, Feed.CHANGES: replace(self, name=f"{self.name}.changes", rate=CHANGES_RATE)}
 
     def render(self, alert: Alert, remote: Remote, now: float) -> Request | None:
         """Trigger, escalate under a new key, or resolve every key that is open, one event a step."""
         del now
-        told = digest_of(alert)
+        digest = digest_of(alert)
         if alert.kind in {SYNTHETIC, CHANGE}:
-            return None if remote.get(LAST_DIGEST) == told else self._change(alert, told)
+            return None if remote.get(LAST_DIGEST) == digest else self._change(alert, digest)
         keys: list[str] = list(remote.get("keys", ()))
         if alert.status is Status.RESOLVED:
-            return self._end(alert, told, keys, remote)
-        if remote.get(LAST_DIGEST) != told:
-            return self._tell(alert, told, keys, remote)
+            return self._end(alert, digest, keys, remote)
+        if remote.get(LAST_DIGEST) != digest:
+            return self._trigger_or_escalate(alert, digest, keys, remote)
         if len(keys) > 1:
             # What was opened under an older key is one and the same incident.
             return self._event(_closing("resolve", keys[0]), "resolve", {**remote, "keys": keys[1:]})
@@ -76,12 +79,12 @@ class PagerDutySink:
             return self._event(_closing("acknowledge", keys[0]), "acknowledge", after)
         return None
 
-    def _tell(self, alert: Alert, told: str, keys: list[str], remote: Remote) -> Request:
+    def _trigger_or_escalate(self, alert: Alert, digest: str, keys: list[str], remote: Remote) -> Request:
         louder = _louder(alert, remote)
         used = dedup_key(alert) if louder or not keys else keys[-1]
         loud = alert.page or (bool(keys) and bool(remote.get("paged")))
         after = {
-            LAST_DIGEST: told,
+            LAST_DIGEST: digest,
             "keys": [*(key for key in keys if key != used), used],
             "revision": alert.revision,
             "paged": loud,
@@ -89,21 +92,21 @@ class PagerDutySink:
         }
         return self._trigger(alert, after, _NAMES[alert.severity] if loud else "info")
 
-    def _end(self, alert: Alert, told: str, keys: list[str], remote: Remote) -> Request | None:
-        if remote.get("unsure") or (not keys and remote.get(LAST_DIGEST) != told):
-            # Over before it could be told: kept in the service's history, and calls nobody.
-            return self._trigger(alert, {LAST_DIGEST: told, "keys": keys or [dedup_key(alert)]}, "info")
+    def _end(self, alert: Alert, digest: str, keys: list[str], remote: Remote) -> Request | None:
+        if remote.get("unsure") or (not keys and remote.get(LAST_DIGEST) != digest):
+            # Over before it could be sent: kept in the service's history, and calls nobody.
+            return self._trigger(alert, {LAST_DIGEST: digest, "keys": keys or [dedup_key(alert)]}, "info")
         if not keys:
             return None
-        return self._event(_closing("resolve", keys[0]), "resolve", {LAST_DIGEST: told, "keys": keys[1:]})
+        return self._event(_closing("resolve", keys[0]), "resolve", {LAST_DIGEST: digest, "keys": keys[1:]})
 
     def classify(self, request: Request, response: Response, remote: Remote) -> Outcome:
         """202 is taken; 400 is never tried again."""
         del remote
-        told = outcome_of(response, request, detail=self._said(response))
-        if isinstance(told, Delivered) and response.status != 202:  # noqa: PLR2004 - what PagerDuty documents
+        outcome = outcome_of(response, request, detail=self._errors_of(response))
+        if isinstance(outcome, Delivered) and response.status != 202:  # noqa: PLR2004 - what PagerDuty documents
             return GivenUp(f"{response.status} instead of 202; see that the URL is PagerDuty's", mendable=True)
-        return told
+        return outcome
 
     def _trigger(self, alert: Alert, after: Remote, severity: str) -> Request:
         event: dict[str, Any] = {
@@ -132,13 +135,13 @@ class PagerDutySink:
         # An answer that is lost may stand for an open key: it has to be ended with the others, whatever comes between.
         return replace(self._event(event, "trigger", after), remote_if_lost={**after, LAST_DIGEST: "", "unsure": True})
 
-    def _change(self, alert: Alert, told: str) -> Request:
+    def _change(self, alert: Alert, digest: str) -> Request:
         payload = {
             "summary": clip(defang(alert.summary), SUMMARY),
             "source": clip(strip_control(alert.services[0]), KEY),
             "timestamp": time_text(alert.updated),
         }
-        return self._post("/v2/change/enqueue", {"payload": payload}, "change", {LAST_DIGEST: told})
+        return self._post("/v2/change/enqueue", {"payload": payload}, "change", {LAST_DIGEST: digest})
 
     def _event(self, event: dict[str, Any], step: str, after: Remote) -> Request:
         return self._post("/v2/enqueue", event, step, after)
@@ -147,7 +150,7 @@ class PagerDutySink:
         body = orjson.dumps({"routing_key": self.routing_key, **event})
         return Request(base_of(self.url) + path, body, {"content-type": "application/json"}, step=step, remote=after)
 
-    def _said(self, response: Response) -> str:
+    def _errors_of(self, response: Response) -> str:
         try:
             answer = orjson.loads(response.body)
             errors = answer.get("errors") or [answer.get("message", "")]

@@ -24,6 +24,7 @@ from alerts.sinks.base import (
     Remote,
     Request,
     Response,
+    Sink,
     digest_of,
     outcome_of,
 )
@@ -34,7 +35,7 @@ RATE: Final = Rate(20.0, burst=20)
 
 
 @dataclass(frozen=True, slots=True)
-class WebhookSink:
+class WebhookSink(Sink):
     """Without a ``secret`` nothing is signed."""
 
     url: str = field(repr=False)
@@ -44,16 +45,16 @@ class WebhookSink:
 
     def render(self, alert: Alert, remote: Remote, now: float) -> Request | None:
         """Post every state of an incident."""
-        told = digest_of(alert)
-        if remote.get(LAST_DIGEST) == told:
+        digest = digest_of(alert)
+        if remote.get(LAST_DIGEST) == digest:
             return None
-        name = f"{alert.incident_id}.{told}"
-        body = b'{"schema":"%s","id":"%s","alert":%s}' % (WEBHOOK_SCHEMA.encode(), name.encode(), alert.to_json())
+        webhook_id = f"{alert.incident_id}.{digest}"
+        body = b'{"schema":"%s","id":"%s","alert":%s}' % (WEBHOOK_SCHEMA.encode(), webhook_id.encode(), alert.to_json())
         stamp = str(int(now))
-        headers = {"content-type": "application/json", "webhook-id": name, "webhook-timestamp": stamp}
+        headers = {"content-type": "application/json", "webhook-id": webhook_id, "webhook-timestamp": stamp}
         if self.secret:
-            headers["webhook-signature"] = signature(self.secret, name, stamp, body)
-        return Request(self.url, body, headers, remote={LAST_DIGEST: told})
+            headers["webhook-signature"] = signature(self.secret, webhook_id, stamp, body)
+        return Request(self.url, body, headers, remote={LAST_DIGEST: digest})
 
     def classify(self, request: Request, response: Response, remote: Remote) -> Outcome:
         """Any 2xx is taken; 409 says that it is known already."""

@@ -1,4 +1,4 @@
-"""The deliver role: a courier for each sink, one for changes, the test alert, and the endpoint for votes.
+"""The deliver role: a worker for each sink, one for changes, the test alert, and the endpoint for votes.
 
 Each sink is a consumer group of its own in a thread of its own: the topic is the outbox, and a sink that is slow or
 away holds up no other.
@@ -14,8 +14,7 @@ from typing import Final
 from alerts.delivery.synthetic_alert import synthetic
 from alerts.messages.feedback import Feedback
 from alerts.monitoring.metrics import Metrics
-from alerts.sinks.base import Sink
-from alerts.sinks.pagerduty import PagerDutySink
+from alerts.sinks.base import Feed, Sink
 from stream.deliver.sink_worker import AlertSource, SinkWorker, SinkWorkerConfig
 from stream.deliver.votes_server import VotesServer
 from stream.kafka.clients import TIMEOUT_S, Broker
@@ -27,6 +26,8 @@ log = logging.getLogger(__name__)
 
 ROLE: Final = "deliver"
 LOOK_S: Final = 0.5
+"""Seconds between two looks whether to stop, or to send a test alert: a judgement."""
+
 NONE_SET: Final = (
     "no sink is set; set TOCSIN_SLACK_TOKEN and TOCSIN_SLACK_CHANNEL, TOCSIN_SLACK_URL, TOCSIN_PAGERDUTY_ROUTING_KEY, "
     "TOCSIN_ALERTMANAGER_URL, TOCSIN_WEBHOOK_URL or TOCSIN_ALERT_FILE"
@@ -53,16 +54,16 @@ class DeliverConfig:
 
 
 def alert_sources(topics: Topics, sinks: Iterable[Sink]) -> tuple[tuple[Sink, AlertSource], ...]:
-    """Return who is told, and from which topic: every sink of the alerts, PagerDuty apart from them of the changes."""
-    alerts = AlertSource(topics.alerts)
-    changes = AlertSource(topics.changes, lambda value: Announcement.from_json(value).to_alert())
-    found = tuple(sinks)
-    told = (each.for_changes() for each in found if isinstance(each, PagerDutySink))
-    return (*((sink, alerts) for sink in found), *((sink, changes) for sink in told))
+    """Return every sink with the topic that it is sent; one that takes two topics is two sinks."""
+    sources = {
+        Feed.ALERTS: AlertSource(topics.alerts),
+        Feed.CHANGES: AlertSource(topics.changes, lambda value: Announcement.from_json(value).to_alert()),
+    }
+    return tuple((member, sources[feed]) for sink in sinks for feed, member in sink.feeds().items())
 
 
 class Deliver:
-    """All couriers of a process; when one fails, all stop and the failure is raised."""
+    """All workers of a process; when one fails, all stop and the failure is raised."""
 
     def __init__(self, broker: Broker, topics: Topics, metrics: Metrics, config: DeliverConfig) -> None:
         self._broker = broker
@@ -80,14 +81,14 @@ class Deliver:
             stop.wait()
             return
         with self._votes():
-            feeds = alert_sources(self._topics, self._config.sinks)
-            threads = [threading.Thread(target=self._serve, args=pair) for pair in feeds]
+            pairs = alert_sources(self._topics, self._config.sinks)
+            threads = [threading.Thread(target=self._serve, args=pair) for pair in pairs]
             for thread in threads:
                 thread.start()
             try:
                 outbox = Outbox(self._broker.producer())
                 while not self._halt.is_set() and not stop.wait(LOOK_S):
-                    self._prove(outbox)
+                    self._send_synthetic(outbox)
             finally:
                 self._halt.set()
                 for thread in threads:
@@ -95,15 +96,15 @@ class Deliver:
         if self._failures:
             raise self._failures[0]
 
-    def _serve(self, sink: Sink, feed: AlertSource) -> None:
+    def _serve(self, sink: Sink, source: AlertSource) -> None:
         try:
-            SinkWorker(self._broker, self._topics, self._metrics, sink, feed, self._config.worker).run(self._halt)
+            SinkWorker(self._broker, self._topics, self._metrics, sink, source, self._config.worker).run(self._halt)
         except Exception as error:  # noqa: BLE001 - it is raised where the thread is waited for
             self._failures.append(error)
             self._halt.set()
 
-    def _prove(self, outbox: Outbox) -> None:
-        """Send the test alert of this hour, once; that of another process is the same, and known by it."""
+    def _send_synthetic(self, outbox: Outbox) -> None:
+        """Send the test alert of this hour, once; that of another process is equal, and taken for a duplicate."""
         if not (every := self._config.synthetic_every_s):
             return
         alert = synthetic(self._config.worker.wall(), every)

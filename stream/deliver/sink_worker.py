@@ -1,9 +1,9 @@
-"""A courier: brings the alerts of a topic to one sink, with a receipt of every send on ``deliveries``.
+"""The worker of one sink: it sends the alerts of a topic there, with a receipt of every send on ``deliveries``.
 
 What stands at the sink is rebuilt from the receipts at each start; an offset is committed when nothing before it waits
 and all receipts are stored.  Where people would see a repetition, a send is announced by a receipt that is stored
-before it, so a crash leaves one send in doubt, and the next process asks first.  A service that knows a repetition is
-just told again.
+before it, so a crash leaves one send in doubt, and the next process asks first.  A service that recognises a repetition
+is sent it again.
 """
 
 import logging
@@ -21,10 +21,9 @@ from alerts.delivery.rate_limit import RateLimiter
 from alerts.delivery.redact_alerts import AlertRedactor
 from alerts.delivery.synthetic_alert import SYNTHETIC_ID
 from alerts.messages.alert import Alert
-from alerts.messages.delivery_receipt import DeliveryReceipt, SendState
+from alerts.messages.delivery_receipt import AlertPosition, DeliveryReceipt, SendState
 from alerts.monitoring.metrics import Metrics
 from alerts.routing.decision import Decision
-from alerts.sinks.alertmanager import AlertmanagerSink
 from alerts.sinks.base import (
     CHANGE,
     SYNTHETIC,
@@ -50,17 +49,24 @@ from stream.kafka.topic_specs import Topics
 log = logging.getLogger(__name__)
 
 POLL_S: Final = 0.2
+"""Longest wait for a message, in seconds; a judgement: a stop, and a retry that falls due, wait no longer."""
+
 TURN_S: Final = 0.25
-"""For how long is sent before the topic is looked at again."""
+"""Seconds of sending before the topic is read again; a judgement: a newer alert supersedes what still waits."""
 
 PATIENCE_POLLS: Final = 25
-"""Polls without a message after which what was announced is taken not to exist (an offset that holds none)."""
+"""Polls without a message (5 s of ``POLL_S``) after which offsets that were announced are taken to hold none: those of
+transaction marks and of what compaction removed never come."""
 
 BATCH: Final = 500
+"""Messages taken at once, at most: a judgement, a fraction of a second of reading."""
+
 RECEIPTS: Final = 100
-"""On their way at once, at most."""
+"""Receipts on their way to Kafka at once, at most: what a crash can lose is sent or asked for again."""
 
 MILLIS: Final = 1000
+"""Milliseconds in a second: Kafka's timestamps are milliseconds."""
+
 _RESULTS: Final = {Delivered: "ok", Retry: "retry", GivenUp: "parked", Absent: "absent"}
 
 
@@ -94,11 +100,17 @@ def group_of(topics: Topics, sink: str) -> str:
 class SinkWorker:
     """One sink's worker; of several processes one works, because the topic has one partition, and others stand by."""
 
-    def __init__(  # noqa: PLR0913 - one argument a part
-        self, broker: Broker, topics: Topics, metrics: Metrics, sink: Sink, feed: AlertSource, config: SinkWorkerConfig
+    def __init__(  # noqa: PLR0913 - one argument a component
+        self,
+        broker: Broker,
+        topics: Topics,
+        metrics: Metrics,
+        sink: Sink,
+        source: AlertSource,
+        config: SinkWorkerConfig,
     ) -> None:
         self.sink = sink
-        self._source = feed
+        self._source = source
         self._broker = broker
         self._topics = topics
         self._metrics = metrics
@@ -148,25 +160,25 @@ class SinkWorker:
         now = self._config.steady()
         return min(max(self._queue.wait(now, POLL_S), self._limiter.wait(now)), POLL_S)
 
-    def _take(self, message: Message, ledger: DeliveryQueue) -> None:
+    def _take(self, message: Message, queue: DeliveryQueue) -> None:
         name = self.sink.name
         self._metrics.delivery_alerts.labels(name).inc()
-        place, offset = message.partition() or 0, message.offset() or 0
-        if offset + 1 >= self._catch_up_to.get(place, 0):
-            self._catch_up_to.pop(place, None)
+        partition, offset = message.partition() or 0, message.offset() or 0
+        if offset + 1 >= self._catch_up_to.get(partition, 0):
+            self._catch_up_to.pop(partition, None)
         try:
             alert = self._source.read(message.value() or b"")
         except InvalidError as error:
-            log.error("%s [%d] offset %d: %s", message.topic(), place, offset, error)  # noqa: TRY400 - it says all
+            log.error("%s [%d] offset %d: %s", message.topic(), partition, offset, error)  # noqa: TRY400 - it says all
             self._metrics.deliveries.labels(name, "invalid").inc()
-            ledger.skip(place, offset)
+            queue.skip(partition, offset)
             return
         # Rules are about incidents: a test alert proves the way to every sink, and a change is none.
-        free = alert.kind in {SYNTHETIC, CHANGE}
-        decision = Decision(alert.severity) if free else self._config.decide(alert)
-        at = message.timestamp()[1] / MILLIS
-        taken, covered = ledger.take(alert, place, offset, at, SinkDecision.by(decision, name))
-        self._metrics.deliveries.labels(name, "superseded").inc(covered)
+        unruled = alert.kind in {SYNTHETIC, CHANGE}
+        decision = Decision(alert.severity) if unruled else self._config.decide(alert)
+        stored = message.timestamp()[1] / MILLIS
+        taken, superseded = queue.take(alert, partition, offset, stored, SinkDecision.by(decision, name))
+        self._metrics.deliveries.labels(name, "superseded").inc(superseded)
         if taken is not Taken.PENDING:
             self._metrics.deliveries.labels(name, taken.value).inc()
 
@@ -184,28 +196,26 @@ class SinkWorker:
         """Say whether all that stood on the topic at the start has been read."""
         return not self._catch_up_to or self._empty_polls >= PATIENCE_POLLS
 
-    def _step(self, transport: Transport, ledger: DeliveryQueue, pending: Pending) -> None:
+    def _step(self, transport: Transport, queue: DeliveryQueue, pending: Pending) -> None:
         """Do the next step of an alert, or first ask whether it has been done."""
-        standing = ledger.standing(pending.alert.incident_id)
-        request = self._render(pending, standing.remote)
+        state = queue.state_of(pending.alert.incident_id)
+        request = self._render(pending, state.remote)
         if request is None:
-            self._settle(ledger, pending)
-            return
-        if standing.doubtful and request.dedup_check is not None:
-            outcome = self._ask(transport, request.dedup_check, standing.remote)
-            if isinstance(outcome, Absent | GivenUp):
-                ledger.certain(pending)
-                return
+            self._conclude(queue, pending, Delivered(state.remote), receipt=False)
+        elif state.doubtful and request.dedup_check is not None:
+            outcome = self._ask(transport, request.dedup_check, state.remote)
+            # A check that is refused for good proves nothing: sent twice is better than not at all.
+            absent = isinstance(outcome, Absent | GivenUp)
+            self._conclude(queue, pending, Absent() if absent else outcome, request.remote_if_lost)
         else:
             if request.dedup_check is not None or request.remote_if_lost is not None:
-                self._receipt(pending, SendState.SENDING, request.remote_if_lost or standing.remote)
-            outcome = self._ask(transport, request, standing.remote)
-        self._handle_outcome(ledger, pending, request, outcome)
+                self._receipt(pending, SendState.SENDING, request.remote_if_lost or state.remote)
+            outcome = self._ask(transport, request, state.remote)
+            self._conclude(queue, pending, outcome, request.remote_if_lost)
 
     def _render(self, pending: Pending, remote: Remote) -> Request | None:
         """Return what to send next: the only place where a sink gets an alert, and it never gets a secret."""
-        told = self._config.outgoing(pending.alert, pending.original)
-        return self.sink.render(told, remote, self._config.wall())
+        return self.sink.render(self._config.outgoing(pending.alert, pending.original), remote, self._config.wall())
 
     def _ask(self, transport: Transport, request: Request, remote: Remote) -> Outcome:
         self._limiter.take(self._config.steady())
@@ -222,41 +232,49 @@ class SinkWorker:
             self._limiter.worked()
         return outcome
 
-    def _handle_outcome(self, ledger: DeliveryQueue, pending: Pending, request: Request, outcome: Outcome) -> None:
-        """Draw the conclusions from an answer, and store the receipt."""
-        incident, now = pending.alert.incident_id, self._config.wall()
-        if isinstance(outcome, Delivered):
-            ledger.step_done(pending, outcome.remote)
-            if self._render(pending, outcome.remote) is None:
-                self._receipt(pending, SendState.DELIVERED, outcome.remote)
-                self._settle(ledger, pending)
-            else:
-                self._receipt(pending, SendState.STEP, outcome.remote)
-        elif isinstance(outcome, Retry) and now - pending.at < self._config.give_up_s:
-            steady, chance = self._config.steady(), self._config.chance()
-            ledger.failed(pending, steady, chance, request.remote_if_lost, maybe_done=outcome.maybe_done)
-            self._receipt(pending, SendState.RETRY, ledger.standing(incident).remote, outcome.reason)
-        elif isinstance(outcome, Retry):
-            reason = f"given up after {now - pending.at:.0f} s: {outcome.reason}"
-            self._park(ledger, pending, GivenUp(reason, mendable=True))
+    def _conclude(
+        self,
+        queue: DeliveryQueue,
+        pending: Pending,
+        outcome: Outcome,
+        remote_if_lost: Remote | None = None,
+        *,
+        receipt: bool = True,
+    ) -> None:
+        """Tell the queue what came of a step, store the receipt, and count."""
+        age_s = self._config.wall() - pending.at
+        if isinstance(outcome, Retry) and age_s >= self._config.give_up_s:
+            outcome = GivenUp(f"given up after {age_s:.0f} s: {outcome.reason}", mendable=True)
+        state = queue.state_of(pending.alert.incident_id)
+        sent = queue.on_outcome(
+            pending,
+            outcome,
+            self._config.steady(),
+            self._config.chance(),
+            complete=isinstance(outcome, Delivered) and self._render(pending, outcome.remote) is None,
+            remote_if_lost=remote_if_lost,
+        )
+        if sent is not None and receipt:
+            reason = outcome.reason if isinstance(outcome, Retry | GivenUp) else ""
+            mendable = isinstance(outcome, GivenUp) and outcome.mendable
+            self._receipt(pending, sent, state.remote, reason, mendable=mendable)
+        if sent is SendState.DELIVERED:
+            self._count_delivered(pending, age_s)
         elif isinstance(outcome, GivenUp):
-            self._park(ledger, pending, outcome)
+            log.error(
+                "%s does not take %s: %s; see `tocsin doctor`",
+                self.sink.name,
+                pending.alert.incident_id,
+                outcome.reason,
+            )
+            self._metrics.deliveries.labels(self.sink.name, "parked").inc()
 
-    def _settle(self, ledger: DeliveryQueue, pending: Pending) -> None:
-        name, now = self.sink.name, self._config.wall()
-        ledger.delivered(pending)
+    def _count_delivered(self, pending: Pending, age_s: float) -> None:
+        name = self.sink.name
         self._metrics.deliveries.labels(name, "delivered").inc()
-        self._metrics.delivery_seconds.labels(name).observe(max(now - pending.at, 0.0))
+        self._metrics.delivery_seconds.labels(name).observe(max(age_s, 0.0))
         if pending.alert.kind == SYNTHETIC:
-            self._metrics.synthetic_last_success.labels(name).set(now)
-
-    def _park(self, ledger: DeliveryQueue, pending: Pending, outcome: GivenUp) -> None:
-        incident = pending.alert.incident_id
-        log.error("%s does not take %s: %s; see `tocsin doctor`", self.sink.name, incident, outcome.reason)
-        remote = ledger.standing(incident).remote
-        self._receipt(pending, SendState.PARKED, remote, outcome.reason, mendable=outcome.mendable)
-        ledger.park(pending, outcome.reason)
-        self._metrics.deliveries.labels(self.sink.name, "parked").inc()
+            self._metrics.synthetic_last_success.labels(name).set(self._config.wall())
 
     def _receipt(
         self, pending: Pending, sent: SendState, remote: Remote, reason: str = "", *, mendable: bool = False
@@ -266,9 +284,7 @@ class SinkWorker:
             sink=self.sink.name,
             sent=sent,
             status=pending.alert.status.value,
-            digest=pending.digest,
-            partition=pending.partition,
-            offset=pending.offset,
+            alert=AlertPosition(partition=pending.partition, offset=pending.offset, digest=pending.digest),
             attempt=pending.attempts + 1,
             at=self._config.wall(),
             reason=reason,
@@ -285,30 +301,30 @@ class SinkWorker:
             self._outbox.delivered()
 
     def _refresh(self, transport: Transport) -> None:
-        """Tell again what a service forgets; no receipt, because nothing changes there.
+        """Repeat what a service forgets; no receipt, because nothing changes there.
 
         Of an incident whose newer alert waits nothing is repeated: it may have been taken before an answer was lost or
         a process killed, and what is over would fire again.
         """
-        if not isinstance(self.sink, AlertmanagerSink) or self._queue is None or not self._knows_all():
+        if self._queue is None or not self._knows_all():
             return
         now = self._config.steady()
         if now - self._refreshed < self.sink.refresh_s or self._limiter.wait(now) > 0:
             return
         self._refreshed = now
-        if (request := self.sink.refresh(self._queue.quiet, self._config.wall())) is not None:
+        if (request := self.sink.refresh(self._queue.settled_remotes, self._config.wall())) is not None:
             self._ask(transport, request, {})
 
     def _commit(self, consumer: Consumer) -> None:
         if self._queue is None or not (offsets := self._queue.commits()):
             return
         self._outbox.drain(TIMEOUT_S)
-        commits = [TopicPartition(self._source.topic, place, offset) for place, offset in offsets.items()]
+        commits = [TopicPartition(self._source.topic, partition, offset) for partition, offset in offsets.items()]
         try:
             consumer.commit(offsets=commits, asynchronous=False)
         except KafkaException as error:
             # The next commit takes this one's place.
-            log.warning("%s", translate(error.args[0], f"commit what {self.sink.name} was told"))
+            log.warning("%s", translate(error.args[0], f"commit what {self.sink.name} was sent"))
         else:
             self._metrics.commits.labels("deliver").inc()
 
@@ -318,33 +334,32 @@ class SinkWorker:
             return
         self._queue = DeliveryQueue.restore(self._receipts())
         doing = f"find where {self.sink.name} was"
-        known = retry_until_known(lambda: consumer.committed(partitions, timeout=TIMEOUT_S), doing)
+        committed = retry_until_known(lambda: consumer.committed(partitions, timeout=TIMEOUT_S), doing)
         with kafka_errors(doing):
-            found = {each.partition: each.offset for each in known}
-            fresh = [place for place, offset in found.items() if offset < 0]
-            if fresh:
+            offsets = {partition.partition: partition.offset for partition in committed}
+            unseen = [partition for partition, offset in offsets.items() if offset < 0]
+            if unseen:
                 # Committed at once: a crash before the first delivery must not move the beginning.
-                found |= self._beginning(fresh)
-                begin = [TopicPartition(self._source.topic, place, found[place]) for place in fresh]
+                offsets |= self._beginning(unseen)
+                begin = [TopicPartition(self._source.topic, partition, offsets[partition]) for partition in unseen]
                 consumer.commit(offsets=begin, asynchronous=False)
-            for each in partitions:
-                each.offset = min(found[each.partition], self._queue.again.get(each.partition, found[each.partition]))
-            ends = {
-                each.partition: watermarks_of(consumer, self._source.topic, each.partition)[1] for each in partitions
-            }
-            self._catch_up_to = {
-                each.partition: end for each in partitions if (end := ends[each.partition]) > each.offset
-            }
+            self._catch_up_to = {}
+            for partition in partitions:
+                number = partition.partition
+                partition.offset = min(offsets[number], self._queue.again.get(number, offsets[number]))
+                end = watermarks_of(consumer, self._source.topic, number)[1]
+                if end > partition.offset:
+                    self._catch_up_to[number] = end
             consumer.assign(partitions)
         log.info("%s: %d incidents known", self.sink.name, len(self._queue.remotes))
         self._gauges()
 
     def _receipts(self) -> Iterable[DeliveryReceipt]:
-        last = self._config.wall()
-        mine = b'"sink":"%s"' % self.sink.name.encode()
+        last_proof = self._config.wall()
+        own_name = b'"sink":"%s"' % self.sink.name.encode()
         for record in read_range(self._broker, self._topics.deliveries):
             # The topic holds those of all sinks for a month: most need not be decoded.
-            if mine not in (record.value or b""):
+            if own_name not in (record.value or b""):
                 continue
             try:
                 receipt = DeliveryReceipt.from_json(record.value or b"")
@@ -353,16 +368,16 @@ class SinkWorker:
                 continue
             if receipt.sink == self.sink.name:
                 if receipt.incident_id == SYNTHETIC_ID and receipt.sent is SendState.DELIVERED:
-                    last = receipt.at
+                    last_proof = receipt.at
                 yield receipt
         if self._source.topic == self._topics.alerts:
-            self._metrics.synthetic_last_success.labels(self.sink.name).set(last)
+            self._metrics.synthetic_last_success.labels(self.sink.name).set(last_proof)
 
-    def _beginning(self, places: Iterable[int]) -> dict[int, int]:
-        """Return where a sink begins that has never been told anything: not with the alerts of a month."""
+    def _beginning(self, partitions: Iterable[int]) -> dict[int, int]:
+        """Return the offsets where a sink begins that was never sent anything: not with the alerts of a month."""
         since = int((self._config.wall() - self._config.history_s) * MILLIS)
-        found = offsets_at(self._broker, self._source.topic, max(since, 0))
-        return {place: found[place] for place in places}
+        offsets = offsets_at(self._broker, self._source.topic, max(since, 0))
+        return {partition: offsets[partition] for partition in partitions}
 
     def _revoked(self, _: Consumer, __: list[TopicPartition]) -> None:
         # Who takes over reads them.

@@ -1,11 +1,20 @@
-"""The endpoint that takes clicks on Slack's buttons and writes votes to ``feedback``."""
+"""The endpoint that takes clicks on Slack's buttons and writes votes to ``feedback``.
 
+It may face the internet: the number of clients, the size of a body and the time to send a request are bounded, one
+request is answered per connection, and bodies are not unpacked.
+"""
+
+import asyncio
 import logging
+import socket
 import threading
 import time
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Final, Self
+from concurrent.futures import ThreadPoolExecutor
+from http import HTTPStatus
+from typing import Final, Self
+
+from aiohttp import web
 
 from alerts.messages.feedback import Feedback
 from alerts.monitoring.metrics import Metrics
@@ -15,44 +24,30 @@ from models.rfc3339 import SECOND
 
 log = logging.getLogger(__name__)
 
+# A scanner's malformed requests must not fill the logs; failures of our own are logged in `_answer`.
+_http_log = logging.getLogger(f"{__name__}.http")
+_http_log.setLevel(logging.CRITICAL)
+
 PATH: Final = "/slack/votes"
 PATIENCE_S: Final = 5.0
-"""A client that sends more slowly is let go."""
-
-LOOK_S: Final = 0.1
-"""How often it is looked whether to close."""
+"""Seconds that a client may take for the headers of its request, and again for the body: a judgement, Slack itself
+waits 3 s for an answer."""
 
 MAX_CLIENTS: Final = 32
-"""More at once are turned away: Slack sends one at a time."""
+"""Connections at once; more are turned away.  A judgement: Slack sends one request at a time."""
 
 
-class _Server(ThreadingHTTPServer):
-    daemon_threads = True
-    # A connection that finds no room here is asked for again only after a second or more.
-    request_queue_size = MAX_CLIENTS
+class _LimitedServer(web.Server):
+    """Closes every connection beyond ``MAX_CLIENTS`` at once."""
 
-    def __init__(self, address: tuple[str, int], handler: type[BaseHTTPRequestHandler]) -> None:
-        self._places = threading.BoundedSemaphore(MAX_CLIENTS)
-        super().__init__(address, handler)
-
-    def process_request(self, request: Any, client_address: Any) -> None:
-        if self._places.acquire(blocking=False):
-            super().process_request(request, client_address)
-        else:
-            self.shutdown_request(request)
-
-    def process_request_thread(self, request: Any, client_address: Any) -> None:
-        try:
-            super().process_request_thread(request, client_address)
-        finally:
-            self._places.release()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:  # noqa: ARG002 - as the library calls it
-        log.debug("a client of the votes endpoint broke off")
+    def connection_made(self, handler: web.RequestHandler, transport: asyncio.Transport) -> None:
+        super().connection_made(handler, transport)
+        if len(self.connections) > MAX_CLIENTS:
+            transport.close()
 
 
 class VotesServer:
-    """A small HTTP server; ``record`` stores a vote, and has stored it when it returns."""
+    """An HTTP server in a thread of its own; ``record`` stores a vote, and has stored it when it returns."""
 
     def __init__(  # noqa: PLR0913 - an address, a secret, and what it is connected to
         self,
@@ -63,32 +58,41 @@ class VotesServer:
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """Listen; port 0 takes a free one.  Raises InvalidError when the address cannot be used."""
-        self._gate = SignatureVerifier(secret)
+        """Listen; port 0 takes a free one.
+
+        Raises:
+            InvalidError: the address cannot be used.
+        """
+        self._verifier = SignatureVerifier(secret)
         self._record = record
         self._metrics = metrics
         self._clock = clock
-        # One vote at a time: the gate remembers what it has seen.
-        self._lock = threading.Lock()
+        # One vote at a time, beside the event loop: storing waits for Kafka, and the verifier remembers what it saw.
+        self._storing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="votes")
         try:
-            self._server = _Server((host, port), _handler(self))
+            # A connection that finds no room in the backlog is tried again by its client only after a second or more.
+            self._socket = socket.create_server((host, port), backlog=MAX_CLIENTS)
         except (OSError, OverflowError) as error:
             raise InvalidError(
                 f"cannot take votes on {host}:{port} ({error})", "set TOCSIN_VOTES_PORT (0 turns them off)"
             ) from error
-        self._thread = threading.Thread(target=self._server.serve_forever, args=(LOOK_S,), daemon=True)
+        self._port: int = self._socket.getsockname()[1]
+        self._loop = asyncio.new_event_loop()
+        self._closing = asyncio.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     @property
     def port(self) -> int:
         """Return the port that it listens on."""
-        return self._server.server_port
+        return self._port
 
     def close(self) -> None:
-        """Stop listening."""
-        self._server.shutdown()
-        self._server.server_close()
-        self._thread.join()
+        """Stop listening, and wait for the request that is being stored."""
+        if self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._closing.set)
+            self._thread.join()
+        self._storing.shutdown()
 
     def __enter__(self) -> Self:
         """Return the endpoint, listening."""
@@ -99,50 +103,73 @@ class VotesServer:
         self.close()
 
     def take(self, body: bytes, stamp: str, signature: str) -> int:
-        """Take one request; returns the HTTP status."""
+        """Take one request, signed at ``stamp``, and return the HTTP status; one at a time."""
         now = self._clock()
-        with self._lock:
-            if not self._gate.admits(body, stamp, signature, now):
-                return self._refused(401)
-            try:
-                votes = votes_of(body, int(now * SECOND))
-            except InvalidError as error:
-                log.warning("%s", error)
-                return self._refused(400)
-            try:
-                for vote in votes:
-                    self._record(vote)
-            except TocsinError as error:
-                # Slack shows the person that it failed; the click can be made again.
-                log.error("a vote was not stored: %s", error)  # noqa: TRY400 - the message says it all
-                return self._refused(503)
+        if not self._verifier.admits(body, stamp, signature, now):
+            return self._refused(HTTPStatus.UNAUTHORIZED)
+        try:
+            votes = votes_of(body, int(now * SECOND))
+        except InvalidError as error:
+            log.warning("%s", error)
+            return self._refused(HTTPStatus.BAD_REQUEST)
+        try:
+            for vote in votes:
+                self._record(vote)
+        except TocsinError as error:
+            # Slack shows the person that it failed; the click can be made again.
+            log.error("a vote was not stored: %s", error)  # noqa: TRY400 - the message says it all
+            return self._refused(HTTPStatus.SERVICE_UNAVAILABLE)
         self._metrics.vote_requests.labels("taken").inc()
-        return 200
+        return HTTPStatus.OK
 
     def _refused(self, status: int) -> int:
         self._metrics.vote_requests.labels("refused").inc()
         return status
 
+    def _run(self) -> None:
+        with asyncio.Runner(loop_factory=lambda: self._loop) as runner:
+            runner.run(self._serve())
 
-def _handler(votes: VotesServer) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        timeout = PATIENCE_S
+    async def _serve(self) -> None:
+        server = _LimitedServer(
+            self._answer,
+            keepalive_timeout=PATIENCE_S,
+            lingering_time=PATIENCE_S,
+            auto_decompress=False,
+            access_log=None,
+            logger=_http_log,
+        )
+        listener = await self._loop.create_server(server, sock=self._socket, backlog=MAX_CLIENTS)
+        async with listener:
+            await self._closing.wait()
+            listener.close()
+            await server.shutdown(PATIENCE_S)
 
-        def do_POST(self) -> None:
-            length = self.headers.get("content-length", "")
-            if self.path != PATH or not length.isdecimal() or int(length) > MAX_BODY:
-                self._answer(404 if self.path != PATH else 413)
-                return
-            body = self.rfile.read(int(length))
-            stamp = self.headers.get("x-slack-request-timestamp", "")
-            self._answer(votes.take(body, stamp, self.headers.get("x-slack-signature", "")))
+    async def _answer(self, request: web.BaseRequest) -> web.Response:
+        try:
+            status = await self._status(request)
+        except Exception:
+            log.exception("a request for a vote failed")
+            status = HTTPStatus.INTERNAL_SERVER_ERROR
+        response = web.Response(status=status)
+        response.force_close()
+        return response
 
-        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - the library's name
-            """Say nothing: the metrics count."""
-
-        def _answer(self, status: int) -> None:
-            self.send_response(status)
-            self.send_header("content-length", "0")
-            self.end_headers()
-
-    return Handler
+    async def _status(self, request: web.BaseRequest) -> int:
+        if request.path != PATH:
+            return HTTPStatus.NOT_FOUND
+        if request.method != "POST":
+            return HTTPStatus.METHOD_NOT_ALLOWED
+        if request.content_length is None or request.content_length > MAX_BODY:
+            return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
+        try:
+            async with asyncio.timeout(PATIENCE_S):
+                body = await request.read()
+        except TimeoutError:
+            return HTTPStatus.REQUEST_TIMEOUT
+        except (OSError, web.RequestPayloadError):
+            # The client broke off: nobody reads the answer.
+            return HTTPStatus.BAD_REQUEST
+        stamp = request.headers.get("x-slack-request-timestamp", "")
+        signature = request.headers.get("x-slack-signature", "")
+        return await self._loop.run_in_executor(self._storing, self.take, body, stamp, signature)

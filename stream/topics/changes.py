@@ -18,7 +18,7 @@ from stream.kafka.writer import write
 
 SCHEMA: Final = "tocsin.change/1"
 NEWEST: Final = 2_000
-"""Changes that are looked at."""
+"""Changes that are read, at most: a judgement, explanations look at the last hour."""
 
 EVERYTHING: Final = "everything"
 """What was changed where no service is named."""
@@ -26,7 +26,11 @@ EVERYTHING: Final = "everything"
 
 @dataclass(frozen=True, slots=True)
 class Announcement:
-    """A change; ``time`` in microseconds, no ``tenant`` for everyone's."""
+    """A change; ``time`` in microseconds, no ``tenant`` for everyone's.
+
+    Its JSON is read and written by hand, not by ``JsonRecord``: other tools write the topic, so no schema is demanded
+    and whatever they put into a text field is read as text; a ``tenant`` that is None is left out.
+    """
 
     time: int
     service: str
@@ -46,24 +50,24 @@ class Announcement:
             InvalidError: it is none.
         """
         try:
-            told = orjson.loads(data)
-            tenant = told.get("tenant")
-            found = cls(
-                parse_time(told["time"]),
-                str(told.get("service", "")),
-                str(told["text"]),
+            record = orjson.loads(data)
+            tenant = record.get("tenant")
+            change = cls(
+                parse_time(record["time"]),
+                str(record.get("service", "")),
+                str(record["text"]),
                 None if tenant is None else str(tenant),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidError(
                 f"not a change ({type(error).__name__}: {error})", "write changes with `tocsin change`"
             ) from error
-        if not found.text.strip():
+        if not change.text.strip():
             raise InvalidError("not a change: it says nothing", "write changes with `tocsin change`")
-        return found
+        return change
 
     def to_alert(self) -> Alert:
-        """Return it as sinks are told of it; equal for one that was announced twice."""
+        """Return it as sinks are sent it; equal for one that was announced twice."""
         return Alert(
             incident_id=blake2b(self.to_json(), digest_size=16).hexdigest(),
             episode=time_text(self.time),

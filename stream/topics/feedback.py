@@ -15,10 +15,15 @@ from stream.kafka.writer import write
 log = logging.getLogger(__name__)
 
 BATCH: Final = 100
+"""Records taken at once, at most: a judgement, people write a few a minute."""
 
 
 def send(broker: Broker, topic: str, said: Feedback) -> None:
-    """Write one record and wait until Kafka has it.  Raises TransientError where it does not take it."""
+    """Write one record and wait until Kafka has it.
+
+    Raises:
+        TransientError: Kafka does not take it.
+    """
     write(broker, topic, said.to_json(), said.key.encode())
 
 
@@ -29,7 +34,7 @@ def read_feedback(broker: Broker, topic: str) -> Iterator[Feedback]:
 
 
 class FeedbackReader:
-    """What is said, as it is said: ``backlog`` first, then ``fresh`` as often as one likes; it never waits."""
+    """Reads what people say: ``backlog`` first, then ``fresh`` as often as one likes; it never waits."""
 
     def __init__(self, broker: Broker, topic: str) -> None:
         self._broker = broker
@@ -40,12 +45,12 @@ class FeedbackReader:
         """Return all that there is, and stand behind it."""
         self.close()
         ends = {partition: high for partition, (_, high) in self._broker.watermarks(self._topic).items()}
-        found = []
+        feedback = []
         for record in read_range(self._broker, self._topic, end=ends):
-            found += _read(record.value, f"{self._topic} [{record.partition}] offset {record.offset}")
+            feedback += _read(record.value, f"{self._topic} [{record.partition}] offset {record.offset}")
         self._consumer = self._broker.consumer(READER_GROUP)
         self._consumer.assign([TopicPartition(self._topic, partition, end) for partition, end in ends.items()])
-        return found
+        return feedback
 
     def fresh(self) -> list[Feedback]:
         """Return what has come since the last call."""
@@ -54,14 +59,14 @@ class FeedbackReader:
         doing = f"read {self._topic}"
         with kafka_errors(doing):
             messages = self._consumer.consume(BATCH, 0)
-        found = []
+        feedback = []
         for message in messages:
             error = message.error()
             if error is not None:
                 log.warning("%s", translate(error, doing))
                 continue
-            found += _read(message.value(), f"{self._topic} [{message.partition()}] offset {message.offset()}")
-        return found
+            feedback += _read(message.value(), f"{self._topic} [{message.partition()}] offset {message.offset()}")
+        return feedback
 
     def close(self) -> None:
         """Stop reading."""
@@ -70,11 +75,11 @@ class FeedbackReader:
             self._consumer = None
 
 
-def _read(value: bytes | None, place: str) -> list[Feedback]:
+def _read(value: bytes | None, position: str) -> list[Feedback]:
     if value is None:
         return []
     try:
         return [Feedback.from_json(value)]
     except InvalidError as error:
-        log.error("%s: %s", place, error)  # noqa: TRY400 - the message says it all
+        log.error("%s: %s", position, error)  # noqa: TRY400 - the message says it all
         return []

@@ -40,12 +40,16 @@ def make_sinks(settings: Settings) -> tuple[Sink, ...]:
 
 
 def deliver_config(settings: Settings) -> DeliverConfig:
-    """Return how the deliver role works.  Raises InvalidError as ``make_sinks`` and ``redactor_factory`` do."""
+    """Return how the deliver role works.
+
+    Raises:
+        InvalidError: as ``make_sinks`` and ``redactor_factory`` raise it.
+    """
     sinks, rules = make_sinks(settings), load_rules(settings)
     unknown = sorted({name for route in rules.routes for name in route.sinks} - sink_names(sinks))
     if unknown:
         log.warning("rules send alerts to %s, which no setting names", ", ".join(unknown))
-    courier = SinkWorkerConfig(
+    worker = SinkWorkerConfig(
         # By the time of the event: what came late out of a maintenance is still of it.
         decide=lambda alert: rules.decide(alert, alert.updated),
         outgoing=AlertRedactor(redactor_factory(settings), _clear(settings.receipt_key)),
@@ -56,7 +60,7 @@ def deliver_config(settings: Settings) -> DeliverConfig:
     votes = None
     if settings.slack_signing_secret is not None and settings.votes_port:
         votes = VotesConfig(settings.votes_host, settings.votes_port, settings.slack_signing_secret.get_secret_value())
-    return DeliverConfig(sinks, courier, settings.synthetic_every_s, votes)
+    return DeliverConfig(sinks, worker, settings.synthetic_every_s, votes)
 
 
 def sink_names(sinks: Iterable[Sink]) -> set[str]:

@@ -6,7 +6,7 @@ from typing import Any
 
 from alerts.messages.alert import Alert
 from tests.index.redaction.planted import Planted
-from tests.sink_servers.told import enriched, fired
+from tests.sink_servers.sample_alerts import enriched, fired
 
 SPREAD = 8
 """Texts beside the lines of evidence that hold secrets."""
@@ -60,5 +60,5 @@ def telling(texts: Sequence[str], lines: Sequence[str] = (), number: int = 0) ->
 
 def laden(planted: Sequence[Planted], number: int = 0) -> Alert:
     """Return an alert that holds all these secrets: the first ones in its words, the others in lines of evidence."""
-    whole = ["\n".join(each.texts) for each in planted[:SPREAD]]
-    return telling(whole, [text for each in planted[SPREAD:] for text in each.texts], number)
+    whole = ["\n".join(secret.texts) for secret in planted[:SPREAD]]
+    return telling(whole, [text for secret in planted[SPREAD:] for text in secret.texts], number)

@@ -66,9 +66,9 @@ class Role:
     def take(self, *windows: Anomaly) -> list[Alert]:
         """Apply windows, the wall clock following their ends; return the new alerts."""
         before = len(self.alerts)
-        for each in windows:
-            self.now = max(self.now, each.end)
-            self.publish(self.state.on_window(each, self.now))
+        for window in windows:
+            self.now = max(self.now, window.end)
+            self.publish(self.state.on_window(window, self.now))
         return self.alerts[before:]
 
     def wait(self, seconds: float) -> list[Alert]:
@@ -88,13 +88,13 @@ class Role:
         self.log += list(step.records.items())
         return list(step.alerts)
 
-    def told(self) -> list[Incident]:
+    def published(self) -> list[Incident]:
         """Incidents that somebody has heard of, by their begin."""
         return sorted((i for i in self.state.all() if i.last_status), key=lambda i: (i.opened, i.service))
 
     def only(self) -> Incident:
         """Return the one incident that somebody has heard of."""
-        (one,) = self.told()
+        (one,) = self.published()
         return one
 
 

@@ -34,7 +34,7 @@ from stream.kafka.topic_specs import Topics
 from tests.faults.delivery import World
 from tests.kafka_server import KafkaServer
 from tests.sink_servers import alertmanager, pagerduty, slack
-from tests.sink_servers.told import life
+from tests.sink_servers.sample_alerts import life
 
 INCIDENTS: Final = 100
 PER_SECOND: Final = 5.0

@@ -35,8 +35,8 @@ from tests.sink_servers import alertmanager, pagerduty, slack
 from tests.sink_servers.alertmanager import Alertmanager, Receiver
 from tests.sink_servers.base import Fault, Service
 from tests.sink_servers.pagerduty import PagerDuty
+from tests.sink_servers.sample_alerts import life, state_of
 from tests.sink_servers.slack import Slack
-from tests.sink_servers.told import life, state_of
 
 SINKS: Final = ("file", "alertmanager", "webhook", "pagerduty", "slack")
 FAULTS: Final = (Fault.BUSY, Fault.ERROR, Fault.HANG, Fault.REFUSE, Fault.SLOW, Fault.NONE)

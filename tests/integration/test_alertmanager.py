@@ -30,7 +30,7 @@ from stream.kafka.topic_specs import Topics
 from tests.integration.streamed import Deployment
 from tests.ports import held_port
 from tests.sink_servers.base import Answer, Call, Service
-from tests.sink_servers.told import enriched, fired, grown, resolved
+from tests.sink_servers.sample_alerts import enriched, fired, grown, resolved
 from tests.stream.deliver.delivering import FAST, fast
 from tests.waiting import PATIENCE_S, until
 from training.simulate import Scenario, plan_faults, stream_records

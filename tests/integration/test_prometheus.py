@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
-from alerts.monitoring.dashboards import ALL
 from alerts.monitoring.metrics import Metrics
 from alerts.monitoring.metrics_server import serve_metrics
+from tests.alerts.monitoring.dashboards import DASHBOARDS, queries
 from tests.integration.prometheus import RULES, Prometheus, prometheus
 from tests.waiting import until
 
@@ -59,10 +59,10 @@ def scraped(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
 
 
 PANELS = [
-    pytest.param(query, id=f"{dashboard.uid}: {panel.title} {number}")
-    for dashboard in ALL
-    for panel in dashboard.panels
-    for number, (query, _) in enumerate(panel.queries, 1)
+    pytest.param(query, id=f"{dashboard['uid']}: {panel['title']} {number}")
+    for dashboard in DASHBOARDS
+    for panel in dashboard["panels"]
+    for number, query in enumerate(queries(panel), 1)
 ]
 
 

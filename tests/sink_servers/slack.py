@@ -100,8 +100,8 @@ class Slack(Service):
         if not self.may_read:
             return _no("missing_scope")
         thread = query.get("ts", "") if method == "conversations.replies" else ""
-        found = [m for m in self.messages.values() if m.thread == thread or (thread and m.ts == thread)]
-        newest = sorted(found, key=lambda m: m.ts, reverse=not thread)[: int(query.get("limit", "100"))]
+        in_thread = [m for m in self.messages.values() if m.thread == thread or (thread and m.ts == thread)]
+        newest = sorted(in_thread, key=lambda m: m.ts, reverse=not thread)[: int(query.get("limit", "100"))]
         marked = query.get("include_all_metadata") == "true"
         return _ok(
             messages=[
@@ -146,7 +146,7 @@ def _chars(blocks: list[dict[str, Any]]) -> int:
 
 def _texts(block: dict[str, Any]) -> list[dict[str, Any]]:
     own = [block["text"]] if "text" in block else []
-    return [*own, *block.get("fields", []), *(each["text"] for each in block.get("elements", []))]
+    return [*own, *block.get("fields", []), *(element["text"] for element in block.get("elements", []))]
 
 
 def _good(block: dict[str, Any]) -> bool:

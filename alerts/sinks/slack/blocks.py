@@ -33,14 +33,17 @@ _MARKS: Final = {Severity.WARNING: "⚠️", Severity.ERROR: "❗", Severity.CRI
 
 def fallback(alert: Alert) -> str:
     """Return the text of notifications and of clients without blocks, escaped."""
-    return clip(escape(defang(f"{_mark(alert)} {headline(alert)}: {alert.summary}")), TEXT)
+    return clip(escape(defang(f"{_mark(alert)} {headline(alert)}")), TEXT)
 
 
 def message_blocks(alert: Alert, *, votes: bool) -> list[Block]:
     """Return the message of an incident; ``votes`` adds the buttons."""
-    blocks = [{"type": "header", "text": _plain(f"{_mark(alert)} {headline(alert)}", HEADER)}, _section(alert.summary)]
-    told = list(summary_fields(alert).items())[:FIELDS]
-    blocks.append({"type": "section", "fields": [_plain(f"{name}\n{value}", FIELD) for name, value in told]})
+    header = f"{_mark(alert)} {headline(alert)}"
+    blocks: list[Block] = [{"type": "header", "text": _plain(header, HEADER)}]
+    if len(header) > HEADER:
+        blocks.append(_section(alert.summary))
+    fields = list(summary_fields(alert).items())[:FIELDS]
+    blocks.append({"type": "section", "fields": [_plain(f"{name}\n{value}", FIELD) for name, value in fields]})
     if alert.reasons:
         blocks.append(_section("\n".join(f"• {strip_control(reason)}" for reason in alert.reasons[:REASONS])))
     if alert.diagnosis:
@@ -117,5 +120,9 @@ def fitting(blocks: list[Block]) -> list[Block]:
 
 
 def _size(block: Block) -> int:
-    texts = [block.get("text"), *block.get("fields", ()), *(each.get("text") for each in block.get("elements", ()))]
+    texts = [
+        block.get("text"),
+        *block.get("fields", ()),
+        *(element.get("text") for element in block.get("elements", ())),
+    ]
     return sum(len(text["text"]) for text in texts if text)

@@ -1,6 +1,6 @@
 """Slack by its web API: one message an incident, updated in place, with the diagnosis in its thread.
 
-An update notifies nobody, so what pages again (it got worse, it began again) is also told in the thread and shown in
+An update notifies nobody, so what pages again (it got worse, it began again) is also posted in the thread and shown in
 the channel.
 Needs a bot token with ``chat:write``; with ``channels:history`` (``groups:history`` for a private channel) a message
 whose sending was cut off is found again instead of being posted twice.
@@ -17,6 +17,7 @@ import orjson
 from alerts.messages.alert import Alert, Status
 from alerts.sinks.base import (
     LAST_DIGEST,
+    TOO_MANY,
     Absent,
     Delivered,
     GivenUp,
@@ -26,9 +27,11 @@ from alerts.sinks.base import (
     Request,
     Response,
     Retry,
+    Sink,
     clean,
     digest_of,
     outcome_of,
+    retry_after,
 )
 from alerts.sinks.slack.blocks import diagnosis_blocks, diagnosis_text, fallback, message_blocks
 
@@ -66,7 +69,7 @@ RATE: Final = Rate(50 / 60)
 
 
 @dataclass(frozen=True, slots=True)
-class SlackSink:
+class SlackSink(Sink):
     """``channel`` by id or name; ``votes`` where an endpoint takes the buttons' clicks."""
 
     token: str = field(repr=False)
@@ -78,32 +81,32 @@ class SlackSink:
     rate: Rate = RATE
 
     def render(self, alert: Alert, remote: Remote, now: float) -> Request | None:
-        """Post or update the message, then tell in its thread what an update would hide, then the diagnosis."""
+        """Post or update the message, then say in its thread what an update would hide, then the diagnosis."""
         del now
-        told = digest_of(alert)
+        digest = digest_of(alert)
         if "ts" not in remote:
-            return self._post(alert, told, remote)
-        if remote.get(LAST_DIGEST) != told:
-            return self._update(alert, told, remote)
+            return self._post(alert, digest, remote)
+        if remote.get(LAST_DIGEST) != digest:
+            return self._update(alert, digest, remote)
         if louder := _louder(alert, remote):
             times = int(remote.get("times", 0)) + 1
-            known = {"loud": _state(alert), "times": times, "revision": alert.revision, "paged": True}
-            return self._reply(alert, remote, f"loud-{times}", known, louder)
-        found = _diagnosis_digest(alert)
-        if found and remote.get("diagnosis") != found:
-            return self._reply(alert, remote, f"diagnosis-{found}", {"diagnosis": found}, "")
+            change = {"loud": _state(alert), "times": times, "revision": alert.revision, "paged": True}
+            return self._reply(alert, remote, f"loud-{times}", change, louder)
+        diagnosis = _diagnosis_digest(alert)
+        if diagnosis and remote.get("diagnosis") != diagnosis:
+            return self._reply(alert, remote, f"diagnosis-{diagnosis}", {"diagnosis": diagnosis}, "")
         return None
 
     def classify(self, request: Request, response: Response, remote: Remote) -> Outcome:
         """Read ``ok`` and ``error``; a check finds its message by the metadata."""
         answer = _object(response.body)
         if response.status != 200 or answer is None:  # noqa: PLR2004 - anything else is no answer of the API
-            told = outcome_of(response, request, (self.token,))
-            return Retry("not an answer of Slack", maybe_done=True) if isinstance(told, Delivered) else told
+            outcome = outcome_of(response, request, (self.token,))
+            return Retry("not an answer of Slack", maybe_done=True) if isinstance(outcome, Delivered) else outcome
         if answer.get("ok") is not True:
             return self._refused(str(answer.get("error")), response, request, remote)
         if request.step.startswith("check "):
-            return _found(answer, request)
+            return _find_message(answer, request)
         merged = dict(request.remote)
         if request.step == "post":
             merged |= {"ts": str(answer.get("ts")), "channel": str(answer.get("channel", self.channel))}
@@ -112,12 +115,11 @@ class SlackSink:
     def _refused(self, error: str, response: Response, request: Request, remote: Remote) -> Outcome:
         reason = clean(f"Slack says {error}", (self.token,))
         if error in {"ratelimited", "rate_limited"}:
-            after = outcome_of(Response(429, headers=response.headers), request)
-            return after if isinstance(after, Retry) else Retry(reason)
+            return Retry(str(TOO_MANY), retry_after(response))
         if error in _LATER:
             return Retry(reason, maybe_done=True)
         if request.step.startswith("check "):
-            # A token that may not read: rather told twice than not at all.
+            # A token that may not read: posted twice is better than not at all.
             return Absent()
         if error in _GONE:
             return Delivered({name: value for name, value in remote.items() if name not in {"ts", LAST_DIGEST}})
@@ -125,24 +127,24 @@ class SlackSink:
             return Delivered({**remote, "bare": True})
         return GivenUp(reason, mendable=error in _CONFIGURATION)
 
-    def _post(self, alert: Alert, told: str, remote: Remote) -> Request:
-        after = {**remote, LAST_DIGEST: told, "loud": _state(alert), "revision": alert.revision, "paged": alert.page}
+    def _post(self, alert: Alert, digest: str, remote: Remote) -> Request:
+        after = {**remote, LAST_DIGEST: digest, "loud": _state(alert), "revision": alert.revision, "paged": alert.page}
         body = {"channel": self.channel, **self._content(alert, remote), **_marked(alert, "message")}
         seek = {"channel": self.channel, "include_all_metadata": "true", "limit": "200"}
         check = self._ask("conversations.history", seek, _mark(alert, "message"), after)
         return self._call("chat.postMessage", "post", body, after, check)
 
-    def _update(self, alert: Alert, told: str, remote: Remote) -> Request:
-        place = {"channel": remote.get("channel", self.channel), "ts": remote["ts"]}
-        body = {**place, **self._content(alert, remote), **_marked(alert, "message")}
-        after = {**remote, LAST_DIGEST: told}
+    def _update(self, alert: Alert, digest: str, remote: Remote) -> Request:
+        message = {"channel": remote.get("channel", self.channel), "ts": remote["ts"]}
+        body = {**message, **self._content(alert, remote), **_marked(alert, "message")}
+        after = {**remote, LAST_DIGEST: digest}
         if alert.status is Status.RESOLVED:
             after["loud"] = _state(alert)
         return self._call("chat.update", "update", body, after)
 
-    def _reply(self, alert: Alert, remote: Remote, part: str, known: Remote, loud: str) -> Request:
+    def _reply(self, alert: Alert, remote: Remote, part: str, change: Remote, loud: str) -> Request:
         channel = str(remote.get("channel", self.channel))
-        after = {**remote, **known}
+        after = {**remote, **change}
         body: dict[str, Any] = {"channel": channel, "thread_ts": remote["ts"], **_quiet(), **_marked(alert, part)}
         if loud:
             body |= {"text": loud, "reply_broadcast": True}
@@ -202,15 +204,15 @@ def _marked(alert: Alert, part: str) -> dict[str, Any]:
     return {"metadata": {"event_type": EVENT, "event_payload": {"mark": _mark(alert, part)}}}
 
 
-def _found(answer: Mapping[str, Any], request: Request) -> Outcome:
+def _find_message(answer: Mapping[str, Any], request: Request) -> Outcome:
     mark = request.step.removeprefix("check ")
     for message in answer.get("messages") or ():
         metadata = message.get("metadata") or {}
         payload = metadata.get("event_payload") or {}
         if metadata.get("event_type") == EVENT and payload.get("mark") == mark:
             # The message that was found may tell an older state: its update follows.
-            place = {} if "ts" in request.remote else {"ts": str(message.get("ts")), LAST_DIGEST: ""}
-            return Delivered({**request.remote, **place})
+            position = {} if "ts" in request.remote else {"ts": str(message.get("ts")), LAST_DIGEST: ""}
+            return Delivered({**request.remote, **position})
     return Absent()
 
 

@@ -23,6 +23,7 @@ from alerts.sinks.base import (
     Request,
     Response,
     Retry,
+    Sink,
     digest_of,
     outcome_of,
 )
@@ -36,7 +37,7 @@ _WORD: Final = re.compile(r"[a-z_]+")
 
 
 @dataclass(frozen=True, slots=True)
-class SlackWebhookSink:
+class SlackWebhookSink(Sink):
     """The URL is the secret."""
 
     url: str = field(repr=False)
@@ -46,24 +47,24 @@ class SlackWebhookSink:
     def render(self, alert: Alert, remote: Remote, now: float) -> Request | None:
         """Return a message where there is something to hear of."""
         del now
-        told = digest_of(alert)
-        if remote.get(LAST_DIGEST) == told:
+        digest = digest_of(alert)
+        if remote.get(LAST_DIGEST) == digest:
             return None
         if alert.kind == SYNTHETIC:
-            return self.probe({LAST_DIGEST: told})
+            return self.probe({LAST_DIGEST: digest})
         state = Status.RESOLVED.value if alert.status is Status.RESOLVED else alert.severity.label
-        known = bool(alert.diagnosis)
+        diagnosed = bool(alert.diagnosis)
         after = {
-            LAST_DIGEST: told,
+            LAST_DIGEST: digest,
             "state": state,
             "revision": alert.revision,
             "paged": alert.page or bool(remote.get("paged")),
-            "diagnosed": known or bool(remote.get("diagnosed")),
+            "diagnosed": diagnosed or bool(remote.get("diagnosed")),
         }
-        if not _news(alert, state, remote) and not (known and not remote.get("diagnosed")):
+        if not _is_news(alert, state, remote) and not (diagnosed and not remote.get("diagnosed")):
             return None
         blocks = message_blocks(alert, votes=False)
-        if known and not remote.get("diagnosed"):
+        if diagnosed and not remote.get("diagnosed"):
             blocks = fitting([*blocks, *diagnosis_blocks(alert)])
         if remote.get("bare"):
             blocks = []
@@ -72,20 +73,20 @@ class SlackWebhookSink:
 
     def classify(self, request: Request, response: Response, remote: Remote) -> Outcome:
         """Success is 200 with the body ``ok``; any other text is an error."""
-        said = response.body[:100].decode(errors="replace").strip()
+        answer = response.body[:100].decode(errors="replace").strip()
         # Slack answers with a word; what is more could repeat the URL.
-        text = said if _WORD.fullmatch(said) else ""
+        text = answer if _WORD.fullmatch(answer) else ""
         if request.step == PROBE and response.status == 400 and text in {"no_text", "invalid_payload"}:  # noqa: PLR2004 - as Slack refuses
             return Delivered(request.remote)
-        told = outcome_of(response, request, detail=text)
+        outcome = outcome_of(response, request, detail=text)
         if text in _TOO_MUCH and not remote.get("bare"):
             # Words without blocks are better than none.
             return Delivered({**remote, "bare": True})
-        if isinstance(told, Delivered) and text != "ok":
+        if isinstance(outcome, Delivered) and text != "ok":
             return GivenUp(f"200 {text or 'and not the word ok'}", mendable=text not in _TOO_MUCH)
-        if isinstance(told, Retry) and text == "rollup_error":
+        if isinstance(outcome, Retry) and text == "rollup_error":
             return GivenUp(f"{response.status} {text}")
-        return told
+        return outcome
 
     def probe(self, after: Remote) -> Request:
         """Return a request that shows that the webhook is there, and shows nothing to anyone."""
@@ -95,7 +96,7 @@ class SlackWebhookSink:
         return Request(self.url, orjson.dumps(body), {"content-type": "application/json"}, step=step, remote=after)
 
 
-def _news(alert: Alert, state: str, remote: Remote) -> bool:
+def _is_news(alert: Alert, state: str, remote: Remote) -> bool:
     before = str(remote.get("state", ""))
     if before in {"", Status.RESOLVED.value} or state == Status.RESOLVED.value:
         return before != state

@@ -8,9 +8,9 @@ from stream.cli.options import TIME
 @click.command()
 @click.argument("service")
 @click.argument("text")
-@click.option("--time", "at", type=TIME, help="When it was done; default: now.")
+@click.option("--time", "when", type=TIME, help="When it was done; default: now.")
 @click.option("--tenant", help="Whose cloud it is; default: everyone's.")
-def change(service: str, text: str, at: int | None, tenant: str | None) -> None:
+def change(service: str, text: str, when: int | None, tenant: str | None) -> None:
     """Tell that SERVICE was changed, and how: incidents of the next hour name it among their suspects.
 
     \b
@@ -24,5 +24,5 @@ def change(service: str, text: str, at: int | None, tenant: str | None) -> None:
     from stream.wiring.core import make_broker, make_topics
 
     settings = load_settings()
-    moment = time.time_ns() // 1000 if at is None else at * 1000
+    moment = time.time_ns() // 1000 if when is None else when * 1000
     announce(make_broker(settings), make_topics(settings).changes, Announcement(moment, service, text, tenant))

@@ -1,8 +1,8 @@
-"""What commands know of incidents, and how they say something of one."""
+"""Incidents as commands read them from the topics, and feedback as they write it."""
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from alerts.incidents.annotations import annotations_by_incident
@@ -18,12 +18,12 @@ from stream.topics.feedback import read_feedback, send
 from stream.wiring.core import make_broker, make_topics
 
 SHORTEST: Final = 6
-"""Digits of an id that are enough where no other begins with them."""
+"""Digits of an id that are enough where no other begins with them: a judgement, shorter ones are often mistyped."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentClient:
-    """The incidents as the topics tell them at this moment, with what people said."""
+    """The incidents as they stand on the topics ``now`` (microseconds), with what people said."""
 
     broker: Broker
     topics: Topics
@@ -38,24 +38,28 @@ class IncidentClient:
         records = read_range(broker, topics.incidents)
         pairs = (((record.key or b"").decode(), record.value or None) for record in records)
         restored = IncidentGrouper.restore(IncidentPolicy(), pairs, now)
-        humans = annotations_by_incident(read_feedback(broker, topics.feedback))
-        return cls(broker, topics, IncidentGrouper(restored.policy, restored.groups, restored.topology, humans), now)
+        annotations = annotations_by_incident(read_feedback(broker, topics.feedback))
+        return cls(broker, topics, replace(restored, annotations=annotations), now)
 
     def find(self, name: str) -> Incident:
-        """Return the incident whose id begins so.  Raises InvalidError where there is none, or more than one."""
-        found = [
-            each
-            for each in self.incidents.all()
-            if each.id.startswith(name) and each.state is not IncidentState.PENDING
+        """Return the incident whose id begins so.
+
+        Raises:
+            InvalidError: there is none, or more than one.
+        """
+        matches = [
+            incident
+            for incident in self.incidents.all()
+            if incident.id.startswith(name) and incident.state is not IncidentState.PENDING
         ]
-        if len(name) < SHORTEST or not found:
+        if len(name) < SHORTEST or not matches:
             raise InvalidError(f"no incident has an id that begins with {name!r}", "see `tocsin incidents list --all`")
-        if len(found) > 1:
-            raise InvalidError(f"{len(found)} incidents have ids that begin with {name!r}", "give more of it")
-        return found[0]
+        if len(matches) > 1:
+            raise InvalidError(f"{len(matches)} incidents have ids that begin with {name!r}", "give more of it")
+        return matches[0]
 
     def publish(self, make: Callable[[int], Feedback]) -> Feedback:
-        """Write what ``make`` says at this moment to ``feedback``."""
-        said = make(self.now - self.now % 1000)
-        send(self.broker, self.topics.feedback, said)
-        return said
+        """Write the feedback that ``make`` returns for this moment to the topic, and return it."""
+        feedback = make(self.now - self.now % 1000)
+        send(self.broker, self.topics.feedback, feedback)
+        return feedback

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from stream.cli.incident.client import IncidentClient
 
 ID: Final = 12
-"""Digits of ids that are shown."""
+"""Digits of ids that are shown: a judgement, no two incidents of a topic begin with the same twelve."""
 
 
 @click.group()
@@ -28,25 +28,26 @@ def incidents() -> None:
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
 
 
-def _desk() -> "IncidentClient":
+def _client() -> "IncidentClient":
     from stream.cli.incident.client import IncidentClient
     from stream.settings import load_settings
 
     return IncidentClient.open(load_settings())
 
 
-def _record(desk: "IncidentClient", incident: "Incident") -> dict[str, Any]:
+def _record(client: "IncidentClient", incident: "Incident") -> dict[str, Any]:
     import orjson
 
-    human = desk.incidents.annotations_of(incident)
-    said = [*human.votes.values(), *human.notes, *(each for each in (human.ack, human.mute) if each)]
+    annotations = client.incidents.annotations_of(incident)
+    orders = [feedback for feedback in (annotations.ack, annotations.mute) if feedback is not None]
+    said = sorted([*annotations.votes.values(), *annotations.notes, *orders], key=lambda feedback: feedback.at)
     record: dict[str, Any] = orjson.loads(incident.to_json())
     return record | {
         "incident_id": incident.id,
         "summary": incident.summary(),
-        "silenced": human.silence(desk.now),
-        "acknowledged": human.acknowledged,
-        "said": [orjson.loads(each.to_json()) for each in sorted(said, key=lambda each: each.at)],
+        "silenced": annotations.silence(client.now),
+        "acknowledged": annotations.acknowledged,
+        "said": [orjson.loads(feedback.to_json()) for feedback in said],
     }
 
 
@@ -65,36 +66,40 @@ def list_(*, everything: bool, tenant: str | None, as_json: bool) -> None:
 
     from alerts.incidents.incident import IncidentState
 
-    desk = _desk()
-    told = [
-        (incident, desk.incidents.annotations_of(incident))
-        for incident in desk.incidents.all()
+    client = _client()
+    published = [
+        incident
+        for incident in client.incidents.all()
         if incident.state is not IncidentState.PENDING and tenant in {None, incident.tenant}
     ]
     shown = [
         incident
-        for incident, human in sorted(told, key=lambda pair: (pair[0].opened, pair[0].id))
-        if everything or incident.state is IncidentState.OPEN or human.known_until(desk.now)
+        for incident in sorted(published, key=lambda incident: (incident.opened, incident.id))
+        if everything
+        or incident.state is IncidentState.OPEN
+        or client.incidents.annotations_of(incident).known_until(client.now)
     ]
     if as_json:
-        click.echo(orjson.dumps([_record(desk, incident) for incident in shown]))
+        click.echo(orjson.dumps([_record(client, incident) for incident in shown]))
         return
     for incident in shown:
-        click.echo(_line(desk, incident))
+        click.echo(_line(client, incident))
     if not shown:
         click.echo("no incident is open or silenced" if not everything else "there is no incident")
 
 
-def _line(desk: "IncidentClient", incident: "Incident") -> str:
-    human = desk.incidents.annotations_of(incident)
+def _line(client: "IncidentClient", incident: "Incident") -> str:
+    from alerts.messages.wording import day
+
+    annotations = client.incidents.annotations_of(incident)
     notes = [
-        human.silence(desk.now),
-        f"taken by {human.acknowledged}" if human.acknowledged else "",
+        annotations.silence(client.now),
+        f"taken by {annotations.acknowledged}" if annotations.acknowledged else "",
         f"{incident.suppressed} windows not told" if incident.suppressed else "",
     ]
     more = "; ".join(note for note in notes if note)
-    text = f"{incident.id[:ID]}  {incident.severity.label:<8}  {incident.tenant}  {incident.summary()}"
-    return neutral(text + (f" [{more}]" if more else ""))
+    columns = (incident.id[:ID], f"{incident.severity.label:<8}", incident.tenant, day(incident.first))
+    return neutral("  ".join((*columns, incident.summary())) + (f" [{more}]" if more else ""))
 
 
 @incidents.command()
@@ -109,33 +114,36 @@ def show(incident: str, *, as_json: bool) -> None:
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import orjson
 
-    desk = _desk()
-    found = desk.find(incident)
+    from alerts.messages.wording import kind_name
+
+    client = _client()
+    target = client.find(incident)
     if as_json:
-        click.echo(orjson.dumps(_record(desk, found)))
+        click.echo(orjson.dumps(_record(client, target)))
         return
-    click.echo(_line(desk, found))
+    click.echo(_line(client, target))
     for name, values in (
-        ("id", [found.id]),
-        ("services", found.services),
-        ("about", found.ids),
-        ("why", found.reasons),
+        ("id", [target.id]),
+        ("kind", [kind_name(target.kind)]),
+        ("services", target.services),
+        ("about", target.ids),
+        ("why", target.reasons),
     ):
         for value in values:
             click.echo(neutral(f"  {name:9} {value}"))
-    for said in _record(desk, found)["said"]:
+    for said in _record(client, target)["said"]:
         words = [said["opinion"], said["cause"] and f"cause {said['cause']}", said["text"]]
         text = " ".join(word for word in words if word)
         click.echo(neutral(f"  {said['at']}  {said['by']}: {said['action']} {text}".rstrip()))
 
 
-def _say(incident: str, action: str, by: str, done: str, **parts: Any) -> None:
+def _publish(incident: str, action: str, by: str, done: str, **parts: Any) -> None:
     from alerts.messages.feedback import Action, Feedback
 
-    desk = _desk()
-    found = desk.find(incident)
-    desk.publish(lambda now: Feedback(found.id, Action(action), by, now, **parts))
-    click.echo(f"{found.id} {done}")
+    client = _client()
+    target = client.find(incident)
+    client.publish(lambda now: Feedback(target.id, Action(action), by, now, **parts))
+    click.echo(f"{target.id} {done}")
 
 
 @incidents.command()
@@ -149,7 +157,7 @@ def ack(incident: str, by: str, *, undo: bool) -> None:
     Example:
       tocsin incidents ack 3f2a91
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
-    _say(incident, "unack" if undo else "ack", by, "is free" if undo else f"is taken by {by}")
+    _publish(incident, "unack" if undo else "ack", by, "is free" if undo else f"is taken by {by}")
 
 
 @incidents.command()
@@ -166,9 +174,9 @@ def mute(incident: str, until: int, why: str, by: str, *, undo: bool) -> None:
       tocsin incidents mute 3f2a91 --until 2h --why "rack 7 is being rebuilt"
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     if undo:
-        _say(incident, "unmute", by, "is heard again", text=why)
+        _publish(incident, "unmute", by, "is heard again", text=why)
     else:
-        _say(incident, "mute", by, "is muted", text=why, expires=until * 1000)
+        _publish(incident, "mute", by, "is muted", text=why, expires=until * 1000)
 
 
 @incidents.command()
@@ -182,7 +190,7 @@ def note(incident: str, text: str, by: str) -> None:
     Example:
       tocsin incidents note 3f2a91 "restarted the agent, looks better"
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
-    _say(incident, "note", by, "has a note", text=text)
+    _publish(incident, "note", by, "has a note", text=text)
 
 
 @incidents.command()
@@ -195,7 +203,7 @@ def resolve(incident: str, by: str) -> None:
     Example:
       tocsin incidents resolve 3f2a91
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
-    _say(incident, "resolve", by, "is to be resolved")
+    _publish(incident, "resolve", by, "is to be resolved")
 
 
 @incidents.command()
@@ -212,11 +220,11 @@ def merge(incident: str, into: str, by: str) -> None:
     from alerts.messages.feedback import Action, Feedback
     from models.errors import InvalidError
 
-    desk = _desk()
-    here, there = desk.find(incident), desk.find(into)
+    client = _client()
+    here, there = client.find(incident), client.find(into)
     if here.tenant != there.tenant:
         raise InvalidError(f"one is of tenant {here.tenant}, the other of {there.tenant}", "nothing crosses tenants")
-    desk.publish(lambda now: Feedback(here.id, Action.MERGE, by, now, into=there.id))
+    client.publish(lambda now: Feedback(here.id, Action.MERGE, by, now, into=there.id))
     click.echo(f"{here.id} becomes part of {there.id}")
 
 
@@ -234,10 +242,10 @@ def split(incident: str, services: tuple[str, ...], by: str) -> None:
     from alerts.messages.feedback import Action, Feedback
     from models.errors import InvalidError
 
-    desk = _desk()
-    found = desk.find(incident)
-    others = found.services[1:]
+    client = _client()
+    target = client.find(incident)
+    others = target.services[1:]
     if wrong := [service for service in services if service not in others]:
         raise InvalidError(f"{wrong[0]} cannot leave", f"those that can are: {', '.join(others) or 'none'}")
-    desk.publish(lambda now: Feedback(found.id, Action.SPLIT, by, now, services=services))
-    click.echo(f"{', '.join(services)} leave {found.id}")
+    client.publish(lambda now: Feedback(target.id, Action.SPLIT, by, now, services=services))
+    click.echo(f"{', '.join(services)} leave {target.id}")

@@ -46,11 +46,11 @@ def verify(target: str, *, as_json: bool) -> None:
         raise InvalidError("no key is set", "set TOCSIN_RECEIPT_KEY to the one that the alerts were signed with")
     count = wrong = 0
     for alert in _of_incident(target) if _INCIDENT.fullmatch(target) else _of_file(target):
-        found = problems(alert, key.get_secret_value())
+        faults = problems(alert, key.get_secret_value())
         count += 1
-        wrong += bool(found)
-        told = _told(alert, found)
-        click.echo(orjson.dumps(told) if as_json else _line(told))
+        wrong += bool(faults)
+        report = _report(alert, faults)
+        click.echo(orjson.dumps(report) if as_json else _line(report))
     if not count:
         raise InvalidError(f"{target} holds no alert", "name a file of alerts, or an incident that is on the topic")
     if wrong:
@@ -93,21 +93,21 @@ def _of_file(path: str) -> "Iterator[Alert]":
                 yield Alert.from_json(line)
 
 
-def _told(alert: "Alert", found: list[str]) -> dict[str, Any]:
+def _report(alert: "Alert", faults: list[str]) -> dict[str, Any]:
     signed = alert.receipt or {}
     return {
         "incident_id": alert.incident_id,
         "status": alert.status.value,
-        "ok": not found,
-        "problems": found,
+        "ok": not faults,
+        "problems": faults,
         "windows": len(signed.get("windows", ())),
         "bundles": sorted({window.get("bundle", "") for window in signed.get("windows", ())}),
         "rules": signed.get("rules", ""),
     }
 
 
-def _line(told: dict[str, Any]) -> str:
-    name = f"{told['incident_id']} {told['status']}"
-    if told["problems"]:
-        return f"WRONG {name}: {'; '.join(told['problems'])}"
-    return f"ok    {name}: {told['windows']} windows, bundle {', '.join(told['bundles']) or 'unknown'}"
+def _line(report: dict[str, Any]) -> str:
+    name = f"{report['incident_id']} {report['status']}"
+    if report["problems"]:
+        return f"WRONG {name}: {'; '.join(report['problems'])}"
+    return f"ok    {name}: {report['windows']} windows, bundle {', '.join(report['bundles']) or 'unknown'}"

@@ -48,16 +48,16 @@ def check(path: Path | None) -> None:
     Example:
       tocsin rules check rules.yaml
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
-    found = _load(path)
-    for warning in found.warnings(time.time_ns() // 1000):
+    loaded = _load(path)
+    for warning in loaded.warnings(time.time_ns() // 1000):
         click.echo(f"tocsin: {warning}", err=True)
     parts = (
-        (len(found.routes), "routes"),
-        (len(found.silences), "suppressions and maintenance windows"),
-        (len(found.severities), "severities"),
+        (len(loaded.routes), "routes"),
+        (len(loaded.silences), "suppressions and maintenance windows"),
+        (len(loaded.severities), "severities"),
     )
-    budget = f", at most {found.budget.text}" if found.budget else ""
-    click.echo(", ".join(f"{count} {name}" for count, name in parts) + f"{budget}: version {found.version}")
+    budget = f", at most {loaded.budget.text}" if loaded.budget else ""
+    click.echo(", ".join(f"{count} {name}" for count, name in parts) + f"{budget}: version {loaded.version}")
 
 
 @rules.command("try")
@@ -71,8 +71,8 @@ def check(path: Path | None) -> None:
 def try_(path: Path | None, windows: Path | None, since: int | None, until: int | None, *, as_json: bool) -> None:
     """Say what the rules of PATH would have done with the windows on anomalies, or in a file.
 
-    Windows are grouped into incidents as the role does.  Where there is a budget of pages, the importance is told from
-    which pages would have kept it.
+    Windows are grouped into incidents as the role does.  Where there is a budget of pages, the least importance from
+    which pages would have kept it is printed.
 
     \b
     Example:
@@ -81,12 +81,12 @@ def try_(path: Path | None, windows: Path | None, since: int | None, until: int 
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import orjson
 
-    found = _load(path)
-    told = _tried(found, _file(windows) if windows else _topic(since, until))
+    loaded = _load(path)
+    results = _backtest(loaded, _file(windows) if windows else _topic(since, until))
     if as_json:
-        click.echo(orjson.dumps(told))
+        click.echo(orjson.dumps(results))
         return
-    for name, value in told.items():
+    for name, value in results.items():
         if isinstance(value, dict):
             click.echo(f"{name.replace('_', ' ')}:")
             for key, count in value.items():
@@ -95,29 +95,31 @@ def try_(path: Path | None, windows: Path | None, since: int | None, until: int 
             click.echo(f"{name.replace('_', ' ')}: {value}")
 
 
-def _tried(rules: "Rules", windows: "Iterator[Anomaly]") -> dict[str, Any]:
+def _backtest(rules: "Rules", windows: "Iterator[Anomaly]") -> dict[str, Any]:
     from dataclasses import replace
 
     from alerts.incidents.backtest import most_pages, replay, solve
     from alerts.incidents.policy import IncidentPolicy, PageBudget
     from alerts.messages.alert import Status
 
-    free = replace(rules, budget=None)
+    without_budget = replace(rules, budget=None)
     incidents, alerts = replay(windows, IncidentPolicy())
     first: dict[str, Alert] = {}
     for alert in alerts:
         if alert.status is Status.FIRING:
             first.setdefault(alert.incident_id, alert)
-    decided = [free.decide(alert, alert.updated) for alert in first.values()]
+    decided = [without_budget.decide(alert, alert.updated) for alert in first.values()]
     pages = [
-        (alert.updated, alert.importance) for alert in alerts if alert.page and free.decide(alert, alert.updated).page
+        (alert.updated, alert.importance)
+        for alert in alerts
+        if alert.page and without_budget.decide(alert, alert.updated).page
     ]
     budget = rules.budget or PageBudget(1, 86_400.0)
     out: dict[str, Any] = {
         "incidents": len(incidents),
         "muted": sum(bool(decision.muted) for decision in decided),
         "pages": len(pages),
-        "most_pages_a_day": most_pages([at for at, _ in pages], 86_400.0),
+        "most_pages_a_day": most_pages([moment for moment, _ in pages], 86_400.0),
         "rules": dict(Counter(rule for decision in decided for rule in decision.rules).most_common()),
         "sinks": dict(
             Counter(
@@ -130,7 +132,7 @@ def _tried(rules: "Rules", windows: "Iterator[Anomaly]") -> dict[str, Any]:
     }
     if rules.budget:
         threshold = solve(pages, budget)
-        kept = [at for at, importance in pages if threshold is None or importance >= threshold]
+        kept = [moment for moment, importance in pages if threshold is None or importance >= threshold]
         out |= {
             "budget": budget.text,
             "threshold": "none keeps it; what comes when it is spent is a ticket" if threshold is None else threshold,
@@ -161,14 +163,14 @@ def _file(path: Path) -> "Iterator[Anomaly]":
         raise InvalidError(f"{path} cannot be read ({error.strerror})", "check the path") from error
 
 
-def _read(value: bytes, place: str) -> "Iterator[Anomaly]":
+def _read(value: bytes, position: str) -> "Iterator[Anomaly]":
     from alerts.messages.anomaly import Anomaly
     from models.errors import InvalidError
 
     try:
         window = Anomaly.from_json(value)
     except InvalidError as error:
-        sys.stderr.write(f"tocsin: {place}: {error}\n")
+        sys.stderr.write(f"tocsin: {position}: {error}\n")
         return
     if window.fired:
         yield window

@@ -29,10 +29,12 @@ def vote(incident: str, opinion: str, cause: str | None, expires: int | None, wh
     from stream.cli.incident.client import IncidentClient
     from stream.settings import load_settings
 
-    desk = IncidentClient.open(load_settings())
-    found = desk.find(incident)
+    client = IncidentClient.open(load_settings())
+    target = client.find(incident)
     right = None if cause is None else cause == "right"
     ends = None if expires is None else expires * 1000
-    said = desk.publish(lambda now: make(found.id, Opinion(opinion), by, now, cause=right, expires=ends, text=why))
-    until = f" until {time_text(said.expires)}" if said.expires else ""
-    click.echo(f"{found.id} is {opinion}{until}, says {by}")
+    feedback = client.publish(
+        lambda now: make(target.id, Opinion(opinion), by, now, cause=right, expires=ends, text=why)
+    )
+    until = f" until {time_text(feedback.expires)}" if feedback.expires else ""
+    click.echo(f"{target.id} is {opinion}{until}, says {by}")

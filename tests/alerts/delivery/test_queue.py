@@ -1,4 +1,4 @@
-"""The ledger: what is sent next, what may be committed, and that every incident ends where its last alert is."""
+"""The queue: what is sent next, what may be committed, and that every incident ends where its last alert is."""
 
 from dataclasses import dataclass, field
 from random import Random
@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 
 from alerts.delivery.queue import KNOWN, DeliveryQueue, Pending, SinkDecision, Taken
 from alerts.messages.alert import Alert, Severity, Status
-from alerts.messages.delivery_receipt import DeliveryReceipt, SendState
+from alerts.messages.delivery_receipt import AlertPosition, DeliveryReceipt, SendState
 from alerts.routing.decision import Decision
-from alerts.sinks.base import digest_of
-from tests.sink_servers.told import enriched, fired, grown, life, resolved
+from alerts.sinks.base import Absent, Delivered, GivenUp, Retry, digest_of
+from tests.sink_servers.sample_alerts import enriched, fired, grown, life, resolved
 
 TELL = SinkDecision(Severity.ERROR)
 MUTE = SinkDecision(Severity.ERROR, wanted=False)
@@ -25,9 +25,7 @@ def receipt(pending: Pending, sent: SendState, at: float = 0.0, *, mendable: boo
         sink="x",
         sent=sent,
         status=pending.alert.status.value,
-        digest=pending.digest,
-        partition=pending.partition,
-        offset=pending.offset,
+        alert=AlertPosition(partition=pending.partition, offset=pending.offset, digest=pending.digest),
         attempt=pending.attempts + 1,
         at=at,
         mendable=mendable,
@@ -36,138 +34,148 @@ def receipt(pending: Pending, sent: SendState, at: float = 0.0, *, mendable: boo
     )
 
 
-def due(ledger: DeliveryQueue, now: float = 0.0) -> Pending:
+def due(queue: DeliveryQueue, now: float = 0.0) -> Pending:
     """Return what is to be sent, which there must be."""
-    pending = ledger.due(now)
+    pending = queue.due(now)
     assert pending is not None
     return pending
 
 
-def deliver(ledger: DeliveryQueue, now: float = 0.0) -> Pending:
+def deliver(queue: DeliveryQueue, now: float = 0.0) -> Pending:
     """Send what is due, and succeed."""
-    pending = due(ledger, now)
-    ledger.step_done(pending, {"told": pending.digest})
-    ledger.delivered(pending)
+    pending = due(queue, now)
+    assert queue.on_outcome(pending, Delivered({"told": pending.digest}), now, 0.0) is SendState.DELIVERED
     return pending
 
 
 def test_the_newest_state_wins_and_holds_the_commit_at_the_oldest_it_covers() -> None:
     """Two are read, one is sent; nothing is committed past the first until then."""
-    ledger = DeliveryQueue()
-    assert ledger.take(fired(), 0, 10, 0.0, TELL) == (Taken.PENDING, 0)
-    assert ledger.take(grown(fired(), 2), 0, 11, 0.0, TELL) == (Taken.PENDING, 1)
-    assert ledger.commits() == {0: 10}
-    assert deliver(ledger).alert.summary == grown(fired(), 2).summary
-    assert ledger.commits() == {0: 12}
-    assert ledger.commits() == {}
+    queue = DeliveryQueue()
+    assert queue.take(fired(), 0, 10, 0.0, TELL) == (Taken.PENDING, 0)
+    assert queue.take(grown(fired(), 2), 0, 11, 0.0, TELL) == (Taken.PENDING, 1)
+    assert queue.commits() == {0: 10}
+    assert deliver(queue).alert.summary == grown(fired(), 2).summary
+    assert queue.commits() == {0: 12}
+    assert queue.commits() == {}
 
 
 def test_what_a_newer_alert_waits_to_replace_is_not_to_be_repeated() -> None:
     """It may have been taken already; once it is settled it is repeated itself, and others are all the while."""
-    ledger = DeliveryQueue()
+    queue = DeliveryQueue()
     for n, alert in enumerate([fired(1), fired(2)]):
-        ledger.take(alert, 0, n, 0.0, TELL)
-    first, other = deliver(ledger), deliver(ledger)
-    assert ledger.quiet == ledger.remotes == {p.alert.incident_id: {"told": p.digest} for p in (first, other)}
-    ledger.take(resolved(first.alert), 0, 2, 0.0, TELL)
-    ledger.failed(due(ledger), 0.0, 0.0, None, maybe_done=True)
-    assert ledger.quiet == {other.alert.incident_id: {"told": other.digest}}
-    last = deliver(ledger, 100.0)
-    assert ledger.quiet[first.alert.incident_id] == {"told": last.digest}
+        queue.take(alert, 0, n, 0.0, TELL)
+    first, other = deliver(queue), deliver(queue)
+    assert queue.settled_remotes == queue.remotes == {p.alert.incident_id: {"told": p.digest} for p in (first, other)}
+    queue.take(resolved(first.alert), 0, 2, 0.0, TELL)
+    queue.on_outcome(due(queue), Retry("lost", maybe_done=True), 0.0, 0.0)
+    assert queue.settled_remotes == {other.alert.incident_id: {"told": other.digest}}
+    last = deliver(queue, 100.0)
+    assert queue.settled_remotes[first.alert.incident_id] == {"told": last.digest}
 
 
 def test_what_comes_twice_is_known_whether_it_was_sent_covered_or_waits() -> None:
     """Also after a restart, from the receipts."""
-    ledger = DeliveryQueue()
+    queue = DeliveryQueue()
     states = [fired(), grown(fired(), 2), resolved(grown(fired(), 2))]
     for n, state in enumerate(states):
-        ledger.take(state, 0, n, 0.0, TELL)
-    assert [ledger.take(s, 0, 3 + n, 0.0, TELL)[0] for n, s in enumerate(states)] == [Taken.DUPLICATE] * 3
-    done = receipt(deliver(ledger), SendState.DELIVERED)
+        queue.take(state, 0, n, 0.0, TELL)
+    assert [queue.take(s, 0, 3 + n, 0.0, TELL)[0] for n, s in enumerate(states)] == [Taken.DUPLICATE] * 3
+    done = receipt(deliver(queue), SendState.DELIVERED)
     again = DeliveryQueue.restore([done])
     assert [again.take(s, 0, 6 + n, 0.0, TELL)[0] for n, s in enumerate(states)] == [Taken.DUPLICATE] * 3
 
 
 def test_an_old_alert_that_is_read_again_does_not_undo_a_newer_one() -> None:
     """Even where no receipt knows its digest."""
-    ledger = DeliveryQueue()
-    ledger.take(resolved(fired()), 0, 5, 0.0, TELL)
-    again = DeliveryQueue.restore([receipt(deliver(ledger), SendState.DELIVERED)])
+    queue = DeliveryQueue()
+    queue.take(resolved(fired()), 0, 5, 0.0, TELL)
+    again = DeliveryQueue.restore([receipt(deliver(queue), SendState.DELIVERED)])
     assert again.take(grown(fired(), 2), 0, 4, 0.0, TELL)[0] is Taken.DUPLICATE
     assert again.take(grown(fired(), 3), 0, 6, 0.0, TELL)[0] is Taken.PENDING
 
 
 def test_a_muted_incident_is_not_told_but_what_was_opened_is_ended() -> None:
     """Muted from the start: never. Muted meanwhile: its end only."""
-    ledger = DeliveryQueue()
-    assert ledger.take(fired(1), 0, 0, 0.0, MUTE)[0] is Taken.MUTED
-    assert ledger.take(resolved(fired(1)), 0, 1, 0.0, MUTE)[0] is Taken.MUTED
-    ledger.take(fired(2), 0, 2, 0.0, TELL)
-    deliver(ledger)
-    assert ledger.take(grown(fired(2), 2), 0, 3, 0.0, MUTE)[0] is Taken.MUTED
-    assert ledger.take(resolved(grown(fired(2), 2)), 0, 4, 0.0, MUTE)[0] is Taken.PENDING
-    assert deliver(ledger).alert.status is Status.RESOLVED
-    assert ledger.pending == 0
+    queue = DeliveryQueue()
+    assert queue.take(fired(1), 0, 0, 0.0, MUTE)[0] is Taken.MUTED
+    assert queue.take(resolved(fired(1)), 0, 1, 0.0, MUTE)[0] is Taken.MUTED
+    queue.take(fired(2), 0, 2, 0.0, TELL)
+    deliver(queue)
+    assert queue.take(grown(fired(2), 2), 0, 3, 0.0, MUTE)[0] is Taken.MUTED
+    assert queue.take(resolved(grown(fired(2), 2)), 0, 4, 0.0, MUTE)[0] is Taken.PENDING
+    assert deliver(queue).alert.status is Status.RESOLVED
+    assert queue.pending == 0
 
 
 def test_what_nobody_has_heard_of_goes_first_the_worst_before_all() -> None:
     """Then the rest by age."""
-    ledger = DeliveryQueue()
-    ledger.take(fired(1), 0, 0, 0.0, SinkDecision(Severity.WARNING))
-    deliver(ledger)
-    ledger.take(grown(fired(1), 2), 0, 1, 0.0, SinkDecision(Severity.WARNING))
-    ledger.take(fired(2), 0, 2, 0.0, SinkDecision(Severity.WARNING))
-    ledger.take(resolved(fired(3)), 0, 3, 0.0, SinkDecision(Severity.CRITICAL))
-    ledger.take(fired(4), 0, 4, 0.0, SinkDecision(Severity.CRITICAL))
-    order = [deliver(ledger).offset for _ in range(4)]
+    queue = DeliveryQueue()
+    queue.take(fired(1), 0, 0, 0.0, SinkDecision(Severity.WARNING))
+    deliver(queue)
+    queue.take(grown(fired(1), 2), 0, 1, 0.0, SinkDecision(Severity.WARNING))
+    queue.take(fired(2), 0, 2, 0.0, SinkDecision(Severity.WARNING))
+    queue.take(resolved(fired(3)), 0, 3, 0.0, SinkDecision(Severity.CRITICAL))
+    queue.take(fired(4), 0, 4, 0.0, SinkDecision(Severity.CRITICAL))
+    order = [deliver(queue).offset for _ in range(4)]
     assert order == [4, 2, 1, 3]
 
 
 def test_a_failure_waits_and_lets_others_pass() -> None:
     """The incident's own wait; the next one is due at once."""
-    ledger = DeliveryQueue()
-    ledger.take(fired(1), 0, 0, 0.0, TELL)
-    ledger.take(fired(2), 0, 1, 0.0, TELL)
-    first = due(ledger)
-    ledger.failed(first, 0.0, 1.0, None, maybe_done=False)
-    assert due(ledger).offset == 1
-    assert deliver(ledger).offset == 1
-    assert ledger.due(0.0) is None
-    assert 0 < ledger.wait(0.0, 9.0) < 1
-    assert due(ledger, 1.0).attempts == 1
+    queue = DeliveryQueue()
+    queue.take(fired(1), 0, 0, 0.0, TELL)
+    queue.take(fired(2), 0, 1, 0.0, TELL)
+    first = due(queue)
+    queue.on_outcome(first, Retry("away"), 0.0, 1.0)
+    assert due(queue).offset == 1
+    assert deliver(queue).offset == 1
+    assert queue.due(0.0) is None
+    assert 0 < queue.wait(0.0, 9.0) < 1
+    assert due(queue, 1.0).attempts == 1
 
 
 def test_a_lost_answer_leaves_a_doubt_until_it_is_settled() -> None:
     """And what may stand there; a newer state inherits both."""
-    ledger = DeliveryQueue()
-    ledger.take(fired(), 0, 0, 0.0, TELL)
-    ledger.failed(due(ledger), 0.0, 1.0, {"keys": ["k"]}, maybe_done=True)
-    ledger.take(resolved(fired()), 0, 1, 0.0, MUTE)
-    pending = due(ledger, 99.0)
-    assert ledger.standing(pending.alert.incident_id).doubtful
-    assert ledger.standing(pending.alert.incident_id).remote == {"keys": ["k"]}
-    deliver(ledger, 99.0)
-    assert not ledger.standing(fired().incident_id).doubtful
+    queue = DeliveryQueue()
+    queue.take(fired(), 0, 0, 0.0, TELL)
+    queue.on_outcome(due(queue), Retry("lost", maybe_done=True), 0.0, 1.0, remote_if_lost={"keys": ["k"]})
+    queue.take(resolved(fired()), 0, 1, 0.0, MUTE)
+    pending = due(queue, 99.0)
+    assert queue.state_of(pending.alert.incident_id).doubtful
+    assert queue.state_of(pending.alert.incident_id).remote == {"keys": ["k"]}
+    deliver(queue, 99.0)
+    assert not queue.state_of(fired().incident_id).doubtful
+
+
+def test_a_step_leaves_the_alert_in_the_queue_and_an_absent_one_is_no_doubt() -> None:
+    """What stands at the sink after a step is where the next one starts."""
+    queue = DeliveryQueue()
+    queue.take(fired(), 0, 0, 0.0, TELL)
+    assert queue.on_outcome(due(queue), Retry("lost", maybe_done=True), 0.0, 0.0) is SendState.RETRY
+    assert queue.on_outcome(due(queue, 9.0), Absent(), 9.0, 0.0) is None
+    assert not queue.state_of(fired().incident_id).doubtful
+    assert queue.on_outcome(due(queue, 9.0), Delivered({"ts": "1"}), 9.0, 0.0, complete=False) is SendState.STEP
+    assert (queue.pending, queue.state_of(fired().incident_id).remote) == (1, {"ts": "1"})
 
 
 def test_a_send_that_was_begun_and_not_finished_is_in_doubt_after_a_restart() -> None:
     """By its receipt."""
-    ledger = DeliveryQueue()
-    ledger.take(fired(), 0, 0, 0.0, TELL)
-    again = DeliveryQueue.restore([receipt(due(ledger), SendState.SENDING)])
-    assert again.standing(fired().incident_id).doubtful
+    queue = DeliveryQueue()
+    queue.take(fired(), 0, 0, 0.0, TELL)
+    again = DeliveryQueue.restore([receipt(due(queue), SendState.SENDING)])
+    assert again.state_of(fired().incident_id).doubtful
     assert again.take(fired(), 0, 0, 0.0, TELL)[0] is Taken.PENDING
 
 
 def test_what_a_setting_kept_back_is_read_again_and_what_is_wrong_is_not() -> None:
     """Until something newer of the incident has been settled."""
-    ledger = DeliveryQueue()
-    ledger.take(fired(1), 0, 3, 0.0, TELL)
-    kept = receipt(due(ledger), SendState.PARKED, mendable=True)
-    ledger.park(due(ledger), "channel_not_found")
-    assert ledger.parked == 1
-    ledger.take(fired(2), 0, 4, 0.0, TELL)
-    wrong = receipt(due(ledger), SendState.PARKED)
+    queue = DeliveryQueue()
+    queue.take(fired(1), 0, 3, 0.0, TELL)
+    kept = receipt(due(queue), SendState.PARKED, mendable=True)
+    queue.on_outcome(due(queue), GivenUp("channel_not_found"), 0.0, 0.0)
+    assert queue.parked == 1
+    queue.take(fired(2), 0, 4, 0.0, TELL)
+    wrong = receipt(due(queue), SendState.PARKED)
     again = DeliveryQueue.restore([kept, wrong])
     assert again.again == {0: 3}
     assert again.take(fired(1), 0, 3, 0.0, TELL)[0] is Taken.PENDING
@@ -184,12 +192,12 @@ def test_rules_name_sinks_and_mute() -> None:
 
 def test_a_page_that_was_covered_by_an_update_is_still_heard() -> None:
     """The newest state is sent, and it pages; unless the rules say that it may wake nobody."""
-    ledger = DeliveryQueue()
-    ledger.take(fired(1), 0, 0, 0.0, TELL)
-    ledger.take(grown(fired(1), 2), 0, 1, 0.0, TELL)
-    assert deliver(ledger).alert.page
-    ledger.take(fired(2), 0, 2, 0.0, SinkDecision(Severity.ERROR, page=False))
-    assert not deliver(ledger).alert.page
+    queue = DeliveryQueue()
+    queue.take(fired(1), 0, 0, 0.0, TELL)
+    queue.take(grown(fired(1), 2), 0, 1, 0.0, TELL)
+    assert deliver(queue).alert.page
+    queue.take(fired(2), 0, 2, 0.0, SinkDecision(Severity.ERROR, page=False))
+    assert not deliver(queue).alert.page
 
 
 def test_a_receipt_of_who_signed_makes_no_other_alert() -> None:
@@ -214,40 +222,39 @@ class Sim:
 
     def live(self) -> bool:
         """Work until all is told, or death; says whether all is."""
-        ledger = DeliveryQueue.restore(self.receipts)
+        queue = DeliveryQueue.restore(self.receipts)
         place, now = self.committed, 0.0
-        # As a courier does: what was there at its start is read before anything is sent.
+        # As a worker does: what was there at its start is read before anything is sent.
         behind = self.produced
-        while place < len(self.log) or ledger.pending:
+        while place < len(self.log) or queue.pending:
             now += 1.0
             self.produced = max(min(self.produced + self.rng.randint(0, 1), len(self.log)), place)
             if self.rng.random() < 0.05:
                 return False
             if place < self.produced and self.rng.random() < 0.7:
-                ledger.take(self.log[place], 0, place, now, TELL)
+                queue.take(self.log[place], 0, place, now, TELL)
                 place += 1
-            pending = ledger.due(now) if place >= behind else None
-            if pending is not None and not self.send(ledger, pending, now):
+            pending = queue.due(now) if place >= behind else None
+            if pending is not None and not self.send(queue, pending, now):
                 return False
             if self.rng.random() < 0.5:
-                self.committed = ledger.commits().get(0, self.committed)
-        self.committed = ledger.commits().get(0, self.committed)
+                self.committed = queue.commits().get(0, self.committed)
+        self.committed = queue.commits().get(0, self.committed)
         return True
 
-    def send(self, ledger: DeliveryQueue, pending: Pending, now: float) -> bool:
+    def send(self, queue: DeliveryQueue, pending: Pending, now: float) -> bool:
         """Send once; False for death in the middle."""
         if self.rng.random() < 0.3:
-            ledger.failed(pending, now, self.rng.random(), None, maybe_done=False)
+            queue.on_outcome(pending, Retry("away"), now, self.rng.random())
             return True
-        told = self.stands.setdefault(pending.alert.incident_id, [])
-        if told and told[-1].summary == pending.alert.summary:
+        sent = self.stands.setdefault(pending.alert.incident_id, [])
+        if sent and sent[-1].summary == pending.alert.summary:
             self.doubled += 1
-        told.append(pending.alert)
+        sent.append(pending.alert)
         if self.rng.random() < 0.05:
             return False
         self.receipts.append(receipt(pending, SendState.DELIVERED))
-        ledger.step_done(pending, {"told": pending.digest})
-        ledger.delivered(pending)
+        queue.on_outcome(pending, Delivered({"told": pending.digest}), now, 0.0)
         return True
 
 
@@ -272,9 +279,9 @@ def test_whatever_dies_every_incident_ends_where_its_last_alert_is(seed: int, in
     assert sim.committed == len(log)
     assert sim.doubled <= deaths
     for states in lives:
-        told = sim.stands[states[0].incident_id]
-        assert told[-1].summary == states[-1].summary
-        places = [[state.summary for state in states].index(alert.summary) for alert in told]
+        sent = sim.stands[states[0].incident_id]
+        assert sent[-1].summary == states[-1].summary
+        places = [[state.summary for state in states].index(alert.summary) for alert in sent]
         assert places == sorted(places)
 
 
@@ -285,8 +292,8 @@ def replaced(alert: Alert) -> Alert:
 
 def test_memory_of_digests_is_bounded() -> None:
     """An incident that grows for ever does not."""
-    ledger = DeliveryQueue()
+    queue = DeliveryQueue()
     for n in range(3 * KNOWN):
-        ledger.take(grown(fired(), n), 0, n, 0.0, TELL)
-        deliver(ledger)
-    assert len(ledger.standing(fired().incident_id).known) == KNOWN
+        queue.take(grown(fired(), n), 0, n, 0.0, TELL)
+        deliver(queue)
+    assert len(queue.state_of(fired().incident_id).known) == KNOWN

@@ -13,7 +13,7 @@ from alerts.messages.signed_receipt import Signer, alert_digest, problems
 from index.redaction.redactor import Redactor
 from tests.alerts.laden import SPREAD, laden, line, telling
 from tests.index.redaction.planted import plant
-from tests.sink_servers.told import fired
+from tests.sink_servers.sample_alerts import fired
 
 KEY = "only-for-tests"
 PLANTED = 500
@@ -37,10 +37,10 @@ def without_words(alert: Alert) -> dict[str, Any]:
     diagnosis = record["diagnosis"]
     for name in ("summary", "cause", "actions", "note", "evidence_digest"):
         del diagnosis[name]
-    for each in (*diagnosis["evidence"], *diagnosis["claims"], *diagnosis["timeline"]):
-        del each["text"]
-    for each in diagnosis["similar"]:
-        del each["title"]
+    for item in (*diagnosis["evidence"], *diagnosis["claims"], *diagnosis["timeline"]):
+        del item["text"]
+    for similar in diagnosis["similar"]:
+        del similar["title"]
     return dict(record)
 
 
@@ -54,10 +54,10 @@ def test_no_secret_stands_in_any_text_and_all_else_stays(seed: int) -> None:
         group = planted[start : start + EACH]
         group = [*group[start % SPREAD :], *group[: start % SPREAD]]
         alert = laden(group)
-        told = redacted(alert, Redactor())
-        assert without_words(told) == without_words(alert)
-        outside = told.to_json().decode()
-        left += [each for each in group if any(part in outside for part in each.parts)]
+        safe = redacted(alert, Redactor())
+        assert without_words(safe) == without_words(alert)
+        outside = safe.to_json().decode()
+        left += [secret for secret in group if any(part in outside for part in secret.parts)]
     assert left == []
 
 
@@ -77,9 +77,9 @@ def test_each_field_is_searched(place: int) -> None:
 def test_what_one_text_gives_away_is_taken_out_of_all() -> None:
     """The key stands in one line of the evidence, the value alone in the summary."""
     alert = telling(["peer hunter2x9 left", *QUIET[1:]], ["admin_password = hunter2x9"])
-    told = redacted(alert, Redactor())
-    assert told.summary == "nova: peer <PASSWORD_1> left"
-    assert diagnosis_of(told)["evidence"][0]["text"] == "admin_password = <PASSWORD_1>"
+    safe = redacted(alert, Redactor())
+    assert safe.summary == "nova: peer <PASSWORD_1> left"
+    assert diagnosis_of(safe)["evidence"][0]["text"] == "admin_password = <PASSWORD_1>"
 
 
 def test_a_field_that_nobody_has_named_is_taken_for_text() -> None:
@@ -110,30 +110,30 @@ def test_a_diagnosis_keeps_its_words_while_the_alert_grows() -> None:
     """Otherwise the same diagnosis would be told again with each state."""
     before = telling(QUIET, ["password=hunter2x9", "token: abcdef123456"])
     after = replace(before, summary="password=another77 of 8.8.8.8", reasons=("secret_key=zzz999zzz", "more"))
-    told = [diagnosis_of(redacted(alert, Redactor())) for alert in (before, after)]
-    assert told[0] == told[1]
+    safe = [diagnosis_of(redacted(alert, Redactor())) for alert in (before, after)]
+    assert safe[0] == safe[1]
 
 
 def test_an_alert_without_secrets_leaves_as_it_is() -> None:
     """With the receipt that it has."""
     alert = Signer(KEY).sign(telling(QUIET, ["nova-compute lost its connection to 10.0.0.5"]))
-    told = AlertRedactor(key=KEY)(alert)
-    assert told.to_json() == alert.to_json()
-    assert problems(told, KEY) == []
+    safe = AlertRedactor(key=KEY)(alert)
+    assert safe.to_json() == alert.to_json()
+    assert problems(safe, KEY) == []
 
 
 def test_the_receipt_fits_what_is_told() -> None:
     """It says what the original was decided from, and neither its digest nor that of the evidence leaves."""
     alert = Signer(KEY).sign(telling(["password=hunter2x9", *QUIET[1:]], ["from 8.8.8.8"]))
     assert problems(alert, KEY) == []
-    told = AlertRedactor(key=KEY)(alert)
-    assert problems(told, KEY) == []
+    safe = AlertRedactor(key=KEY)(alert)
+    assert problems(safe, KEY) == []
     assert alert.receipt is not None
-    assert told.receipt is not None
-    assert told.receipt["windows_elsewhere"] == alert.receipt["windows_elsewhere"] == list(alert.windows)
-    assert alert_digest(alert) not in told.to_json().decode()
-    assert diagnosis_of(alert)["evidence_digest"] not in told.to_json().decode()
-    assert told.receipt["signature"] != alert.receipt["signature"]
+    assert safe.receipt is not None
+    assert safe.receipt["windows_elsewhere"] == alert.receipt["windows_elsewhere"] == list(alert.windows)
+    assert alert_digest(alert) not in safe.to_json().decode()
+    assert diagnosis_of(alert)["evidence_digest"] not in safe.to_json().decode()
+    assert safe.receipt["signature"] != alert.receipt["signature"]
 
 
 def test_no_receipt_is_made_for_what_was_forged_or_cannot_be_signed() -> None:
@@ -151,11 +151,11 @@ def test_the_receipt_fits_an_alert_that_rules_have_changed(summary: str) -> None
     original = Signer(KEY, "rules-1").sign(telling([summary, *QUIET[1:]]))
     regraded = replace(original, severity=Severity.CRITICAL, page=False)
     outgoing = AlertRedactor(key=KEY)
-    told = outgoing(regraded, original)
-    assert (told.severity, told.page) == (Severity.CRITICAL, False)
-    assert problems(told, KEY) == []
-    assert told.receipt is not None
-    assert told.receipt["rules"] == "rules-1"
+    safe = outgoing(regraded, original)
+    assert (safe.severity, safe.page) == (Severity.CRITICAL, False)
+    assert problems(safe, KEY) == []
+    assert safe.receipt is not None
+    assert safe.receipt["rules"] == "rules-1"
     assert problems(outgoing(original, original), KEY) == []
     assert outgoing(regraded, regraded).receipt == (regraded.receipt if summary == QUIET[0] else None)
     assert outgoing(regraded, replace(original, tenant="other")).receipt is None
@@ -171,10 +171,10 @@ class Careless(Redactor):
 
 def test_a_text_that_still_holds_a_secret_is_withheld_and_the_alert_is_told() -> None:
     """The last look is another one than the search."""
-    told = redacted(telling(["password=hunter2x9", *QUIET[1:]], ["quiet"]), Careless())
-    assert told.summary == WITHHELD
-    assert told.reasons == (QUIET[1],)
-    assert diagnosis_of(told)["evidence"] == [line(1, "quiet")]
+    safe = redacted(telling(["password=hunter2x9", *QUIET[1:]], ["quiet"]), Careless())
+    assert safe.summary == WITHHELD
+    assert safe.reasons == (QUIET[1],)
+    assert diagnosis_of(safe)["evidence"] == [line(1, "quiet")]
 
 
 def test_only_so_many_alerts_are_kept() -> None:

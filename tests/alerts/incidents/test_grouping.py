@@ -256,7 +256,7 @@ def test_a_guess_that_was_told_gives_way_too() -> None:
     (known,) = role.take(window("b", 60, 0.99, "neutron"))
     assert (guessed.services, known.services) == (("keystone",), ("neutron",))
     assert guessed.incident_id == known.incident_id
-    assert known.summary.startswith("errors in neutron: ")
+    assert known.summary.startswith("neutron: errors. ")
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ def replayed(ops: list[Op]) -> Role:
     return role
 
 
-def told(alerts: list[Alert]) -> set[tuple[str, str]]:
+def published(alerts: list[Alert]) -> set[tuple[str, str]]:
     """Return what receivers keep after they dropped what came twice."""
     return {(alert.incident_id, alert.status.value) for alert in alerts}
 
@@ -71,7 +71,7 @@ def test_a_crash_anywhere_changes_nothing_that_is_told(ops: list[Op], data: st.D
     for op in ops[committed:]:
         play(second, op)
     finish(second)
-    assert told(first.alerts + second.alerts) == told(replayed(ops).alerts)
+    assert published(first.alerts + second.alerts) == published(replayed(ops).alerts)
 
 
 @settings(deadline=None)
@@ -80,16 +80,16 @@ def test_firing_comes_first_and_resolved_last(ops: list[Op]) -> None:
     """For every incident; and the first of them is a page."""
     alerts = replayed(ops).alerts
     for incident in {alert.incident_id for alert in alerts}:
-        mine = [alert for alert in alerts if alert.incident_id == incident]
-        assert (mine[0].status.value, mine[0].page) == ("firing", True)
-        assert mine[-1].status.value == "resolved"
+        own = [alert for alert in alerts if alert.incident_id == incident]
+        assert (own[0].status.value, own[0].page) == ("firing", True)
+        assert own[-1].status.value == "resolved"
 
 
 @settings(deadline=None)
 @given(histories())
 def test_the_wall_clock_does_not_decide_what_belongs_together(ops: list[Op]) -> None:
     """With or without ticks, the same windows in the same order make the same incidents."""
-    assert told(replayed(ops).alerts) == told(replayed([op for op in ops if not isinstance(op, int)]).alerts)
+    assert published(replayed(ops).alerts) == published(replayed([op for op in ops if not isinstance(op, int)]).alerts)
 
 
 @settings(deadline=None)
@@ -99,8 +99,8 @@ def test_every_window_is_in_one_incident_and_the_topic_holds_the_state(ops: list
     role = Role.under(POLICY)
     for op in ops:
         play(role, op)
-        held = [w for incident in role.state.all() for w in incident.windows]
-        assert len(held) == len(set(held))
+        window_ids = [w for incident in role.state.all() for w in incident.windows]
+        assert len(window_ids) == len(set(window_ids))
     assert {w for i in role.state.all() for w in i.windows} == {op.id for op in ops if isinstance(op, Anomaly)}
     again = IncidentGrouper.restore(POLICY, role.log, role.now)
     assert {(i.id, i.state, i.windows, i.last_status) for i in again.all()} == {
@@ -119,7 +119,7 @@ def test_flapping_is_one_incident_and_pages_only_when_it_gets_worse(gaps: list[i
         role.take(window(f"w{i}", at, importance))
         role.wait(max(0, gap - 1))
     role.wait(1301)
-    assert len(role.told()) == 1
+    assert len(role.published()) == 1
     assert sum(alert.page for alert in role.alerts) == 1
     assert role.alerts[-1].status.value == "resolved"
 

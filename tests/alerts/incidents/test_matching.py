@@ -13,7 +13,7 @@ def incidents(*windows: Anomaly) -> int:
     """Count the incidents that windows make."""
     role = Role()
     role.take(*windows)
-    return len(role.told())
+    return len(role.published())
 
 
 def test_what_begins_at_the_same_time_has_one_cause() -> None:
@@ -35,9 +35,9 @@ def test_services_that_requests_went_through_share_their_faults() -> None:
     first = [window(str(at), 5000 + at) for at in range(0, 400, 15)]
     role.take(*first)
     again = Role(IncidentGrouper.restore(IncidentPolicy(), role.log, role.now), role.now)
-    for each in (role, again):
-        each.take(window("b", 5400, service="neutron"))
-        assert len([i for i in each.told() if i.opened >= START + 5000 * 1_000_000]) == 1
+    for restarted in (role, again):
+        restarted.take(window("b", 5400, service="neutron"))
+        assert len([i for i in restarted.published() if i.opened >= START + 5000 * 1_000_000]) == 1
 
 
 def test_a_request_that_two_windows_share_joins_them() -> None:
@@ -71,14 +71,14 @@ def test_what_comes_late_joins_what_was_going_on_then() -> None:
     role = Role()
     role.take(everything("a", 0), everything("b", 100), window("c", 600, service="glance"))
     role.take(window("late", 90, service="glance"))
-    assert [incident.windows for incident in role.told()] == [("a", "b", "late"), ("c",)]
+    assert [incident.windows for incident in role.published()] == [("a", "b", "late"), ("c",)]
 
 
 def test_nothing_crosses_tenants() -> None:
     """The same fault in two clouds is two incidents."""
     role = Role()
     role.take(window("a", 0), replace(window("b", 0), tenant="acme"))
-    assert len({incident.tenant for incident in role.told()}) == 2
+    assert len({incident.tenant for incident in role.published()}) == 2
 
 
 def test_the_strongest_sign_decides_between_two_incidents() -> None:
@@ -87,7 +87,7 @@ def test_the_strongest_sign_decides_between_two_incidents() -> None:
     role.take(session("a", 0, "req-1", ("nova",)))
     role.take(window("b", 1000, service="glance"))
     role.take(session("c", 1010, "req-1", ("glance",)))
-    assert [incident.count for incident in role.told()] == [2, 1]
+    assert [incident.count for incident in role.published()] == [2, 1]
 
 
 @pytest.mark.parametrize("gap", [10, 100, 299, 310, 600, 1199])
@@ -97,5 +97,5 @@ def test_flapping_makes_one_incident_and_one_page(gap: int) -> None:
     for i in range(40):
         role.take(window(str(i), i * gap))
         role.wait(gap - 1)
-    assert len(role.told()) == 1
+    assert len(role.published()) == 1
     assert sum(alert.page for alert in role.alerts) == 1

@@ -208,15 +208,15 @@ def test_two_incidents_become_one() -> None:
     """The one that is merged is over, the other goes on with all that was known of both."""
     role = Role()
     role.take(window("a", 0), session("s", 30, "req-9", ("nova",)), window("b", 400, service="glance"))
-    nova, glance = role.told()
+    nova, glance = role.published()
     alerts = role.hear(Feedback(nova.id, Action.MERGE, "jo", role.now, into=glance.id))
-    merged, whole = role.told()
+    merged, whole = role.published()
     assert [(a.incident_id, a.status.value) for a in alerts] == [(nova.id, "resolved")]
     assert f"merged into {glance.id}" in alerts[0].summary
     assert (merged.state, whole.count, set(whole.services)) == (IncidentState.MERGED, 3, {"nova", "glance"})
     role.take(window("c", 450))
-    assert role.state.find(glance.id) == role.told()[1]
-    assert role.told()[1].count == 4
+    assert role.state.find(glance.id) == role.published()[1]
+    assert role.published()[1].count == 4
 
 
 def test_an_incident_is_split() -> None:
@@ -224,23 +224,23 @@ def test_an_incident_is_split() -> None:
     role = Role()
     role.take(window("a", 0), window("b", 30, service="glance"))
     (alert,) = role.hear(said(role, Action.SPLIT, services=("glance", "unheard-of", "nova")))
-    glance, nova = role.told()
+    glance, nova = role.published()
     assert (alert.incident_id, alert.page, glance.windows, nova.windows) == (glance.id, False, ("b",), ("a",))
     role.take(window("c", 60, service="glance"), window("d", 60))
-    assert [incident.windows for incident in role.told()] == [("b", "c"), ("a", "d")]
+    assert [incident.windows for incident in role.published()] == [("b", "c"), ("a", "d")]
 
 
 def test_orders_on_what_is_not_there_do_nothing() -> None:
     """A mistyped id, an incident of another tenant."""
     role = one()
     role.take(replace(window("b", 0), tenant="acme"))
-    other = next(incident for incident in role.told() if incident.tenant == "acme")
-    mine = next(incident for incident in role.told() if incident.tenant == "default")
+    other = next(incident for incident in role.published() if incident.tenant == "acme")
+    nova_incident = next(incident for incident in role.published() if incident.tenant == "default")
     for order in (
-        Feedback(ID, Action.MERGE, "jo", role.now, into=mine.id),
-        Feedback(mine.id, Action.MERGE, "jo", role.now, into=ID),
-        Feedback(mine.id, Action.MERGE, "jo", role.now, into=other.id),
-        Feedback(mine.id, Action.SPLIT, "jo", role.now, services=("glance",)),
+        Feedback(ID, Action.MERGE, "jo", role.now, into=nova_incident.id),
+        Feedback(nova_incident.id, Action.MERGE, "jo", role.now, into=ID),
+        Feedback(nova_incident.id, Action.MERGE, "jo", role.now, into=other.id),
+        Feedback(nova_incident.id, Action.SPLIT, "jo", role.now, services=("glance",)),
     ):
         before = [(i.id, i.state, i.windows, i.services) for i in role.state.all()]
         assert role.hear(order) == []

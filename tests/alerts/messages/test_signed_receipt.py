@@ -6,10 +6,10 @@ import orjson
 import pytest
 
 from alerts.messages.alert import Alert, Severity
-from alerts.messages.delivery_receipt import DeliveryReceipt, SendState
+from alerts.messages.delivery_receipt import AlertPosition, DeliveryReceipt, SendState
 from alerts.messages.signed_receipt import ReceiptFacts, Signer, key_id, problems
 from models.errors import InvalidError
-from tests.sink_servers.told import fired, grown
+from tests.sink_servers.sample_alerts import fired, grown
 
 KEY = "only-for-tests"
 
@@ -68,7 +68,17 @@ def test_what_is_no_window_is_refused() -> None:
 def test_a_delivery_comes_back_from_the_topic_as_it_was() -> None:
     """Field by field; another record is refused."""
     receipt = DeliveryReceipt(
-        "a" * 32, "slack", SendState.PARKED, "firing", "d1", 0, 7, 3, 1.5, "x", True, ("d0",), {"ts": "1"}
+        incident_id="a" * 32,
+        sink="slack",
+        sent=SendState.PARKED,
+        status="firing",
+        attempt=3,
+        at=1.5,
+        reason="x",
+        mendable=True,
+        alert=AlertPosition(partition=0, offset=7, digest="d1"),
+        covers=("d0",),
+        remote={"ts": "1"},
     )
     assert DeliveryReceipt.from_json(receipt.to_json()) == receipt
     with pytest.raises(InvalidError, match="not a receipt"):

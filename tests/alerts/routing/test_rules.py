@@ -224,3 +224,12 @@ def test_history_tells_what_the_role_would_have() -> None:
         role.take(each)
     role.wait(400)
     assert {(a.incident_id, a.status) for a in alerts} == {(a.incident_id, a.status) for a in role.alerts}
+
+
+def test_the_rules_of_the_readme_are_rules() -> None:
+    """What people copy must be taken."""
+    readme = (Path(__file__).parents[3] / "alerts" / "README.md").read_text(encoding="utf-8")
+    example = readme.split("```yaml\n")[1].split("```")[0]
+    rules = Rules.parse(example)
+    assert (len(rules.routes), len(rules.silences), len(rules.severities)) == (1, 2, 1)
+    assert rules.budget is not None

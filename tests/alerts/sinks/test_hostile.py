@@ -23,8 +23,8 @@ from tests.alerts.laden import SPREAD, telling
 from tests.sink_servers import pagerduty, slack
 from tests.sink_servers.alertmanager import wrong_alert
 from tests.sink_servers.pagerduty import wrong_event
+from tests.sink_servers.sample_alerts import HOSTILE
 from tests.sink_servers.slack import wrong_content
-from tests.sink_servers.told import HOSTILE
 
 CORPUS = Path(__file__).parents[2] / "index" / "data" / "hostile.json"
 LINES: list[str] = [*json.loads(CORPUS.read_text(encoding="utf-8")), HOSTILE]

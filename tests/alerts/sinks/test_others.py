@@ -35,7 +35,7 @@ from alerts.sinks.webhook import WebhookSink, signature, verify
 from models.rfc3339 import SECOND, parse_time
 from tests.ports import held_port
 from tests.sink_servers.alertmanager import SECRET, wrong_alert
-from tests.sink_servers.told import HOSTILE, START, enriched, fired, grown, resolved
+from tests.sink_servers.sample_alerts import HOSTILE, START, enriched, fired, grown, resolved
 
 NOW = START / SECOND + 5.0
 ALERTMANAGER = AlertmanagerSink("http://am:9093/", refresh_s=60.0)

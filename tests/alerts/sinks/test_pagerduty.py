@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from alerts.delivery.synthetic_alert import synthetic
 from alerts.messages.alert import Alert, Severity
-from alerts.sinks.base import CHANGE, LAST_DIGEST, Delivered, GivenUp, Remote, Request, Response, Retry
+from alerts.sinks.base import CHANGE, LAST_DIGEST, Delivered, Feed, GivenUp, Remote, Request, Response, Retry
 from alerts.sinks.pagerduty import PagerDutySink, base_of
 from tests.sink_servers.pagerduty import KEY, wrong_change, wrong_event
-from tests.sink_servers.told import diagnosis, enriched, fired, grown, resolved
+from tests.sink_servers.sample_alerts import diagnosis, enriched, fired, grown, resolved
 
 SINK = PagerDutySink(KEY)
 TAKEN = Response(202, b"{}")
@@ -121,7 +121,7 @@ def test_a_change_says_what_was_changed_and_where_once() -> None:
     """Cut to size, without the power to ping or to link, by a sink of its own that says no key either."""
     text = "nova-compute: @here deployed https://evil.test " + "x" * 5000
     change = replace(fired(), kind=CHANGE, services=("nova-compute",), summary=text, updated=0)
-    sink = SINK.for_changes()
+    sink = SINK.feeds()[Feed.CHANGES]
     request = sink.render(change, {}, 0.0)
     assert request is not None
     assert request.url == "https://events.pagerduty.com/v2/change/enqueue"

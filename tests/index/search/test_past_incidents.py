@@ -67,7 +67,16 @@ def test_records_of_our_topics_are_read_as_they_are_written() -> None:
     (found,) = record_documents(orjson.loads(incident.to_json()))
     assert (found.text, found.services) == ("2 error lines", ("nova-api",))
     alert = Alert(
-        "i1", "e", Status.ENRICHED, Severity.ERROR, "blue", ("nova-api",), "s", 5_000, 6_000, diagnosis=DIAGNOSIS
+        incident_id="i1",
+        episode="e",
+        status=Status.ENRICHED,
+        severity=Severity.ERROR,
+        tenant="blue",
+        services=("nova-api",),
+        summary="s",
+        started=5_000,
+        updated=6_000,
+        diagnosis=DIAGNOSIS,
     )
     seen, said = record_documents(orjson.loads(alert.to_json()))
     assert (seen.text, seen.time) == ("ERROR No valid host was found", 5_000)

@@ -36,7 +36,7 @@ from tests.index.redaction.planted import plant
 from tests.ports import held_port
 from tests.sink_servers import pagerduty, slack
 from tests.sink_servers.base import Call, Fault
-from tests.sink_servers.told import enriched, fired, grown, resolved
+from tests.sink_servers.sample_alerts import enriched, fired, grown, resolved
 from tests.stream.deliver.delivering import HASTE_S, Place, everywhere, idle, reconciles, settled
 from tests.waiting import PATIENCE_S, until
 

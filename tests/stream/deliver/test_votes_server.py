@@ -4,6 +4,7 @@ import http.client
 import socket
 import time
 from collections.abc import Iterator
+from typing import Self
 from urllib.parse import urlencode
 
 import orjson
@@ -57,13 +58,20 @@ class Endpoint:
         finally:
             connection.close()
 
+    def __enter__(self) -> Self:
+        """Return the endpoint, listening."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Stop listening."""
+        self.votes.close()
+
 
 @pytest.fixture
 def endpoint() -> Iterator[Endpoint]:
     """Give an endpoint that listens."""
-    found = Endpoint()
-    yield found
-    found.votes.close()
+    with Endpoint() as endpoint:
+        yield endpoint
 
 
 def test_a_signed_click_becomes_a_vote(endpoint: Endpoint) -> None:

@@ -8,7 +8,7 @@ from alerts.sinks.http_transport import Transport
 from alerts.sinks.pagerduty import PagerDutySink
 from alerts.sinks.slack.bot import SlackSink
 from stream.demo.receiver import CHANNEL, POST_INTERVAL_S, ROUTING_KEY, TOKEN, Receiver
-from tests.sink_servers.told import enriched, fired, resolved
+from tests.sink_servers.sample_alerts import enriched, fired, resolved
 
 
 def bring(sink: Sink, transport: Transport) -> None:

@@ -15,7 +15,7 @@ from models.rfc3339 import SECOND
 from stream.topics.changes import EVERYTHING, Announcement, announce
 from tests.sink_servers import pagerduty
 from tests.sink_servers.base import Fault
-from tests.sink_servers.told import fired
+from tests.sink_servers.sample_alerts import fired
 from tests.stream.deliver.delivering import Place, idle, reconciles, settled
 from tests.waiting import until
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from pydantic import SecretStr
 
-from alerts.messages.delivery_receipt import DeliveryReceipt, SendState
+from alerts.messages.delivery_receipt import AlertPosition, DeliveryReceipt, SendState
 from alerts.sinks.pagerduty import PagerDutySink
 from alerts.sinks.slack.bot import SlackSink
 from alerts.sinks.slack.webhook import SlackWebhookSink
@@ -22,8 +22,8 @@ from tests.sink_servers import pagerduty, slack
 from tests.sink_servers.alertmanager import Alertmanager
 from tests.sink_servers.base import Fault
 from tests.sink_servers.pagerduty import PagerDuty
+from tests.sink_servers.sample_alerts import fired
 from tests.sink_servers.slack import Slack
-from tests.sink_servers.told import fired
 from tests.waiting import PATIENCE_S
 
 
@@ -149,7 +149,16 @@ def test_the_doctor_shows_what_was_given_up(broker: Broker, unique: str) -> None
     broker.ensure_topics(topics.specs(2))
 
     def put(sent: SendState, reason: str = "") -> None:
-        receipt = DeliveryReceipt("a" * 32, "slack", sent, "firing", "d", 0, 1, 1, 1.0, reason)
+        receipt = DeliveryReceipt(
+            incident_id="a" * 32,
+            sink="slack",
+            sent=sent,
+            status="firing",
+            attempt=1,
+            at=1.0,
+            reason=reason,
+            alert=AlertPosition(partition=0, offset=1, digest="d"),
+        )
         producer = broker.producer()
         producer.produce(topics.deliveries, receipt.to_json(), receipt.incident_id.encode())
         assert producer.flush(PATIENCE_S) == 0

@@ -12,8 +12,8 @@ from alerts.messages.alert import Alert, Severity
 from alerts.sinks.base import Absent, Delivered, GivenUp, Remote, Request, Response, Retry
 from alerts.sinks.slack.bot import SlackSink
 from alerts.sinks.slack.webhook import SlackWebhookSink
+from tests.sink_servers.sample_alerts import HOSTILE, diagnosis, enriched, fired, grown, resolved
 from tests.sink_servers.slack import TOKEN, wrong_content
-from tests.sink_servers.told import HOSTILE, diagnosis, enriched, fired, grown, resolved
 
 SINK = SlackSink(TOKEN, "C0TOCSIN", votes=True)
 WEBHOOK = SlackWebhookSink("https://hooks.slack.com/services/T0/B0/secret")

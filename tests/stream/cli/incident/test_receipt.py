@@ -10,7 +10,7 @@ from alerts.messages.signed_receipt import Signer
 from stream.cli import tocsin
 from stream.kafka.clients import Broker
 from stream.kafka.topic_specs import Topics
-from tests.sink_servers.told import fired, grown
+from tests.sink_servers.sample_alerts import fired, grown
 from tests.waiting import PATIENCE_S
 
 KEY = "only-for-tests"

@@ -1,0 +1,166 @@
+"""What people read of incidents, in words: titles, names of kinds, times.  Every sink and command takes them from here.
+
+A title says what is wrong where, with the number that is unusual and what is usual::
+
+    neutron-server: GET /v2.0/networks takes 2.6 s (usually below 0.74 s). Also affected: nova-api. 09:07 UTC, 2 min
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Final
+
+from models.detectors.sentences import sentence
+from models.findings import Finding, FindingKind
+from models.rfc3339 import SECOND
+
+KIND_NAMES: Final[Mapping[str, str]] = {
+    "silence": "Silent service",
+    "errors": "Errors",
+    "values": "Slow or unusual values",
+    "missing": "Missing follow-up step",
+    "novelty": "New messages",
+    "order": "Unusual order",
+    "sequence": "Unusual sequence",
+    "rate": "Unusual message rate",
+    "odd": "Unusual behaviour",
+    "synthetic": "Test alert",
+    "change": "Change",
+}
+"""Kind of failure, as records carry it → its name for people."""
+
+NAMED_SERVICES: Final = 3
+"""Services that a title names; the others are counted.  A judgement: a line of a chat holds no more."""
+
+CLAUSE: Final = 160
+"""Characters of what is wrong, in a title; a judgement: two templates and two numbers."""
+
+TEMPLATE: Final = 60
+"""Characters of a template in a title; a judgement, and the beginning of a message tells most."""
+
+_VAGUE: Final = frozenset({FindingKind.ABSENT, FindingKind.UNEXPECTED})
+"""They only say that no normal window is quite like this one."""
+
+_COUNTING: Final = frozenset({FindingKind.RATE_HIGH, FindingKind.RATE_LOW})
+"""They count a message, and say little where its text is unknown."""
+
+_HTTP_CALL: Final = re.compile(r'\b(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) ([^\s"]+)')
+_QUOTED: Final = re.compile(r"`([^`]*)`")
+_VALUES: Final = re.compile(r"(?:<\*>)+")
+_MINUTE: Final = 60
+_HOUR: Final = 3600
+_DAY: Final = 86_400
+
+
+def kind_name(kind: str) -> str:
+    """Return the name for people of a kind of failure, or the kind itself where it has none."""
+    return KIND_NAMES.get(kind, kind)
+
+
+def title(  # noqa: PLR0913 - what a title is made of
+    *,
+    services: Sequence[str],
+    kind: str,
+    findings: Sequence[Finding],
+    reasons: Sequence[str],
+    begin: int,
+    end: int,
+    state: str = "",
+) -> str:
+    """Return the title of an incident.
+
+    Args:
+        services: The affected ones, the one where it began first; at least one.
+        kind: Kind of failure, named where there is neither a finding nor a reason.
+        findings: The strongest first; the first that is not vague leads.
+        reasons: Sentences of the detectors, for incidents without findings.
+        begin: Event time of its first window, in microseconds.
+        end: Event time of its last window, in microseconds.
+        state: What is to be known of its state, such as ``resolved``.
+    """
+    lead = min(findings, key=_is_vague, default=None)
+    service = lead.service if lead is not None and lead.service else services[0]
+    if lead is None:
+        what = f"{service}: {reason_text(reasons[0]) if reasons else kind_name(kind).lower()}"
+    elif lead.kind is FindingKind.SILENT:
+        # The sentence itself begins with the service.
+        what = finding_text(lead)
+    else:
+        what = f"{service}: {finding_text(lead)}"
+    others = [other for other in services if other != service]
+    affected = f"Also affected: {_named(others)}" if others else ""
+    return ". ".join(part for part in (what, affected, _joined(period(begin, end), state)) if part)
+
+
+def finding_text(finding: Finding) -> str:
+    """Return a finding as a title says it: the detector's sentence with its templates cut short."""
+    short = replace(finding, template=_short(finding.template), follows=_short(finding.follows))
+    return _clipped(_without_quotes(sentence(short)))
+
+
+def reason_text(reason: str) -> str:
+    """Return a reason as a title says it: with its templates cut short."""
+    return _clipped(_without_quotes(_QUOTED.sub(lambda quoted: f"`{_short(quoted[1])}`", reason)))
+
+
+def period(begin: int, end: int) -> str:
+    """Return two times (microseconds) as ``09:07 UTC, 2 min``: the first, and how long until the second."""
+    seconds = (end - begin) // SECOND
+    return _joined(f"{datetime.fromtimestamp(begin // SECOND, UTC):%H:%M} UTC", duration(seconds) if seconds else "")
+
+
+def moment(time: int) -> str:
+    """Return a time (microseconds) as ``2026-03-02 09:07 UTC``."""
+    return f"{datetime.fromtimestamp(time // SECOND, UTC):%Y-%m-%d %H:%M} UTC"
+
+
+def day(time: int) -> str:
+    """Return the day of a time (microseconds) in UTC as ``2026-03-02``."""
+    return f"{datetime.fromtimestamp(time // SECOND, UTC):%Y-%m-%d}"
+
+
+def duration(seconds: int) -> str:
+    """Return a duration in its two largest units: ``45 s``, ``2 min``, ``3 h 10 min``, ``2 d 4 h``."""
+    if seconds < _MINUTE:
+        return f"{seconds} s"
+    if seconds < _HOUR:
+        return f"{seconds // _MINUTE} min"
+    if seconds < _DAY:
+        return _two(seconds // _HOUR, "h", seconds % _HOUR // _MINUTE, "min")
+    return _two(seconds // _DAY, "d", seconds % _DAY // _HOUR, "h")
+
+
+def _is_vague(finding: Finding) -> bool:
+    return finding.kind in _VAGUE or (finding.kind in _COUNTING and not finding.template)
+
+
+def _two(large: int, large_unit: str, small: int, small_unit: str) -> str:
+    return f"{large} {large_unit}" + (f" {small} {small_unit}" if small else "")
+
+
+def _named(others: Sequence[str]) -> str:
+    named = others[: NAMED_SERVICES - 1]
+    hidden = len(others) - len(named)
+    return ", ".join(named) + (f" and {hidden} more" if hidden else "")
+
+
+def _short(template: str) -> str:
+    """Return the request of an access log's template, and of another its beginning; values are shown as ``…``."""
+    call = _HTTP_CALL.search(template)
+    text = f"{call[1]} {call[2]}" if call else template
+    text = _VALUES.sub("…", text)
+    return text if len(text) <= TEMPLATE else text[: TEMPLATE - 1].rstrip() + "…"
+
+
+def _without_quotes(text: str) -> str:
+    """Return text with requests unquoted: they are read as words, whereas a message needs to show where it ends."""
+    return _QUOTED.sub(lambda quoted: quoted[1] if _HTTP_CALL.match(quoted[1]) else quoted[0], text)
+
+
+def _clipped(text: str) -> str:
+    return text if len(text) <= CLAUSE else text[: CLAUSE - 1].rstrip() + "…"
+
+
+def _joined(*parts: str) -> str:
+    return ", ".join(part for part in parts if part)
