@@ -34,7 +34,7 @@ HOMES = {
     "aiohttp": {"stream/deliver/votes_server.py"},
     "aiokafka": {"stream/kafka/"},
     "anthropic": {"index/llm/claude.py"},
-    "confluent_kafka": {"stream/kafka/", "stream/deliver/sink_worker.py"},
+    "confluent_kafka": {"stream/kafka/"},
     "faiss": {"index/search/vectors.py"},
     "faust": {"stream/kafka/", "stream/detect/role.py"},
     "httpx": {"alerts/sinks/http_transport.py", "index/embedding/open_embedder.py"},

@@ -14,8 +14,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
-from confluent_kafka import Consumer, KafkaException, Message, TopicPartition
-
 from alerts.delivery.queue import DeliveryQueue, Pending, SinkDecision, Taken
 from alerts.delivery.rate_limit import RateLimiter
 from alerts.delivery.redact_alerts import AlertRedactor
@@ -41,7 +39,8 @@ from alerts.sinks.base import (
 from alerts.sinks.http_transport import Transport
 from models.errors import InvalidError
 from stream.kafka.clients import TIMEOUT_S, Broker, retry_until_known, watermarks_of
-from stream.kafka.errors import kafka_errors, translate
+from stream.kafka.consuming import Consumer, Message, TopicPartition, try_commit
+from stream.kafka.errors import kafka_errors
 from stream.kafka.outbox import Outbox
 from stream.kafka.reader import offsets_at, read_range
 from stream.kafka.topic_specs import Topics
@@ -319,13 +318,8 @@ class SinkWorker:
         if self._queue is None or not (offsets := self._queue.commits()):
             return
         self._outbox.drain(TIMEOUT_S)
-        commits = [TopicPartition(self._source.topic, partition, offset) for partition, offset in offsets.items()]
-        try:
-            consumer.commit(offsets=commits, asynchronous=False)
-        except KafkaException as error:
-            # The next commit takes this one's place.
-            log.warning("%s", translate(error.args[0], f"commit what {self.sink.name} was sent"))
-        else:
+        # The next commit takes the place of a refused one.
+        if try_commit(consumer, self._source.topic, offsets, f"commit what {self.sink.name} was sent", wait=True):
             self._metrics.commits.labels("deliver").inc()
 
     def _assigned(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
