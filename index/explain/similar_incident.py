@@ -12,7 +12,7 @@ from index.evidence.types import Evidence
 from index.explain.grounding import contained
 from index.search.documents import Document, DocumentKind, Filter
 from index.search.past_incidents import DIAGNOSIS
-from index.text.sanitize import plain, reassures
+from index.text.sanitize import reassures, strip_markup
 from index.text.words import words
 
 if TYPE_CHECKING:
@@ -87,11 +87,11 @@ def find_twin(memory: "SearchIndex", evidence: Evidence, confirmed: Callable[[st
 
 def reuse(twin: Twin, evidence: Evidence, base: Diagnosis) -> Diagnosis | None:
     """Return the diagnosis of a twin over that of the evidence at hand; None where it names what is not there."""
-    cause = plain(twin.cause, _SENTENCE)
+    cause, title = strip_markup(twin.cause, _SENTENCE), strip_markup(twin.title, _SENTENCE)
     known = "\n".join(f"{line.text} {line.service} {line.host}" for line in evidence.lines)
     if not cause or reassures(cause) or not contained(cause, known):
         return None
-    actions = [plain(action, _SENTENCE) for action in twin.actions if not reassures(action)]
+    actions = [strip_markup(action, _SENTENCE) for action in twin.actions if not reassures(action)]
     return replace(
         base,
         mode=Mode.TWIN,
@@ -99,7 +99,7 @@ def reuse(twin: Twin, evidence: Evidence, base: Diagnosis) -> Diagnosis | None:
         confidence=min(_MOST_SURE if twin.seconded else _LONE_SURE, twin.likeness),
         actions=tuple(dict.fromkeys([*actions, *base.actions])),
         twin=twin.id,
-        note=f"the confirmed cause of {plain(twin.title, _SENTENCE) or twin.id}, which is {twin.likeness:.0%} alike",
+        note=f"the confirmed cause of {title or twin.id}, which is {twin.likeness:.0%} alike",
     )
 
 

@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import Final
 
 from index.redaction.encodings import forms_of
+from index.redaction.hidden_characters import search_both_ways, trimmed, visible_part
 from index.redaction.kinds import Kinds, shipped
 from index.redaction.scanner import PSEUDONYM, Detector, SecretSpan, joined
 
@@ -76,7 +77,9 @@ class Redactor:
         Empty when ``redact`` would find nothing in it.  The names may be logged.
         """
         found = _around(text, self._find(text))
-        return tuple(dict.fromkeys(self._names.get(text[each.start : each.end], each.label) for each in found))
+        return tuple(
+            dict.fromkeys(self._names.get(visible_part(text[each.start : each.end]), each.label) for each in found)
+        )
 
     @property
     def counts(self) -> Mapping[str, int]:
@@ -100,12 +103,12 @@ class Redactor:
         """What is to be replaced in each text; learns what is secret."""
         whole = "\n".join(texts)
         starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
-        found = self._detector.find(whole, self._holds)
+        found = search_both_ways(whole, self._detect)
         # What stands within another secret is learnt as well: it may stand alone elsewhere.
         for each in dict.fromkeys([*joined(found), *(one for one in found if one.end - one.start <= _INNER)]):
-            self._learn(whole[each.start : each.end], each.label)
+            self._learn(visible_part(whole[each.start : each.end]), each.label)
         out: list[list[SecretSpan]] = [[] for _ in texts]
-        for each in _around(whole, joined([*found, *self._spread(whole)])):
+        for each in _around(whole, joined([*found, *search_both_ways(whole, self._spread)])):
             index = bisect_right(starts, each.start) - 1
             while index < len(texts) and starts[index] < each.end:
                 low, high = starts[index], starts[index] + len(texts[index])
@@ -116,7 +119,10 @@ class Redactor:
         return out
 
     def _find(self, text: str) -> list[SecretSpan]:
-        return joined([*self._detector.find(text, self._holds), *self._spread(text)])
+        return joined([*search_both_ways(text, self._detect), *search_both_ways(text, self._spread)])
+
+    def _detect(self, text: str) -> list[SecretSpan]:
+        return self._detector.find(text, self._holds)
 
     def _spread(self, text: str) -> list[SecretSpan]:
         """Where values that are known to be secret stand."""
@@ -155,6 +161,7 @@ class Redactor:
         return "".join((*parts, text[at:]))
 
     def _name(self, value: str, label: str) -> str:
+        value = visible_part(value)
         name = self._names.get(value)
         while name is None:
             self._last[label] += 1
@@ -197,4 +204,4 @@ def _around(text: str, found: Sequence[SecretSpan]) -> Sequence[SecretSpan]:
             at = high
         if at < each.end:
             out.append(SecretSpan(at, each.end, each.label))
-    return out
+    return trimmed(text, out)

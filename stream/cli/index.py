@@ -94,7 +94,7 @@ def search(  # noqa: PLR0913 - one argument an option
     import orjson
 
     from index.search.documents import DocumentKind, Filter
-    from index.text.neutral import neutral
+    from index.text.sanitize import escape_control
     from stream.settings import load_settings
     from stream.wiring.search_index import load_search_index
 
@@ -113,9 +113,9 @@ def search(  # noqa: PLR0913 - one argument an option
         click.echo(orjson.dumps(found))
         return
     for hit in hits:
-        click.echo(f"{hit.score:.2f}  {hit.document.kind}  {neutral(_place(hit.document))}")
+        click.echo(f"{hit.score:.2f}  {hit.document.kind}  {escape_control(_place(hit.document))}")
         for line in hit.document.text.splitlines()[:SHOWN]:
-            click.echo(f"      {neutral(line)}")
+            click.echo(f"      {escape_control(line)}")
     if not hits:
         click.echo("nothing found")
 

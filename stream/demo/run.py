@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 import orjson
 
-from index.text.neutral import neutral
+from index.text.sanitize import escape_control
 from models.errors import FatalError
 from models.rfc3339 import SECOND, time_text
 from stream.deliver.sink_worker import group_of
@@ -151,13 +151,13 @@ def _news(alert: Mapping[str, Any]) -> str:
     diagnosis = alert["diagnosis"]
     if alert["status"] != "enriched" or not diagnosis:
         return f"{head}{alert['summary']}"
-    lines = [f"{head}{neutral(diagnosis['summary'])}"]
-    lines.append(f"{'':10}cause  {neutral(diagnosis['cause'])} (confidence {diagnosis['confidence']:.2f})")
+    lines = [f"{head}{escape_control(diagnosis['summary'])}"]
+    lines.append(f"{'':10}cause  {escape_control(diagnosis['cause'])} (confidence {diagnosis['confidence']:.2f})")
     lines += [
-        f"{'':10}proof  {line['source']}[{line['partition']}]@{line['line']} {neutral(line['text'])[:WIDE]}"
+        f"{'':10}proof  {line['source']}[{line['partition']}]@{line['line']} {escape_control(line['text'])[:WIDE]}"
         for line in diagnosis["evidence"][:PROOF]
     ]
-    lines += [f"{'':10}do     {neutral(action)}" for action in diagnosis["actions"][:PROOF]]
+    lines += [f"{'':10}do     {escape_control(action)}" for action in diagnosis["actions"][:PROOF]]
     return "\n".join(lines)
 
 

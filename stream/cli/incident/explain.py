@@ -31,7 +31,7 @@ def show(incident: str, *, sent: bool, as_json: bool) -> None:
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import orjson
 
-    from index.text.neutral import neutral
+    from index.text.sanitize import escape_control
     from models.errors import InvalidError
     from stream.cli.incident.client import IncidentClient
     from stream.settings import load_settings
@@ -46,7 +46,7 @@ def show(incident: str, *, sent: bool, as_json: bool) -> None:
                 f"nothing was sent for {found.id} from this machine",
                 "look on the one that runs the explain role, under its TOCSIN_INDEX_PATH",
             )
-        click.echo(orjson.dumps(asked.to_record()) if as_json else neutral(asked.text, lines=True))
+        click.echo(orjson.dumps(asked.to_record()) if as_json else escape_control(asked.text, keep_lines=True))
         return
     if not found.diagnosis:
         raise InvalidError(f"{found.id} has no diagnosis yet", "see that the explain role runs, and ask again")
@@ -54,7 +54,7 @@ def show(incident: str, *, sent: bool, as_json: bool) -> None:
         click.echo(orjson.dumps(found.diagnosis))
         return
     for line in _page(found.id, found.diagnosis):
-        click.echo(neutral(line))
+        click.echo(escape_control(line))
 
 
 def _page(name: str, diagnosis: Mapping[str, Any]) -> Iterator[str]:

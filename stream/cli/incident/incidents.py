@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from index.text.neutral import neutral
+from index.text.sanitize import escape_control
 from stream.cli.options import UNTIL, by
 
 if TYPE_CHECKING:
@@ -94,7 +94,7 @@ def _line(desk: "IncidentClient", incident: "Incident") -> str:
     ]
     more = "; ".join(note for note in notes if note)
     text = f"{incident.id[:ID]}  {incident.severity.label:<8}  {incident.tenant}  {incident.summary()}"
-    return neutral(text + (f" [{more}]" if more else ""))
+    return escape_control(text + (f" [{more}]" if more else ""))
 
 
 @incidents.command()
@@ -122,11 +122,11 @@ def show(incident: str, *, as_json: bool) -> None:
         ("why", found.reasons),
     ):
         for value in values:
-            click.echo(neutral(f"  {name:9} {value}"))
+            click.echo(escape_control(f"  {name:9} {value}"))
     for said in _record(desk, found)["said"]:
         words = [said["opinion"], said["cause"] and f"cause {said['cause']}", said["text"]]
         text = " ".join(word for word in words if word)
-        click.echo(neutral(f"  {said['at']}  {said['by']}: {said['action']} {text}".rstrip()))
+        click.echo(escape_control(f"  {said['at']}  {said['by']}: {said['action']} {text}".rstrip()))
 
 
 def _say(incident: str, action: str, by: str, done: str, **parts: Any) -> None:
