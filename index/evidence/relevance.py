@@ -114,20 +114,20 @@ def rank(  # noqa: PLR0913 - what is known beside the records, all by name
     issue: Issue,
     *,
     embed: Embed | None = None,
-    strange: F64 | None = None,
+    detectors: F64 | None = None,
     known: U64 | None = None,
     limit: int = 40,
     weights: Weights = Weights(),
 ) -> list[RankedRecord]:
     """Return up to ``limit`` records, the most telling first, one a group.
 
-    ``strange`` (records,) from 0 to 1 is what detectors say of each record; ``known`` are the templates of normal
+    ``detectors`` (records,) from 0 to 1 is what detectors say of each record; ``known`` are the templates of normal
     operation, None where nobody knows them.
     """
     if not len(records):
         return []
     groups = _group(records)
-    telling = _telling(records, groups, strange, known, weights)
+    telling = _telling(records, groups, detectors, known, weights)
     words = _words(groups, issue, weights)
     base = _both(telling, words, weights)
     close = words
@@ -165,7 +165,7 @@ def _group(records: LogRecords) -> _Groups:
     return _Groups(of, first, count, texts, np.array([bool(text) for text in error], np.bool_))
 
 
-def _telling(records: LogRecords, groups: _Groups, strange: F64 | None, known: U64 | None, weights: Weights) -> F64:
+def _telling(records: LogRecords, groups: _Groups, detectors: F64 | None, known: U64 | None, weights: Weights) -> F64:
     """How odd each group is, from 0 to 1: what speaks for it adds up as chances do."""
     level, http = records.level[groups.first], records.http[groups.first]
     voices = [
@@ -179,9 +179,9 @@ def _telling(records: LogRecords, groups: _Groups, strange: F64 | None, known: U
     ]
     if known is not None:
         voices.append(weights.unknown * ~np.isin(records.template[groups.first], known))
-    if strange is not None:
+    if detectors is not None:
         most = np.zeros(len(groups))
-        np.maximum.at(most, groups.of, strange)
+        np.maximum.at(most, groups.of, detectors)
         voices.append(weights.detectors * most)
     silent = np.prod([1 - voice for voice in voices], axis=0)
     harmless = np.array([_HARMLESS.search(text) is not None for text in groups.texts]) & (level < Level.ERROR)
