@@ -120,6 +120,7 @@ def _window(
         start=start,
         end=end,
         reasons=() if detectors is None else detectors.reasons,
+        findings=() if detectors is None else detectors.findings,
         pointers=tuple(place for place, record in zip(places, ranked, strict=True) if record.score >= least),
     )
 

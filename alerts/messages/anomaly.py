@@ -7,6 +7,7 @@ from typing import Any, Final, Self
 import orjson
 
 from models.errors import InvalidError
+from models.findings import Finding, findings_from_json
 from models.records import ALL_SOURCES
 from models.rfc3339 import parse_time
 
@@ -68,6 +69,8 @@ class Anomaly:
     parts: Mapping[str, float] = field(default_factory=dict)
     reasons: tuple[str, ...] = ()
     templates: tuple[str, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """Empty in records of versions that did not write them."""
 
     @property
     def located(self) -> bool:
@@ -123,6 +126,7 @@ class Anomaly:
                 parts={_text(name): float(part) for name, part in (record.get("parts") or {}).items()},
                 reasons=tuple(map(_text, record.get("reasons") or ())),
                 templates=tuple(map(_text, record.get("templates") or ())),
+                findings=findings_from_json(record.get("findings")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidError(

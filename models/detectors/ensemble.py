@@ -72,36 +72,38 @@ class DetectorSet:
     usual_service: I64
     windows_seen: I64
 
-    def score(self, facts: WindowFeatures) -> dict[str, F64]:
+    def score(self, features: WindowFeatures) -> dict[str, F64]:
         """Raw scores (n,) by name of the detector."""
-        return {detector.name: detector.score(facts) for detector in self.detectors}
+        return {detector.name: detector.score(features) for detector in self.detectors}
 
-    def weights(self, facts: WindowFeatures, window: int) -> F64:
+    def weights(self, features: WindowFeatures, window: int) -> F64:
         """How much each row of a window weighs where no sequence says so: what is rare, and errors."""
-        rows = slice(int(facts.windows.splits[window]), int(facts.windows.splits[window + 1]))
-        tokens = facts.tokens[rows]
-        errors = facts.windows.level[rows] >= Level.ERROR
+        rows = slice(int(features.windows.splits[window]), int(features.windows.splits[window + 1]))
+        tokens = features.tokens[rows]
+        errors = features.windows.level[rows] >= Level.ERROR
         weight: F64 = np.where(tokens == NEW, _NEW_WEIGHT, self.rarity[tokens]) + errors * _ERROR_WEIGHT
         return weight
 
-    def services(self, facts: WindowFeatures, window: int, rows: I64) -> tuple[str, ...]:
+    def services(self, features: WindowFeatures, window: int, rows: I64) -> tuple[str, ...]:
         """Services that a window speaks of: its own; of everything, the silent ones and those of weighty ``rows``.
 
         A session went through all that wrote its lines, those of weighty ``rows`` first.
         """
-        group = int(facts.group[window])
+        group = int(features.group[window])
         if group > SHARED:
             return (self.groups.name(group),)
         if group == UNKNOWN:
             return ()
         silent: list[str] = []
         if group == SHARED:
-            silent = [name for d in self.detectors if isinstance(d, Silence) for name in d.services(facts, window)]
+            silent = [name for d in self.detectors if isinstance(d, Silence) for name in d.services(features, window)]
         else:
-            rows = np.concatenate([rows, np.arange(facts.windows.splits[window], facts.windows.splits[window + 1])])
-        return tuple(dict.fromkeys([*silent, *self._writers(facts, rows)]))
+            rows = np.concatenate(
+                [rows, np.arange(features.windows.splits[window], features.windows.splits[window + 1])]
+            )
+        return tuple(dict.fromkeys([*silent, *self._writers(features, rows)]))
 
-    def _writers(self, facts: WindowFeatures, rows: I64) -> list[str]:
+    def _writers(self, features: WindowFeatures, rows: I64) -> list[str]:
         """Services that wrote rows, in their order: as their sources say, where these are known, else their templates.
 
         A source is known by its service alone, or as one that silence expects; other hosts' origins are only numbers.
@@ -110,8 +112,8 @@ class DetectorSet:
         for detector in self.detectors:
             if isinstance(detector, Silence):
                 known |= detector.sources
-        homes = self.usual_service[facts.tokens[rows]].tolist()
-        origins = facts.windows.origin[rows].tolist()
+        homes = self.usual_service[features.tokens[rows]].tolist()
+        origins = features.windows.origin[rows].tolist()
         named = [
             known.get(origin) or (self.groups.name(home) if home > SHARED else "")
             for origin, home in zip(origins, homes, strict=True)
