@@ -56,14 +56,14 @@ class Redactor:
         that this redactor has returned comes back as it is.
         """
         done = {index for index, text in enumerate(texts) if text in self._written}
-        work = ["" if index in done else text for index, text in enumerate(texts)]
-        work = [self._literals(text) for text in work]
+        work = [text if index in done else self._literals(text) for index, text in enumerate(texts)]
         for _ in range(_ROUNDS):
-            found = self._search(work)
-            if not any(found):
+            # What was redacted before is searched as well, as what stands around a text says whether it is secret.
+            spans = [[] if index in done else found for index, found in enumerate(self._search(work))]
+            if not any(spans):
                 break
-            work = [self._replaced(text, stretches) for text, stretches in zip(work, found, strict=True)]
-        out = tuple(text if index in done else work[index] for index, text in enumerate(texts))
+            work = [self._replaced(text, own) for text, own in zip(work, spans, strict=True)]
+        out = tuple(work)
         self._written.update(text for text in out if PSEUDONYM.search(text))
         return out
 
