@@ -27,7 +27,7 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
     ),
     "replay": CommandEntry("stream.cli.replay:replay", "Decide a stretch of the topics again."),
     "topics": CommandEntry("stream.cli.topics:topics", "Read any topic as JSON lines."),
-    "index": CommandEntry("stream.cli.index:index", "Fill and search the memory of incidents and runbooks."),
+    "index": CommandEntry("stream.cli.index:index", "Fill and query the search index of incidents and runbooks."),
     "explain": CommandEntry(
         "stream.cli.incident.explain:explain", "Show what incidents are put down to, and what was sent for it."
     ),

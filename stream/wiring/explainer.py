@@ -5,7 +5,7 @@ Apart from ``stream.wiring.core``: commands that explain nothing need not load i
 
 import logging
 
-from index.search.past_incidents import remember
+from index.search.past_incidents import add_incidents
 from index.search.search_index import SearchIndex
 from models.bundle import Bundle
 from models.decode.decoder import Decoder
@@ -38,7 +38,7 @@ def make_explainer(settings: Settings, broker: Broker, topics: Topics, bundle: B
         try:
             opened = load_search_index(settings, log.info, fresh=True)
             records = read_range(broker, topics.incidents)
-            remember(opened, (((each.key or b"").decode(), each.value) for each in records if each.value))
+            add_incidents(opened, (((each.key or b"").decode(), each.value) for each in records if each.value))
         except TocsinError as error:
             log.warning("past incidents and runbooks are left out of explanations: %s", error)
             return None
