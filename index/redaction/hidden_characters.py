@@ -12,16 +12,16 @@ from index.text.sanitize import REPLACEMENT
 
 def search_both_ways(text: str, search: Callable[[str], Iterable[SecretSpan]]) -> list[SecretSpan]:
     """Return what ``search`` finds in a text with and without replacement characters, as stretches of the text."""
-    found = list(search(text))
+    spans = list(search(text))
     if REPLACEMENT not in text:
-        return found
+        return spans
     places = [index for index, char in enumerate(text) if char != REPLACEMENT]
-    found += [
+    spans += [
         SecretSpan(places[span.start], places[span.end - 1] + 1, span.label)
         for span in search(visible_part(text))
         if span.start < span.end
     ]
-    return trimmed(text, found)
+    return trimmed(text, spans)
 
 
 def trimmed(text: str, spans: Iterable[SecretSpan]) -> list[SecretSpan]:
