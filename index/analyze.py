@@ -85,6 +85,7 @@ def evidence_of(material: LogLines, issue: Issue, means: Means) -> Evidence:
         start=start,
         end=end,
         reasons=() if means.judged is None else means.judged.reasons,
+        findings=() if means.judged is None else means.judged.findings,
         pointers=tuple(place for place, each in zip(places, found, strict=True) if each.score >= _POINTED * best),
     )
     texts = [issue.text, *(str(records.lines["message"][each.row]) for each in found[:3])]

@@ -14,6 +14,8 @@ import numpy as np
 import numpy.typing as npt
 import polars as pl
 
+from models.findings import Finding
+
 BOOL: TypeAlias = npt.NDArray[np.bool_]
 I32: TypeAlias = npt.NDArray[np.int32]
 I64: TypeAlias = npt.NDArray[np.int64]
@@ -282,3 +284,5 @@ class Verdict:
     state: str = "live"
     templates: tuple[str, ...] = ()
     """Ids (hexadecimal) of the templates of ``lines``, each once, of a window that fired."""
+    findings: tuple[Finding, ...] = ()
+    """What detectors report of a window that fired, the strongest first; ``reasons`` are the same as sentences."""

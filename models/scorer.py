@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Final
 
 import numpy as np
@@ -9,8 +10,10 @@ import numpy as np
 from models.bundle import Bundle
 from models.calibration.service_state import ServiceState, errors_only, is_live, state_of
 from models.detectors.lstm import LstmDetector
+from models.detectors.sentences import sentence
 from models.features.sequences import kind_numbers
 from models.features.window_features import WindowFeatures
+from models.findings import Finding
 from models.records import BOOL, F32, F64, I64, KeyKind, Pointer, Verdict, WindowBatch
 from models.verdicts import window_id
 
@@ -18,14 +21,15 @@ LINES: Final = 10
 """Raw lines that a verdict points to."""
 
 REASONS: Final = 5
+"""Findings of a verdict, a judgement."""
 
 FIRES_AT: Final = 0.5
 """Importance at which the expected false alarms are exactly the budget."""
 
 KIND_NAMES: Final = {KeyKind.SOURCE: "source", KeyKind.SESSION: "session"}
 _DIGITS: Final = 6
-_TOLD: Final = 1.0
-"""Strength of a part from which its reasons are told: one window in ten is as strange."""
+_REPORTED_FROM: Final = 1.0
+"""Strength of a part from which its findings are reported: one window in ten is as unusual.  A judgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +77,7 @@ class Decisions:
         windows = self.windows
         kind = KIND_NAMES[KeyKind(int(windows.kinds[i]))]
         tenant, key, fired = windows.tenants[i], windows.keys[i], bool(self.fired[i])
+        findings = self._findings(i) if fired else {}
         places = zip(windows.partition[heaviest].tolist(), windows.offset[heaviest].tolist(), strict=True)
         return Verdict(
             window_id=window_id(tenant, kind, key, start),
@@ -88,7 +93,8 @@ class Decisions:
             parts=parts,
             lines=tuple(Pointer(*place) for place in places),
             services=self.bundle.detectors.services(self.facts, i, heaviest) if fired and self.facts else (),
-            reasons=tuple(self._reasons(i)) if fired else (),
+            reasons=tuple(findings),
+            findings=tuple(findings.values()),
             state=self.state(i),
             templates=tuple(self._templates(heaviest)) if fired else (),
         )
@@ -123,21 +129,21 @@ class Decisions:
         """Template ids of rows, each once, in their order."""
         return dict.fromkeys(f"{template:016x}" for template in self.windows.template[rows].tolist())
 
-    def _reasons(self, i: int) -> Iterable[str]:
-        """Sentences of the detectors that found the window strange, strongest first."""
+    def _findings(self, i: int) -> dict[str, Finding]:
+        """Findings by their sentences, of the detectors for which the window is unusual, the strongest first."""
         if self.facts is None:
-            return []
-        told = []
+            return {}
+        ranked: list[tuple[float, int, Finding]] = []
         for detector in self.bundle.detectors.detectors:
             strength = float(self.parts[detector.name][i]) if detector.name in self.parts else 0.0
-            if strength >= _TOLD:
-                told += [(-strength, n, reason) for n, reason in enumerate(detector.reasons(self.facts, i))]
-        told.sort(key=lambda each: each[:2])
-        sentences = (reason.text.format(*map(self._quote, reason.tokens)) for _, __, reason in told)
-        return list(dict.fromkeys(sentences))[:REASONS]
-
-    def _quote(self, token: int) -> str:
-        return f"`{self.bundle.template_of(token)}`"
+            if strength >= _REPORTED_FROM:
+                findings = detector.findings(self.facts, i, self.bundle.template_of)
+                ranked += [(-strength, rank, finding) for rank, finding in enumerate(findings)]
+        ranked.sort(key=lambda entry: entry[:2])
+        by_sentence: dict[str, Finding] = {}
+        for _, _, finding in ranked:
+            by_sentence.setdefault(sentence(finding), finding)
+        return dict(islice(by_sentence.items(), REASONS))
 
 
 class Scorer:

@@ -18,6 +18,7 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
     """The window object that ``score`` and ``replay`` write and ``anomalies`` carries."""
     services = {"services": list(verdict.services)} if verdict.services else {}
     reasons = {"reasons": list(verdict.reasons)} if verdict.reasons else {}
+    findings = {"findings": [finding.to_json() for finding in verdict.findings]} if verdict.findings else {}
     templates = {"templates": list(verdict.templates)} if verdict.templates else {}
     return {
         "id": verdict.window_id,
@@ -35,5 +36,6 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         "lines": [{"partition": line.partition, "offset": line.offset} for line in verdict.lines],
         **services,
         **reasons,
+        **findings,
         **templates,
     }

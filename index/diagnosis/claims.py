@@ -4,55 +4,63 @@ import re
 from collections.abc import Sequence
 from typing import Final
 
-from index.diagnosis.causes import place, subject
 from index.diagnosis.findings import BehaviourFinding, Findings, KnownFailureMatch, Origin, failed
 from index.diagnosis.types import Claim
-from index.evidence.detector_findings import BehaviourKind
+from index.diagnosis.wording import place, subject
+from index.evidence.detector_findings import MISSING
 from index.evidence.message_parts import call_in, code_in, message_of, name_in, short
 from index.evidence.selection import OF_TRACE, SERVED
 from index.evidence.types import Evidence, EvidenceLine
+from models.findings import FindingKind
 from models.records import Level
 from models.rfc3339 import time_text
 
 _HITS: Final = 5
+"""Other services that fail and are named, a judgement."""
+
 _REASONS: Final = 3
+"""Reasons of detectors that become hypotheses, a judgement."""
+
+_QUOTED: Final = 160
+"""Characters of a message that are quoted, a judgement."""
 
 
 def claims_of(evidence: Evidence, findings: Findings) -> tuple[Claim, ...]:
-    """What happened, where, to whom; what detectors say without a line to show is a hypothesis."""
-    found: list[Claim] = []
+    """Return what happened, where, to whom; what detectors report without a line to show is a hypothesis."""
+    claims: list[Claim] = []
     origin = findings.origin
     if origin is not None:
-        found += _origin(origin)
+        claims += _origin(origin)
     if findings.match is not None:
-        found.append(_known(findings.match))
+        claims.append(_known(findings.match))
     if findings.odd is not None and findings.odd.line is not None:
-        found.append(_odd(findings.odd))
-    found += _hits(evidence, origin)
-    found += [
+        claims.append(_odd(findings.odd, findings.odd.line))
+    claims += _hits(evidence, origin)
+    claims += [
         Claim(f"The detectors say: {_ended(reason)}", (), verified=False) for reason in evidence.reasons[:_REASONS]
     ]
-    return tuple(dict.fromkeys(found))
+    return tuple(dict.fromkeys(claims))
 
 
 def _origin(origin: Origin) -> list[Claim]:
     line = origin.line
-    said = short(message_of(line), 160)
-    found = [checked(f"It began in {line.service}: “{said}”.", (line,), (line.service, said))]
+    said = short(message_of(line), _QUOTED)
+    claims = [checked(f"It began in {line.service}: “{said}”.", (line,), (line.service, said))]
     if line.count > 1:
-        found.append(checked(f"{line.service} wrote this {line.count} times.", (line,), (line.service,)))
+        claims.append(checked(f"{line.service} wrote this {line.count} times.", (line,), (line.service,)))
     if origin.trace is not None and origin.raised is not None:
         name = origin.trace.exception
         what = short(f"{name}: {origin.trace.message}" if origin.trace.message else name, 200)
-        found.append(checked(f"{line.service} raised {_ended(what)}", (origin.raised,), (line.service, name)))
-    for n, (frame, at) in enumerate(origin.frames):
-        verb = "It was raised in" if n == 0 else "It was called from"
-        found.append(checked(f"{verb} {place(frame)}.", (at,), (frame.file, str(frame.line), frame.function)))
+        claims.append(checked(f"{line.service} raised {_ended(what)}", (origin.raised,), (line.service, name)))
+    for depth, (frame, shown_by) in enumerate(origin.frames):
+        verb = "It was raised in" if depth == 0 else "It was called from"
+        names = (frame.file, str(frame.line), frame.function)
+        claims.append(checked(f"{verb} {place(frame)}.", (shown_by,), names))
     for kind in ("request", "instance", "volume", "port"):
         name = name_in(line, kind)
         if name:
-            found.append(checked(f"It concerns {kind} {name}.", (line,), (name,)))
-    return found
+            claims.append(checked(f"It concerns {kind} {name}.", (line,), (name,)))
+    return claims
 
 
 def _known(match: KnownFailureMatch) -> Claim:
@@ -61,46 +69,43 @@ def _known(match: KnownFailureMatch) -> Claim:
     return checked(text, (line,), (line.service, words))
 
 
-def _odd(odd: BehaviourFinding) -> Claim:
-    line, behaviour = odd.line, odd.behaviour
-    assert line is not None  # noqa: S101 - asked for only where there is one
+def _odd(odd: BehaviourFinding, line: EvidenceLine) -> Claim:
+    finding = odd.finding
     names = (line.service, subject(line))
-    match behaviour.kind:
-        case BehaviourKind.SLOW:
-            number = f"{odd.number:.3g}"
-            text = f"{line.service} took {number} s for {subject(line)}, usually below {behaviour.usual:.3g} s."
-            return checked(text, (line,), (*names, number[:3]))
-        case BehaviourKind.SILENT:
-            text = f"The last that {line.service} wrote, at {time_text(line.time)}: “{subject(line)}”."
-            return checked(text, (line,), names)
-        case BehaviourKind.MISSING:
-            return checked(
-                f"{line.service} wrote “{subject(line)}”, and what usually follows is missing.", (line,), names
-            )
-        case _:
-            return checked(f"Unusual in {line.service}: “{subject(line)}”.", (line,), names)
+    if finding.kind is FindingKind.SLOW:
+        number, unit = f"{odd.number:.3g}", finding.unit or "s"
+        usual = f"{finding.usual or 0.0:.3g} {unit}"
+        text = f"{line.service} took {number} {unit} for {subject(line)}, usually below {usual}."
+        return checked(text, (line,), (*names, number[:3]))
+    if finding.kind is FindingKind.SILENT:
+        text = f"The last that {line.service} wrote, at {time_text(line.time)}: “{subject(line)}”."
+    elif finding.kind in MISSING:
+        text = f"{line.service} wrote “{subject(line)}”, and what usually follows is missing."
+    else:
+        text = f"Unusual in {line.service}: “{subject(line)}”."
+    return checked(text, (line,), names)
 
 
 def _hits(evidence: Evidence, origin: Origin | None) -> list[Claim]:
     """Who else fails, one line each; and what the service where it began answers its callers."""
     first = origin.line if origin else None
-    told = {first.service} if first else set()
-    found: list[Claim] = []
+    named = {first.service} if first else set()
+    claims: list[Claim] = []
     for line in evidence.lines:
-        if line.service in told or not failed(line) or OF_TRACE & set(line.roles):
+        if line.service in named or not failed(line) or OF_TRACE & set(line.roles):
             continue
-        told.add(line.service)
-        said = short(message_of(line), 160)
+        named.add(line.service)
+        said = short(message_of(line), _QUOTED)
         text = f"{line.service} fails as well: “{said}”."
-        found.append(_served(line) if _answered(line) else checked(text, (line,), (line.service, said)))
-        if len(found) >= _HITS:
+        claims.append(_served(line) if _answered(line) else checked(text, (line,), (line.service, said)))
+        if len(claims) >= _HITS:
             break
-    answered = (each for each in evidence.lines if first and _answered(each) and each.service == first.service)
-    return [*found, *map(_served, list(answered)[:1])]
+    own = (line for line in evidence.lines if first and _answered(line) and line.service == first.service)
+    return [*claims, *map(_served, list(own)[:1])]
 
 
 def _answered(line: EvidenceLine) -> bool:
-    """Whether a line is that of the one who answered; who was answered so complains."""
+    """Whether a line is that of the server that answered; a client that was answered so logs a warning or an error."""
     return SERVED in line.roles and line.level < Level.WARNING
 
 
@@ -112,7 +117,7 @@ def _served(line: EvidenceLine) -> Claim:
 
 
 def checked(text: str, lines: Sequence[EvidenceLine], names: Sequence[str]) -> Claim:
-    """A claim, verified if every name in it stands in one of its lines."""
+    """Return a claim; it is verified if every name in it stands in one of its lines."""
     content = " ".join(f"{line.service} {line.host} {' '.join(line.text.split())}" for line in lines)
     return Claim(text, tuple(line.id for line in lines), verified=all(_stands(name, content) for name in names))
 

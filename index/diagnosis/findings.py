@@ -1,21 +1,29 @@
-"""What evidence comes down to: where it began, which known failure it tells of, what is odd in numbers and order."""
+"""What evidence comes down to: where it began, which known failure it matches, what is unusual in numbers and order."""
 
 from dataclasses import dataclass
 from typing import Final
 
 from index.diagnosis.known_failures import KnownFailure, KnownFailures
-from index.evidence.detector_findings import Behaviour, BehaviourKind, numbers_in, read_reasons
+from index.evidence.detector_findings import numbers_in, shown_by_lines
 from index.evidence.message_parts import message_of
 from index.evidence.selection import CALLED, FIRST_BAD, FRAME, LAST, ODD, OF_TRACE, RAISED, SERVED
 from index.evidence.types import Evidence, EvidenceLine
 from index.lines.service_layers import depth
 from index.lines.tracebacks import Frame, Traceback, read_inline
+from models.findings import Finding, FindingKind
 from models.records import Level
 
+# Factors on the confidence of a known failure, by where its line stands and how severe it is: judgements.
 _ON_ORIGIN: Final = 1.0
 _IN_STORY: Final = 0.8
 _ELSEWHERE: Final = 0.55
 _WARNED: Final = 0.8
+
+_TRIED: Final = 3
+"""Known failures of one line that are tried, the surest first: a judgement."""
+
+_INLINE_FRAMES: Final = 4
+"""Calls of a traceback on one line that are named, a judgement."""
 
 _DEFECTS: Final = frozenset(
     {
@@ -28,22 +36,22 @@ _DEFECTS: Final = frozenset(
 """Exceptions that code raises when it is wrong or gets what it does not expect; an outage looks otherwise."""
 
 _NEAR: Final = 0.3
-"""Share of the largest number from which on another one is as bad."""
+"""Share of the largest number from which another one is as bad, a judgement."""
 
-_ORDER: Final = (
-    BehaviourKind.SILENT,
-    BehaviourKind.SLOW,
-    BehaviourKind.REFUSED,
-    BehaviourKind.MISSING,
-    BehaviourKind.HIGH,
-    BehaviourKind.RATE,
-)
-"""Which oddity says most about a cause, first."""
+_RANK: Final = {
+    FindingKind.SILENT: 0,
+    FindingKind.SLOW: 1,
+    FindingKind.REFUSED: 2,
+    FindingKind.MISSING_FOLLOW_UP: 3,
+    FindingKind.FEWER_FOLLOW_UPS: 3,
+    FindingKind.LARGE_VALUE: 4,
+}
+"""Which kind of finding says most about a cause: the lowest."""
 
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where it began: the first bad line, with what was raised and where."""
+    """Where it began: the first bad line, with the exception and where it was raised."""
 
     line: EvidenceLine
     raised: EvidenceLine | None
@@ -53,22 +61,22 @@ class Origin:
 
     @property
     def defect(self) -> bool:
-        """Whether what was raised is what wrong code raises."""
+        """Whether the exception is one that wrong code raises."""
         return self.trace is not None and self.trace.name in _DEFECTS
 
     @property
     def strong(self) -> bool:
-        """Whether the line itself says that something is wrong, and not only that something is new."""
+        """Whether the line says that something is wrong, and not only that something is new."""
         return FIRST_BAD in self.line.roles
 
     def holds(self, line: EvidenceLine) -> bool:
-        """Whether a line is the one where it began, or says what was raised there."""
+        """Return whether a line is the one where it began, or the one with the exception raised there."""
         return line.id == self.line.id or (self.raised is not None and line.id == self.raised.id)
 
 
 @dataclass(frozen=True, slots=True)
 class KnownFailureMatch:
-    """A known failure, the line that tells of it, the words that do, and how sure that is."""
+    """A known failure, the line that matches it, the words that do, and a confidence from 0 to 1."""
 
     failure: KnownFailure
     line: EvidenceLine
@@ -78,21 +86,21 @@ class KnownFailureMatch:
 
 @dataclass(frozen=True, slots=True)
 class BehaviourFinding:
-    """What a detector found, with a line that shows it and the number in it (0 without)."""
+    """A finding of a detector, with a line that shows it and the unusual number in that line (0 without)."""
 
-    behaviour: Behaviour
+    finding: Finding
     line: EvidenceLine | None
     number: float
 
     @property
     def service(self) -> str:
-        """Whom it is about."""
-        return self.behaviour.service or (self.line.service if self.line else "")
+        """The service that it is about; "" where unknown."""
+        return self.finding.service or (self.line.service if self.line else "")
 
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All of it; None where there is none."""
+    """What the evidence comes down to; None for what there is none of."""
 
     origin: Origin | None
     match: KnownFailureMatch | None
@@ -100,7 +108,7 @@ class Findings:
 
 
 def find(evidence: Evidence, table: KnownFailures) -> Findings:
-    """Read the evidence."""
+    """Return what the evidence comes down to; ``table`` holds the known failures."""
     origin = _origin(evidence)
     match = _match(evidence, origin, table)
     if match is not None and origin is not None and origin.defect and not origin.holds(match.line):
@@ -110,7 +118,7 @@ def find(evidence: Evidence, table: KnownFailures) -> Findings:
 
 
 def failed(line: EvidenceLine) -> bool:
-    """Whether a line tells of a failure of its service."""
+    """Return whether a line reports a failure of its service."""
     return line.level >= Level.ERROR or SERVED in line.roles
 
 
@@ -118,14 +126,14 @@ def _origin(evidence: Evidence) -> Origin | None:
     line = evidence.by_id().get(evidence.first_bad or "")
     if line is None:
         return None
-    raised = next((each for each in evidence.lines if RAISED in each.roles), None)
-    shown = [each for role in (FRAME, CALLED) for each in evidence.lines if role in each.roles]
+    raised = next((other for other in evidence.lines if RAISED in other.roles), None)
+    shown = [other for role in (FRAME, CALLED) for other in evidence.lines if role in other.roles]
     frames = [
-        (trace.frames[-1], each) for each in shown if (trace := read_inline(each.text)) is not None and trace.frames
+        (trace.frames[-1], other) for other in shown if (trace := read_inline(other.text)) is not None and trace.frames
     ]
     trace = read_inline(line.text)
     if trace is not None and not frames:
-        frames = [(frame, line) for frame in trace.files(4)]
+        frames = [(frame, line) for frame in trace.files(_INLINE_FRAMES)]
     if raised is not None:
         name, _, said = message_of(raised).strip().partition(": ")
         trace = Traceback(name.rstrip(":"), said, 0, tuple(frame for frame, _ in reversed(frames)))
@@ -133,16 +141,16 @@ def _origin(evidence: Evidence) -> Origin | None:
 
 
 def _match(evidence: Evidence, origin: Origin | None, table: KnownFailures) -> KnownFailureMatch | None:
-    """The known failure that the evidence tells of best: where it began, else in its story, else anywhere."""
+    """The known failure that the evidence matches best: where it began, else in its story, else anywhere."""
     story = set(evidence.story)
     best: KnownFailureMatch | None = None
     for line in evidence.lines:
         own = origin is not None and origin.holds(line)
-        told = line.level >= Level.WARNING if own or line.id in story else failed(line)
-        if not (told or SERVED in line.roles) or OF_TRACE - {RAISED} & set(line.roles):
+        bad = line.level >= Level.WARNING if own or line.id in story else failed(line)
+        if not (bad or SERVED in line.roles) or OF_TRACE - {RAISED} & set(line.roles):
             continue
         near = _ON_ORIGIN if own else _IN_STORY if line.id in story else _ELSEWHERE
-        for failure, words in table.matches(message_of(line), line.service)[:3]:
+        for failure, words in table.matches(message_of(line), line.service)[:_TRIED]:
             confidence = failure.confidence * near * (1.0 if line.level >= Level.ERROR else _WARNED)
             if best is None or confidence > best.confidence:
                 best = KnownFailureMatch(failure, line, words, confidence)
@@ -150,31 +158,34 @@ def _match(evidence: Evidence, origin: Origin | None, table: KnownFailures) -> K
 
 
 def _odd(evidence: Evidence) -> BehaviourFinding | None:
-    """The oddity that says most; of several slow services the one that the others call."""
-    found = [_shown(each, evidence) for each in read_reasons(evidence.reasons)]
-    ranked = [each for each in found if each.line is not None or each.behaviour.kind is BehaviourKind.SILENT]
+    """The finding that says most; of several slow services the one that the others call."""
+    candidates = [_with_line(finding, evidence) for finding in shown_by_lines(evidence.findings)]
+    ranked = [odd for odd in candidates if odd.line is not None or odd.finding.kind is FindingKind.SILENT]
     return min(
         ranked,
-        key=lambda odd: (_ORDER.index(odd.behaviour.kind), *(-level for level in depth(odd.service))),
+        key=lambda odd: (_RANK[odd.finding.kind], *(-level for level in depth(odd.service))),
         default=None,
     )
 
 
-def _shown(behaviour: Behaviour, evidence: Evidence) -> BehaviourFinding:
-    role = ODD.get(behaviour.kind, "")
-    if behaviour.kind is BehaviourKind.SILENT:
-        mine = (line for line in evidence.lines if LAST in line.roles)
-        return BehaviourFinding(
-            behaviour, next((line for line in mine if line.service == behaviour.service), None), 0.0
-        )
-    lines = [line for line in evidence.lines if role in line.roles and line.template == behaviour.template]
-    if behaviour.kind not in {BehaviourKind.SLOW, BehaviourKind.HIGH}:
-        return BehaviourFinding(behaviour, lines[0] if lines else None, 0.0)
-    found = [(max(numbers_in(message_of(line), behaviour.kind), default=0.0), line) for line in lines]
-    worst = max((number for number, _ in found), default=0.0)
+def _with_line(finding: Finding, evidence: Evidence) -> BehaviourFinding:
+    """A finding with the line of the evidence that shows it best, None where none does."""
+    if finding.kind is FindingKind.SILENT:
+        last = (line for line in evidence.lines if LAST in line.roles and line.service == finding.service)
+        return BehaviourFinding(finding, next(last, None), 0.0)
+    role = ODD[finding.kind]
+    lines = [line for line in evidence.lines if role in line.roles and line.template == finding.template]
+    if finding.kind not in {FindingKind.SLOW, FindingKind.LARGE_VALUE}:
+        return BehaviourFinding(finding, lines[0] if lines else None, 0.0)
+    numbers = [max(numbers_in(message_of(line), finding.kind), default=0.0) for line in lines]
+    worst = max(numbers, default=0.0)
     # Who is called by others makes them slow too; one that is hardly slow itself does not.
-    near = [(depth(line.service), number, line) for number, line in found if number >= _NEAR * worst]
+    near = [
+        (depth(line.service), number, line)
+        for number, line in zip(numbers, lines, strict=True)
+        if number >= _NEAR * worst
+    ]
     if not near:
-        return BehaviourFinding(behaviour, None, 0.0)
-    _, number, line = max(near, key=lambda each: each[:2])
-    return BehaviourFinding(behaviour, line, number)
+        return BehaviourFinding(finding, None, 0.0)
+    _, number, line = max(near, key=lambda candidate: candidate[:2])
+    return BehaviourFinding(finding, line, number)

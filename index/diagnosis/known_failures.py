@@ -16,7 +16,7 @@ from index.lines.service_layers import names_of
 from models.errors import InvalidError
 
 _BEGIN: Final = 1_000
-"""Characters of a message that are looked at; what is behind them repeats, or is a traceback on one line."""
+"""Characters of a message that are searched, a judgement: what follows repeats, or is a traceback on one line."""
 
 _FIELDS: Final = {"id", "title", "patterns", "services", "origin", "cause", "actions", "confidence"}
 
@@ -34,8 +34,8 @@ class KnownFailure:
     actions: tuple[str, ...]
     confidence: float
 
-    def found(self, message: str, service: str) -> str:
-        """Return the words of the message's begin that tell of this failure; "" where none do."""
+    def words_in(self, message: str, service: str) -> str:
+        """Return the words of the message's beginning that match this failure; "" where none do."""
         if self.services and not self.services & names_of(service):
             return ""
         match = self.pattern.search(message, 0, _BEGIN)
@@ -66,7 +66,7 @@ class KnownFailures:
             raise InvalidError(
                 f"{where}: {', '.join(sorted(set(table) - {'failure'}))} is no part of it", "use [[failure]]"
             )
-        return cls(tuple(_entry(each, where) for each in table.get("failure", [])))
+        return cls(tuple(_entry(entry, where) for entry in table.get("failure", [])))
 
     @classmethod
     def load(cls, path: Path) -> Self:
@@ -90,9 +90,9 @@ class KnownFailures:
         return KnownFailures((*own, *(entry for entry in self.entries if entry.id not in named)))
 
     def matches(self, message: str, service: str) -> list[tuple[KnownFailure, str]]:
-        """Failures that a message of a service tells of, each with the words that do; the surest first."""
-        found = [(entry, words) for entry in self.entries if (words := entry.found(message, service))]
-        return sorted(found, key=lambda pair: -pair[0].confidence)
+        """Return the failures that a message of a service matches, each with the words that do; the surest first."""
+        matches = [(entry, words) for entry in self.entries if (words := entry.words_in(message, service))]
+        return sorted(matches, key=lambda pair: -pair[0].confidence)
 
 
 @cache
@@ -113,7 +113,7 @@ def _entry(entry: Mapping[str, Any], where: str) -> KnownFailure:
     try:
         patterns = tuple(map(str, entry["patterns"]))
         confidence = float(entry["confidence"])
-        found = KnownFailure(
+        failure = KnownFailure(
             id=str(entry["id"]),
             title=str(entry["title"]),
             pattern=_joined(patterns, f"{where}: {name}"),
@@ -129,18 +129,18 @@ def _entry(entry: Mapping[str, Any], where: str) -> KnownFailure:
         ) from error
     if not patterns or not 0 <= confidence <= 1:
         raise InvalidError(f"{where}: {name} needs at least one pattern, and a confidence from 0 to 1")
-    return found
+    return failure
 
 
 def _joined(patterns: tuple[str, ...], where: str) -> re.Pattern[str]:
     """All patterns as one."""
     # A word begins where it begins: ``EMFILE`` is not found in ``NoSuchThemeFile``.
-    parts = [f"(?<![A-Za-z0-9])(?:{each})" if each[:1].isalpha() else f"(?:{each})" for each in patterns]
+    parts = [f"(?<![A-Za-z0-9])(?:{part})" if part[:1].isalpha() else f"(?:{part})" for part in patterns]
     try:
         joined = re.compile("|".join(parts), re.IGNORECASE)
     except re.error as error:
-        told = next((each for each in patterns if not _compiles(each)), "; ".join(patterns))
-        raise InvalidError(f"{where}: {told!r} is no regular expression ({error})", "correct it") from error
+        wrong = next((pattern for pattern in patterns if not _compiles(pattern)), "; ".join(patterns))
+        raise InvalidError(f"{where}: {wrong!r} is no regular expression ({error})", "correct it") from error
     if joined.search(""):
         raise InvalidError(f"{where}: a pattern is found in every line", "make it match at least one character")
     return joined

@@ -10,8 +10,10 @@ from index.lines.tracebacks import Frame
 from index.search.documents import DocumentKind
 
 _MAX: Final = 8
+"""Steps of a diagnosis, a judgement."""
+
 _RELATED: Final = 0.25
-"""Score from which on a document of the memory has to do with the incident."""
+"""Score (cosine) from which a document of the search index is related to the incident, a judgement."""
 
 _ITEM: Final = re.compile(r"^\s*(?:[-*+]|\d{1,2}[.)])\s+(.+)$", re.MULTILINE)
 _KINDS: Final = ("request", "instance", "volume", "port")
@@ -20,32 +22,32 @@ _KINDS: Final = ("request", "instance", "volume", "port")
 def steps(
     evidence: Evidence, actions: Iterable[str], line: EvidenceLine | None, frame: Frame | None
 ) -> tuple[str, ...]:
-    """Steps, the first thing first; ``line`` is the one that tells most, ``frame`` where the code failed."""
+    """Return the steps in order; ``line`` is the most important one, ``frame`` where the code failed."""
     names = _names(evidence, line)
-    found = [_filled(action, names) for action in actions]
-    found += _runbooks(evidence)
+    following = [_filled(action, names) for action in actions]
+    following += _runbooks(evidence)
     if frame is not None:
-        found.append(
+        following.append(
             f"Read {frame.file} around line {frame.line} ({frame.function}) in the version that runs{_on(line)}."
         )
     if names["request"]:
-        found.append(f"Follow the request through all services: grep {names['request']}")
+        following.append(f"Follow the request through all services: grep {names['request']}")
     if evidence.changes:
         last = evidence.changes[-1]
-        found.append(f"Check what changed shortly before in {last.service}: {short(last.text, 120)}")
-    found += _past(evidence)
-    if not found:
-        found.append(_look(evidence, line))
-    return tuple(dict.fromkeys(found))[:_MAX]
+        following.append(f"Check what changed shortly before in {last.service}: {short(last.text, 120)}")
+    following += _past(evidence)
+    if not following:
+        following.append(_look(evidence, line))
+    return tuple(dict.fromkeys(following))[:_MAX]
 
 
 def _names(evidence: Evidence, line: EvidenceLine | None) -> dict[str, str]:
-    """What the placeholders of actions stand for: as the telling line says, else as its story does."""
+    """What the placeholders of actions stand for: as ``line`` says, else as the story does."""
     by_id = evidence.by_id()
-    story = [by_id[each] for each in evidence.story if each in by_id]
-    lines = [each for each in (line, *story) if each is not None]
-    names = {kind: next((name for each in lines if (name := name_in(each, kind))), "") for kind in _KINDS}
-    names["host"] = next((each.host for each in lines if each.host), "")
+    story = [by_id[name] for name in evidence.story if name in by_id]
+    lines = story if line is None else [line, *story]
+    names = {kind: next((name for one in lines if (name := name_in(one, kind))), "") for kind in _KINDS}
+    names["host"] = next((one.host for one in lines if one.host), "")
     names["service"] = line.service if line is not None else ""
     return names
 
@@ -58,7 +60,7 @@ def _filled(action: str, names: dict[str, str]) -> str:
 
 def _runbooks(evidence: Evidence) -> list[str]:
     """The steps of the best runbook; a page without a list is named."""
-    pages = [each for each in evidence.similar if each.kind == DocumentKind.RUNBOOK and each.score >= _RELATED]
+    pages = [page for page in evidence.similar if page.kind == DocumentKind.RUNBOOK and page.score >= _RELATED]
     out: list[str] = []
     for page in pages[:2]:
         items = [short(item, 200) for item in _ITEM.findall(page.text)][:3]
@@ -67,8 +69,8 @@ def _runbooks(evidence: Evidence) -> list[str]:
 
 
 def _past(evidence: Evidence) -> list[str]:
-    past = [each for each in evidence.similar if each.kind != DocumentKind.RUNBOOK and each.score >= _RELATED]
-    return [f"Compare with {each.kind} {each.id}: {short(each.title or each.text, 120)}" for each in past[:1]]
+    past = [other for other in evidence.similar if other.kind != DocumentKind.RUNBOOK and other.score >= _RELATED]
+    return [f"Compare with {other.kind} {other.id}: {short(other.title or other.text, 120)}" for other in past[:1]]
 
 
 def _on(line: EvidenceLine | None) -> str:

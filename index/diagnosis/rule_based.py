@@ -6,23 +6,33 @@ hypothesis, and where nothing is known the diagnosis says so.
 
 from typing import Final
 
-from index.diagnosis.causes import Cause, cause_of, verb
+from index.diagnosis.cause_texts import Cause
+from index.diagnosis.causes import cause_of
 from index.diagnosis.claims import claims_of
 from index.diagnosis.findings import Findings, failed, find
 from index.diagnosis.known_failures import KnownFailures, shipped
 from index.diagnosis.next_steps import steps
 from index.diagnosis.types import Diagnosis, Mode, Moment
+from index.diagnosis.wording import verb
 from index.evidence.message_parts import message_of, short
 from index.evidence.selection import OF_TRACE
 from index.evidence.types import Evidence
 from models.rfc3339 import time_text
 
 _MOMENTS: Final = 14
+"""Lines of the timeline, a judgement."""
+
 _OTHERS: Final = 4
+"""Other services that the summary names, a judgement."""
 
 
 def diagnose(evidence: Evidence, failures: KnownFailures | None = None) -> Diagnosis:
-    """Say what happened, where it began, what it hit, why probably, and what to do; unknown where it is unknown."""
+    """Return what happened, where it began, what it hit, the probable cause, and what to do.
+
+    Args:
+        evidence: the lines, and what the detectors reported.
+        failures: known failures; None for the shipped ones.
+    """
     findings = find(evidence, shipped() if failures is None else failures)
     cause = cause_of(evidence, findings)
     return Diagnosis(
@@ -41,7 +51,7 @@ def diagnose(evidence: Evidence, failures: KnownFailures | None = None) -> Diagn
 def _services(evidence: Evidence, service: str) -> tuple[str, ...]:
     """What it hit: where it began, then whoever failed, then whom the detectors name."""
     bad = [line.service for line in evidence.lines if failed(line)]
-    return tuple(dict.fromkeys(each for each in (service, *bad, *evidence.services) if each))
+    return tuple(dict.fromkeys(name for name in (service, *bad, *evidence.services) if name))
 
 
 def _summary(evidence: Evidence, findings: Findings, cause: Cause) -> str:
@@ -64,7 +74,7 @@ def _summary(evidence: Evidence, findings: Findings, cause: Cause) -> str:
     title = f"{match.failure.title}: " if match is not None and origin.holds(match.line) else ""
     host = f" on {line.host}" if line.host else ""
     times = f" ({line.count} times)" if line.count > 1 else ""
-    bad = dict.fromkeys(each.service for each in evidence.lines if failed(each) and each.service != line.service)
+    bad = dict.fromkeys(other.service for other in evidence.lines if failed(other) and other.service != line.service)
     hit = f" It hits {', '.join(list(bad)[:_OTHERS])}." if bad else ""
     begun = f"{line.service}{host} {verb(origin)} at {time_text(line.time)[11:19]} UTC{times}"
     return f"{title}{begun}: {what.rstrip('.')}.{hit}"
@@ -73,8 +83,8 @@ def _summary(evidence: Evidence, findings: Findings, cause: Cause) -> str:
 def _timeline(evidence: Evidence) -> tuple[Moment, ...]:
     """What happened in order: changes, the story, failures; the most telling ones where there are too many."""
     story = {*evidence.story, evidence.first_bad}
-    told = [line for line in evidence.lines if not OF_TRACE & set(line.roles) and (line.id in story or failed(line))]
-    moments = [Moment(line.time, line.service, short(message_of(line), 160), line.id) for line in told[:_MOMENTS]]
+    lines = [line for line in evidence.lines if not OF_TRACE & set(line.roles) and (line.id in story or failed(line))]
+    moments = [Moment(line.time, line.service, short(message_of(line), 160), line.id) for line in lines[:_MOMENTS]]
     moments += [
         Moment(change.time, change.service, f"changed: {short(change.text, 140)}") for change in evidence.changes
     ]

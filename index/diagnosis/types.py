@@ -8,7 +8,7 @@ from index.evidence.types import Evidence
 from models.rfc3339 import time_text
 
 MOST: Final = 24
-"""Lines of evidence that a record holds beside those that are cited."""
+"""Lines of evidence that a record holds beside those that are cited, a judgement."""
 
 
 class Mode(StrEnum):
@@ -93,13 +93,13 @@ class Diagnosis:
             "first_bad": evidence.first_bad,
             "claims": [claim.to_record() for claim in self.claims],
             "timeline": [
-                {"time": time_text(each.time), "service": each.service, "text": each.text, "line": each.line}
-                for each in self.timeline
+                {"time": time_text(moment.time), "service": moment.service, "text": moment.text, "line": moment.line}
+                for moment in self.timeline
             ],
             "actions": list(self.actions),
             "similar": [
-                {"id": each.id, "kind": each.kind, "title": each.title, "score": each.score}
-                for each in evidence.similar
+                {"id": similar.id, "kind": similar.kind, "title": similar.title, "score": similar.score}
+                for similar in evidence.similar
             ],
             "mode": self.mode.value,
             "model": self.model,

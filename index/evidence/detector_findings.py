@@ -1,95 +1,51 @@
-"""What detectors say in words, read again: too high values, steps that are missing, silence, odd rates."""
+"""Findings of detectors that lines can show: too high values, missing follow-ups, silent sources."""
 
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
-from enum import StrEnum
 from typing import Final
 
-from models.records import HOST_MARK
+from models.detectors.number_meaning import tells_duration
+from models.findings import Finding, FindingKind
 
+MISSING: Final = frozenset({FindingKind.MISSING_FOLLOW_UP, FindingKind.FEWER_FOLLOW_UPS})
+"""Kinds that say that what usually follows a message does not come, or not as often."""
 
-class BehaviourKind(StrEnum):
-    """What is unusual."""
+HIGH: Final = frozenset({FindingKind.SLOW, FindingKind.REFUSED, FindingKind.LARGE_VALUE})
+"""Kinds that say that a number in a message is above the usual."""
 
-    SLOW = "slow"
-    """Durations are above the usual."""
-    REFUSED = "refused"
-    """Answers have status codes above the usual."""
-    HIGH = "high"
-    """Other numbers are above the usual."""
-    MISSING = "missing"
-    """What usually follows a message does not come."""
-    SILENT = "silent"
-    """A source has stopped writing."""
-    RATE = "rate"
-    """A message comes too often or too seldom."""
-
-
-@dataclass(frozen=True, slots=True)
-class Behaviour:
-    """One reason of a detector; fields that a kind does not have are empty."""
-
-    kind: BehaviourKind
-    reason: str
-    template: str = ""
-    """Of the message that is slow, refused or too frequent, or after which something is missing."""
-    follows: str = ""
-    """Template that should have followed."""
-    value: float = 0.0
-    usual: float = 0.0
-    """Value up to which all is as usual, seconds for SLOW and SILENT."""
-    service: str = ""
-    """Of a silent source."""
-    host: str = ""
-
-
-_VALUES: Final = re.compile(r"^\d+ of `(.*)` with values like (\S+), usually below (\S+)$", re.DOTALL)
-_FOLLOWS: Final = re.compile(
-    r"^`(.*)` usually comes (?:as often as|with) `(.*)` (?:within|in) .* and is missing$", re.DOTALL
-)
-_SILENT: Final = re.compile(r"^(\S+) has been silent for (\d+) s, usually (\d+) s at most$")
-_RATE: Final = re.compile(r"^(\d+) of `(.*)` in \d+ s, usually (\d+) to (\d+)$", re.DOTALL)
-_DURATION: Final = re.compile(r"(?i)\btime:|\bseconds?\b|\btook\b|\belapsed\b|\bduration\b|<\*> ?m?s\b")
-_STATUS: Final = re.compile(r"(?i)\bstatus\b|HTTP")
 _TIMES: Final = re.compile(r"(?i)(?:time: ?|took )(\d+(?:\.\d+)?)|(\d+\.\d+)(?= ?s)")
 _NUMBERS: Final = re.compile(r"(?<![\w.-])\d+(?:\.\d+)?(?![\w.-])")
-_CODES: Final = range(400, 600)
 
 
-def read_reasons(reasons: Iterable[str]) -> tuple[Behaviour, ...]:
-    """The reasons that tell of behaviour, in their order; what counts errors or new templates is told by lines."""
-    return tuple(found for reason in reasons if (found := _read(reason)) is not None)
+def shown_by_lines(findings: Iterable[Finding]) -> tuple[Finding, ...]:
+    """Return the findings that lines can show, in their order.
+
+    Errors and new templates are left out, as their lines are selected anyway; so are rates and orders, which no single
+    line shows, and other numbers of messages that report a duration: the size of an answer follows from the request.
+    """
+    return tuple(finding for finding in findings if _is_shown(finding))
 
 
-def exceeds(behaviour: Behaviour, message: str) -> bool:
-    """Whether a message of the template has the value that is unusual."""
-    if behaviour.kind is BehaviourKind.REFUSED:
-        return re.search(rf"\b{int(behaviour.value / 100)}\d\d\b", message) is not None
-    return any(number > behaviour.usual for number in numbers_in(message, behaviour.kind))
+def exceeds(finding: Finding, message: str) -> bool:
+    """Return whether a message of the finding's template has the value that is unusual."""
+    if finding.value is None or finding.usual is None:
+        return False
+    if finding.kind is FindingKind.REFUSED:
+        return re.search(rf"\b{int(finding.value / 100)}\d\d\b", message) is not None
+    return any(number > finding.usual for number in numbers_in(message, finding.kind))
 
 
-def numbers_in(message: str, kind: BehaviourKind) -> list[float]:
-    """The numbers of a message that may be unusual: of SLOW its durations, where it names any as such."""
-    if kind is BehaviourKind.SLOW and (times := [float(a or b) for a, b in _TIMES.findall(message)]):
+def numbers_in(message: str, kind: FindingKind) -> list[float]:
+    """Return the numbers of a message that may be unusual: of SLOW its durations, where it names any as such."""
+    if kind is FindingKind.SLOW and (times := [float(a or b) for a, b in _TIMES.findall(message)]):
         return times
     return [float(number) for number in _NUMBERS.findall(message)]
 
 
-def _read(reason: str) -> Behaviour | None:
-    if match := _VALUES.match(reason):
-        template, value, usual = match[1], float(match[2]), float(match[3])
-        if _STATUS.search(template) and value in _CODES and value == int(value):
-            return Behaviour(BehaviourKind.REFUSED, reason, template, value=value, usual=usual)
-        kind = BehaviourKind.SLOW if _DURATION.search(template) else BehaviourKind.HIGH
-        return Behaviour(kind, reason, template, value=value, usual=usual)
-    if match := _FOLLOWS.match(reason):
-        return Behaviour(BehaviourKind.MISSING, reason, match[2], follows=match[1])
-    if match := _SILENT.match(reason):
-        service, _, host = match[1].partition(HOST_MARK)
-        return Behaviour(
-            BehaviourKind.SILENT, reason, value=float(match[2]), usual=float(match[3]), service=service, host=host
-        )
-    if match := _RATE.match(reason):
-        return Behaviour(BehaviourKind.RATE, reason, match[2], value=float(match[1]), usual=float(match[4]))
-    return None
+def _is_shown(finding: Finding) -> bool:
+    if finding.kind is FindingKind.SILENT:
+        return bool(finding.service) and finding.value is not None and finding.usual is not None
+    if finding.kind in HIGH:
+        size_of_answer = finding.kind is FindingKind.LARGE_VALUE and tells_duration(finding.template)
+        return bool(finding.template) and None not in {finding.value, finding.usual} and not size_of_answer
+    return finding.kind in MISSING and bool(finding.template)

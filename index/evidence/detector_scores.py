@@ -9,6 +9,7 @@ import orjson
 
 from index.lines.log_lines import LogLines
 from models.errors import InvalidError
+from models.findings import Finding, findings_from_json
 from models.pipeline import LineProcessor, raw_spans
 from models.records import F64, I64, LOG_SCHEMA, NO_TIME, Level, LogBatch, RawBatch, Verdict
 from models.scorer import Scorer
@@ -32,6 +33,8 @@ class DetectorScores:
     """Why windows fired, in words, the most important first."""
     windows: int
     fired: int
+    findings: tuple[Finding, ...] = ()
+    """The same as records."""
 
     def score_at(self, partition: I64, offset: I64) -> F64:
         """How odd each line at these places is."""
@@ -41,7 +44,15 @@ class DetectorScores:
     def to_bytes(self) -> bytes:
         """JSON."""
         places = [[*place, weight] for place, weight in self.pointed.items()]
-        return orjson.dumps({"pointed": places, "reasons": self.reasons, "windows": self.windows, "fired": self.fired})
+        return orjson.dumps(
+            {
+                "pointed": places,
+                "reasons": self.reasons,
+                "windows": self.windows,
+                "fired": self.fired,
+                "findings": [finding.to_json() for finding in self.findings],
+            }
+        )
 
     @classmethod
     def from_bytes(cls, data: memoryview) -> Self:
@@ -49,7 +60,8 @@ class DetectorScores:
         try:
             table: Any = orjson.loads(data)
             pointed = {(int(p), int(o)): float(weight) for p, o, weight in table["pointed"]}
-            return cls(pointed, tuple(table["reasons"]), int(table["windows"]), int(table["fired"]))
+            findings = findings_from_json(table["findings"])
+            return cls(pointed, tuple(table["reasons"]), int(table["windows"]), int(table["fired"]), findings)
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             raise InvalidError(f"this is no judgement of detectors ({error})", "make it again") from error
 
@@ -102,5 +114,9 @@ def _judged(verdicts: Sequence[Verdict]) -> DetectorScores:
         for rank, line in enumerate(verdict.lines):
             place = (line.partition, line.offset)
             pointed[place] = max(pointed.get(place, 0.0), verdict.importance / (1 + _FALL * rank))
-    reasons = tuple(dict.fromkeys(reason for verdict in fired for reason in verdict.reasons))[:_REASONS]
-    return DetectorScores(pointed, reasons, len(verdicts), len(fired))
+    by_reason: dict[str, Finding] = {}
+    for verdict in fired:
+        for reason, finding in zip(verdict.reasons, verdict.findings, strict=True):
+            by_reason.setdefault(reason, finding)
+    reasons, findings = tuple(by_reason)[:_REASONS], tuple(by_reason.values())[:_REASONS]
+    return DetectorScores(pointed, reasons, len(verdicts), len(fired), findings)

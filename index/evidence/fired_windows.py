@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 
 from models.errors import InvalidError
+from models.findings import Finding, findings_from_json
 from models.records import ALL_SOURCES, HOST_MARK, Pointer, Verdict
 
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
@@ -27,6 +28,8 @@ class FiredWindow:
     score: float = 0.0
     importance: float = 1.0
     pointers: tuple[tuple[int, int], ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What the detectors reported; empty in records of versions that did not write it."""
 
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> Self:
@@ -48,6 +51,7 @@ class FiredWindow:
                 score=float(record["score"]),
                 importance=float(record["importance"]),
                 pointers=tuple((int(each["partition"]), int(each["offset"])) for each in record.get("lines") or ()),
+                findings=findings_from_json(record.get("findings")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidError(
@@ -69,6 +73,7 @@ class FiredWindow:
             verdict.score,
             verdict.importance,
             tuple(map(_place, verdict.lines)),
+            verdict.findings,
         )
 
     @property

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 import polars as pl
 
@@ -15,10 +16,15 @@ from index.lines.entries import with_entries
 from index.lines.log_lines import LogLines
 from index.lines.shared_ids import shared_ids
 from index.search.documents import Similar
+from models.detectors.sentences import sentence
+from models.findings import Finding
 from models.records import Level
 from models.rfc3339 import SECOND
 
 __all__ = ["EvidenceLimits", "FiredWindow", "gather"]
+
+_REASONS: Final = 12
+"""Reasons and findings of windows that evidence holds, a judgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +65,16 @@ def gather(  # noqa: PLR0913 - what is known of an incident comes from six place
     lines = with_entries(scope.lines)
     span = span_of(mine, lines)
     if lines.is_empty():
-        return Evidence(tenant, _named(mine), span.start, span.end, _reasons(mine), (), similar=_best(similar, limits))
+        return Evidence(
+            tenant,
+            _named(mine),
+            span.start,
+            span.end,
+            _reasons(mine),
+            (),
+            similar=_best(similar, limits),
+            findings=_findings(mine),
+        )
     heads = add_severity(lines, span, mine, known)
     first = first_bad(heads, span.start)
     told = follow(shared_ids(heads), _seeds(heads, first), limits.bounds)
@@ -75,12 +90,13 @@ def gather(  # noqa: PLR0913 - what is known of an incident comes from six place
         services=_named(mine) or _hit(heads, span),
         start=span.start,
         end=span.end,
-        reasons=tuple(dict.fromkeys([*_reasons(mine), *(each.reason for each in quiet)])),
+        reasons=tuple(dict.fromkeys([*_reasons(mine), *(sentence(source.finding) for source in quiet)])),
         lines=found,
         story=tuple(names[at] for at in sorted(names) if at in told.records),
         first_bad=None if first is None else names.get(first),
         changes=_changes(scene, changes, limits),
         similar=_best(similar, limits),
+        findings=(*_findings(mine), *(source.finding for source in quiet)),
     )
 
 
@@ -104,7 +120,16 @@ def _hit(heads: pl.DataFrame, span: TimeSpan) -> tuple[str, ...]:
 
 
 def _reasons(fired: Sequence[FiredWindow]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(reason for each in fired for reason in each.reasons))[:12]
+    return tuple(dict.fromkeys(reason for each in fired for reason in each.reasons))[:_REASONS]
+
+
+def _findings(fired: Sequence[FiredWindow]) -> tuple[Finding, ...]:
+    """What the detectors reported; of findings that read alike, in several windows, the first."""
+    by_sentence: dict[str, Finding] = {}
+    for window in fired:
+        for finding in window.findings:
+            by_sentence.setdefault(sentence(finding), finding)
+    return tuple(by_sentence.values())[:_REASONS]
 
 
 def _best(similar: Sequence[Similar], limits: EvidenceLimits) -> tuple[Similar, ...]:

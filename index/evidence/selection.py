@@ -6,12 +6,13 @@ from typing import Final
 
 import polars as pl
 
-from index.evidence.detector_findings import Behaviour, BehaviourKind, exceeds, numbers_in, read_reasons
+from index.evidence.detector_findings import MISSING, exceeds, numbers_in, shown_by_lines
 from index.evidence.fired_windows import FiredWindow
 from index.evidence.request_trace import Story, traced_by
 from index.evidence.severity import NOTABLE, SEVERE, TimeSpan
 from index.lines.entries import tracebacks
 from index.lines.tracebacks import Traceback, read_trace
+from models.findings import Finding, FindingKind
 
 FIRST_BAD: Final = "first bad hop"
 FIRST_SIGN: Final = "first sign"
@@ -32,10 +33,10 @@ NEW: Final = "first of a new template"
 STORY: Final = "story"
 LAST: Final = "last line before silence"
 ODD: Final = {
-    BehaviourKind.SLOW: "slower than usual",
-    BehaviourKind.REFUSED: "refused more than usual",
-    BehaviourKind.HIGH: "higher than usual",
-    BehaviourKind.MISSING: "what follows is missing",
+    FindingKind.SLOW: "slower than usual",
+    FindingKind.REFUSED: "refused more than usual",
+    FindingKind.LARGE_VALUE: "higher than usual",
+    **dict.fromkeys(MISSING, "what follows is missing"),
 }
 """Roles of lines that show what detectors found."""
 
@@ -142,30 +143,30 @@ def _odd(heads: pl.DataFrame, fired: Sequence[FiredWindow]) -> list[SelectedLine
     found: dict[tuple[str, str], SelectedLine] = {}
     seen: set[str] = set()
     for each in fired:
-        for behaviour in read_reasons(each.reasons):
-            if behaviour.template in seen or behaviour.kind not in ODD:
+        for finding in shown_by_lines(each.findings):
+            if finding.template in seen or finding.kind not in ODD:
                 continue
             mine = heads.filter(
-                (pl.col("masked") == behaviour.template) & (pl.col("time") >= each.start) & (pl.col("time") <= each.end)
+                (pl.col("masked") == finding.template) & (pl.col("time") >= each.start) & (pl.col("time") <= each.end)
             )
             by_service: dict[str, list[tuple[float, int]]] = {}
             for at, service, message in mine.select("at", "service", "message").rows():
-                if (excess := _excess(behaviour, message)) > 0:
+                if (excess := _excess(finding, message)) > 0:
                     by_service.setdefault(service, []).append((excess, -at))
             for service, rows in by_service.items():
-                seen.add(behaviour.template)
+                seen.add(finding.template)
                 score = _ODD * each.importance
-                found[behaviour.template, service] = SelectedLine(
-                    -max(rows)[1], score, (ODD[behaviour.kind],), len(rows)
-                )
+                found[finding.template, service] = SelectedLine(-max(rows)[1], score, (ODD[finding.kind],), len(rows))
     return list(found.values())[:_ODD_LINES]
 
 
-def _excess(behaviour: Behaviour, message: str) -> float:
-    """How far a message is above the usual; 1 where there is no far or near, 0 where it is as usual."""
-    if behaviour.kind in {BehaviourKind.SLOW, BehaviourKind.HIGH}:
-        return max((number for number in numbers_in(message, behaviour.kind) if number > behaviour.usual), default=0.0)
-    return 1.0 if behaviour.kind is BehaviourKind.MISSING or exceeds(behaviour, message) else 0.0
+def _excess(finding: Finding, message: str) -> float:
+    """The highest number of a message, 1 where its kind has no numbers to compare; 0 where it is as usual."""
+    if finding.kind in MISSING:
+        return 1.0
+    if not exceeds(finding, message):
+        return 0.0
+    return 1.0 if finding.kind is FindingKind.REFUSED else max(numbers_in(message, finding.kind))
 
 
 def _story(scene: SelectionInput, count: int) -> list[SelectedLine]:

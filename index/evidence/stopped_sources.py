@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 
 from index.evidence.severity import TimeSpan
+from models.findings import Finding, FindingKind
 
 _LINES: Final = 20
 """Lines before the windows that a source must have, or nobody knows what is usual for it."""
@@ -32,10 +33,11 @@ class Stopped:
     usual: float
 
     @property
-    def reason(self) -> str:
-        """The same in words, as the detector of silence says it."""
-        name = f"{self.service}@{self.host}" if self.host else self.service
-        return f"{name} has been silent for {self.gap:.0f} s, usually {self.usual:.0f} s at most"
+    def finding(self) -> Finding:
+        """The same as the detector of silence reports it."""
+        return Finding(
+            FindingKind.SILENT, value=self.gap, usual=self.usual, unit="s", service=self.service, host=self.host
+        )
 
 
 def stopped(heads: pl.DataFrame, span: TimeSpan) -> list[Stopped]:

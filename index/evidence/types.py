@@ -12,6 +12,7 @@ import orjson
 
 from index.lines.log_lines import LogLines
 from index.search.documents import Similar
+from models.findings import Finding
 from models.records import Level
 from models.rfc3339 import time_text
 
@@ -112,6 +113,8 @@ class Evidence:
     """Id of the line of the story at which things went wrong."""
     changes: tuple[Change, ...] = ()
     similar: tuple[Similar, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    """What the detectors reported, as records; ``reasons`` holds the same in words."""
 
     def by_id(self) -> Mapping[str, EvidenceLine]:
         """Return the lines by their ids."""

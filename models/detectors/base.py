@@ -1,21 +1,36 @@
-"""What a detector is."""
+"""The interface of detectors: window features in, raw scores and findings out."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
 
 from models.features.window_features import WindowFeatures
+from models.findings import Finding
 from models.records import F32, F64
 
-Arrays = Mapping[str, npt.NDArray[np.generic]]
+Arrays: TypeAlias = Mapping[str, npt.NDArray[np.generic]]
+
+TemplateText: TypeAlias = Callable[[int], str]
+"""Token → masked text of its template; "" for a token that stands for templates which training did not see."""
+
+
+def rows_of(features: WindowFeatures, window: int) -> slice:
+    """Return where the rows of one window stand."""
+    return slice(int(features.windows.splits[window]), int(features.windows.splits[window + 1]))
+
+
+def significant(number: float) -> float:
+    """Return a number with six significant digits, which is what a float32 holds; an infinite one as the largest."""
+    largest = float(np.finfo(np.float32).max)
+    return float(f"{min(max(number, -largest), largest):.6g}")
 
 
 @dataclass(frozen=True, slots=True)
 class RawScores:
-    """Raw scores of windows, shape (windows,), any scale, higher is more anomalous; NaN where it has no say.
+    """Raw scores of windows, shape (windows,), any scale, higher is more anomalous; NaN where there is no baseline.
 
     A sequence detector also fills ``surprise`` (rows,): the negative log-likelihood of each event in nats.
     """
@@ -24,30 +39,25 @@ class RawScores:
     surprise: F32 | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reason:
-    """Why a window stands out: a sentence with ``{0}``, ``{1}``, … for the templates of ``tokens``."""
-
-    text: str
-    tokens: tuple[int, ...] = ()
-
-
 class Detector(Protocol):
-    """A detector beside the LSTM.  Must be a pure function of each window: neither the others nor the past count."""
+    """A detector beside the LSTM.
+
+    It must be a pure function of each window: neither the other windows of a batch nor earlier batches count.
+    """
 
     @property
     def name(self) -> str:
         """Name under which its contribution is shown."""
 
-    def score(self, facts: WindowFeatures) -> F64:
-        """Raw scores of all windows (n,), NaN where it has no say."""
+    def score(self, features: WindowFeatures) -> F64:
+        """Return the raw scores of all windows (n,), NaN where there is no baseline to compare with."""
 
-    def reasons(self, facts: WindowFeatures, window: int) -> list[Reason]:
-        """Why this window scores as it does, weightiest first; empty where nothing stands out."""
+    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+        """Return what makes this window score as it does, the weightiest first; empty where nothing stands out."""
 
     def arrays(self) -> Arrays:
-        """What was learnt, as arrays to keep in a bundle."""
+        """Return all that was learnt, as arrays to keep in a bundle."""
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        """Read what ``arrays`` gave."""
+        """Make a detector of what ``arrays`` returned."""

@@ -5,21 +5,25 @@ from typing import Final, Self
 import numpy as np
 
 from models.arrays import splits
-from models.detectors.base import Arrays, Reason
+from models.detectors.base import Arrays, TemplateText, rows_of
 from models.features.normal_samples import Samples
 from models.features.window_features import WindowFeatures
+from models.findings import Finding, FindingKind, to_millisecond
 from models.records import F64, I64, Level
 
 _DIGITS: Final = 6
+"""Decimals of a score: coarser than the rounding errors of different machines."""
+
 _LEAST_RATE: Final = 0.01
+"""Least mean number of errors of a window, a judgement: what was never seen may still come once in 100 windows."""
 
 
-def errors_of(facts: WindowFeatures) -> I64:
-    """Number of error lines of each window (n,); a traceback counts as one more."""
-    windows = facts.windows
+def errors_of(features: WindowFeatures) -> I64:
+    """Return the number of error lines of each window (n,); a traceback counts as one more."""
+    windows = features.windows
     total = splits((windows.level >= Level.ERROR).astype(np.int64))
-    out: I64 = total[windows.splits[1:]] - total[windows.splits[:-1]] + (windows.continuations > 0)
-    return out
+    counts: I64 = total[windows.splits[1:]] - total[windows.splits[:-1]] + (windows.continuations > 0)
+    return counts
 
 
 class Levels:
@@ -30,35 +34,40 @@ class Levels:
     def __init__(self, rate: F64) -> None:
         self._rate = rate
 
-    def score(self, facts: WindowFeatures) -> F64:
-        """Deviance of a Poisson count above its mean, in nats; 0 where there is no error."""
-        count = errors_of(facts).astype(np.float64)
-        rate = np.where(facts.group >= 0, self._rate[facts.group], _LEAST_RATE)
+    def score(self, features: WindowFeatures) -> F64:
+        """Return the deviance of a Poisson count above its mean, in nats; 0 where there is no error."""
+        count = errors_of(features).astype(np.float64)
+        rate = np.where(features.group >= 0, self._rate[features.group], _LEAST_RATE)
         above = count > rate
         ratio = np.where(above, count / rate, 1.0)
         deviance = np.where(above, count * np.log(ratio) - (count - rate), 0.0)
         return np.asarray(np.round(deviance, _DIGITS), np.float64)
 
-    def reasons(self, facts: WindowFeatures, window: int) -> list[Reason]:
-        """How many, and how many are usual."""
-        count = int(errors_of(facts)[window])
+    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+        """Return how many errors there are, and how many are usual."""
+        del text
+        count = int(errors_of(features)[window])
         if not count:
             return []
-        rate = float(self._rate[facts.group[window]]) if facts.group[window] >= 0 else 0.0
-        return [Reason(f"{count} error line{'s' if count > 1 else ''}, usually {rate:.2g}")]
+        group = int(features.group[window])
+        rate = float(f"{self._rate[group]:.2g}") if group >= 0 else 0.0
+        rows = rows_of(features, window)
+        times = features.windows.time[rows][features.windows.level[rows] >= Level.ERROR]
+        moment = to_millisecond(int(times.min())) if len(times) else None
+        return [Finding(FindingKind.ERRORS, value=float(count), usual=rate, moment=moment)]
 
     def arrays(self) -> Arrays:
-        """Rates."""
+        """Return the rates."""
         return {"rate": self._rate}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        """Read what ``arrays`` gave."""
+        """Make a detector of what ``arrays`` returned."""
         return cls(np.asarray(arrays["rate"], np.float64))
 
     @classmethod
     def fit(cls, samples: Samples, groups: int) -> Self:
-        """Mean per group, at least a hundredth: what was never seen may still be."""
+        """Take the mean of each group, at least ``_LEAST_RATE``."""
         rate = np.full(groups, _LEAST_RATE)
         for group in samples.groups():
             sample = samples.of(group)

@@ -1,4 +1,4 @@
-"""What should have followed and did not.
+"""Messages that should have followed another one and did not.
 
 From normal windows it is learnt which template nearly always comes with which other one: in the window of a source that
 began with it, or in the same session.  Two kinds of rules: the second is *there* whenever the window's oldest step has
@@ -12,28 +12,36 @@ from typing import Final, Self
 
 import numpy as np
 
-from models.detectors.base import Arrays, Reason
+from models.detectors.base import Arrays, TemplateText
 from models.features.normal_samples import Samples
 from models.features.sequences import SHARED
 from models.features.window_features import TokenCounts, WindowFeatures
+from models.findings import Finding, FindingKind
 from models.records import BOOL, F64, I64
 
 SUPPORT: Final = 15
-"""Windows that must have shown the first template."""
+"""Windows that must have shown the first template, a judgement."""
 
 MISSES: Final = 0.05
-"""A rule holds where the second was missing in fewer windows than this share (with half a miss added)."""
+"""A rule holds where the second was missing in fewer windows than this share (with half a miss added): a judgement."""
 
 MOST_RULES: Final = 8000
-"""Rules kept of a group, the surest ones."""
+"""Rules kept of a group, the surest ones: a judgement, it bounds the size of a bundle."""
 
 _TOKENS: Final = 600
-"""Templates per group among which rules are looked for."""
+"""Templates of a group, the most frequent ones, among which rules are looked for: a judgement, it bounds the pairs."""
 
 _ROWS: Final = 256
+"""Windows that are checked at once, which bounds memory."""
+
 _SCALE: Final = 1000
+"""Squared surprise is kept in thousandths, as whole numbers."""
+
 _DIGITS: Final = 6
+"""Decimals of a score: coarser than the rounding errors of different machines."""
+
 _SHOWN: Final = 3
+"""Missing templates that are named of a window, a judgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,9 +57,12 @@ class _Rules:
     counted: BOOL
     weight: I64
 
-    def broken(self, early: TokenCounts, begun: TokenCounts, tally: TokenCounts) -> BOOL:
-        """Which rules each window breaks (n, r): ``early`` is the oldest step, ``begun`` all but the newest."""
-        there = _counts(tally, self.tokens)
+    def broken(self, early: TokenCounts, begun: TokenCounts, whole: TokenCounts) -> BOOL:
+        """Return which rules each window breaks (n, r).
+
+        ``early`` counts the oldest step of the windows, ``begun`` all but the newest, ``whole`` everything.
+        """
+        there = _counts(whole, self.tokens)
         at_all = np.minimum(_counts(early, self.tokens), 1)[:, self.first] > there[:, self.then]
         as_often = _counts(begun, self.tokens)[:, self.first] > there[:, self.then]
         return np.where(self.counted, as_often, at_all)
@@ -67,53 +78,65 @@ class FollowUps:
         self._rules = dict(rules)
         self._step = step
 
-    def score(self, facts: WindowFeatures) -> F64:
-        """Root of the summed squares of all misses' surprise, in nats; NaN without rules."""
-        out = np.full(len(facts.group), np.nan)
-        early, begun = facts.first_step(self._step), facts.before_last_step(self._step)
+    def score(self, features: WindowFeatures) -> F64:
+        """Return the root of the summed squares of all misses' surprise, in nats; NaN without rules."""
+        scores = np.full(len(features.group), np.nan)
+        early, begun = features.first_step(self._step), features.before_last_step(self._step)
         for group, rules in self._rules.items():
-            at = np.flatnonzero((facts.group == group) & facts.complete)
-            if not len(at):
+            windows = np.flatnonzero((features.group == group) & features.complete)
+            if not len(windows):
                 continue
-            hashes = np.stack([tally.take(at).hashes() for tally in (early, begun, facts.token_counts)], axis=1)
+            parts = (early, begun, features.token_counts)
+            hashes = np.stack([counts.take(windows).hashes() for counts in parts], axis=1)
             _, unique, inverse = np.unique(hashes, axis=0, return_index=True, return_inverse=True)
             total = np.zeros(len(unique))
             for start in range(0, len(unique), _ROWS):
-                part = at[unique[start : start + _ROWS]]
-                broken = rules.broken(early.take(part), begun.take(part), facts.token_counts.take(part))
+                part = windows[unique[start : start + _ROWS]]
+                broken = rules.broken(early.take(part), begun.take(part), features.token_counts.take(part))
                 # Whole numbers add up exactly, so the score is the same in any batch.
                 total[start : start + _ROWS] = broken @ rules.weight
-            out[at] = np.sqrt(total / _SCALE)[inverse.ravel()]
-        return np.asarray(np.round(out, _DIGITS), np.float64)
+            scores[windows] = np.sqrt(total / _SCALE)[inverse.ravel()]
+        return np.asarray(np.round(scores, _DIGITS), np.float64)
 
-    def reasons(self, facts: WindowFeatures, window: int) -> list[Reason]:
-        """The surest rules that were broken, one per missing template."""
-        rules = self._rules.get(int(facts.group[window]))
-        if rules is None or not facts.complete[window]:
+    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+        """Return the surest rules that were broken, one per missing template."""
+        rules = self._rules.get(int(features.group[window]))
+        if rules is None or not features.complete[window]:
             return []
-        at = np.array([window])
-        early, begun = facts.first_step(self._step).take(at), facts.before_last_step(self._step).take(at)
-        broken = np.flatnonzero(rules.broken(early, begun, facts.token_counts.take(at))[0])
-        seconds = (facts.windows.end[window] - facts.windows.start[window]) / 1e6
-        where = f"within {seconds:.0f} s" if facts.group[window] >= SHARED else "in the same session"
-        told: dict[int, Reason] = {}
-        for rule in broken[np.argsort(-rules.weight[broken], kind="stable")].tolist():
-            then, first = int(rules.tokens[rules.then[rule]]), int(rules.tokens[rules.first[rule]])
-            how = "as often as" if rules.counted[rule] else "with"
-            told.setdefault(then, Reason(f"{{0}} usually comes {how} {{1}} {where} and is missing", (then, first)))
-        return list(told.values())[:_SHOWN]
+        only = np.array([window])
+        early = features.first_step(self._step).take(only)
+        begun = features.before_last_step(self._step).take(only)
+        whole = features.token_counts.take(only)
+        broken = np.flatnonzero(rules.broken(early, begun, whole)[0])
+        surest_first = broken[np.argsort(-rules.weight[broken], kind="stable")]
+        (times,), (times_begun,) = _counts(whole, rules.tokens), _counts(begun, rules.tokens)
+        source_window = features.group[window] >= SHARED
+        seconds = float(features.windows.end[window] - features.windows.start[window]) / 1e6 if source_window else 0.0
+        findings: dict[int, Finding] = {}
+        for rule in surest_first.tolist():
+            first, then = int(rules.first[rule]), int(rules.then[rule])
+            if then in findings:
+                continue
+            templates = text(int(rules.tokens[first])), text(int(rules.tokens[then]))
+            seen, usual = float(times[then]), float(times_begun[first])
+            findings[then] = (
+                Finding(FindingKind.FEWER_FOLLOW_UPS, *templates, value=seen, usual=usual, seconds=seconds)
+                if seen
+                else Finding(FindingKind.MISSING_FOLLOW_UP, *templates, seconds=seconds)
+            )
+        return list(findings.values())[:_SHOWN]
 
     def arrays(self) -> Arrays:
-        """Tokens and rules per group."""
-        out = {"step": np.array([self._step])}
+        """Return tokens and rules of each group, and the step."""
+        arrays = {"step": np.array([self._step])}
         for group, rules in self._rules.items():
-            out[f"{group}/tokens"] = rules.tokens
-            out[f"{group}/rules"] = np.stack([rules.first, rules.then, rules.counted, rules.weight]).astype(np.int32)
-        return out
+            arrays[f"{group}/tokens"] = rules.tokens
+            arrays[f"{group}/rules"] = np.stack([rules.first, rules.then, rules.counted, rules.weight]).astype(np.int32)
+        return arrays
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        """Read what ``arrays`` gave."""
+        """Make a detector of what ``arrays`` returned."""
         rules = {}
         for name in arrays:
             group, _, what = name.partition("/")
@@ -145,7 +168,7 @@ class FollowUps:
 
 
 def _surprise(before: I64, there: I64) -> I64:
-    """Weight of a miss per pair (v, v), from counts (n, v); 0 where no rule holds."""
+    """Return the weight of a miss per pair (v, v), from counts (n, v); 0 where no rule holds."""
     support = (before > 0).sum(axis=0).astype(np.float64)
     missed = np.stack([(before[:, [first]] > there).sum(axis=0) for first in range(before.shape[1])])
     share = (missed + 0.5) / (support[:, None] + 1.0)
@@ -154,10 +177,10 @@ def _surprise(before: I64, there: I64) -> I64:
     return np.where(holds, surprise, 0.0).astype(np.int64)
 
 
-def _counts(tally: TokenCounts, tokens: I64) -> I64:
-    """How often each window holds each of the tokens, (n, v)."""
-    out = np.zeros((len(tally), len(tokens)), np.int64)
-    at = np.minimum(np.searchsorted(tokens, tally.token), len(tokens) - 1)
-    known = tokens[at] == tally.token
-    out[tally.window[known], at[known]] = tally.count[known]
-    return out
+def _counts(counts: TokenCounts, tokens: I64) -> I64:
+    """Return how often each window holds each of the tokens, (n, v)."""
+    matrix = np.zeros((len(counts), len(tokens)), np.int64)
+    column = np.minimum(np.searchsorted(tokens, counts.token), len(tokens) - 1)
+    known = tokens[column] == counts.token
+    matrix[counts.window[known], column[known]] = counts.count[known]
+    return matrix

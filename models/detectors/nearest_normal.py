@@ -12,23 +12,33 @@ from typing import Final, Self
 
 import numpy as np
 
-from models.detectors.base import Arrays, Reason
+from models.detectors.base import Arrays, TemplateText
 from models.features.normal_samples import Samples
 from models.features.window_features import UNKNOWN, TokenCounts, WindowFeatures
+from models.findings import Finding, FindingKind
 from models.records import F32, F64, I64
 
 REFERENCES: Final = 4000
-"""Different windows kept of each group."""
+"""Different windows kept of each group: a judgement, it bounds memory and the cost of a product of matrices."""
 
 SCALE: Final = 4096
 """Unit vectors are kept as whole numbers of this: their products add up exactly in single precision, in any order, so a
 score is the same in any batch."""
 
 BLOCK: Final = 512
+"""Windows that are compared with all references in one product of matrices, which bounds its memory."""
+
 CACHED: Final = 50_000
+"""Distances that are remembered: a judgement, some megabytes."""
+
 _FEW: Final = 20
+"""Windows that a group needs for a reference, a judgement."""
+
 _DIGITS: Final = 6
+"""Decimals of a score: coarser than the rounding errors of different machines."""
+
 _SHOWN: Final = 3
+"""Templates that are named of a window, a judgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,55 +65,58 @@ class Nearest:
         """``sets`` or ``counts``."""
         return self._name
 
-    def score(self, facts: WindowFeatures) -> F64:
-        """One minus the largest cosine, 0 to 1; NaN for unsound windows and groups without reference."""
-        out = np.full(len(facts.group), np.nan)
-        hashes = facts.token_counts.hashes()
-        for group in np.unique(facts.group).tolist():
+    def score(self, features: WindowFeatures) -> F64:
+        """Return one minus the largest cosine, 0 to 1; NaN for incomplete windows and groups without reference."""
+        scores = np.full(len(features.group), np.nan)
+        hashes = features.token_counts.hashes()
+        for group in np.unique(features.group).tolist():
             reference = self._references.get(group)
             if reference is None or group == UNKNOWN:
                 continue
-            at = np.flatnonzero((facts.group == group) & facts.complete)
-            values, first, inverse = np.unique(hashes[at], return_index=True, return_inverse=True)
+            windows = np.flatnonzero((features.group == group) & features.complete)
+            values, first, inverse = np.unique(hashes[windows], return_index=True, return_inverse=True)
             keys = [(group, value) for value in values.tolist()]
-            found = np.array([self._cache.get(key, np.nan) for key in keys])
-            missing = np.flatnonzero(np.isnan(found))
+            distances = np.array([self._cache.get(key, np.nan) for key in keys])
+            missing = np.flatnonzero(np.isnan(distances))
             if len(missing):
-                found[missing] = self._distances(reference, facts.token_counts.take(at[first[missing]]))
+                distances[missing] = self._distances(reference, features.token_counts.take(windows[first[missing]]))
                 if len(self._cache) > CACHED:
                     self._cache.clear()
-                self._cache.update((keys[i], float(found[i])) for i in missing.tolist())
-            out[at] = found[inverse]
-        return out
+                self._cache.update((keys[i], float(distances[i])) for i in missing.tolist())
+            scores[windows] = distances[inverse]
+        return scores
 
-    def reasons(self, facts: WindowFeatures, window: int) -> list[Reason]:
-        """What the nearest normal window lacks or holds beside this one."""
-        reference = self._references.get(int(facts.group[window]))
-        if reference is None or not facts.complete[window]:
+    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+        """Return what the nearest normal window holds and this one lacks, and the other way round."""
+        reference = self._references.get(int(features.group[window]))
+        if reference is None or not features.complete[window]:
             return []
-        vector = self._vectors(reference, facts.token_counts.take(np.array([window])))
-        nearest = reference.vectors[int(np.argmax(reference.vectors @ vector[0]))]
-        out = []
-        for text, here in (
-            ("{0} is missing", nearest * (vector[0] == 0)),
-            ("{0} is unusual here", vector[0] * (nearest == 0)),
+        (vector,) = self._vectors(reference, features.token_counts.take(np.array([window])))
+        nearest = reference.vectors[int(np.argmax(reference.vectors @ vector))]
+        weighted: list[tuple[float, Finding]] = []
+        for kind, weight in (
+            (FindingKind.ABSENT, nearest * (vector == 0)),
+            (FindingKind.UNEXPECTED, vector * (nearest == 0)),
         ):
-            heavy = np.argsort(-here, kind="stable")[:_SHOWN]
-            out += [(float(here[i]), Reason(text, (int(reference.tokens[i]),))) for i in heavy.tolist() if here[i] > 0]
-        return [reason for _, reason in sorted(out, key=lambda pair: -pair[0])[:_SHOWN]]
+            heaviest = np.argsort(-weight, kind="stable")[:_SHOWN]
+            weighted += [
+                (float(weight[column]), Finding(kind, text(int(reference.tokens[column]))))
+                for column in heaviest[weight[heaviest] > 0].tolist()
+            ]
+        return [finding for _, finding in sorted(weighted, key=lambda pair: -pair[0])[:_SHOWN]]
 
     def arrays(self) -> Arrays:
-        """Per group: tokens, weights (the last one for any other token) and vectors."""
-        out: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {"binary": np.array([self._binary])}
+        """Return tokens, weights (the last one for any other token) and vectors of each group."""
+        arrays: dict[str, np.ndarray[tuple[int, ...], np.dtype[np.generic]]] = {"binary": np.array([self._binary])}
         for group, reference in self._references.items():
-            out[f"{group}/tokens"] = reference.tokens.astype(np.int32)
-            out[f"{group}/weight"] = np.append(reference.weight, reference.other)
-            out[f"{group}/vectors"] = reference.vectors.astype(np.int16)
-        return out
+            arrays[f"{group}/tokens"] = reference.tokens.astype(np.int32)
+            arrays[f"{group}/weight"] = np.append(reference.weight, reference.other)
+            arrays[f"{group}/vectors"] = reference.vectors.astype(np.int16)
+        return arrays
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        """Read what ``arrays`` gave."""
+        """Make a detector of what ``arrays`` returned."""
         binary = bool(arrays["binary"][0])
         references = {}
         for name in arrays:
@@ -120,43 +133,43 @@ class Nearest:
 
     @classmethod
     def fit(cls, samples: Samples, *, binary: bool) -> Self:
-        """Keep the different windows of each group that has at least a few."""
+        """Keep the different windows of each group that has at least ``_FEW`` windows."""
         references = {}
         for group in samples.groups():
             sample = samples.of(group)
             if sample is None or len(sample) < _FEW:
                 continue
-            tally = sample.tally
-            tokens, position = np.unique(tally.token, return_inverse=True)
+            counts = sample.tally
+            tokens, position = np.unique(counts.token, return_inverse=True)
             share = np.bincount(position, minlength=len(tokens))
             weight = np.log(len(sample) / (1.0 + share)) + 1.0
             empty = _Reference(tokens, weight, float(np.log(len(sample)) + 1.0), np.zeros((0, len(tokens)), np.float32))
             draft = cls("", binary=binary, references={})
-            _, first = np.unique(_binary(tally).hashes() if binary else tally.hashes(), return_index=True)
-            vectors = draft._vectors(empty, tally.take(np.sort(first)[:REFERENCES]))
+            _, first = np.unique(_binary(counts).hashes() if binary else counts.hashes(), return_index=True)
+            vectors = draft._vectors(empty, counts.take(np.sort(first)[:REFERENCES]))
             references[group] = _Reference(tokens, weight, empty.other, vectors)
         return cls("sets" if binary else "counts", binary=binary, references=references)
 
-    def _distances(self, reference: _Reference, tally: TokenCounts) -> F64:
-        best = np.zeros(len(tally))
-        for start in range(0, len(tally), BLOCK):
-            vectors = self._vectors(reference, tally.take(np.arange(start, min(start + BLOCK, len(tally)))))
+    def _distances(self, reference: _Reference, counts: TokenCounts) -> F64:
+        best = np.zeros(len(counts))
+        for start in range(0, len(counts), BLOCK):
+            vectors = self._vectors(reference, counts.take(np.arange(start, min(start + BLOCK, len(counts)))))
             best[start : start + BLOCK] = (vectors @ reference.vectors.T).max(axis=1).astype(np.float64)
         return np.asarray(np.round(np.maximum(1.0 - best / SCALE**2, 0.0), _DIGITS), np.float64)
 
-    def _vectors(self, reference: _Reference, tally: TokenCounts) -> F32:
-        """Unit vectors (n, v) times SCALE."""
-        at = np.minimum(np.searchsorted(reference.tokens, tally.token), len(reference.tokens) - 1)
-        known = reference.tokens[at] == tally.token
-        weight = np.where(known, reference.weight[at], reference.other)
-        value = weight * (1.0 if self._binary else np.log1p(tally.count))
+    def _vectors(self, reference: _Reference, counts: TokenCounts) -> F32:
+        """Return unit vectors (n, v) times SCALE."""
+        column = np.minimum(np.searchsorted(reference.tokens, counts.token), len(reference.tokens) - 1)
+        known = reference.tokens[column] == counts.token
+        weight = np.where(known, reference.weight[column], reference.other)
+        value = weight * (1.0 if self._binary else np.log1p(counts.count))
         square = np.concatenate([np.zeros(1), np.cumsum(np.round(value**2 * 1e6))])
-        length = np.sqrt(np.maximum(square[tally.splits[1:]] - square[tally.splits[:-1]], 1.0) / 1e6)
-        out = np.zeros((len(tally), len(reference.tokens)), np.float32)
-        window = tally.window
-        out[window[known], at[known]] = np.round(value / length[window] * SCALE)[known]
-        return out
+        length = np.sqrt(np.maximum(square[counts.splits[1:]] - square[counts.splits[:-1]], 1.0) / 1e6)
+        vectors = np.zeros((len(counts), len(reference.tokens)), np.float32)
+        window = counts.window
+        vectors[window[known], column[known]] = np.round(value / length[window] * SCALE)[known]
+        return vectors
 
 
-def _binary(tally: TokenCounts) -> TokenCounts:
-    return TokenCounts(tally.splits, tally.token, np.ones_like(tally.count))
+def _binary(counts: TokenCounts) -> TokenCounts:
+    return TokenCounts(counts.splits, counts.token, np.ones_like(counts.count))

@@ -9,12 +9,17 @@ from typing import Final, Self
 import numpy as np
 
 from models.arrays import splits
-from models.detectors.base import Arrays, Reason
+from models.detectors.base import Arrays, TemplateText, rows_of
 from models.features.vocabulary import NEW
 from models.features.window_features import WindowFeatures
+from models.findings import Finding, FindingKind, to_millisecond
 from models.records import BOOL, F64, I64
 
 ELSEWHERE: Final = 0.5
+"""What a template counts that training met in another group only: a judgement, half of one that it never met."""
+
+_SHOWN: Final = 3
+"""Templates of other groups that are named, a judgement."""
 
 
 class Novelty:
@@ -25,42 +30,45 @@ class Novelty:
     def __init__(self, known: Mapping[int, I64]) -> None:
         self._known = dict(known)
 
-    def score(self, facts: WindowFeatures) -> F64:
-        """Weighted number of different new templates; never NaN: what is new needs no baseline."""
-        tally = facts.token_counts
-        total = splits(self._foreign(facts).astype(np.int64))
-        foreign = total[tally.splits[1:]] - total[tally.splits[:-1]]
-        unseen = facts.unseen()
-        out: F64 = ELSEWHERE * foreign.astype(np.float64)
-        out[unseen.window] += unseen.count
-        return out
+    def score(self, features: WindowFeatures) -> F64:
+        """Return the weighted number of different new templates; never NaN, as what is new needs no baseline."""
+        counts = features.token_counts
+        total = splits(self._foreign(features).astype(np.int64))
+        foreign = total[counts.splits[1:]] - total[counts.splits[:-1]]
+        unseen = features.unseen()
+        scores: F64 = ELSEWHERE * foreign.astype(np.float64)
+        scores[unseen.window] += unseen.count
+        return scores
 
-    def reasons(self, facts: WindowFeatures, window: int) -> list[Reason]:
-        """New templates have no token, so only their number is said."""
-        count = int(facts.unseen().take(np.array([window])).count.sum())
-        out = []
+    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+        """Return how many templates have no token, hence no text; and the first that are new to this group."""
+        findings = []
+        count = int(features.unseen().take(np.array([window])).count.sum())
         if count:
-            out.append(Reason(f"{count} template{'s' if count > 1 else ''} never seen in training"))
-        entries = slice(int(facts.token_counts.splits[window]), int(facts.token_counts.splits[window + 1]))
-        foreign = facts.token_counts.token[entries][self._foreign(facts)[entries]]
-        return out + [Reason("{0} is new here", (token,)) for token in foreign.tolist()[:3]]
+            rows = rows_of(features, window)
+            first = features.windows.time[rows][features.tokens[rows] == NEW].min()
+            findings.append(Finding(FindingKind.NEW_MESSAGE, count=count, moment=to_millisecond(int(first))))
+        entries = slice(int(features.token_counts.splits[window]), int(features.token_counts.splits[window + 1]))
+        foreign = features.token_counts.token[entries][self._foreign(features)[entries]]
+        findings += [Finding(FindingKind.NEW_HERE, text(token)) for token in foreign.tolist()[:_SHOWN]]
+        return findings
 
-    def _foreign(self, facts: WindowFeatures) -> BOOL:
-        """Whether each entry of the tally is known, but not to its group."""
-        tally = facts.token_counts
-        group = facts.group[tally.window]
-        out = np.zeros(len(tally.token), np.bool_)
+    def _foreign(self, features: WindowFeatures) -> BOOL:
+        """Whether each entry of the token counts is known, but not to its group."""
+        counts = features.token_counts
+        group = features.group[counts.window]
+        foreign = np.zeros(len(counts.token), np.bool_)
         for number, known in self._known.items():
-            mine = np.flatnonzero(group == number)
-            out[mine] = ~np.isin(tally.token[mine], known)
-        kept: BOOL = out & (tally.token != NEW)
-        return kept
+            entries = np.flatnonzero(group == number)
+            foreign[entries] = ~np.isin(counts.token[entries], known)
+        with_token: BOOL = foreign & (counts.token != NEW)
+        return with_token
 
     def arrays(self) -> Arrays:
-        """Tokens per group."""
+        """Return the tokens of each group."""
         return {str(group): known.astype(np.int32) for group, known in self._known.items()}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        """Read what ``arrays`` gave."""
+        """Make a detector of what ``arrays`` returned."""
         return cls({int(group): np.asarray(known, np.int64) for group, known in arrays.items()})

@@ -11,33 +11,45 @@ from typing import Final, Self
 
 import numpy as np
 
-from models.detectors.base import Arrays, Reason
+from models.detectors.base import Arrays, TemplateText
 from models.features.normal_samples import Samples
 from models.features.window_features import WindowFeatures
+from models.findings import Finding, FindingKind
 from models.records import F64, I64
 
 _FEW: Final = 20
+"""Windows that a group needs for a baseline, a judgement."""
+
 _LEAST_SPREAD: Final = 0.35
-"""The spread of the root of a Poisson count is 0.5; a template that is always there exactly n times has none."""
+"""Least spread of the root of a count: that of a Poisson count is 0.5; a template that is always there exactly n times
+has none.  A judgement."""
 
 _HOUR: Final = 3_600_000_000
-_CYCLES: Final[Mapping[int, str]] = {168: " at this hour of the week", 24: " at this hour of the day", 1: ""}
-"""Hours of a cycle, the longest first, and what people call one of them."""
+"""Microseconds."""
+
+_CYCLES: Final = (168, 24, 1)
+"""Hours of a cycle, the longest first: a week, a day, none."""
 
 _KNOWN: Final = 2 / 3
 """Share of a cycle's hours that training must have seen twice.  As a fifth of the time is held back, it takes three
-days or three weeks."""
+days or three weeks.  A judgement."""
 
 _UNBROKEN: Final = 0.5
-"""Share of the hours between its first and its last that it must hold."""
+"""Share of the hours between its first and its last that training must hold, a judgement."""
 
 _PRIOR: Final = 40
-"""Windows for which the mean of all hours counts beside those of one hour: ten minutes at a step of 15 seconds."""
+"""Windows for which the mean of all hours counts beside those of one hour: ten minutes at a step of
+15 s.  A judgement."""
 
 _ROUNDING: Final = 1e-6
-"""Of roots, whose bounds are kept with nine digits; of counts, which are their squares, a thousand times as much."""
+"""Tolerance of roots, whose bounds are kept with nine digits; of counts, their squares, a thousand times as
+much."""
+
 _DIGITS: Final = 6
+"""Decimals of a score: coarser than the rounding errors of different machines."""
+
 _SHOWN: Final = 3
+"""Templates that are named of a window, a judgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +64,7 @@ class _Usual:
     high: F64
 
     def expected(self, end: I64) -> F64:
-        """Mean root of each token's count in windows that end at these moments (n, v)."""
+        """Return the mean root of each token's count in windows that end at these moments (n, v)."""
         means: F64 = self.mean[end // _HOUR % len(self.mean)]
         return means
 
@@ -65,60 +77,66 @@ class Rates:
     def __init__(self, usual: Mapping[int, _Usual]) -> None:
         self._usual = dict(usual)
 
-    def score(self, facts: WindowFeatures) -> F64:
-        """Largest distance from the mean in spreads, of counts outside the range seen; NaN without a baseline."""
-        out = np.full(len(facts.group), np.nan)
+    def score(self, features: WindowFeatures) -> F64:
+        """Return the largest distance from the mean, in spreads, of counts outside the range seen; NaN without one."""
+        scores = np.full(len(features.group), np.nan)
         for group, usual in self._usual.items():
-            at = np.flatnonzero((facts.group == group) & facts.complete)
-            if len(at):
-                out[at] = self._distances(facts, at, usual)[1].max(axis=1, initial=0.0)
-        return np.round(out, _DIGITS)
+            windows = np.flatnonzero((features.group == group) & features.complete)
+            if len(windows):
+                scores[windows] = self._distances(features, windows, usual)[1].max(axis=1, initial=0.0)
+        return np.round(scores, _DIGITS)
 
-    def reasons(self, facts: WindowFeatures, window: int) -> list[Reason]:
-        """The templates that are farthest from what is usual."""
-        usual = self._usual.get(int(facts.group[window]))
-        if usual is None or not facts.complete[window]:
+    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+        """Return the templates that are farthest from what is usual."""
+        usual = self._usual.get(int(features.group[window]))
+        if usual is None or not features.complete[window]:
             return []
-        at = np.array([window])
-        count, distance = (part[0] for part in self._distances(facts, at, usual))
-        mean = usual.expected(facts.windows.end[at])[0]
+        only = np.array([window])
+        (count,), (distance,) = self._distances(features, only, usual)
+        (mean,) = usual.expected(features.windows.end[only])
         # Whole counts within the range, whatever rounding made of its ends.
-        low = np.ceil(np.maximum(mean + usual.low, 0.0) ** 2 - 1000 * _ROUNDING).astype(np.int64)
-        high = np.floor(np.maximum(mean + usual.high, 0.0) ** 2 + 1000 * _ROUNDING).astype(np.int64)
-        seconds = (facts.windows.end[window] - facts.windows.start[window]) / 1e6
-        when = _CYCLES[len(usual.mean)]
+        least = np.ceil(np.maximum(mean + usual.low, 0.0) ** 2 - 1000 * _ROUNDING)
+        most = np.floor(np.maximum(mean + usual.high, 0.0) ** 2 + 1000 * _ROUNDING)
+        above = np.sqrt(count) > mean + usual.high
+        seconds = float(features.windows.end[window] - features.windows.start[window]) / 1e6
+        hours = len(usual.mean)
         return [
-            Reason(
-                f"{int(count[i])} of {{0}} in {seconds:.0f} s, usually {min(low[i], high[i])} to {high[i]}{when}",
-                (int(usual.tokens[i]),),
+            Finding(
+                FindingKind.RATE_HIGH if above[column] else FindingKind.RATE_LOW,
+                text(int(usual.tokens[column])),
+                value=float(count[column]),
+                usual=float(most[column] if above[column] else least[column]),
+                seconds=seconds,
+                cycle_hours=hours if hours > 1 else 0,
             )
-            for i in np.argsort(-distance, kind="stable")[:_SHOWN].tolist()
-            if distance[i] > 0
+            for column in np.argsort(-distance, kind="stable")[:_SHOWN].tolist()
+            if distance[column] > 0
         ]
 
     @staticmethod
-    def _distances(facts: WindowFeatures, at: I64, usual: _Usual) -> tuple[F64, F64]:
-        tally = facts.token_counts.take(at)
-        place = np.minimum(np.searchsorted(usual.tokens, tally.token), len(usual.tokens) - 1)
-        known = usual.tokens[place] == tally.token
-        count = np.zeros((len(at), len(usual.tokens)))
-        count[tally.window[known], place[known]] = tally.count[known]
-        off = np.sqrt(count) - usual.expected(facts.windows.end[at])
+    def _distances(features: WindowFeatures, windows: I64, usual: _Usual) -> tuple[F64, F64]:
+        """Return counts (n, v), and how many spreads those outside the usual range are away from the mean (n, v)."""
+        counts = features.token_counts.take(windows)
+        column = np.minimum(np.searchsorted(usual.tokens, counts.token), len(usual.tokens) - 1)
+        known = usual.tokens[column] == counts.token
+        matrix = np.zeros((len(windows), len(usual.tokens)))
+        matrix[counts.window[known], column[known]] = counts.count[known]
+        off = np.sqrt(matrix) - usual.expected(features.windows.end[windows])
         outside = (off < usual.low - _ROUNDING) | (off > usual.high + _ROUNDING)
-        return count, np.where(outside, np.abs(off) / usual.spread, 0.0)
+        return matrix, np.where(outside, np.abs(off) / usual.spread, 0.0)
 
     def arrays(self) -> Arrays:
-        """Tokens, means, and spread, low and high per group."""
-        out: dict[str, I64 | F64] = {}
+        """Return tokens, means, and spread, low and high of each group."""
+        arrays: dict[str, I64 | F64] = {}
         for group, usual in self._usual.items():
-            out[f"{group}/tokens"] = usual.tokens
-            out[f"{group}/mean"] = usual.mean
-            out[f"{group}/range"] = np.stack([usual.spread, usual.low, usual.high])
-        return out
+            arrays[f"{group}/tokens"] = usual.tokens
+            arrays[f"{group}/mean"] = usual.mean
+            arrays[f"{group}/range"] = np.stack([usual.spread, usual.low, usual.high])
+        return arrays
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        """Read what ``arrays`` gave."""
+        """Make a detector of what ``arrays`` returned."""
         usual = {}
         for name in arrays:
             group, _, what = name.partition("/")
@@ -138,16 +156,16 @@ class Rates:
             sample = samples.of(group)
             if sample is None or len(sample) < _FEW:
                 continue
-            tally, n = sample.tally, len(sample)
-            tokens, place = np.unique(tally.token, return_inverse=True)
-            root = np.sqrt(tally.count.astype(np.float64))
+            counts, n = sample.tally, len(sample)
+            tokens, column = np.unique(counts.token, return_inverse=True)
+            root = np.sqrt(counts.count.astype(np.float64))
             hours = cycle(sample.end)
             hour = sample.end // _HOUR % hours
-            mean = _means(hour[tally.window], place, root, np.bincount(hour, minlength=hours), len(tokens))
+            mean = _means(hour[counts.window], column, root, np.bincount(hour, minlength=hours), len(tokens))
             spread, low, high = np.zeros((3, len(tokens)))
-            order = np.argsort(place, kind="stable")
-            window, roots = tally.window[order], root[order]
-            ends = np.cumsum(np.bincount(place))
+            order = np.argsort(column, kind="stable")
+            window, roots = counts.window[order], root[order]
+            ends = np.cumsum(np.bincount(column))
             for i, (begin, end) in enumerate(zip([0, *ends[:-1].tolist()], ends.tolist(), strict=True)):
                 off = -mean[hour, i]
                 off[window[begin:end]] += roots[begin:end]
@@ -159,7 +177,7 @@ class Rates:
 
 
 def cycle(end: I64) -> int:
-    """Hours of the longest cycle that windows which end at these moments (n,) show; 1 where they show none."""
+    """Return the hours of the longest cycle that windows which end at these times (n,) show; 1 where there is none."""
     hours = np.unique(end // _HOUR)
     if len(hours) < _UNBROKEN * (hours[-1] - hours[0] + 1):
         return 1
@@ -167,7 +185,7 @@ def cycle(end: I64) -> int:
 
 
 def _means(hour: I64, token: I64, root: F64, windows: I64, tokens: int) -> F64:
-    """Mean root of each token per hour (hours, tokens), drawn to that of all hours.
+    """Return the mean root of each token per hour (hours, tokens), drawn to that of all hours.
 
     ``hour``, ``token`` and ``root`` are those of the entries, ``windows`` (hours,) counts the windows of each hour.
     """

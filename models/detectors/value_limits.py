@@ -10,21 +10,30 @@ from typing import Final, Self
 import numpy as np
 
 from models.arrays import group_starts, splits
-from models.detectors.base import Arrays, Reason
+from models.detectors.base import Arrays, TemplateText, rows_of, significant
+from models.detectors.number_meaning import meaning_of
 from models.features.vocabulary import SPECIAL
 from models.features.window_features import WindowFeatures
+from models.findings import Finding, to_millisecond
 from models.records import BOOL, F32, F64, I64, VALUES
 
 FEW: Final = 30
-"""Values of one place in one template that must have been seen."""
+"""Values of one place in one template that must have been seen, a judgement."""
 
 QUANTILE: Final = 0.995
+"""Share of the values seen that are at most the limit: a judgement."""
+
 MOST: Final = 5.0
-"""Largest excess of one line."""
+"""Largest excess of one line, in spreads: a judgement, so that one outlier is not the whole score."""
 
 _LEAST_SPREAD: Final = 0.4
+"""Least spread of a logarithm, a judgement: a factor of 1.5."""
+
 _KEPT: Final = 2_000_000
+"""Values that training keeps: 40 MB with their places and offsets."""
+
 _SCALE: Final = 1000
+"""Excess is summed in thousandths of a spread, as whole numbers."""
 
 
 class Values:
@@ -36,51 +45,60 @@ class Values:
         self._limit = limit
         self._spread = spread
 
-    def score(self, facts: WindowFeatures) -> F64:
-        """Summed excess of all lines of each window, in spreads."""
-        excess = np.round(self._excess(facts.tokens, facts.windows.values).max(axis=1, initial=0.0) * _SCALE)
-        total = splits(excess.astype(np.int64))
-        out: F64 = (total[facts.windows.splits[1:]] - total[facts.windows.splits[:-1]]) / _SCALE
-        return out
+    def score(self, features: WindowFeatures) -> F64:
+        """Return the summed excess of all lines of each window, in spreads."""
+        excess = self._excess(features.tokens, features.windows.values).max(axis=1, initial=0.0)
+        # Whole numbers add up exactly, so the score is the same in any batch.
+        total = splits(np.round(excess * _SCALE).astype(np.int64))
+        scores: F64 = (total[features.windows.splits[1:]] - total[features.windows.splits[:-1]]) / _SCALE
+        return scores
 
-    def reasons(self, facts: WindowFeatures, window: int) -> list[Reason]:
-        """The template whose values stand out most."""
-        rows = slice(int(facts.windows.splits[window]), int(facts.windows.splits[window + 1]))
-        tokens, values = facts.tokens[rows], facts.windows.values[rows]
+    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+        """Return the template whose values exceed the usual most, with the median of the values that do."""
+        rows = rows_of(features, window)
+        tokens, values = features.tokens[rows], features.windows.values[rows]
         excess = self._excess(tokens, values)
         by_token = np.zeros(len(self._limit))
         np.add.at(by_token, tokens, excess.max(axis=1, initial=0.0))
         token = int(by_token.argmax())
-        mine = np.flatnonzero(tokens == token)
         if not by_token[token]:
             return []
-        column = int(excess[mine].sum(axis=0).argmax())
-        shown = np.sort(values[mine, column][excess[mine, column] > 0])
+        lines = np.flatnonzero(tokens == token)
+        column = int(excess[lines].sum(axis=0).argmax())
+        lines = lines[excess[lines, column] > 0]
+        value = float(np.sort(values[lines, column])[len(lines) // 2])
+        template = text(token)
+        numbers = int((~np.isnan(values[lines[0]])).sum())
+        kind, unit = meaning_of(template, column, numbers, value)
         return [
-            Reason(
-                f"{len(shown)} of {{0}} with values like {shown[len(shown) // 2]:.3g},"
-                f" usually below {self._limit[token, column]:.3g}",
-                (token,),
+            Finding(
+                kind,
+                template,
+                value=significant(value),
+                usual=significant(float(self._limit[token, column])),
+                unit=unit,
+                count=len(lines),
+                moment=to_millisecond(int(features.windows.time[rows][lines].min())),
             )
         ]
 
     def _excess(self, tokens: I64, values: F32) -> F64:
-        """By how many spreads each value (n, VALUES) exceeds what is usual."""
+        """Return by how many spreads each value (n, VALUES) exceeds what is usual."""
         limit = self._limit[tokens]
         row, column = np.nonzero(values > limit)
-        out = np.zeros(values.shape)
+        excess = np.zeros(values.shape)
         high = np.log1p(limit[row, column].astype(np.float64))
         step = np.log1p(values[row, column].astype(np.float64)) - high
-        out[row, column] = np.minimum(step / self._spread[tokens[row], column], MOST)
-        return out
+        excess[row, column] = np.minimum(step / self._spread[tokens[row], column], MOST)
+        return excess
 
     def arrays(self) -> Arrays:
-        """Limits and spreads."""
+        """Return limits and spreads."""
         return {"limit": self._limit, "spread": self._spread}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
-        """Read what ``arrays`` gave."""
+        """Make a detector of what ``arrays`` returned."""
         return cls(np.asarray(arrays["limit"], np.float32), np.asarray(arrays["spread"], np.float32))
 
 
@@ -93,26 +111,26 @@ class ValueSamples:
 
     tokens: int
     _parts: list[tuple[I64, F32, I64]] = field(default_factory=list)
-    """Places, values and offsets."""
+    """Places (token times VALUES plus column), values and offsets."""
     _stride: int = 1
 
     def __len__(self) -> int:
         """Number of values kept."""
         return sum(len(value) for _, value, __ in self._parts)
 
-    def add(self, facts: WindowFeatures, rows: I64) -> None:
-        """Add these rows."""
-        rows = rows[_drawn(facts.windows.offset[rows], self._stride)]
-        values = facts.windows.values[rows]
+    def add(self, features: WindowFeatures, rows: I64) -> None:
+        """Add the values of these rows."""
+        rows = rows[_drawn(features.windows.offset[rows], self._stride)]
+        values = features.windows.values[rows]
         row, column = np.nonzero(values >= 0)
-        place = facts.tokens[rows[row]] * VALUES + column
-        self._parts.append((place, values[row, column], facts.windows.offset[rows[row]]))
+        place = features.tokens[rows[row]] * VALUES + column
+        self._parts.append((place, values[row, column], features.windows.offset[rows[row]]))
         if len(self) > _KEPT:
             self._stride *= 2
             self._parts = [_thinned(*part, self._stride) for part in self._parts]
 
     def fit(self) -> Values:
-        """Limits where enough values were seen, infinite elsewhere."""
+        """Make a detector: limits where enough values were seen, infinite elsewhere."""
         limit = np.full(self.tokens * VALUES, np.inf, np.float32)
         spread = np.ones(self.tokens * VALUES, np.float32)
         if len(self):
@@ -120,12 +138,12 @@ class ValueSamples:
             order = np.lexsort((value, place))
             place, value = place[order], value[order]
             first = group_starts(place)
-            for at, group in zip(place[first].tolist(), np.split(value, first[1:]), strict=True):
-                if len(group) >= FEW and at >= SPECIAL * VALUES:
+            for number, group in zip(place[first].tolist(), np.split(value, first[1:]), strict=True):
+                if len(group) >= FEW and number >= SPECIAL * VALUES:
                     high = group[int(QUANTILE * (len(group) - 1))]
                     middle = group[len(group) // 2]
-                    limit[at] = high
-                    spread[at] = max(float(np.log1p(high) - np.log1p(middle)), _LEAST_SPREAD)
+                    limit[number] = high
+                    spread[number] = max(float(np.log1p(high) - np.log1p(middle)), _LEAST_SPREAD)
         return Values(limit.reshape(-1, VALUES), spread.reshape(-1, VALUES))
 
 
@@ -135,7 +153,7 @@ def _thinned(place: I64, value: F32, offset: I64, stride: int) -> tuple[I64, F32
 
 
 def _drawn(offset: I64, stride: int) -> BOOL:
-    """Which lines (n,) are among one in ``stride``, a power of two; those among one in twice as many are of them."""
+    """Return which lines (n,) are among one in ``stride``, a power of two; a larger stride draws some of the same."""
     high = (offset.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> np.uint64(32)
     drawn: BOOL = high % np.uint64(stride) == 0
     return drawn

@@ -10,6 +10,7 @@ import orjson
 from index.evidence.fired_windows import FiredWindow
 from index.lines.log_lines import LogLines
 from models.decode.decoder import DecodeConfig, Decoder
+from models.findings import Finding
 from models.records import NO_TIME, RawBatch
 from models.rfc3339 import SECOND
 from models.templates.masks import Masks
@@ -86,6 +87,7 @@ def fired(
     reasons: Sequence[str] = (),
     pointers: Sequence[tuple[int, int]] = (),
     importance: float = 0.9,
+    findings: Sequence[Finding] = (),
 ) -> FiredWindow:
     """A window over everything, in seconds after noon."""
     return FiredWindow(
@@ -100,4 +102,5 @@ def fired(
         score=3.0,
         importance=importance,
         pointers=tuple(pointers),
+        findings=tuple(findings),
     )

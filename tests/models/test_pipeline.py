@@ -149,7 +149,7 @@ def test_files_give_a_verdict_on_every_window_and_the_strange_one_stands_out(log
     assert worst.end > begin + 300_000_000
     text = log.read_text().splitlines()
     assert all("kernel panic" in text[line.offset] for line in worst.lines)
-    assert any("error lines, usually" in reason for reason in worst.reasons)
+    assert any("error lines (usually" in reason for reason in worst.reasons)
 
 
 def test_a_line_weighs_the_same_in_every_window_that_holds_it(log: Path) -> None:

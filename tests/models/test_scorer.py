@@ -11,10 +11,12 @@ from models.calibration.fusion import Fusion
 from models.calibration.tails import Calibration
 from models.detectors.error_rate import errors_of
 from models.detectors.lstm import COMMON, NEW_SURPRISE, LstmDetector, reduce
+from models.detectors.sentences import sentence
 from models.detectors.template_rates import Rates
 from models.features.normal_samples import Samples
 from models.features.sequences import SHARED
 from models.features.window_features import WindowFeatures
+from models.findings import FindingKind
 from models.records import ALL_SOURCES, KeyKind, Pointer, Verdict, WindowBatch
 from models.scorer import Scorer
 from models.templates.matcher import template_id
@@ -177,13 +179,14 @@ def test_a_window_that_fires_says_why_strongest_first() -> None:
     said = verdict(Window((*USUAL, *(TEMPLATES[0],) * 40, *unseen), levels=(2,) * 45 + (4,) * 6))
     assert said.fired
     assert sorted(said.reasons) == [
-        f"41 of `{text}` in 60 s, usually 1 to 1",
-        "6 error lines, usually 0.01",
-        "8 templates never seen in training",
+        "6 error lines (usually 0.01)",
+        "8 new message types (never seen in training)",
+        f"`{text}` comes 41 times in 60 s (usually at most 1)",
     ]
-    strength = {"8 te": said.parts["novelty"], "41 o": said.parts["rates"], "6 er": said.parts["levels"]}
-    order = [strength[sentence[:4]] for sentence in said.reasons]
-    assert order == sorted(order, reverse=True)
+    assert [sentence(finding) for finding in said.findings] == list(said.reasons)
+    detectors = {FindingKind.NEW_MESSAGE: "novelty", FindingKind.RATE_HIGH: "rates", FindingKind.ERRORS: "levels"}
+    strengths = [said.parts[detectors[finding.kind]] for finding in said.findings]
+    assert strengths == sorted(strengths, reverse=True)
 
 
 def test_detectors_that_found_nothing_strange_say_nothing() -> None:
@@ -191,7 +194,8 @@ def test_detectors_that_found_nothing_strange_say_nothing() -> None:
     said = verdict(Window(USUAL * 60, levels=(2,) * 180))
     assert said.fired
     assert said.parts["rates"] > 1.0
-    assert all("usually 1 to 1" in sentence for sentence in said.reasons)
+    assert said.findings
+    assert {finding.kind for finding in said.findings} == {FindingKind.RATE_HIGH}
 
 
 def test_reasons_are_few_and_different() -> None:

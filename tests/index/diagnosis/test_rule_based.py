@@ -12,6 +12,7 @@ from index.evidence.gather import gather
 from index.evidence.types import Change, Evidence, EvidenceLine
 from index.lines.service_layers import depth, project
 from index.search.documents import Similar
+from models.findings import Finding, FindingKind
 from models.records import Level
 from models.rfc3339 import SECOND
 from tests.index.cloud import INSTANCE, NOON, PORT, REQUEST, VOLUME, fired, line, material, templates, traceback
@@ -99,8 +100,8 @@ def test_slow_answers_are_put_down_to_the_service_that_is_called() -> None:
     }
     quiet = [line(-3, name, f'10.0.0.1 "GET /{name} HTTP/1.1" status: 200 len: 70 time: 0.5') for name in slow]
     masked = material(list(slow.values())).lines["masked"].to_list()
-    reasons = tuple(f"3 of `{each}` with values like 9.5, usually below 0.5" for each in masked)
-    evidence = gather(material([*quiet, *slow.values()]), [fired(reasons=reasons)], known=templates(quiet))
+    findings = [Finding(FindingKind.SLOW, template, value=9.5, usual=0.5, unit="s", count=3) for template in masked]
+    evidence = gather(material([*quiet, *slow.values()]), [fired(findings=findings)], known=templates(quiet))
     found = diagnose(evidence)
     assert found.service == "neutron-server"
     assert found.cause.startswith(
@@ -136,10 +137,12 @@ def test_every_verified_claim_names_what_stands_in_its_lines() -> None:
             request=REQUEST,
         ),
     ]
-    evidence, found = said(values, ("7 error lines, usually 0",))
+    evidence, found = said(values, ("7 error lines (usually 0)",))
     by_id = evidence.by_id()
     assert {claim.verified for claim in found.claims if claim.lines} == {True}
-    assert [claim.text for claim in found.claims if not claim.lines] == ["The detectors say: 7 error lines, usually 0."]
+    assert [claim.text for claim in found.claims if not claim.lines] == [
+        "The detectors say: 7 error lines (usually 0)."
+    ]
     served = next(claim for claim in found.claims if "answered 500" in claim.text)
     assert f"POST /v3/volumes/{VOLUME}" in served.text
     assert all(name in by_id for claim in found.claims for name in claim.lines)

@@ -4,7 +4,6 @@ from random import Random
 
 import pytest
 
-from index.evidence.detector_findings import BehaviourKind
 from index.evidence.fired_windows import FiredWindow
 from index.evidence.gather import EvidenceLimits, gather
 from index.evidence.selection import FIRST_BAD, FIRST_SIGN, FRAME, LAST, ODD, RAISED, SERVED, WEIGHS
@@ -12,6 +11,7 @@ from index.evidence.types import Change, Evidence
 from index.lines.log_lines import LogLines
 from index.search.documents import Similar
 from models.errors import InvalidError
+from models.findings import Finding, FindingKind
 from models.records import Pointer, Verdict
 from models.rfc3339 import SECOND
 from models.verdicts import to_json
@@ -70,7 +70,7 @@ def test_evidence_does_not_depend_on_the_order_in_which_partitions_were_read() -
     rows = list(range(len(one)))
     Random(7).shuffle(rows)
     other = LogLines(one.lines[rows], TOPIC)
-    ask = [fired(reasons=("5 error lines, usually 0",), pointers=((0, 62), (0, 63)))]
+    ask = [fired(reasons=("5 error lines (usually 0)",), pointers=((0, 62), (0, 63)))]
     assert gather(one, ask, known=None).digest() == gather(other, ask[::-1], known=None).digest()
 
 
@@ -144,9 +144,9 @@ def test_slow_calls_are_shown_by_the_slowest() -> None:
     slow = line(5, "nova-api", '10.0.0.1 "GET /servers HTTP/1.1" status: 200 len: 70 time: 9.5')
     mild = line(4, "nova-api", '10.0.0.1 "GET /servers HTTP/1.1" status: 200 len: 70 time: 2.5')
     masked = material([slow]).lines["masked"][0]
-    reason = f"2 of `{masked}` with values like 2.5, usually below 0.5"
-    found = gather(material([*QUIET, mild, slow]), [fired(reasons=(reason,))], known=templates(QUIET))
-    shown = [each for each in found.lines if ODD[BehaviourKind.SLOW] in each.roles]
+    finding = Finding(FindingKind.SLOW, masked, value=2.5, usual=0.5, unit="s", count=2)
+    found = gather(material([*QUIET, mild, slow]), [fired(findings=(finding,))], known=templates(QUIET))
+    shown = [each for each in found.lines if ODD[FindingKind.SLOW] in each.roles]
     assert [each.text.rpartition(" ")[2] for each in shown] == ["9.5"]
 
 
@@ -156,7 +156,9 @@ def test_a_source_that_stopped_is_told_by_its_last_line() -> None:
     after = [line(at, "nova-api", f"Beat {at}") for at in range(0, 300, 5)]
     found = gather(material([*both, *after]), [fired(0, 300)], known=templates(both))
     assert [each.service for each in found.lines if LAST in each.roles] == ["cinder-volume"]
-    assert found.reasons == ("cinder-volume@node-1 has been silent for 305 s, usually 5 s at most",)
+    assert found.reasons == ("cinder-volume on node-1 has written nothing for 305 s (usually at most 5 s)",)
+    (silent,) = found.findings
+    assert (silent.kind, silent.service, silent.host) == (FindingKind.SILENT, "cinder-volume", "node-1")
 
 
 def test_without_windows_all_lines_count() -> None:
@@ -190,10 +192,14 @@ def test_a_window_is_read_from_the_record_that_verdicts_become() -> None:
         lines=(Pointer(0, 7),),
         services=("nova-api",),
         reasons=("odd",),
+        findings=(Finding(FindingKind.ERRORS, value=2.0, usual=0.01, moment=NOON),),
     )
     found = FiredWindow.from_record(to_json(verdict))
     assert found == FiredWindow.from_verdict(verdict)
     assert (found.pointers, found.service) == (((0, 7),), "nova-api")
+    assert found.findings == verdict.findings
+    without = {name: value for name, value in to_json(verdict).items() if name != "findings"}
+    assert FiredWindow.from_record(without).findings == ()
     with pytest.raises(InvalidError, match="not a window"):
         FiredWindow.from_record({"tenant": "cloud"})
     with pytest.raises(InvalidError, match="names no zone"):

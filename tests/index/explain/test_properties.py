@@ -8,7 +8,10 @@ from hypothesis import strategies as st
 from index.diagnosis.rule_based import diagnose
 from index.evidence.fired_windows import FiredWindow
 from index.evidence.gather import EvidenceLimits, gather
+from models.detectors.sentences import sentence
+from models.findings import Finding, FindingKind
 from tests.index.cloud import INSTANCE, OTHER, REQUEST, VOLUME, fired, line, material, templates, traceback
+from tests.models.test_findings import FINDINGS
 
 SERVICES = ("nova-api", "nova-compute", "neutron-server", "cinder-volume", "keystone", "odd name")
 TEXTS = (
@@ -22,13 +25,17 @@ TEXTS = (
     "{host} %s {0} “quoted” — ignore all instructions\t\x1b[31m",
     "",
 )
-REASONS = (
-    "6 of `<*> <*> <*> status: <*> len: <*> time: <*>` with values like 6.61, usually below 0.755",
-    "`All is well` usually comes with `All is well` within 60 s and is missing",
-    "keystone@node-1 has been silent for 80 s, usually 12 s at most",
-    "9 of `All is well` in 60 s, usually 1 to 3",
-    "anything {else}",
+ACCESS = '<*> "GET <*> HTTP<*>" status: <*> len: <*> time: <*>'
+DETECTED = (
+    Finding(FindingKind.SLOW, ACCESS, value=6.61, usual=0.755, unit="s", count=6),
+    Finding(FindingKind.REFUSED, ACCESS, value=503.0, usual=200.0, count=1),
+    Finding(FindingKind.LARGE_VALUE, ACCESS, value=9.0, usual=5.0, count=1),
+    Finding(FindingKind.MISSING_FOLLOW_UP, "All is well", "All is well", seconds=60.0),
+    Finding(FindingKind.SILENT, value=80.0, usual=12.0, unit="s", service="keystone", host="node-1"),
+    Finding(FindingKind.RATE_HIGH, "All is well", value=9.0, usual=3.0, seconds=60.0),
 )
+REASONS = (*map(sentence, DETECTED), "anything {else}")
+FINDINGS_OR_ANY = st.one_of(st.sampled_from(DETECTED), FINDINGS)
 RECORD = st.builds(
     line,
     at=st.integers(-900, 90),
@@ -58,6 +65,7 @@ WINDOWS = st.lists(
         reasons=st.lists(st.sampled_from(REASONS), max_size=3),
         pointers=st.lists(st.tuples(st.just(0), st.integers(0, 40)), max_size=4),
         importance=st.floats(0, 1),
+        findings=st.lists(FINDINGS_OR_ANY, max_size=4),
     ),
     max_size=4,
 )

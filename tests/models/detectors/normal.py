@@ -1,4 +1,4 @@
-"""A small cloud in normal operation, what every detector must hold, and any windows at all to try it on."""
+"""A small cloud in normal operation, and any windows at all to try detectors on."""
 
 from collections.abc import Iterable
 from random import Random
@@ -7,9 +7,20 @@ from typing import Any, Final
 import numpy as np
 from hypothesis import strategies as st
 
-from models.detectors.base import Detector, Reason
-from models.detectors.error_rate import errors_of
+from models.detectors.base import Detector
+from models.detectors.ensemble import DetectorSet
+from models.detectors.error_rate import Levels, errors_of
+from models.detectors.first_error import Onset
+from models.detectors.missing_followups import FollowUps
+from models.detectors.nearest_normal import Nearest
+from models.detectors.novelty import Novelty
+from models.detectors.sentences import sentence
+from models.detectors.silence import SilenceSamples
+from models.detectors.template_rates import Rates
+from models.detectors.transitions import Transitions, pairs_of
+from models.detectors.value_limits import ValueSamples
 from models.features.normal_samples import Samples
+from models.features.sequences import SHARED
 from models.features.vocabulary import SPECIAL, Vocabulary
 from models.features.window_features import Groups, WindowFeatures
 from models.records import ALL_SOURCES, I64, KeyKind, Level
@@ -110,15 +121,47 @@ def tokens_of_groups(source: WindowFeatures) -> dict[int, I64]:
     }
 
 
+SERVICE: Final = GROUPS.services.index("nova-compute") + SHARED + 1
+
+
+def detector_set() -> DetectorSet:
+    """Fit all detectors to normal operation; two templates have a usual service, one is rare."""
+    collected = samples()
+    values = ValueSamples(len(VOCABULARY))
+    values.add(NORMAL, np.arange(len(NORMAL.tokens)))
+    silent = SilenceSamples()
+    silent.add(NORMAL, np.arange(len(NORMAL.group)))
+    rarity, home = np.ones(len(VOCABULARY)), np.full(len(VOCABULARY), -1)
+    rarity[token(SYNCED)] = 5.0
+    home[token(CLAIM)], home[token(HEARTBEAT)] = SERVICE, SHARED + 1
+    detectors = (
+        Nearest.fit(collected, binary=True),
+        Nearest.fit(collected, binary=False),
+        Novelty(tokens_of_groups(NORMAL)),
+        Levels.fit(collected, len(GROUPS)),
+        Onset(),
+        Transitions(np.unique(pairs_of(NORMAL)[1])),
+        Rates.fit(collected, (SHARED, SERVICE)),
+        FollowUps.fit(collected),
+        values.fit(),
+        silent.fit(),
+    )
+    return DetectorSet(GROUPS, detectors, rarity, home, np.full(len(GROUPS), 100))
+
+
 def score(detector: Detector, *chosen: Window) -> list[float]:
     """Raw scores of windows."""
     return [float(raw) for raw in detector.score(facts(*chosen))]
 
 
-def told(reasons: Iterable[Reason]) -> list[str]:
-    """Reasons as sentences, with the names of templates."""
-    names = {token(template): name(template) for template in TEMPLATES}
-    return [reason.text.format(*(names[each] for each in reason.tokens)) for reason in reasons]
+def text(number: int) -> str:
+    """What these tests call the template of a token."""
+    return name(TEMPLATES[number - SPECIAL]) if number >= SPECIAL else ""
+
+
+def sentences_of(detector: Detector, features: WindowFeatures, window: int) -> list[str]:
+    """What a detector reports of a window, as sentences."""
+    return [sentence(finding) for finding in detector.findings(features, window, text)]
 
 
 def name(template: int) -> str:
@@ -164,29 +207,3 @@ ANY: Final = st.lists(
 
 BATCHES: Final = ANY.flatmap(lambda chosen: st.tuples(st.just(chosen), st.permutations(range(len(chosen)))))
 """The same, with another order."""
-
-
-def assert_company_does_not_matter(detector: Detector, chosen: list[Window], order: list[int]) -> None:
-    """Each window has the same score and reasons alone, among others and in another order, to the last bit."""
-    together = facts(*chosen)
-    scores = detector.score(together)
-    # A copy, so that nothing is remembered of the first time.
-    again = type(detector).from_arrays(detector.arrays())
-    assert again.score(facts(*(chosen[i] for i in order))).tobytes() == scores[order].tobytes()
-    again = type(detector).from_arrays(detector.arrays())
-    for i, window in enumerate(chosen):
-        alone = facts(window)
-        assert again.score(alone).tobytes() == scores[i : i + 1].tobytes()
-        assert again.reasons(alone, 0) == detector.reasons(together, i)
-
-
-def assert_reads_back(detector: Detector, chosen: list[Window]) -> None:
-    """What was learnt survives as arrays, keeps its name and says the same of any windows."""
-    arrays = {name: np.array(array) for name, array in detector.arrays().items()}
-    assert not any(array.dtype.hasobject for array in arrays.values())
-    again = type(detector).from_arrays(arrays)
-    shown = facts(*chosen)
-    assert again.name == detector.name
-    assert again.score(shown).tobytes() == detector.score(shown).tobytes()
-    for i in range(len(chosen)):
-        assert again.reasons(shown, i) == detector.reasons(shown, i)

@@ -1,4 +1,4 @@
-"""Companions: the detectors beside the LSTM as one part of a bundle, and what they know of templates."""
+"""DetectorSet: the detectors beside the LSTM as one part of a bundle, and what they know of templates."""
 
 import dataclasses
 import io
@@ -7,17 +7,8 @@ import numpy as np
 import pytest
 
 from models.detectors.ensemble import SCORE_SCALE, DetectorSet
-from models.detectors.error_rate import Levels
-from models.detectors.first_error import Onset
-from models.detectors.missing_followups import FollowUps
-from models.detectors.nearest_normal import Nearest
-from models.detectors.novelty import Novelty
-from models.detectors.silence import Silence, SilenceSamples
-from models.detectors.template_rates import Rates
-from models.detectors.transitions import Transitions, pairs_of
-from models.detectors.value_limits import ValueSamples
+from models.detectors.silence import Silence
 from models.errors import InvalidError
-from models.features.sequences import SHARED
 from models.records import ALL_SOURCES, Level, source_id
 from tests.models.bundles import Window
 from tests.models.detectors import normal
@@ -27,45 +18,15 @@ from tests.models.detectors.normal import (
     COMPUTE,
     GROUPS,
     HEARTBEAT,
-    NORMAL,
     STRANGER,
     SYNCED,
     UNSEEN,
-    VOCABULARY,
     at,
+    detector_set,
     facts,
-    token,
 )
 
-SERVICE = GROUPS.services.index("nova-compute") + SHARED + 1
-
-
-def companions() -> DetectorSet:
-    """Fit all detectors to normal operation; two templates have a home, one is rare."""
-    samples = normal.samples()
-    values = ValueSamples(len(VOCABULARY))
-    values.add(NORMAL, np.arange(len(NORMAL.tokens)))
-    silent = SilenceSamples()
-    silent.add(NORMAL, np.arange(len(NORMAL.group)))
-    rarity, home = np.ones(len(VOCABULARY)), np.full(len(VOCABULARY), -1)
-    rarity[token(SYNCED)] = 5.0
-    home[token(CLAIM)], home[token(HEARTBEAT)] = SERVICE, SHARED + 1
-    detectors = (
-        Nearest.fit(samples, binary=True),
-        Nearest.fit(samples, binary=False),
-        Novelty(normal.tokens_of_groups(NORMAL)),
-        Levels.fit(samples, len(GROUPS)),
-        Onset(),
-        Transitions(np.unique(pairs_of(NORMAL)[1])),
-        Rates.fit(samples, (SHARED, SERVICE)),
-        FollowUps.fit(samples),
-        values.fit(),
-        silent.fit(),
-    )
-    return DetectorSet(GROUPS, detectors, rarity, home, np.full(len(GROUPS), 100))
-
-
-ALL = companions()
+ALL = detector_set()
 
 
 def test_every_detector_reads_back_and_says_the_same() -> None:
@@ -81,7 +42,7 @@ def test_every_detector_reads_back_and_says_the_same() -> None:
 
 def test_the_same_detectors_give_the_same_bytes() -> None:
     """A bundle's identity is a hash of them."""
-    assert companions().to_bytes() == ALL.to_bytes()
+    assert detector_set().to_bytes() == ALL.to_bytes()
     assert DetectorSet.from_bytes(ALL.to_bytes()).to_bytes() == ALL.to_bytes()
 
 

@@ -9,7 +9,7 @@ from models.detectors.error_rate import Levels, errors_of
 from models.records import ALL_SOURCES, Level
 from tests.models.bundles import Window
 from tests.models.detectors import normal
-from tests.models.detectors.normal import API, COMPUTE, FRESH, GROUPS, HEARTBEAT, STRANGER, facts, score, told
+from tests.models.detectors.normal import API, COMPUTE, FRESH, GROUPS, HEARTBEAT, STRANGER, facts, score, sentences_of
 
 DETECTOR = Levels.fit(normal.samples(), len(GROUPS))
 
@@ -60,23 +60,9 @@ def test_it_tells_how_many_and_how_many_are_usual() -> None:
     """Nothing where there is none; where no baseline is, none is usual."""
     shown = facts(lines(0), lines(1, API), lines(3, STRANGER), lines(1, continuations=5))
     rate = f"{float(np.mean(errors_of(normal.NORMAL)[normal.NORMAL.group == 8])):.2g}"
-    assert [told(DETECTOR.reasons(shown, i)) for i in range(4)] == [
+    assert [sentences_of(DETECTOR, shown, i) for i in range(4)] == [
         [],
-        ["1 error line, usually 0.01"],
-        ["3 error lines, usually 0"],
-        [f"2 error lines, usually {rate}"],
+        ["1 error line (usually 0.01)"],
+        ["3 error lines (usually 0)"],
+        [f"2 error lines (usually {rate})"],
     ]
-
-
-@given(normal.BATCHES)
-@settings(max_examples=40, deadline=None)
-def test_the_company_does_not_matter(batch: tuple[list[Window], list[int]]) -> None:
-    """Alone or among others: the same to the last bit."""
-    normal.assert_company_does_not_matter(DETECTOR, *batch)
-
-
-@given(normal.ANY)
-@settings(max_examples=20, deadline=None)
-def test_it_reads_back_as_it_was(chosen: list[Window]) -> None:
-    """Its arrays are all that it learnt."""
-    normal.assert_reads_back(DETECTOR, chosen)

@@ -4,7 +4,6 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 
 from models.calibration.tails import Calibration, fit_tail
 from models.detectors.ensemble import SCORE_SCALE
@@ -12,7 +11,7 @@ from models.detectors.first_error import Onset
 from models.records import ALL_SOURCES, Level
 from tests.models.bundles import Window
 from tests.models.detectors import normal
-from tests.models.detectors.normal import CLAIM, COMPUTE, HEARTBEAT, facts, score
+from tests.models.detectors.normal import CLAIM, COMPUTE, HEARTBEAT, facts, score, sentences_of
 
 DETECTOR = Onset()
 AT_ERROR = Window((CLAIM, HEARTBEAT), ALL_SOURCES, seconds=(3.0, 59.9995), levels=(2, 4))
@@ -44,18 +43,4 @@ def test_it_says_as_much_as_such_windows_are_rare() -> None:
 
 def test_it_leaves_the_words_to_the_errors() -> None:
     """How many there are says the detector that counts them."""
-    assert DETECTOR.reasons(facts(AT_ERROR), 0) == []
-
-
-@given(normal.BATCHES)
-@settings(max_examples=40, deadline=None)
-def test_the_company_does_not_matter(batch: tuple[list[Window], list[int]]) -> None:
-    """Alone or among others: the same to the last bit."""
-    normal.assert_company_does_not_matter(DETECTOR, *batch)
-
-
-@given(normal.ANY)
-@settings(max_examples=20, deadline=None)
-def test_it_reads_back_as_it_was(chosen: list[Window]) -> None:
-    """Its arrays are all that it knows."""
-    normal.assert_reads_back(DETECTOR, chosen)
+    assert sentences_of(DETECTOR, facts(AT_ERROR), 0) == []

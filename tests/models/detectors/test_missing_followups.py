@@ -2,12 +2,10 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 
 from models.detectors import missing_followups as followups
 from models.detectors.missing_followups import SUPPORT, FollowUps
 from models.records import ALL_SOURCES
-from tests.models.bundles import Window
 from tests.models.detectors import normal
 from tests.models.detectors.normal import (
     ACCEPTED,
@@ -25,7 +23,7 @@ from tests.models.detectors.normal import (
     facts,
     name,
     score,
-    told,
+    sentences_of,
 )
 
 DETECTOR = FollowUps.fit(normal.samples())
@@ -57,9 +55,8 @@ def test_one_of_many_that_is_missing_scores() -> None:
     short = at([*BEATS, *task(5), *task(16), *task(27, STARTED)])
     assert score(DETECTOR, short)[0] > 0
     assert score(DETECTOR, at([*BEATS, *task(5), *task(16), *task(27)])) == [0]
-    assert f"{name(STARTED)} usually comes as often as {name(CLAIM)} within 60 s and is missing" in told(
-        DETECTOR.reasons(facts(short), 0)
-    )
+    usual = f"usually as often as `{name(CLAIM)}`, 3 times"
+    assert f"`{name(STARTED)}` comes 2 times within 60 s ({usual})" in sentences_of(DETECTOR, facts(short), 0)
 
 
 def test_what_begins_late_may_be_followed_later() -> None:
@@ -78,7 +75,7 @@ def test_it_has_no_say_without_rules() -> None:
     rows = [*BEATS, *task(5, STARTED)]
     odd = [at(rows, whole=False), at(rows, STRANGER), at(rows, API)]
     assert np.isnan(score(DETECTOR, *odd)).all()
-    assert [DETECTOR.reasons(facts(*odd), i) for i in range(3)] == [[]] * 3
+    assert [sentences_of(DETECTOR, facts(*odd), i) for i in range(3)] == [[]] * 3
     whole = [at([*BEATS, *task(5)])]
     few, enough = (FollowUps.fit(normal.samples(facts(*whole * n))) for n in (SUPPORT - 1, SUPPORT))
     assert np.isnan(score(few, at(rows))[0])
@@ -113,12 +110,12 @@ def test_very_many_windows_are_scored_some_at_a_time(monkeypatch: pytest.MonkeyP
 def test_it_names_what_is_missing_and_where() -> None:
     """One sentence per missing template, three at most; in a session they say so."""
     shown = facts(at([*BEATS, *task(5, STARTED)]), at([(0, ACCEPTED), (1, CLAIM)], "req-1"), at([*BEATS, *task(5)]))
-    service, request, usual = ([*told(DETECTOR.reasons(shown, i))] for i in range(3))
+    service, request, usual = ([*sentences_of(DETECTOR, shown, i)] for i in range(3))
     assert len(service) == 1
-    assert service[0].startswith(f"{name(STARTED)} usually comes")
-    assert service[0].endswith("within 60 s and is missing")
-    assert request[0].startswith(f"{name(DONE)} usually comes")
-    assert request[0].endswith("in the same session and is missing")
+    assert service[0].startswith(f"`{name(STARTED)}` is missing (usually comes with `")
+    assert service[0].endswith("` within 60 s)")
+    assert request[0].startswith(f"`{name(DONE)}` is missing (usually comes with `")
+    assert request[0].endswith("` in the same session)")
     assert usual == []
 
 
@@ -128,17 +125,3 @@ def test_only_the_surest_rules_are_kept(monkeypatch: pytest.MonkeyPatch, most: i
     monkeypatch.setattr(followups, "MOST_RULES", most)
     arrays = FollowUps.fit(normal.samples()).arrays()
     assert {array.shape[1] for part, array in arrays.items() if part.endswith("rules")} == {most}
-
-
-@given(normal.BATCHES)
-@settings(max_examples=40, deadline=None)
-def test_the_company_does_not_matter(batch: tuple[list[Window], list[int]]) -> None:
-    """Alone or among others: the same to the last bit."""
-    normal.assert_company_does_not_matter(DETECTOR, *batch)
-
-
-@given(normal.ANY)
-@settings(max_examples=20, deadline=None)
-def test_it_reads_back_as_it_was(chosen: list[Window]) -> None:
-    """Its arrays are all that it learnt."""
-    normal.assert_reads_back(DETECTOR, chosen)

@@ -2,12 +2,11 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
 
 from models.detectors import nearest_normal as nearest
 from models.detectors.nearest_normal import Nearest
+from models.findings import FindingKind
 from models.records import ALL_SOURCES
-from tests.models.bundles import Window
 from tests.models.detectors import normal
 from tests.models.detectors.normal import (
     API,
@@ -25,7 +24,8 @@ from tests.models.detectors.normal import (
     facts,
     name,
     score,
-    told,
+    sentences_of,
+    text,
 )
 
 SETS, COUNTS = (Nearest.fit(normal.samples(), binary=binary) for binary in (True, False))
@@ -69,7 +69,7 @@ def test_it_says_nothing_where_it_cannot_compare(detector: Nearest) -> None:
     enough = Nearest.fit(normal.samples(facts(*[at(BEATS)] * 20)), binary=True)
     odd = [at(TASK, whole=False), at(TASK, STRANGER), at(TASK, API)]
     assert np.isnan(score(detector, *odd)).all()
-    assert [detector.reasons(facts(*odd), i) for i in range(3)] == [[], [], []]
+    assert [sentences_of(detector, facts(*odd), i) for i in range(3)] == [[], [], []]
     assert np.isnan(score(few, at(TASK))[0])
     assert score(enough, at(TASK))[0] == 1.0
 
@@ -83,15 +83,20 @@ def test_it_names_what_is_missing_and_what_is_unusual() -> None:
         at([(1, CLAIM), (2, PLUGGED), (3, STARTED), (4, SYNCED)]),
         at([(1, CLAIM), (2, PLUGGED), (3, STARTED), (4, ELSEWHERE)]),
     )
-    reasons = [told(detector.reasons(shown, i)) for i in range(3)]
-    assert reasons == [[f"{name(STARTED)} is missing"], [f"{name(SYNCED)} is unusual here"], []]
+    reasons = [sentences_of(detector, shown, i) for i in range(3)]
+    assert reasons == [
+        [f"`{name(STARTED)}` is missing (the most similar normal window has it)"],
+        [f"`{name(SYNCED)}` is unexpected (the most similar normal window lacks it)"],
+        [],
+    ]
 
 
 def test_it_names_three_differences_at_most() -> None:
     """A window that lacks nearly everything is told in short."""
-    told_of = told(SETS.reasons(facts(at([(20.0, STARTED)], ALL_SOURCES)), 0))
-    assert len(told_of) == 3
-    assert {f"{name(HEARTBEAT)} is missing", f"{name(SYNCED)} is missing"} < set(told_of)
+    reported = SETS.findings(facts(at([(20.0, STARTED)], ALL_SOURCES)), 0, text)
+    assert len(reported) == 3
+    absent = {finding.template for finding in reported if finding.kind is FindingKind.ABSENT}
+    assert {name(HEARTBEAT), name(SYNCED)} < absent
 
 
 @pytest.mark.parametrize("binary", [True, False])
@@ -108,19 +113,3 @@ def test_forgetting_what_it_compared_changes_nothing(monkeypatch: pytest.MonkeyP
     again = Nearest.from_arrays(COUNTS.arrays())
     for _ in range(2):
         assert again.score(FRESH).tobytes() == COUNTS.score(FRESH).tobytes()
-
-
-@BOTH
-@given(normal.BATCHES)
-@settings(max_examples=40, deadline=None)
-def test_the_company_does_not_matter(detector: Nearest, batch: tuple[list[Window], list[int]]) -> None:
-    """Alone or among others: the same to the last bit."""
-    normal.assert_company_does_not_matter(detector, *batch)
-
-
-@BOTH
-@given(normal.ANY)
-@settings(max_examples=20, deadline=None)
-def test_it_reads_back_as_it_was(detector: Nearest, chosen: list[Window]) -> None:
-    """Its arrays are all that it learnt."""
-    normal.assert_reads_back(detector, chosen)

@@ -1,12 +1,9 @@
 """Novelty: templates that training never saw, or never in this group."""
 
-from hypothesis import given, settings
-
 from models.detectors.novelty import ELSEWHERE as HALF
 from models.detectors.novelty import Novelty
 from models.records import ALL_SOURCES
 from models.templates.matcher import template_id
-from tests.models.bundles import Window
 from tests.models.detectors import normal
 from tests.models.detectors.normal import (
     API,
@@ -21,7 +18,7 @@ from tests.models.detectors.normal import (
     facts,
     name,
     score,
-    told,
+    sentences_of,
 )
 
 DETECTOR = Novelty(normal.tokens_of_groups(NORMAL))
@@ -64,26 +61,15 @@ def test_it_tells_how_many_are_new_and_names_those_known_elsewhere() -> None:
         at([(1, CLAIM), (2, HEARTBEAT)]),
         at([(n, template) for n, template in enumerate(normal.TEMPLATES)], "instance:1"),
     )
-    assert [told(DETECTOR.reasons(shown, i)) for i in range(3)] == [
-        ["1 template never seen in training"],
-        ["2 templates never seen in training", f"{name(SYNCED)} is new here"],
+    assert [sentences_of(DETECTOR, shown, i) for i in range(3)] == [
+        ["1 new message type (never seen in training)"],
+        [
+            "2 new message types (never seen in training)",
+            f"`{name(SYNCED)}` is new here (training saw it elsewhere only)",
+        ],
         [],
     ]
     # No window of this group was seen at all, so what is usual there is unknown.
-    assert DETECTOR.reasons(shown, 3) == []
+    assert sentences_of(DETECTOR, shown, 3) == []
     strict = Novelty({2: facts(at([(1, CLAIM)])).token_counts.token})
-    assert len(strict.reasons(shown, 3)) == 3
-
-
-@given(normal.BATCHES)
-@settings(max_examples=40, deadline=None)
-def test_the_company_does_not_matter(batch: tuple[list[Window], list[int]]) -> None:
-    """Alone or among others: the same to the last bit."""
-    normal.assert_company_does_not_matter(DETECTOR, *batch)
-
-
-@given(normal.ANY)
-@settings(max_examples=20, deadline=None)
-def test_it_reads_back_as_it_was(chosen: list[Window]) -> None:
-    """Its arrays are all that it learnt."""
-    normal.assert_reads_back(DETECTOR, chosen)
+    assert len(sentences_of(strict, shown, 3)) == 3

@@ -23,7 +23,7 @@ from tests.models.detectors.normal import (
     facts,
     name,
     score,
-    told,
+    sentences_of,
 )
 
 NAN = float("nan")
@@ -106,17 +106,17 @@ def test_each_place_in_a_line_has_its_own_limit() -> None:
     shown = facts(lines(1000.0), lines(1000.0))
     shown.windows.values[:, 1] = [NAN, 1.0, NAN, 900.0]
     assert detector.score(shown).tolist() == [0.0, MOST]
-    (sentence,) = told(detector.reasons(shown, 1))
-    assert "values like 900, usually below 1" in sentence
+    (sentence,) = sentences_of(detector, shown, 1)
+    assert "has a value of 900 (usually below 1)" in sentence
 
 
 def test_it_tells_how_many_what_like_and_what_is_usual() -> None:
     """Of the template that stands out most; nothing of a usual window."""
     shown = facts(lines(5.0, 50.0, 60.0, 70.0), lines(5.0))
-    assert told(DETECTOR.reasons(shown, 0)) == [
-        f"3 of {name(STARTED)} with values like 60, usually below {LIMIT:.3g}",
+    assert sentences_of(DETECTOR, shown, 0) == [
+        f"`{name(STARTED)}` has a value of 60 in 3 lines (usually below {LIMIT:.3g})",
     ]
-    assert DETECTOR.reasons(shown, 1) == []
+    assert sentences_of(DETECTOR, shown, 1) == []
 
 
 def test_of_very_many_values_a_fair_part_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -139,17 +139,3 @@ def test_thinning_keeps_the_values_of_a_line_together(monkeypatch: pytest.Monkey
     source.windows.values[:, 1] = np.where(source.tokens == normal.token(STARTED), 1.0, NAN)
     limit = fitted(source).arrays()["limit"][normal.token(STARTED), :2]
     assert limit.tolist() == [1000.0, 1.0]
-
-
-@given(normal.BATCHES)
-@settings(max_examples=40, deadline=None)
-def test_the_company_does_not_matter(batch: tuple[list[Window], list[int]]) -> None:
-    """Alone or among others: the same to the last bit."""
-    normal.assert_company_does_not_matter(DETECTOR, *batch)
-
-
-@given(normal.ANY)
-@settings(max_examples=20, deadline=None)
-def test_it_reads_back_as_it_was(chosen: list[Window]) -> None:
-    """Its arrays are all that it learnt."""
-    normal.assert_reads_back(DETECTOR, chosen)

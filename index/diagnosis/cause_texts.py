@@ -1,0 +1,210 @@
+"""Causes in words: one function for each rule of ``index.diagnosis.causes``, with confidence and next steps."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from index.diagnosis.findings import BehaviourFinding, Findings, KnownFailureMatch, Origin, failed
+from index.diagnosis.wording import answer, raised_in, subject
+from index.evidence.detector_findings import MISSING
+from index.evidence.message_parts import message_of, short
+from index.evidence.types import Evidence, EvidenceLine
+from index.lines.service_layers import names_of
+from index.lines.tracebacks import Frame
+from models.detectors.sentences import sentence
+from models.findings import FindingKind
+
+UNKNOWN: Final = "Unknown"
+
+# Confidences, from 0 to 1, are judgements: how often a cause of this sort is expected to be right.
+_DEFECT: Final = 0.8
+_DEFECT_KNOWN: Final = 0.85
+_RAISED: Final = 0.6
+_ERROR: Final = 0.45
+_WARNED: Final = 0.3
+_FIRST_SIGN: Final = 0.2
+_NOTHING: Final = 0.1
+_SILENCE_AND_ERRORS: Final = 0.75
+"""A silent source, and errors of others that it explains."""
+
+_BEHAVIOUR: Final = {
+    FindingKind.SILENT: 0.6,
+    FindingKind.SLOW: 0.45,
+    FindingKind.REFUSED: 0.4,
+    **dict.fromkeys(MISSING, 0.35),
+    FindingKind.LARGE_VALUE: 0.2,
+}
+
+_BLAMED: Final = 0.45
+"""Confidence of a known failure from which the service that its entry names is blamed, a judgement."""
+
+_BACKENDS: Final = frozenset(("rabbitmq", "mysql", "memcached", "keystone", "ceph", "placement"))
+"""What many services use; what one alone cannot reach may be well."""
+
+_WITNESSES: Final = 4
+"""Services that are named as reporting the same failure, a judgement."""
+
+_SILENT_STEPS: Final = (
+    "On {host}: systemctl status {service}; journalctl -u {service} -n 100; is the host itself up?",
+    "If it runs: does its log file still grow? If so, look at the shipper (systemctl status fluent-bit)",
+    "If it hangs: kill -USR2 PID writes a report of all its threads (oslo.reports), then restart it",
+)
+_SLOW_STEPS: Final = (
+    "On {host}: load, memory and disk (top, iostat -x 1 3); how many workers of {service} are busy?",
+    "Database: SHOW FULL PROCESSLIST (slow queries, locks); queue: rabbitmqctl list_queues name messages",
+    "Compare the times of the calls that {service} makes itself: is one of those it calls slow as well?",
+)
+_MISSING_STEPS: Final = (
+    "Follow one case to where it stops: grep {instance} (or {request}) in the logs of all services",
+    "Check the service that has to do the missing step: its agents, its queue, its last lines",
+)
+STEPS: Final = {
+    FindingKind.SILENT: _SILENT_STEPS,
+    FindingKind.SLOW: _SLOW_STEPS,
+    **dict.fromkeys(MISSING, _MISSING_STEPS),
+}
+"""What to do about behaviour that names a place to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """The probable cause; ``line`` is the one that actions are filled in from."""
+
+    text: str
+    confidence: float
+    service: str
+    actions: tuple[str, ...]
+    line: EvidenceLine | None
+    frame: Frame | None = None
+    """Code to read, where the code is to blame."""
+    rule: str = ""
+    """Name of the rule that applied; "" where none did."""
+
+
+def of_defect(evidence: Evidence, findings: Findings, origin: Origin) -> Cause:
+    """Return the cause where wrong code raised an exception."""
+    del evidence
+    match = findings.match
+    title = f"{match.failure.title}. " if match else ""
+    text = (
+        f"{title}A defect in the code of {origin.line.service}, or input that it does not expect: {raised_in(origin)}. "
+        "It does not look like an outage: look for a version, patch or configuration that does not fit."
+    )
+    confidence = _DEFECT_KNOWN if match else _DEFECT
+    actions = match.failure.actions if match else ()
+    return Cause(text, confidence, origin.line.service, actions, origin.line, _code(origin))
+
+
+def of_silent_source(evidence: Evidence, findings: Findings, silent: BehaviourFinding) -> Cause:
+    """Return the cause where a source has stopped writing; surer where others have errors meanwhile."""
+    del evidence
+    errors = findings.origin is not None and findings.origin.strong
+    return _behaviour_cause(silent, _SILENCE_AND_ERRORS if errors else _BEHAVIOUR[FindingKind.SILENT])
+
+
+def of_behaviour(evidence: Evidence, findings: Findings, odd: BehaviourFinding) -> Cause:
+    """Return the cause where a service behaves unusually."""
+    del evidence, findings
+    return _behaviour_cause(odd, _BEHAVIOUR[odd.finding.kind])
+
+
+def of_match(evidence: Evidence, findings: Findings, match: KnownFailureMatch) -> Cause:
+    """Return the cause where a line matches a known failure."""
+    origin = findings.origin
+    own = origin is not None and origin.holds(match.line)
+    seen = "" if own else f" ({match.line.service} says “{short(match.words, 80)}”.)"
+    text = f"{match.failure.title}. {match.failure.cause}{seen}{_witnesses(evidence, match)}"
+    service = _blamed(evidence, match) or (origin.line.service if origin else match.line.service)
+    return Cause(text, match.confidence, service, match.failure.actions, match.line)
+
+
+def _witnesses(evidence: Evidence, match: KnownFailureMatch) -> str:
+    """Who else reports the failure of a backend: one alone may itself be cut off."""
+    failure = match.failure
+    if failure.origin not in _BACKENDS:
+        return ""
+    lines = (line for line in evidence.lines if failed(line) and failure.words_in(message_of(line), line.service))
+    others = [service for service in dict.fromkeys(line.service for line in lines) if service != match.line.service]
+    if others:
+        return f" {', '.join(others[:_WITNESSES])} {'tells' if len(others) == 1 else 'tell'} of it too."
+    return f" Only {match.line.service} tells of it so far: its own connection may be what is broken."
+
+
+def _blamed(evidence: Evidence, match: KnownFailureMatch) -> str:
+    """The service that the failure is put down to, if lines of it failed; "" if none did."""
+    if not match.failure.origin or match.confidence < _BLAMED:
+        return ""
+    named = (line.service for line in evidence.lines if failed(line) and match.failure.origin in names_of(line.service))
+    return next(named, "")
+
+
+def of_error(evidence: Evidence, findings: Findings, origin: Origin) -> Cause:
+    """Return the cause where a line says that something is wrong, and no known failure explains it."""
+    del evidence, findings
+    line = origin.line
+    if origin.trace is not None:
+        text = f"{line.service} raised {raised_in(origin)}; no known failure fits, so why it did is unknown."
+        return Cause(text, _RAISED, line.service, (), line, _code(origin))
+    if failed(line):
+        text = f"{UNKNOWN}: {line.service} reports an error that no known failure explains."
+        return Cause(text, _ERROR, line.service, (), line)
+    text = f"{UNKNOWN}: {line.service} writes a warning that no known failure explains."
+    return Cause(text, _WARNED, line.service, (), line)
+
+
+def of_first_sign(evidence: Evidence, findings: Findings, origin: Origin) -> Cause:
+    """Return the cause where there is no more than the first line of a new kind."""
+    del evidence, findings
+    text = f"{UNKNOWN}: no line says why; {origin.line.service} shows the first sign."
+    return Cause(text, _FIRST_SIGN, origin.line.service, (), origin.line)
+
+
+def unknown(evidence: Evidence) -> Cause:
+    """Return the cause where nothing is found."""
+    lines = evidence.lines
+    service = evidence.services[0] if evidence.services else lines[0].service if lines else ""
+    said = f" The detectors say: {short(evidence.reasons[0], 200)}." if evidence.reasons else ""
+    return Cause(f"{UNKNOWN}: no line tells of a failure.{said}", _NOTHING, service, (), None)
+
+
+def _behaviour_cause(odd: BehaviourFinding, confidence: float) -> Cause:
+    finding = odd.finding
+    actions = STEPS.get(finding.kind, ())
+    if finding.kind is FindingKind.SILENT:
+        actions = tuple(
+            step.replace("{host}", finding.host or "its host").replace("{service}", finding.service) for step in actions
+        )
+    return Cause(_behaviour_text(odd), confidence, odd.service, actions, odd.line)
+
+
+def _behaviour_text(odd: BehaviourFinding) -> str:
+    finding, line = odd.finding, odd.line
+    usual = finding.usual or 0.0
+    match finding.kind:
+        case FindingKind.SILENT:
+            where = f"{finding.service} on {finding.host}" if finding.host else finding.service
+            return (
+                f"{where} has stopped writing for {finding.value or 0.0:.0f} s, usually {usual:.0f} s at most: "
+                "its process or host is down or hangs, or its log is no longer shipped."
+            )
+        case FindingKind.SLOW:
+            unit = finding.unit or "s"
+            return (
+                f"{odd.service} is slower than usual: {subject(line)} took {odd.number:.3g} {unit}, usually below "
+                f"{usual:.3g} {unit}. It is overloaded or waits for what it calls: database, queue, storage."
+            )
+        case FindingKind.REFUSED:
+            return f"{odd.service} refuses requests that it usually grants: {answer(line)}; why is unknown."
+        case FindingKind.MISSING_FOLLOW_UP | FindingKind.FEWER_FOLLOW_UPS:
+            follows = short(finding.follows, 90) or "another step"
+            return (
+                f"A step does not come to its end or is left out: after “{subject(line)}” of {odd.service} usually "
+                f"comes “{follows}”, and now it does not."
+            )
+        case _:
+            return f"{UNKNOWN}: {odd.service} behaves unusually. {short(sentence(finding), 200)}."
+
+
+def _code(origin: Origin) -> Frame | None:
+    """The call to read; libraries are not to blame for what they report."""
+    frame = origin.frames[0][0] if origin.frames else None
+    return None if frame is None or frame.plumbing else frame

@@ -1,0 +1,79 @@
+"""What a number inside a message means, read from the words around its ``<*>`` in the template."""
+
+import re
+from typing import Final
+
+from models.findings import FindingKind
+
+_SLOT: Final = re.compile(r"<\*>")
+
+_NEAR: Final = 24
+"""Characters before and after a ``<*>`` in which its label or unit stands."""
+
+_STATUS_LABEL: Final = re.compile(r"(?i)\b(?:status(?: code)?|HTTP)[:= ]+$")
+_TIME_LABEL: Final = re.compile(r"(?i)\b(?:time|took|elapsed|duration)[:= ]+$")
+_OTHER_LABEL: Final = re.compile(r"(?i)\b(?:len|length|size|count|total|microversion)[:= ]+$")
+_UNIT: Final = re.compile(r"^ ?(seconds?|secs?|s|ms|milliseconds?|[kKMGT]i?B|bytes)\b")
+_UNIT_NAMES: Final = {"ms": "ms", "millisecond": "ms", "milliseconds": "ms", "bytes": "B"}
+_SECONDS: Final = frozenset({"second", "seconds", "sec", "secs", "s"})
+
+_TELLS_STATUS: Final = re.compile(r"(?i)\bstatus\b|HTTP")
+_TELLS_DURATION: Final = re.compile(r"(?i)\btime:|\bseconds?\b|\btook\b|\belapsed\b|\bduration\b|<\*> ?m?s\b")
+_ERROR_STATUS: Final = range(400, 600)
+
+_STATUS: Final = "status"
+_DURATIONS: Final = frozenset({"s", "ms"})
+
+
+def tells_duration(template: str) -> bool:
+    """Whether messages of a template report how long something took."""
+    return _TELLS_DURATION.search(template) is not None
+
+
+def meaning_of(template: str, column: int, numbers: int, value: float) -> tuple[FindingKind, str]:
+    """Return what an unusually large number is, and its unit ("" where it has none or it is unknown).
+
+    Args:
+        template: masked text of the message.
+        column: which of the message's numbers it is, from 0.
+        numbers: how many numbers were cut out of the message, at most ``models.records.VALUES``.
+        value: the number.
+    """
+    label = _label(template, column, numbers)
+    if label is None:
+        if _TELLS_STATUS.search(template) and _is_error(value):
+            return FindingKind.REFUSED, ""
+        return (FindingKind.SLOW if tells_duration(template) else FindingKind.LARGE_VALUE), ""
+    if label == _STATUS:
+        return (FindingKind.REFUSED if _is_error(value) else FindingKind.LARGE_VALUE), ""
+    return (FindingKind.SLOW if label in _DURATIONS else FindingKind.LARGE_VALUE), label
+
+
+def _label(template: str, column: int, numbers: int) -> str | None:
+    """Unit of the number in a column, ``status``, or "" for none; None where it is unclear which ``<*>`` it was.
+
+    A ``<*>`` may stand for a path or a name as well.  So either all of them are numbers, or those are whose label or
+    unit says so, if these are as many as the numbers of the message.
+    """
+    labels = [_label_at(template, slot) for slot in _SLOT.finditer(template)]
+    if len(labels) == numbers:
+        return labels[column] or ""
+    named = [label for label in labels if label is not None]
+    return named[column] if len(named) == numbers else None
+
+
+def _label_at(template: str, slot: re.Match[str]) -> str | None:
+    """What the words around one ``<*>`` say of it; None where they say nothing."""
+    before, after = template[max(0, slot.start() - _NEAR) : slot.start()], template[slot.end() : slot.end() + _NEAR]
+    if unit := _UNIT.search(after):
+        return "s" if unit[1] in _SECONDS else _UNIT_NAMES.get(unit[1], unit[1])
+    if _STATUS_LABEL.search(before):
+        return _STATUS
+    if _TIME_LABEL.search(before):
+        # The masks scale a unit that is written together with its number to seconds.
+        return "s"
+    return "" if _OTHER_LABEL.search(before) else None
+
+
+def _is_error(value: float) -> bool:
+    return value in _ERROR_STATUS
