@@ -12,7 +12,7 @@ import orjson
 
 from index.analyze import Means
 from index.diagnosis.types import Diagnosis
-from index.embedding.cached_embedder import KeptVectors
+from index.embedding.cached_embedder import CachedEmbedder
 from index.embedding.open_embedder import BUILT_IN, find_model
 from index.evidence.detector_scores import DetectorScores, judge
 from index.evidence.types import Evidence
@@ -111,7 +111,7 @@ def means_of(
 ) -> Means:
     """What ranks by words, meaning and memory."""
     opened = cache(lambda: load_embedder(settings, tell))
-    embed = KeptVectors(make_cache(settings), _model_name(settings), opened)
+    embed = CachedEmbedder(make_cache(settings), _model_name(settings), opened)
     return Means(embed, judged, known, _recall(settings, tenant, opened, tell))
 
 
