@@ -60,9 +60,9 @@ class Bundle:
         return digest.hexdigest()[:16]
 
     def template_of(self, token: int) -> str:
-        """Text of the template that a token stands for."""
+        """Masked text of the template that a token stands for; "" for a special token, which stands for none."""
         if token < SPECIAL:
-            return "a template never seen in training"
+            return ""
         number = int(self.vocabulary.ids[token - SPECIAL])
         return self.table.text(number) or f"template {number:016x}"
 

@@ -22,7 +22,7 @@ class FindingKind(StrEnum):
     NEW_HERE = "new_here"
     """Training saw ``template``, but never in windows of this group (service or sort of session)."""
     ERRORS = "errors"
-    """``value`` error lines, ``usual`` on average."""
+    """``value`` error lines, ``usual`` on average; all tracebacks together count as one more."""
     SLOW = "slow"
     """``count`` lines of ``template`` report a duration above ``usual``; ``value`` is the median of these."""
     REFUSED = "refused"

@@ -12,7 +12,6 @@ from models.calibration.service_state import ServiceState, errors_only, is_live,
 from models.detectors.lstm import LstmDetector
 from models.detectors.sentences import sentence
 from models.features.sequences import kind_numbers
-from models.features.vocabulary import SPECIAL
 from models.features.window_features import WindowFeatures
 from models.findings import Finding
 from models.records import BOOL, F32, F64, I64, KeyKind, Pointer, Verdict, WindowBatch
@@ -138,17 +137,13 @@ class Decisions:
         for detector in self.bundle.detectors.detectors:
             strength = float(self.parts[detector.name][i]) if detector.name in self.parts else 0.0
             if strength >= _REPORTED_FROM:
-                findings = detector.findings(self.facts, i, self._text)
+                findings = detector.findings(self.facts, i, self.bundle.template_of)
                 ranked += [(-strength, rank, finding) for rank, finding in enumerate(findings)]
         ranked.sort(key=lambda entry: entry[:2])
         by_sentence: dict[str, Finding] = {}
         for _, _, finding in ranked:
             by_sentence.setdefault(sentence(finding), finding)
         return dict(islice(by_sentence.items(), REASONS))
-
-    def _text(self, token: int) -> str:
-        """Masked text of a token's template; "" for a token that is none."""
-        return self.bundle.template_of(token) if token >= SPECIAL else ""
 
 
 class Scorer:

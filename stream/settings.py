@@ -194,7 +194,7 @@ class Settings(BaseSettings):
     """An incident so old is explained once more, by all means: by then its windows tell more than its first."""
 
     index_path: Path = Path("tocsin-index")
-    """Folder of the search index: past incidents and runbooks, and the networks that were made for it."""
+    """Folder of the search index: past incidents and runbooks."""
     embedding_model: str = Field(default="sentence-transformers/all-MiniLM-L12-v2", min_length=1)
     """Folder or name of a sentence encoder that is on this machine, or ``built-in``."""
 

@@ -50,11 +50,11 @@ class Request:
     @property
     def lines(self) -> list[Line]:
         """Return the lines of evidence in it."""
-        found = []
+        lines = []
         for attributes, text in _LINE.findall(self.prompt):
             names = {name: unescape(value) for name, value in _ATTRIBUTE.findall(attributes)}
-            found.append(Line(names["id"], names.get("service", ""), names.get("level", ""), unescape(text)))
-        return found
+            lines.append(Line(names["id"], names.get("service", ""), names.get("level", ""), unescape(text)))
+        return lines
 
     @property
     def tokens(self) -> int:
@@ -203,9 +203,9 @@ BEHAVIOURS: Final[Mapping[str, Behaviour]] = {
     "unauthorized": failing(401, "authentication_error"),
     "rate_limited": failing(429, "rate_limit_error", after="0.05"),
     "rate_limited_once": failing(429, "rate_limit_error", times=1, after="0.05"),
-    "overloaded": failing(529, "overloaded_error"),
-    "overloaded_once": failing(529, "overloaded_error", times=1),
-    "server_error": failing(500),
+    "overloaded": failing(529, "overloaded_error", after="0.05"),
+    "overloaded_once": failing(529, "overloaded_error", times=1, after="0.05"),
+    "server_error": failing(500, after="0.05"),
     "not_found": failing(404, "not_found_error"),
     "timeout": breaking(hang="before"),
     "hang": breaking(hang="middle"),

@@ -36,10 +36,10 @@ def score_normal(
     closed: Iterable[tuple[WindowBatch, WindowStore]],
     lstm: LstmDetector,
     companions: DetectorSet,
-    held: Callable[[WindowBatch], BOOL],
+    is_held_out: Callable[[WindowBatch], BOOL],
     count: Callable[[int], None],
 ) -> HeldOutScores:
-    """Score windows with every detector and keep those that are ``held``.
+    """Score windows with every detector and keep those that are ``is_held_out``.
 
     Kinds of which none is held are judged by all others: flattering where these were trained on, but not nothing.
 
@@ -61,7 +61,7 @@ def score_normal(
         kinds.append(kind_numbers(batch))
         tenants += batch.tenants
         ends.append(batch.end)
-        chosen.append(held(batch))
+        chosen.append(is_held_out(batch))
         live.append(is_live(facts.group, companions.windows_seen))
         grid.append(store.config.on_grid(batch))
         for name, raw in {lstm.name: scored.raw, **companions.score(facts)}.items():
@@ -70,29 +70,29 @@ def score_normal(
     if not kinds:
         raise InvalidError("no window to calibrate on", "give logs of normal operation that are at least a minute long")
     kind, is_held = np.concatenate(kinds), np.concatenate(chosen)
-    at = np.flatnonzero(is_held | ~np.isin(kind, kind[is_held]))
-    blocks = blocks_of([tenants[i] for i in at.tolist()], np.concatenate(ends)[at])
-    scores = {name: np.concatenate(parts)[at] for name, parts in raws.items()}
-    return HeldOutScores(kind[at], blocks, np.concatenate(live)[at], np.concatenate(grid)[at], scores)
+    rows = np.flatnonzero(is_held | ~np.isin(kind, kind[is_held]))
+    blocks = blocks_of([tenants[i] for i in rows.tolist()], np.concatenate(ends)[rows])
+    scores = {name: np.concatenate(parts)[rows] for name, parts in raws.items()}
+    return HeldOutScores(kind[rows], blocks, np.concatenate(live)[rows], np.concatenate(grid)[rows], scores)
 
 
-def calibrate(held: HeldOutScores, days: float, say: Callable[[str], None]) -> Fusion:
+def calibrate(scores: HeldOutScores, days: float, say: Callable[[str], None]) -> Fusion:
     """Tails of each detector per kind of window, and of their joint strength; ``days`` is the time held, per tenant.
 
     Tails leave out what looks like faults.  Their joint strength takes all in: its quartiles know how to.
     """
     days = max(days, MIN_DAYS)
-    found = suspect_blocks(held, days)
-    parts = tails(held, found)
-    strengths = errors_only(Fusion(parts, {}).strengths(held.kinds, held.raws), held.live)
-    say(_told(held, len(found)))
-    return Fusion(parts, fit_fused(held.kinds, held.blocks, strengths, days))
+    suspects = suspect_blocks(scores, days)
+    parts = tails(scores, suspects)
+    strengths = errors_only(Fusion(parts, {}).strengths(scores.kinds, scores.raws), scores.live)
+    say(_told(scores, len(suspects)))
+    return Fusion(parts, fit_fused(scores.kinds, scores.blocks, strengths, days))
 
 
-def _told(held: HeldOutScores, left_out: int) -> str:
-    few = " (few: thresholds will be rough)" if len(held) < FEW else ""
+def _told(scores: HeldOutScores, left_out: int) -> str:
+    few = " (few: thresholds will be rough)" if len(scores) < FEW else ""
     out = f"; {left_out} stretches that look like faults set no tail" if left_out else ""
-    return f"calibrated on {len(held):,} windows{few}{out}"
+    return f"calibrated on {len(scores):,} windows{few}{out}"
 
 
 def recalibrate(
@@ -122,13 +122,13 @@ def recalibrate(
 
     pipeline = dataclasses.replace(config, masks=bundle.masks, windows=bundle.windows)
     closed = windows(paths, pipeline, bundle.table, bundle.detectors.groups.services)
-    held = score_normal(closed, LstmDetector(bundle.onnx, bundle.vocabulary), bundle.detectors, everything, count)
+    scores = score_normal(closed, LstmDetector(bundle.onnx, bundle.vocabulary), bundle.detectors, everything, count)
     if not known:
         raise InvalidError("the bundle knows no line of these logs", "train one on them with `tocsin train`")
-    fusion = calibrate(held, total_us(spans) / DAY_US, say)
+    fusion = calibrate(scores, total_us(spans) / DAY_US, say)
     facts = {
         "recalibrated_from": bundle.id,
-        "calibration_windows": len(held),
+        "calibration_windows": len(scores),
         "calibration_from": time_text(min(low for low, _ in spans.values())),
         "calibration_to": time_text(max(high for _, high in spans.values())),
     }

@@ -34,7 +34,7 @@ def train(  # noqa: PLR0913 - click passes each option
     from models.pipeline import PipelineConfig
     from training.fit_lstm import FitConfig
     from training.tensorflow_import import import_tensorflow
-    from training.train import Progress, TrainConfig
+    from training.train import TrainConfig, TrainingProgress
     from training.train import train as run
 
     if "-" in paths:
@@ -43,8 +43,8 @@ def train(  # noqa: PLR0913 - click passes each option
     pipeline = ctx.obj() if callable(ctx.obj) else PipelineConfig()
     known = Bundle.load(base) if base else None
     config = TrainConfig(pipeline=pipeline, fit=replace(FitConfig(), epochs=epochs), seed=seed, keep_all=keep_all)
-    told = Progress(lambda text: click.echo(text, err=True), lambda _: None)
-    bundle = run(paths, config, known, told)
+    progress = TrainingProgress(lambda text: click.echo(text, err=True), lambda _: None)
+    bundle = run(paths, config, known, progress)
     bundle.write(out)
     click.echo(
         f"bundle {bundle.id} in {out}: {bundle.facts['templates']} templates of {bundle.facts['events']:,} events"

@@ -29,14 +29,20 @@ HELD_BACK: Final = 5
 """One part in so many is held back."""
 
 BLOCKS: Final = 25
+"""The span of the logs is cut into about so many blocks, so that each hour of a day stands on both sides; a
+judgement."""
 MIN_BLOCK_US: Final = 120_000_000
+"""Microseconds; a shorter block would hold back less than one window's history."""
 MAX_BLOCK_US: Final = 3_600_000_000
+"""Microseconds; a longer block would leave whole hours of the day to one side."""
 
 MIN_COUNT: Final = 2
 """Templates met less often have no token of their own."""
 
 MAX_TEXTS: Final = 1_000_000
+"""Different masked texts that the survey keeps, so that memory is bounded; a judgement."""
 DAY_US: Final = 86_400e6
+"""Microseconds a day."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,12 +99,12 @@ class Split:
 
     def _key(self, windows: WindowBatch) -> BOOL:
         numbers = (zlib.crc32(key.encode()) % HELD_BACK == self.turn for key in windows.keys)
-        held: BOOL = np.fromiter(numbers, np.bool_, len(windows)) & (windows.kinds == KeyKind.SESSION)
-        return held
+        held_out: BOOL = np.fromiter(numbers, np.bool_, len(windows)) & (windows.kinds == KeyKind.SESSION)
+        return held_out
 
     def _in_held_block(self, time: I64) -> BOOL:
-        held: BOOL = self._number(time) % HELD_BACK == HELD_BACK - 1
-        return held
+        held_out: BOOL = self._number(time) % HELD_BACK == HELD_BACK - 1
+        return held_out
 
     def _number(self, time: I64) -> I64:
         """Number of the block of each moment (n,), such that the last of each five is held back."""
@@ -152,18 +158,18 @@ def survey(
     return Survey(table, vocabulary, frozenset(services), lines, events, spans)
 
 
-def split_of(found: Survey, seed: int) -> Split:
+def split_of(data: Survey, seed: int) -> Split:
     """Choose what is held back: by tenants, or by blocks of time that are spread over the day.
 
     Another ``seed`` holds back something else, so that figures over several seeds tell how much hangs on it.
     """
     turn = (seed - 1) % HELD_BACK
-    begin = min(low for low, _ in found.spans.values())
-    end = max(high for _, high in found.spans.values())
+    begin = min(low for low, _ in data.spans.values())
+    end = max(high for _, high in data.spans.values())
     block = int(np.clip((end - begin) / BLOCKS, MIN_BLOCK_US, MAX_BLOCK_US))
-    if len(found.spans) < HELD_BACK:
+    if len(data.spans) < HELD_BACK:
         return Split(frozenset(), begin, block, by_key=end - begin < HELD_BACK * MIN_BLOCK_US, turn=turn)
-    ordered = sorted(found.spans, key=lambda tenant: (zlib.crc32(tenant.encode()), tenant))
+    ordered = sorted(data.spans, key=lambda tenant: (zlib.crc32(tenant.encode()), tenant))
     return Split(frozenset(ordered[turn::HELD_BACK]), begin, block, turn=turn)
 
 
@@ -180,22 +186,22 @@ def windows(
             yield closed, store
 
 
-def select(batch: WindowBatch, at: I64) -> WindowBatch:
+def select(batch: WindowBatch, chosen: I64) -> WindowBatch:
     """The windows with these numbers, and nothing of who wrote before them: no sequence tells."""
-    if len(at) == len(batch):
+    if len(chosen) == len(batch):
         return batch
-    rows = ranges(batch.splits[at], batch.splits[at + 1])
+    rows = ranges(batch.splits[chosen], batch.splits[chosen + 1])
     return WindowBatch(
-        tenants=[batch.tenants[i] for i in at.tolist()],
-        kinds=batch.kinds[at],
-        keys=[batch.keys[i] for i in at.tolist()],
-        start=batch.start[at],
-        end=batch.end[at],
-        splits=splits(batch.splits[at + 1] - batch.splits[at]),
-        new_rows=batch.new_rows[at],
-        context=batch.context[at],
-        continuations=batch.continuations[at],
-        complete=batch.complete[at],
+        tenants=[batch.tenants[i] for i in chosen.tolist()],
+        kinds=batch.kinds[chosen],
+        keys=[batch.keys[i] for i in chosen.tolist()],
+        start=batch.start[chosen],
+        end=batch.end[chosen],
+        splits=splits(batch.splits[chosen + 1] - batch.splits[chosen]),
+        new_rows=batch.new_rows[chosen],
+        context=batch.context[chosen],
+        continuations=batch.continuations[chosen],
+        complete=batch.complete[chosen],
         time=batch.time[rows],
         template=batch.template[rows],
         origin=batch.origin[rows],
@@ -205,5 +211,5 @@ def select(batch: WindowBatch, at: I64) -> WindowBatch:
         values=batch.values[rows],
         surprise=batch.surprise[rows],
         row_ids=batch.row_ids[rows],
-        last_seen=LastSeen.nothing(batch.start[at]),
+        last_seen=LastSeen.nothing(batch.start[chosen]),
     )

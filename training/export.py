@@ -17,6 +17,7 @@ TOLERANCE: Final = 1e-4
 """Largest difference (nats) between Keras and ONNX Runtime that is accepted."""
 
 _OPSET: Final = 17
+"""ONNX operator set of the export: any ONNX Runtime that Tocsin accepts reads it."""
 
 
 def to_onnx(model: "keras.Model", inputs: npt.NDArray[np.int32], targets: npt.NDArray[np.int32]) -> bytes:

@@ -23,7 +23,9 @@ from training.fit_detectors import DetectorTrainer
 from training.held_out import MIN_BLOCKS, HeldOutScores, suspect_blocks
 
 FOLDS: Final = 3
+"""Parts of the logs; two thirds judge the last, in turn."""
 _TOLD: Final = 5
+"""Suspect stretches that are named one by one; the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,9 +45,9 @@ class SuspectBlocks:
             return out
         tenants = np.array(batch.tenants)
         for tenant, numbers in self.numbers.items():
-            mine = np.flatnonzero(tenants == tenant)
-            first = np.searchsorted(numbers, batch.start[mine] // BLOCK_US)
-            out[mine] = first == np.searchsorted(numbers, batch.end[mine] // BLOCK_US, side="right")
+            of_tenant = np.flatnonzero(tenants == tenant)
+            first = np.searchsorted(numbers, batch.start[of_tenant] // BLOCK_US)
+            out[of_tenant] = first == np.searchsorted(numbers, batch.end[of_tenant] // BLOCK_US, side="right")
         return out
 
     def describe(self) -> str:
@@ -60,15 +62,15 @@ class SuspectBlocks:
 
 
 def screen(
-    paths: Sequence[str | Path], config: PipelineConfig, found: Survey, count: Callable[[int], None]
+    paths: Sequence[str | Path], config: PipelineConfig, data: Survey, count: Callable[[int], None]
 ) -> SuspectBlocks:
     """Two more passes over the files; nothing is found where they are too short to tell (three hours or so)."""
-    span = total_us(found.spans)
+    span = total_us(data.spans)
     if span < MIN_BLOCKS * BLOCK_US:
         return SuspectBlocks()
-    groups = Groups(found.services)
-    learners = [DetectorTrainer(found.vocabulary, groups, config.windows.step) for _ in range(FOLDS)]
-    for facts, fold in _everything(paths, config, found, groups):
+    groups = Groups(data.services)
+    learners = [DetectorTrainer(data.vocabulary, groups, config.windows.step) for _ in range(FOLDS)]
+    for facts, fold in _everything(paths, config, data, groups):
         for number, learner in enumerate(learners):
             learner.add(facts, fold != number)
         count(len(fold))
@@ -76,7 +78,7 @@ def screen(
     tenants: list[str] = []
     ends: list[I64] = []
     raws: dict[str, list[F64]] = {}
-    for facts, fold in _everything(paths, config, found, groups):
+    for facts, fold in _everything(paths, config, data, groups):
         scores = [companions.score(facts) for companions in fitted]
         tenants += facts.windows.tenants
         ends.append(facts.windows.end)
@@ -89,9 +91,9 @@ def screen(
     end, every = np.concatenate(ends), np.ones(n, np.bool_)
     blocks = blocks_of(tenants, end)
     joined = {name: np.concatenate(parts) for name, parts in raws.items()}
-    held = HeldOutScores(np.full(n, SHARED, np.int32), blocks, every, every, joined)
+    shared = HeldOutScores(np.full(n, SHARED, np.int32), blocks, every, every, joined)
     numbers: dict[str, set[int]] = {}
-    for i in np.flatnonzero(np.isin(blocks, suspect_blocks(held, span / DAY_US))).tolist():
+    for i in np.flatnonzero(np.isin(blocks, suspect_blocks(shared, span / DAY_US))).tolist():
         numbers.setdefault(tenants[i], set()).add(int(end[i]) // BLOCK_US)
     return SuspectBlocks(
         {tenant: np.array(sorted(of), np.int64) for tenant, of in numbers.items()}, int(blocks.max()) + 1
@@ -99,18 +101,18 @@ def screen(
 
 
 def _everything(
-    paths: Sequence[str | Path], config: PipelineConfig, found: Survey, groups: Groups
+    paths: Sequence[str | Path], config: PipelineConfig, data: Survey, groups: Groups
 ) -> Iterator[tuple[WindowFeatures, I64]]:
     """Windows over everything that end with a step, and the fold of each (n,): by tenant, or of few by time.
 
     Folds are drawn by hash: in turn, every stretch with the hourly job would fall into the same one.
     """
-    by_tenant = len(found.spans) >= HELD_BACK
-    for closed, _ in windows(paths, config, found.table):
-        at = np.flatnonzero((kind_numbers(closed) == SHARED) & config.windows.on_grid(closed))
-        if not len(at):
+    by_tenant = len(data.spans) >= HELD_BACK
+    for closed, _ in windows(paths, config, data.table):
+        rows = np.flatnonzero((kind_numbers(closed) == SHARED) & config.windows.on_grid(closed))
+        if not len(rows):
             continue
-        chosen = select(closed, at)
+        chosen = select(closed, rows)
         names = chosen.tenants if by_tenant else map(str, (chosen.end // BLOCK_US).tolist())
         fold = np.fromiter((zlib.crc32(name.encode()) % FOLDS for name in names), np.int64, len(chosen))
-        yield WindowFeatures.of(chosen, found.vocabulary, groups), fold
+        yield WindowFeatures.of(chosen, data.vocabulary, groups), fold

@@ -16,10 +16,12 @@ if TYPE_CHECKING:
     import keras
 
 BATCH: Final = 256
+"""Sequences a training step."""
 MAX_WEIGHT: Final = 1000.0
 """A sequence counts as often as it occurs, up to this: what always happens is learnt soon enough."""
 
 _VALIDATION: Final = 10
+"""One sequence in so many decides when training ends."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,9 +42,9 @@ class Corpus:
 
     _parts: dict[int, list[tuple[Sequences, F64]]] = field(default_factory=dict)
 
-    def add(self, found: list[Sequences]) -> None:
+    def add(self, parts: list[Sequences]) -> None:
         """Add the chunks of one batch of windows."""
-        for sequences in found:
+        for sequences in parts:
             index, inverse = unique_rows(sequences)
             counts = np.bincount(inverse, minlength=len(index)).astype(np.float64)
             length = sequences.inputs.shape[1]
@@ -124,9 +126,9 @@ def _batches(tables: list[Table], rng: np.random.Generator) -> Iterator[Table]:
         order = rng.permutation(len(inputs))
         places += [(number, order[start : start + BATCH]) for start in range(0, len(order), BATCH)]
     for i in rng.permutation(len(places)).tolist():
-        number, at = places[i]
+        number, offset = places[i]
         inputs, targets, weights = tables[number]
-        yield inputs[at], targets[at], weights[at].astype(np.float32)
+        yield inputs[offset], targets[offset], weights[offset].astype(np.float32)
 
 
 def _hide(inputs: I32, share: float, rng: np.random.Generator) -> I32:

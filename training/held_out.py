@@ -24,6 +24,7 @@ MIN_BLOCKS: Final = 20
 """Fewer blocks than this do not show what is usual."""
 
 _ROUNDS: Final = 6
+"""Most rounds of leaving out and fitting again: two sets could take turns for ever; a judgement."""
 _SPEAK_OF_ERRORS: Final = (Levels.name, Onset.name)
 
 
@@ -43,48 +44,48 @@ class HeldOutScores:
     def __len__(self) -> int:
         return len(self.kinds)
 
-    def take(self, at: I64) -> "HeldOutScores":
+    def take(self, rows: I64) -> "HeldOutScores":
         """The windows with these numbers."""
-        raws = {name: raw[at] for name, raw in self.raws.items()}
-        return HeldOutScores(self.kinds[at], self.blocks[at], self.live[at], self.grid[at], raws)
+        raws = {name: raw[rows] for name, raw in self.raws.items()}
+        return HeldOutScores(self.kinds[rows], self.blocks[rows], self.live[rows], self.grid[rows], raws)
 
 
-def tails(held: HeldOutScores, without: I64) -> dict[str, Calibration]:
+def tails(scores: HeldOutScores, without: I64) -> dict[str, Calibration]:
     """Tail of each detector per kind of window, from all blocks but some.
 
     A window at an error is one look more at what the windows around it show, so only what asks for them takes them in.
     """
-    usable = held.live & ~np.isin(held.blocks, without)
+    usable = scores.live & ~np.isin(scores.blocks, without)
     parts = {}
-    for name, raw in held.raws.items():
-        found = {}
-        counts = usable & (held.grid | (name == Onset.name)) & ~np.isnan(raw)
-        for kind in np.unique(held.kinds[counts]).tolist():
-            found[kind] = fit_tail(raw[counts & (held.kinds == kind)], SCORE_SCALE[name])
-        if found:
-            parts[name] = Calibration(found)
+    for name, raw in scores.raws.items():
+        by_kind = {}
+        counts = usable & (scores.grid | (name == Onset.name)) & ~np.isnan(raw)
+        for kind in np.unique(scores.kinds[counts]).tolist():
+            by_kind[kind] = fit_tail(raw[counts & (scores.kinds == kind)], SCORE_SCALE[name])
+        if by_kind:
+            parts[name] = Calibration(by_kind)
     return parts
 
 
-def suspect_blocks(held: HeldOutScores, days: float) -> I64:
+def suspect_blocks(scores: HeldOutScores, days: float) -> I64:
     """Blocks (k,), ascending, that look like faults: far beyond all others taken together, and with errors.
 
     Judged by the windows over everything.  Tails are fitted again without what was found, as faults widen them, until
     nothing more is found.  What is odd but has no errors stays: a job of once a day is no fault.
     """
-    shared = held.take(np.flatnonzero(held.kinds == SHARED))
-    found = np.zeros(0, np.int64)
+    shared = scores.take(np.flatnonzero(scores.kinds == SHARED))
+    suspects = np.zeros(0, np.int64)
     if len(np.unique(shared.blocks)) < MIN_BLOCKS:
-        return found
+        return suspects
     for _ in range(_ROUNDS):
-        strengths = Fusion(tails(shared, found), {}).strengths(shared.kinds, shared.raws)
+        strengths = Fusion(tails(shared, suspects), {}).strengths(shared.kinds, shared.raws)
         strength = joint(strengths, len(shared))
         extremes = fit_extremes(strength, shared.blocks, days)
         errors = np.zeros(len(shared), np.bool_)
         for name in _SPEAK_OF_ERRORS:
             errors |= strengths.get(name, np.zeros(len(shared))) > COMMON
         beyond = strength > extremes.loc - extremes.scale * np.log(FAULTY)
-        before, found = found, np.unique(shared.blocks[errors & beyond])
-        if np.array_equal(before, found):
+        before, suspects = suspects, np.unique(shared.blocks[errors & beyond])
+        if np.array_equal(before, suspects):
             break
-    return found
+    return suspects

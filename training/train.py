@@ -41,87 +41,89 @@ class TrainConfig:
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class TrainingProgress:
     """Where progress goes: sentences, and lines read."""
 
     message: Callable[[str], None]
     lines: Callable[[int], None]
 
 
-def train(paths: Sequence[str | Path], config: TrainConfig, base: Bundle | None, told: Progress) -> Bundle:
+def train(paths: Sequence[str | Path], config: TrainConfig, base: Bundle | None, progress: TrainingProgress) -> Bundle:
     """Passes over the files: templates, what looks like faults (two), sequences, calibration.
 
     Raises:
         InvalidError: the files hold too little to learn from.
     """
-    found = survey(paths, config.pipeline, base.table if base else None, told.lines)
-    told.message(
-        f"{found.events:,} events of {found.lines:,} lines, {len(found.table):,} templates, {len(found.spans)} tenants"
+    data = survey(paths, config.pipeline, base.table if base else None, progress.lines)
+    progress.message(
+        f"{data.events:,} events of {data.lines:,} lines, {len(data.table):,} templates, {len(data.spans)} tenants"
     )
-    doubtful = SuspectBlocks() if config.keep_all else screen_faults(paths, config.pipeline, found, told)
-    return learn(paths, config, found, doubtful, told)
+    doubtful = SuspectBlocks() if config.keep_all else screen_faults(paths, config.pipeline, data, progress)
+    return learn(paths, config, data, doubtful, progress)
 
 
-def screen_faults(paths: Sequence[str | Path], config: PipelineConfig, found: Survey, told: Progress) -> SuspectBlocks:
+def screen_faults(
+    paths: Sequence[str | Path], config: PipelineConfig, data: Survey, progress: TrainingProgress
+) -> SuspectBlocks:
     """What looks like faults, named for people; it does not depend on a seed."""
-    doubtful = screen(paths, config, found, told.lines)
+    doubtful = screen(paths, config, data, progress.lines)
     if len(doubtful):
-        told.message(doubtful.describe())
+        progress.message(doubtful.describe())
     return doubtful
 
 
 def learn(
-    paths: Sequence[str | Path], config: TrainConfig, found: Survey, doubtful: SuspectBlocks, told: Progress
+    paths: Sequence[str | Path], config: TrainConfig, data: Survey, doubtful: SuspectBlocks, progress: TrainingProgress
 ) -> Bundle:
     """The last two passes, from what those before gave; what is held back is ``split_of(found, seed)``.
 
     Raises:
         InvalidError: the files hold too little to learn from.
     """
-    split = split_of(found, config.seed)
+    split = split_of(data, config.seed)
     corpus = Corpus()
-    groups = Groups(found.services)
-    learner = DetectorTrainer(found.vocabulary, groups, config.pipeline.windows.step)
+    groups = Groups(data.services)
+    learner = DetectorTrainer(data.vocabulary, groups, config.pipeline.windows.step)
     example: WindowBatch | None = None
-    for closed, _ in windows(paths, config.pipeline, found.table):
+    for closed, _ in windows(paths, config.pipeline, data.table):
         trained = split.trained(closed) & config.pipeline.windows.on_grid(closed) & doubtful.outside(closed)
-        learner.add(WindowFeatures.of(closed, found.vocabulary, groups), trained)
+        learner.add(WindowFeatures.of(closed, data.vocabulary, groups), trained)
         sequences = trained & (kind_numbers(closed) != SHARED)
         chosen = select(closed, np.flatnonzero(sequences))
         if len(chosen):
-            corpus.add(build(chosen, found.vocabulary))
+            corpus.add(build(chosen, data.vocabulary))
             example = chosen if example is None or len(chosen) > len(example) else example
-        told.lines(len(closed))
+        progress.lines(len(closed))
     if example is None:
         raise InvalidError("no window of these files can be trained on", "give logs of at least a few minutes")
-    model, loss = fit(corpus, len(found.vocabulary), config.fit, config.seed, told.message)
-    probe = build(example, found.vocabulary)[0]
+    model, loss = fit(corpus, len(data.vocabulary), config.fit, config.seed, progress.message)
+    probe = build(example, data.vocabulary)[0]
     onnx = to_onnx(model, probe.inputs[:512], probe.targets[:512])
     companions = learner.fit()
-    again = windows(paths, config.pipeline, found.table)
-    scored = score_normal(again, LstmDetector(onnx, found.vocabulary), companions, split.held, told.lines)
-    fusion = calibrate(scored, split.days(found.spans), told.message)
+    again = windows(paths, config.pipeline, data.table)
+    scored = score_normal(again, LstmDetector(onnx, data.vocabulary), companions, split.held, progress.lines)
+    fusion = calibrate(scored, split.days(data.spans), progress.message)
     return Bundle(
         onnx,
-        found.vocabulary,
-        found.table,
+        data.vocabulary,
+        data.table,
         config.pipeline.masks,
         companions,
         fusion,
         config.pipeline.windows,
-        _facts(config, found, len(doubtful), loss, len(scored)),
+        _facts(config, data, len(doubtful), loss, len(scored)),
     )
 
 
-def _facts(config: TrainConfig, found: Survey, left_out: int, loss: float, samples: int) -> dict[str, Any]:
+def _facts(config: TrainConfig, data: Survey, left_out: int, loss: float, samples: int) -> dict[str, Any]:
     return {
         "seed": config.seed,
-        "lines": found.lines,
-        "events": found.events,
-        "templates": len(found.table),
-        "tenants": len(found.spans),
-        "from": time_text(min(low for low, _ in found.spans.values())),
-        "to": time_text(max(high for _, high in found.spans.values())),
+        "lines": data.lines,
+        "events": data.events,
+        "templates": len(data.table),
+        "tenants": len(data.spans),
+        "from": time_text(min(low for low, _ in data.spans.values())),
+        "to": time_text(max(high for _, high in data.spans.values())),
         "nats_per_event": round(loss, 4),
         "calibration_windows": samples,
         "stretches_left_out": left_out,

@@ -12,13 +12,13 @@ from models.records import ALL_SOURCES
 from models.rfc3339 import parse_time
 
 DEPLOYMENT: Final = "deployment"
-"""Service of a window over everything that does not say which services it is about."""
+"""Service of a window over everything that names no services."""
 
 SESSIONS: Final = "sessions"
-"""Service of a session that does not say which services it went through."""
+"""Service of a session that names no services."""
 
 NOWHERE: Final = frozenset({DEPLOYMENT, SESSIONS})
-"""Services that are none."""
+"""Placeholders for an unknown service."""
 
 _SESSION: Final = "session"
 
@@ -34,27 +34,29 @@ KINDS: Final[Mapping[str, str]] = {
     "counts": "rate",
     "sets": "rate",
 }
-"""Detector → kind of failure; where two are as strong, the first tells more.
+"""Detector → kind of failure; of two that are equally strong, the first is taken.
 
-``onset`` is not among them: it is no witness beside ``levels``, which counts the same error."""
+``onset`` is not among them: ``levels`` counts the same error."""
 
 ODD: Final = "odd"
-"""Kind of failure of a window that does not say what is strange about it."""
+"""Kind of failure of a window without detector strengths."""
 
 CLEAR: Final = 3.0
-"""Strength from which a detector is a witness of its own: one normal window in a thousand is as strange."""
+"""Strength from which a detector is a witness of its own: one normal window in 1,000 is as unusual.  A judgement."""
 
-_TELLING: Final = 5
-"""Detectors that only say *that* a window is strange count a fifth beside those that say what is."""
 _VAGUE: Final = frozenset({"lstm", "counts", "sets"})
+"""Detectors that find *that* a window is unusual, and not what in it."""
+
+_VAGUE_DIVISOR: Final = 5
+"""The strength of a vague detector is divided by this beside that of others, a judgement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
     """A window that may have fired; ``start`` and ``end`` are event time in microseconds.
 
-    ``services`` has at least one, and it says where the window is (``located``) but for windows over everything, which
-    only guess.  ``templates`` are those of its telling lines.
+    ``services`` has at least one.  They are where the window is, but for windows over everything, which only guess
+    (see ``located``).  ``templates`` are ids of those of its heaviest lines.
     """
 
     id: str
@@ -74,15 +76,15 @@ class Anomaly:
 
     @property
     def located(self) -> bool:
-        """Say whether the services are known."""
+        """Return whether the services are known."""
         return self.key != ALL_SOURCES and self.services[0] not in NOWHERE
 
     @property
     def witnesses(self) -> int:
-        """Return how many detectors that say what is strange find the window so strange that one in 1,000 is.
+        """Return how many detectors, vague ones aside, have a strength of at least ``CLEAR``.
 
-        Only of windows over everything: one line that a service writes for the first time is an error and a novelty
-        among its few, and mostly nothing; among all that a tenant does it is not.
+        It is 0 but for windows over everything.  Among the few lines of one service a first error counts as an error
+        and as a new message, so two witnesses mean little; among all lines of a tenant they do not.
         """
         if self.key != ALL_SOURCES:
             return 0
@@ -90,9 +92,9 @@ class Anomaly:
 
     @property
     def kind(self) -> str:
-        """Return the kind of failure: what the strongest detector finds."""
+        """Return the kind of failure: that of the strongest detector."""
         weights = {
-            name: strength / (_TELLING if name in _VAGUE else 1)
+            name: strength / (_VAGUE_DIVISOR if name in _VAGUE else 1)
             for name in KINDS
             if (strength := self.parts.get(name, 0.0)) > 0
         }
@@ -100,7 +102,11 @@ class Anomaly:
 
     @classmethod
     def from_json(cls, data: bytes | str) -> Self:
-        """Read a record of ``anomalies``.  Raises InvalidError when it lacks what grouping needs."""
+        """Read a record of ``anomalies``.
+
+        Raises:
+            InvalidError: it lacks what grouping needs.
+        """
         try:
             return cls.from_record(orjson.loads(data))
         except ValueError as error:
@@ -110,7 +116,11 @@ class Anomaly:
 
     @classmethod
     def from_record(cls, record: Any) -> Self:
-        """Read a window object, as ``tocsin score`` writes it.  Raises InvalidError as ``from_json`` does."""
+        """Read a window object, as ``tocsin score`` writes it.
+
+        Raises:
+            InvalidError: it lacks what grouping needs.
+        """
         try:
             end = parse_time(record["end"])
             return cls(

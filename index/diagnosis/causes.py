@@ -4,7 +4,7 @@ The first rule that applies gives the cause.  Their order, and why:
 
 1. *defect*: an exception that wrong code raises explains itself; what else failed meanwhile does not explain it.
 2. *silent source*: a service that stopped writing explains why others get no answer, so it goes before known failures
-   of that sort, and before none.
+   of that sort, and before errors that match no known failure.
 3. *behaviour*: a service that is slow or leaves a step out, where no line says outright that something failed.
 4. *known failure*: a line matches an entry of the table of known failures.
 5. *error*: the first bad line says that something is wrong, and no known failure explains it.

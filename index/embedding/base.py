@@ -1,4 +1,4 @@
-"""What every embedder gives: vectors of texts."""
+"""What an embedder is: texts in, vectors out."""
 
 from collections.abc import Sequence
 from typing import Protocol
@@ -7,13 +7,16 @@ from models.records import F32
 
 
 class Embedder(Protocol):
-    """Texts → unit vectors, shape (texts, size); vectors of equal ``id`` may be compared."""
+    """Makes unit vectors of texts."""
 
     name: str
+    """For people."""
     id: str
+    """Vectors of embedders with equal ids may be compared."""
     size: int
+    """Numbers of a vector."""
     share: float
-    """Weight of the vectors' cosine in a hit's score; that of the words has the rest."""
+    """Weight, 0 to 1, of the vectors' cosine in the score of a hit; the words' cosine has the rest."""
 
     def embed(self, texts: Sequence[str]) -> F32:
-        """Return one vector a text."""
+        """Return one unit vector a text, shape (texts, size)."""

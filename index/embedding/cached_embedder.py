@@ -14,25 +14,25 @@ if TYPE_CHECKING:
     from index.embedding.base import Embedder
 
 KIND: Final = "vectors"
-MOST: Final = 8_192
-"""Texts whose vectors are kept of one model: the last used, some 12 MB."""
+MAX_TEXTS: Final = 8_192
+"""Texts whose vectors are kept of one model, the last used ones: a judgement, some 12 MB with 384 numbers a vector."""
 
-_DIGEST: Final = 16
+_KEY_BYTES: Final = 16
 
 
-class KeptVectors:
-    """Texts → unit vectors, one a text: of ``cache`` where they are known there, else of what ``embedder`` opens.
+class CachedEmbedder:
+    """Makes unit vectors of texts, or takes them from a cache."""
 
-    ``model`` names what makes the vectors, down to its version.
-    """
+    def __init__(self, cache: Cache, model: str, open_embedder: "Callable[[], Embedder]") -> None:
+        """Call ``open_embedder`` with the first text that is not in ``cache``.
 
-    def __init__(self, cache: Cache, model: str, embedder: "Callable[[], Embedder]") -> None:
-        """Nothing is opened before it is needed."""
+        ``model`` names what makes the vectors, down to its version.
+        """
         self._cache = cache
         self._key = key_of(model)
-        self._embedder = embedder
+        self._open_embedder = open_embedder
         self.made = 0
-        """How many vectors were not known."""
+        """How many vectors were not in the cache."""
 
     def __call__(self, texts: Sequence[str]) -> F32:
         """Return one vector a text, shape (texts, size)."""
@@ -40,22 +40,23 @@ class KeptVectors:
         known = self._load()
         fresh = {key: text for key, text in zip(keys, texts, strict=True) if key not in known}
         if fresh:
-            vectors = self._embedder().embed(list(fresh.values()))
+            vectors = self._open_embedder().embed(list(fresh.values()))
             self.made += len(fresh)
             known |= dict(zip(fresh, vectors, strict=True))
             used = {key: known[key] for key in keys}
             others = {key: vector for key, vector in known.items() if key not in used}
-            self._save(dict(list((others | used).items())[-MOST:]))
+            self._save(dict(list((others | used).items())[-MAX_TEXTS:]))
         return np.stack([known[key] for key in keys]) if keys else np.zeros((0, 0), np.float32)
 
     def _load(self) -> dict[bytes, F32]:
+        """Return the vectors by the keys of their texts: how many, all keys, and the matrix, one after the other."""
         data = self._cache.get(KIND, self._key)
         if data is None:
             return {}
         count = int.from_bytes(data[:4], "little")
-        names = 4 + count * _DIGEST
-        matrix = np.frombuffer(data[names:], np.float32).reshape(count, -1)
-        return {bytes(data[4 + n * _DIGEST : 4 + (n + 1) * _DIGEST]): matrix[n] for n in range(count)}
+        keys, numbers = data[4 : 4 + count * _KEY_BYTES], data[4 + count * _KEY_BYTES :]
+        matrix = np.frombuffer(numbers, np.float32).reshape(count, -1)
+        return {bytes(keys[row * _KEY_BYTES : (row + 1) * _KEY_BYTES]): matrix[row] for row in range(count)}
 
     def _save(self, vectors: dict[bytes, F32]) -> None:
         matrix = np.stack(list(vectors.values())).astype(np.float32)

@@ -9,6 +9,9 @@ import orjson
 
 from models.errors import InvalidError
 
+NETWORK: Final = "onnx/model.onnx"
+"""Where a folder holds its network."""
+
 _LEGACY: Final = "pooling_mode_"
 _POOLINGS: Final[Mapping[str, str]] = {
     "mean": "mean",
@@ -20,30 +23,36 @@ _MODULES: Final = ("Transformer", "Pooling", "Normalize")
 
 
 @dataclass(frozen=True, slots=True)
-class Form:
-    """Tokens of a text at most, numbers of a vector, whether texts go in lower case, and what stands for a text."""
+class EncoderConfig:
+    """How a model makes vectors of texts."""
 
     tokens: int
+    """Of a text, at most; the rest is cut off."""
     size: int
+    """Numbers of a vector."""
     lower: bool
-    pooling: str  # "mean" or "cls"
+    """Texts are put into lower case first."""
+    pooling: str
+    """What of the tokens' states stands for the text: their ``mean``, or that of the first one (``cls``)."""
 
 
-def form_of(folder: Path) -> Form:
-    """Read the form of a folder.
+def read_config(folder: Path) -> EncoderConfig:
+    """Read the configuration of a model's folder.
 
     Raises:
         InvalidError: the folder is none of sentence-transformers, or needs a step that is not served here.
     """
     if not (folder / "config.json").is_file():
-        raise InvalidError(f"{folder} is no folder of a sentence-transformers model: it has no config.json")
+        raise InvalidError(
+            f"{folder} is no folder of a sentence-transformers model: it has no config.json",
+            "correct TOCSIN_EMBEDDING_MODEL",
+        )
     modules = _read(folder / "modules.json", [])
     kinds = [str(module.get("type", "")).rpartition(".")[2] for module in modules]
     if unknown := [kind for kind in kinds if kind not in _MODULES]:
         raise InvalidError(f"{folder} needs {', '.join(unknown)}, which is not served here", "give another model")
-    place = next(
-        (module["path"] for module, kind in zip(modules, kinds, strict=True) if kind == "Pooling"), "1_Pooling"
-    )
+    poolings = (module["path"] for module, kind in zip(modules, kinds, strict=True) if kind == "Pooling")
+    pooling = _pooling(folder / next(poolings, "1_Pooling") / "config.json")
     config = _read(folder / "config.json", {})
     own = _read(folder / "sentence_bert_config.json", {})
     # As sentence-transformers does: its own file, else the tokenizer's, never above the model's positions.
@@ -53,7 +62,7 @@ def form_of(folder: Path) -> Form:
     size = config.get("hidden_size")
     if not tokens or not isinstance(size, int):
         raise InvalidError(f"{folder}: config.json names no hidden_size or max_position_embeddings", "copy it again")
-    return Form(tokens, size, bool(own.get("do_lower_case")), _pooling(folder / place / "config.json"))
+    return EncoderConfig(tokens, size, bool(own.get("do_lower_case")), pooling)
 
 
 def _pooling(path: Path) -> str:

@@ -1,7 +1,7 @@
 """The built-in embedder: no weights, no download, the same vectors on every machine and in every version.
 
-Each word, and each run of letters in it, is thrown by its hash onto a few coordinates with a sign: a sparse random
-projection (Kane and Nelson, 2014) of the counts of words.  It knows which words two texts share, not what they mean.
+Each word, and each run of letters in it, is hashed to a few coordinates and signs: a sparse random projection (Kane and
+Nelson, 2014) of the counts of words.  It knows which words two texts share, not what they mean.
 """
 
 from collections import Counter
@@ -16,20 +16,23 @@ from index.text import words as tokens
 from models.records import F32, I32
 
 SIZE: Final = 384
-_HITS: Final = 8
-"""Coordinates that a word falls onto."""
+"""Numbers of a vector: as many as MiniLM's."""
 
-_GRAM: Final = 4
-"""Letters of a run: words of one stem share some."""
+_COORDINATES: Final = 8
+"""Coordinates that a word is hashed to: a judgement, as few keep collisions of two words rare."""
+
+_GRAM_LETTERS: Final = 4
+"""Letters of a run: a judgement, words of one stem share some."""
 
 
 class HashedEmbedder:
-    """Texts → unit vectors of ``size`` numbers, without a model."""
+    """Makes unit vectors of texts, without a model."""
 
     name = "built-in (hashed words, no model)"
     id = f"hashed-{SIZE}-1.{tokens.VERSION}"
     size = SIZE
     share = 0.15
+    """A judgement: the words' own cosine, which has the rest, says nearly the same and more exactly."""
 
     def embed(self, texts: Sequence[str]) -> F32:
         """Return one unit vector a text, shape (texts, size); all zeros where a text has no words."""
@@ -37,12 +40,12 @@ class HashedEmbedder:
         for row, text in zip(out, texts, strict=True):
             for word, count in Counter(tokens.words(text)).items():
                 weight = 1.0 + np.log(count)
-                at, sign = _place(word)
-                np.add.at(row, at, weight * sign)
+                coordinates, signs = _hashed(word)
+                np.add.at(row, coordinates, weight * signs)
                 grams = list(_grams(word))
                 for gram in grams:
-                    at, sign = _place(gram)
-                    np.add.at(row, at, weight / len(grams) ** 0.5 * sign)
+                    coordinates, signs = _hashed(gram)
+                    np.add.at(row, coordinates, weight / len(grams) ** 0.5 * signs)
         norms = np.linalg.norm(out, axis=1, keepdims=True)
         np.divide(out, norms, out=out, where=norms > 0)
         return out
@@ -50,12 +53,12 @@ class HashedEmbedder:
 
 def _grams(word: str) -> Iterator[str]:
     framed = f"^{word}$"
-    for start in range(len(framed) - _GRAM + 1):
-        yield framed[start : start + _GRAM]
+    for start in range(len(framed) - _GRAM_LETTERS + 1):
+        yield framed[start : start + _GRAM_LETTERS]
 
 
 @lru_cache(maxsize=65_536)
-def _place(word: str) -> tuple[I32, F32]:
-    """Coordinates and signs of a word."""
-    numbers = np.frombuffer(blake2b(word.encode(errors="replace"), digest_size=4 * _HITS).digest(), "<u4")
+def _hashed(word: str) -> tuple[I32, F32]:
+    """Return the coordinates and signs (1 or -1) of a word, shape (8,) each."""
+    numbers = np.frombuffer(blake2b(word.encode(errors="replace"), digest_size=4 * _COORDINATES).digest(), "<u4")
     return (numbers >> 1).astype(np.int32) % SIZE, (numbers & 1).astype(np.float32) * 2 - 1

@@ -6,6 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
+from index.embedding.encoder_config import NETWORK
 from index.embedding.hashing_embedder import HashedEmbedder
 from models.errors import InvalidError, TransientError
 
@@ -16,22 +17,23 @@ BUILT_IN: Final = "built-in"
 """The name that asks for the embedder without a model."""
 
 DEFAULT_OWNER: Final = "sentence-transformers"
+"""Owner on the hub of a model that is named without one."""
 
 _SMALL: Final = ("*.json", "1_Pooling/*", "2_Normalize/*")
-_NETWORK: Final = "onnx/model.onnx"
+"""Patterns of the files that are needed beside the network."""
+
 _WEIGHTS: Final = "model.safetensors"
 
 
-def open_embedder(model: str, cache: Path, tell: Callable[[str], None], threads: int = 1) -> "Embedder":
-    """Return the embedder that ``model`` means, with what must be made kept below ``cache``.
+def open_embedder(model: str, tell: Callable[[str], None], threads: int = 1) -> "Embedder":
+    """Return the embedder that ``model`` names.
 
     ``model`` is ``built-in``, a folder, or a name (``owner/name`` in the local cache of the Hugging Face hub; an
-    installed package that holds the folder ``model``).  Where a name is not to be found, the built-in embedder takes
-    its place and ``tell`` is told so.
+    installed package that holds the folder ``model``).  For a name that is not on this machine the built-in embedder is
+    returned, and ``tell`` is called with a line that says so.
 
     Raises:
-        InvalidError: a folder is named that is not there, or the model found cannot be served.
-        ModuleNotFoundError: the model must be exported, and ``onnx`` is not installed.
+        InvalidError: a folder is named that is not there, or the model cannot be served.
     """
     if model == BUILT_IN:
         return HashedEmbedder()
@@ -45,7 +47,7 @@ def open_embedder(model: str, cache: Path, tell: Callable[[str], None], threads:
     # ONNX Runtime and the hub's client are imported where a model is used, not with every command.
     from index.embedding.sentence_encoder import SentenceEmbedder
 
-    return SentenceEmbedder(folder, cache, model, threads)
+    return SentenceEmbedder(folder, model, threads)
 
 
 def find_model(model: str) -> Path | None:
@@ -65,6 +67,8 @@ def find_model(model: str) -> Path | None:
 def fetch(model: str) -> Path:
     """Fetch a model by name from the Hugging Face hub into its local cache; return its folder.
 
+    Without ``onnx/model.onnx`` on the hub the folder holds the weights, which ``training.export_encoder`` can export.
+
     Raises:
         InvalidError: the hub knows no such model, or ``model`` is no name.
         TransientError: the hub does not answer.
@@ -73,28 +77,28 @@ def fetch(model: str) -> Path:
     from huggingface_hub import snapshot_download
     from huggingface_hub.errors import HfHubHTTPError, HFValidationError, LocalEntryNotFoundError
 
-    name = _full(model)
+    name = _with_owner(model)
     try:
-        # Where the network is there, the weights are not needed.
-        folder = Path(snapshot_download(name, allow_patterns=[*_SMALL, _NETWORK]))
-        if not (folder / _NETWORK).is_file():
+        # Where the network is there, the weights are not needed; else it can be made of them.
+        folder = Path(snapshot_download(name, allow_patterns=[*_SMALL, NETWORK]))
+        if not (folder / NETWORK).is_file():
             folder = Path(snapshot_download(name, allow_patterns=[*_SMALL, _WEIGHTS]))
     except (HfHubHTTPError, HFValidationError) as error:
-        raise InvalidError(f"cannot fetch {name} ({_first(error)})", "check its name on the hub") from error
+        raise InvalidError(f"cannot fetch {name} ({_first_line(error)})", "check its name on the hub") from error
     except (OSError, LocalEntryNotFoundError, HTTPError) as error:
         raise TransientError(
-            f"cannot fetch {name} ({_first(error)})",
+            f"cannot fetch {name} ({_first_line(error)})",
             "try again, or copy its folder here and set TOCSIN_EMBEDDING_MODEL",
         ) from error
     return folder
 
 
 def _packaged(model: str) -> Path | None:
-    """Folder ``model`` of an installed package of that name; the package itself is not imported."""
+    """Return the folder ``model`` of an installed package of that name; the package itself is not imported."""
     module = re.sub(r"[-.]+", "_", model)
     spec = find_spec(module) if module.isidentifier() else None
-    for place in (spec.submodule_search_locations or ()) if spec else ():
-        folder = Path(place) / "model"
+    for location in (spec.submodule_search_locations or ()) if spec else ():
+        folder = Path(location) / "model"
         if (folder / "config.json").is_file():
             return folder
     return None
@@ -105,17 +109,17 @@ def _cached(model: str) -> Path | None:
     from huggingface_hub.errors import HFValidationError, LocalEntryNotFoundError
 
     try:
-        folder = Path(snapshot_download(_full(model), local_files_only=True))
+        folder = Path(snapshot_download(_with_owner(model), local_files_only=True))
     except (LocalEntryNotFoundError, HFValidationError):
         return None
-    whole = (folder / "config.json").is_file() and ((folder / _NETWORK).is_file() or (folder / _WEIGHTS).is_file())
-    return folder if whole else None
+    complete = (folder / "config.json").is_file() and ((folder / NETWORK).is_file() or (folder / _WEIGHTS).is_file())
+    return folder if complete else None
 
 
-def _full(model: str) -> str:
+def _with_owner(model: str) -> str:
     return model if "/" in model else f"{DEFAULT_OWNER}/{model}"
 
 
-def _first(error: Exception) -> str:
+def _first_line(error: Exception) -> str:
     lines = str(error).strip().splitlines()
     return lines[0] if lines else type(error).__name__

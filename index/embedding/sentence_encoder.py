@@ -1,8 +1,7 @@
 """A folder of sentence-transformers, served by ONNX Runtime and ``tokenizers``: no torch.
 
-The network of a folder is its ``onnx/model.onnx``, or is made once from ``model.safetensors``
-(``index.embedding.onnx_export``) and kept in a cache.  Pooling, length and case follow the folder's own files; vectors
-are always normalised, as inner products are taken for cosines.
+The network of a folder is its ``onnx/model.onnx``.  Pooling, length and case follow the folder's own files; vectors are
+always normalised, as inner products are taken for cosines.
 """
 
 import hashlib
@@ -14,66 +13,71 @@ import numpy as np
 import onnxruntime as ort
 from tokenizers import Tokenizer
 
-from index.embedding.encoder_config import form_of
-from index.storage.atomic_files import write_file
+from index.embedding.encoder_config import NETWORK, EncoderConfig, read_config
 from models.errors import InvalidError
 from models.records import F32
 
-GRAPH: Final = 1
-"""Version of ``index.embedding.onnx_export``: a cached network of another is not taken."""
-
 BATCH_TOKENS: Final = 512
-"""Tokens of one run, padding included: few, so that what a layer makes stays in the processor's cache."""
+"""Tokens of one run, padding included; a judgement: few, so that a layer's output stays in the processor's cache."""
 
 _CHARACTERS_PER_TOKEN: Final = 256
-"""A text is cut behind so many characters a token before it is split: no prose comes near."""
+"""A text is cut behind so many characters a token before it is split, to bound the work; a judgement: words of prose
+have a tenth of that."""
 
 
 class SentenceEmbedder:
-    """Texts → unit vectors of ``size`` numbers, equal to those of sentence-transformers (which may be longer than 1).
+    """Makes unit vectors of texts, the same as sentence-transformers where the model itself normalises.
 
-    ``id`` is a hash over all that decides; vectors of equal ids may be compared.
+    ``id`` is a hash over everything that decides what a vector is.
     """
 
     share = 0.35
+    """A judgement; ``tests/bench/bench_index.py`` measures how well hits are found with it."""
 
-    def __init__(self, folder: Path, cache: Path, name: str | None = None, threads: int = 1) -> None:
-        """Load the model in ``folder``; a network that must be made is kept below ``cache``.
+    def __init__(self, folder: Path, name: str | None = None, threads: int = 1) -> None:
+        """Load the model in ``folder``.
 
         Raises:
-            InvalidError: the folder is no model that can be served, or the cache cannot be written.
-            ModuleNotFoundError: the network must be made, and ``onnx`` is not installed.
+            InvalidError: the folder is no model that can be served.
         """
         self.name = name or folder.name
-        self._form = form_of(folder)
-        self.size = self._form.size
-        network = _digest(folder, folder / "config.json", _network(folder) or folder / "model.safetensors")
-        words = _digest(folder, folder / "tokenizer.json")
-        self.id = hashlib.sha256(f"{network} {words} {self._form}".encode()).hexdigest()[:16]
-        self._tokenizer = _tokenizer(folder, self._form.tokens)
-        self._session = _session(folder, cache / f"{network}-{GRAPH}.onnx", threads)
-        self._inputs = [each.name for each in self._session.get_inputs()]
+        self._config = read_config(folder)
+        self.size = self._config.size
+        network = folder / NETWORK
+        if not network.is_file():
+            raise InvalidError(
+                f"{folder} holds no {NETWORK}",
+                f"make it with `python -m training.export_encoder {folder} NEW_FOLDER` (needs tocsin[train]), and set "
+                "TOCSIN_EMBEDDING_MODEL to NEW_FOLDER",
+            )
+        network_digest = _digest(folder, folder / "config.json", network)
+        words_digest = _digest(folder, folder / "tokenizer.json")
+        self.id = hashlib.sha256(f"{network_digest} {words_digest} {_form(self._config)}".encode()).hexdigest()[:16]
+        self._tokenizer = _tokenizer(folder, self._config.tokens)
+        self._session = _session(network, threads)
+        self._inputs = [tensor.name for tensor in self._session.get_inputs()]
 
     def embed(self, texts: Sequence[str]) -> F32:
-        """Return one unit vector a text, shape (texts, size); a text that comes twice is computed once."""
-        place = {text: row for row, text in enumerate(dict.fromkeys(texts))}
-        limit = self._form.tokens * _CHARACTERS_PER_TOKEN
-        clean = [_clean(text[:limit], lower=self._form.lower) for text in place]
-        ids = [encoding.ids for encoding in self._tokenizer.encode_batch(clean)]
-        vectors = np.empty((len(place), self.size), np.float32)
-        for rows in _batches([len(each) for each in ids]):
-            vectors[rows] = self._run([ids[row] for row in rows])
-        return vectors[[place[text] for text in texts]]
+        """Return one unit vector a text, shape (texts, size); equal texts are computed once."""
+        row_of = {text: row for row, text in enumerate(dict.fromkeys(texts))}
+        limit = self._config.tokens * _CHARACTERS_PER_TOKEN
+        clean = [_clean(text[:limit], lower=self._config.lower) for text in row_of]
+        tokens = [encoding.ids for encoding in self._tokenizer.encode_batch(clean)]
+        vectors = np.empty((len(row_of), self.size), np.float32)
+        for rows in _batches([len(ids) for ids in tokens]):
+            vectors[rows] = self._run([tokens[row] for row in rows])
+        return vectors[[row_of[text] for text in texts]]
 
-    def _run(self, ids: list[list[int]]) -> F32:
-        inputs = np.zeros((len(ids), max(map(len, ids))), np.int64)
+    def _run(self, tokens: list[list[int]]) -> F32:
+        """Return unit vectors, shape (texts, size), of the ids of each text's tokens."""
+        inputs = np.zeros((len(tokens), max(map(len, tokens))), np.int64)
         mask = np.zeros_like(inputs)
-        for row, each in enumerate(ids):
-            inputs[row, : len(each)] = each
-            mask[row, : len(each)] = 1
-        given = {"input_ids": inputs, "attention_mask": mask, "token_type_ids": np.zeros_like(inputs)}
-        states: F32 = self._session.run(None, {name: given[name] for name in self._inputs})[0]
-        if self._form.pooling == "cls":
+        for row, ids in enumerate(tokens):
+            inputs[row, : len(ids)] = ids
+            mask[row, : len(ids)] = 1
+        arrays = {"input_ids": inputs, "attention_mask": mask, "token_type_ids": np.zeros_like(inputs)}
+        states: F32 = self._session.run(None, {name: arrays[name] for name in self._inputs})[0]
+        if self._config.pooling == "cls":
             pooled = states[:, 0]
         else:
             share = mask / mask.sum(axis=1, keepdims=True)
@@ -90,7 +94,7 @@ def _clean(text: str, *, lower: bool) -> str:
 
 
 def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
-    """Rows of each run: texts of like length together, so that little is padded."""
+    """Return the rows of each run: texts of similar length together, so that little is padded."""
     rows: list[int] = []
     for row in np.argsort(lengths, kind="stable").tolist():
         # Ascending: the newest is the longest, and the others are padded to it.
@@ -102,9 +106,9 @@ def _batches(lengths: Sequence[int]) -> Iterator[list[int]]:
         yield rows
 
 
-def _network(folder: Path) -> Path | None:
-    path = folder / "onnx" / "model.onnx"
-    return path if path.is_file() else None
+def _form(config: EncoderConfig) -> str:
+    """Return the configuration as ids of vectors have it; it must not change, or all kept vectors are made again."""
+    return f"Form(tokens={config.tokens}, size={config.size}, lower={config.lower}, pooling={config.pooling!r})"
 
 
 def _digest(folder: Path, *files: Path) -> str:
@@ -114,27 +118,13 @@ def _digest(folder: Path, *files: Path) -> str:
             with path.open("rb") as file:
                 digest.update(hashlib.file_digest(file, "sha256").digest())
         except OSError as error:
-            raise InvalidError(f"{folder} is no model: {path.name} cannot be read ({error.strerror})") from error
+            raise InvalidError(
+                f"{folder} is no model: {path.name} cannot be read ({error.strerror})", "copy the model's folder again"
+            ) from error
     return digest.hexdigest()[:16]
 
 
-def _session(folder: Path, kept: Path, threads: int) -> ort.InferenceSession:
-    network = _network(folder)
-    if network is not None:
-        return _load(network, threads)
-    if kept.is_file():
-        try:
-            return _load(kept, threads)
-        except InvalidError:
-            # A cache is made again, not mourned.
-            kept.unlink()
-    from index.embedding.onnx_export import export
-
-    write_file(kept, [export(folder)])
-    return _load(kept, threads)
-
-
-def _load(path: Path, threads: int) -> ort.InferenceSession:
+def _session(path: Path, threads: int) -> ort.InferenceSession:
     options = ort.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
@@ -143,7 +133,7 @@ def _load(path: Path, threads: int) -> ort.InferenceSession:
         session = ort.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises classes of its own without a common base
         raise InvalidError(f"the network {path} cannot be loaded ({error})", "copy the model's folder again") from error
-    names = {each.name for each in session.get_inputs()}
+    names = {tensor.name for tensor in session.get_inputs()}
     if not {"input_ids", "attention_mask"} <= names <= {"input_ids", "attention_mask", "token_type_ids"}:
         raise InvalidError(f"the network {path} takes {sorted(names)}: no encoder of texts", "give another model")
     return session

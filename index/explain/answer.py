@@ -1,4 +1,4 @@
-"""The form of a model's answer, and its reading: what does not fit the form is no answer."""
+"""The JSON form of a model's answer, and its parser: what does not fit the form is no answer."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -12,10 +12,14 @@ from models.errors import InvalidError
 SEVERITIES: Final = ("warning", "error", "critical")
 _SAME: Final = "same"
 
+# Bounds of what is read of an answer, all judgements: above what the prompt asks for, so that they cut off only floods.
 _MAX_CLAIMS: Final = 12
 _MAX_ACTIONS: Final = 8
-_MAX_TEXT: Final = 1_200
 _MAX_CITED: Final = 12
+"""Lines that one sentence may cite."""
+
+_MAX_TEXT: Final = 1_200
+"""Characters of a text."""
 
 
 def _object(**properties: Any) -> dict[str, Any]:
@@ -39,12 +43,12 @@ SCHEMA: Final[Mapping[str, Any]] = _object(
     claims={"type": "array", "items": _SENTENCE},
     actions={"type": "array", "items": _TEXT},
 )
-"""What the provider holds the model to.  Bounds of lengths stand below: the provider's schemas know none."""
+"""JSON Schema that the provider enforces.  It has no bounds of lengths: the provider's schemas know none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence and the ids of lines that it is said to stand on; nothing of it has been checked."""
+    """A sentence and the ids of the lines that it cites; neither has been checked."""
 
     text: str
     lines: tuple[str, ...]
@@ -52,26 +56,26 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """What a model said, within bounds, and nothing of it believed."""
+    """A model's answer, parsed and within bounds; nothing in it has been checked."""
 
     summary: Sentence
     cause: Sentence
     confidence: float
     service: str
     severity: str
-    """One of ``SEVERITIES``, or "" for the same."""
+    """One of ``SEVERITIES``, or "" to leave it as it is."""
     claims: tuple[Sentence, ...]
     actions: tuple[str, ...]
 
 
-def read_answer(text: str, moved: Mapping[str, str] | None = None) -> Answer:
-    """Read the JSON of an answer.
+def read_answer(text: str, new_ids: Mapping[str, str] | None = None) -> Answer:
+    """Parse the JSON of an answer.
 
-    With ``moved`` its ids of lines are exchanged, for "" where there is none; a sentence with a pseudonym is then left
-    out, as nobody knows what it stands for without its line.
+    ``new_ids`` maps the ids of lines that an old answer cites to their ids in the evidence as it is now; a line that is
+    gone gets the id "".  A sentence with a pseudonym is emptied then, as nobody knows what the pseudonym stands for.
 
     Raises:
-        InvalidError: it is cut, no JSON, or of another form.
+        InvalidError: the text is cut off, no JSON, or of another form.
     """
     try:
         record = orjson.loads(text)
@@ -80,25 +84,25 @@ def read_answer(text: str, moved: Mapping[str, str] | None = None) -> Answer:
         def sentence(record: Any) -> Sentence:
             text = _text(record["text"])
             cited = [_text(line).strip("[] ") for line in _list(record["lines"])[:_MAX_CITED]]
-            if moved is not None:
-                cited = [moved.get(line, "") for line in cited]
+            if new_ids is not None:
+                cited = [new_ids.get(line, "") for line in cited]
                 text = "" if "<" in text and "" in cited else text
             return Sentence(text, tuple(dict.fromkeys(cited)))
 
         return Answer(
             summary=sentence(record["summary"]),
             cause=sentence(record["cause"]),
-            confidence=_share(record["confidence"]),
+            confidence=_fraction(record["confidence"]),
             service=_text(record["service"]),
             severity=severity if severity in SEVERITIES else "",
-            claims=tuple(sentence(each) for each in _list(record["claims"])[:_MAX_CLAIMS]),
-            actions=tuple(_text(each) for each in _list(record["actions"])[:_MAX_ACTIONS]),
+            claims=tuple(sentence(claim) for claim in _list(record["claims"])[:_MAX_CLAIMS]),
+            actions=tuple(_text(action) for action in _list(record["actions"])[:_MAX_ACTIONS]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidError(f"the answer is not of the form asked for ({type(error).__name__})") from error
 
 
-def _share(value: Any) -> float:
+def _fraction(value: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
         raise TypeError("not between 0 and 1")
     return float(value)

@@ -1,7 +1,7 @@
-"""Whether lines say what a sentence says: every name, id, code and number in it must stand in the lines that it cites.
+"""Checks a sentence against the lines that it cites: they must hold every name, id, code and number in it.
 
-This cannot prove a sentence true.  It proves that the lines are there, are about the same things, and hold every value
-that the sentence gives; what fails is a hypothesis, and what says that all is well is not said at all.
+This cannot prove a sentence true.  It proves that the lines exist, are about the same things, and hold every value that
+the sentence gives.  A sentence that fails is a hypothesis; one that says that all is well is dropped.
 """
 
 import re
@@ -29,6 +29,13 @@ _CITATION: Final = re.compile(
 )
 _BEGINS: Final = re.compile(r"(?:^|[.!?:;(])\s*$")
 """Before the first word of a sentence, which has its capital anyway."""
+
+_BEFORE_NUMBER: Final = r"(?<!\w)(?<!\d[.:,/-])"
+_BEFORE_WORD: Final = r"(?<!\w)"
+_AFTER_NUMBER: Final = r"(?![\d_]|[a-z]+\d|[a-f]-|[.:,/-]\d)"
+"""A unit may follow a number, the rest of a longer id may not."""
+
+_AFTER_WORD: Final = r"(?!\w)"
 
 _SPACE: Final = re.compile(r"\s+")
 _TRAILING: Final = ".,:;!?/-"
@@ -65,36 +72,41 @@ _COMPONENTS: Final = frozenset(
 )
 """What is a service by its name alone, in lower case and without a dash."""
 
-_WITH_NAMES: Final = 0.2
-_WITHOUT_NAMES: Final = 0.5
-"""Share of a sentence's words that its lines must hold, with a name or number found in them, and without any."""
+_SHARE_WITH_NAMES: Final = 0.2
+_SHARE_WITHOUT_NAMES: Final = 0.5
+"""Share of a sentence's words, names left out, that its lines must hold, where it has a name or number in them, and
+where it has none: judgements."""
 
-_ACTION_WORDS: Final = 300
+_ACTION_CHARACTERS: Final = 300
+"""Characters of an action, at most: a judgement, longer ones are no plain next step."""
+
 _SURE_SERVICES: Final = 2
+"""Services with errors in cited lines from which on a severity is raised: damage is wider than one service then."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A sentence and what became of it."""
+    """A sentence with the result of its check."""
 
     text: str
     lines: tuple[str, ...]
     """The cited lines that exist."""
     verified: bool
     why: str = ""
-    """Why it is not verified."""
+    """Why it is not verified; "" where it is."""
 
 
-def check(sentence: Sentence, shown: Mapping[str, Shown], others: Iterable[str] = ()) -> Checked | None:
-    """Check a sentence against the lines that it cites; None where it must not be said at all.
+def check(sentence: Sentence, shown: Mapping[str, Shown], services: Iterable[str] = ()) -> Checked | None:
+    """Return a sentence checked against the lines that it cites; None where it must not be told at all.
 
-    ``others`` are all service names known: one that the sentence names must be in its lines.
+    ``shown`` are the lines by id; ``services`` are all service names known, in lower case: one that the sentence names
+    must be in its lines.
     """
     text = _CITATION.sub("", sentence.text).strip()
     if not text or reassures(text) or suspect(text):
         return None
-    cited = tuple(each for each in sentence.lines if each in shown)
-    why = _fault(text, sentence.lines, [shown[each] for each in cited], frozenset(others))
+    cited = tuple(line_id for line_id in sentence.lines if line_id in shown)
+    why = _fault(text, sentence.lines, [shown[line_id] for line_id in cited], frozenset(services))
     return Checked(text, cited, not why, why)
 
 
@@ -110,13 +122,13 @@ def _fault(text: str, lines: tuple[str, ...], cited: list[Shown], services: froz
     names = list(named(text, services))
     if missing := [name for name in names if not ground.holds(name)]:
         return f"its lines do not contain {', '.join(missing[:3])}"
-    # Names have been found already; that they are there says little of the rest.
+    # The names are in the lines; that says little of the other words.
     rest = text
     for name in names:
         rest = rest if " " in name else rest.replace(name, " ")
-    said = set(words(rest))
-    share = len(said & ground.words) / len(said) if said else 0.0
-    if share < (_WITH_NAMES if names else _WITHOUT_NAMES) and not (names and not said):
+    rest_words = set(words(rest))
+    share = len(rest_words & ground.words) / len(rest_words) if rest_words else 0.0
+    if share < (_SHARE_WITH_NAMES if names else _SHARE_WITHOUT_NAMES) and not (names and not rest_words):
         return "its lines speak of something else"
     return ""
 
@@ -129,13 +141,13 @@ class Ground:
         lines = list(lines)
         parts = [part for line in lines for part in _parts(line)]
         counts = [line.line.count for line in lines]
-        # How often lines came, and how many they are, may be told in numbers.
+        # A sentence may say in numbers how often lines came, and how many they are.
         parts += [str(number) for number in (len(lines), sum(counts), *counts)]
         self._text = _SPACE.sub(" ", " \u00b6 ".join(parts)).lower()
         self.words = frozenset(word for line in lines for part in _parts(line) for word in words(part))
 
     def holds(self, name: str) -> bool:
-        """Tell whether a name, id, code or number stands there as a whole."""
+        """Return whether a name, id, code or number stands in the lines as a whole."""
         wanted = name.lower().rstrip("\u2026.")
         if " " in wanted:
             # A quotation, which may end in the middle of a word.
@@ -151,7 +163,7 @@ def _parts(shown: Shown) -> tuple[str, ...]:
 
 
 def named(text: str, services: frozenset[str] = frozenset()) -> Iterator[str]:
-    """Return names, ids, codes and numbers in a sentence, and what stands in quotes."""
+    """Return the names, ids, codes and numbers in a sentence, and its quotations."""
     rest = text
     for match in _QUOTED.finditer(text):
         yield next(group for group in match.groups() if group).strip()
@@ -180,7 +192,7 @@ def _is_name(token: str, services: frozenset[str], *, first: bool) -> bool:
 
 
 def _forms(name: str) -> Iterator[str]:
-    """Other ways to write the same: without separators of thousands, without a unit, a plural."""
+    """Return other ways to write a name: without separators of thousands, apart from its unit, in the singular."""
     if _NUMBER.fullmatch(name) and "," in name:
         yield name.replace(",", "")
     if unit := _UNIT.fullmatch(name):
@@ -190,24 +202,22 @@ def _forms(name: str) -> Iterator[str]:
 
 
 def _bounded(wanted: str, text: str) -> bool:
-    """Tell whether it stands there as a whole: 4 is not in 404, nor 25 in 2026-11-25, nor 0.5 in 10.5."""
-    left = r"(?<!\w)(?<!\d[.:,/-])" if wanted[0].isdigit() else r"(?<!\w)" if wanted[0].isalpha() else ""
-    # A unit may follow a number, the rest of a longer id may not.
-    right = (
-        r"(?![\d_]|[a-z]+\d|[a-f]-|[.:,/-]\d)" if wanted[-1].isdigit() else r"(?!\w)" if wanted[-1].isalpha() else ""
-    )
-    return re.search(left + re.escape(wanted) + right, text) is not None
+    """Return whether ``wanted`` is in ``text`` as a whole: 4 is not in 404, nor 25 in 2026-11-25, nor 0.5 in 10.5."""
+    first, last = wanted[0], wanted[-1]
+    before = _BEFORE_NUMBER if first.isdigit() else _BEFORE_WORD if first.isalpha() else ""
+    after = _AFTER_NUMBER if last.isdigit() else _AFTER_WORD if last.isalpha() else ""
+    return re.search(before + re.escape(wanted) + after, text) is not None
 
 
 def safe_action(action: str, known: str) -> bool:
-    """Tell whether an action may be told: plain words, nothing to run, no name that stands nowhere in ``known``."""
-    if not action or len(action) > _ACTION_WORDS or reassures(action) or suspect(action) or commands(action):
+    """Return whether an action is plain words, with nothing to run and no name that stands nowhere in ``known``."""
+    if not action or len(action) > _ACTION_CHARACTERS or reassures(action) or suspect(action) or commands(action):
         return False
     return contained(action, known)
 
 
 def contained(text: str, known: str) -> bool:
-    """Tell whether every id, number, address and name with a mark in it that a text gives stands in ``known``."""
+    """Return whether every id, number, address and name with a mark in it that a text gives stands in ``known``."""
     ground = known.lower()
     return all(
         _bounded(form, ground) or any(_bounded(other, ground) for other in _forms(form))
@@ -217,12 +227,12 @@ def contained(text: str, known: str) -> bool:
 
 
 def raised(answer: Answer, claims: Iterable[Checked], shown: Mapping[str, Shown]) -> str:
-    """Return the severity to raise an incident to, "" for none.  It is never lowered.
+    """Return the severity to raise an incident to, "" to leave it as it is.
 
-    The lines must bear it: verified claims that stand on errors of two services or more.
+    Verified claims must stand on errors of two services or more.  Nothing that a model says lowers a severity.
     """
     if answer.severity not in SEVERITIES[1:]:
         return ""
-    lines = [shown[each].line for claim in claims if claim.verified for each in claim.lines]
+    lines = [shown[line_id].line for claim in claims if claim.verified for line_id in claim.lines]
     services = {line.service for line in lines if line.level >= Level.ERROR and line.service}
     return answer.severity if len(services) >= _SURE_SERVICES else ""

@@ -1,4 +1,4 @@
-"""From a model's answer to a diagnosis: what the lines bear out is said, the rest is marked or left out."""
+"""From a model's answer to a diagnosis: sentences that their lines support are facts, others guesses or left out."""
 
 from collections.abc import Callable, Collection, Iterable
 from dataclasses import dataclass, replace
@@ -10,22 +10,27 @@ from index.explain.grounding import Checked, check, raised, safe_action
 from index.explain.prompt import Prompt
 from index.text.sanitize import strip_markup
 
-_SENTENCE: Final = 600
+_SENTENCE_CHARACTERS: Final = 600
+"""Characters of a sentence of a diagnosis, at most: a judgement, some four lines of a screen."""
+
 _MAX_ACTIONS: Final = 8
-_MOST_SURE: Final = 0.95
+"""Next steps of a diagnosis, at most: a judgement, nobody reads more."""
+
+_MAX_CONFIDENCE: Final = 0.95
+"""Of a cause that a model names: a judgement, as its lines do not prove it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Conclusion:
-    """What an answer comes to."""
+    """A checked answer as a diagnosis."""
 
     diagnosis: Diagnosis
     severity: str
-    """To raise the incident to; "" for none."""
+    """To raise the incident to; "" to leave it as it is."""
     usable: bool
-    """Something in it stands on lines."""
+    """At least one sentence of the answer stands on lines."""
     caused: bool
-    """Its cause stands on lines."""
+    """The cause stands on lines."""
 
 
 def conclude(
@@ -37,53 +42,55 @@ def conclude(
 ) -> Conclusion:
     """Check an answer against the lines that its model was shown, and lay it over the deterministic diagnosis.
 
-    ``restore`` puts values back in place of pseudonyms; ``allowed`` are beginnings of links that may be told.
+    ``restore`` puts values back in place of pseudonyms; ``allowed`` are beginnings of links that may be shown.
     """
     shown = prompt.lines
     services = {line.line.service.lower() for line in shown.values() if line.line.service}
 
-    def told(text: str) -> str:
-        return strip_markup(restore(text), _SENTENCE, allowed)
+    def readable(text: str) -> str:
+        return strip_markup(restore(text), _SENTENCE_CHARACTERS, allowed)
 
     summary, cause = check(answer.summary, shown, services), check(answer.cause, shown, services)
-    said = [summary, cause, *(check(claim, shown, services) for claim in answer.claims)]
-    checked = _distinct(each for each in said if each)
-    verified = [each for each in checked if each.verified]
+    sentences = [summary, cause, *(check(claim, shown, services) for claim in answer.claims)]
+    checked = _distinct(sentence for sentence in sentences if sentence)
+    verified = [sentence for sentence in checked if sentence.verified]
     share = len(verified) / len(checked) if checked else 0.0
     caused = cause is not None and cause.verified
-    claims = tuple(Claim(told(each.text), each.lines, each.verified) for each in checked)
+    claims = tuple(Claim(readable(sentence.text), sentence.lines, sentence.verified) for sentence in checked)
+    # An empty cause is how a model says that it knows none: nothing was left out.
+    left_out = sum(not sentence for sentence in sentences) - (not answer.cause.text)
     known = "\n".join([prompt.user, *base.actions, base.cause])
     actions = [action for action in answer.actions if safe_action(action, known)]
     diagnosis = replace(
         base,
         mode=Mode.LLM,
-        summary=told(summary.text) if summary and summary.verified else base.summary,
-        cause=told(cause.text) if cause and caused else base.cause,
-        confidence=min(_MOST_SURE, answer.confidence * share) if caused else base.confidence,
+        summary=readable(summary.text) if summary and summary.verified else base.summary,
+        cause=readable(cause.text) if cause and caused else base.cause,
+        confidence=min(_MAX_CONFIDENCE, answer.confidence * share) if caused else base.confidence,
         service=_service(answer.service, verified, prompt) or base.service,
         claims=claims,
-        actions=tuple(dict.fromkeys([*base.actions, *map(told, actions)]))[:_MAX_ACTIONS],
-        note=_note(checked, len([each for each in said if not each]) - (not answer.cause.text)),
+        actions=tuple(dict.fromkeys([*base.actions, *map(readable, actions)]))[:_MAX_ACTIONS],
+        note=_note(checked, left_out),
     )
     return Conclusion(diagnosis, raised(answer, checked, shown), bool(verified), caused)
 
 
 def _distinct(checked: Iterable[Checked]) -> list[Checked]:
-    return list({each.text: each for each in checked}.values())
+    return list({sentence.text: sentence for sentence in checked}.values())
 
 
 def _service(named: str, verified: Iterable[Checked], prompt: Prompt) -> str:
-    """Return the service that is named, where a verified sentence stands on a line of it."""
+    """Return the service that a model names, "" unless a verified sentence stands on a line of it."""
     wanted = named.lower()
-    found = {prompt.lines[each].line.service for claim in verified for each in claim.lines}
-    return next((service for service in sorted(found) if service and service.lower() == wanted), "")
+    services = {prompt.lines[line_id].line.service for sentence in verified for line_id in sentence.lines}
+    return next((service for service in sorted(services) if service and service.lower() == wanted), "")
 
 
-def _note(checked: list[Checked], dropped: int) -> str:
-    guesses = sum(not each.verified for each in checked)
+def _note(checked: list[Checked], left_out: int) -> str:
+    guesses = sum(not sentence.verified for sentence in checked)
     parts = []
     if guesses:
         parts.append(f"{guesses} of {len(checked)} sentences not borne out by the lines: hypotheses")
-    if dropped > 0:
-        parts.append(f"{dropped} left out")
+    if left_out > 0:
+        parts.append(f"{left_out} left out")
     return "; ".join(parts)

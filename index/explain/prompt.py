@@ -1,6 +1,7 @@
 """The prompt: evidence and the deterministic diagnosis as data, in a bounded number of tokens.
 
-All that others wrote goes through the redactor and is escaped, so that no line can close its block or open another.
+All text from logs and from people goes through the redactor and is escaped, so that no line can close its block or open
+another one.
 """
 
 import re
@@ -19,21 +20,29 @@ from index.text.sanitize import escape_control, suspect
 from models.rfc3339 import time_text
 from models.templates.masks import VALUE
 
-LINE_TEXT: Final = 600
-"""Characters of a line that are shown."""
+LINE_CHARACTERS: Final = 600
+"""Characters of a line that are shown: a judgement, longer ones are dumps and tracebacks."""
 
 WITHHELD: Final = "(withheld: this line speaks to its reader and not of a system)"
 _CUT: Final = "…"
-_SIDE: Final = 300
-_FEW: Final = 5
+_SIDE_CHARACTERS: Final = 300
+"""Characters of a text beside the lines, such as a change or a past incident: a judgement."""
+
+# How many of each are shown beside the lines: judgements, as lines say more.
+_MAX_REASONS: Final = 10
+_MAX_CHANGES: Final = 10
+_MAX_ACTIONS: Final = 5
+_MAX_PAST: Final = 5
+
 _PIECES: Final = re.compile(r"[A-Za-z]+|[0-9]+|\s+|[^\x00-\x7f]|.", re.DOTALL)
 _CONTROLS: Final = re.compile(
     r"[\x00-\x1f\x7f-\x9f\u00ad\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\U000e0000-\U000e007f]"
 )
 _TAG: Final = re.compile(r"<[^<>]*>")
 _VALUE: Final = re.compile(r"\"([^\"]*)\"")
-_LETTERS: Final = 3
-_DIGITS: Final = 2
+_LETTERS_PER_TOKEN: Final = 3
+_DIGITS_PER_TOKEN: Final = 2
+"""Of a word or number, fewer than a tokenizer makes of most: a judgement, so that the estimate errs upwards."""
 
 
 class TextRedactor(Protocol):
@@ -48,42 +57,45 @@ class TextRedactor(Protocol):
         ...
 
     def leaks(self, text: str) -> Sequence[str]:
-        """Return names of what of a text is still secret; they may be told."""
+        """Return the kinds of secrets that a text still holds; they are no secrets themselves."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Shown:
-    """One line as the model sees it; ``text`` is redacted and not escaped."""
+    """One line as the model sees it."""
 
     line: EvidenceLine
     text: str
+    """Redacted, and not escaped."""
     host: str
+    """Redacted."""
     suspect: bool
-    """It speaks to its reader: its text was withheld, and no claim may rest on it."""
+    """The line speaks to its reader: its text is withheld, and no claim may rest on it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is sent, word for word, and what a citation may name."""
+    """What is sent, word for word, and the lines that an answer may cite."""
 
     system: str
     user: str
     lines: Mapping[str, Shown]
+    """By id."""
     tokens: int
-    """An estimate that is rather too high."""
+    """Estimate by ``tokens_of``."""
     left_out: int
-    """Lines for which there was no room."""
+    """Number of lines for which there was no room."""
 
     @property
     def plain(self) -> str:
-        """Return all data as it would be read, without the markup around it: what may hold a secret."""
+        """Return all data without the markup around it: what may hold a secret."""
         values = (value for tag in _TAG.findall(self.user) for value in _VALUE.findall(tag))
         return unescape("\n".join([_TAG.sub("\n", self.user), *values]))
 
 
 def tokens_of(text: str) -> int:
-    """Return an estimate of a text's tokens, rather too high: three letters, two digits, one of all else."""
+    """Return an estimate of a text's tokens that errs upwards: three letters, two digits, or one of anything else."""
     return sum(_tokens(piece) for piece in _PIECES.findall(text))
 
 
@@ -91,16 +103,16 @@ def _tokens(piece: str) -> int:
     first = piece[0]
     if first.isascii():
         if first.isalpha():
-            return -(-len(piece) // _LETTERS)
+            return -(-len(piece) // _LETTERS_PER_TOKEN)
         if first.isdigit():
-            return -(-len(piece) // _DIGITS)
+            return -(-len(piece) // _DIGITS_PER_TOKEN)
         return 0 if piece == " " else 1
     return len(piece.encode(errors="replace"))
 
 
 @dataclass(frozen=True, slots=True)
 class _Redacted:
-    """All that others wrote, without secrets."""
+    """The texts of a prompt, without secrets."""
 
     lines: tuple[Shown, ...]
     reasons: tuple[str, ...]
@@ -112,7 +124,11 @@ class _Redacted:
 
 
 def build(evidence: Evidence, base: Diagnosis, redactor: TextRedactor, max_tokens: int) -> Prompt:
-    """Return the prompt of an evidence, of at most ``max_tokens`` by ``tokens_of``."""
+    """Return the prompt for an incident, of at most ``max_tokens`` as ``tokens_of`` counts.
+
+    Lines are added in their order, the most telling first, until there is no more room.  Changes and past incidents are
+    left out where they would take more than half of that room.
+    """
     redacted = _redact(evidence, base, redactor)
     system = _SYSTEM.format(value=VALUE, masks=_grammar())
     head = "\n".join(_head(evidence, base, redacted))
@@ -131,7 +147,7 @@ def build(evidence: Evidence, base: Diagnosis, redactor: TextRedactor, max_token
         shown[line.line.id] = line
         blocks.append(block)
     left_out = len(redacted.lines) - len(blocks)
-    order = " ".join(each for each in evidence.story if each in shown)
+    order = " ".join(line_id for line_id in evidence.story if line_id in shown)
     story = f'<story order="{order}" first_bad="{evidence.first_bad or ""}"/>' if order else ""
     parts = [head, "<evidence>", *blocks, "</evidence>", story, tail, _CLOSING.format(left_out=left_out)]
     user = "\n".join(part for part in parts if part)
@@ -140,27 +156,28 @@ def build(evidence: Evidence, base: Diagnosis, redactor: TextRedactor, max_token
 
 def _redact(evidence: Evidence, base: Diagnosis, redactor: TextRedactor) -> _Redacted:
     """Redact all texts at once, so that a secret that only one of them gives away is taken out of all."""
-    lines, changes, similar = evidence.lines, evidence.changes[: 2 * _FEW], evidence.similar[:_FEW]
+    lines, changes, similar = evidence.lines, evidence.changes[:_MAX_CHANGES], evidence.similar[:_MAX_PAST]
     groups = (
         [line.text for line in lines],
         [line.host for line in lines],
-        list(evidence.reasons[: 2 * _FEW]),
-        [base.summary, base.cause, *base.actions[:_FEW]],
+        list(evidence.reasons[:_MAX_REASONS]),
+        [base.summary, base.cause, *base.actions[:_MAX_ACTIONS]],
         [change.text for change in changes],
-        [f"{each.title}\n{each.text[:_SIDE]}" for each in similar],
+        [f"{document.title}\n{document.text[:_SIDE_CHARACTERS]}" for document in similar],
     )
     texts = iter(redactor.redact([escape_control(text, keep_lines=True) for group in groups for text in group]))
-    written, hosts, reasons, said, changed, past = (tuple(islice(texts, len(group))) for group in groups)
+    line_texts, hosts, reasons, rules, change_texts, past = (tuple(islice(texts, len(group))) for group in groups)
     shown = (
-        Shown(line, text[:LINE_TEXT] + (_CUT if len(text) > LINE_TEXT else ""), host, suspect(line.text))
-        for line, text, host in zip(lines, written, hosts, strict=True)
+        Shown(line, text[:LINE_CHARACTERS] + (_CUT if len(text) > LINE_CHARACTERS else ""), host, suspect(line.text))
+        for line, text, host in zip(lines, line_texts, hosts, strict=True)
     )
-    return _Redacted(tuple(shown), reasons, said[0], said[1], said[2:], changed, past)
+    summary, cause, *actions = rules
+    return _Redacted(tuple(shown), reasons, summary, cause, tuple(actions), change_texts, past)
 
 
 def _block(shown: Shown) -> str:
     line = shown.line
-    names = {
+    values = {
         "id": line.id,
         "time": time_text(line.time),
         "service": line.service,
@@ -169,7 +186,7 @@ def _block(shown: Shown) -> str:
         "count": str(line.count),
         "why": ", ".join(line.roles),
     }
-    attributes = " ".join(f'{name}="{_data(value)}"' for name, value in names.items() if value)
+    attributes = " ".join(f'{name}="{_data(value)}"' for name, value in values.items() if value)
     return f"<line {attributes}>{WITHHELD if shown.suspect else _data(shown.text)}</line>"
 
 
@@ -189,12 +206,14 @@ def _tail(evidence: Evidence, redacted: _Redacted) -> Iterator[str]:
     # There may be more of either than were redacted.
     for change, text in zip(evidence.changes, redacted.changes, strict=False):
         yield f'<change time="{time_text(change.time)}" service="{_data(change.service)}">{_short(text)}</change>'
-    for each, text in zip(evidence.similar, redacted.similar, strict=False):
-        yield f'<past kind="{_data(each.kind)}">{_short(text)}</past>'
+    for document, text in zip(evidence.similar, redacted.similar, strict=False):
+        yield f'<past kind="{_data(document.kind)}">{_short(text)}</past>'
 
 
 def _short(text: str) -> str:
-    return WITHHELD if suspect(text) else _data(text if len(text) <= _SIDE else text[:_SIDE] + _CUT)
+    return (
+        WITHHELD if suspect(text) else _data(text if len(text) <= _SIDE_CHARACTERS else text[:_SIDE_CHARACTERS] + _CUT)
+    )
 
 
 def _data(text: str) -> str:
@@ -204,7 +223,7 @@ def _data(text: str) -> str:
 
 @cache
 def _grammar() -> str:
-    """Return what the masks cut out, one a line."""
+    """Return the kinds of values that the masks cut out, one a line."""
     table = tomllib.loads(files("models.templates").joinpath("masks.toml").read_text("utf-8"))
     return "\n".join(f"  {mask['name']}: {mask['reason']}" for mask in [*table["kept"], *table["mask"]])
 

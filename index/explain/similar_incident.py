@@ -1,6 +1,6 @@
-"""Twins: a past incident so like the one at hand that what it was put down to holds again.
+"""Twins: a past incident so similar to the current one that its cause holds again.
 
-Only what people have confirmed is taken over, and nothing that names a value which is not in the evidence at hand.
+Only a cause that people have confirmed is taken over, and none that names a value which is not in the current evidence.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -19,34 +19,44 @@ if TYPE_CHECKING:
     from index.search.search_index import SearchIndex
 
 ALIKE: Final = 0.75
-"""Likeness from which on incidents may be twins, where two agree on the cause and none as alike has another one.
+"""Likeness (0 to 1) from which on incidents may be twins, where two agree on the cause and none as alike differs.
 
-On real faults (``tests/bench/twins.py``) that found twins for 12 runs of 109, each with the same class broken.  The
+On real faults (``tests/bench/twins.py``) this gives twins for 12 runs of 109, each with the same class broken.  The
 nearest run alone is right for 6 of 10 only, however alike: different faults often end in the same lines.
 """
 
 LONE: Final = 0.95
-"""Likeness from which on one incident is enough, where none as alike as above has another cause."""
+"""Likeness (0 to 1) from which on one past incident is enough, where none above ``ALIKE`` has another cause."""
 
-_LONE_SURE: Final = 0.6
+_MAX_CONFIDENCE: Final = 0.95
+_MAX_LONE_CONFIDENCE: Final = 0.6
+"""Confidence of a twin's cause, at most, with a second incident of the same cause and without: the nearest run alone is
+right for 6 of 10 (``tests/bench/twins.py``); the other is a judgement."""
+
 _AGREE: Final = 0.7
-"""Share of words from which on two causes are the same."""
+"""Share of words from which on two causes are the same: a judgement."""
 
 _CANDIDATES: Final = 20
+"""Past incidents whose likeness is computed, those that a search gives first: a judgement, to bound the work."""
+
 _MAX_TEXTS: Final = 60
-_SENTENCE: Final = 600
-_MOST_SURE: Final = 0.95
+"""Texts of an incident that are compared, its first: a judgement, as each is set against each."""
+
+_SENTENCE_CHARACTERS: Final = 600
+"""Characters of a sentence of a diagnosis, at most: a judgement, some four lines of a screen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Twin:
-    """A past incident and what it was put down to."""
+    """A past incident with its confirmed cause."""
 
     id: str
     likeness: float
+    """To the current one, 0 to 1."""
     title: str
     cause: str
     actions: tuple[str, ...]
+    """Next steps that its diagnosis advised."""
     seconded: bool = True
     """Another past incident, as alike, has the same cause."""
 
@@ -56,7 +66,7 @@ TwinOf: TypeAlias = Callable[[Evidence], Twin | None]
 
 
 def likeness(left: Iterable[str], right: Iterable[str]) -> float:
-    """Return how alike two groups of texts are, 0 to 1: each text is set against the most similar one of the other."""
+    """Return how alike two groups of texts are, 0 to 1: each text against the most similar one of the other."""
     return likeness_of(word_sets(left), word_sets(right))
 
 
@@ -70,15 +80,15 @@ def likeness_of(left: list[frozenset[str]], right: list[frozenset[str]]) -> floa
 
 
 def find_twin(memory: "SearchIndex", evidence: Evidence, confirmed: Callable[[str], bool]) -> Twin | None:
-    """Return the most similar past incident whose cause was confirmed; None where none is a twin.
+    """Return the most similar past incident whose cause was confirmed; None where none is similar enough.
 
-    ``confirmed`` tells of an incident's id whether people have said that its cause is right.
+    ``confirmed`` returns of an incident's id whether people have said that its cause is right.
     """
     texts = [*evidence.reasons, *(line.text for line in evidence.lines)]
     where = Filter(tenant=evidence.tenant, kinds=frozenset({DocumentKind.INCIDENT}), until=evidence.start)
     hits = memory.search("\n".join(texts), _CANDIDATES, where) if texts else []
-    found = [twin for hit in hits for twin in _twin(memory, hit.document, texts, confirmed)]
-    alike = sorted((twin for twin in found if twin.likeness >= ALIKE), key=lambda twin: -twin.likeness)
+    candidates = [twin for hit in hits for twin in _twin(memory, hit.document, texts, confirmed)]
+    alike = sorted((twin for twin in candidates if twin.likeness >= ALIKE), key=lambda twin: -twin.likeness)
     if not alike or not all(_agree(alike[0].cause, twin.cause) for twin in alike):
         return None
     seconded = len(alike) > 1
@@ -86,24 +96,26 @@ def find_twin(memory: "SearchIndex", evidence: Evidence, confirmed: Callable[[st
 
 
 def reuse(twin: Twin, evidence: Evidence, base: Diagnosis) -> Diagnosis | None:
-    """Return the diagnosis of a twin over that of the evidence at hand; None where it names what is not there."""
-    cause, title = strip_markup(twin.cause, _SENTENCE), strip_markup(twin.title, _SENTENCE)
+    """Return ``base`` with the cause of a twin; None where that names what is not in the evidence."""
+    cause = strip_markup(twin.cause, _SENTENCE_CHARACTERS)
     known = "\n".join(f"{line.text} {line.service} {line.host}" for line in evidence.lines)
     if not cause or reassures(cause) or not contained(cause, known):
         return None
-    actions = [strip_markup(action, _SENTENCE) for action in twin.actions if not reassures(action)]
+    title = strip_markup(twin.title, _SENTENCE_CHARACTERS) or twin.id
+    actions = [strip_markup(action, _SENTENCE_CHARACTERS) for action in twin.actions if not reassures(action)]
     return replace(
         base,
         mode=Mode.TWIN,
         cause=cause,
-        confidence=min(_MOST_SURE if twin.seconded else _LONE_SURE, twin.likeness),
+        confidence=min(_MAX_CONFIDENCE if twin.seconded else _MAX_LONE_CONFIDENCE, twin.likeness),
         actions=tuple(dict.fromkeys([*actions, *base.actions])),
         twin=twin.id,
-        note=f"the confirmed cause of {title or twin.id}, which is {twin.likeness:.0%} alike",
+        note=f"the confirmed cause of {title}, which is {twin.likeness:.0%} alike",
     )
 
 
 def _twin(memory: "SearchIndex", past: Document, texts: list[str], confirmed: Callable[[str], bool]) -> Iterator[Twin]:
+    """Return the past incident as a twin, or nothing where it has no diagnosis or nobody has confirmed its cause."""
     diagnosis = memory.get(past.id + DIAGNOSIS)
     if diagnosis is not None and confirmed(past.id):
         cause, *actions = diagnosis.text.split("\n")

@@ -1,48 +1,36 @@
 """Claude: one question, one streamed answer, in bounded time and money.  Only this file imports the SDK.
 
-The key and the address are the SDK's own affair (``ANTHROPIC_API_KEY``, ``ANTHROPIC_BASE_URL``).
+The SDK takes key and address from the environment (``ANTHROPIC_API_KEY``, ``ANTHROPIC_BASE_URL``) and repeats failed
+attempts itself, with pauses as the provider asks for them.  Three things are done here, as the SDK does not: money is
+reserved for each attempt, an attempt that may have been billed is not repeated, and a time limit spans all attempts.
 """
 
 import asyncio
-import random
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable
 from concurrent.futures import CancelledError
+from http import HTTPStatus
 from threading import Lock, Thread
 from typing import Any, Final
 
 from index.llm.client import LlmFailure, Question, Reply, Reservation, RetryPolicy, UnansweredError
 from index.llm.prices import Price, Usage
 
-_POLL: Final = 0.1
-"""Seconds between looks at whether the question still stands."""
+_POLL_S: Final = 0.1
+"""Seconds between looks at whether a question was cancelled: a judgement, short against the seconds of an answer."""
 
-_BAD: Final = 400
-_CONFLICT: Final = 409
-_TIMEOUT: Final = 408
-_TOO_MANY: Final = 429
-_SERVER: Final = 500
 _OVERLOADED: Final = 529
-_RETRYABLE: Final = frozenset({_TIMEOUT, _CONFLICT, _TOO_MANY})
-_DENIED: Final = frozenset({401, 402, 403})
+"""The provider's own HTTP status for "overloaded"; the standard has none."""
+
+_DENIED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.PAYMENT_REQUIRED, HTTPStatus.FORBIDDEN})
+_TRY_LATER: Final = frozenset({HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.CONFLICT})
 
 
 class Claude:
-    """The Messages API.  Questions may be asked by many threads; they share one loop and its connections."""
+    """The Messages API.  Questions may be asked by many threads; they share one event loop and its connections."""
 
-    def __init__(
-        self,
-        patience: RetryPolicy | None = None,
-        *,
-        sleep: Callable[[float], None] = time.sleep,
-        clock: Callable[[], float] = time.monotonic,
-        chance: Callable[[], float] = random.random,
-    ) -> None:
+    def __init__(self, policy: RetryPolicy | None = None) -> None:
         """Connect to nothing yet: the SDK is loaded with the first question."""
-        self._patience = patience or RetryPolicy()
-        self._sleep = sleep
-        self._clock = clock
-        self._chance = chance
+        self._policy = policy or RetryPolicy()
         self._lock = Lock()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._thread: Thread | None = None
@@ -54,60 +42,26 @@ class Claude:
         Raises:
             UnansweredError: there is none, for a reason that the error names; ``account`` knows what it has cost.
         """
-        patience = self._patience
-        self.prepare()
-        deadline = self._clock() + patience.total
-        for attempt in range(1, patience.attempts + 1):
-            try:
-                return self._attempt(_Call(question, price), account, deadline, cancelled)
-            except _FailedError as failed:
-                wait = self._wait(failed, attempt)
-                if not failed.again or attempt == patience.attempts or self._clock() + wait > deadline:
-                    raise UnansweredError(failed.failure) from failed
-            while wait > 0 and not cancelled():
-                self._sleep(min(wait, _POLL))
-                wait -= _POLL
-        raise AssertionError("the last attempt answers or raises")
+        call = _Call(self._sdk(), question, price, account)
+        future = asyncio.run_coroutine_threadsafe(call.answer(self._policy.total, cancelled), self._running_loop())
+        try:
+            return future.result()
+        except CancelledError:
+            raise UnansweredError(LlmFailure.CANCELLED) from None
+        finally:
+            # Where the wait was interrupted (Ctrl-C), nobody will read the answer.
+            future.cancel()
 
     def prepare(self) -> None:
-        """Load the SDK, which takes seconds, once: not in the time of a question, and never in an event loop.
+        """Load the SDK, which takes seconds, so that the first question need not.
 
         Raises:
             UnansweredError: there is no key.
         """
-        try:
-            self._sdk()
-        except _FailedError as failed:
-            raise UnansweredError(failed.failure) from failed
-
-    def _attempt(self, call: "_Call", account: Reservation, deadline: float, cancelled: Callable[[], bool]) -> Reply:
-        if cancelled():
-            raise _FailedError(LlmFailure.CANCELLED)
-        if not account.take():
-            raise _FailedError(LlmFailure.OVER_BUDGET)
-        try:
-            future = asyncio.run_coroutine_threadsafe(self._timed(call, deadline), self._running())
-            while True:
-                try:
-                    return future.result(_POLL)
-                except TimeoutError:
-                    # Not yet.
-                    if cancelled():
-                        future.cancel()
-                except CancelledError:
-                    raise _FailedError(LlmFailure.CANCELLED) from None
-        finally:
-            account.settle(call.cost())
-
-    async def _timed(self, call: "_Call", deadline: float) -> Reply:
-        try:
-            async with asyncio.timeout(deadline - self._clock()):
-                return await call.stream(self._sdk())
-        except TimeoutError:
-            raise _FailedError(LlmFailure.TIMEOUT) from None
+        self._sdk()
 
     def close(self) -> None:
-        """Break off what is being asked, and close the connections."""
+        """Cancel open questions, and close the connections."""
         with self._lock:
             thread, loop, client = self._thread, self._loop, self._client
             self._thread = self._loop = self._client = None
@@ -117,7 +71,7 @@ class Claude:
             )
             thread.join()
 
-    def _running(self) -> asyncio.AbstractEventLoop:
+    def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
                 self._loop = asyncio.new_event_loop()
@@ -125,28 +79,24 @@ class Claude:
                 self._thread.start()
             return self._loop
 
-    def _wait(self, failed: "_FailedError", attempt: int) -> float:
-        """Return how long to wait: what the provider asks for at least, and not all at the same moment."""
-        pause: float = min(self._patience.longest_pause, self._patience.pause * 2.0 ** (attempt - 1))
-        if failed.after is not None:
-            return failed.after + self._chance() * self._patience.pause
-        return pause * (0.5 + 0.5 * self._chance())
-
     def _sdk(self) -> Any:
-        """Return the SDK's client."""
+        """Return the SDK's client; in the caller's thread, as the import would block the event loop.
+
+        Raises:
+            UnansweredError: there is no key.
+        """
         with self._lock:
             if self._client is None:
                 import anthropic
 
-                patience = self._patience
-                idle = patience.idle
-                times = anthropic.Timeout(patience.total, connect=patience.connect, read=idle, write=idle)
+                policy = self._policy
+                times = anthropic.Timeout(policy.total, connect=policy.connect, read=policy.idle, write=policy.idle)
                 try:
-                    client = anthropic.AsyncAnthropic(timeout=times, max_retries=0)
+                    client = anthropic.AsyncAnthropic(timeout=times, max_retries=policy.attempts - 1)
                 except (anthropic.AnthropicError, ValueError, TypeError) as error:
-                    raise _FailedError(LlmFailure.NO_KEY) from error
+                    raise UnansweredError(LlmFailure.NO_KEY) from error
                 if client.api_key is None and client.auth_token is None and client.credentials is None:
-                    raise _FailedError(LlmFailure.NO_KEY)
+                    raise UnansweredError(LlmFailure.NO_KEY)
                 self._client = client
             return self._client
 
@@ -167,39 +117,78 @@ async def _close(client: Any) -> None:
         await client.close()
 
 
-class _FailedError(Exception):
-    """One attempt failed; ``again``: another may not; ``after``: seconds that the provider asks to wait."""
-
-    def __init__(self, failure: LlmFailure, *, again: bool = False, after: float | None = None) -> None:
-        super().__init__(failure.value)
-        self.failure = failure
-        self.again = again
-        self.after = after
-
-
 class _Call:
-    """One attempt, and what it has cost so far."""
+    """One question with all its attempts.  Reserves the worst case before each, and settles what it has cost."""
 
-    def __init__(self, question: Question, price: Price) -> None:
+    def __init__(self, client: Any, question: Question, price: Price, account: Reservation) -> None:
+        # The SDK calls its middleware once an attempt, inside its own loop of retries.
+        self._client = client.with_middleware(self._attempt)
         self._question = question
         self._price = price
-        self._sent = False
+        self._account = account
+        self._failure: LlmFailure | None = None
+        """Why the last attempt failed, while the SDK waits for the next one."""
         self._usage: Usage | None = None
-        self._ended = False
+        """Tokens as far as the provider has said; None before the answer begins."""
+        self._complete = False
 
-    def cost(self) -> float | None:
-        """Return dollars; None where it was sent and nobody has said what it costs."""
-        if not self._sent:
-            return 0.0
-        if self._usage is None:
-            return None
-        if self._ended:
-            return self._price.cost(self._usage)
-        # Broken off: the prompt is known, of the answer only that it had a limit.
+    async def answer(self, total_s: float, cancelled: Callable[[], bool]) -> Reply:
+        """Return the answer, within ``total_s`` seconds for all attempts and the pauses between them.
+
+        The SDK's own limits are for one attempt, and a provider that sends pings never reaches them.
+
+        Raises:
+            UnansweredError: there is none.
+        """
+        try:
+            async with asyncio.timeout(total_s):
+                return await _unless(cancelled, self._stream())
+        except TimeoutError:
+            # A pause as long as the provider asks for may end the time: then its refusal is the reason.
+            raise UnansweredError(self._failure or LlmFailure.TIMEOUT) from None
+        finally:
+            self._account.settle(self._cost())
+
+    def _cost(self) -> float | None:
+        """Return the dollars of the open attempt; None where it was sent and the provider has not said."""
         usage = self._usage
-        return self._price.cost(Usage(usage.input, self._question.max_tokens, usage.cache_write, usage.cache_read))
+        if usage is None:
+            return None
+        if not self._complete:
+            # Of an answer that broke off the prompt is known, and of the rest only that it had a limit.
+            usage = Usage(usage.input, self._question.max_tokens, usage.cache_write, usage.cache_read)
+        return self._price.cost(usage)
 
-    async def stream(self, client: Any) -> Reply:
+    async def _attempt(self, request: Any, call_next: Callable[[Any], Awaitable[Any]]) -> Any:
+        """Reserve the worst case of one attempt and make it; give the money back where it cannot have been billed.
+
+        An attempt that goes on is settled with the whole question.  To reserve blocks the loop for the milliseconds of
+        a file: in a thread of its own it could not be undone when the question is cancelled meanwhile.
+        """
+        import anthropic
+        import httpx2
+
+        self._failure = None
+        if not self._account.take():
+            raise UnansweredError(LlmFailure.OVER_BUDGET)
+        try:
+            response = await call_next(request)
+        except anthropic.APIConnectionError as error:
+            cause = error.__cause__
+            unsent = isinstance(cause, httpx2.ConnectError | httpx2.ConnectTimeout | httpx2.PoolTimeout)
+            self._account.settle(0.0 if unsent else None)
+            if isinstance(error, anthropic.APITimeoutError) and not unsent:
+                # The model may still be writing: to ask again would be to pay twice.  The SDK looks for its own errors
+                # in the chain of causes, and would repeat this one.
+                raise UnansweredError(LlmFailure.TIMEOUT) from cause
+            self._failure = LlmFailure.CONNECTION
+            raise
+        if response.http_response.is_error:
+            self._account.settle(0.0)
+            self._failure = _failure_of(response.http_response.status_code)
+        return response
+
+    async def _stream(self) -> Reply:
         """Make the call and read its answer to the end."""
         import anthropic
         import httpx2
@@ -208,9 +197,8 @@ class _Call:
         config: dict[str, Any] = {"format": {"type": "json_schema", "schema": dict(question.schema)}}
         if question.effort and self._price.effort:
             config["effort"] = question.effort
-        self._sent = True
         try:
-            async with client.messages.stream(
+            async with self._client.messages.stream(
                 model=question.model,
                 max_tokens=question.max_tokens,
                 system=question.system,
@@ -221,46 +209,54 @@ class _Call:
                     if event.type == "message_start":
                         self._usage = _usage(event.message.usage)
                 message = await stream.get_final_message()
-        except anthropic.APITimeoutError as error:
-            self._sent = not isinstance(error.__cause__, httpx2.ConnectTimeout | httpx2.PoolTimeout)
-            raise _FailedError(
-                LlmFailure.TIMEOUT if self._sent else LlmFailure.CONNECTION, again=not self._sent
-            ) from error
         except anthropic.APIConnectionError as error:
-            self._sent = not isinstance(error.__cause__, httpx2.ConnectError)
-            raise _FailedError(LlmFailure.CONNECTION, again=self._usage is None) from error
+            raise UnansweredError(LlmFailure.CONNECTION) from error
         except anthropic.APIStatusError as error:
-            raise self._refused(error) from error
+            raise UnansweredError(_failure_of(int(error.status_code), error.type or "")) from error
         except httpx2.TimeoutException as error:
-            raise _FailedError(LlmFailure.TIMEOUT) from error
+            raise UnansweredError(LlmFailure.TIMEOUT) from error
         except (anthropic.AnthropicError, httpx2.HTTPError, httpx2.StreamError, ValueError, AssertionError) as error:
             # The SDK asserts that a stream has begun before it is over, and reads every event as JSON.
-            raise _FailedError(LlmFailure.BROKEN_OFF) from error
+            raise UnansweredError(LlmFailure.BROKEN_OFF) from error
         if message.stop_reason is None:
-            raise _FailedError(LlmFailure.BROKEN_OFF)
+            raise UnansweredError(LlmFailure.BROKEN_OFF)
         self._usage = _usage(message.usage)
-        self._ended = True
+        self._complete = True
         text = "".join(block.text for block in message.content if block.type == "text")
         return Reply(text, message.stop_reason, self._usage)
 
-    def _refused(self, error: Any) -> _FailedError:
-        """Return what an error of the provider means; one in the middle of a stream has status 200."""
-        status = int(error.status_code)
-        begun = status < _BAD
-        self._sent = begun
-        kind = error.type or ""
-        if kind == "overloaded_error" or status == _OVERLOADED:
-            failure = LlmFailure.OVERLOADED
-        elif kind == "rate_limit_error" or status == _TOO_MANY:
-            failure = LlmFailure.RATE_LIMITED
-        elif status in _DENIED:
-            failure = LlmFailure.DENIED
-        elif begun or status >= _SERVER or status in _RETRYABLE:
-            failure = LlmFailure.SERVER_ERROR
-        else:
-            failure = LlmFailure.REJECTED
-        again = not begun and (status in _RETRYABLE or status >= _SERVER)
-        return _FailedError(failure, again=again, after=_after(error.response.headers))
+
+async def _unless(cancelled: Callable[[], bool], answer: Awaitable[Reply]) -> Reply:
+    """Return the answer; cancel it as soon as ``cancelled`` says so.
+
+    Raises:
+        UnansweredError: it was cancelled, or ``answer`` raised it.
+    """
+    task = asyncio.ensure_future(answer)
+    try:
+        while not task.done():
+            if cancelled():
+                raise UnansweredError(LlmFailure.CANCELLED)
+            await asyncio.wait([task], timeout=_POLL_S)
+        return task.result()
+    finally:
+        # It must have ended before its cost is settled.
+        task.cancel()
+        await asyncio.gather(task, return_exceptions=True)
+
+
+def _failure_of(status: int, kind: str = "") -> LlmFailure:
+    """Return what a refusal means; in the middle of a stream its HTTP status is 200 and only its ``kind`` tells."""
+    if kind == "overloaded_error" or status == _OVERLOADED:
+        return LlmFailure.OVERLOADED
+    if kind == "rate_limit_error" or status == HTTPStatus.TOO_MANY_REQUESTS:
+        return LlmFailure.RATE_LIMITED
+    if status in _DENIED:
+        return LlmFailure.DENIED
+    in_stream = status < HTTPStatus.BAD_REQUEST
+    if in_stream or status >= HTTPStatus.INTERNAL_SERVER_ERROR or status in _TRY_LATER:
+        return LlmFailure.SERVER_ERROR
+    return LlmFailure.REJECTED
 
 
 def _usage(usage: Any) -> Usage:
@@ -270,15 +266,3 @@ def _usage(usage: Any) -> Usage:
         cache_write=usage.cache_creation_input_tokens or 0,
         cache_read=usage.cache_read_input_tokens or 0,
     )
-
-
-def _after(headers: Mapping[str, str]) -> float | None:
-    """Return the seconds of Retry-After; as a date it is left to the pause, as clocks differ."""
-    try:
-        after = float(headers.get("retry-after-ms", "")) / 1_000
-    except ValueError:
-        try:
-            after = float(headers.get("retry-after", ""))
-        except ValueError:
-            return None
-    return after if after >= 0 else None

@@ -1,4 +1,4 @@
-"""Questions to a language model, their answers, and why there may be none: what a client is, whatever it asks."""
+"""What a client of a language model is: questions, their answers, and the reasons why there may be none."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from index.llm.prices import Price, Usage
 from models.errors import TransientError
 
 _OVERHEAD: Final = 4_096
-"""Bytes of what the provider adds to a prompt for the form of the answer, at most."""
+"""Bytes that the provider adds to a prompt for the form of the answer: a judgement, meant as an upper bound."""
 
 
 class LlmFailure(StrEnum):
@@ -28,19 +28,20 @@ class LlmFailure(StrEnum):
     CANCELLED = "cancelled"
 
 
-_WORDS: Final[Mapping[LlmFailure, str]] = {
-    LlmFailure.NO_KEY: "no key for the language model; set ANTHROPIC_API_KEY",
-    LlmFailure.DENIED: "the provider does not accept the key, or its account; check ANTHROPIC_API_KEY",
-    LlmFailure.RATE_LIMITED: "the provider's rate limit is reached",
-    LlmFailure.OVERLOADED: "the provider is overloaded",
-    LlmFailure.SERVER_ERROR: "the provider has an error",
-    LlmFailure.REJECTED: "the provider rejects the request; check the names of the models",
-    LlmFailure.CONNECTION: "the provider cannot be reached; check ANTHROPIC_BASE_URL and the network",
-    LlmFailure.TIMEOUT: "the model did not answer in time",
-    LlmFailure.BROKEN_OFF: "the answer broke off",
-    LlmFailure.OVER_BUDGET: "the budget for the language model is spent",
-    LlmFailure.CANCELLED: "the incident ended before the model had answered",
+_WORDS: Final[Mapping[LlmFailure, tuple[str, str]]] = {
+    LlmFailure.NO_KEY: ("no key for the language model", "set ANTHROPIC_API_KEY"),
+    LlmFailure.DENIED: ("the provider does not accept the key, or its account", "check ANTHROPIC_API_KEY"),
+    LlmFailure.RATE_LIMITED: ("the provider's rate limit is reached", ""),
+    LlmFailure.OVERLOADED: ("the provider is overloaded", ""),
+    LlmFailure.SERVER_ERROR: ("the provider has an error", ""),
+    LlmFailure.REJECTED: ("the provider rejects the request", "check the names of the models"),
+    LlmFailure.CONNECTION: ("the provider cannot be reached", "check ANTHROPIC_BASE_URL and the network"),
+    LlmFailure.TIMEOUT: ("the model did not answer in time", ""),
+    LlmFailure.BROKEN_OFF: ("the answer broke off", ""),
+    LlmFailure.OVER_BUDGET: ("the budget for the language model is spent", ""),
+    LlmFailure.CANCELLED: ("the incident ended before the model had answered", ""),
 }
+"""Problem and advice of each."""
 
 
 class UnansweredError(TransientError):
@@ -48,77 +49,89 @@ class UnansweredError(TransientError):
 
     def __init__(self, failure: LlmFailure) -> None:
         """Say why in words."""
-        super().__init__(_WORDS[failure])
+        super().__init__(*_WORDS[failure])
         self.failure = failure
 
 
 class Reservation(Protocol):
-    """The money of one question."""
+    """The money of one question: each attempt reserves its worst case, and is settled before the next one."""
 
     def take(self) -> bool:
-        """Take what one attempt can cost at most; False where that is too much."""
+        """Reserve what one attempt can cost at most; False where the budget does not allow it."""
         ...
 
     def settle(self, usd: float | None) -> None:
-        """Say what the attempt has cost; None: nobody knows."""
+        """Replace the reservation by what the attempt has cost; None: nobody knows, so its worst case.
+
+        Does nothing where no attempt is open.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What is asked; ``schema`` is the form of the answer."""
+    """One prompt for one model."""
 
     model: str
     system: str
     user: str
     schema: Mapping[str, Any]
+    """JSON Schema of the answer."""
     max_tokens: int
+    """Of the answer, with what the model thinks."""
     effort: str = ""
-    """How much the model may think, where it takes that."""
+    """How much the model may think (``low``, ``medium``, ``high``), where it takes that; "" for its default."""
 
     @property
     def size(self) -> int:
-        """Return a bound on the tokens of the prompt: its bytes, with those of the schema and what is put before it."""
+        """Return an upper bound of the prompt's tokens: its bytes, with those of the schema and what comes with it."""
         return len(self.system.encode()) + len(self.user.encode()) + len(str(self.schema)) + _OVERHEAD
 
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What came back; ``stop`` is the provider's word for why it ended."""
+    """What came back."""
 
     text: str
     stop: str
+    """The provider's word for why the answer ended."""
     usage: Usage
 
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How long to wait, in seconds, and how often to try."""
+    """How long to wait, in seconds, and how often to try; the settings ``llm_…`` give each, defaults are judgements."""
 
     connect: float = 5.0
+    """To reach the provider."""
     idle: float = 20.0
     """Between two pieces of an answer."""
     total: float = 60.0
-    """For a question with all its attempts."""
+    """For a question with all its attempts and the pauses between them."""
     attempts: int = 4
-    pause: float = 0.5
-    """Before the second attempt; doubled before each further one."""
-    longest_pause: float = 8.0
 
 
 class Client(Protocol):
     """What answers questions."""
 
     def ask(self, question: Question, price: Price, account: Reservation, cancelled: Callable[[], bool]) -> Reply:
-        """Return the answer.  Raises UnansweredError where there is none."""
+        """Return the answer; ``cancelled`` is asked now and then whether it is still wanted.
+
+        Raises:
+            UnansweredError: there is none.
+        """
         ...
 
 
 class NoKeyClient:
-    """What stands in place of a client where there is no key: it answers nothing, and loads nothing."""
+    """The client where there is no key: answers nothing, and loads nothing."""
 
     def ask(self, question: Question, price: Price, account: Reservation, cancelled: Callable[[], bool]) -> Reply:
-        """Raise UnansweredError."""
+        """Refuse.
+
+        Raises:
+            UnansweredError: always.
+        """
         del question, price, account, cancelled
         raise UnansweredError(LlmFailure.NO_KEY)
 

@@ -1,31 +1,31 @@
-"""The ledger that several processes of one machine share: a file, behind a lock that a killed holder leaves free."""
+"""The spend ledger that several processes of one machine share: a file behind a lock."""
 
-import fcntl
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 import orjson
 
 from index.llm.budget import BudgetLimits, Spent
-from index.storage.atomic_files import write_file
+from index.storage.atomic_files import sole_writer, write_file
 from models.errors import InvalidError
-
-_MODE: Final = 0o644
 
 
 class FileLedger:
-    """What a day has cost, in a file.  All workers of a machine that name the same file share one budget."""
+    """What has been spent in a day, in a file.  All workers of a machine that name the same file share one budget.
+
+    The lock is held for the milliseconds of reading and writing the file.
+    """
 
     def __init__(self, path: Path) -> None:
-        """Read and write ``path``; it need not be there."""
+        """Use the file ``path``, which need not be there."""
         self._path = path
 
     def take(self, day: str, tenant: str, amount: int, limits: BudgetLimits) -> bool:
-        """Count ``amount`` as spent and return True, unless a limit would be passed."""
-        with self._alone():
+        """Count ``amount`` as spent and return True; False where a limit would be passed.
+
+        Raises:
+            InvalidError: the file is damaged, or cannot be written.
+        """
+        with sole_writer(self._path, wait=True):
             spent = self._read()
             taken = spent.take(day, tenant, amount, limits)
             if taken:
@@ -33,26 +33,15 @@ class FileLedger:
         return taken
 
     def give_back(self, day: str, tenant: str, amount: int) -> None:
-        """Count ``amount`` less."""
-        with self._alone():
+        """Count ``amount`` as not spent.
+
+        Raises:
+            InvalidError: the file is damaged, or cannot be written.
+        """
+        with sole_writer(self._path, wait=True):
             spent = self._read()
             spent.give_back(day, tenant, amount)
             self._write(spent)
-
-    @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """Wait for the lock: it is held for milliseconds.  Threads exclude each other too, as each opens the file."""
-        lock = self._path.with_name(f"{self._path.name}.lock")
-        try:
-            lock.parent.mkdir(parents=True, exist_ok=True)
-            handle = os.open(lock, os.O_RDWR | os.O_CREAT, _MODE)
-        except OSError as error:
-            raise InvalidError(f"cannot write {lock} ({error.strerror})", "change the folder's rights") from error
-        try:
-            fcntl.flock(handle, fcntl.LOCK_EX)
-            yield
-        finally:
-            os.close(handle)
 
     def _read(self) -> Spent:
         try:
@@ -62,7 +51,7 @@ class FileLedger:
         except FileNotFoundError:
             return Spent()
         except (OSError, KeyError, TypeError, ValueError, AttributeError) as error:
-            # Not taken for empty: that would allow the day's budget once more.
+            # A damaged file is not taken for an empty one: that would allow the day's budget once more.
             raise InvalidError(f"{self._path} cannot be read ({type(error).__name__})", "remove it") from error
 
     def _write(self, spent: Spent) -> None:

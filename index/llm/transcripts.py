@@ -12,6 +12,7 @@ from typing import Any, Final
 
 import orjson
 
+from index.llm.budget import BudgetReservation
 from index.storage.atomic_files import write_file
 from models.errors import InvalidError
 
@@ -21,10 +22,11 @@ _SUFFIX: Final = ".json"
 
 @dataclass(frozen=True, slots=True)
 class LlmCall:
-    """What became of one question to one model; ``outcome`` is the label of a metric."""
+    """What became of one question to one model."""
 
     model: str
     outcome: str
+    """In a word; the label of a metric."""
     cost_usd: float
 
 
@@ -34,57 +36,61 @@ class Transcript:
 
     episode: str
     digest: str
-    """Of the evidence that it was about."""
+    """Hash of the evidence that it was about."""
     time: float
     """When it was asked, in seconds since 1970."""
     system: str
     user: str
+    """The two parts of the prompt."""
     calls: tuple[LlmCall, ...] = ()
     """Empty while the first is under way."""
     model: str = ""
-    """Whose answer it is."""
+    """Name of the model whose answer was used."""
     answer: str = ""
-    """As it came; empty where there was none that could be used."""
+    """That answer as it came; empty where there was none that could be used."""
     note: str = ""
     """Why there was none."""
     places: Mapping[str, str] = field(default_factory=dict)
-    """Where the lines of the prompt stand, with a hash of what was shown, by id."""
+    """Where the lines of the prompt stand, with a hash of what was shown, by the line's id."""
 
     @property
     def cost_usd(self) -> float:
-        """Return what it has cost."""
+        """Return the dollars that all calls together have cost."""
         return sum(call.cost_usd for call in self.calls)
 
     @property
     def text(self) -> str:
-        """Return what was sent, as people read it."""
+        """Return the prompt as people read it."""
         return f"{self.system}\n\n{self.user}"
 
     def to_record(self) -> dict[str, Any]:
-        """Return it as JSON carries it."""
+        """Return the fields as JSON carries them."""
         return {"schema": SENT_SCHEMA, **asdict(self)}
 
 
 class TranscriptStore:
-    """The last ``limit`` questions, in a folder; older ones are removed."""
+    """The transcripts of the last ``limit`` episodes, in a folder; older ones are removed.
+
+    The default limit is a judgement: with prompts of 12,000 tokens it comes to some 50 MB.
+    """
 
     def __init__(self, folder: Path, limit: int = 1_000) -> None:
         """Keep files below ``folder``, which need not be there."""
         self._folder = folder
         self._limit = limit
 
-    def put(self, sent: Transcript) -> None:
-        """Keep a question, in place of an earlier one of its episode.
+    def put(self, transcript: Transcript) -> None:
+        """Keep a transcript, in place of an earlier one of its episode.
 
         Raises:
             InvalidError: the folder cannot be written to.
         """
-        data = orjson.dumps(sent.to_record(), option=orjson.OPT_INDENT_2)
-        write_file(self._path(sent.episode), [data])
+        data = orjson.dumps(transcript.to_record(), option=orjson.OPT_INDENT_2)
+        write_file(self._path(transcript.episode), [data])
         self._trim()
 
     def get(self, episode: str) -> Transcript | None:
-        """Return the question of an episode; None where there is none, or one that another version kept.
+        """Return the transcript of an episode; None where there is none, or one of another version of the form.
 
         Raises:
             InvalidError: its file is damaged.
@@ -105,11 +111,48 @@ class TranscriptStore:
         return self._folder / (blake2b(episode.encode(errors="replace"), digest_size=16).hexdigest() + _SUFFIX)
 
     def _trim(self) -> None:
-        aged = []
+        """Remove the files that were written longest ago, beyond the limit."""
+        by_age = []
         for path in self._folder.glob(f"*{_SUFFIX}"):
             # Another worker may be removing the same.
             with suppress(OSError):
-                aged.append((path.stat().st_mtime_ns, path))
-        for _, path in sorted(aged)[: max(0, len(aged) - self._limit)]:
+                by_age.append((path.stat().st_mtime_ns, path))
+        for _, path in sorted(by_age)[: max(0, len(by_age) - self._limit)]:
             with suppress(OSError):
                 path.unlink()
+
+
+class RecordingReservation:
+    """A reservation that keeps the transcript before the prompt leaves: what cannot be kept is not sent.
+
+    A client reserves right before it sends, and does neither without a key or past the budget: nothing is kept then.
+    """
+
+    def __init__(self, account: BudgetReservation, store: TranscriptStore, transcript: Transcript) -> None:
+        """Keep nothing yet."""
+        self._account = account
+        self._store = store
+        self._transcript = transcript
+        self.sent = False
+        """The prompt may have left."""
+
+    def take(self) -> bool:
+        """Reserve the worst case of one attempt, and keep the transcript before the first.
+
+        Raises:
+            InvalidError: the transcript cannot be kept; nothing is reserved then.
+        """
+        if not self._account.take():
+            return False
+        if not self.sent:
+            try:
+                self._store.put(self._transcript)
+            except InvalidError:
+                self._account.settle(0)
+                raise
+            self.sent = True
+        return True
+
+    def settle(self, usd: float | None) -> None:
+        """Settle the attempt."""
+        self._account.settle(usd)

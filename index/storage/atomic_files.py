@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whatever kills the writer, and one writer at a time."""
+"""Writing a file whole or not at all, whatever kills the writer, and by one writer at a time."""
 
 import fcntl
 import os
@@ -11,6 +11,7 @@ from typing import Final
 from models.errors import InvalidError, TransientError
 
 _MODE: Final = 0o644
+"""Rights of the files: others may read what the owner writes."""
 
 
 def write_file(path: Path, parts: Iterable[bytes | memoryview]) -> None:
@@ -27,7 +28,7 @@ def write_file(path: Path, parts: Iterable[bytes | memoryview]) -> None:
             for part in parts:
                 file.write(part)
             file.flush()
-            # Before the new name, or a loss of power may leave the name without the bytes.
+            # Before the rename, or a loss of power may leave the name without the bytes.
             os.fsync(file.fileno())
             os.fchmod(file.fileno(), _MODE)
         Path(temporary).replace(path)
@@ -49,11 +50,13 @@ def _sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def sole_writer(path: Path) -> Iterator[None]:
-    """Hold the lock beside ``path``: who reads, changes and writes it does so alone.  A killed holder leaves it free.
+def sole_writer(path: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold the lock beside ``path``, which excludes other processes and other threads; a killed holder leaves it free.
+
+    With ``wait`` another holder is waited for, else it is an error.
 
     Raises:
-        TransientError: another process holds it.
+        TransientError: another process holds it, and it was not to be waited for.
         InvalidError: the folder cannot be written to.
     """
     lock = path.with_name(f"{path.name}.lock")
@@ -63,7 +66,7 @@ def sole_writer(path: Path) -> Iterator[None]:
     except OSError as error:
         raise InvalidError(f"cannot write {lock} ({error.strerror})", "change the folder's rights") from error
     try:
-        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(handle, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise TransientError(f"another process is writing {path}", "try again when it has ended") from error
     else:

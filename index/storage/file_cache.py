@@ -1,4 +1,4 @@
-"""A bounded folder of what can be made again: found by key, whole or not at all; the longest unused goes first."""
+"""A cache: a folder of bounded size, for what can be made again; the least recently used entry is removed first."""
 
 import os
 from collections.abc import Sequence
@@ -13,26 +13,30 @@ from models.errors import InvalidError
 
 _SUFFIX: Final = ".kept"
 _MAGIC: Final = b"tocsin.kept/1\n"
-_DIGEST: Final = 16
-_HEAD: Final = len(_MAGIC) + _DIGEST
-_CHUNK: Final = 1 << 20
+_DIGEST_BYTES: Final = 16
+"""Size of the hash behind the magic; 128 bits find any damage."""
+
+_HEAD: Final = len(_MAGIC) + _DIGEST_BYTES
+_CHUNK_BYTES: Final = 1 << 20
+"""Read at once to hash a file: a judgement, one MiB."""
 
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """One thing kept; ``used`` in seconds since 1970."""
+    """One entry of the cache."""
 
     key: str
     kind: str
     bytes: int
     used: float
+    """When it was used last, in seconds since 1970."""
 
 
 class Cache:
-    """Bytes by kind and key below ``folder``, about ``limit`` bytes of them.
+    """Bytes by kind and key, in files below ``folder`` of about ``limit`` bytes together.
 
     Several processes may share the folder: an entry is written under another name and then renamed, and one that is
-    damaged, or vanishes, counts as not there.
+    damaged, or vanishes, counts as missing.
     """
 
     def __init__(self, folder: Path, limit: int) -> None:
@@ -41,13 +45,13 @@ class Cache:
         self.limit = limit
 
     def get(self, kind: str, key: str) -> memoryview | None:
-        """Return what was put, None where it is not there or damaged; what is damaged is taken away."""
+        """Return what was put, None where it is missing or damaged; a damaged entry is removed."""
         path = self._path(kind, key)
         try:
             data = memoryview(path.read_bytes())
         except OSError:
             return None
-        if not _is_whole(data):
+        if not _is_intact(data):
             with suppress(OSError):
                 path.unlink()
             return None
@@ -56,34 +60,34 @@ class Cache:
         return data[_HEAD:]
 
     def put(self, kind: str, key: str, data: bytes) -> None:
-        """Keep bytes; what was not used for longest goes where it becomes too much.
+        """Keep bytes, unless they exceed the limit alone; remove the least recently used entries beyond the limit.
 
         Raises:
             InvalidError: the folder cannot be written to.
         """
         if len(data) > self.limit:
             return
-        write_file(self._path(kind, key), [_MAGIC, blake2b(data, digest_size=_DIGEST).digest(), data])
+        write_file(self._path(kind, key), [_MAGIC, blake2b(data, digest_size=_DIGEST_BYTES).digest(), data])
         self._shrink()
 
     def drop(self, kind: str, key: str) -> None:
-        """Take an entry away, as what it holds turned out to be of no use."""
+        """Remove an entry, as what it holds turned out to be of no use."""
         with suppress(OSError):
             self._path(kind, key).unlink()
 
     def entries(self) -> list[CacheEntry]:
-        """Return what is kept, the last used first."""
-        found = []
+        """Return all entries, the most recently used first."""
+        entries = []
         for path in self._files():
-            # Another process may take it away meanwhile.
+            # Another process may remove it meanwhile.
             with suppress(OSError):
                 stat = path.stat()
                 kind, _, key = path.name.removesuffix(_SUFFIX).partition("-")
-                found.append(CacheEntry(key, kind, stat.st_size, stat.st_mtime))
-        return sorted(found, key=lambda entry: (-entry.used, entry.kind, entry.key))
+                entries.append(CacheEntry(key, kind, stat.st_size, stat.st_mtime))
+        return sorted(entries, key=lambda entry: (-entry.used, entry.kind, entry.key))
 
     def clear(self) -> tuple[int, int]:
-        """Take everything away; return how many entries and bytes that were.
+        """Remove everything; return how many entries and bytes that were.
 
         Raises:
             InvalidError: the folder cannot be written to.
@@ -105,10 +109,10 @@ class Cache:
         entries = self.entries()
         total = sum(entry.bytes for entry in entries)
         while total > self.limit and len(entries) > 1:
-            last = entries.pop()
-            total -= last.bytes
+            oldest = entries.pop()
+            total -= oldest.bytes
             with suppress(OSError):
-                self._path(last.kind, last.key).unlink()
+                self._path(oldest.kind, oldest.key).unlink()
 
     def _files(self) -> Sequence[Path]:
         return sorted(self.folder.glob(f"*{_SUFFIX}"))
@@ -117,14 +121,14 @@ class Cache:
         return self.folder / f"{kind}-{key}{_SUFFIX}"
 
 
-def _is_whole(data: memoryview) -> bool:
+def _is_intact(data: memoryview) -> bool:
     if bytes(data[: len(_MAGIC)]) != _MAGIC:
         return False
-    return blake2b(data[_HEAD:], digest_size=_DIGEST).digest() == data[len(_MAGIC) : _HEAD]
+    return blake2b(data[_HEAD:], digest_size=_DIGEST_BYTES).digest() == data[len(_MAGIC) : _HEAD]
 
 
 def key_of(*parts: str | bytes) -> str:
-    """Return 32 hexadecimal digits that name these parts and no others."""
+    """Return a key for these parts: 32 hexadecimal digits, others for other parts or another division into parts."""
     digest = blake2b(digest_size=16)
     for part in parts:
         data = part.encode("utf-8", "surrogateescape") if isinstance(part, str) else part
@@ -133,7 +137,7 @@ def key_of(*parts: str | bytes) -> str:
 
 
 def content_key(path: Path) -> str:
-    """Return 32 hexadecimal digits that name the content of a file.
+    """Return a key for the content of a file: 32 hexadecimal digits.
 
     Raises:
         InvalidError: it cannot be read.
@@ -141,7 +145,7 @@ def content_key(path: Path) -> str:
     digest = blake2b(digest_size=16)
     try:
         with path.open("rb") as file:
-            while chunk := file.read(_CHUNK):
+            while chunk := file.read(_CHUNK_BYTES):
                 digest.update(chunk)
     except OSError as error:
         raise InvalidError(

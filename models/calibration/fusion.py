@@ -1,15 +1,17 @@
 """From the strengths of all detectors to one number: expected false alarms.
 
 Each detector's raw score becomes a strength, -log10 of its tail probability on normal windows of the kind.  Strengths
-are joined by a p-norm, in which a strong single voice counts fully and many weak ones add up.  How often the
+are joined by a p-norm, in which a single strong detector counts fully and many weak ones add up.  How often the
 joint strength is reached by chance is taken from block maxima: the largest value in each ten minutes of each tenant
 follows a Gumbel distribution (Fisher and Tippett 1928), fitted to the quartiles, which a few faults among the normal
 logs do not move.  Windows overlap and normal oddities come in clusters, so ten thousand windows are far fewer
-witnesses; blocks count each cluster once, and a kind of window that is erratic from block to block is trusted less.
+independent samples; blocks count each cluster once, and a kind of window that varies from block to block gets a wider
+scale.
 
-Where a single detector is so sure that it would hold among all windows of a day and all detectors (Bonferroni), it
-needs no other: block maxima of all together say little of how far one alone may go.  This holds for windows over
-everything, and for errors of a source, which may be all that counts of it; other tails rest on too few windows.
+Where a single detector's tail probability is small enough for all windows of a day and all detectors (Bonferroni), it
+needs no other: block maxima of all detectors together say little about the range of a single one.  This holds for
+windows over everything, and for errors of a source, which may be all that counts of it; other tails rest on too few
+windows.
 
 The number that comes out has one meaning for every kind of window and every tenant: how many windows at least as
 anomalous a tenant would show in a day of normal operation, all kinds taken together.
@@ -28,39 +30,49 @@ from models.features.sequences import SHARED, SOURCE
 from models.records import F64, I32, I64
 
 NORM: Final = 1.4
-"""Power of the norm that joins strengths: between their sum (1), by which weak voices of detectors that look at the
-same events shout down a single one, and their largest (infinity).  Chosen among 1, 1.25, 1.33, 1.4, 1.5, 2, 3, 4
+"""Power of the norm that joins strengths: between their sum (1), by which weak detectors that look at the same events
+outweigh a single strong one, and their largest (infinity).  Chosen among 1, 1.25, 1.33, 1.4, 1.5, 2, 3, 4
 and 8 on labelled runs and the simulator: 2 found half as many faults at the same budget."""
 
 COMMON: Final = 0.75
 """Strength up to which a detector adds nothing: one window in six is as strange.  0.5, 0.75, 0.85, 1, 1.25 and 1.5 were
-tried: from 1 on loud faults with little to tell are lost, below 0.75 quiet ones drown among weak voices."""
+tried: from 1 on faults that few detectors see are lost, below 0.75 weak detectors hide small faults."""
 
 BLOCK_US: Final = 600_000_000
+"""Length of a block in microseconds, a judgement: ten minutes, longer than most clusters of normal oddities."""
 
 SHARED_PART: Final = 0.97
-"""Part of the budget of false alarms for windows over everything; the other kinds share the rest.
+"""Share of the budget of false alarms for windows over everything; the other kinds share the rest.
 
-On real faults the former rank far better; the latter say where, and carry large clouds, in which the whole drowns the
-part."""
+On real faults the former rank far better.  The latter say where a fault is, and find faults of one service in large
+clouds, where windows over everything hold too much else."""
 
 KNOTS: Final = 100
+"""Points of the empirical rate that are kept, a judgement: it bounds the size of a bundle."""
+
 _SINGLE_SCALE: Final = 0.4342944819032518
 """Scale of the strength of a single detector that is calibrated perfectly: one over the logarithm of ten."""
 
 _WIDER: Final = 0.4
+"""What is added to the least scale, less of it from ``_MANY`` blocks on.  Detectors look at the same events, so their
+joint strength rises by chance faster than a single one's, and in its largest values faster than its quartiles show.
+A judgement."""
+
 _MANY: Final = 400
-"""Detectors look at the same events, so their joint strength rises by chance faster than a single one's, and in its
-largest values faster than its quartiles tell.  Until so many blocks show by how much, the scale is taken for this much
-wider; from then on the upper tenth is asked, too.  (With 100, twice as many false alarms passed on 396 real ones.)"""
+"""Blocks from which the data may narrow the scale, and it is fitted to the upper tenth as well.  (With 100, twice as
+many false alarms passed on 396 real ones.)"""
 
 _MEDIAN: Final = -float(np.log(np.log(2.0)))
+"""Median of a Gumbel distribution with location 0 and scale 1."""
+
 _QUARTILES: Final = float(np.log(np.log(4.0) / np.log(4.0 / 3.0)))
+"""Distance of its quartiles."""
+
 _UPPER: Final = -float(np.log(-np.log(0.9))) - _MEDIAN
-"""Of a Gumbel distribution with location 0 and scale 1: its median, how far its quartiles are apart, and its
-upper tenth from the median."""
+"""Distance of its upper tenth from the median."""
 
 _DECADE: Final = float(np.log(10.0))
+"""A factor of ten in nats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +91,7 @@ class BlockMaxima:
     log_rate: tuple[float, ...]
 
     def log_per_day(self, strength: F64) -> F64:
-        """log10 of how often a day each joint strength (n,) is reached; strictly falling beyond ``loc``."""
+        """Return log10 of how often a day each joint strength (n,) is reached; strictly falling beyond ``loc``."""
         blocks = float(np.log10(self.blocks_per_day))
         beyond = blocks - (strength - self.loc) / self.scale / _DECADE
         within = np.maximum(np.interp(strength, self.knots, self.log_rate), blocks)
@@ -94,42 +106,50 @@ class Fusion:
     fused: Mapping[int, BlockMaxima]
 
     def strengths(self, kinds: I32, raws: Mapping[str, F64]) -> dict[str, F64]:
-        """Strength of each detector (n,), 0 where it has no say."""
+        """Return the strength of each detector (n,), 0 where its raw score is NaN."""
         return {name: self.parts[name].strength(kinds, raw) for name, raw in raws.items() if name in self.parts}
 
     def false_alarms(self, kinds: I32, strengths: Mapping[str, F64]) -> F64:
-        """log10 of the expected windows a day and tenant that are at least so anomalous, all kinds taken together.
+        """Return log10 of the expected windows a day and tenant that are at least as anomalous, of all kinds.
 
-        A kind that calibration never saw is judged by the kind with the fewest blocks.
+        A kind that calibration never saw is calibrated as the kind with the fewest blocks.
+
+        Args:
+            kinds: kind of each window (n,).
+            strengths: strength of each window (n,) by detector.
         """
         strength = joint(strengths, len(kinds))
         fallback = min(self.fused, key=lambda kind: (self.fused[kind].blocks, kind))
-        out = np.empty(len(kinds))
+        log_rate = np.empty(len(kinds))
         for kind in np.unique(kinds).tolist():
-            mine = kinds == kind
-            extremes = self.fused.get(kind, self.fused[fallback])
-            rate = extremes.log_per_day(strength[mine])
-            alone = [each[mine] for name, each in strengths.items() if _may_fire_alone(kind, name)]
+            of_kind = kinds == kind
+            maxima = self.fused.get(kind, self.fused[fallback])
+            rate = maxima.log_per_day(strength[of_kind])
+            alone = [part[of_kind] for name, part in strengths.items() if _may_fire_alone(kind, name)]
             if alone:
-                strongest = np.max(alone, axis=0) / _caution(extremes.blocks)
-                rate = np.minimum(rate, extremes.log_rate[0] + np.log10(len(strengths)) - strongest)
-            out[mine] = rate - np.log10(self._part(kind))
-        return out
+                strongest = np.max(alone, axis=0) / _caution(maxima.blocks)
+                rate = np.minimum(rate, maxima.log_rate[0] + np.log10(len(strengths)) - strongest)
+            log_rate[of_kind] = rate - np.log10(self._share(kind))
+        return log_rate
 
-    def _part(self, kind: int) -> float:
-        """Part of the budget that a kind may use."""
+    def _share(self, kind: int) -> float:
+        """Share of the budget that a kind may use."""
         if SHARED not in self.fused or len(self.fused) == 1:
             return 1.0 / len(self.fused)
         return SHARED_PART if kind == SHARED else (1.0 - SHARED_PART) / (len(self.fused) - 1)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain records."""
+        """Return plain records."""
         parts = {name: part.to_json() for name, part in self.parts.items()}
         return {"parts": parts, "fused": {str(kind): asdict(extremes) for kind, extremes in self.fused.items()}}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Fusion":
-        """Read what ``to_json`` wrote; raises InvalidError where it is damaged."""
+        """Read what ``to_json`` returned.
+
+        Raises:
+            InvalidError: it is damaged or empty.
+        """
         try:
             parts = {str(name): Calibration.from_json(part) for name, part in record["parts"].items()}
             fused = {int(kind): _extremes(extremes) for kind, extremes in record["fused"].items()}
@@ -141,7 +161,7 @@ class Fusion:
 
 
 def _caution(blocks: int) -> float:
-    """By how much more it takes: few blocks may all have been quiet ones, so they promise less."""
+    """Factor on the scale, 1 for infinitely many blocks: few blocks may all have been quiet ones."""
     return 1.0 + 1.0 / blocks
 
 
@@ -162,7 +182,7 @@ def _extremes(record: Mapping[str, Any]) -> BlockMaxima:
 
 
 def joint(strengths: Mapping[str, F64], n: int) -> F64:
-    """Norm of the strengths above what is common (n,)."""
+    """Return the p-norm of the strengths (n,) above ``COMMON``."""
     total = np.zeros(n)
     for _, strength in sorted(strengths.items()):
         total += np.maximum(strength - COMMON, 0.0) ** NORM
@@ -170,27 +190,36 @@ def joint(strengths: Mapping[str, F64], n: int) -> F64:
 
 
 def blocks_of(tenants: Sequence[str], end: I64) -> I64:
-    """Number of the block of each window (n,): a tenant's stretch of ten minutes."""
+    """Return the number of the block of each window (n,): ten minutes of one tenant."""
     numbers: dict[tuple[str, int], int] = {}
     pairs = zip(tenants, (end // BLOCK_US).tolist(), strict=True)
     return np.fromiter((numbers.setdefault(pair, len(numbers)) for pair in pairs), np.int64, len(tenants))
 
 
 def fit_fused(kinds: I32, blocks: I64, strengths: Mapping[str, F64], days: float) -> dict[int, BlockMaxima]:
-    """Fit every kind to normal windows: their kinds (n,), blocks (n,), strengths (n,) by detector, and days.
+    """Fit the block maxima of every kind of window.
 
-    Detectors that ``strengths`` leaves out have no say, so it also tells what fewer of them would be worth.
+    Args:
+        kinds: kind of each normal window (n,).
+        blocks: block of each window (n,).
+        strengths: strength of each window (n,) by detector; those left out count nothing, as in an ablation.
+        days: days of logs that the windows stand for.
 
     Raises:
         InvalidError: there is no window.
     """
     strength = joint(strengths, len(kinds))
-    found = {kind: kinds == kind for kind in np.unique(kinds).tolist()}
-    return {kind: fit_extremes(strength[mine], blocks[mine], days) for kind, mine in found.items()}
+    by_kind = {kind: kinds == kind for kind in np.unique(kinds).tolist()}
+    return {kind: fit_extremes(strength[of_kind], blocks[of_kind], days) for kind, of_kind in by_kind.items()}
 
 
 def fit_extremes(strength: F64, blocks: I64, days: float) -> BlockMaxima:
-    """Fit one kind: joint strengths (n,) of normal windows, the block of each (n,), and the days that they stand for.
+    """Fit the block maxima of one kind of window.
+
+    Args:
+        strength: joint strength of each normal window (n,).
+        blocks: block of each window (n,).
+        days: days of logs that the windows stand for.
 
     Raises:
         InvalidError: there is no window.
@@ -198,9 +227,9 @@ def fit_extremes(strength: F64, blocks: I64, days: float) -> BlockMaxima:
     n = len(strength)
     if n == 0:
         raise InvalidError("no window to calibrate on", "give logs of normal operation that are at least a minute long")
-    numbers, place = np.unique(blocks, return_inverse=True)
+    numbers, block = np.unique(blocks, return_inverse=True)
     maxima = np.zeros(len(numbers))
-    np.maximum.at(maxima, place, strength)
+    np.maximum.at(maxima, block, strength)
     count = len(maxima)
     low, middle, high = np.quantile(maxima, (0.25, 0.5, 0.75))
     scale = max(float(high - low) / _QUARTILES, _SINGLE_SCALE + _WIDER * min(1.0, _MANY / count))
@@ -210,8 +239,8 @@ def fit_extremes(strength: F64, blocks: I64, days: float) -> BlockMaxima:
     ordered = np.sort(strength)
     values, first = np.unique(ordered, return_index=True)
     if len(values) > KNOTS:
-        at = np.unique(np.linspace(0, len(values) - 1, KNOTS).round().astype(int))
-        values, first = values[at], first[at]
+        kept = np.unique(np.linspace(0, len(values) - 1, KNOTS).round().astype(int))
+        values, first = values[kept], first[kept]
     rate = np.log10((n - first) / days)
     return BlockMaxima(
         loc=round(max(float(middle) - _MEDIAN * scale, 0.0), 9),

@@ -3,7 +3,8 @@
 Windows of normal logs that training did not see say how often a raw score is reached by chance.  Below the 98 %
 quantile their empirical distribution is used; above it a generalised Pareto tail is fitted to what exceeds it
 (Pickands 1975; for anomaly scores as in Siffer et al., KDD 2017), never shorter than exponential, so that the score
-goes on ranking far beyond anything seen.  Where too few samples exceed it, the tail falls by the detector's own unit.
+goes on ranking far beyond anything seen.  Where too few samples exceed it, the tail is exponential with the detector's
+own unit as its scale.
 """
 
 from collections.abc import Mapping
@@ -16,13 +17,17 @@ from models.errors import InvalidError
 from models.records import F64, I32
 
 TAIL: Final = 0.02
-"""Share of the calibration scores that the tail is fitted to."""
+"""Share of the calibration scores that the tail is fitted to, a judgement."""
 
 MIN_TAIL: Final = 10
+"""Samples that the tail is fitted to at least, a judgement."""
+
 KNOTS: Final = 200
-"""Points of the empirical distribution that are kept."""
+"""Points of the empirical distribution that are kept, a judgement: it bounds the size of a bundle."""
 
 _MAX_SHAPE: Final = 0.5
+"""Largest shape of a Pareto tail, a judgement: from 0.5 on its variance is infinite."""
+
 _PRIOR: Final = 50
 """Samples that an exponential tail counts for beside those seen: the shape of a few dozen is mostly chance, and one
 estimated too long hides all that is far out (0, 50, 100 and 200 tried: 50 found twice the silent services of 0)."""
@@ -46,7 +51,7 @@ class Tail:
     samples: int
 
     def log_probability(self, raw: F64) -> F64:
-        """Natural logarithm of the tail probability of each raw score (n,); strictly falling where scores rise."""
+        """Return the natural logarithm of the tail probability of each raw score (n,), which falls strictly with it."""
         inside = np.interp(raw, self.knots, self.log_p)
         beyond = np.maximum(raw - self.knots[-1], 0.0) / self.scale
         tail = -np.log1p(self.shape * beyond) / self.shape if self.shape else -beyond
@@ -60,16 +65,16 @@ class Calibration:
     tails: Mapping[int, Tail]
 
     def strength(self, kinds: I32, raw: F64) -> F64:
-        """-log10 of the tail probability of each raw score (n,); 0 where it is NaN or its kind was not calibrated."""
-        out = np.zeros(len(raw))
+        """Return -log10 of the tail probability of each raw score (n,); 0 where that is NaN or its kind unknown."""
+        strength = np.zeros(len(raw))
         for kind, tail in self.tails.items():
-            mine = np.flatnonzero((kinds == kind) & ~np.isnan(raw))
-            if len(mine):
-                out[mine] = -tail.log_probability(raw[mine]) / np.log(10.0)
-        return np.asarray(np.round(np.clip(out, 0.0, STRONGEST), 6), np.float64)
+            windows = np.flatnonzero((kinds == kind) & ~np.isnan(raw))
+            if len(windows):
+                strength[windows] = -tail.log_probability(raw[windows]) / np.log(10.0)
+        return np.asarray(np.round(np.clip(strength, 0.0, STRONGEST), 6), np.float64)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain records."""
+        """Return plain records."""
         return {
             str(kind): {
                 "knots": list(tail.knots),
@@ -83,7 +88,11 @@ class Calibration:
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Calibration":
-        """Read what ``to_json`` wrote; raises InvalidError where it is damaged."""
+        """Read what ``to_json`` returned.
+
+        Raises:
+            InvalidError: it is damaged.
+        """
         try:
             tails = {
                 int(kind): Tail(
@@ -101,9 +110,11 @@ class Calibration:
 
 
 def fit_tail(raw: F64, unit: float = 1.0) -> Tail:
-    """Fit the tail of one kind to raw scores (n,) of normal windows.
+    """Fit the tail of one kind of window.
 
-    ``unit`` is by how much a raw score must rise to mean something: the scale where there are too few samples to tell.
+    Args:
+        raw: raw scores (n,) of normal windows.
+        unit: by how much a raw score must rise to mean something: the scale where there are too few samples to tell.
 
     Raises:
         InvalidError: there is no score.
@@ -120,8 +131,8 @@ def fit_tail(raw: F64, unit: float = 1.0) -> Tail:
     values, first = np.unique(ordered[ordered <= threshold], return_index=True)
     p = (n - first + 1) / (n + 1)
     if len(values) > KNOTS:
-        at = np.unique(np.linspace(0, len(values) - 1, KNOTS).round().astype(int))
-        values, p = values[at], p[at]
+        kept = np.unique(np.linspace(0, len(values) - 1, KNOTS).round().astype(int))
+        values, p = values[kept], p[kept]
     log_p = np.log(p)
     # Beyond the threshold go on from the probability to exceed it; its own may hold many equal scores.
     above = (len(over) + 1) / (n + 1)
@@ -137,8 +148,9 @@ def fit_tail(raw: F64, unit: float = 1.0) -> Tail:
 
 
 def _pareto(over: F64, unit: float) -> tuple[float, float]:
-    """Scale and shape of a generalised Pareto distribution by probability-weighted moments (Hosking and Wallis 1987).
+    """Return scale and shape of a generalised Pareto distribution.
 
+    They are fitted by probability-weighted moments (Hosking and Wallis 1987).
     The shape is drawn towards an exponential tail.  Where too few samples exceed the threshold to say anything, the
     tail is exponential: fifteen minutes of logs then teach enough to find bursts of errors, where a long tail would let
     nothing pass that a day has not shown to be rare.  It falls slowly enough that the largest sample is as likely as

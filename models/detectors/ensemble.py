@@ -10,7 +10,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from models.detectors.base import Detector
+from models.detectors.base import Detector, rows_of
 from models.detectors.error_rate import Levels
 from models.detectors.first_error import Onset
 from models.detectors.missing_followups import FollowUps
@@ -52,10 +52,14 @@ SCORE_SCALE: Final[Mapping[str, float]] = {
     "values": 2.0,
     "silence": 1.0,
 }
-"""By how much a raw score must rise to mean something: the scale of its tail where samples are too few to tell."""
+"""By how much a raw score must rise to mean something, in its own unit: the scale of its tail where samples are too few
+to fit one.  Judgements."""
 
 _NEW_WEIGHT: Final = 12.0
+"""Weight in nats of a line whose template training did not see, a judgement: one in 160,000 windows has it."""
+
 _ERROR_WEIGHT: Final = 6.0
+"""Weight in nats that a line of level ERROR or above adds, a judgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,21 +77,22 @@ class DetectorSet:
     windows_seen: I64
 
     def score(self, features: WindowFeatures) -> dict[str, F64]:
-        """Raw scores (n,) by name of the detector."""
+        """Return the raw scores (n,) by name of the detector."""
         return {detector.name: detector.score(features) for detector in self.detectors}
 
     def weights(self, features: WindowFeatures, window: int) -> F64:
-        """How much each row of a window weighs where no sequence says so: what is rare, and errors."""
-        rows = slice(int(features.windows.splits[window]), int(features.windows.splits[window + 1]))
+        """Return the weight in nats of each row of a window that no sequence model scored: what is rare, and errors."""
+        rows = rows_of(features, window)
         tokens = features.tokens[rows]
         errors = features.windows.level[rows] >= Level.ERROR
         weight: F64 = np.where(tokens == NEW, _NEW_WEIGHT, self.rarity[tokens]) + errors * _ERROR_WEIGHT
         return weight
 
     def services(self, features: WindowFeatures, window: int, rows: I64) -> tuple[str, ...]:
-        """Services that a window speaks of: its own; of everything, the silent ones and those of weighty ``rows``.
+        """Return the services that a window is about.
 
-        A session went through all that wrote its lines, those of weighty ``rows`` first.
+        Of a source window that is its own; of a window over everything the silent ones, and those that wrote ``rows``,
+        the lines that weigh most; of a session all that wrote its lines, those of ``rows`` first.
         """
         group = int(features.group[window])
         if group > SHARED:
@@ -96,11 +101,12 @@ class DetectorSet:
             return ()
         silent: list[str] = []
         if group == SHARED:
-            silent = [name for d in self.detectors if isinstance(d, Silence) for name in d.services(features, window)]
+            for detector in self.detectors:
+                if isinstance(detector, Silence):
+                    silent += detector.services(features, window)
         else:
-            rows = np.concatenate(
-                [rows, np.arange(features.windows.splits[window], features.windows.splits[window + 1])]
-            )
+            own = rows_of(features, window)
+            rows = np.concatenate([rows, np.arange(own.start, own.stop)])
         return tuple(dict.fromkeys([*silent, *self._writers(features, rows)]))
 
     def _writers(self, features: WindowFeatures, rows: I64) -> list[str]:
@@ -112,16 +118,16 @@ class DetectorSet:
         for detector in self.detectors:
             if isinstance(detector, Silence):
                 known |= detector.sources
-        homes = self.usual_service[features.tokens[rows]].tolist()
+        usual = self.usual_service[features.tokens[rows]].tolist()
         origins = features.windows.origin[rows].tolist()
-        named = [
-            known.get(origin) or (self.groups.name(home) if home > SHARED else "")
-            for origin, home in zip(origins, homes, strict=True)
+        services = [
+            known.get(origin) or (self.groups.name(group) if group > SHARED else "")
+            for origin, group in zip(origins, usual, strict=True)
         ]
-        return [name for name in named if name]
+        return [service for service in services if service]
 
     def to_bytes(self) -> bytes:
-        """NumPy's compressed form."""
+        """Return NumPy's compressed form."""
         arrays: dict[str, npt.NDArray[Any]] = {
             "groups": np.array(self.groups.services, np.str_),
             "rarity": self.rarity,
@@ -136,7 +142,11 @@ class DetectorSet:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "DetectorSet":
-        """Read what ``to_bytes`` wrote; raises InvalidError where it is damaged."""
+        """Read what ``to_bytes`` returned.
+
+        Raises:
+            InvalidError: it is damaged.
+        """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as stored:
                 arrays = {name: stored[name] for name in stored.files}

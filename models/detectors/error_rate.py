@@ -54,7 +54,7 @@ class Levels:
         rows = rows_of(features, window)
         times = features.windows.time[rows][features.windows.level[rows] >= Level.ERROR]
         moment = to_millisecond(int(times.min())) if len(times) else None
-        return [Finding(FindingKind.ERRORS, value=float(count), usual=rate, count=count, moment=moment)]
+        return [Finding(FindingKind.ERRORS, value=float(count), usual=rate, moment=moment)]
 
     def arrays(self) -> Arrays:
         """Return the rates."""

@@ -17,7 +17,7 @@ from models.features.vocabulary import NEW, Vocabulary
 from models.records import F32, F64, KeyKind, WindowBatch
 
 NEW_SURPRISE: Final = 12.0
-"""Least surprise (nats) of an event whose template training did not see."""
+"""Least surprise (nats) of an event whose template training did not see, a judgement: one in 160,000 events."""
 
 COMMON: Final = np.array([8.0, 8.0, 4.0, 4.0, 4.0, 4.0, np.inf])
 """Surprise (nats) up to which an event adds nothing, per kind of sequence: chosen among 2, 4, 6 and 8 on labelled runs.
@@ -25,11 +25,16 @@ COMMON: Final = np.array([8.0, 8.0, 4.0, 4.0, 4.0, 4.0, np.inf])
 Sources and requests are woven from many tasks and often surprise; the life of one thing seldom does."""
 
 INPUTS: Final = ("inputs", "targets")
+"""Names of the network's inputs."""
+
 BATCH_CELLS: Final = 256
 """Chunks times length of one run: the shape is always the same, so a result never depends on what else is scored."""
 
 CACHED: Final = 50_000
+"""Chunks whose surprise is remembered: a judgement, some tens of megabytes."""
+
 _DIGITS: Final = 4
+"""Decimals of a surprise: coarser than the rounding errors of different machines."""
 
 
 class LstmDetector:
@@ -38,7 +43,11 @@ class LstmDetector:
     name = "lstm"
 
     def __init__(self, onnx: bytes, vocabulary: Vocabulary, threads: int = 1) -> None:
-        """Load the network; raises InvalidError where it is not one of ours."""
+        """Load the network.
+
+        Raises:
+            InvalidError: it cannot be loaded, or has other inputs.
+        """
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -47,14 +56,14 @@ class LstmDetector:
             self._session = ort.InferenceSession(onnx, options, providers=["CPUExecutionProvider"])
         except Exception as error:  # onnxruntime raises classes of its own without a common base
             raise InvalidError(f"the bundle's network cannot be loaded: {error}", "train the bundle again") from error
-        names = tuple(sorted(each.name for each in self._session.get_inputs()))
+        names = tuple(sorted(node.name for node in self._session.get_inputs()))
         if names != INPUTS:
             raise InvalidError(f"the bundle's network takes {names}, not {INPUTS}", "train the bundle again")
         self.vocabulary = vocabulary
         self._cache: dict[bytes, F32] = {}
 
     def score(self, windows: WindowBatch) -> RawScores:
-        """Raw scores (windows,) and surprise (rows,)."""
+        """Return raw scores (windows,) and surprise (rows,) in nats."""
         rows = len(windows.time)
         flat = np.full(rows + len(windows), np.nan, np.float32)
         for sequences in build(windows, self.vocabulary):
@@ -67,9 +76,9 @@ class LstmDetector:
         return RawScores(raw, surprise)
 
     def surprise(self, sequences: Sequences) -> F32:
-        """Negative log-likelihood of each target, shape (n, T), rounded; where nothing is scored it means nothing."""
+        """Return the negative log-likelihood of each target (n, T), rounded; undefined where nothing is scored."""
         index, inverse = unique_rows(sequences)
-        out = np.zeros((len(index), sequences.inputs.shape[1]), np.float32)
+        nll = np.zeros((len(index), sequences.inputs.shape[1]), np.float32)
         keys = [sequences.inputs[i].tobytes() + sequences.targets[i].tobytes() for i in index.tolist()]
         missing = []
         for i, key in enumerate(keys):
@@ -77,16 +86,16 @@ class LstmDetector:
             if known is None:
                 missing.append(i)
             else:
-                out[i] = known
+                nll[i] = known
         if missing:
-            at = index[missing]
-            found = self._run(sequences.inputs[at], sequences.targets[at])
-            out[missing] = found
+            rows = index[missing]
+            computed = self._run(sequences.inputs[rows], sequences.targets[rows])
+            nll[missing] = computed
             if len(self._cache) + len(missing) > CACHED:
                 self._cache.clear()
             if len(missing) <= CACHED:
-                self._cache.update(zip([keys[i] for i in missing], found, strict=True))
-        return out[inverse]
+                self._cache.update(zip([keys[i] for i in missing], computed, strict=True))
+        return nll[inverse]
 
     def _run(self, inputs: np.ndarray, targets: np.ndarray) -> F32:
         length = inputs.shape[1]
@@ -107,26 +116,26 @@ class LstmDetector:
 
 
 def _shared(windows: WindowBatch, fresh: F32) -> F32:
-    """Surprise of all rows: the fresh ones', and for older rows what is remembered or was found in this very batch.
+    """Surprise of all rows: the fresh ones', and for older rows what is remembered or was computed in this very batch.
 
-    Where several windows found it, the last one tells, as it would be remembered.
+    Where several windows of the batch have the row, the last one counts, as it would be remembered.
     """
-    out = np.where(np.isnan(fresh), windows.surprise, fresh)
-    unknown = np.flatnonzero(np.isnan(out))
+    surprise = np.where(np.isnan(fresh), windows.surprise, fresh)
+    unknown = np.flatnonzero(np.isnan(surprise))
     if len(unknown):
         known = np.flatnonzero(~np.isnan(fresh))
         order = np.argsort(windows.row_ids[known], kind="stable")
-        ids, found = windows.row_ids[known][order], fresh[known][order]
+        ids, values = windows.row_ids[known][order], fresh[known][order]
         if len(ids):
-            at = np.maximum(np.searchsorted(ids, windows.row_ids[unknown], "right") - 1, 0)
-            out[unknown] = np.where(ids[at] == windows.row_ids[unknown], found[at], np.nan)
-    return out.astype(np.float32)
+            last = np.maximum(np.searchsorted(ids, windows.row_ids[unknown], "right") - 1, 0)
+            surprise[unknown] = np.where(ids[last] == windows.row_ids[unknown], values[last], np.nan)
+    return surprise.astype(np.float32)
 
 
 def reduce(windows: WindowBatch, surprise: F32, ends: F32) -> F64:
-    """Raw score of each window: surprise above COMMON, summed over its events, and over the END of a session.
+    """Return the raw score of each window (windows,): surprise above ``COMMON``, summed over its events.
 
-    Sums are made in a fixed order per window, so they do not depend on the batch.
+    The END of a session counts as an event.  Sums are made of whole numbers, so they do not depend on the batch.
     """
     common = COMMON[kind_numbers(windows)]
     of_row = np.repeat(common, np.diff(windows.splits))

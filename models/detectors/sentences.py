@@ -6,6 +6,8 @@ from typing import Final
 from models.findings import Finding, FindingKind
 
 _UNSEEN: Final = "a message never seen in training"
+"""Stands for a template without text."""
+
 _WHOLE_FROM: Final = 1e3
 """Numbers from here on are written as whole ones with commas, below with three digits: a judgement."""
 
@@ -72,6 +74,9 @@ def _rate_low(finding: Finding) -> str:
 
 def _rate(finding: Finding, bound: str) -> str:
     usual = f"usually {bound} {_number(finding.usual)}{_CYCLES.get(finding.cycle_hours, '')}"
+    if not finding.template:
+        lines = "line" if finding.value == 1 else "lines"
+        return f"{_number(finding.value)} {lines} never seen in training {_scope(finding, 'in')} ({usual})"
     return f"{_quoted(finding.template)} comes {_times(finding.value)} {_scope(finding, 'in')} ({usual})"
 
 

@@ -1,7 +1,7 @@
 """Explanations beside the alerts: lines around an incident → evidence → diagnosis, in threads of their own.
 
-An alert never waits for any of this: what is found comes back to the role through ``poll``.  The first explanation is
-made from the lines alone as soon as an incident opens; a later one may ask a language model.
+An alert never waits for any of this: explanations come back to the role through ``poll``.  The first one is made from
+the lines alone as soon as an incident opens; a later, *deep* one may ask a language model.
 """
 
 import logging
@@ -43,20 +43,23 @@ from stream.topics.changes import Announcement, read_changes
 log = logging.getLogger(__name__)
 
 CHANGES_BEFORE_S: Final = 3_600
-"""A change is a suspect for an hour."""
+"""Seconds before an incident from which on a change is suspected: a judgement, an hour."""
 
-WINDOWS: Final = 4_096
-"""Anomalous windows kept, the newest: those of a day and more."""
+KEPT_WINDOWS: Final = 4_096
+"""Anomalous windows kept, the newest: a judgement, those of a day and more."""
 
-MOST: Final = 32
-"""Windows that an explanation looks at, those of the highest scores."""
+MAX_WINDOWS: Final = 32
+"""Windows that one explanation looks at, those of the highest scores: a judgement, to bound the lines that are read."""
 
-SIMILAR: Final = 5
+MAX_SIMILAR: Final = 5
+"""Similar incidents and runbooks that evidence names: a judgement, as many as people read."""
+
 _QUERY_LINES: Final = 8
+"""Lines of evidence whose templates the memory is searched by: a judgement, the first ones weigh most."""
 
 
 class DeepExplain(Protocol):
-    """Makes the best explanation that can be had of a first one: a past twin, a language model, or what is there."""
+    """Turns a first diagnosis into the best one that can be had: by a past twin, by a language model, or unchanged."""
 
     def __call__(
         self, episode: str, evidence: Evidence, base: Diagnosis, twin: TwinOf, cancelled: Callable[[], bool]
@@ -66,21 +69,36 @@ class DeepExplain(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LineReader:
-    """How lines are read again: a decoder and a matcher of one's own, and the templates that training saw."""
+    """How lines are read again."""
 
-    tools: Callable[[], tuple[Decoder, TemplateMatcher]]
+    make_tools: Callable[[], tuple[Decoder, TemplateMatcher]]
+    """Makes a decoder and a matcher; neither may be shared by threads."""
     known: frozenset[int]
+    """Ids of the templates that training saw."""
     reach: Reach = field(default_factory=Reach)
 
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """What was found out about an incident: the record that alerts carry."""
+    """An explanation of an incident."""
 
     incident_id: str
     tenant: str
     outcome: Outcome
     record: dict[str, Any]
+    """The diagnosis with its evidence, as alerts carry it."""
+
+    def facts(self) -> dict[str, Any]:
+        """Return what the log says of it."""
+        diagnosis = self.outcome.diagnosis
+        return {
+            "incident": self.incident_id,
+            "tenant": self.tenant,
+            "mode": diagnosis.mode.value,
+            "seconds": diagnosis.seconds,
+            "cost_usd": round(diagnosis.cost_usd, 6),
+            "evidence_lines": len(self.record["evidence"]),
+        }
 
 
 class Explainer:
@@ -90,35 +108,39 @@ class Explainer:
         self,
         broker: Broker,
         topics: Topics,
-        reading: LineReader,
+        reader: LineReader,
         failures: KnownFailures,
-        memory: Callable[[], SearchIndex | None],
+        open_memory: Callable[[], SearchIndex | None],
         deepen: DeepExplain | None,
         policy: ExplainPolicy,
         workers: int = 4,
     ) -> None:
-        """``memory`` is opened in the background: loading an encoder takes seconds."""
+        """Call ``open_memory`` in the background: loading an encoder takes seconds.
+
+        Without ``deepen`` all explanations are made by rules alone; at most ``workers`` deep ones run at once.
+        """
         self._broker = broker
         self._topics = topics
-        self._reading = reading
+        self._reader = reader
         self._failures = failures
         self._deepen = deepen
         self._schedule = Schedule(policy)
         self._windows: OrderedDict[str, FiredWindow] = OrderedDict()
-        self._found: queue.SimpleQueue[tuple[Task, Explained | None]] = queue.SimpleQueue()
+        self._results: queue.SimpleQueue[tuple[Task, Explained | None]] = queue.SimpleQueue()
         # The quick ones have a thread of their own: a slow provider holds up no first explanation.
         self._quick = ThreadPoolExecutor(1, thread_name_prefix="explain")
         self._deep = ThreadPoolExecutor(workers, thread_name_prefix="explain-deep")
         self._remembering = ThreadPoolExecutor(1, thread_name_prefix="explain-memory")
-        self._memory: Future[SearchIndex | None] = self._remembering.submit(memory)
-        self._own = threading.local()
+        self._memory: Future[SearchIndex | None] = self._remembering.submit(open_memory)
+        self._per_thread = threading.local()
         self._confirmed: frozenset[str] = frozenset()
-        self._halt = False
+        self._closing = False
 
     def on_window(self, record: bytes) -> None:
         """Keep a window (record of ``anomalies``): one of the next incidents may be made of it.
 
-        Raises InvalidError for what is none.
+        Raises:
+            InvalidError: the record is none of ``anomalies``.
         """
         try:
             window = orjson.loads(record)
@@ -126,7 +148,7 @@ class Explainer:
         except (orjson.JSONDecodeError, TypeError, KeyError) as error:
             raise InvalidError(f"not a record of anomalies ({error!r})", "see what writes to the topic") from error
         self._windows[name] = FiredWindow.from_record(window)
-        while len(self._windows) > WINDOWS:
+        while len(self._windows) > KEPT_WINDOWS:
             self._windows.popitem(last=False)
 
     def on_incident(self, name: str, incident: Incident | None, now: int) -> None:
@@ -138,19 +160,19 @@ class Explainer:
 
     def on_vote(self, incident_id: str, *, right: bool) -> None:
         """Note that somebody has said of a past incident whether its cause is right: only then it serves as a twin."""
-        one = frozenset({incident_id})
-        self._confirmed = self._confirmed | one if right else self._confirmed - one
+        voted = frozenset({incident_id})
+        self._confirmed = self._confirmed | voted if right else self._confirmed - voted
 
     def poll(self, now: int) -> list[Explained]:
-        """Begin the explanations whose time has come; return those that were made since the last call."""
+        """Start the explanations that are due; return those that were made since the last call."""
         for task in self._schedule.due(now):
             pool = self._deep if task.deep and self._deepen is not None else self._quick
-            pool.submit(self._run, task, self._fired(task.incident))
+            pool.submit(self._run, task, self._windows_of(task.incident))
         made = []
-        while not self._found.empty():
-            task, explained = self._found.get()
-            best = task.deep and explained is not None and explained.outcome.diagnosis.mode is not Mode.DETERMINISTIC
-            if self._schedule.done(task.incident.id, now, final=best) and explained is not None:
+        while not self._results.empty():
+            task, explained = self._results.get()
+            final = task.deep and explained is not None and explained.outcome.diagnosis.mode is not Mode.DETERMINISTIC
+            if self._schedule.done(task.incident.id, now, final=final) and explained is not None:
                 made.append(explained)
         return made
 
@@ -159,14 +181,15 @@ class Explainer:
         self._remembering.submit(self._remember, [(key, record)])
 
     def close(self) -> None:
-        """Cancel what is being found out, and wait for the threads."""
-        self._halt = True
+        """Cancel what is under way, and wait for the threads."""
+        self._closing = True
         for pool in (self._quick, self._deep, self._remembering):
             pool.shutdown(cancel_futures=True)
 
-    def _fired(self, incident: Incident) -> list[FiredWindow]:
+    def _windows_of(self, incident: Incident) -> list[FiredWindow]:
+        """Return the windows of an incident that are still kept, those of the highest scores first."""
         windows = [self._windows[name] for name in incident.windows if name in self._windows]
-        return sorted(windows, key=lambda window: (-window.score, window.start, window.key))[:MOST]
+        return sorted(windows, key=lambda window: (-window.score, window.start, window.key))[:MAX_WINDOWS]
 
     def _remember(self, records: Sequence[tuple[str, bytes]]) -> None:
         memory = self._memory.result()
@@ -174,61 +197,67 @@ class Explainer:
             add_incidents(memory, records)
 
     def _run(self, task: Task, fired: Sequence[FiredWindow]) -> None:
+        """Explain an incident in a thread of a pool; whatever happens there, ``poll`` hears that it has ended."""
+        explained: Explained | None = None
         try:
-            explained: Explained | None = self._explain(task, fired)
+            explained = self._explain(task, fired)
         except TocsinError as error:
             log.warning("incident %s is not explained: %s", task.incident.id, error)
-            explained = None
         except Exception:
-            # A defect in explaining must not end the role that rings.
+            # A bug in explaining must not stop the role: it raises the alerts.
             log.exception("incident %s is not explained", task.incident.id)
-            explained = None
-        self._found.put((task, explained))
+        self._results.put((task, explained))
 
     def _explain(self, task: Task, fired: Sequence[FiredWindow]) -> Explained:
         started = time.monotonic()
+        incident = task.incident
         evidence = self._evidence(task, fired)
         outcome = Outcome(diagnose(evidence, self._failures))
         if task.deep and self._deepen is not None:
-            name, base = task.incident.id, outcome.diagnosis
-            outcome = self._deepen(name, evidence, base, self._twin, lambda: self._cancelled(task))
+            base = outcome.diagnosis
+            outcome = self._deepen(incident.id, evidence, base, self._twin, lambda: self._is_cancelled(task))
         diagnosis = replace(outcome.diagnosis, seconds=round(time.monotonic() - started, 3))
-        told = replace(outcome, diagnosis=diagnosis)
-        return Explained(task.incident.id, task.incident.tenant, told, diagnosis.to_record(evidence))
+        outcome = replace(outcome, diagnosis=diagnosis)
+        return Explained(incident.id, incident.tenant, outcome, diagnosis.to_record(evidence))
 
     def _twin(self, evidence: Evidence) -> Twin | None:
         memory, confirmed = self._memory.result(), self._confirmed
         return None if memory is None else find_twin(memory, evidence, confirmed.__contains__)
 
-    def _cancelled(self, task: Task) -> bool:
-        return self._halt or task.incident.id not in self._schedule
+    def _is_cancelled(self, task: Task) -> bool:
+        return self._closing or task.incident.id not in self._schedule
 
     def _evidence(self, task: Task, fired: Sequence[FiredWindow]) -> Evidence:
-        raw = raw_around(self._broker, self._topics.logs_raw, _pointers(fired), self._reading.reach)
-        if not hasattr(self._own, "tools"):
-            self._own.tools = self._reading.tools()
-        decoder, matcher = self._own.tools
-        material = LogLines.of(raw, decoder.anew().decode(raw), matcher, self._topics.logs_raw)
+        lines = self._lines_around(fired).scope(task.incident.tenant)
         changes = suspects(read_changes(self._broker, self._topics.changes), task.incident)
-        evidence = gather(material.scope(task.incident.tenant), fired, known=self._reading.known, changes=changes)
+        evidence = gather(lines, fired, known=self._reader.known, changes=changes)
         if not evidence.lines:
             # What it points to is gone from the topic: what detection said is all that there is.
             evidence = replace(evidence, tenant=task.incident.tenant, services=task.incident.services)
-        # The memory may still be loading: a first explanation does not wait for it.
-        memory = self._memory.result() if task.deep else self._memory.result() if self._memory.done() else None
+        # A first explanation does not wait for the memory, which may still be loading.
+        may_wait = task.deep
+        memory = self._memory.result() if may_wait or self._memory.done() else None
         return evidence if memory is None else replace(evidence, similar=similar_to(memory, evidence, task.incident.id))
+
+    def _lines_around(self, fired: Iterable[FiredWindow]) -> LogLines:
+        raw = raw_around(self._broker, self._topics.logs_raw, _pointers(fired), self._reader.reach)
+        if not hasattr(self._per_thread, "tools"):
+            self._per_thread.tools = self._reader.make_tools()
+        tools: tuple[Decoder, TemplateMatcher] = self._per_thread.tools
+        decoder, matcher = tools
+        return LogLines.of(raw, decoder.fresh_copy().decode(raw), matcher, self._topics.logs_raw)
 
 
 def _pointers(fired: Iterable[FiredWindow]) -> list[Pointer]:
-    return [Pointer(*place) for window in fired for place in window.pointers]
+    return [Pointer(*pointer) for window in fired for pointer in window.pointers]
 
 
 def similar_to(memory: SearchIndex, evidence: Evidence, incident_id: str = "") -> tuple[Similar, ...]:
     """Return what the memory holds that resembles the evidence, the incident itself left out."""
     text = "\n".join([*evidence.reasons, *(line.template for line in evidence.lines[:_QUERY_LINES])])
-    hits = memory.search(text, SIMILAR + 2, Filter(tenant=evidence.tenant))
     own = {incident_id, incident_id + DIAGNOSIS}
-    return tuple(hit.similar for hit in hits if hit.document.id not in own)[:SIMILAR]
+    hits = memory.search(text, MAX_SIMILAR + len(own), Filter(tenant=evidence.tenant))
+    return tuple(hit.similar for hit in hits if hit.document.id not in own)[:MAX_SIMILAR]
 
 
 def suspects(changes: Iterable[Announcement], incident: Incident) -> list[Change]:

@@ -2,8 +2,8 @@
 
 The state lives in the compact topic ``incidents`` and is read from there at each start.  Alerts are sent before the
 state that remembers them, and the offset is committed behind both: a crash repeats alerts, which carry the same
-content, and loses none.  What people say on ``feedback`` is read from its begin at each start, and then as it comes;
-explanations are made beside this loop (``stream.explain.explainer``) and told when they are there.
+content, and loses none.  The topic ``feedback`` is read from its start at each start of the role, and then as it comes;
+explanations are made beside this loop (``stream.explain.explainer``) and published when they are there.
 """
 
 import logging
@@ -28,7 +28,8 @@ from index.diagnosis.types import Mode
 from index.explain.escalation import Outcome
 from models.errors import InvalidError
 from models.rfc3339 import SECOND
-from stream.explain.explainer import WINDOWS, Explained, Explainer
+from stream.explain.explainer import KEPT_WINDOWS, Explainer
+from stream.heartbeat import Heartbeat
 from stream.kafka.clients import TIMEOUT_S, Broker
 from stream.kafka.errors import translate
 from stream.kafka.outbox import Outbox
@@ -40,27 +41,33 @@ log = logging.getLogger(__name__)
 
 ROLE: Final = "explain"
 POLL_S: Final = 0.2
+"""Seconds to wait for anomalies: a judgement, so long may feedback and explanations lie unread."""
+
 TICK_S: Final = 1.0
+"""Seconds between looks at which incidents have ended: a judgement, small against their timeouts of minutes."""
+
 BATCH: Final = 500
+"""Anomalies taken at once, at most: a judgement; their offsets are committed together, behind all they caused."""
 
 
 def wall_clock() -> int:
-    """Microseconds since the epoch."""
+    """Return microseconds since 1970."""
     return time.time_ns() // 1000
 
 
 @dataclass(frozen=True, slots=True)
 class ExplainConfig:
-    """How incidents are made, and the clock (microseconds) that resolves quiet ones."""
+    """How incidents are made of anomalies."""
 
     policy: IncidentPolicy = field(default_factory=IncidentPolicy)
     clock: Callable[[], int] = wall_clock
+    """Microseconds since 1970; resolves quiet incidents."""
     signer: Signer = field(default_factory=lambda: Signer(""))
     """Puts receipts on the alerts."""
 
 
 class ExplainRole:
-    """One alerts worker; ``anomalies`` has one partition, so one works and others stand by."""
+    """One worker of the role; ``anomalies`` has one partition, so one works and others stand by."""
 
     def __init__(
         self,
@@ -78,8 +85,12 @@ class ExplainRole:
         self._outbox = Outbox(broker.producer())
         self._feedback = FeedbackReader(broker, topics.feedback)
         self._signer = config.signer
-        self._shown: set[tuple[str, ...]] = set()  # labels under which open incidents are told
-        self._incidents: IncidentGrouper | None = None  # None while another worker has the partition
+        self._heartbeat = Heartbeat(ROLE, log)
+        self._heartbeat.add(windows=0, feedback=0, explained=0)
+        self._gauged: set[tuple[str, ...]] = set()
+        """Labels under which the metric of open incidents has a value."""
+        self._incidents: IncidentGrouper | None = None
+        """None while another worker has the partition."""
 
     def run(self, stop: threading.Event) -> None:
         """Group anomalies until ``stop`` is set."""
@@ -90,10 +101,13 @@ class ExplainRole:
             while not stop.is_set():
                 self._take(consumer, consumer.consume(BATCH, POLL_S))
                 self._read_feedback()
-                self._tell_explained()
+                self._publish_explained()
                 if time.monotonic() - tick_at >= TICK_S:
                     tick_at = time.monotonic()
                     self._tick()
+                self._heartbeat.tick(
+                    standby=self._incidents is None, incidents_open=self._incidents.open if self._incidents else 0
+                )
             self._outbox.drain(TIMEOUT_S)
         finally:
             consumer.close()
@@ -111,12 +125,13 @@ class ExplainRole:
                 window = Anomaly.from_json(message.value() or b"")
                 self._remember_window(message.value() or b"", message.offset() or 0)
             except InvalidError as error:
-                place = f"{message.topic()} [{message.partition()}] offset {message.offset()}"
-                log.error("%s: %s", place, error)  # noqa: TRY400 - the message says it all
+                position = f"{message.topic()} [{message.partition()}] offset {message.offset()}"
+                log.error("%s: %s", position, error)  # noqa: TRY400 - the message says it all
                 continue
             self._do(self._incidents.on_window(window, self._config.clock()))
         self._outbox.end()
         self._outbox.drain(TIMEOUT_S)
+        self._heartbeat.add(windows=len(good))
         offsets = {message.partition() or 0: message.offset() or 0 for message in good}
         commits = [TopicPartition(self._topics.anomalies, p, offset + 1) for p, offset in offsets.items()]
         try:
@@ -127,20 +142,22 @@ class ExplainRole:
             self._metrics.commits.labels(ROLE).inc()
 
     def _read_feedback(self) -> None:
-        said = self._feedback.fresh() if self._incidents is not None else []
-        if not said or self._incidents is None:
+        records = self._feedback.fresh() if self._incidents is not None else []
+        if not records or self._incidents is None:
             return
         self._outbox.begin({})
-        for each in said:
-            self._metrics.feedback.labels(each.action.value).inc()
-            self._learn(each)
-            self._do(self._incidents.on_feedback(each, self._config.clock()))
+        for feedback in records:
+            self._metrics.feedback.labels(feedback.action.value).inc()
+            self._learn(feedback)
+            self._do(self._incidents.on_feedback(feedback, self._config.clock()))
         self._outbox.end()
         self._outbox.delivered()
+        self._heartbeat.add(feedback=len(records))
 
-    def _learn(self, said: Feedback) -> None:
-        if self._explainer is not None and said.cause is not None:
-            self._explainer.on_vote(said.incident_id, right=said.cause)
+    def _learn(self, feedback: Feedback) -> None:
+        """Let a vote on a cause decide whether its incident may serve as a twin."""
+        if self._explainer is not None and feedback.cause is not None:
+            self._explainer.on_vote(feedback.incident_id, right=feedback.cause)
 
     def _tick(self) -> None:
         if self._incidents is None:
@@ -150,7 +167,7 @@ class ExplainRole:
         self._outbox.end()
         self._outbox.delivered()
 
-    def _tell_explained(self) -> None:
+    def _publish_explained(self) -> None:
         if self._incidents is None or self._explainer is None:
             return
         self._outbox.begin({})
@@ -158,7 +175,10 @@ class ExplainRole:
             severity = Severity[explained.outcome.severity.upper()] if explained.outcome.severity else None
             now = self._config.clock()
             self._do(self._incidents.diagnosed(explained.incident_id, explained.record, severity, now))
-            self._count(explained)
+            self._metrics.explain_seconds.observe(explained.outcome.diagnosis.seconds)
+            count_outcome(self._metrics, explained.outcome, explained.tenant)
+            self._heartbeat.add(explained=1)
+            log.info("incident explained", extra=explained.facts())
         self._outbox.end()
         self._outbox.delivered()
 
@@ -168,11 +188,8 @@ class ExplainRole:
         if self._explainer is not None:
             self._explainer.on_window(record)
 
-    def _count(self, explained: Explained) -> None:
-        self._metrics.explain_seconds.observe(explained.outcome.diagnosis.seconds)
-        count_outcome(self._metrics, explained.outcome, explained.tenant)
-
     def _do(self, step: Step) -> None:
+        """Send the alerts of a step, then the state that remembers them, and go on from that state."""
         for alert in map(self._signer.sign, step.alerts):
             self._outbox.send(self._topics.alerts, alert.to_json(), alert.incident_id.encode())
             self._metrics.alerts.labels(alert.status.value).inc()
@@ -192,17 +209,17 @@ class ExplainRole:
         self._update_gauges(step.incidents)
 
     def _update_gauges(self, incidents: IncidentGrouper) -> None:
-        """Tell since when what is open has been; what is over is told no longer."""
+        """Set since when each kind of incident is open; remove those of which none is open any more."""
         since: dict[tuple[str, ...], float] = {}
         for incident in incidents.all():
             if incident.state is IncidentState.OPEN:
                 labels = (incident.tenant, incident.service, incident.kind, incident.severity.label)
                 since[labels] = min(incident.first / SECOND, since.get(labels, inf))
-        for name in self._shown - since.keys():
+        for name in self._gauged - since.keys():
             self._metrics.incident_since.remove(*name)
         for name, moment in since.items():
             self._metrics.incident_since.labels(*name).set(moment)
-        self._shown = set(since)
+        self._gauged = set(since)
 
     def _assigned(self, _: Consumer, __: list[TopicPartition]) -> None:
         records = read_range(self._broker, self._topics.incidents)
@@ -210,13 +227,13 @@ class ExplainRole:
         now = self._config.clock()
         self._incidents = IncidentGrouper.restore(self._config.policy, pairs, now)
         self._outbox.begin({})
-        said = self._feedback.backlog()
-        for each in said:
-            self._learn(each)
-        self._do(self._incidents.replay_feedback(said, now))
+        backlog = self._feedback.backlog()
+        for feedback in backlog:
+            self._learn(feedback)
+        self._do(self._incidents.replay_feedback(backlog, now))
         self._outbox.end()
-        log.info("explain holds %d open incidents", self._incidents.open)
-        for record in read_newest(self._broker, self._topics.anomalies, WINDOWS):
+        log.info("state restored", extra={"role": ROLE, "incidents_open": self._incidents.open})
+        for record in read_newest(self._broker, self._topics.anomalies, KEPT_WINDOWS):
             with suppress(InvalidError):
                 self._remember_window(record.value or b"", record.offset)
         if self._explainer is not None:
@@ -230,7 +247,7 @@ class ExplainRole:
 
 
 def count_outcome(metrics: Metrics, outcome: Outcome, tenant: str) -> None:
-    """Add one diagnosis to what is counted."""
+    """Add one diagnosis to the metrics."""
     diagnosis = outcome.diagnosis
     metrics.diagnoses.labels(diagnosis.mode.value).inc()
     if diagnosis.mode is Mode.LLM:

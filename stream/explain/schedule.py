@@ -1,6 +1,7 @@
-"""When an incident is explained: at once from the lines alone, and once more, by all means, when it has settled.
+"""When an incident is explained: at once from the lines alone, and once more, *deep*, when it has settled.
 
-A plain state machine with time as an argument; the threads that do the work stand in ``stream.explain.explainer``.
+A deep explanation may ask a language model.  This is a state machine with time as an argument; the threads that do the
+work are in ``stream.explain.explainer``.
 """
 
 from collections.abc import Iterator
@@ -12,37 +13,41 @@ from models.rfc3339 import SECOND
 
 @dataclass(frozen=True, slots=True)
 class ExplainPolicy:
-    """When to explain; seconds by the wall clock."""
+    """When to explain; seconds by the wall clock.  The defaults are judgements."""
 
     settle_s: float = 10.0
-    """An incident is explained by all means once it is so old: by then its windows tell more than its first."""
+    """Age of an incident at which it is explained deep: it has more windows by then than its first."""
     again_s: float = 30.0
-    """An incident that has grown is explained again at most so often."""
+    """Time from one explanation to the next of an incident that has grown."""
 
 
 @dataclass(frozen=True, slots=True)
 class Task:
-    """One explanation to make of an incident as it is; only a ``deep`` one, once an episode, may ask a model."""
+    """One explanation to make, of an incident as it is now."""
 
     incident: Incident
     deep: bool
+    """It may ask a language model; once an episode."""
 
 
 @dataclass(slots=True)
 class _Episode:
-    """What is known of one open incident; times in microseconds by the wall clock."""
+    """State of one open incident; times in microseconds by the wall clock."""
 
     incident: Incident
     opened: int
     explained: int | None = None
+    """When the last explanation was made."""
     scope: tuple[object, ...] = ()
-    """Of the incident when it was explained last."""
+    """Scope of the incident when its last explanation began."""
     deep: bool = False
+    """Its deep explanation has begun."""
     final: bool = False
+    """No later explanation can be better."""
     running: bool = False
 
     def due(self, now: int, policy: ExplainPolicy) -> bool:
-        """Say whether it is time for an explanation."""
+        """Return whether it is time for an explanation."""
         if self.running or self.final:
             return False
         if self.explained is None:
@@ -64,7 +69,7 @@ class Schedule:
         return incident_id in self._episodes
 
     def open(self, incident: Incident, now: int) -> None:
-        """Note that an incident is open, and as what it stands."""
+        """Note that an incident is open, in its present state."""
         episode = self._episodes.setdefault(incident.id, _Episode(incident, now))
         episode.incident = incident
 
@@ -73,7 +78,7 @@ class Schedule:
         self._episodes.pop(incident_id, None)
 
     def due(self, now: int) -> Iterator[Task]:
-        """Give the explanations whose time has come; each counts as running until ``done`` tells of it."""
+        """Return the explanations that are due; each counts as running until ``done`` is called for it."""
         for episode in self._episodes.values():
             if episode.due(now, self._policy):
                 deep = not episode.deep and now - episode.opened >= self._policy.settle_s * SECOND
@@ -83,7 +88,11 @@ class Schedule:
                 yield Task(episode.incident, deep)
 
     def done(self, incident_id: str, now: int, *, final: bool) -> bool:
-        """Note that an explanation was made, ``final`` if no later one can be better; False if nobody waits for it."""
+        """Note that an explanation has ended, ``final`` if no later one can be better.
+
+        Returns:
+            False if the incident is no longer open, so that nobody waits for the explanation.
+        """
         episode = self._episodes.get(incident_id)
         if episode is None:
             return False
@@ -92,5 +101,5 @@ class Schedule:
 
 
 def scope(incident: Incident) -> tuple[object, ...]:
-    """Return what makes an incident worth another look when it changes."""
+    """Return that of an incident which is worth another explanation when it changes."""
     return (incident.severity, *sorted(incident.services))

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Final, TypeAlias
 from index.analyze import Resources, analyze
 from index.diagnosis.report import About, report
 from index.diagnosis.types import Diagnosis
-from index.embedding.cached_embedder import KeptVectors
+from index.embedding.cached_embedder import CachedEmbedder
 from index.embedding.open_embedder import BUILT_IN, find_model
 from index.evidence.issue import Issue
 from index.evidence.types import Evidence
@@ -156,7 +156,7 @@ def _with_models(  # noqa: PLR0913 - one argument a part
     embedder = cache(lambda: load_embedder(settings, tell))
     return replace(
         resources,
-        embed=KeptVectors(store, _model_name(settings), embedder),
+        embed=CachedEmbedder(store, _model_name(settings), embedder),
         find_similar=_search(settings, tenant, embedder, tell),
         explain=partial(_explain, settings, issue.text),
     )

@@ -31,19 +31,19 @@ def make_explainer(settings: Settings, broker: Broker, topics: Topics, bundle: B
         InvalidError: the file of known failures is wrong, or that of secrets.
     """
 
-    def tools() -> tuple[Decoder, TemplateMatcher]:
+    def make_tools() -> tuple[Decoder, TemplateMatcher]:
         return Decoder(decode_config(settings)), TemplateMatcher(bundle.table, bundle.masks, TemplateLimits())
 
-    def memory() -> SearchIndex | None:
+    def open_memory() -> SearchIndex | None:
         try:
             opened = load_search_index(settings, log.info, fresh=True)
             records = read_range(broker, topics.incidents)
-            add_incidents(opened, (((each.key or b"").decode(), each.value) for each in records if each.value))
+            add_incidents(opened, (((record.key or b"").decode(), record.value) for record in records if record.value))
         except TocsinError as error:
             log.warning("past incidents and runbooks are left out of explanations: %s", error)
             return None
         return opened
 
-    reading = LineReader(tools, frozenset(bundle.table))
+    reader = LineReader(make_tools, frozenset(bundle.table))
     failures, policy = load_failures(settings), ExplainPolicy(settings.explain_settle_s)
-    return Explainer(broker, topics, reading, failures, memory, make_llm_explainer(settings), policy)
+    return Explainer(broker, topics, reader, failures, open_memory, make_llm_explainer(settings), policy)

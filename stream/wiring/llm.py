@@ -20,17 +20,17 @@ from stream.wiring.redaction import redactor_factory
 
 
 def transcript_folder(settings: Settings) -> Path:
-    """Where is kept what was sent."""
+    """Return the folder of the transcripts."""
     return settings.index_path / "sent"
 
 
 def transcript_store(settings: Settings) -> TranscriptStore:
-    """What was sent."""
+    """Return the store of what was sent to a language model."""
     return TranscriptStore(transcript_folder(settings))
 
 
 def make_llm_client(settings: Settings) -> Claude | NoKeyClient:
-    """The client, which loads and connects to nothing before it is asked; without a key it never does."""
+    """Return the client, which loads and connects to nothing before it is asked; without a key it never does."""
     if not has_llm_key():
         return NoKeyClient()
     return Claude(
@@ -44,7 +44,7 @@ def make_llm_client(settings: Settings) -> Claude | NoKeyClient:
 
 
 def make_escalation(settings: Settings, client: Client) -> Escalation:
-    """The ladder, which knows of no twins: who asks brings those."""
+    """Return the escalation without twins, which ``LlmExplainer`` adds."""
     budget = Budget(
         FileLedger(settings.index_path / "budget.json"),
         time.time,
@@ -52,19 +52,19 @@ def make_escalation(settings: Settings, client: Client) -> Escalation:
         usd_per_day_tenant=settings.llm_budget_usd_per_day_tenant,
         share=settings.llm_budget_share,
     )
-    plan = EscalationPolicy(
+    policy = EscalationPolicy(
         small=settings.llm_model_small if settings.llm_enabled else "",
         large=settings.llm_model_large,
         prompt_tokens=settings.llm_prompt_tokens,
         max_tokens=settings.llm_max_tokens,
         allowed_links=settings.llm_allowed_links,
     )
-    return Escalation(plan, client, budget, transcript_store(settings))
+    return Escalation(policy, client, budget, transcript_store(settings))
 
 
 @dataclass(frozen=True, slots=True)
 class LlmExplainer:
-    """Explains by a ladder; every incident has a redactor of its own, so that pseudonyms never link two of them."""
+    """Explains by escalation; every incident has a redactor of its own, so that pseudonyms never link two of them."""
 
     escalation: Escalation
     redactor: Callable[[], Redactor] = Redactor
@@ -73,10 +73,10 @@ class LlmExplainer:
         self, episode: str, evidence: Evidence, base: Diagnosis, twin: TwinOf, cancelled: Callable[[], bool]
     ) -> Outcome:
         """Return the best diagnosis that can be had within the budget, and what was sent for it."""
-        ladder = replace(self.escalation, twin_of=twin)
-        return ladder.explain(evidence, base, episode=episode, redactor=self.redactor(), cancelled=cancelled)
+        escalation = replace(self.escalation, twin_of=twin)
+        return escalation.explain(evidence, base, episode=episode, redactor=self.redactor(), cancelled=cancelled)
 
 
 def make_llm_explainer(settings: Settings) -> LlmExplainer:
-    """What looks for a twin, and asks a language model where the settings and a key allow it."""
+    """Return what looks for a twin, and asks a language model where the settings and a key allow it."""
     return LlmExplainer(make_escalation(settings, make_llm_client(settings)), redactor_factory(settings))

@@ -23,7 +23,7 @@ def load_embedder(settings: Settings, tell: Callable[[str], None]) -> "Embedder"
     Raises:
         InvalidError: the model that is named cannot be served.
     """
-    return open_embedder(settings.embedding_model, settings.index_path / "networks", tell)
+    return open_embedder(settings.embedding_model, tell)
 
 
 def load_search_index(settings: Settings, tell: Callable[[str], None], *, fresh: bool = False) -> "SearchIndex":

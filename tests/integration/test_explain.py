@@ -1,5 +1,6 @@
 """The explain role: an alert fires first, then carries what the lines say, then what a language model adds."""
 
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -140,8 +141,11 @@ def told_by(mode: str) -> Callable[[list[Alert]], bool]:
     return lambda found: found[-1].diagnosis is not None and found[-1].diagnosis["mode"] == mode
 
 
-def test_an_alert_fires_first_and_is_enriched_with_lines_that_are_there(settings: Settings) -> None:
+def test_an_alert_fires_first_and_is_enriched_with_lines_that_are_there(
+    settings: Settings, caplog: pytest.LogCaptureFixture
+) -> None:
     """The first alert waits for no explanation; the diagnosis cites raw lines by their places, and names suspects."""
+    caplog.set_level(logging.INFO)
     with role(settings) as metrics:
         first, *_, last = alerts(settings, enriched)
     assert (first.status, first.diagnosis, first.reasons) == (Status.FIRING, None, ("3 errors, usually 0",))
@@ -162,6 +166,9 @@ def test_an_alert_fires_first_and_is_enriched_with_lines_that_are_there(settings
     assert cited <= {line["id"] for line in diagnosis["evidence"]}
     assert any("failover to db-2" in moment["text"] for moment in diagnosis["timeline"])
     assert metrics.diagnoses.labels("deterministic")._value.get() >= 1
+    logged = [record.__dict__ for record in caplog.records if record.getMessage() == "incident explained"]
+    assert logged[0]["incident"] == last.incident_id
+    assert logged[0]["evidence_lines"] > 0
 
 
 def test_a_failure_that_only_the_user_knows_is_named(settings: Settings, tmp_path: Path) -> None:

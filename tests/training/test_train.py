@@ -18,12 +18,12 @@ from tests.training.simulated import FIRST, MINUTE, START, fault
 from training.datasets import windows
 from training.fit_lstm import FitConfig
 from training.simulate import Fault, FaultKind, Scenario, write_jsonl
-from training.train import Progress, TrainConfig, train
+from training.train import TrainConfig, TrainingProgress, train
 
 pytestmark = [pytest.mark.train, pytest.mark.usefixtures("tensorflow")]
 
 CALM = Scenario(seed=2, start=START, duration_s=900.0, rate=0.5)
-SILENT = Progress(lambda _: None, lambda _: None)
+SILENT = TrainingProgress(lambda _: None, lambda _: None)
 NOVA, COMPUTE, NEUTRON = "controller-1/nova-api", "compute-1/nova-compute", "controller-1/neutron-server"
 
 
@@ -158,7 +158,7 @@ def test_a_base_hands_its_templates_on(quarter: Bundle, tmp_path: Path) -> None:
     line = "2026-03-02 08:00:{:02d}.000 7 INFO nova.compute.manager [-] {}\n"
     path.write_text("".join(line.format(n, "an odd thing happened") for n in range(30)))
     told: list[str] = []
-    bundle = train([path], quick(1), quarter, Progress(told.append, lambda _: None))
+    bundle = train([path], quick(1), quarter, TrainingProgress(told.append, lambda _: None))
     assert set(quarter.table) < set(bundle.table)
     assert told[0].startswith("30 events of 30 lines, ")
     assert told[-1].endswith("(few: thresholds will be rough)")

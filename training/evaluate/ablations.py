@@ -18,8 +18,10 @@ from training.evaluate.trained_bundles import Trained
 
 FUSED: Final = "fused"
 DIGITS: Final = 6
+"""Decimals of a score, as the scorer rounds its own."""
 RULES: Final = ("any ERROR line", "unseen template", "flag everything")
 RULE_THRESHOLD: Final = 0.5
+"""A rule says 0 or 1; anything between separates them."""
 
 BUDGET: Final = float(np.nextafter(0.0, -1.0))
 """Just below the score of one expected false alarm a day, so that what is above it fires."""
@@ -40,34 +42,38 @@ class Variant:
     name: str
     group: str
     score: F64
-    held: F64 | None
+    held_out: F64 | None
     thresholds: Mapping[str, float]
 
 
 def variants(trained: Trained, windows: ScoredWindows) -> Iterator[Variant]:
     """All of them, one at a time."""
-    held = trained.held
-    yield Variant(FUSED, FUSED, windows.score, held.windows.score if held else None, SCALE)
+    held_out = trained.held_out
+    yield Variant(FUSED, FUSED, windows.score, held_out.windows.score if held_out else None, SCALE)
     names = sorted(trained.bundle.calibration.parts)
     for name in names:
         yield _part(name, "alone", (name,), trained, windows)
     for name in names if len(names) > 1 else ():
-        yield _part(f"without {name}", "without", tuple(each for each in names if each != name), trained, windows)
+        yield _part(f"without {name}", "without", tuple(other for other in names if other != name), trained, windows)
     for rule in RULES:
         score = _rule(rule, windows)
         yield Variant(
-            rule, "rule", score, _rule(rule, held.windows) if held else None, dict.fromkeys(SCALE, RULE_THRESHOLD)
+            rule,
+            "rule",
+            score,
+            _rule(rule, held_out.windows) if held_out else None,
+            dict.fromkeys(SCALE, RULE_THRESHOLD),
         )
 
 
 def _part(name: str, group: str, kept: tuple[str, ...], trained: Trained, windows: ScoredWindows) -> Variant:
-    held = trained.held
+    held_out = trained.held_out
     fusion = trained.bundle.calibration
-    if held is not None:
-        chosen = _only(held.windows.strengths, kept)
-        fusion = Fusion(fusion.parts, fit_fused(held.windows.kinds, held.blocks, chosen, held.days))
+    if held_out is not None:
+        chosen = _only(held_out.windows.strengths, kept)
+        fusion = Fusion(fusion.parts, fit_fused(held_out.windows.kinds, held_out.blocks, chosen, held_out.days))
     return Variant(
-        name, group, _fused(fusion, windows, kept), _fused(fusion, held.windows, kept) if held else None, SCALE
+        name, group, _fused(fusion, windows, kept), _fused(fusion, held_out.windows, kept) if held_out else None, SCALE
     )
 
 

@@ -35,20 +35,22 @@ def evaluate(  # noqa: PLR0913 - click passes each option
     from training.evaluate.report.tables import as_text
     from training.evaluate.spec import read_spec
     from training.tensorflow_import import import_tensorflow
-    from training.train import Progress
+    from training.train import TrainingProgress
 
     sets = read_spec(spec)
     chosen = _numbers(seeds)
     out.mkdir(parents=True, exist_ok=True)
-    if bundle is None and any(each.model.bundle is None for each in sets):
+    if bundle is None and any(chosen_set.model.bundle is None for chosen_set in sets):
         import_tensorflow()
     pipeline = ctx.obj() if callable(ctx.obj) else PipelineConfig()
-    told = Progress(lambda text: click.echo(text, err=True), lambda _: None)
-    found = run(sets, Options(chosen, bundle, out, pipeline), told)
+    progress = TrainingProgress(lambda text: click.echo(text, err=True), lambda _: None)
+    evaluation = run(sets, Options(chosen, bundle, out, pipeline), progress)
     numbers = orjson.OPT_SERIALIZE_NUMPY
-    (out / "evaluation.json").write_bytes(orjson.dumps(found, option=numbers | orjson.OPT_INDENT_2))
-    (out / "evaluation.html").write_text(page(found, f"Evaluation of {spec.stem}"), encoding="utf-8")
-    click.echo(orjson.dumps(found, option=numbers).decode() if as_json else "\n\n".join(map(as_text, found["sets"])))
+    (out / "evaluation.json").write_bytes(orjson.dumps(evaluation, option=numbers | orjson.OPT_INDENT_2))
+    (out / "evaluation.html").write_text(page(evaluation, f"Evaluation of {spec.stem}"), encoding="utf-8")
+    click.echo(
+        orjson.dumps(evaluation, option=numbers).decode() if as_json else "\n\n".join(map(as_text, evaluation["sets"]))
+    )
 
 
 @click.command()

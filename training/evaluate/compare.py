@@ -28,12 +28,12 @@ def read_evaluation(path: Path) -> dict[str, Any]:
     """Read an evaluation; raises InvalidError where it is none."""
     path = path / "evaluation.json" if path.is_dir() else path
     try:
-        found = orjson.loads(path.read_bytes())
+        evaluation = orjson.loads(path.read_bytes())
     except (OSError, orjson.JSONDecodeError) as error:
         raise InvalidError(f"{path} cannot be read ({error})", "give what `tocsin evaluate` wrote") from error
-    if not isinstance(found, dict) or found.get("schema") != SCHEMA:
+    if not isinstance(evaluation, dict) or evaluation.get("schema") != SCHEMA:
         raise InvalidError(f"{path} is no evaluation of schema {SCHEMA!r}", "make it again with `tocsin evaluate`")
-    return found
+    return evaluation
 
 
 def worse(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: Tolerance, groups: Iterable[str]) -> list[str]:
@@ -45,18 +45,20 @@ def worse(old: Mapping[str, Any], new: Mapping[str, Any], tolerance: Tolerance, 
     there = {(name, row): measures for name, row, measures in _rows(new, groups)}
     out = []
     for name, row, measures in _rows(old, groups):
-        found = there.get((name, row))
-        if found is None:
+        before = there.get((name, row))
+        if before is None:
             out.append(f"{name}, {row}: is missing")
             continue
-        out += [line for measure in measures if (line := _worse(name, row, measure, measures, found, tolerance))]
+        out += [line for measure in measures if (line := _worse(name, row, measure, measures, before, tolerance))]
     return out
 
 
 def _rows(evaluation: Mapping[str, Any], groups: Iterable[str]) -> Iterator[tuple[str, str, Mapping[str, Any]]]:
     wanted = set(groups)
-    for each in evaluation["sets"]:
-        yield from ((each["name"], row["name"], row["measures"]) for row in each["variants"] if row["group"] in wanted)
+    for result in evaluation["sets"]:
+        yield from (
+            (result["name"], row["name"], row["measures"]) for row in result["variants"] if row["group"] in wanted
+        )
 
 
 def _worse(  # noqa: PLR0913 - where, what, both, how much

@@ -22,10 +22,11 @@ from training.evaluate.scored_windows import ScoredWindows, joined, score_paths
 from training.evaluate.spec import AnySet, Model, RunsSet, SessionsSet, Simulated, SimulatorSet
 from training.evaluate.trained_bundles import Bundles, HeldOutWindows, Trained
 from training.fit_lstm import FitConfig
-from training.train import Progress
+from training.train import TrainingProgress
 
 SCHEMA: Final = "tocsin.evaluation/1"
 DIGITS: Final = 6
+"""Decimals of published figures."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,21 +40,21 @@ class Options:
     fit: FitConfig = field(default_factory=FitConfig)
 
 
-def evaluate(sets: Sequence[AnySet], options: Options, told: Progress) -> dict[str, Any]:
+def evaluate(sets: Sequence[AnySet], options: Options, progress: TrainingProgress) -> dict[str, Any]:
     """Train, score and measure everything; simulated logs lie in the scratch folder meanwhile.
 
     Raises:
         InvalidError: a file that a set names cannot be used.
     """
     with TemporaryDirectory(dir=options.scratch) as folder:
-        simulator = _Simulator(Path(folder), told)
-        bundles = Bundles(options.pipeline, options.fit, simulator.logs_of, options.bundle, told)
-        found = [_evaluate_set(each, bundles, simulator, options, told) for each in sets]
-    return {"schema": SCHEMA, "version": version("tocsin"), "sets": found}
+        simulator = _Simulator(Path(folder), progress)
+        bundles = Bundles(options.pipeline, options.fit, simulator.logs_of, options.bundle, progress)
+        results = [_evaluate_set(chosen, bundles, simulator, options, progress) for chosen in sets]
+    return {"schema": SCHEMA, "version": version("tocsin"), "sets": results}
 
 
 def _evaluate_set(
-    chosen: AnySet, bundles: Bundles, simulator: "_Simulator", options: Options, told: Progress
+    chosen: AnySet, bundles: Bundles, simulator: "_Simulator", options: Options, progress: TrainingProgress
 ) -> dict[str, Any]:
     seeds = options.seeds[:1] if bundles.fixed(chosen.model) else options.seeds
     every: dict[str, list[dict[str, float]]] = {}
@@ -63,12 +64,12 @@ def _evaluate_set(
     for seed in seeds:
         trained = bundles.of(chosen.model, seed)
         ids.append(trained.bundle.id)
-        told.message(f"{chosen.name}: scoring with bundle {trained.bundle.id}")
-        windows, judge = _judged(chosen, trained, simulator, options.pipeline, told)
+        progress.message(f"{chosen.name}: scoring with bundle {trained.bundle.id}")
+        windows, judge = _judged(chosen, trained, simulator, options.pipeline, progress)
         curves: dict[str, list[tuple[float, float]]] = {}
         for variant in variants(trained, windows):
             groups[variant.name] = variant.group
-            thresholds = {**variant.thresholds, "held": _held(chosen, trained.held, variant)}
+            thresholds = {**variant.thresholds, "held": _held(chosen, trained.held_out, variant)}
             every.setdefault(variant.name, []).append(measure(judge, variant.score, thresholds))
             positive, normal = judge.units(variant.score)
             if not first and len(positive) and len(normal):
@@ -76,14 +77,14 @@ def _evaluate_set(
             if not first and variant.name == FUSED:
                 shown = _shown(windows, judge, variant, thresholds)
         first = first or {**shown, "counts": judge.counts, "windows": len(windows), "curves": curves}
-    rows = [{"name": name, "group": groups[name], "measures": _spread(found)} for name, found in every.items()]
+    rows = [{"name": name, "group": groups[name], "measures": _spread(measures)} for name, measures in every.items()]
     curves = first.pop("curves")
     return {
         "name": chosen.name,
         "kind": chosen.kind,
         "seeds": [] if bundles.fixed(chosen.model) else list(seeds),
         "bundles": ids,
-        "refitted": trained.held is not None,
+        "refitted": trained.held_out is not None,
         **first,
         "variants": rows,
         "roc": [{"name": name, "points": curves[name]} for name in _drawn(rows) if name in curves],
@@ -91,36 +92,36 @@ def _evaluate_set(
 
 
 def _judged(
-    chosen: AnySet, trained: Trained, simulator: "_Simulator", pipeline: PipelineConfig, told: Progress
+    chosen: AnySet, trained: Trained, simulator: "_Simulator", pipeline: PipelineConfig, progress: TrainingProgress
 ) -> tuple[ScoredWindows, Judge]:
     if isinstance(chosen, SimulatorSet):
         streams = simulator.streams(chosen)
         # Each stream is read by itself: they tell of the same hours.
-        parts = [score_paths(trained.bundle, [stream.path], pipeline, told.lines) for stream in streams]
+        parts = [score_paths(trained.bundle, [stream.path], pipeline, progress.lines) for stream in streams]
         windows = joined(parts)
         return windows, FaultJudge(streams, windows)
-    windows = score_paths(trained.bundle, chosen.records, pipeline, told.lines)
+    windows = score_paths(trained.bundle, chosen.records, pipeline, progress.lines)
     if isinstance(chosen, SessionsSet):
         return windows, SessionJudge(read_labels(chosen.labels), windows, chosen.normal_weight)
     return windows, RunJudge(read_runs(chosen.runs), windows.tenants, windows.end, chosen.min_post_s)
 
 
-def _held(chosen: AnySet, held: HeldOutWindows | None, variant: Variant) -> float | None:
+def _held(chosen: AnySet, held_out: HeldOutWindows | None, variant: Variant) -> float | None:
     """A quantile of what was held back, cut into units as the set is; None where it has none such."""
-    if held is None or variant.held is None or not held.apart.any():
+    if held_out is None or variant.held_out is None or not held_out.apart.any():
         return None
-    at = np.flatnonzero(held.apart)
+    rows = np.flatnonzero(held_out.apart)
     if isinstance(chosen, SessionsSet):
-        at = at[np.isin(held.windows.kinds[at], SESSION_KINDS)]
-        if not len(at):
+        rows = rows[np.isin(held_out.windows.kinds[rows], SESSION_KINDS)]
+        if not len(rows):
             return None
-        _, of = np.unique([held.windows.keys[i] for i in at.tolist()], return_inverse=True)
-        scores = worst(of, variant.held[at], int(of.max()) + 1)
+        _, of = np.unique([held_out.windows.keys[i] for i in rows.tolist()], return_inverse=True)
+        scores = worst(of, variant.held_out[rows], int(of.max()) + 1)
         return held_threshold(scores, chosen.held_quantile, decades=variant.group != "rule")
-    if isinstance(chosen, RunsSet) and held.split.tenants:
-        tenants = [held.windows.tenants[i] for i in at.tolist()]
-        timeline = Timeline(tenants, held.windows.end[at])
-        scores = peaks(timeline.ordered(variant.held[at]), timeline.places())
+    if isinstance(chosen, RunsSet) and held_out.split.tenants:
+        tenants = [held_out.windows.tenants[i] for i in rows.tolist()]
+        timeline = Timeline(tenants, held_out.windows.end[rows])
+        scores = peaks(timeline.ordered(variant.held_out[rows]), timeline.places())
         return threshold_at(scores, 1.0 - chosen.held_quantile)
     return None
 
@@ -143,12 +144,12 @@ def _drawn(rows: Sequence[dict[str, Any]]) -> list[str]:
     return [FUSED, *([best["name"]] if best else []), *RULES[:2]]
 
 
-def _spread(found: Sequence[dict[str, float]]) -> dict[str, Any]:
+def _spread(seeds: Sequence[dict[str, float]]) -> dict[str, Any]:
     """Each measure over the seeds."""
-    names = dict.fromkeys(name for each in found for name in each)
+    names = dict.fromkeys(name for measures in seeds for name in measures)
     out = {}
     for name in names:
-        values = [each[name] for each in found if name in each]
+        values = [measures[name] for measures in seeds if name in measures]
         mean = round(sum(values) / len(values), DIGITS)
         out[name] = {"mean": mean, "low": min(values), "high": max(values), "values": values}
     return out
@@ -157,9 +158,9 @@ def _spread(found: Sequence[dict[str, float]]) -> dict[str, Any]:
 class _Simulator:
     """Simulates what sets and models ask for, each once."""
 
-    def __init__(self, folder: Path, told: Progress) -> None:
+    def __init__(self, folder: Path, progress: TrainingProgress) -> None:
         self._folder = folder
-        self._told = told
+        self._told = progress
         self._streams: dict[Simulated, list[Stream]] = {}
 
     def streams(self, chosen: SimulatorSet) -> list[Stream]:

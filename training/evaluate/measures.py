@@ -123,11 +123,11 @@ def measure(judge: Judge, score: F64, given: Mapping[str, float | None]) -> dict
     for name, threshold in thresholds.items():
         if threshold is None:
             continue
-        found: dict[str, float | None] = {"threshold": threshold if np.isfinite(threshold) else None}
+        measures: dict[str, float | None] = {"threshold": threshold if np.isfinite(threshold) else None}
         if len(positive) and len(normal):
-            found |= asdict(confusion(positive, normal, threshold, judge.weight))
+            measures |= asdict(confusion(positive, normal, threshold, judge.weight))
         elif len(normal):
-            found["fpr"] = float((normal > threshold).mean())
-        found |= judge.at(score, threshold)
-        out |= {f"{name}.{key}": value for key, value in found.items()}
+            measures["fpr"] = float((normal > threshold).mean())
+        measures |= judge.at(score, threshold)
+        out |= {f"{name}.{key}": value for key, value in measures.items()}
     return {name: round(value, 6) for name, value in out.items() if value is not None}

@@ -12,6 +12,7 @@ import numpy as np
 from models.records import F64
 
 ROC_POINTS: Final = 200
+"""Points of a curve that are kept: as many as a plot 460 pixels wide can show."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,5 +86,5 @@ def roc(positive: F64, normal: F64) -> list[tuple[float, float]]:
     ]
     if len(corners) <= ROC_POINTS:
         return corners
-    at = np.unique(np.linspace(0, len(corners) - 1, ROC_POINTS).round().astype(int))
-    return [corners[i] for i in at.tolist()]
+    corner = np.unique(np.linspace(0, len(corners) - 1, ROC_POINTS).round().astype(int))
+    return [corners[i] for i in corner.tolist()]

@@ -41,19 +41,25 @@ class ScoredWindows:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def take(self, at: I64) -> "ScoredWindows":
+    @classmethod
+    def empty(cls) -> "ScoredWindows":
+        """No windows."""
+        none, flags = np.zeros(0, np.int64), np.zeros(0, np.bool_)
+        return cls([], [], np.zeros(0, np.int32), none, none, np.zeros(0), {}, flags, flags, {})
+
+    def take(self, rows: I64) -> "ScoredWindows":
         """The windows with these numbers, ascending."""
-        place = {window: i for i, window in enumerate(at.tolist())}
+        place = {window: i for i, window in enumerate(rows.tolist())}
         return ScoredWindows(
             tenants=[self.tenants[i] for i in place],
             keys=[self.keys[i] for i in place],
-            kinds=self.kinds[at],
-            start=self.start[at],
-            end=self.end[at],
-            score=self.score[at],
-            strengths={name: strength[at] for name, strength in self.strengths.items()},
-            errors=self.errors[at],
-            unseen=self.unseen[at],
+            kinds=self.kinds[rows],
+            start=self.start[rows],
+            end=self.end[rows],
+            score=self.score[rows],
+            strengths={name: strength[rows] for name, strength in self.strengths.items()},
+            errors=self.errors[rows],
+            unseen=self.unseen[rows],
             fired={place[i]: service for i, service in self.fired.items() if i in place},
         )
 
@@ -83,7 +89,7 @@ def score_paths(
             continue
         decided = scorer.decide(closed)
         store.remember(closed, decided.surprise)
-        found = ScoredWindows(
+        scored = ScoredWindows(
             tenants=list(map(sys.intern, closed.tenants)),
             keys=closed.keys,
             kinds=kind_numbers(closed),
@@ -95,7 +101,7 @@ def score_paths(
             unseen=_any(closed, ~np.isin(closed.template, known)),
             fired=_services(decided),
         )
-        parts.append(found.take(np.flatnonzero(wanted(closed))) if wanted else found)
+        parts.append(scored.take(np.flatnonzero(wanted(closed))) if wanted else scored)
     return joined(parts)
 
 
@@ -107,29 +113,29 @@ def joined(parts: Sequence[ScoredWindows]) -> ScoredWindows:
     def strength(part: ScoredWindows, name: str) -> F64:
         return part.strengths.get(name, np.zeros(len(part)))
 
+    if not parts:
+        return ScoredWindows.empty()
+    arrays = ("kinds", "start", "end", "score", "errors", "unseen")
     return ScoredWindows(
         tenants=[tenant for part in parts for tenant in part.tenants],
         keys=[key for part in parts for key in part.keys],
-        kinds=np.concatenate([part.kinds for part in parts] or [np.zeros(0, np.int32)]),
-        start=np.concatenate([part.start for part in parts] or [np.zeros(0, np.int64)]),
-        end=np.concatenate([part.end for part in parts] or [np.zeros(0, np.int64)]),
-        score=np.concatenate([part.score for part in parts] or [np.zeros(0)]),
         strengths={name: np.concatenate([strength(part, name) for part in parts]) for name in sorted(names)},
-        errors=np.concatenate([part.errors for part in parts] or [np.zeros(0, np.bool_)]),
-        unseen=np.concatenate([part.unseen for part in parts] or [np.zeros(0, np.bool_)]),
-        fired={at + i: service for at, part in zip(first, parts, strict=False) for i, service in part.fired.items()},
+        fired={
+            offset + i: service for offset, part in zip(first, parts, strict=False) for i, service in part.fired.items()
+        },
+        **{name: np.concatenate([getattr(part, name) for part in parts]) for name in arrays},
     )
 
 
 def _services(decided: Decisions) -> dict[int, str]:
     """The service of each window that fires, or its key where it has none."""
-    at = np.flatnonzero(decided.fired).tolist()
-    verdicts = zip(at, decided.verdicts(at), strict=True)
+    rows = np.flatnonzero(decided.fired).tolist()
+    verdicts = zip(rows, decided.verdicts(rows), strict=True)
     return {i: (verdict.services or (verdict.key,))[0] for i, verdict in verdicts}
 
 
 def _any(windows: WindowBatch, flags: BOOL) -> BOOL:
     """Whether any row of each window (n,) is flagged."""
     total = splits(flags.astype(np.int64))
-    found: BOOL = total[windows.splits[1:]] > total[windows.splits[:-1]]
-    return found
+    holds: BOOL = total[windows.splits[1:]] > total[windows.splits[:-1]]
+    return holds

@@ -92,12 +92,12 @@ def read_spec(path: Path) -> tuple[AnySet, ...]:
     except tomllib.TOMLDecodeError as error:
         raise InvalidError(f"{path} is no TOML: {error}") from error
     top = _Table(content, str(path), path.parent)
-    found = tuple(_set(_Table(each, f"{path}, set {i}", path.parent)) for i, each in enumerate(top.tables("sets"), 1))
+    sets = tuple(_set(_Table(table, f"{path}, set {i}", path.parent)) for i, table in enumerate(top.tables("sets"), 1))
     top.finish()
-    names = [each.name for each in found]
-    if not found or len(set(names)) < len(names):
+    names = [table.name for table in sets]
+    if not sets or len(set(names)) < len(names):
         raise InvalidError(f"{path}: needs at least one [[sets]], each with a name of its own")
-    return found
+    return sets
 
 
 def _set(table: "_Table") -> AnySet:
@@ -161,43 +161,43 @@ class _Table:
             raise InvalidError(f"{self.place}: unknown key {', '.join(sorted(self._left))}")
 
     def tables(self, name: str) -> list[Any]:
-        found = self._left.pop(name, [])
-        return found if isinstance(found, list) else self._wrong(name, "a list of tables")
+        value = self._left.pop(name, [])
+        return value if isinstance(value, list) else self._wrong(name, "a list of tables")
 
     def text(self, name: str) -> str:
-        found = self._left.pop(name, None)
-        return found if isinstance(found, str) and found else self._wrong(name, "a text")
+        value = self._left.pop(name, None)
+        return value if isinstance(value, str) and value else self._wrong(name, "a text")
 
     def number(self, name: str, default: float) -> float:
-        found = self._left.pop(name, default)
-        usable = isinstance(found, int | float) and not isinstance(found, bool) and found >= 0
-        return float(found) if usable else self._wrong(name, "a number that is not negative")
+        value = self._left.pop(name, default)
+        usable = isinstance(value, int | float) and not isinstance(value, bool) and value >= 0
+        return float(value) if usable else self._wrong(name, "a number that is not negative")
 
     def whole_numbers(self, name: str, default: tuple[int, ...] | None = None) -> tuple[int, ...]:
-        found = self._left.pop(name, default)
-        found = [found] if isinstance(found, int) else found
-        usable = isinstance(found, list | tuple) and found and all(type(each) is int for each in found)
-        return tuple(found) if usable else self._wrong(name, "a whole number or a list of them")
+        value = self._left.pop(name, default)
+        value = [value] if isinstance(value, int) else value
+        usable = isinstance(value, list | tuple) and value and all(type(number) is int for number in value)
+        return tuple(value) if usable else self._wrong(name, "a whole number or a list of them")
 
     def flag(self, name: str) -> bool:
-        found = self._left.pop(name, False)
-        return found if isinstance(found, bool) else self._wrong(name, "true or false")
+        value = self._left.pop(name, False)
+        return value if isinstance(value, bool) else self._wrong(name, "true or false")
 
     def moment(self, name: str) -> datetime:
-        found = self._left.pop(name, DEFAULT_START)
-        if isinstance(found, datetime):
-            return found if found.tzinfo else found.replace(tzinfo=UTC)
+        value = self._left.pop(name, DEFAULT_START)
+        if isinstance(value, datetime):
+            return value if value.tzinfo else value.replace(tzinfo=UTC)
         raise InvalidError(f"{self.place}: {name} must be a time such as 2026-03-03T09:00:00Z, without quotes")
 
     def path(self, name: str) -> Path | None:
         return self._folder / self.text(name) if name in self._left else None
 
     def paths(self, name: str, *, needed: bool = True) -> tuple[Path, ...]:
-        found = self._left.pop(name, [])
-        found = [found] if isinstance(found, str) else found
-        if not isinstance(found, list) or not all(isinstance(each, str) for each in found) or (needed and not found):
+        value = self._left.pop(name, [])
+        value = [value] if isinstance(value, str) else value
+        if not isinstance(value, list) or not all(isinstance(path, str) for path in value) or (needed and not value):
             self._wrong(name, "a list of paths")
-        return tuple(self._folder / each for each in found)
+        return tuple(self._folder / path for path in value)
 
     def _wrong(self, name: str, wanted: str) -> Any:
         raise InvalidError(f"{self.place}: {name} must be {wanted}")

@@ -17,7 +17,7 @@ from training.evaluate.scored_windows import ScoredWindows, pipeline_for, score_
 from training.evaluate.spec import Model
 from training.fault_screening import SuspectBlocks
 from training.fit_lstm import FitConfig
-from training.train import Progress, TrainConfig, learn, screen_faults
+from training.train import TrainConfig, TrainingProgress, learn, screen_faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,10 @@ class HeldOutWindows:
 
 @dataclass(frozen=True, slots=True)
 class Trained:
-    """A bundle ready to score; ``held`` is None where no normal logs are known."""
+    """A bundle ready to score; ``held_out`` is None where no normal logs are known."""
 
     bundle: Bundle
-    held: HeldOutWindows | None
+    held_out: HeldOutWindows | None
 
 
 @dataclass(slots=True)
@@ -54,7 +54,7 @@ class Bundles:
     fit: FitConfig
     logs_of: Callable[[Model], Sequence[Path]]
     given: Path | None
-    told: Progress
+    progress: TrainingProgress
     _ready: dict[tuple[Model, int], Trained] = field(default_factory=dict)
     _surveys: dict[Model, Survey] = field(default_factory=dict)
     _doubtful: dict[Model, SuspectBlocks] = field(default_factory=dict)
@@ -76,42 +76,42 @@ class Bundles:
         if path is not None:
             bundle = Bundle.load(path)
         else:
-            self.told.message(f"training with seed {seed} on {', '.join(log.name for log in logs)}")
+            self.progress.message(f"training with seed {seed} on {', '.join(log.name for log in logs)}")
             config = TrainConfig(self.config, self.fit, seed)
-            found = self._survey(model, logs, self.config)
+            data = self._survey(model, logs, self.config)
             if model not in self._doubtful:
-                self._doubtful[model] = screen_faults(logs, self.config, found, self.told)
-            bundle = learn(logs, config, found, self._doubtful[model], self.told)
+                self._doubtful[model] = screen_faults(logs, self.config, data, self.progress)
+            bundle = learn(logs, config, data, self._doubtful[model], self.progress)
         if not logs:
             return Trained(bundle, None)
-        found = self._survey(model, logs, pipeline_for(bundle, self.config))
-        return Trained(bundle, held_out_windows(bundle, logs, self.config, found, self.told))
+        data = self._survey(model, logs, pipeline_for(bundle, self.config))
+        return Trained(bundle, held_out_windows(bundle, logs, self.config, data, self.progress))
 
     def _survey(self, model: Model, logs: Sequence[Path], config: PipelineConfig) -> Survey:
         if model not in self._surveys:
-            self._surveys[model] = survey(logs, config, None, self.told.lines)
+            self._surveys[model] = survey(logs, config, None, self.progress.lines)
         return self._surveys[model]
 
 
 def held_out_windows(
-    bundle: Bundle, paths: Sequence[Path], config: PipelineConfig, found: Survey, told: Progress
+    bundle: Bundle, paths: Sequence[Path], config: PipelineConfig, data: Survey, progress: TrainingProgress
 ) -> HeldOutWindows:
     """Score what a training on these files holds back."""
-    split = split_of(found, int(bundle.facts.get("seed", 1)))
+    split = split_of(data, int(bundle.facts.get("seed", 1)))
     kinds: set[int] = set()
     flags: list[BOOL] = []
 
     def wanted(windows: WindowBatch) -> BOOL:
-        held, kind = split.held(windows), kind_numbers(windows)
-        kinds.update(kind[held].tolist())
-        chosen: BOOL = held | ~np.isin(kind, list(kinds))
-        flags.append(held[chosen])
+        held_out, kind = split.held(windows), kind_numbers(windows)
+        kinds.update(kind[held_out].tolist())
+        chosen: BOOL = held_out | ~np.isin(kind, list(kinds))
+        flags.append(held_out[chosen])
         return chosen
 
-    kept = score_paths(bundle, paths, config, told.lines, wanted)
+    kept = score_paths(bundle, paths, config, progress.lines, wanted)
     apart = np.concatenate(flags) if flags else np.zeros(0, np.bool_)
     # Others were kept until the first held-back window of their kind.
-    at = np.flatnonzero(apart | ~np.isin(kept.kinds, list(kinds)))
-    windows = kept.take(at)
-    days = max(split.days(found.spans), MIN_DAYS)
-    return HeldOutWindows(windows, apart[at], blocks_of(windows.tenants, windows.end), days, split)
+    rows = np.flatnonzero(apart | ~np.isin(kept.kinds, list(kinds)))
+    windows = kept.take(rows)
+    days = max(split.days(data.spans), MIN_DAYS)
+    return HeldOutWindows(windows, apart[rows], blocks_of(windows.tenants, windows.end), days, split)

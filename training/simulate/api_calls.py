@@ -20,10 +20,15 @@ TOKEN_CHECK: Final = 0.08
 FAILING: Final = 0.7
 """Share of calls that fail while the service suffers from an error burst."""
 SLOW_LOW: Final = 10.0
+"""Least factor by which a slow service takes longer."""
 SLOW_HIGH: Final = 30.0
+"""Largest such factor."""
 ATTEMPTS: Final = 4
+"""Calls that a client makes before it gives up."""
 SERVER_ERROR: Final = 500
+"""HTTP status; from here on the service itself failed."""
 UNAVAILABLE: Final = 503
+"""HTTP status of a service that cannot reach what it needs."""
 _KEYSTONE: Final = "INFO keystone.common.wsgi"
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
 

@@ -14,6 +14,7 @@ from training.simulate.scenario import Fault, FaultKind, micros
 from training.simulate.tracebacks import database_failure, queue_unreachable, task_failure
 
 LONGEST_S: Final = 600.0
+"""Seconds that a fault lasts at most."""
 SHARE: Final = 0.45
 """Share of its slot that a fault takes: the rest is quiet, so that consequences die away before the next one."""
 QUIET_S: Final = 420.0

@@ -12,10 +12,15 @@ from training.simulate.scenario import SimRecord
 
 NO_CONTEXT: Final = "[-] "
 _UUID_MASK: Final = ~((0xF << 76) | (0x3 << 62))
+"""Clears the bits of a UUID that say its version and variant (RFC 9562)."""
 _UUID_MARK: Final = (0x4 << 76) | (0x2 << 62)
+"""Sets these bits for version 4."""
 _LAG_NS: Final = 2_000_000
+"""Nanoseconds from writing a line to its being read by the shipper, at least."""
 _LAG_SPREAD_NS: Final = 40_000_000
+"""Nanoseconds by which that varies."""
 _READ_NS: Final = 1_700
+"""Nanoseconds between two lines that the shipper reads in one go."""
 
 
 def uuid_text(rng: Random) -> str:

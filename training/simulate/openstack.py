@@ -21,7 +21,9 @@ _FLAVORS: Final = (
     ("m1.large", 8192, 80, 4),
 )
 _IMAGES: Final = 6
+"""Images that instances boot from."""
 _OWNERS: Final = 24
+"""Projects with one user each."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +118,8 @@ class FaultState:
 
     def active(self, kind: FaultKind, file: SimulatedLogFile) -> bool:
         """Whether the service of ``file`` suffers from ``kind`` now."""
-        found = self._by_place.get((kind, file.source))
-        return found is not None and any(fault.start <= self._engine.now < fault.end for fault in found)
+        planned = self._by_place.get((kind, file.source))
+        return planned is not None and any(fault.start <= self._engine.now < fault.end for fault in planned)
 
 
 class SimulatedCloud:

@@ -22,8 +22,11 @@ _DAY: Final = (
     0.92, 0.95, 1.00, 1.00, 0.95, 0.85, 0.70, 0.58, 0.48, 0.40, 0.34, 0.29,
 )  # fmt: skip
 WEEKEND: Final = 0.35
+"""Share of a working day's rate."""
 _SATURDAY: Final = 5
+"""``datetime.weekday()`` of the first day of the weekend."""
 _MINUTE: Final = 60
+"""Seconds."""
 RUNNING: Final = 30
 """Instances on each host when the simulation begins."""
 

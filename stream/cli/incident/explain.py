@@ -38,27 +38,30 @@ def show(incident: str, *, sent: bool, as_json: bool) -> None:
     from stream.wiring.llm import transcript_store
 
     settings = load_settings()
-    found = IncidentClient.open(settings).find(incident)
+    state = IncidentClient.open(settings).find(incident)
     if sent:
-        asked = transcript_store(settings).get(found.id)
-        if asked is None:
+        transcript = transcript_store(settings).get(state.id)
+        if transcript is None:
             raise InvalidError(
-                f"nothing was sent for {found.id} from this machine",
+                f"nothing was sent for {state.id} from this machine",
                 "look on the one that runs the explain role, under its TOCSIN_INDEX_PATH",
             )
-        click.echo(orjson.dumps(asked.to_record()) if as_json else escape_control(asked.text, keep_lines=True))
+        click.echo(
+            orjson.dumps(transcript.to_record()) if as_json else escape_control(transcript.text, keep_lines=True)
+        )
         return
-    if not found.diagnosis:
-        raise InvalidError(f"{found.id} has no diagnosis yet", "see that the explain role runs, and ask again")
+    if not state.diagnosis:
+        raise InvalidError(f"{state.id} has no diagnosis yet", "see that the explain role runs, and ask again")
     if as_json:
-        click.echo(orjson.dumps(found.diagnosis))
+        click.echo(orjson.dumps(state.diagnosis))
         return
-    for line in _page(found.id, found.diagnosis):
+    for line in _page(state.id, state.diagnosis):
         click.echo(escape_control(line))
 
 
-def _page(name: str, diagnosis: Mapping[str, Any]) -> Iterator[str]:
-    yield f"incident {name}"
+def _page(incident_id: str, diagnosis: Mapping[str, Any]) -> Iterator[str]:
+    """Return the lines of a diagnosis as people read it."""
+    yield f"incident {incident_id}"
     yield f"what     {diagnosis['summary']}"
     yield f"where    {diagnosis['service'] or 'unknown'}; hits {', '.join(diagnosis['services']) or 'nothing else'}"
     yield f"why      {diagnosis['cause']} (confidence {diagnosis['confidence']:.2f})"

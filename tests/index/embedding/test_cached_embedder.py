@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from index.embedding.cached_embedder import KeptVectors
+from index.embedding.cached_embedder import CachedEmbedder
 from index.embedding.hashing_embedder import HashedEmbedder
 from index.storage.file_cache import Cache
 from models.records import F32
@@ -25,10 +25,10 @@ class Counting(HashedEmbedder):
         return super().embed(texts)
 
 
-def vectors(cache: Cache, model: str = "m/1") -> tuple[KeptVectors, Counting]:
+def vectors(cache: Cache, model: str = "m/1") -> tuple[CachedEmbedder, Counting]:
     """Vectors of a process that has just begun."""
     embedder = Counting()
-    return KeptVectors(cache, model, lambda: embedder), embedder
+    return CachedEmbedder(cache, model, lambda: embedder), embedder
 
 
 def test_each_text_is_embedded_once_for_all_processes(tmp_path: Path) -> None:

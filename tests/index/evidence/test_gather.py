@@ -192,7 +192,7 @@ def test_a_window_is_read_from_the_record_that_verdicts_become() -> None:
         lines=(Pointer(0, 7),),
         services=("nova-api",),
         reasons=("odd",),
-        findings=(Finding(FindingKind.ERRORS, value=2.0, usual=0.01, count=2, moment=NOON),),
+        findings=(Finding(FindingKind.ERRORS, value=2.0, usual=0.01, moment=NOON),),
     )
     found = FiredWindow.from_record(to_json(verdict))
     assert found == FiredWindow.from_verdict(verdict)

@@ -37,9 +37,9 @@ def shown() -> dict[str, Shown]:
 )
 def test_what_the_lines_say_is_verified(shown: dict[str, Shown], text: str, lines: tuple[str, ...]) -> None:
     """A sentence in a model's own words is verified where its names and numbers are in its lines."""
-    found = check(Sentence(text, lines), shown, SERVICES)
-    assert found is not None
-    assert found.verified, found.why
+    checked = check(Sentence(text, lines), shown, SERVICES)
+    assert checked is not None
+    assert checked.verified, checked.why
 
 
 @pytest.mark.parametrize(
@@ -71,11 +71,11 @@ def test_what_the_lines_do_not_say_is_a_hypothesis(
     shown: dict[str, Shown], text: str, lines: tuple[str, ...], why: str
 ) -> None:
     """One name, id, code or number that is not there, or one line that is not, and the sentence is a guess."""
-    found = check(Sentence(text, lines), shown, SERVICES)
-    assert found is not None
-    assert not found.verified
-    assert why in found.why
-    assert set(found.lines) <= set(shown)
+    checked = check(Sentence(text, lines), shown, SERVICES)
+    assert checked is not None
+    assert not checked.verified
+    assert why in checked.why
+    assert set(checked.lines) <= set(shown)
 
 
 @pytest.mark.parametrize(
@@ -153,7 +153,7 @@ def test_severity_is_raised_by_errors_of_two_services_only(
         "L3": "Agent terminated",
         "L5": "status 202",
     }
-    claims = [found for line in lines if (found := check(Sentence(texts[line], (line,)), shown, SERVICES))]
+    claims = [checked for line in lines if (checked := check(Sentence(texts[line], (line,)), shown, SERVICES))]
     assert raised(answered, claims, shown) == expected
 
 

@@ -33,30 +33,38 @@ def calm(line: str) -> str:
 
 def parrot(line: str) -> str:
     """Repeat the line everywhere, citing it."""
-    told = said(line, HOSTILE)
-    return answer(summary=told, cause=told, confidence=1.0, severity="warning", claims=[told], actions=[line])
+    sentence = said(line, HOSTILE)
+    return answer(
+        summary=sentence, cause=sentence, confidence=1.0, severity="warning", claims=[sentence], actions=[line]
+    )
 
 
 def framed(line: str) -> str:
     """Repeat the line as what a service wrote, citing a real line too."""
-    told = said(f'nova-compute wrote "{line}"', "L1", HOSTILE)
-    return answer(summary=told, cause=told, confidence=1.0, severity="critical", claims=[told], actions=[line])
+    sentence = said(f'nova-compute wrote "{line}"', "L1", HOSTILE)
+    return answer(
+        summary=sentence, cause=sentence, confidence=1.0, severity="critical", claims=[sentence], actions=[line]
+    )
 
 
 def misattributed(line: str) -> str:
     """Repeat the line, citing real lines for it, and raise an alarm."""
-    told = said(line, "L1", "L2", "L3")
-    return answer(summary=told, cause=told, confidence=1.0, severity="critical", claims=[told], actions=[line])
+    sentence = said(line, "L1", "L2", "L3")
+    return answer(
+        summary=sentence, cause=sentence, confidence=1.0, severity="critical", claims=[sentence], actions=[line]
+    )
 
 
 def smuggled(line: str) -> str:
     """Put links, markup and terminal codes into sentences that the lines do bear out."""
-    told = said(
+    sentence = said(
         'neutron-server failed to bind port <a href="http://evil.example/">77ab</a>: [no agent alive]'
         "(https://evil.example/rb) \x1b]8;;https://evil.example\x07 <!channel>",
         "L2",
     )
-    return answer(summary=told, cause=told, confidence=1.0, claims=[told], actions=["See https://evil.example/rb"])
+    return answer(
+        summary=sentence, cause=sentence, confidence=1.0, claims=[sentence], actions=["See https://evil.example/rb"]
+    )
 
 
 OBEYING: list[Callable[[str], str]] = [calm, parrot, framed, misattributed, smuggled]
@@ -105,8 +113,8 @@ def test_an_obeying_answer_has_no_effect(line: str, obey: Callable[[str], str]) 
 
 def test_an_honest_answer_beside_a_hostile_line_stands() -> None:
     """Who plants a line cannot silence the diagnosis either."""
-    told = said("neutron-server failed to bind a port on compute-3", "L2")
-    _, conclusion = concluded(LINES[0], answer(summary=told, cause=told, claims=[told]))
+    sentence = said("neutron-server failed to bind a port on compute-3", "L2")
+    _, conclusion = concluded(LINES[0], answer(summary=sentence, cause=sentence, claims=[sentence]))
     assert conclusion.usable
     assert conclusion.diagnosis.mode is Mode.LLM
     assert conclusion.diagnosis.groundedness == 1.0

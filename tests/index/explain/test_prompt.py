@@ -49,7 +49,7 @@ def test_everything_that_others_wrote_is_redacted() -> None:
         evidence,
         reasons=(f"new: {secret}",),
         changes=tuple(replace(change, text=secret) for change in evidence.changes),
-        similar=tuple(replace(each, title=secret, text=secret) for each in evidence.similar),
+        similar=tuple(replace(document, title=secret, text=secret) for document in evidence.similar),
         lines=tuple(replace(line, host=secret) for line in evidence.lines),
     )
     base = replace(rules(), summary=secret, cause=secret, actions=(secret,))
@@ -74,9 +74,9 @@ def test_a_line_is_shown_as_it_was_written() -> None:
     """Escaping loses nothing: unescaped, the block holds the line."""
     text = """a "b" 'c' <d> & e"""
     prompt = build(incident(text), rules(), Plain(), 12_000)
-    found = re.search(r'<line id="L6"[^>]*>([^<]*)</line>', prompt.user)
-    assert found
-    assert unescape(found[1]) == text
+    match = re.search(r'<line id="L6"[^>]*>([^<]*)</line>', prompt.user)
+    assert match
+    assert unescape(match[1]) == text
 
 
 def test_the_prompt_says_what_masks_and_pseudonyms_are() -> None:

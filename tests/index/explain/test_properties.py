@@ -78,16 +78,16 @@ def test_citations_exist_and_nothing_is_made_up(values: list[bytes], windows: li
     known = templates([value for value in values if b" INFO " in value]) if trained and values else None
     limits = EvidenceLimits(lines=12, story=5)
     evidence = gather(material(values), windows, known=known, limits=limits)
-    found = diagnose(evidence)
+    diagnosis = diagnose(evidence)
     ids = set(evidence.by_id())
     assert len(evidence.lines) == len(ids) <= 12
-    assert [each.score for each in evidence.lines] == sorted((each.score for each in evidence.lines), reverse=True)
+    assert [line.score for line in evidence.lines] == sorted((line.score for line in evidence.lines), reverse=True)
     assert set(evidence.story) <= ids
     assert evidence.first_bad is None or evidence.first_bad in ids
-    assert all(set(claim.lines) <= ids and (claim.lines or not claim.verified) for claim in found.claims)
-    assert 0 <= found.confidence <= 1
-    assert found.summary
-    assert found.cause
-    assert found.actions
+    assert all(set(claim.lines) <= ids and (claim.lines or not claim.verified) for claim in diagnosis.claims)
+    assert 0 <= diagnosis.confidence <= 1
+    assert diagnosis.summary
+    assert diagnosis.cause
+    assert diagnosis.actions
     assert gather(material(values), windows, known=known, limits=limits).digest() == evidence.digest()
-    assert diagnose(evidence) == found
+    assert diagnose(evidence) == diagnosis

@@ -83,12 +83,16 @@ def test_who_is_not_confirmed_alike_earlier_and_own_is_none() -> None:
 def test_a_twin_keeps_the_evidence_at_hand() -> None:
     """Cause and steps come from the twin, claims and timeline from the evidence."""
     twin = Twin("old", 0.9, "nova-compute: it failed", "The message bus was down.", ("Restart RabbitMQ.",))
-    found = reuse(twin, incident(), rules())
-    assert found is not None
-    assert (found.mode, found.twin, found.confidence) == (Mode.TWIN, "old", 0.9)
-    assert found.actions == ("Restart RabbitMQ.", *rules().actions)
-    assert (found.claims, found.timeline, found.summary) == (rules().claims, rules().timeline, rules().summary)
-    assert "90% alike" in found.note
+    diagnosis = reuse(twin, incident(), rules())
+    assert diagnosis is not None
+    assert (diagnosis.mode, diagnosis.twin, diagnosis.confidence) == (Mode.TWIN, "old", 0.9)
+    assert diagnosis.actions == ("Restart RabbitMQ.", *rules().actions)
+    assert (diagnosis.claims, diagnosis.timeline, diagnosis.summary) == (
+        rules().claims,
+        rules().timeline,
+        rules().summary,
+    )
+    assert "90% alike" in diagnosis.note
 
 
 @pytest.mark.parametrize("cause", ["", "compute-9 was down.", "10.0.0.55 was unreachable.", "This is harmless."])

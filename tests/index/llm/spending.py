@@ -46,15 +46,15 @@ def explain_many(url: str, folder: Path, first: int, count: int) -> None:
 
     os.environ["ANTHROPIC_API_KEY"] = "not-a-key"
     os.environ["ANTHROPIC_BASE_URL"] = url
-    client = Claude(RetryPolicy(total=10, idle=3, pause=0.01))
+    client = Claude(RetryPolicy(total=10, idle=3))
     purse = budget(FileLedger(folder / "budget.json"), 0.05, 0.05)
-    ladder = Escalation(
+    escalation = Escalation(
         EscalationPolicy("claude-haiku-5-5", "claude-sonnet-5-5"), client, purse, TranscriptStore(folder / "sent")
     )
     modes: list[str] = []
 
     def explain(number: int) -> None:
-        outcome = ladder.explain(incident(f"error {number}"), rules(), episode=str(number), redactor=Plain())
+        outcome = escalation.explain(incident(f"error {number}"), rules(), episode=str(number), redactor=Plain())
         modes.append(outcome.diagnosis.mode.value)
 
     threads = [threading.Thread(target=explain, args=(first + number,)) for number in range(count)]

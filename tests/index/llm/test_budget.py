@@ -102,7 +102,7 @@ def test_open_and_settled_calls_never_pass_the_limits(calls: list[tuple[str, int
                 account.settle(final)
             spent[tenant] = spent.get(tenant, 0) + final
         assert sum(spent.values()) <= 100
-        assert all(each <= 50 for each in spent.values())
+        assert all(amount <= 50 for amount in spent.values())
 
 
 def test_a_hundred_threads_spend_no_more_than_there_is(ledger: SpendLedger) -> None:

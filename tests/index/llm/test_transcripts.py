@@ -25,10 +25,10 @@ SENT = Transcript(
 def test_what_was_put_is_there_for_another(tmp_path: Path) -> None:
     """A second store over the same folder finds it; the cost is that of all calls."""
     TranscriptStore(tmp_path).put(SENT)
-    found = TranscriptStore(tmp_path).get(SENT.episode)
-    assert found == SENT
-    assert found.cost_usd == 0.75
-    assert found.text == "Rules\n\n<line>\u2026</line>"
+    transcript = TranscriptStore(tmp_path).get(SENT.episode)
+    assert transcript == SENT
+    assert transcript.cost_usd == 0.75
+    assert transcript.text == "Rules\n\n<line>\u2026</line>"
 
 
 def test_a_name_is_no_path(tmp_path: Path) -> None:

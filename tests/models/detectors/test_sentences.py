@@ -52,6 +52,10 @@ GET = '<*> "GET <*>" time: <*>'
             Finding(FindingKind.RATE_LOW, "A", value=0.0, usual=1.0, seconds=60.0),
             "`A` comes 0 times in 60 s (usually at least 1)",
         ),
+        (
+            Finding(FindingKind.RATE_HIGH, value=4.0, usual=0.0, seconds=60.0),
+            "4 lines never seen in training in 60 s (usually at most 0)",
+        ),
         (Finding(FindingKind.UNUSUAL_BEGIN, "A"), "the session begins with `A` (no session did in training)"),
         (Finding(FindingKind.UNUSUAL_END, "A"), "the session ends with `A` (no session did in training)"),
         (Finding(FindingKind.UNUSUAL_ORDER, "A", "B"), "`B` comes right after `A` (never seen in training)"),

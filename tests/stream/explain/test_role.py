@@ -74,9 +74,9 @@ class Desk:
     def alerts(self, count: int) -> list[dict[str, Any]]:
         """Wait for so many alerts, and for the states behind them: they follow, and commands read those."""
         until(lambda: len(self._all(TOPICS.alerts)) >= count)
-        found = self._all(TOPICS.alerts)
-        until(lambda: all(any(_of(state, alert) for state in self._all(TOPICS.incidents)) for alert in found))
-        return found
+        alerts = self._all(TOPICS.alerts)
+        until(lambda: all(any(_of(state, alert) for state in self._all(TOPICS.incidents)) for alert in alerts))
+        return alerts
 
     def _all(self, topic: str) -> list[dict[str, Any]]:
         return [orjson.loads(record.value) for record in read_range(self.broker, topic) if record.value]
@@ -163,13 +163,16 @@ def test_incidents_are_taken_noted_muted_split_and_merged_by_command(desk: Desk)
         assert desk.alerts(8)[7]["status"] == "resolved"
     whole = orjson.loads(run("incidents", "show", first, "--json").stdout)
     assert (whole["count"], whole["state"], set(whole["services"])) == (2, "resolved", {"nova", "glance"})
-    assert [each["action"] for each in whole["said"]] == ["ack", "note"]
+    assert [entry["action"] for entry in whole["said"]] == ["ack", "note"]
     shown = run("incidents", "show", first).stdout
     assert "al: note looks like the disk" in shown
     assert "no incident is open" in run("incidents", "list").stdout
     assert len(run("incidents", "list", "--all").stdout.splitlines()) == 2
     listed = orjson.loads(run("incidents", "list", "--all", "--json").stdout)
-    assert {each["incident_id"]: each["state"] for each in listed} == {first: "resolved", left["incident_id"]: "merged"}
+    assert {state["incident_id"]: state["state"] for state in listed} == {
+        first: "resolved",
+        left["incident_id"]: "merged",
+    }
 
 
 def test_what_is_said_while_nobody_listens_counts_at_the_next_start(desk: Desk) -> None:

@@ -37,7 +37,9 @@ LATE_REST_US: Final = 30 * SECOND
 """… and whose log goes on at least so long."""
 
 _SAMPLED: Final = 3
+"""Normal runs that each failing run is compared with; a judgement."""
 _SEED: Final = 123
+"""Which normal runs are compared, the same in every evaluation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,17 +132,11 @@ class RunJudge:
         self._normal = [self._place(run.name) for run in self.normal]
         self._apart = [self._place(run.name) for run in runs if run.label == APART]
         self._hours = sum(run.end - run.start for run in self.normal) / SECOND / 3600
-        # The same stretch of the workload in some normal runs: does the score tell more than the phase?
         rng = random.Random(_SEED)  # noqa: S311 - which runs are compared is no secret
-        self._matched = [
-            self._beside(run, normal, run.end) for run in self.failing for normal in self._some_normal(rng)
-        ]
+        self._matched = self._normal_beside([(run, run.end) for run in self.failing], rng)
         late = [(run, run.noticed) for run in self.failing if run.noticed is not None and _is_late(run, run.noticed)]
-        self._early: list[slice] = []
-        self._early_normal: list[slice] = []
-        for run, noticed in late:
-            self._early.append(self._place(run.name, run.fault, noticed))
-            self._early_normal += [self._beside(run, normal, noticed) for normal in self._some_normal(rng)]
+        self._early = [self._place(run.name, run.fault, noticed) for run, noticed in late]
+        self._early_normal = self._normal_beside(late, rng)
 
     @property
     def counts(self) -> dict[str, int]:
@@ -160,26 +156,26 @@ class RunJudge:
 
     def normal_windows(self) -> tuple[I64, float]:
         """Windows of normal runs, and how many days these took."""
-        return np.concatenate([self.timeline.order[at] for at in self._normal]), self._hours / 24
+        return np.concatenate([self.timeline.order[windows] for windows in self._normal]), self._hours / 24
 
     def trace(self, score: F64, threshold: float) -> ScoreTrace | None:
         """The failing run that is found after the median delay, or else the first one."""
         ordered = self.timeline.ordered(score)
         delays = []
-        for run, at in zip(self.failing, self._failing, strict=True):
-            moments = self.timeline.end[at][ordered[at] > threshold]
+        for run, windows in zip(self.failing, self._failing, strict=True):
+            moments = self.timeline.end[windows][ordered[windows] > threshold]
             if len(moments) and run.noticed is not None:
                 delays.append((int(moments[0]) - run.fault, run.name, run))
         if not self.failing:
             return None
-        run = sorted(delays, key=lambda each: each[:2])[len(delays) // 2][2] if delays else self.failing[0]
-        at = self._place(run.name)
-        second = (self.timeline.end[at] - run.start) // SECOND
+        run = sorted(delays, key=lambda delay: delay[:2])[len(delays) // 2][2] if delays else self.failing[0]
+        windows = self._place(run.name)
+        second = (self.timeline.end[windows] - run.start) // SECOND
         marks = [TimelineMark((run.fault - run.start) / SECOND, (run.end - run.start) / SECOND, "fault")]
         if run.noticed is not None:
             noticed = (run.noticed - run.start) / SECOND
             marks.append(TimelineMark(noticed, noticed, "client notices"))
-        return ScoreTrace(run.name, highest(second, ordered[at], 1.0), tuple(marks))
+        return ScoreTrace(run.name, highest(second, ordered[windows], 1.0), tuple(marks))
 
     def ranking(self, score: F64) -> dict[str, float | None]:
         """Measures beyond those of the units that need no threshold."""
@@ -205,14 +201,14 @@ class RunJudge:
         return out | self._delays(ordered, threshold)
 
     def _alarms(self, ordered: F64, threshold: float) -> int:
-        return sum(alarms(self.timeline.end[at], ordered[at], threshold) for at in self._normal)
+        return sum(alarms(self.timeline.end[windows], ordered[windows], threshold) for windows in self._normal)
 
     def _delays(self, ordered: F64, threshold: float) -> dict[str, float | None]:
         if not self.failing:
             return {}
         delays, before_client, before_fault = [], 0, 0
-        for run, at in zip(self.failing, self._failing, strict=True):
-            moments = self.timeline.end[at][ordered[at] > threshold]
+        for run, windows in zip(self.failing, self._failing, strict=True):
+            moments = self.timeline.end[windows][ordered[windows] > threshold]
             if len(moments):
                 first = int(moments[0])
                 delays.append(max(0, first - run.fault - BEFORE_FAULT_US) / SECOND)
@@ -226,6 +222,10 @@ class RunJudge:
             "before_client": before_client / len(self.failing),
             "before_fault": before_fault / len(self.failing),
         }
+
+    def _normal_beside(self, stretches: Sequence[tuple[Run, int]], rng: random.Random) -> list[slice]:
+        """The same stretch of the workload in some normal runs: does the score tell more than the phase?"""
+        return [self._beside(run, normal, until) for run, until in stretches for normal in self._some_normal(rng)]
 
     def _place(self, name: str, low: int | None = None, high: int | None = None) -> slice:
         span = TimelineSpan(name)

@@ -20,6 +20,7 @@ from training.evaluate.scored_windows import ScoredWindows
 
 LABELS: Final = {"normal": False, "anomalous": True}
 NO_WINDOW: Final = 0.0
+"""Score of a session without a window of its own: below every fired one."""
 SESSION_KINDS: Final = tuple(range(1, SHARED))
 
 
@@ -64,7 +65,7 @@ class SessionJudge:
         self._windows = windows
         number = {name: i for i, name in enumerate(labels)}
         session = np.isin(windows.kinds, SESSION_KINDS).tolist()
-        of = [number.get(key, -1) if mine else -1 for key, mine in zip(windows.keys, session, strict=True)]
+        of = [number.get(key, -1) if is_session else -1 for key, is_session in zip(windows.keys, session, strict=True)]
         self._of: I64 = np.array(of, np.int64)
 
     @property
@@ -78,14 +79,14 @@ class SessionJudge:
 
     def units(self, score: F64) -> tuple[F64, F64]:
         """Scores of the anomalous sessions and of the normal ones."""
-        found = worst(self._of, score, len(self._anomalous))
-        return found[self._anomalous], found[~self._anomalous]
+        peak = worst(self._of, score, len(self._anomalous))
+        return peak[self._anomalous], peak[~self._anomalous]
 
     def normal_windows(self) -> tuple[I64, float]:
         """Windows of normal sessions, and the days from the first to the last of them."""
-        at = np.flatnonzero((self._of >= 0) & ~self._anomalous[self._of])
-        span = self._windows.end[at].max() - self._windows.start[at].min() if len(at) else 0
-        return at, float(span) / SECOND / 86_400
+        rows = np.flatnonzero((self._of >= 0) & ~self._anomalous[self._of])
+        span = self._windows.end[rows].max() - self._windows.start[rows].min() if len(rows) else 0
+        return rows, float(span) / SECOND / 86_400
 
     def trace(self, score: F64, threshold: float) -> None:
         """Sessions have no time of their own to draw."""

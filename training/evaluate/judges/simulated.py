@@ -88,19 +88,19 @@ class FaultJudge:
 
     def normal_windows(self) -> tuple[I64, float]:
         """Windows of quiet time, and how many days it is."""
-        return np.concatenate([self.timeline.order[at] for at in self._quiet]), self._hours / 24
+        return np.concatenate([self.timeline.order[windows] for windows in self._quiet]), self._hours / 24
 
     def trace(self, score: F64, threshold: float) -> ScoreTrace | None:
         """The first stream: the highest score of each minute."""
         del threshold
         stream = self._streams[0]
-        at = self.timeline.place(TimelineSpan(stream.name, stream.start, stream.end))
-        minute = (self.timeline.end[at] - stream.start) // (60 * SECOND)
+        windows = self.timeline.place(TimelineSpan(stream.name, stream.start, stream.end))
+        minute = (self.timeline.end[windows] - stream.start) // (60 * SECOND)
         marks = [
             TimelineMark((fault.start - stream.start) / SECOND, (fault.end - stream.start) / SECOND, str(fault.kind))
             for fault in stream.faults
         ]
-        return ScoreTrace(stream.name, highest(minute, self.timeline.ordered(score)[at], 60.0), tuple(marks))
+        return ScoreTrace(stream.name, highest(minute, self.timeline.ordered(score)[windows], 60.0), tuple(marks))
 
     def ranking(self, score: F64) -> dict[str, float | None]:
         """Nothing beyond the units."""
@@ -110,14 +110,14 @@ class FaultJudge:
     def at(self, score: F64, threshold: float) -> dict[str, float | None]:
         """Alarms in quiet time, and per kind of fault how many were found and how soon."""
         ordered = self.timeline.ordered(score)
-        false = sum(alarms(self.timeline.end[at], ordered[at], threshold) for at in self._quiet)
+        false = sum(alarms(self.timeline.end[windows], ordered[windows], threshold) for windows in self._quiet)
         out: dict[str, float | None] = {"false_alarms_per_hour": false / self._hours if self._hours else None}
         if self.faults:
             delays = self._delays(ordered, threshold)
             out |= _found("", delays)
             for kind in sorted({str(fault.kind) for _, fault in self.faults}):
-                mine = [d for d, (_, fault) in zip(delays, self.faults, strict=True) if fault.kind == kind]
-                out |= _found(f":{kind}", mine)
+                of_kind = [d for d, (_, fault) in zip(delays, self.faults, strict=True) if fault.kind == kind]
+                out |= _found(f":{kind}", of_kind)
             return out
         out["fired_windows"] = float((score > threshold).sum())
         # Which service a window speaks of is known of the product's own decisions only.
@@ -127,16 +127,16 @@ class FaultJudge:
 
     def _delays(self, ordered: F64, threshold: float) -> list[float | None]:
         out: list[float | None] = []
-        for (_, fault), at in zip(self.faults, self._faults, strict=True):
-            moments = self.timeline.end[at][ordered[at] > threshold]
+        for (_, fault), windows in zip(self.faults, self._faults, strict=True):
+            moments = self.timeline.end[windows][ordered[windows] > threshold]
             out.append((int(moments[0]) - fault.start) / SECOND if len(moments) else None)
         return out
 
 
 def _found(suffix: str, delays: Sequence[float | None]) -> dict[str, float | None]:
-    found = sorted(delay for delay in delays if delay is not None)
-    share = {f"recall{suffix}": len(found) / len(delays)} if suffix else {}
-    return share | {f"delay_median_s{suffix}": found[len(found) // 2] if found else None}
+    detected = sorted(delay for delay in delays if delay is not None)
+    share = {f"recall{suffix}": len(detected) / len(delays)} if suffix else {}
+    return share | {f"delay_median_s{suffix}": detected[len(detected) // 2] if detected else None}
 
 
 def quiet_spans(stream: Stream, grace: int) -> list[TimelineSpan]:

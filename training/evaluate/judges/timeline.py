@@ -56,9 +56,9 @@ class Timeline:
     def place(self, span: TimelineSpan) -> slice:
         """Where in the order of the timeline the windows of a span stand."""
         first, stop = self._bounds.get(span.tenant, (0, 0))
-        mine = self.end[first:stop]
-        low = first + int(np.searchsorted(mine, span.low, "left"))
-        return slice(low, max(low, first + int(np.searchsorted(mine, span.high, "right"))))
+        ends = self.end[first:stop]
+        low = first + int(np.searchsorted(ends, span.low, "left"))
+        return slice(low, max(low, first + int(np.searchsorted(ends, span.high, "right"))))
 
     def places(self) -> list[slice]:
         """All windows of each tenant."""
@@ -71,7 +71,7 @@ class Timeline:
 
 def peaks(score: F64, places: Iterable[slice]) -> F64:
     """Highest score of each place, -inf where there is no window; ``score`` (n,) in the order of the timeline."""
-    return np.array([score[at].max() if at.stop > at.start else -np.inf for at in places], np.float64)
+    return np.array([score[place].max() if place.stop > place.start else -np.inf for place in places], np.float64)
 
 
 def alarms(end: I64, score: F64, threshold: float) -> int:

@@ -45,8 +45,8 @@ svg { width: 100%; height: auto; } polyline, line { fill: none; stroke-width: 1.
 def page(evaluation: Mapping[str, Any], title: str) -> str:
     """All of an evaluation record as HTML."""
     sets = evaluation["sets"]
-    links = " · ".join(f'<a href="#set{i}">{escape(each["name"])}</a>' for i, each in enumerate(sets))
-    body = "".join(_set(each, i) for i, each in enumerate(sets))
+    links = " · ".join(f'<a href="#set{i}">{escape(result["name"])}</a>' for i, result in enumerate(sets))
+    body = "".join(_set(result, i) for i, result in enumerate(sets))
     version = escape(evaluation["version"])
     return (
         f'<!doctype html><html lang="en"><head><meta charset="utf-8"><title>{escape(title)}</title>'
@@ -63,25 +63,27 @@ _EXPLAINED: Final = (
 )
 
 
-def _set(found: Mapping[str, Any], number: int) -> str:
-    counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in found["counts"].items())
-    seeds = f"seeds {', '.join(map(str, found['seeds']))}" if found["seeds"] else "a given bundle"
-    note = "" if found["refitted"] else " Single detectors and ablations are not calibrated anew: no normal logs given."
+def _set(result: Mapping[str, Any], number: int) -> str:
+    counts = ", ".join(f"{count:,} {name.replace('_', ' ')}" for name, count in result["counts"].items())
+    seeds = f"seeds {', '.join(map(str, result['seeds']))}" if result["seeds"] else "a given bundle"
+    note = (
+        "" if result["refitted"] else " Single detectors and ablations are not calibrated anew: no normal logs given."
+    )
     return (
-        f'<h2 id="set{number}">{escape(found["name"])}</h2>'
-        f"<p class=faint>{escape(found['kind'])}: {escape(counts)}; {found['windows']:,} windows; {seeds}, "
-        f"{escape(', '.join(dict.fromkeys(found['bundles'])))}.{note}</p>"
-        f'<div class="wide">{_table(found)}</div><div class="plots">{_plots(found)}</div>{_all_measures(found)}'
+        f'<h2 id="set{number}">{escape(result["name"])}</h2>'
+        f"<p class=faint>{escape(result['kind'])}: {escape(counts)}; {result['windows']:,} windows; {seeds}, "
+        f"{escape(', '.join(dict.fromkeys(result['bundles'])))}.{note}</p>"
+        f'<div class="wide">{_table(result)}</div><div class="plots">{_plots(result)}</div>{_all_measures(result)}'
     )
 
 
-def _table(found: Mapping[str, Any]) -> str:
-    shown = columns(found)
+def _table(result: Mapping[str, Any]) -> str:
+    shown = columns(result)
     head = "".join(f"<th>{escape(meaning(name).text)}</th>" for name in shown)
-    fused: Mapping[str, Any] = next((row["measures"] for row in found["variants"] if row["group"] == "fused"), {})
+    fused: Mapping[str, Any] = next((row["measures"] for row in result["variants"] if row["group"] == "fused"), {})
     body = []
     for group, text in GROUPS.items():
-        rows = [row for row in found["variants"] if row["group"] == group]
+        rows = [row for row in result["variants"] if row["group"] == group]
         if rows and group != "fused":
             body.append(f'<tr class="group"><td colspan="{len(shown) + 1}">{escape(text)}</td></tr>')
         for row in rows:
@@ -106,18 +108,18 @@ def _cell(name: str, spread: Mapping[str, Any] | None, base: Mapping[str, Any] |
     return text
 
 
-def _plots(found: Mapping[str, Any]) -> str:
+def _plots(result: Mapping[str, Any]) -> str:
     out = []
-    if found["roc"]:
-        curves = [(each["name"], each["points"]) for each in found["roc"]]
+    if result["roc"]:
+        curves = [(curve["name"], curve["points"]) for curve in result["roc"]]
         out.append(_figure(roc_plot(curves), "The fused score, the best detector alone, and the trivial rules."))
-    trace = found["trace"]
+    trace = result["trace"]
     if trace:
         marks = [(mark["start"], mark["end"], mark["text"].replace("_", " ")) for mark in trace["marks"]]
         names = {"budget": "1 a day", "hourly": "1 an hour", "held": "held back"}
         limits = [(names[name], value) for name, value in trace["thresholds"].items()]
         out.append(_figure(trace_plot(trace["points"], marks, limits), f"Fused score over time: {trace['title']}."))
-    reliability = found["reliability"]
+    reliability = result["reliability"]
     if reliability["days"]:
         points = reliability["points"]
         seen = [
@@ -134,9 +136,9 @@ def _figure(svg: str, caption: str) -> str:
     return f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
-def _all_measures(found: Mapping[str, Any]) -> str:
+def _all_measures(result: Mapping[str, Any]) -> str:
     """Every measure of the fused score."""
-    rows: Sequence[Mapping[str, Any]] = [row for row in found["variants"] if row["group"] == "fused"]
+    rows: Sequence[Mapping[str, Any]] = [row for row in result["variants"] if row["group"] == "fused"]
     lines = [
         f"<tr><td>{escape(meaning(name).text)}</td><td>{_cell(name, spread, None)}</td></tr>"
         for row in rows

@@ -13,10 +13,14 @@ import numpy as np
 Points = Sequence[tuple[float, float]]
 
 WIDTH: Final = 460
+"""Pixels; two plots stand beside each other on a page of 1,000 pixels."""
 HEIGHT: Final = 300
+"""Pixels."""
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 18, 14, 40
 _SERIES: Final = 4
+"""Colours of the style sheet, ``s0`` to ``s3``; further curves begin again."""
 _TICKS: Final = 5
+"""About so many labels on an axis."""
 _STEPS: Final = (1.0, 2.0, 2.5, 5.0, 10.0)
 _APART: Final = 12.0
 """Pixels between two lines of text."""
@@ -61,21 +65,28 @@ def trace_plot(
         return _svg("score over time", [])
     points = [(t / 60, value) for t, value in points]
     marks = [(low / 60, high / 60, text) for low, high, text in marks]
-    times = [t for t, _ in points] + [t for low, high, _ in marks for t in (low, high)]
-    values = [v for _, v in points if np.isfinite(v)] + [value for _, value in thresholds]
-    low, high = min(values, default=0.0), max(values, default=1.0)
-    margin = 0.05 * (high - low) or 1.0
-    axes = Axes(min(times), max(*times, min(times) + 1.0), low - margin, high + margin)
+    axes = _trace_axes(points, thresholds, marks)
     parts = [_mark(axes, i, *mark) for i, mark in enumerate(marks)]
     parts.append(_grid(axes, "minutes", "score", short, short))
     parts += [_line(axes, [(axes.x_low, value), (axes.x_high, value)], "threshold") for _, value in thresholds]
     parts.append(_line(axes, [(t, v) for t, v in points if np.isfinite(v)], "s0"))
     above = float(HEIGHT)
-    for name, value in sorted(thresholds, key=lambda each: each[1]):
+    for name, value in sorted(thresholds, key=lambda threshold: threshold[1]):
         # Where two are close, the text of the higher one moves up.
         above = round(min(axes.y(value) - 3, above - _APART), 1)
         parts.append(_text(WIDTH - _RIGHT - 2, above, name, "end"))
     return _svg("score over time", parts)
+
+
+def _trace_axes(
+    points: Points, thresholds: Sequence[tuple[str, float]], marks: Sequence[tuple[float, float, str]]
+) -> Axes:
+    """Ranges that hold all points, thresholds and marks, with a margin above and below."""
+    times = [t for t, _ in points] + [t for low, high, _ in marks for t in (low, high)]
+    values = [v for _, v in points if np.isfinite(v)] + [value for _, value in thresholds]
+    low, high = min(values, default=0.0), max(values, default=1.0)
+    margin = 0.05 * (high - low) or 1.0
+    return Axes(min(times), max(*times, min(times) + 1.0), low - margin, high + margin)
 
 
 def reliability_plot(expected: Sequence[float], seen: Sequence[tuple[str, Sequence[float]]], least: float) -> str:
@@ -109,7 +120,7 @@ def ticks(low: float, high: float) -> list[float]:
     """Round numbers from ``low`` to ``high``, a handful of them."""
     rough = (high - low) / _TICKS
     power = 10.0 ** np.floor(np.log10(rough))
-    step = next(float(each * power) for each in _STEPS if each * power >= rough * 0.999)
+    step = next(float(multiple * power) for multiple in _STEPS if multiple * power >= rough * 0.999)
     return [round(n * step, 9) for n in range(int(np.ceil(low / step - 1e-9)), int(np.floor(high / step + 1e-9)) + 1)]
 
 

@@ -51,10 +51,10 @@ _SHORT: Final[Mapping[str, str]] = {
 }
 
 
-def columns(found: Mapping[str, Any]) -> list[str]:
+def columns(result: Mapping[str, Any]) -> list[str]:
     """Columns of a set that any of its rows has a value for."""
-    there = {name for row in found["variants"] for name in row["measures"]}
-    return [name for name in COLUMNS[found["kind"]] if name in there]
+    there = {name for row in result["variants"] for name in row["measures"]}
+    return [name for name in COLUMNS[result["kind"]] if name in there]
 
 
 def value_text(name: str, value: float) -> str:
@@ -64,24 +64,24 @@ def value_text(name: str, value: float) -> str:
     return f"{value:.2f}" if abs(value) < 100 else f"{value:.0f}"  # noqa: PLR2004 - a matter of looks
 
 
-def as_text(found: Mapping[str, Any]) -> str:
+def as_text(result: Mapping[str, Any]) -> str:
     """A set's table: means over the seeds."""
-    shown = columns(found)
-    head = [["", *(_head(name)[0] for name in shown)], [found["name"], *(_head(name)[1] for name in shown)]]
+    shown = columns(result)
+    head = [["", *(_head(name)[0] for name in shown)], [result["name"], *(_head(name)[1] for name in shown)]]
     rows = [
         [
             row["name"],
             *(value_text(name, row["measures"][name]["mean"]) if name in row["measures"] else "" for name in shown),
         ]
-        for row in found["variants"]
+        for row in result["variants"]
     ]
     widths = [max(len(row[i]) for row in head + rows) for i in range(len(shown) + 1)]
     lines = [
         "  ".join(cell.ljust(width) if i == 0 else cell.rjust(width) for i, (cell, width) in enumerate(cells))
         for cells in (list(zip(row, widths, strict=True)) for row in head + rows)
     ]
-    counts = ", ".join(f"{count} {name}" for name, count in found["counts"].items())
-    return "\n".join([*(line.rstrip() for line in lines), f"({counts}; {found['windows']:,} windows)"])
+    counts = ", ".join(f"{count} {name}" for name, count in result["counts"].items())
+    return "\n".join([*(line.rstrip() for line in lines), f"({counts}; {result['windows']:,} windows)"])
 
 
 def _head(name: str) -> tuple[str, str]:

@@ -3,7 +3,7 @@
 from random import Random
 from typing import Final
 
-from training.simulate.api_calls import ApiCall, log_in, serve
+from training.simulate.api_calls import SERVER_ERROR, ApiCall, log_in, serve
 from training.simulate.event_loop import Answer, Steps
 from training.simulate.log_files import Context, fork, request, uuid_text
 from training.simulate.openstack import VIP, Instance, Owner, SimulatedCloud
@@ -16,7 +16,7 @@ _WSGI: Final = "INFO cinder.api.openstack.wsgi"
 _API: Final = "INFO cinder.volume.api"
 _SIZES: Final = (1, 5, 10, 20, 50, 100)
 POLLS: Final = 12
-SERVER_ERROR: Final = 500
+"""Times that a client asks for a volume's state before it gives up."""
 
 
 def api(cloud: SimulatedCloud, context: Context, call: ApiCall, rng: Random, said: str = "") -> Answer:
@@ -65,13 +65,13 @@ def volume_life(cloud: SimulatedCloud, owner: Owner, rng: Random) -> Steps:
 
 
 def _running(cloud: SimulatedCloud, owner: Owner) -> Instance | None:
-    found = [
+    running = [
         instance
         for compute in cloud.computes
         for instance in compute.instances.values()
         if instance.owner is owner and instance.state == "active"
     ]
-    return found[0] if found else None
+    return running[0] if running else None
 
 
 def _create(  # noqa: PLR0913

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from random import Random
 from typing import Final
 
-from training.simulate.api_calls import ApiCall, log_in, serve
+from training.simulate.api_calls import SERVER_ERROR, ApiCall, log_in, serve
 from training.simulate.event_loop import Answer, Steps
 from training.simulate.log_files import NO_CONTEXT, Context, fork, request
 from training.simulate.openstack import Instance, Owner, SimulatedCloud
@@ -12,11 +12,11 @@ from training.simulate.services import nova
 from training.simulate.services.neutron import notify_nova
 
 POLLS: Final = 60
+"""Times that a client asks for an instance's state before it gives up."""
 GONE: Final = 0.5
 """Share of users who look once more after an instance is gone."""
 LIFE: Final = (6.6, 0.9)
 """Log-normal life of an instance: median 12 minutes."""
-SERVER_ERROR: Final = 500
 _NOVA_WSGI: Final = "INFO nova.api.openstack.wsgi"
 
 

@@ -22,6 +22,7 @@ _METADATA_PATHS: Final = (
     ("/latest/meta-data/hostname", 200), ("/latest/meta-data/local-ipv4", 200), ("/latest/user-data", 404),
 )  # fmt: skip
 DHCP_SYNC_S: Final = 300.0
+"""Seconds between two full synchronisations of the DHCP agent."""
 LATE_DEVICE: Final = 0.02
 """Share of deleted ports for which an agent asks too late: a harmless warning."""
 

@@ -3,7 +3,7 @@
 from random import Random
 from typing import Final
 
-from training.simulate.api_calls import ApiCall, serve
+from training.simulate.api_calls import SERVER_ERROR, ApiCall, serve
 from training.simulate.event_loop import Steps
 from training.simulate.log_files import NO_CONTEXT, Context, fork, request
 from training.simulate.openstack import Instance, SimulatedCloud
@@ -21,7 +21,6 @@ NO_HOST: Final = 0.002
 """Share of requests that no host can take: a warning that belongs to normal days."""
 UNEXPECTED: Final = 0.03
 """Share of instances whose interface is reported again after the build: a harmless warning."""
-SERVER_ERROR: Final = 500
 
 
 def prepare(cloud: SimulatedCloud, instance: Instance, context: Context, rng: Random) -> Steps:

@@ -10,11 +10,17 @@ from training.simulate.log_files import NO_CONTEXT, SimulatedLogFile, fork, requ
 from training.simulate.openstack import VIP, Compute, SimulatedCloud
 
 AUDIT_S: Final = 60.0
+"""Seconds between two audits of a host's resources, as nova's ``update_resources_interval`` has it by default."""
 POWER_SYNC_S: Final = 600.0
+"""Seconds; nova's ``sync_power_state_interval`` by default."""
 HOST_SYNC_S: Final = 120.0
+"""Seconds; nova's ``scheduler_instance_sync_interval`` by default."""
 IMAGE_CACHE_S: Final = 2400.0
+"""Seconds; nova's ``image_cache.manager_interval`` by default."""
 TOKEN_FLUSH_S: Final = 3600.0
+"""Seconds between two runs of keystone's job that removes expired tokens."""
 CHECK_S: Final = 10.0
+"""Seconds between two health checks of the load balancer."""
 MEETS_DELETION: Final = 0.15
 """Share of power synchronisations that run while an instance is being deleted."""
 _HOST: Final = (131_072, 4_000, 64)
