@@ -1,6 +1,6 @@
-"""Analyse an issue by logs: read the files, find what tells, gather it as evidence, and diagnose it."""
+"""Analyse an issue by log lines: rank them, gather the best as evidence, and diagnose it."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -22,126 +22,171 @@ from index.lines.parsed_file import span
 from index.search.documents import Similar
 from models.templates.matcher import TemplateTable
 
-SHOWN: Final = 40
-"""Records that are ranked into the evidence."""
+RANKED_RECORDS: Final = 40
+"""Records that are ranked into the evidence; a judgement: ``tests/bench/bench_analyze.py`` counts recall in 20."""
 
-_UNRELATED: Final = 0.5
-"""A failure below this share of the best record's score may be another incident's …"""
+_GATHERED_LINES: Final = 60
+"""Lines that ``gather`` may add to them, as many as an incident's evidence holds (``EvidenceLimits.lines``)."""
 
-_BEFORE: Final = 60_000_000
-"""… if none of the best records follows it within so many microseconds."""
+_QUERY_RECORDS: Final = 3
+"""Messages of the best records that are searched for in past incidents, beside the issue: a judgement."""
 
-_POINTED: Final = 0.6
-"""A record from this share of the best one's score on is pointed at as detectors do."""
+_UNRELATED_SHARE: Final = 0.5
+"""Share of the best record's score: a failure below it may be of another incident (a judgement) …"""
 
-_SHARES: Final[Mapping[str, float]] = {RAISED: 0.8, RAISED_LATER: 0.5, FRAME: 0.4, FRAME_LATER: 0.3, CALLED: 0.2}
-"""What a line of a traceback has of its record's score, by its role."""
+_LEAD_TIME_US: Final = 60_000_000
+"""… unless one of the best records follows it within so many microseconds (a judgement)."""
 
-_BEHAVIOUR: Final = 0.5
-"""What a line that shows what detectors found (slow, silent, missing) has of the best score."""
+_POINTED_SHARE: Final = 0.6
+"""Share of the best record's score from which on a record is treated like one that detectors point at (a judgement)."""
 
-_BEHAVES: Final = frozenset((LAST, *ODD.values()))
+_TRACEBACK_SHARES: Final = {RAISED: 0.8, RAISED_LATER: 0.5, FRAME: 0.4, FRAME_LATER: 0.3, CALLED: 0.2}
+"""Share of its record's score that a line of a traceback has, by its role; a judgement: what was raised comes first."""
+
+_DEVIATION_SHARE: Final = 0.5
+"""Share of the best score that a line has which shows what detectors found (slow, silent, missing): a judgement."""
+
+_STORY_DIVISOR: Final = 1_000.0
+"""Divides the score that ``gather`` gave to lines of the story alone, so that they come last, in its order."""
+
+_DEVIATION_ROLES: Final = frozenset((LAST, *ODD.values()))
 
 Explain: TypeAlias = Callable[[Evidence, Diagnosis], Diagnosis]
-"""Evidence and what rules make of it → the diagnosis that is given out."""
+"""Evidence and the rules' diagnosis → the diagnosis that is given out."""
+
+Place: TypeAlias = tuple[int, int]
+"""Partition and offset of a line."""
 
 
 @dataclass(frozen=True, slots=True)
-class Means:
-    """What helps to find and to explain; all of it may be missing."""
+class Resources:
+    """What helps to find and to explain; all of it is optional."""
 
     embed: Embed | None = None
-    judged: DetectorScores | None = None
-    known: TemplateTable | None = None
+    detector_scores: DetectorScores | None = None
+    known_templates: TemplateTable | None = None
     """Templates of normal operation."""
-    recall: Callable[[str], Sequence[Similar]] | None = None
+    find_similar: Callable[[str], Sequence[Similar]] | None = None
     """Text → past incidents and runbooks that are like it."""
-    failures: KnownFailures | None = None
-    """Known ones; None: those that are shipped."""
+    known_failures: KnownFailures | None = None
+    """None: those that are shipped."""
     explain: Explain = lambda _, diagnosis: diagnosis
 
 
-def analyze(material: LogLines, issue: Issue, means: Means) -> tuple[Evidence, Diagnosis]:
-    """Find what tells of an issue, and say what it was."""
-    evidence = evidence_of(material, issue, means)
-    return evidence, means.explain(evidence, diagnose(evidence, means.failures))
+def analyze(material: LogLines, issue: Issue, resources: Resources) -> tuple[Evidence, Diagnosis]:
+    """Return the evidence for an issue, and the diagnosis."""
+    evidence = evidence_of(material, issue, resources)
+    return evidence, resources.explain(evidence, diagnose(evidence, resources.known_failures))
 
 
-def evidence_of(material: LogLines, issue: Issue, means: Means) -> Evidence:
-    """The lines that tell of an issue, the most telling first, with their story and what is like it."""
+def evidence_of(material: LogLines, issue: Issue, resources: Resources) -> Evidence:
+    """Return the lines that tell most of an issue, best first, with their story and what is like it in the past."""
     records = LogRecords.of(material)
-    strange = None if means.judged is None else means.judged.score_at(*records.places())
-    known = None if means.known is None else np.array(list(means.known), np.uint64)
-    found = rank(records, issue, embed=means.embed, strange=strange, known=known, limit=SHOWN)
     partition, offset = records.places()
-    places = [(int(partition[each.row]), int(offset[each.row])) for each in found]
+    detectors, templates = resources.detector_scores, resources.known_templates
+    ranked = rank(
+        records,
+        issue,
+        embed=resources.embed,
+        detectors=None if detectors is None else detectors.score_at(partition, offset),
+        known=None if templates is None else np.array(list(templates), np.uint64),
+        limit=RANKED_RECORDS,
+    )
+    places = [(int(partition[record.row]), int(offset[record.row])) for record in ranked]
+    gathered = gather(
+        _related(material, records, ranked),
+        [_window(material, records, ranked, places, detectors)],
+        known=None if templates is None else frozenset(templates),
+        similar=_similar(records, ranked, issue, resources),
+        limits=EvidenceLimits(lines=_GATHERED_LINES),
+    )
+    return _in_order_of_rank(gathered, ranked, places, records, material)
+
+
+def _window(
+    material: LogLines,
+    records: LogRecords,
+    ranked: Sequence[RankedRecord],
+    places: Sequence[Place],
+    detectors: DetectorScores | None,
+) -> FiredWindow:
+    """Return one window over all lines, which points at the best records, as ``gather`` expects windows."""
     start, end = span(material)
-    best = found[0].score if found else 0.0
-    tenant = str(records.lines["tenant"][0]) if len(records) else ""
-    fired = FiredWindow(
-        tenant=tenant,
+    least = _POINTED_SHARE * _best_score(ranked)
+    return FiredWindow(
+        tenant=str(records.lines["tenant"][0]) if len(records) else "",
         key="*",
         kind="source",
         start=start,
         end=end,
-        reasons=() if means.judged is None else means.judged.reasons,
-        findings=() if means.judged is None else means.judged.findings,
-        pointers=tuple(place for place, each in zip(places, found, strict=True) if each.score >= _POINTED * best),
+        reasons=() if detectors is None else detectors.reasons,
+        findings=() if detectors is None else detectors.findings,
+        pointers=tuple(place for place, record in zip(places, ranked, strict=True) if record.score >= least),
     )
-    texts = [issue.text, *(str(records.lines["message"][each.row]) for each in found[:3])]
-    similar = () if means.recall is None else means.recall("\n".join(texts))
-    gathered = gather(
-        _related(material, records, found),
-        [fired],
-        known=None if means.known is None else frozenset(means.known),
-        similar=similar,
-        limits=EvidenceLimits(lines=60),
-    )
-    return _ordered(gathered, found, places, records, material)
 
 
-def _related(material: LogLines, records: LogRecords, found: Sequence[RankedRecord]) -> LogLines:
-    """The material without the failures of another incident."""
-    best = found[0].score if found else 0.0
-    near = [each.row for each in found if each.score >= _UNRELATED * best]
-    return records.related(material, near, _BEFORE)
+def _similar(
+    records: LogRecords, ranked: Sequence[RankedRecord], issue: Issue, resources: Resources
+) -> Sequence[Similar]:
+    """Return past incidents and runbooks that are like the issue and the best records."""
+    if resources.find_similar is None:
+        return ()
+    messages = (str(records.lines["message"][record.row]) for record in ranked[:_QUERY_RECORDS])
+    return resources.find_similar("\n".join([issue.text, *messages]))
 
 
-def _ordered(
+def _related(material: LogLines, records: LogRecords, ranked: Sequence[RankedRecord]) -> LogLines:
+    """Return the lines without the failures of another incident."""
+    least = _UNRELATED_SHARE * _best_score(ranked)
+    return records.related(material, [record.row for record in ranked if record.score >= least], _LEAD_TIME_US)
+
+
+def _best_score(ranked: Sequence[RankedRecord]) -> float:
+    return ranked[0].score if ranked else 0.0
+
+
+def _in_order_of_rank(
     gathered: Evidence,
-    found: Sequence[RankedRecord],
-    places: Sequence[tuple[int, int]],
+    ranked: Sequence[RankedRecord],
+    places: Sequence[Place],
     records: LogRecords,
     material: LogLines,
 ) -> Evidence:
-    """Evidence in the order of the ranking; what was raised, and where, behind the record that it belongs to."""
-    rank_of = dict(zip(places, found, strict=True))
-    lines: dict[tuple[int, int], EvidenceLine] = {}
-    heads: dict[tuple[int, str, str], float] = {}
-    best = found[0].score if found else 0.0
-    for each, place in zip(found, places, strict=True):
-        row = records.lines.row(each.row, named=True)
-        line = replace(EvidenceLine.of(material, row), count=each.count, score=each.score, roles=each.roles)
+    """Return evidence in the order of the ranking; lines of a traceback come with the record that they belong to."""
+    record_at = dict(zip(places, ranked, strict=True))
+    lines: dict[Place, EvidenceLine] = {}
+    record_scores: dict[tuple[int, str, str], float] = {}
+    for place, record in record_at.items():
+        row = records.lines.row(record.row, named=True)
+        line = replace(EvidenceLine.of(material, row), count=record.count, score=record.score, roles=record.roles)
         lines[place] = line
         key = (line.time, line.service, line.host)
-        heads[key] = max(heads.get(key, 0.0), each.score)
+        record_scores[key] = max(record_scores.get(key, 0.0), record.score)
     for line in gathered.lines:
         place = (line.partition, line.offset)
-        if place in rank_of:
-            roles = (*rank_of[place].roles, *(role for role in line.roles if role not in rank_of[place].roles))
-            lines[place] = replace(lines[place], roles=roles)
-            continue
-        head = heads.get((line.time, line.service, line.host), 0.0)
-        share = next((share for role, share in _SHARES.items() if role in line.roles), 0.0)
-        # What only belongs to the story comes last, in the order in which it was gathered.
-        score = share * head if share else _BEHAVIOUR * best if _BEHAVES & set(line.roles) else line.score / 1000
-        lines[place] = replace(line, score=round(score, 6))
+        if place in record_at:
+            roles = dict.fromkeys((*lines[place].roles, *line.roles))
+            lines[place] = replace(lines[place], roles=tuple(roles))
+        else:
+            record_score = record_scores.get((line.time, line.service, line.host), 0.0)
+            score = _gathered_score(line, record_score, _best_score(ranked))
+            lines[place] = replace(line, score=round(score, 6))
     ordered = sorted(lines.values(), key=lambda line: (-line.score, line.time, line.partition, line.offset))
     names = {(line.partition, line.offset): f"L{number}" for number, line in enumerate(ordered, 1)}
-    old = {line.id: names[line.partition, line.offset] for line in gathered.lines}
+    renamed = {line.id: names[line.partition, line.offset] for line in gathered.lines}
     return replace(
         gathered,
         lines=tuple(replace(line, id=names[line.partition, line.offset]) for line in ordered),
-        story=tuple(old[each] for each in gathered.story),
-        first_bad=None if gathered.first_bad is None else old[gathered.first_bad],
+        story=tuple(renamed[name] for name in gathered.story),
+        first_bad=None if gathered.first_bad is None else renamed[gathered.first_bad],
     )
+
+
+def _gathered_score(line: EvidenceLine, record_score: float, best_score: float) -> float:
+    """Return the score of a line that ``gather`` added to the ranked ones."""
+    share = next((share for role, share in _TRACEBACK_SHARES.items() if role in line.roles), 0.0)
+    if share:
+        return share * record_score
+    if _DEVIATION_ROLES & set(line.roles):
+        return _DEVIATION_SHARE * best_score
+    return line.score / _STORY_DIVISOR

@@ -12,7 +12,7 @@ from typing import Any, Final
 from alerts.messages.alert import Alert
 from alerts.messages.signed_receipt import resigned
 from index.redaction.redactor import Redactor
-from index.text.sanitize import legible
+from index.text.sanitize import escape_control
 
 WITHHELD: Final = "(withheld: it may hold a secret)"
 """What takes the place of a text in which a last search still finds a secret."""
@@ -53,7 +53,7 @@ def redacted(alert: Alert, redactor: Redactor) -> Alert:
     texts: list[str] = []
 
     def collected(text: str) -> str:
-        texts.append(legible(text))
+        texts.append(escape_control(text, keep_lines=True))
         return text
 
     _map_texts(alert, collected)

@@ -1,28 +1,23 @@
 """An alert as sinks show it: cut to size, and without the power to ping, to link or to hide."""
 
 import re
-import unicodedata
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from alerts.messages.alert import Alert, Status
 from alerts.messages.wording import kind_name, moment
+from index.text.sanitize import escape_control
 
 # What chat services read as a call to people, and what they turn into a link, in log text as anywhere.
 _PING: Final = re.compile(r"@(?=\w)|<(?=[!@#])")
 _SCHEME: Final = re.compile(r"(?<=\w)://")
-_HIDDEN: Final = frozenset({"Cc", "Cf", "Co", "Cs", "Zl", "Zp"})
 _BREAK: Final = "\N{ZERO WIDTH SPACE}"
 ELLIPSIS: Final = "…"
 
 
 def strip_control(text: str) -> str:
-    """Return text without control and direction characters; lines stay."""
-    return "\n".join(line if line.isprintable() else _printable(line) for line in text.split("\n"))
-
-
-def _printable(line: str) -> str:
-    return "".join(" " if unicodedata.category(char) in _HIDDEN else char for char in line)
+    """Return text in which each control, direction or hidden character is one replacement character; lines stay."""
+    return escape_control(text, keep_lines=True)
 
 
 def defang(text: str) -> str:

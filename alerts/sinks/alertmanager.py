@@ -113,13 +113,13 @@ def _posted(alert: Alert, now: float, *, paged: bool) -> Mapping[str, Any]:
     }
     # Where Alertmanager sends them on to, they may be read as markup.
     annotations = {name: defang(value) for name, value in annotations.items()}
-    annotations |= {f"link_{n}": f"{name}: {url}" for n, (name, url) in enumerate(alert.links.items())}
+    annotations |= {f"link_{n}": strip_control(f"{name}: {url}") for n, (name, url) in enumerate(alert.links.items())}
     if runbook := alert.links.get("runbook"):
-        annotations["runbook_url"] = runbook
+        annotations["runbook_url"] = strip_control(runbook)
     posted: dict[str, Any] = {
         # An empty label is no label to Alertmanager.
         "labels": {name: clip(strip_control(value), LABEL) for name, value in labels.items() if value},
-        "annotations": {name: clip(strip_control(value), ANNOTATION) for name, value in annotations.items() if value},
+        "annotations": {name: clip(value, ANNOTATION) for name, value in annotations.items() if value},
         "startsAt": time_text(min(alert.started, int(now * SECOND))),
     }
     if replay := next((url for url in alert.links.values() if url.startswith("http")), ""):

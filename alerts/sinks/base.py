@@ -15,6 +15,7 @@ from typing import Any, Final, Protocol, TypeAlias
 from urllib.parse import urlsplit
 
 from alerts.messages.alert import Alert
+from index.text.sanitize import escape_control
 
 Remote: TypeAlias = Mapping[str, Any]
 """What stands at a service for an incident, as its sink wrote it; empty for one that it has not been sent."""
@@ -198,7 +199,7 @@ def clean(text: str, secrets: tuple[str, ...] = ()) -> str:
     for secret in secrets:
         if secret:
             text = text.replace(secret, "[secret]")
-    return "".join(char if char.isprintable() else " " for char in text)[:200].strip()
+    return escape_control(text)[:200].strip()
 
 
 def redacted(url: str) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 
 from index.diagnosis.types import Diagnosis, Mode
 from index.evidence.types import Evidence, EvidenceLine
-from index.text.neutral import neutral
+from index.text.sanitize import escape_control
 from models.rfc3339 import time_text
 
 PROOF: Final = 20
@@ -41,40 +41,42 @@ def report(about: About, evidence: Evidence, diagnosis: Diagnosis) -> str:
 
 
 def _lines(about: About, evidence: Evidence, diagnosis: Diagnosis) -> Iterator[str]:
-    yield f"# {neutral(about.issue)}"
+    yield f"# {escape_control(about.issue)}"
     yield ""
-    yield f"**What happened.** {neutral(diagnosis.summary)}"
+    yield f"**What happened.** {escape_control(diagnosis.summary)}"
     yield ""
-    yield f"**Where it began.** {neutral(diagnosis.service) or 'unknown'}{_also(diagnosis)}"
+    yield f"**Where it began.** {escape_control(diagnosis.service) or 'unknown'}{_also(diagnosis)}"
     yield ""
-    yield f"**Why.** {neutral(diagnosis.cause)} (confidence {diagnosis.confidence:.0%})"
+    yield f"**Why.** {escape_control(diagnosis.cause)} (confidence {diagnosis.confidence:.0%})"
     if diagnosis.actions:
         yield from ("", "## Next steps", "")
-        yield from (f"{number}. {neutral(action)}" for number, action in enumerate(diagnosis.actions, 1))
+        yield from (f"{number}. {escape_control(action)}" for number, action in enumerate(diagnosis.actions, 1))
     if diagnosis.claims:
         yield from ("", "## Findings", "")
         for claim in diagnosis.claims:
             guess = "" if claim.verified else "Hypothesis: "
-            yield f"- {guess}{neutral(claim.text)}{_cited(claim.lines)}"
+            yield f"- {guess}{escape_control(claim.text)}{_cited(claim.lines)}"
     yield from ("", "## Proof", "")
     yield from _proof(evidence)
     if diagnosis.timeline:
         yield from ("", "## Timeline", "")
         for moment in diagnosis.timeline:
             cited = _cited((moment.line,) if moment.line else ())
-            yield f"- {time_text(moment.time)} {neutral(moment.service)}: {neutral(moment.text)}{cited}"
+            yield f"- {time_text(moment.time)} {escape_control(moment.service)}: {escape_control(moment.text)}{cited}"
     if evidence.reasons:
         yield from ("", "## What the detectors say", "")
-        yield from (f"- {neutral(reason)}" for reason in evidence.reasons)
+        yield from (f"- {escape_control(reason)}" for reason in evidence.reasons)
     if evidence.similar:
         yield from ("", "## Like it", "")
-        yield from (f"- {each.kind} {neutral(each.title or each.id)} ({each.score:.2f})" for each in evidence.similar)
+        yield from (
+            f"- {each.kind} {escape_control(each.title or each.id)} ({each.score:.2f})" for each in evidence.similar
+        )
     yield from ("", "---", "")
     yield _foot(about, diagnosis)
 
 
 def _also(diagnosis: Diagnosis) -> str:
-    others = [neutral(name) for name in diagnosis.services if name != diagnosis.service]
+    others = [escape_control(name) for name in diagnosis.services if name != diagnosis.service]
     return f"; it hit {', '.join(others)}" if others else ""
 
 
@@ -90,7 +92,7 @@ def _proof(evidence: Evidence) -> Iterator[str]:
         times = f", {line.count} times" if line.count > 1 else ""
         why = f" ({', '.join(line.roles)})" if line.roles else ""
         first = " **first bad**" if line.id == evidence.first_bad else ""
-        yield f"- {line.id}{first} {neutral(line.source)}:{line.offset + 1}{times}{why}"
+        yield f"- {line.id}{first} {escape_control(line.source)}:{line.offset + 1}{times}{why}"
         yield from _quoted(line)
     left = len(evidence.lines) - PROOF
     if left > 0:
@@ -98,7 +100,7 @@ def _proof(evidence: Evidence) -> Iterator[str]:
 
 
 def _quoted(line: EvidenceLine) -> Iterator[str]:
-    text = neutral(line.text)
+    text = escape_control(line.text)
     shown = text if len(text) <= _TEXT else f"{text[:_TEXT]} …"
     # A fence longer than any in the text: a line must not end its own quotation.
     longest = max(map(len, _TICKS.findall(shown)), default=0)
@@ -110,7 +112,7 @@ def _foot(about: About, diagnosis: Diagnosis) -> str:
     refused = f" ({about.refused:,} not understood)" if about.refused else ""
     model = f", {diagnosis.model}" if diagnosis.model else ""
     cost = f", ${diagnosis.cost_usd:.4f}" if diagnosis.cost_usd else ""
-    note = f"  \n{neutral(diagnosis.note)}" if diagnosis.note else ""
+    note = f"  \n{escape_control(diagnosis.note)}" if diagnosis.note else ""
     files = f"{about.files} file{'s' if about.files != 1 else ''}"
     return (
         f"{about.lines:,} lines of {files}{refused}; ranked by {about.ranking};"

@@ -1,4 +1,4 @@
-"""What the detectors of a bundle say of logs that were read from files: which lines are odd, and why."""
+"""What the detectors of a bundle say of logs that were read from files: which lines are unusual, and why."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -17,18 +17,23 @@ from models.templates.matcher import TemplateTable
 from models.windows.store import WindowConfig, WindowStore
 
 FITS: Final = 0.8
-"""Share of the lines that a bundle's templates must know, errors aside, for what it says to mean something."""
+"""Share of the lines below ERROR whose templates a bundle must know to take part (a judgement)."""
 
 _CHUNK: Final = 8192
-_FALL: Final = 0.25
+"""Lines that are cut into windows at a time: a bound on the space that they take."""
+
+_POINTER_FALL: Final = 0.25
+"""How the lines of a window fall with their rank: the second weighs 1 / 1.25 of the first (a judgement)."""
+
 _REASONS: Final = 8
+"""Reasons that are kept (a judgement)."""
 
 
 @dataclass(frozen=True, slots=True)
 class DetectorScores:
-    """``pointed`` maps places (partition, offset) to how strongly detectors point at them, from 0 to 1."""
+    """``weights`` maps places (partition, offset) to how strongly detectors point at them, from 0 to 1."""
 
-    pointed: dict[tuple[int, int], float]
+    weights: dict[tuple[int, int], float]
     reasons: tuple[str, ...]
     """Why windows fired, in words, the most important first."""
     windows: int
@@ -37,13 +42,13 @@ class DetectorScores:
     """The same as records."""
 
     def score_at(self, partition: I64, offset: I64) -> F64:
-        """How odd each line at these places is."""
+        """Return how strongly detectors point at the lines of these places, shape (lines,), from 0 to 1."""
         places = zip(partition.tolist(), offset.tolist(), strict=True)
-        return np.array([self.pointed.get(place, 0.0) for place in places], np.float64)
+        return np.array([self.weights.get(place, 0.0) for place in places], np.float64)
 
     def to_bytes(self) -> bytes:
-        """JSON."""
-        places = [[*place, weight] for place, weight in self.pointed.items()]
+        """Return all of it as JSON."""
+        places = [[*place, weight] for place, weight in self.weights.items()]
         return orjson.dumps(
             {
                 "pointed": places,
@@ -56,18 +61,22 @@ class DetectorScores:
 
     @classmethod
     def from_bytes(cls, data: memoryview) -> Self:
-        """Read what ``to_bytes`` gave; raises InvalidError where it is something else."""
+        """Read the bytes of ``to_bytes``.
+
+        Raises:
+            InvalidError: they are something else.
+        """
         try:
             table: Any = orjson.loads(data)
-            pointed = {(int(p), int(o)): float(weight) for p, o, weight in table["pointed"]}
+            weights = {(int(p), int(o)): float(weight) for p, o, weight in table["pointed"]}
             findings = findings_from_json(table["findings"])
-            return cls(pointed, tuple(table["reasons"]), int(table["windows"]), int(table["fired"]), findings)
+            return cls(weights, tuple(table["reasons"]), int(table["windows"]), int(table["fired"]), findings)
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             raise InvalidError(f"this is no judgement of detectors ({error})", "make it again") from error
 
 
 def fits(material: LogLines, table: TemplateTable) -> bool:
-    """Tell whether most lines below ERROR are of templates that a training has seen."""
+    """Return whether most lines below ERROR are of templates that training saw."""
     lines = material.lines
     calm = lines["level"].to_numpy() < Level.ERROR
     template = lines["template"].to_numpy()[calm]
@@ -82,7 +91,7 @@ def judge(
     windows: WindowConfig,
     progress: Callable[[int], None] = lambda _: None,
 ) -> DetectorScores:
-    """Cut material into windows and decide them, as ``tocsin score`` does."""
+    """Cut lines into windows and score them, as ``tocsin score`` does."""
     lines = material.lines.sort("time", maintain_order=True).select(*LOG_SCHEMA)
     store = WindowStore(windows)
     verdicts: list[Verdict] = []
@@ -107,16 +116,17 @@ def judge(
 
 def _judged(verdicts: Sequence[Verdict]) -> DetectorScores:
     fired = sorted(
-        (verdict for verdict in verdicts if verdict.fired), key=lambda each: (-each.importance, each.start, each.key)
+        (verdict for verdict in verdicts if verdict.fired),
+        key=lambda verdict: (-verdict.importance, verdict.start, verdict.key),
     )
-    pointed: dict[tuple[int, int], float] = {}
+    weights: dict[tuple[int, int], float] = {}
     for verdict in fired:
         for rank, line in enumerate(verdict.lines):
             place = (line.partition, line.offset)
-            pointed[place] = max(pointed.get(place, 0.0), verdict.importance / (1 + _FALL * rank))
+            weights[place] = max(weights.get(place, 0.0), verdict.importance / (1 + _POINTER_FALL * rank))
     by_reason: dict[str, Finding] = {}
     for verdict in fired:
         for reason, finding in zip(verdict.reasons, verdict.findings, strict=True):
             by_reason.setdefault(reason, finding)
     reasons, findings = tuple(by_reason)[:_REASONS], tuple(by_reason.values())[:_REASONS]
-    return DetectorScores(pointed, reasons, len(verdicts), len(fired), findings)
+    return DetectorScores(weights, reasons, len(verdicts), len(fired), findings)

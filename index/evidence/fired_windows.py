@@ -1,4 +1,4 @@
-"""Windows that fired, as evidence sees them: the fields of a record of ``anomalies`` that lead to lines."""
+"""Windows that fired: the fields of a record of ``anomalies`` that evidence is gathered by."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class FiredWindow:
-    """One window; times in microseconds, ``pointers`` (partition, offset) with the line that weighs most first."""
+    """One window; times in microseconds, ``pointers`` (partition, offset) of lines with the heaviest first."""
 
     tenant: str
     key: str
@@ -36,7 +36,7 @@ class FiredWindow:
         """Read a window object as ``score`` writes it and ``anomalies`` carries it.
 
         Raises:
-            InvalidError: it is none.
+            InvalidError: the record is no window.
         """
         try:
             return cls(
@@ -50,7 +50,7 @@ class FiredWindow:
                 parts={str(name): float(part) for name, part in (record.get("parts") or {}).items()},
                 score=float(record["score"]),
                 importance=float(record["importance"]),
-                pointers=tuple((int(each["partition"]), int(each["offset"])) for each in record.get("lines") or ()),
+                pointers=tuple((int(line["partition"]), int(line["offset"])) for line in record.get("lines") or ()),
                 findings=findings_from_json(record.get("findings")),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
@@ -60,7 +60,7 @@ class FiredWindow:
 
     @classmethod
     def from_verdict(cls, verdict: Verdict) -> Self:
-        """Take what the scorer says of a window."""
+        """Take a window as the scorer decided it."""
         return cls(
             verdict.tenant,
             verdict.key,
@@ -78,7 +78,7 @@ class FiredWindow:
 
     @property
     def service(self) -> str:
-        """The service of a source window; "" for a session and for the window over everything."""
+        """Return the service of a source window; "" for a session and for the window over everything."""
         if self.kind != "source" or self.key == ALL_SOURCES:
             return ""
         return self.key.partition(HOST_MARK)[0]

@@ -1,4 +1,4 @@
-"""Gather the evidence of an incident out of the lines around it: bounded, ranked, and the same for the same input."""
+"""Gather the evidence of an incident from the lines around it: bounded, ranked, and the same for the same input."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
@@ -7,10 +7,10 @@ from typing import Final
 import polars as pl
 
 from index.evidence.fired_windows import FiredWindow
-from index.evidence.request_trace import Bounds, first_bad, follow
-from index.evidence.selection import SelectedLine, SelectionInput, choose
+from index.evidence.request_trace import Bounds, first_failure, follow
+from index.evidence.selection import SelectedLine, SelectionInput, select
 from index.evidence.severity import SEVERE, TimeSpan, add_severity, span_of
-from index.evidence.stopped_sources import stopped
+from index.evidence.stopped_sources import Stopped, stopped
 from index.evidence.types import Change, Evidence, EvidenceLine
 from index.lines.entries import with_entries
 from index.lines.log_lines import LogLines
@@ -24,18 +24,26 @@ from models.rfc3339 import SECOND
 __all__ = ["EvidenceLimits", "FiredWindow", "gather"]
 
 _REASONS: Final = 12
-"""Reasons and findings of windows that evidence holds, a judgement."""
+"""Reasons and findings of windows that evidence holds (a judgement)."""
+
+_SEEDS: Final = 3
+"""Records that detectors point at, from which ids are followed where nothing failed (a judgement)."""
+
+_NEW_TEXT: Final = 200
+"""Characters of a new message that a change quotes (a judgement)."""
 
 
 @dataclass(frozen=True, slots=True)
 class EvidenceLimits:
-    """How much evidence holds, and how far around the windows lines are looked at (seconds)."""
+    """How much evidence holds, and how far around the windows lines are looked at (seconds); all are judgements."""
 
     lines: int = 60
     story: int = 24
+    """Lines that are there for the story alone."""
     changes: int = 10
     similar: int = 5
     before_s: float = 900.0
+    """Long enough for what is usual, and for a cause that comes before the first window."""
     after_s: float = 60.0
     bounds: Bounds = field(default_factory=Bounds)
 
@@ -49,134 +57,139 @@ def gather(  # noqa: PLR0913 - what is known of an incident comes from six place
     similar: Sequence[Similar] = (),
     limits: EvidenceLimits = EvidenceLimits(),
 ) -> Evidence:
-    """Gather what tells most about the windows that ``fired``, out of the lines around them.
+    """Return the lines that say most about the windows that ``fired``, out of the lines around them.
 
-    Without windows all of the material counts.  ``known`` are the templates that training saw, None where nobody knows;
-    ``changes`` and ``similar`` are what was found of them elsewhere.  Windows of one tenant, that of the first.
+    Only windows of the first one's tenant count; without windows all lines do.  ``known`` are the templates that
+    training saw, None where that is not known; ``changes`` and ``similar`` come from elsewhere.
     """
-    tenant = fired[0].tenant if fired else _tenant(material)
-    mine = sorted(
-        (each for each in fired if each.tenant == tenant), key=lambda each: (-each.importance, each.start, each.key)
+    tenant = fired[0].tenant if fired else _largest_tenant(material)
+    windows = sorted(
+        (window for window in fired if window.tenant == tenant),
+        key=lambda window: (-window.importance, window.start, window.key),
     )
-    scope = material.scope(tenant)
-    if mine:
-        begin = min(each.start for each in mine) - round(limits.before_s * SECOND)
-        scope = scope.scope(None, begin, max(each.end for each in mine) + round(limits.after_s * SECOND))
+    scope = _around(material.scope(tenant), windows, limits)
     lines = with_entries(scope.lines)
-    span = span_of(mine, lines)
-    if lines.is_empty():
-        return Evidence(
-            tenant,
-            _named(mine),
-            span.start,
-            span.end,
-            _reasons(mine),
-            (),
-            similar=_best(similar, limits),
-            findings=_findings(mine),
-        )
-    heads = add_severity(lines, span, mine, known)
-    first = first_bad(heads, span.start)
-    told = follow(shared_ids(heads), _seeds(heads, first), limits.bounds)
-    failing = "" if first is None else heads.filter(pl.col("at") == first)["service"][0]
-    # What a service wrote when it failed says more than that it wrote nothing before or after.
-    quiet = [each for each in stopped(heads, span) if each.service != failing]
-    scene = SelectionInput(lines, heads, span, first, told, tuple(each.at for each in quiet))
-    chosen = choose(scene, mine, limits.lines, limits.story)
-    found = _lines(scope, lines, chosen)
-    names = {pick.at: line.id for pick, line in zip(chosen, found, strict=True)}
-    return Evidence(
+    span = span_of(windows, lines)
+    evidence = Evidence(
         tenant=tenant,
-        services=_named(mine) or _hit(heads, span),
+        services=_services_of(windows),
         start=span.start,
         end=span.end,
-        reasons=tuple(dict.fromkeys([*_reasons(mine), *(sentence(source.finding) for source in quiet)])),
-        lines=found,
-        story=tuple(names[at] for at in sorted(names) if at in told.records),
-        first_bad=None if first is None else names.get(first),
+        reasons=_reasons(windows),
+        lines=(),
+        similar=tuple(sorted(similar, key=lambda past: (-past.score, past.id))[: limits.similar]),
+        findings=_findings(windows),
+    )
+    if lines.is_empty():
+        return evidence
+    heads = add_severity(lines, span, windows, known)
+    first = first_failure(heads, span.start)
+    story = follow(shared_ids(heads), _seeds(heads, first), limits.bounds)
+    silent = _silent_sources(heads, span, first)
+    scene = SelectionInput(lines, heads, span, first, story, tuple(source.last for source in silent))
+    selected = select(scene, windows, limits.lines, limits.story)
+    shown = _evidence_lines(scope, lines, selected)
+    ids = {choice.line_number: line.id for choice, line in zip(selected, shown, strict=True)}
+    return replace(
+        evidence,
+        services=evidence.services or _failing_services(heads, span),
+        reasons=tuple(dict.fromkeys([*evidence.reasons, *(sentence(source.finding) for source in silent)])),
+        lines=shown,
+        story=tuple(ids[record] for record in sorted(ids) if record in story.records),
+        first_bad=None if first is None else ids.get(first),
         changes=_changes(scene, changes, limits),
-        similar=_best(similar, limits),
-        findings=(*_findings(mine), *(source.finding for source in quiet)),
+        findings=(*evidence.findings, *(source.finding for source in silent)),
     )
 
 
-def _tenant(material: LogLines) -> str:
-    """The tenant with most lines."""
+def _largest_tenant(material: LogLines) -> str:
+    """Return the tenant with most lines, "" where there are none."""
     counts = material.lines.group_by("tenant").len().sort(["len", "tenant"], descending=[True, False])
     return str(counts["tenant"][0]) if len(counts) else ""
 
 
-def _named(fired: Sequence[FiredWindow]) -> tuple[str, ...]:
-    """Services that the windows name, those of the most important first."""
-    named = [service for each in fired for service in (*each.services, each.service) if service]
+def _around(material: LogLines, windows: Sequence[FiredWindow], limits: EvidenceLimits) -> LogLines:
+    """Return the lines shortly before, within and after the windows; without windows all."""
+    if not windows:
+        return material
+    start = min(window.start for window in windows) - round(limits.before_s * SECOND)
+    return material.scope(None, start, max(window.end for window in windows) + round(limits.after_s * SECOND))
+
+
+def _silent_sources(heads: pl.DataFrame, span: TimeSpan, first: int | None) -> list[Stopped]:
+    """Return the sources that stopped, but those of the service that failed first: its failure says more."""
+    failing = "" if first is None else heads.filter(pl.col("line_number") == first)["service"][0]
+    return [source for source in stopped(heads, span) if source.service != failing]
+
+
+def _services_of(windows: Sequence[FiredWindow]) -> tuple[str, ...]:
+    """Return the services that the windows name, those of the most important first."""
+    named = [service for window in windows for service in (*window.services, window.service) if service]
     return tuple(dict.fromkeys(named))
 
 
-def _hit(heads: pl.DataFrame, span: TimeSpan) -> tuple[str, ...]:
-    """Services with failures, the worst first."""
-    bad = heads.filter((pl.col("told") >= SEVERE) & (pl.col("time") >= span.start))
-    table = bad.group_by("service").agg(pl.col("weight").max(), pl.col("time").min())
+def _failing_services(heads: pl.DataFrame, span: TimeSpan) -> tuple[str, ...]:
+    """Return the services with failures, the worst first."""
+    failures = heads.filter((pl.col("severity") >= SEVERE) & (pl.col("time") >= span.start))
+    table = failures.group_by("service").agg(pl.col("weight").max(), pl.col("time").min())
     return tuple(table.sort(["weight", "time", "service"], descending=[True, False, False])["service"].to_list())
 
 
-def _reasons(fired: Sequence[FiredWindow]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(reason for each in fired for reason in each.reasons))[:_REASONS]
+def _reasons(windows: Sequence[FiredWindow]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(reason for window in windows for reason in window.reasons))[:_REASONS]
 
 
-def _findings(fired: Sequence[FiredWindow]) -> tuple[Finding, ...]:
-    """What the detectors reported; of findings that read alike, in several windows, the first."""
+def _findings(windows: Sequence[FiredWindow]) -> tuple[Finding, ...]:
+    """Return what the detectors reported; of findings that read alike, in several windows, the first."""
     by_sentence: dict[str, Finding] = {}
-    for window in fired:
+    for window in windows:
         for finding in window.findings:
             by_sentence.setdefault(sentence(finding), finding)
     return tuple(by_sentence.values())[:_REASONS]
 
 
-def _best(similar: Sequence[Similar], limits: EvidenceLimits) -> tuple[Similar, ...]:
-    return tuple(sorted(similar, key=lambda each: (-each.score, each.id))[: limits.similar])
-
-
 def _seeds(heads: pl.DataFrame, first: int | None) -> list[int]:
-    """Records from which ids are followed: where it went wrong; else what the detectors point at."""
+    """Return the records from which ids are followed: the first failure, else what the detectors point at."""
     if first is not None:
         return [first]
-    pointed = heads.filter(pl.col("pointed") > 0).sort(["pointed", "at"], descending=[True, False])
-    return [int(at) for at in pointed["at"][:3].to_list()]
+    pointed = heads.filter(pl.col("detector_weight") > 0)
+    pointed = pointed.sort(["detector_weight", "line_number"], descending=[True, False])
+    return [int(record) for record in pointed["line_number"][:_SEEDS].to_list()]
 
 
-def _lines(scope: LogLines, lines: pl.DataFrame, chosen: Sequence[SelectedLine]) -> tuple[EvidenceLine, ...]:
-    rows = lines[[pick.at for pick in chosen]].iter_rows(named=True)
+def _evidence_lines(scope: LogLines, lines: pl.DataFrame, selected: Sequence[SelectedLine]) -> tuple[EvidenceLine, ...]:
+    rows = lines[[choice.line_number for choice in selected]].iter_rows(named=True)
     return tuple(
         replace(
             EvidenceLine.of(scope, row),
             id=f"L{number}",
-            count=pick.count,
-            score=round(pick.score, 4),
-            roles=pick.roles,
+            count=choice.count,
+            score=round(choice.score, 4),
+            roles=choice.roles,
         )
-        for number, (pick, row) in enumerate(zip(chosen, rows, strict=True), 1)
+        for number, (choice, row) in enumerate(zip(selected, rows, strict=True), 1)
     )
 
 
 def _changes(scene: SelectionInput, changes: Sequence[Change], limits: EvidenceLimits) -> tuple[Change, ...]:
-    """What changed before things went wrong: what was told, and harmless messages that are new; the latest last.
+    """Return what changed before things went wrong, the latest last: recorded changes, and harmless new messages.
 
-    New messages of the story itself are part of what happened.
+    New messages of the story itself are left out: they are part of what happened.
     """
     heads, first = scene.heads, scene.first
-    until = scene.span.end if first is None else int(heads.filter(pl.col("at") == first)["time"][0])
-    told = sorted((change for change in changes if change.time <= until), key=lambda change: change.time)
-    told = told[-limits.changes :]
+    until = scene.span.end if first is None else int(heads.filter(pl.col("line_number") == first)["time"][0])
+    recorded = sorted((change for change in changes if change.time <= until), key=lambda change: change.time)
+    recorded = recorded[-limits.changes :]
     fresh = heads.filter(
         pl.col("new")
-        & (pl.col("told") < SEVERE)
+        & (pl.col("severity") < SEVERE)
         & (pl.col("time") < until)
         & (pl.col("level") <= int(Level.INFO))
-        & ~pl.col("worded")
-        & ~pl.col("at").is_in(pl.Series(scene.story.records, dtype=pl.UInt32).implode())
+        & ~pl.col("failure_words")
+        & ~pl.col("line_number").is_in(pl.Series(scene.story.records, dtype=pl.UInt32).implode())
     ).unique(["service", "template"], keep="first", maintain_order=True)
-    news = [
-        Change(row["time"], row["service"], f"first of its kind: {row['masked'][:200]}")
-        for row in fresh.tail(limits.changes - len(told)).iter_rows(named=True)
+    messages = [
+        Change(row["time"], row["service"], f"first of its kind: {row['masked'][:_NEW_TEXT]}")
+        for row in fresh.tail(limits.changes - len(recorded)).iter_rows(named=True)
     ]
-    return tuple(sorted([*told, *news], key=lambda change: change.time))
+    return tuple(sorted([*recorded, *messages], key=lambda change: change.time))

@@ -1,6 +1,6 @@
-"""An issue as people tell it, put into the words of the logs.
+"""An issue as people describe it, put into the words of the logs.
 
-What means what stands as data in ``issue.toml``.  Words are those of ``index.text.words``, so forms of one word meet.
+``issue.toml`` says as data what means what.  Words are those of ``index.text.words``, so forms of one word meet.
 """
 
 import re
@@ -11,14 +11,14 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
+from index.lines.patterns import UUID
 from index.text import words as tokens
 from models.errors import InvalidError
 
-_IDS: Final = re.compile(
-    r"(?i)(?:req-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}",
-)
+_IDS: Final = re.compile(rf"(?i)(?:req-)?{UUID}")
+
 MAX_ISSUE: Final = 4_000
-"""Characters of an issue that are looked at."""
+"""Characters of an issue that are read (a judgement)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +45,7 @@ def read_issue(text: str) -> Issue:
         InvalidError: it says nothing.
     """
     text = text.strip()[:MAX_ISSUE]
-    ids = frozenset(found.lower() for found in _IDS.findall(text))
+    ids = frozenset(name.lower() for name in _IDS.findall(text))
     said = set(tokens.words(text))
     if not said and not ids:
         raise InvalidError("the issue says nothing", 'describe what fails, such as --issue "Instance fails to launch"')
@@ -59,7 +59,7 @@ def read_issue(text: str) -> Issue:
 @cache
 def _concepts() -> tuple[_Concept, ...]:
     table = tomllib.loads(resources.files("index.evidence").joinpath("issue.toml").read_text("utf-8"))
-    return tuple(_concept(each) for each in table["concept"])
+    return tuple(_concept(entry) for entry in table["concept"])
 
 
 def _concept(table: Mapping[str, Any]) -> _Concept:

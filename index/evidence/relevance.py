@@ -1,15 +1,14 @@
-"""Which lines of ordinary logs tell most about an issue.
+"""Which lines of ordinary logs say most about an issue.
 
 Lines of one template, service and level are one *group*: texts are compared, and embedded, per group and never per
-line.  A group weighs by how odd it is (*telling*: level, exceptions, rarity, what the detectors say) and by how much
-it has to do with the issue (*close*: words and, where an embedder is given, meaning).  The best groups are then the
-begin of stories: lines that share request, instance, volume or port with them gain, in turn by how odd and close they
-are themselves.  One line of each group is given out, the one with the most of both, and of the most telling groups some
-more that tell of other requests and things.
+line.  A group's weight comes from its *severity* (level, exceptions, rarity, what the detectors say) and its
+*relevance* to the issue (words and, with an embedder, meaning).  Stories begin at the best groups: records that share a
+request, instance, volume or port with them gain by their own severity and relevance.  Of each group the best record is
+returned, and of the most severe groups some more that are about other requests and things.
 """
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -17,48 +16,54 @@ import numpy as np
 
 from index.evidence.issue import Issue
 from index.lines.log_records import LogRecords
+from index.lines.patterns import FAILURE_WORDS, HARMLESS_WARNING
 from index.search.tfidf import TfidfIndex
 from models.records import BOOL, F32, F64, I64, U64, Level
 
-AGAIN: Final = 2
-"""Further records of a group that may be told, each of another request or thing."""
+FURTHER_RECORDS: Final = 2
+"""Further records of a group that may be returned, each of another request or thing (a judgement)."""
 
-_TRIED: Final = 50
-"""Records of a group among which these are looked for."""
+_TRIED_RECORDS: Final = 50
+"""Records of a group among which these are looked for: a bound on the work."""
 
 _SEVERE: Final = 0.75
-"""How much a group must tell for that."""
+"""Severity that a group must have for further records: that of an ERROR, ``Weights.error``."""
 
-EMBEDDED: Final = 96
-"""Groups whose meaning is compared."""
+EMBEDDED_GROUPS: Final = 96
+"""Groups whose meaning is compared: a bound on the work, several times what evidence holds."""
 
-_EMBEDDED_TEXT: Final = 300
-"""Characters of their texts that are looked at."""
+_EMBEDDED_CHARS: Final = 300
+"""Characters of a group's text that are embedded: a bound on the work."""
 
-_SEED: Final = 0.5
-"""Share of the best group's weight from which on stories begin with a group."""
+_COMPARED_CHARS: Final = 600
+"""Characters of a group's template, and of its exception, that are compared by words: a bound on the work."""
+
+_SEED_SHARE: Final = 0.5
+"""Share of the best group's weight from which on stories begin at a group (a judgement)."""
+
+_STORY_DECAYS: Final = (1.0, 0.5)
+"""What ids pass on to the records that mention them, by steps from the seeds: directly, and over one more id."""
+
+_ID_DECAY: Final = 0.5
+"""What a reached record passes on to its other ids (a judgement)."""
+
+_STORY_FLOOR: Final = 0.25
+"""What a record gains by a story, of 1, when it is neither severe nor relevant itself (a judgement)."""
+
+_CLIENT_ERROR: Final = 4
+_SERVER_ERROR: Final = 5
+"""First digits of HTTP statuses, as ``LogRecords.http`` has them."""
+
+_DECIMALS: Final = 6
+"""Digits of a score that count, so that the order does not hang on how sums are rounded."""
 
 Embed: TypeAlias = Callable[[Sequence[str]], F32]
 """Texts → unit vectors, one a text."""
 
-_FAILURE: Final = re.compile(
-    r"(?i)fail|error|exception|time[sd]?[ _-]?out|refused|unable|cannot|can't|could not|invalid|lost|unreachable|abort"
-    r"|kill|denied|exceed|missing|unavailable|disconnect|reject|expire|corrupt|stuck|retry|dead|crash|unexpected|traceback"
-    r"|insufficient|conflict|forbidden|unauthorized|overdue|giving up|not found|no valid|no such|stale|revert|rollback"
-    r"|still waiting|does not|did not|down\b"
-)
-"""How programs tell of failures, whatever the level."""
-
-_HARMLESS: Final = re.compile(r"(?i)deprecat|backwards? compatib")
-"""Warnings about tomorrow: they are there on every day."""
-
-_TEXT: Final = 600
-"""Characters of a group's text that are compared."""
-
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """What makes a group tell; figures are shares of 1, found by ``tests/bench/bench_analyze.py``."""
+    """What makes a group severe and relevant; shares of 1, chosen by recall in ``tests/bench/bench_analyze.py``."""
 
     error: float = 0.75
     warning: float = 0.45
@@ -70,24 +75,26 @@ class Weights:
     unknown: float = 0.3
     detectors: float = 0.4
     harmless: float = 0.4
-    """What is left of how much a group tells that only warns of tomorrow."""
+    """What a group keeps of its severity that only warns of a later version."""
     meant: float = 0.6
-    """Of words that the issue means, against those that it says."""
+    """Of the words that an issue means, against those that it says."""
     meaning: float = 0.5
-    """Of vectors in closeness, where there are any; words have the rest."""
+    """Of vectors in relevance, where there are any; words have the rest."""
     alone: float = 0.45
-    """Of what tells but is not close, and …"""
+    """Of what is severe but not relevant, and …"""
     near: float = 0.25
-    """… of what is close but does not tell, against what does both."""
+    """… of what is relevant but not severe, against what is both."""
     story: float = 0.5
+    """Of belonging to a story."""
     seeds: int = 8
+    """Groups at which stories may begin."""
     again: float = 0.4
-    """What is left of the score of a second record of a group, which tells of another request or thing."""
+    """What each further record of a group keeps of its score."""
 
 
 @dataclass(frozen=True, slots=True)
 class RankedRecord:
-    """A record that tells of the issue; it stands for ``count`` records of its group."""
+    """A record (its ``row``) that is about the issue; it stands for ``count`` records of its group."""
 
     row: int
     score: float
@@ -97,7 +104,7 @@ class RankedRecord:
 
 @dataclass(frozen=True, slots=True)
 class _Groups:
-    """``of`` (records,) numbers the group of each; all else has one entry a group."""
+    """``of`` (records,) is the group of each record; all else has one value a group, shape (groups,)."""
 
     of: I64
     first: I64
@@ -114,36 +121,36 @@ def rank(  # noqa: PLR0913 - what is known beside the records, all by name
     issue: Issue,
     *,
     embed: Embed | None = None,
-    strange: F64 | None = None,
+    detectors: F64 | None = None,
     known: U64 | None = None,
     limit: int = 40,
     weights: Weights = Weights(),
 ) -> list[RankedRecord]:
-    """Return up to ``limit`` records, the most telling first, one a group.
+    """Return up to ``limit`` records, best first.
 
-    ``strange`` (records,) from 0 to 1 is what detectors say of each record; ``known`` are the templates of normal
-    operation, None where nobody knows them.
+    ``detectors`` (records,) is what detectors say of each record, from 0 to 1; ``known`` (templates,) are the templates
+    of normal operation, None where they are not known.
     """
     if not len(records):
         return []
     groups = _group(records)
-    telling = _telling(records, groups, strange, known, weights)
-    words = _words(groups, issue, weights)
-    base = _both(telling, words, weights)
-    close = words
+    severity = _severity(records, groups, detectors, known, weights)
+    relevance = _by_words(groups, issue, weights)
+    weight = _weight(severity, relevance, weights)
     if embed is not None:
-        close = (1 - weights.meaning) * words + weights.meaning * _meaning(groups, issue, embed, base)
-        base = _both(telling, close, weights)
-    named = _named(records, issue)
-    story, through = _stories(records, groups, base, named, weights)
-    own = base[groups.of]
-    score = own + weights.story * story * (0.25 + 0.75 * np.maximum(telling, close)[groups.of]) * (1 - own)
-    chosen, score = _chosen(records, groups, score, telling, weights)
-    order = chosen[np.lexsort((chosen, -np.round(score[chosen], 6)))][:limit]
+        meaning = _by_meaning(groups, issue, embed, weight)
+        relevance = (1 - weights.meaning) * relevance + weights.meaning * meaning
+        weight = _weight(severity, relevance, weights)
+    story, through = _stories(records, groups, weight, _ids_of_issue(records, issue), weights)
+    own = weight[groups.of]
+    gain = _STORY_FLOOR + (1 - _STORY_FLOOR) * np.maximum(severity, relevance)[groups.of]
+    score = own + weights.story * story * gain * (1 - own)
+    chosen, score = _choose(records, groups, score, severity, weights)
+    order = chosen[np.lexsort((chosen, -np.round(score[chosen], _DECIMALS)))][:limit]
     return [
         RankedRecord(
             row,
-            round(float(score[row]), 6),
+            round(float(score[row]), _DECIMALS),
             int(groups.count[groups.of[row]]),
             _roles(records, groups, row, through=bool(through[row]), known=known),
         )
@@ -159,43 +166,48 @@ def _group(records: LogRecords) -> _Groups:
             error[group] = text
     heads = records.lines[first].select("service", "logger", "masked").rows()
     texts = [
-        f"{service} {logger} {masked[:_TEXT]} {text[:_TEXT]}".strip()
+        f"{service} {logger} {masked[:_COMPARED_CHARS]} {text[:_COMPARED_CHARS]}".strip()
         for (service, logger, masked), text in zip(heads, error, strict=True)
     ]
     return _Groups(of, first, count, texts, np.array([bool(text) for text in error], np.bool_))
 
 
-def _telling(records: LogRecords, groups: _Groups, strange: F64 | None, known: U64 | None, weights: Weights) -> F64:
-    """How odd each group is, from 0 to 1: what speaks for it adds up as chances do."""
+def _severity(records: LogRecords, groups: _Groups, detectors: F64 | None, known: U64 | None, weights: Weights) -> F64:
+    """Return how severe each group is (groups,), from 0 to 1: its signs add up as independent chances do."""
     level, http = records.level[groups.first], records.http[groups.first]
-    voices = [
+    signs = [
         weights.error * (level >= Level.ERROR),
         weights.warning * (level == Level.WARNING),
         weights.raised * groups.raised,
-        weights.server_error * (http == 5),  # noqa: PLR2004 - statuses of 500 and above
-        weights.client_error * (http == 4),  # noqa: PLR2004 - statuses of 400 and above
-        weights.failure * np.array([_FAILURE.search(text) is not None for text in groups.texts]),
+        weights.server_error * (http == _SERVER_ERROR),
+        weights.client_error * (http == _CLIENT_ERROR),
+        weights.failure * _matches(FAILURE_WORDS, groups.texts),
         weights.rare * np.log(len(records) / groups.count) / np.log(max(len(records), 2)),
     ]
     if known is not None:
-        voices.append(weights.unknown * ~np.isin(records.template[groups.first], known))
-    if strange is not None:
+        signs.append(weights.unknown * ~np.isin(records.template[groups.first], known))
+    if detectors is not None:
         most = np.zeros(len(groups))
-        np.maximum.at(most, groups.of, strange)
-        voices.append(weights.detectors * most)
-    silent = np.prod([1 - voice for voice in voices], axis=0)
-    harmless = np.array([_HARMLESS.search(text) is not None for text in groups.texts]) & (level < Level.ERROR)
-    return np.asarray((1 - silent) * np.where(harmless, weights.harmless, 1.0), np.float64)
+        np.maximum.at(most, groups.of, detectors)
+        signs.append(weights.detectors * most)
+    unsuspicious = np.prod([1 - sign for sign in signs], axis=0)
+    harmless = _matches(HARMLESS_WARNING, groups.texts) & (level < Level.ERROR)
+    return np.asarray((1 - unsuspicious) * np.where(harmless, weights.harmless, 1.0), np.float64)
 
 
-def _both(telling: F64, close: F64, weights: Weights) -> F64:
-    """What each group weighs by how odd and how close it is."""
-    out: F64 = telling * (weights.alone + (1 - weights.alone) * close) + weights.near * close * (1 - telling)
+def _matches(pattern: str, texts: Sequence[str]) -> BOOL:
+    expression = re.compile(pattern)
+    return np.array([expression.search(text) is not None for text in texts], np.bool_)
+
+
+def _weight(severity: F64, relevance: F64, weights: Weights) -> F64:
+    """Return what each group weighs (groups,) by how severe and how relevant it is."""
+    out: F64 = severity * (weights.alone + (1 - weights.alone) * relevance) + weights.near * relevance * (1 - severity)
     return out
 
 
-def _words(groups: _Groups, issue: Issue, weights: Weights) -> F64:
-    """How much each group has to do with the issue by its words, from 0 to 1: the closest has 1."""
+def _by_words(groups: _Groups, issue: Issue, weights: Weights) -> F64:
+    """Return how relevant each group is by its words (groups,), from 0 to 1, which the best has."""
     lexical = TfidfIndex()
     lexical.add(groups.texts)
     rows = np.arange(len(groups))
@@ -203,100 +215,99 @@ def _words(groups: _Groups, issue: Issue, weights: Weights) -> F64:
     return _spread((said + weights.meant * meant).astype(np.float64))
 
 
-def _meaning(groups: _Groups, issue: Issue, embed: Embed, base: F64) -> F64:
-    """The same by vectors, for the best groups by words; a model is too slow for all of very many."""
-    best = np.sort(np.argsort(-base, kind="stable")[:EMBEDDED])
-    vectors = embed([issue.text, *(groups.texts[group][:_EMBEDDED_TEXT] for group in best.tolist())])
+def _by_meaning(groups: _Groups, issue: Issue, embed: Embed, weight: F64) -> F64:
+    """Return how relevant the heaviest groups are by vectors (groups,), 0 for the others: a model is slow."""
+    best = np.sort(np.argsort(-weight, kind="stable")[:EMBEDDED_GROUPS])
+    vectors = embed([issue.text, *(groups.texts[group][:_EMBEDDED_CHARS] for group in best.tolist())])
     out = np.zeros(len(groups))
     out[best] = _spread((vectors[1:] @ vectors[0]).astype(np.float64))
     return out
 
 
 def _spread(values: F64) -> F64:
-    """Values from that of the middle group, 0, to the largest, 1."""
+    """Scale values so that the median becomes 0 and the largest 1."""
     middle, most = float(np.median(values)), float(values.max())
     if most <= middle:
         return np.zeros(len(values))
     return np.asarray(np.clip((values - middle) / (most - middle), 0, 1))
 
 
-def _named(records: LogRecords, issue: Issue) -> I64:
-    """Numbers of the ids that the issue names."""
-    return np.array([n for n, name in enumerate(records.mentions.ids) if name in issue.ids], np.int64)
+def _ids_of_issue(records: LogRecords, issue: Issue) -> I64:
+    """Return the numbers of the ids that the issue names."""
+    return np.array([number for number, name in enumerate(records.mentions.ids) if name in issue.ids], np.int64)
 
 
-def _stories(records: LogRecords, groups: _Groups, base: F64, named: I64, weights: Weights) -> tuple[F64, BOOL]:
-    """How much each record (records,) belongs to the story of a telling one, from 0 to 1, and whether to another's."""
+def _stories(records: LogRecords, groups: _Groups, weight: F64, named: I64, weights: Weights) -> tuple[F64, BOOL]:
+    """Return how much each record (records,) belongs to a story, from 0 to 1, and whether to that of another group."""
     mentions = records.mentions
     out = np.zeros(len(records))
     if not len(mentions.row):
         return out, out > 0
     spread = np.bincount(mentions.number, minlength=len(mentions.ids))
     # What very many records mention (a host, a network that all use) tells no story.
-    special = 1 / (1 + np.log2(np.maximum(spread, 1)) / 4)
-    seeds = np.zeros(len(records))
-    best = np.argsort(-base, kind="stable")[: weights.seeds]
-    best = best[base[best] >= _SEED * base.max()]
-    of_best = np.isin(groups.of, best)
-    seeds[of_best] = base[groups.of[of_best]]
+    rarity = 1 / (1 + np.log2(np.maximum(spread, 1)) / 4)
+    seeds = np.argsort(-weight, kind="stable")[: weights.seeds]
+    seeds = seeds[weight[seeds] >= _SEED_SHARE * weight.max()]
+    of_seeds = np.isin(groups.of, seeds)
     ids = np.zeros(len(mentions.ids))
-    np.maximum.at(ids, mentions.number, seeds[mentions.row])
-    ids *= special
+    np.maximum.at(ids, mentions.number, np.where(of_seeds, weight[groups.of], 0.0)[mentions.row])
+    ids *= rarity
     ids[named] = 1.0
-    for decay in (1.0, 0.5):
+    for decay in _STORY_DECAYS:
         reached = np.zeros(len(records))
         np.maximum.at(reached, mentions.row, decay * ids[mentions.number])
         out = np.maximum(out, reached)
-        # Over the records reached to what else these are about: from a request to its instance.
+        # From the records reached to what else they are about: from a request to its instance.
         onward = np.zeros(len(mentions.ids))
         np.maximum.at(onward, mentions.number, reached[mentions.row])
-        ids = np.maximum(ids, 0.5 * onward * special)
-    return out, (out > 0) & ~of_best
+        ids = np.maximum(ids, _ID_DECAY * onward * rarity)
+    return out, (out > 0) & ~of_seeds
 
 
-def _chosen(records: LogRecords, groups: _Groups, score: F64, telling: F64, weights: Weights) -> tuple[I64, F64]:
-    """The best record of each group, of equals the first in time, and up to ``AGAIN`` more of the most telling ones.
+def _choose(records: LogRecords, groups: _Groups, score: F64, severity: F64, weights: Weights) -> tuple[I64, F64]:
+    """Return the best record of each group, of equals the first in time, and further ones of severe groups.
 
-    Returns them with the scores of all, those of the latter lowered: what happened again comes behind what else did.
+    With them come the scores of all records (records,), those of the further ones lowered: what happened again comes
+    behind what else happened.
     """
-    order = np.lexsort((records.time, -np.round(score, 6), groups.of))
+    order = np.lexsort((records.time, -np.round(score, _DECIMALS), groups.of))
     starts = np.flatnonzero(np.diff(groups.of[order], prepend=-1))
     bounds = np.append(starts, len(order))
     score = score.copy()
     chosen = order[starts].tolist()
     ids = records.mentions.by_row()
-    for group in np.flatnonzero((np.diff(bounds) > 1) & (telling >= _SEVERE)).tolist():
-        rows = order[bounds[group] : bounds[group + 1]]
-        seen = set(ids.get(int(rows[0]), ()))
-        told = 0
-        for row in rows[1 : 1 + _TRIED].tolist():
-            named = ids.get(row, ())
-            if not named or not seen.isdisjoint(named):
-                continue
-            told += 1
-            score[row] *= weights.again**told
-            chosen.append(row)
-            seen.update(named)
-            if told == AGAIN:
-                break
+    for group in np.flatnonzero((np.diff(bounds) > 1) & (severity >= _SEVERE)).tolist():
+        further = _about_others(order[bounds[group] : bounds[group + 1]], ids)
+        chosen += further
+        for rank, row in enumerate(further, 1):
+            score[row] *= weights.again**rank
     return np.array(chosen, np.int64), score
+
+
+def _about_others(rows: I64, ids: Mapping[int, Sequence[int]]) -> list[int]:
+    """Return some rows that mention ids (row → ids), none of which an earlier one, or the first row, mentions."""
+    seen = set(ids.get(int(rows[0]), ()))
+    out: list[int] = []
+    for row in rows[1 : 1 + _TRIED_RECORDS].tolist():
+        mentioned = ids.get(row, ())
+        if mentioned and seen.isdisjoint(mentioned):
+            out.append(row)
+            seen.update(mentioned)
+            if len(out) == FURTHER_RECORDS:
+                break
+    return out
 
 
 def _roles(records: LogRecords, groups: _Groups, row: int, *, through: bool, known: U64 | None) -> tuple[str, ...]:
     group = groups.of[row]
-    told = []
-    if records.level[row] >= Level.ERROR:
-        told.append("error")
-    elif records.level[row] == Level.WARNING:
-        told.append("warning")
-    if groups.raised[group]:
-        told.append("exception")
-    if records.http[row] == 5:  # noqa: PLR2004 - statuses of 500 and above
-        told.append("server error")
-    if known is not None and records.template[row] not in known:
-        told.append("unseen in normal operation")
-    elif groups.count[group] == 1:
-        told.append("only once")
-    if through:
-        told.append("same request or thing as a telling line")
-    return tuple(told)
+    unseen = known is not None and records.template[row] not in known
+    applies = {
+        "error": records.level[row] >= Level.ERROR,
+        "warning": records.level[row] == Level.WARNING,
+        "exception": groups.raised[group],
+        "server error": records.http[row] == _SERVER_ERROR,
+        "unseen in normal operation": unseen,
+        "only once": groups.count[group] == 1 and not unseen,
+        "same request or thing as a telling line": through,
+    }
+    return tuple(role for role, applied in applies.items() if applied)

@@ -1,4 +1,7 @@
-"""The story of a request: all records that share ids, across services and in order of time, and where it went wrong."""
+"""The story of a request: all records that share ids, across services and in order of time, and where it went wrong.
+
+Records are named by the line number of their head (``index.lines.entries``).
+"""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -10,49 +13,54 @@ from index.evidence.severity import NOTABLE, SEVERE
 from index.lines.service_layers import depth
 from models.records import Level
 
-_TIE: Final = 2_000_000
-"""Microseconds within which two services' failures may be one: the deeper of the two came first."""
+_CLOCK_SKEW_US: Final = 2_000_000
+"""Microseconds within which clocks and buffers may change the order of two services' failures (a judgement)."""
 
+_DELAY_US: Final = 30_000_000
+"""Microseconds within which an error or its traceback may be written after the first sign of it (a judgement)."""
 
-_CHAIN: Final = 30_000_000
-"""Microseconds within which an error or its traceback may be written behind the first sign of it."""
+_NEAR_WORST: Final = 0.6
+"""Share of the worst severity from which on a failure may be the one where things went wrong (a judgement)."""
 
 
 @dataclass(frozen=True, slots=True)
 class Bounds:
-    """How far ids are followed."""
+    """How far ids are followed: judgements that keep the work small."""
 
     rounds: int = 4
+    """Steps from records to the records that share an id with them."""
     ids: int = 64
     records: int = 2_000
     hub: int = 400
-    """An id in more records than this is shared by too much to tell one story."""
+    """An id in more records than this is shared by too many to tell one story."""
 
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """Numbers of the records (``at``) in order of time, and the ids that bind them."""
+    """Line numbers of the records in order of time, and the ids that bind them."""
 
     records: tuple[int, ...]
     ids: tuple[str, ...]
 
 
 def follow(ids: pl.DataFrame, seeds: Iterable[int], bounds: Bounds = Bounds()) -> Story:
-    """Records that share ids with ``seeds``, directly or through others; near and rare ids first, within bounds."""
+    """Return the records that share ids with ``seeds``, directly or through others; near and rare ids come first.
+
+    ``ids`` is what ``shared_ids`` returns.
+    """
     size = ids.group_by("id").agg(pl.len().alias("size"))
     edges = ids.join(size.filter(pl.col("size") <= bounds.hub), on="id", how="inner")
     records = set(seeds)
     names: dict[str, None] = {}
     fresh = records
     for _ in range(bounds.rounds):
-        near = edges.filter(pl.col("at").is_in(pl.Series(sorted(fresh), dtype=pl.UInt32).implode()))
-        met = near.select("id", "size").unique().sort("size", "id")["id"].to_list()
-        added = [name for name in met if name not in names][: bounds.ids - len(names)]
+        near = edges.filter(pl.col("line_number").is_in(pl.Series(sorted(fresh), dtype=pl.UInt32).implode()))
+        candidates = near.select("id", "size").unique().sort("size", "id")["id"].to_list()
+        added = [name for name in candidates if name not in names][: bounds.ids - len(names)]
         if not added:
             break
         names.update(dict.fromkeys(added))
-        found = set(edges.filter(pl.col("id").is_in(added))["at"].to_list())
-        fresh = found - records
+        fresh = set(edges.filter(pl.col("id").is_in(added))["line_number"].to_list()) - records
         if len(records) + len(fresh) > bounds.records:
             fresh = set(sorted(fresh)[: bounds.records - len(records)])
         records |= fresh
@@ -61,48 +69,54 @@ def follow(ids: pl.DataFrame, seeds: Iterable[int], bounds: Bounds = Bounds()) -
     return Story(tuple(sorted(records)), tuple(names))
 
 
-def first_bad(heads: pl.DataFrame, start: int) -> int | None:
-    """The record (``at``) at which things went wrong first; None where nothing says so.
+def first_failure(heads: pl.DataFrame, start: int) -> int | None:
+    """Return the record at which things went wrong first, None where nothing says so; ``start`` in microseconds.
 
-    The earliest of the failures that are about as bad as the worst.  Where several services fail within two seconds,
-    clocks and buffers may have changed their order: then it is the one that the others call, and none that only tells
-    of another one's answer.
+    It is the earliest of the failures that are about as bad as the worst.  Where several services fail within two
+    seconds it is the service that the others call, and none that only reports another one's error.
     """
-    for least in (SEVERE, NOTABLE):
-        bad = heads.filter((pl.col("told") >= least) & (pl.col("time") >= start))
-        if not bad.is_empty():
-            break
-    else:
+    failures = _failures(heads, start)
+    if failures is None:
         return None
-    worst = float(bad["told"].max())  # type: ignore[arg-type]
-    bad = bad.filter(pl.col("told") >= 0.6 * worst).sort("time", "at")
-    errors = bad.filter(~pl.col("served") | (pl.col("level") >= int(Level.WARNING)))
-    if not errors.is_empty() and int(errors["time"][0]) <= int(bad["time"][0]) + _CHAIN:
-        # What a service answers its callers is a symptom; why, its error says, which may be written a little later.
-        bad = errors
-    near = bad.filter(pl.col("time") <= int(bad["time"].to_numpy()[0]) + _TIE)
+    first_time = int(failures["time"].to_numpy()[0])
+    errors = failures.filter(~pl.col("server_error") | (pl.col("level") >= int(Level.WARNING)))
+    if not errors.is_empty() and int(errors["time"][0]) <= first_time + _DELAY_US:
+        # An HTTP status is a symptom; the service's own error says why, and may be written a little later.
+        failures = errors
+    near = failures.filter(pl.col("time") <= int(failures["time"].to_numpy()[0]) + _CLOCK_SKEW_US)
     own = near.filter(~pl.col("relayed"))
-    rows = (near if own.is_empty() else own).select("at", "service").rows()
+    rows = (near if own.is_empty() else own).select("line_number", "service").rows()
     deepest = max(depth(service) for _, service in rows)
-    return int(next(at for at, service in rows if depth(service) == deepest))
+    return int(next(record for record, service in rows if depth(service) == deepest))
 
 
-def traced_by(heads: pl.DataFrame, first: int) -> int | None:
-    """The record with the traceback of ``first``: its own, or the next one of the same service and request.
+def _failures(heads: pl.DataFrame, start: int) -> pl.DataFrame | None:
+    """Return the failures about as bad as the worst, by time; where there are none, what is notable."""
+    within = heads.filter(pl.col("time") >= start)
+    for least in (SEVERE, NOTABLE):
+        failures = within.filter(pl.col("severity") >= least)
+        if not failures.is_empty():
+            worst = float(failures["severity"].max())  # type: ignore[arg-type]
+            return failures.filter(pl.col("severity") >= _NEAR_WORST * worst).sort("time", "line_number")
+    return None
 
-    Services often tell in a line of their own that something failed, and the layer above logs the traceback.
+
+def traceback_of(heads: pl.DataFrame, record: int) -> int | None:
+    """Return the record with the traceback of a failure: its own, or the next one of the same service and request.
+
+    Services often say in a line of their own that something failed, and the layer above logs the traceback.
     """
-    mine = heads.row(by_predicate=pl.col("at") == first, named=True)
-    if mine["raised"]:
-        return first
-    if mine["request"] is None:
+    failure = heads.row(by_predicate=pl.col("line_number") == record, named=True)
+    if failure["has_traceback"]:
+        return record
+    if failure["request"] is None:
         return None
     later = heads.filter(
-        pl.col("raised")
-        & (pl.col("request") == mine["request"])
-        & (pl.col("service") == mine["service"])
-        & (pl.col("host") == mine["host"])
-        & (pl.col("time") >= mine["time"])
-        & (pl.col("time") <= mine["time"] + _CHAIN)
+        pl.col("has_traceback")
+        & (pl.col("request") == failure["request"])
+        & (pl.col("service") == failure["service"])
+        & (pl.col("host") == failure["host"])
+        & (pl.col("time") >= failure["time"])
+        & (pl.col("time") <= failure["time"] + _DELAY_US)
     )
-    return None if later.is_empty() else int(later["at"][0])
+    return None if later.is_empty() else int(later["line_number"][0])

@@ -1,14 +1,19 @@
-"""Which lines go into the evidence, and why: each choice is a line with a score and a role."""
+"""Which lines go into the evidence, and why: each is selected with a score and a role.
 
-from collections.abc import Iterable, Sequence
+Scores are weights of ``index.evidence.severity``, to which a role may add points on the same scale.  The points are
+judgements that put the roles in order.  On the 115 runs of ``tests/bench/explain_runs.py`` 0.5 and 1.5 times as much of
+``_FIRST_FAILURE``, ``_DEVIATION``, ``_SILENCE``, ``_CALL_STEP`` and ``_LATER_STEP`` give the same figures.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import polars as pl
 
 from index.evidence.detector_findings import MISSING, exceeds, numbers_in, shown_by_lines
 from index.evidence.fired_windows import FiredWindow
-from index.evidence.request_trace import Story, traced_by
+from index.evidence.request_trace import Story, traceback_of
 from index.evidence.severity import NOTABLE, SEVERE, TimeSpan
 from index.lines.entries import tracebacks
 from index.lines.tracebacks import Traceback, read_trace
@@ -40,128 +45,160 @@ ODD: Final = {
 }
 """Roles of lines that show what detectors found."""
 
+_FIRST_FAILURE: Final = 3.0
+"""Points that the first failure, and the exception behind it, have above their weight, so that they come first.
+"""
 
-_FIRST: Final = 3.0
-_RAISED: Final = 0.1
-_FRAME: Final = 0.2
-_ODD: Final = 1.8
-_QUIET: Final = 1.9
-_ODD_LINES: Final = 8
-_CALLED: Final = 0.5
-_LATER: Final = 0.9
-_FRAMES: Final = 4
-_LEAST: Final = 0.3
+_EXCEPTION_STEP: Final = 0.1
+"""Points that an exception has below its record, so that it comes right behind."""
+
+_FRAME_STEP: Final = 0.2
+"""Points that the innermost call has below its record, so that it comes behind the exception."""
+
+_DEVIATION: Final = 1.8
+"""Score of a line that shows what detectors found, times the importance of their window: just below a failure."""
+
+_SILENCE: Final = 1.9
+"""Score of the last line of a source that stopped: just below a failure."""
+
+_DEVIATIONS: Final = 8
+"""Lines that show what detectors found."""
+
+_CALL_STEP: Final = 0.5
+"""Points that an outer call has below the record of its traceback."""
+
+_NEXT_CALL_STEP: Final = 0.1
+"""Points that each further outer call has below the one before."""
+
+_LATER_STEP: Final = 0.9
+"""Points that a later traceback has below its record: its lines come behind other failures."""
+
+_CALLS: Final = 4
+"""Calls of a traceback that are shown, one a file, besides the innermost."""
+
+_STORY_LEAST: Final = 0.3
+"""Least score of a line that only belongs to the story; ``NOTABLE`` is the most."""
+
+_STORY_STEP: Final = 0.01
+"""Points between one line of the story and the next further from the first failure."""
+
+_TEMPLATES: Final = 400
+"""Templates of which lines are considered: several times what evidence holds; a bound on the work."""
+
+_AHEAD: Final = 100.0
+"""Stands in for the weight of the first failure, above any, so that it is the line that is shown of its template."""
 
 
 @dataclass(frozen=True, slots=True)
 class SelectedLine:
-    """A line (``at``) that goes into the evidence, standing for ``count`` lines."""
+    """A line (its number) that goes into the evidence, standing for ``count`` lines."""
 
-    at: int
+    line_number: int
     score: float
     roles: tuple[str, ...]
     count: int = 1
 
     def joined(self, other: "SelectedLine") -> "SelectedLine":
-        """One line for two reasons: the higher score and count, and both roles."""
+        """Return one line for two reasons: the higher score and count, and both roles."""
         roles = tuple(dict.fromkeys((*self.roles, *other.roles)))
-        return SelectedLine(self.at, max(self.score, other.score), roles, max(self.count, other.count))
+        return SelectedLine(self.line_number, max(self.score, other.score), roles, max(self.count, other.count))
 
 
 @dataclass(frozen=True, slots=True)
 class SelectionInput:
-    """What lines are chosen from: all with their entries, the weighed heads, and what is known of them."""
+    """All lines with their entries, the heads of ``add_severity``, and what is known of them."""
 
     lines: pl.DataFrame
     heads: pl.DataFrame
     span: TimeSpan
     first: int | None
-    """The first bad record."""
+    """The first record that failed."""
     story: Story
-    quiet: tuple[int, ...]
+    silent: tuple[int, ...]
     """The last records of sources that stopped."""
 
 
-def choose(scene: SelectionInput, fired: Sequence[FiredWindow], limit: int, story: int) -> list[SelectedLine]:
-    """The most telling lines, at most ``limit``, of which ``story`` only tell the story; the first first."""
-    picks = [*_groups(scene), *_odd(scene.heads, fired), *_story(scene, story)]
-    picks += [SelectedLine(at, _QUIET, (LAST,)) for at in scene.quiet]
+def select(scene: SelectionInput, fired: Sequence[FiredWindow], limit: int, story: int) -> list[SelectedLine]:
+    """Return the lines that say most, best first: at most ``limit``, of which ``story`` only tell the story."""
+    selected = [*_of_templates(scene), *_deviations(scene.heads, fired), *_of_story(scene, story)]
+    selected += [SelectedLine(record, _SILENCE, (LAST,)) for record in scene.silent]
+    source, weight = None, 0.0
     if scene.first is not None:
-        row = scene.heads.row(by_predicate=pl.col("at") == scene.first, named=True)
-        picks.append(
-            SelectedLine(scene.first, row["weight"] + _FIRST, (FIRST_BAD if row["told"] >= SEVERE else FIRST_SIGN,))
-        )
-        picks += _traced(scene.lines, traced_by(scene.heads, scene.first), picks, row["weight"])
-    else:
-        picks += _traced(scene.lines, None, picks, 0.0)
+        row = scene.heads.row(by_predicate=pl.col("line_number") == scene.first, named=True)
+        role = FIRST_BAD if row["severity"] >= SEVERE else FIRST_SIGN
+        source, weight = traceback_of(scene.heads, scene.first), row["weight"]
+        selected.append(SelectedLine(scene.first, weight + _FIRST_FAILURE, (role,)))
+    selected += _of_tracebacks(scene.lines, source, selected, weight)
     best: dict[int, SelectedLine] = {}
-    for pick in picks:
-        best[pick.at] = best[pick.at].joined(pick) if pick.at in best else pick
-    return sorted(best.values(), key=lambda pick: (-pick.score, pick.at))[:limit]
+    for choice in selected:
+        known = best.get(choice.line_number)
+        best[choice.line_number] = choice if known is None else known.joined(choice)
+    return sorted(best.values(), key=lambda choice: (-choice.score, choice.line_number))[:limit]
 
 
-def _groups(scene: SelectionInput) -> list[SelectedLine]:
-    """One record for each template of a service: the first of the most telling ones, with their number.
+def _of_templates(scene: SelectionInput) -> list[SelectedLine]:
+    """Return one record for each template of a service, the first of the heaviest, with the number of all.
 
-    The first bad one stands for its own template.
+    The first failure stands for its own template.
     """
     heads, span, first = scene.heads, scene.span, scene.first
-    order = pl.when(pl.col("at") == (-1 if first is None else first)).then(100.0).otherwise("weight")
+    is_first = pl.col("line_number") == (-1 if first is None else first)
+    order = pl.when(is_first).then(_AHEAD).otherwise("weight")
     within = heads.filter(pl.col("time") >= span.start).with_columns(order.alias("order"))
     best = (
-        within.sort(["order", "at"], descending=[True, False])
+        within.sort(["order", "line_number"], descending=[True, False])
         .group_by("service", "template", maintain_order=True)
         .agg(
-            pl.col("at").first(),
-            pl.col("weight").first(),
+            pl.col("line_number", "weight", "is_error", "server_error", "new", "detector_weight").first(),
             pl.len().alias("count"),
-            pl.col("severe").first(),
-            pl.col("served").first(),
-            pl.col("new").first(),
-            pl.col("pointed").first(),
         )
-        .filter((pl.col("weight") >= NOTABLE) | (pl.col("pointed") > 0))
+        .filter((pl.col("weight") >= NOTABLE) | (pl.col("detector_weight") > 0))
+        .sort(["weight", "line_number"], descending=[True, False])
     )
-    out: list[SelectedLine] = []
-    for row in best.sort(["weight", "at"], descending=[True, False])[:400].iter_rows(named=True):
-        roles = [
-            name
-            for name, told in (
-                (ERROR, row["severe"]),
-                (SERVED, row["served"]),
-                (NEW, row["new"]),
-                (WEIGHS, row["pointed"] > 0),
-            )
-            if told
-        ]
-        out.append(SelectedLine(row["at"], row["weight"], tuple(roles) or (STANDS_OUT,), row["count"]))
-    return out
+    return [
+        SelectedLine(row["line_number"], row["weight"], _roles_of(row), row["count"])
+        for row in best[:_TEMPLATES].iter_rows(named=True)
+    ]
 
 
-def _odd(heads: pl.DataFrame, fired: Sequence[FiredWindow]) -> list[SelectedLine]:
-    """What the detectors found in numbers and order: of each template and service the line that has most of it."""
-    found: dict[tuple[str, str], SelectedLine] = {}
-    seen: set[str] = set()
-    for each in fired:
-        for finding in shown_by_lines(each.findings):
-            if finding.template in seen or finding.kind not in ODD:
+def _roles_of(row: Mapping[str, Any]) -> tuple[str, ...]:
+    applies = {
+        ERROR: row["is_error"],
+        SERVED: row["server_error"],
+        NEW: row["new"],
+        WEIGHS: row["detector_weight"] > 0,
+    }
+    return tuple(role for role, applied in applies.items() if applied) or (STANDS_OUT,)
+
+
+def _deviations(heads: pl.DataFrame, fired: Sequence[FiredWindow]) -> list[SelectedLine]:
+    """Return what the detectors found in numbers and order: of each template and service the most unusual line."""
+    selected: list[SelectedLine] = []
+    shown: set[str] = set()
+    for window in fired:
+        for finding in shown_by_lines(window.findings):
+            if finding.template in shown or finding.kind not in ODD:
                 continue
-            mine = heads.filter(
-                (pl.col("masked") == finding.template) & (pl.col("time") >= each.start) & (pl.col("time") <= each.end)
-            )
-            by_service: dict[str, list[tuple[float, int]]] = {}
-            for at, service, message in mine.select("at", "service", "message").rows():
-                if (excess := _excess(finding, message)) > 0:
-                    by_service.setdefault(service, []).append((excess, -at))
-            for service, rows in by_service.items():
-                seen.add(finding.template)
-                score = _ODD * each.importance
-                found[finding.template, service] = SelectedLine(-max(rows)[1], score, (ODD[finding.kind],), len(rows))
-    return list(found.values())[:_ODD_LINES]
+            for record, count in _most_unusual(heads, finding, window):
+                shown.add(finding.template)
+                selected.append(SelectedLine(record, _DEVIATION * window.importance, (ODD[finding.kind],), count))
+    return selected[:_DEVIATIONS]
+
+
+def _most_unusual(heads: pl.DataFrame, finding: Finding, window: FiredWindow) -> list[tuple[int, int]]:
+    """Return the most unusual record of each service in a window, of equal ones the first, and how many there are."""
+    matching = heads.filter(
+        (pl.col("masked") == finding.template) & (pl.col("time") >= window.start) & (pl.col("time") <= window.end)
+    )
+    by_service: dict[str, list[tuple[float, int]]] = {}
+    for record, service, message in matching.select("line_number", "service", "message").rows():
+        if (excess := _excess(finding, message)) > 0:
+            by_service.setdefault(service, []).append((excess, -record))
+    return [(-max(records)[1], len(records)) for records in by_service.values()]
 
 
 def _excess(finding: Finding, message: str) -> float:
-    """The highest number of a message, 1 where its kind has no numbers to compare; 0 where it is as usual."""
+    """Return the highest number of a message, 1 where its kind has no numbers to compare; 0 where it is as usual."""
     if finding.kind in MISSING:
         return 1.0
     if not exceeds(finding, message):
@@ -169,58 +206,74 @@ def _excess(finding: Finding, message: str) -> float:
     return 1.0 if finding.kind is FindingKind.REFUSED else max(numbers_in(message, finding.kind))
 
 
-def _story(scene: SelectionInput, count: int) -> list[SelectedLine]:
-    """The records of the story around the first bad one, each template of a service once; the near ones first."""
-    part = scene.heads.filter(pl.col("at").is_in(pl.Series(scene.story.records, dtype=pl.UInt32).implode()))
-    if part.is_empty():
+def _of_story(scene: SelectionInput, count: int) -> list[SelectedLine]:
+    """Return the records of the story around the first failure, each template of a service once; near ones first."""
+    records = pl.Series(scene.story.records, dtype=pl.UInt32).implode()
+    story = scene.heads.filter(pl.col("line_number").is_in(records))
+    if story.is_empty():
         return []
-    middle = scene.first if scene.first is not None else int(part["at"][0])
-    near = part.with_columns((pl.col("at").cast(pl.Int64) - middle).abs().alias("far")).sort("far", "at")
-    once = near.unique(["service", "template"], keep="first", maintain_order=True)[:count]
+    middle = scene.first if scene.first is not None else int(story["line_number"][0])
+    distance = (pl.col("line_number").cast(pl.Int64) - middle).abs()
+    nearest = story.with_columns(distance.alias("distance")).sort("distance", "line_number")
+    distinct = nearest.unique(["service", "template"], keep="first", maintain_order=True)[:count]
     return [
-        SelectedLine(row["at"], max(_LEAST, min(NOTABLE, row["weight"])) - 0.01 * rank, (STORY,))
-        for rank, row in enumerate(once.iter_rows(named=True))
+        SelectedLine(row["line_number"], max(_STORY_LEAST, min(NOTABLE, row["weight"])) - _STORY_STEP * rank, (STORY,))
+        for rank, row in enumerate(distinct.iter_rows(named=True))
     ]
 
 
-def _traced(lines: pl.DataFrame, source: int | None, picks: Iterable[SelectedLine], top: float) -> list[SelectedLine]:
-    """What was raised, and where: all calls of services for the record ``source``; the last one for the other picks."""
+def _of_tracebacks(
+    lines: pl.DataFrame, source: int | None, selected: Iterable[SelectedLine], weight: float
+) -> list[SelectedLine]:
+    """Return what was raised and where: of ``source``, the first failure's traceback, with calls; of others without.
+
+    ``weight`` is that of the first failure.
+    """
     scores: dict[int, float] = {}
-    for pick in picks:
-        scores[pick.at] = max(scores.get(pick.at, 0.0), pick.score)
+    for choice in selected:
+        scores[choice.line_number] = max(scores.get(choice.line_number, 0.0), choice.score)
     if source is not None:
-        scores[source] = top
-    wanted = lines.filter(pl.col("entry").is_in(pl.Series(sorted(scores), dtype=pl.UInt32).implode()))
+        scores[source] = weight
+    records = pl.Series(sorted(scores), dtype=pl.UInt32).implode()
+    wanted = lines.filter(pl.col("entry").is_in(records))
     out: list[SelectedLine] = []
     seen: set[tuple[str, str]] = set()
     ranked = sorted(tracebacks(wanted).iter_rows(), key=lambda row: (row[0] != source, -scores[row[0]], row[0]))
-    for entry, parts, texts in ranked:
+    for entry, numbers, texts in ranked:
         trace = read_trace(texts)
         place = trace.raised_in
-        if (trace.exception + trace.message, place.file if place else "") in seen:
-            continue
-        seen.add((trace.exception + trace.message, place.file if place else ""))
-        out += _frames(trace, parts, top) if entry == source else _later(trace, parts, scores[entry] - _LATER)
+        same = (trace.exception + trace.message, place.file if place else "")
+        if same not in seen:
+            seen.add(same)
+            of_first = entry == source
+            out += _first_trace(trace, numbers, weight) if of_first else _later_trace(trace, numbers, scores[entry])
     return out
 
 
-def _frames(trace: Traceback, parts: Sequence[int], score: float) -> list[SelectedLine]:
-    found = []
-    if trace.exception_index >= 0:
-        found.append(SelectedLine(parts[trace.exception_index], score + _FIRST - _RAISED, (RAISED,)))
-    if trace.raised_in is not None:
-        found.append(SelectedLine(parts[trace.raised_in.index], score + _FIRST - _FRAME, (FRAME,)))
-    others = [frame for frame in trace.files(_FRAMES) if frame != trace.raised_in]
-    return [
-        *found,
-        *(SelectedLine(parts[frame.index], score - _CALLED - 0.1 * n, (CALLED,)) for n, frame in enumerate(others)),
+def _first_trace(trace: Traceback, numbers: Sequence[int], weight: float) -> list[SelectedLine]:
+    """Return exception, innermost call and outer calls; ``numbers`` are the line numbers of the traceback's lines."""
+    top = weight + _FIRST_FAILURE
+    selected = _raised(trace, numbers, (top - _EXCEPTION_STEP, RAISED), (top - _FRAME_STEP, FRAME))
+    outer = [frame for frame in trace.files(_CALLS) if frame != trace.raised_in]
+    return selected + [
+        SelectedLine(numbers[frame.index], weight - _CALL_STEP - _NEXT_CALL_STEP * rank, (CALLED,))
+        for rank, frame in enumerate(outer)
     ]
 
 
-def _later(trace: Traceback, parts: Sequence[int], score: float) -> list[SelectedLine]:
-    found = []
+def _later_trace(trace: Traceback, numbers: Sequence[int], score: float) -> list[SelectedLine]:
+    """Return exception and innermost call."""
+    top = score - _LATER_STEP
+    return _raised(trace, numbers, (top, RAISED_LATER), (top - _EXCEPTION_STEP, FRAME_LATER))
+
+
+def _raised(
+    trace: Traceback, numbers: Sequence[int], exception: tuple[float, str], call: tuple[float, str]
+) -> list[SelectedLine]:
+    """Return the line of the exception and that of the innermost call, each with its score and role."""
+    selected = []
     if trace.exception_index >= 0:
-        found.append(SelectedLine(parts[trace.exception_index], score, (RAISED_LATER,)))
+        selected.append(SelectedLine(numbers[trace.exception_index], exception[0], (exception[1],)))
     if trace.raised_in is not None:
-        found.append(SelectedLine(parts[trace.raised_in.index], score - _RAISED, (FRAME_LATER,)))
-    return found
+        selected.append(SelectedLine(numbers[trace.raised_in.index], call[0], (call[1],)))
+    return selected

@@ -17,7 +17,7 @@ from models.records import Level
 from models.rfc3339 import time_text
 
 MAX_TEXT: Final = 2_000
-"""Characters of a line that evidence keeps."""
+"""Characters of a line that evidence keeps (a judgement)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +47,7 @@ class EvidenceLine:
 
     @classmethod
     def of(cls, lines: LogLines, row: Mapping[str, Any]) -> Self:
-        """A line of ``lines`` that stands for itself, without rank yet; ``row`` has the columns of MATERIAL_SCHEMA."""
+        """Return a line of ``lines`` that stands for itself, without rank; ``row`` has LOG_LINES_SCHEMA."""
         return cls(
             id="",
             source=lines.source_of(row["partition"]),
@@ -97,7 +97,7 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What is known of one incident; bounded, and the same for the same input.  Times in microseconds."""
+    """What is known of one incident: bounded, and the same for the same input.  Times in microseconds."""
 
     tenant: str
     services: tuple[str, ...]
@@ -131,7 +131,7 @@ class Evidence:
                 list(self.story),
                 self.first_bad,
                 [[change.time, change.service, change.text] for change in self.changes],
-                [[each.id, each.text] for each in self.similar],
+                [[past.id, past.text] for past in self.similar],
             ]
         )
         return blake2b(content, digest_size=16).hexdigest()

@@ -8,7 +8,7 @@ from index.diagnosis.types import Claim, Diagnosis, Mode
 from index.explain.answer import Answer
 from index.explain.grounding import Checked, check, raised, safe_action
 from index.explain.prompt import Prompt
-from index.text.sanitize import plain
+from index.text.sanitize import strip_markup
 
 _SENTENCE_CHARACTERS: Final = 600
 """Characters of a sentence of a diagnosis, at most: a judgement, some four lines of a screen."""
@@ -48,7 +48,7 @@ def conclude(
     services = {line.line.service.lower() for line in shown.values() if line.line.service}
 
     def readable(text: str) -> str:
-        return plain(restore(text), _SENTENCE_CHARACTERS, allowed)
+        return strip_markup(restore(text), _SENTENCE_CHARACTERS, allowed)
 
     summary, cause = check(answer.summary, shown, services), check(answer.cause, shown, services)
     sentences = [summary, cause, *(check(claim, shown, services) for claim in answer.claims)]

@@ -16,7 +16,7 @@ from typing import Final, Protocol
 
 from index.diagnosis.types import Diagnosis
 from index.evidence.types import Evidence, EvidenceLine
-from index.text.sanitize import legible, suspect
+from index.text.sanitize import escape_control, suspect
 from models.rfc3339 import time_text
 from models.templates.masks import VALUE
 
@@ -165,7 +165,7 @@ def _redact(evidence: Evidence, base: Diagnosis, redactor: TextRedactor) -> _Red
         [change.text for change in changes],
         [f"{document.title}\n{document.text[:_SIDE_CHARACTERS]}" for document in similar],
     )
-    texts = iter(redactor.redact([legible(text) for group in groups for text in group]))
+    texts = iter(redactor.redact([escape_control(text, keep_lines=True) for group in groups for text in group]))
     line_texts, hosts, reasons, rules, change_texts, past = (tuple(islice(texts, len(group))) for group in groups)
     shown = (
         Shown(line, text[:LINE_CHARACTERS] + (_CUT if len(text) > LINE_CHARACTERS else ""), host, suspect(line.text))

@@ -12,7 +12,7 @@ from index.evidence.types import Evidence
 from index.explain.grounding import contained
 from index.search.documents import Document, DocumentKind, Filter
 from index.search.past_incidents import DIAGNOSIS
-from index.text.sanitize import plain, reassures
+from index.text.sanitize import reassures, strip_markup
 from index.text.words import words
 
 if TYPE_CHECKING:
@@ -97,12 +97,12 @@ def find_twin(memory: "SearchIndex", evidence: Evidence, confirmed: Callable[[st
 
 def reuse(twin: Twin, evidence: Evidence, base: Diagnosis) -> Diagnosis | None:
     """Return ``base`` with the cause of a twin; None where that names what is not in the evidence."""
-    cause = plain(twin.cause, _SENTENCE_CHARACTERS)
+    cause = strip_markup(twin.cause, _SENTENCE_CHARACTERS)
     known = "\n".join(f"{line.text} {line.service} {line.host}" for line in evidence.lines)
     if not cause or reassures(cause) or not contained(cause, known):
         return None
-    title = plain(twin.title, _SENTENCE_CHARACTERS) or twin.id
-    actions = [plain(action, _SENTENCE_CHARACTERS) for action in twin.actions if not reassures(action)]
+    title = strip_markup(twin.title, _SENTENCE_CHARACTERS) or twin.id
+    actions = [strip_markup(action, _SENTENCE_CHARACTERS) for action in twin.actions if not reassures(action)]
     return replace(
         base,
         mode=Mode.TWIN,

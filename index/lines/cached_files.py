@@ -1,4 +1,4 @@
-"""Log files read into lines, and kept in a cache while they do not change."""
+"""Log files read into lines, which a cache holds while the files do not change."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
@@ -18,15 +18,15 @@ LINES: Final = "lines"
 
 @dataclass(frozen=True, slots=True)
 class Reader:
-    """How files are read, and where what was read is kept."""
+    """How files are read, and the cache of what was read."""
 
     decode: DecodeConfig
     masks: Masks
     cache: Cache
     version: str
-    """Of the program: another one may read lines otherwise."""
+    """Version of the program: another one may read lines differently."""
     tell: Callable[[str], None]
-    """Is told what is not as it should be, without harm to the result."""
+    """Called with a warning that does not affect the result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +51,7 @@ class Logs:
 
     @property
     def tenants(self) -> list[str]:
-        """Whose lines these are."""
+        """Names of the tenants whose lines these are, sorted."""
         return sorted({name for file in self.files for name in file.lines["tenant"].unique().to_list()})
 
 
@@ -74,23 +74,23 @@ def read_logs(
         key = key_of(
             _content(file, stdin), str(file.path), repr(reader.decode), reader.masks.version, reader.version, str(FORM)
         )
-        found = _kept(reader.cache, key)
-        kept += found is not None
-        if found is None:
-            found = ReadFile.of(replace(file, number=len(files)), Decoder(reader.decode), reader.masks, stdin)
+        parsed = _cached(reader.cache, key)
+        kept += parsed is not None
+        if parsed is None:
+            parsed = ReadFile.of(replace(file, number=len(files)), Decoder(reader.decode), reader.masks, stdin)
             try:
-                reader.cache.put(LINES, key, found.to_bytes())
+                reader.cache.put(LINES, key, parsed.to_bytes())
             except InvalidError as error:
                 reader.tell(f"{error}; meanwhile files are read anew each time")
         names.append(name)
-        files.append(found)
+        files.append(parsed)
         keys.append(key)
-        progress(found.received)
+        progress(parsed.received)
     return Logs(tuple(names), tuple(files), key_of(*keys), kept)
 
 
 def _named(paths: Sequence[str]) -> list[tuple[str, LogFile]]:
-    """Files with the names to call them by; sources are absolute, as services are told from folders too."""
+    """Return files with their names for people; sources are absolute, as services are read from folders too."""
     list_files(paths)
     out: list[tuple[str, LogFile]] = []
     for path in paths:
@@ -113,7 +113,7 @@ def _content(file: LogFile, stdin: IO[bytes] | None) -> str:
     return key_of(stdin.read())
 
 
-def _kept(cache: Cache, key: str) -> ReadFile | None:
+def _cached(cache: Cache, key: str) -> ReadFile | None:
     data = cache.get(LINES, key)
     if data is None:
         return None

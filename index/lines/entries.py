@@ -12,44 +12,53 @@ _RECORD: Final = ("tenant", "partition", "source", "host", "time", "logger", "le
 TRACEBACK: Final = "Traceback (most recent call last)"
 
 
-def with_entries(lines: pl.DataFrame) -> pl.DataFrame:
-    """Lines in order of time (ties by partition and offset), with ``at`` (their number) and ``entry``.
+def follows() -> pl.Expr:
+    """Return whether a line continues the record before it."""
+    return (pl.col("flags") & int(RowFlag.CONTINUATION)) != 0
 
-    ``entry`` is the number of the head line; of a continuation whose head is not there, that of the first line of its
-    record.
+
+def with_entries(lines: pl.DataFrame) -> pl.DataFrame:
+    """Return lines in order of time (ties by partition and offset) with ``line_number``, ``follows`` and ``entry``.
+
+    ``line_number`` counts from 0 in this order, ``follows`` says whether a line continues a record, ``entry`` is the
+    line number of the record's head; where the head is missing, that of the first line of the record.
     """
-    ordered = lines.sort("time", "partition", "offset").with_row_index("at")
-    follows = (pl.col("flags") & int(RowFlag.CONTINUATION)) != 0
-    ordered = ordered.with_columns(follows.alias("follows"))
+    ordered = lines.sort("time", "partition", "offset").with_row_index("line_number")
+    ordered = ordered.with_columns(follows().alias("follows"))
     if not ordered["follows"].any():
-        return ordered.with_columns(pl.col("at").alias("entry"))
+        return ordered.with_columns(pl.col("line_number").alias("entry"))
     # Records without continuation need no grouping, and most have none.
-    marks = ordered.filter("follows").select("time").unique()
-    several = ordered.join(marks, on="time", how="semi", maintain_order="left").with_columns(
+    times = ordered.filter("follows").select("time").unique()
+    several = ordered.join(times, on="time", how="semi", maintain_order="left").with_columns(
         pl.struct(_RECORD).hash(0).alias("record")
     )
-    found = several.select(
-        "at",
+    entries = several.select(
+        "line_number",
         pl.coalesce(
-            pl.when(~pl.col("follows")).then(pl.col("at")).forward_fill().over("record"),
-            pl.col("at").first().over("record"),
+            pl.when(~pl.col("follows")).then(pl.col("line_number")).forward_fill().over("record"),
+            pl.col("line_number").first().over("record"),
         ).alias("entry"),
     )
-    return ordered.join(found, on="at", how="left", maintain_order="left").with_columns(
-        pl.coalesce("entry", "at").alias("entry")
+    return ordered.join(entries, on="line_number", how="left", maintain_order="left").with_columns(
+        pl.coalesce("entry", "line_number").alias("entry")
     )
+
+
+def heads_of(lines: pl.DataFrame) -> pl.DataFrame:
+    """Return the head lines of ``with_entries``, one a record."""
+    return lines.filter(pl.col("line_number") == pl.col("entry"))
 
 
 def tracebacks(lines: pl.DataFrame) -> pl.DataFrame:
-    """One row per entry with a traceback: ``entry``, ``parts`` (numbers of its continuation lines), their ``texts``."""
-    inside = lines.filter("follows")
+    """Return one row per entry with a traceback: ``entry``, its continuation's ``line_numbers`` and their ``texts``."""
     return (
-        inside.group_by("entry", maintain_order=True)
+        lines.filter("follows")
+        .group_by("entry", maintain_order=True)
         .agg(
-            pl.col("at").alias("parts"),
+            pl.col("line_number").alias("line_numbers"),
             pl.col("message").alias("texts"),
-            pl.col("message").str.contains(TRACEBACK, literal=True).any().alias("raised"),
+            pl.col("message").str.contains(TRACEBACK, literal=True).any().alias("has_traceback"),
         )
-        .filter("raised")
-        .drop("raised")
+        .filter("has_traceback")
+        .drop("has_traceback")
     )

@@ -1,4 +1,4 @@
-"""Material: decoded lines with what was written and their templates, out of which evidence is gathered."""
+"""Log lines: decoded lines with what was written and their templates, out of which evidence is gathered."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,15 +16,15 @@ LOG_LINES_SCHEMA: Final[Mapping[str, pl.DataType]] = {
     "template": pl.UInt64(),
     "masked": pl.String(),  # text of the template
 }
-"""Columns of a Material; LOG_SCHEMA's ``row`` counts within the batch that a line came with and means nothing here."""
+"""Columns of ``LogLines``; LOG_SCHEMA's ``row`` counts within a batch and means nothing here."""
 
 _MAX_LINE: Final = 1 << 30
-"""Bytes; longer lines were refused when the batch was decoded."""
+"""Bytes (1 GiB), which is no limit: longer lines than the settings allow were refused when the batch was decoded."""
 
 
 @dataclass(frozen=True, slots=True)
 class LogLines:
-    """Lines with MATERIAL_SCHEMA, in any order; those of one partition stand in the order of their offsets.
+    """Lines with LOG_LINES_SCHEMA, in any order; those of one partition stand in the order of their offsets.
 
     ``sources`` says what to call the place of a line: one name for all (a topic), or one by partition (files).
     """
@@ -37,7 +37,7 @@ class LogLines:
 
     @classmethod
     def empty(cls, sources: str | Mapping[int, str] = "") -> Self:
-        """No lines."""
+        """Return no lines."""
         return cls(pl.DataFrame(schema=LOG_LINES_SCHEMA), sources)
 
     @classmethod
@@ -49,7 +49,7 @@ class LogLines:
         masked: Sequence[str] | pl.Series,
         sources: str | Mapping[int, str],
     ) -> Self:
-        """Put together what is known of decoded lines; one entry a line of ``logs``."""
+        """Put together what is known of decoded lines; each argument has one value a line of ``logs``."""
         lines = logs.lines if isinstance(logs, LogBatch) else logs
         more = {
             "text": pl.Series(texts, dtype=pl.String),
@@ -60,9 +60,9 @@ class LogLines:
 
     @classmethod
     def of(cls, raw: RawBatch, logs: LogBatch, matcher: TemplateMatcher, sources: str | Mapping[int, str]) -> Self:
-        """Material of a raw batch and what decoding made of it; ``sources`` as the decoder was given them.
+        """Put a raw batch and its decoded lines together; ``sources`` as the decoder was given them.
 
-        ``matcher`` remembers which new templates it told: give it one that nobody else asks.
+        ``matcher`` remembers which new templates it has reported: give it one of its own.
         """
         ids = matcher.assign(logs.lines["message"]).ids
         names = {number: matcher.text(number) for number in set(ids.tolist())}
@@ -77,29 +77,29 @@ class LogLines:
 
     @classmethod
     def concat(cls, parts: Iterable[Self]) -> Self:
-        """Material of several batches as one; the first part that names a partition's source decides."""
-        found = list(parts)
-        if not found:
+        """Join the lines of several batches; the first part that names a partition's source decides."""
+        every = list(parts)
+        if not every:
             return cls.empty()
-        names = {part.sources for part in found if isinstance(part.sources, str)}
-        if len(names) == 1 and all(isinstance(part.sources, str) for part in found):
-            sources: str | Mapping[int, str] = found[0].sources
+        names = {part.sources for part in every if isinstance(part.sources, str)}
+        if len(names) == 1 and all(isinstance(part.sources, str) for part in every):
+            sources: str | Mapping[int, str] = every[0].sources
         else:
             merged: dict[int, str] = {}
-            for part in found:
+            for part in every:
                 for partition in part.lines["partition"].unique().to_list():
                     merged.setdefault(partition, part.source_of(partition))
             sources = merged
-        return cls(pl.concat([part.lines for part in found]), sources)
+        return cls(pl.concat([part.lines for part in every]), sources)
 
     def source_of(self, partition: int) -> str:
-        """Name of the topic or file that holds a partition's lines."""
+        """Return the name of the topic or file that holds a partition's lines."""
         if isinstance(self.sources, str):
             return self.sources
         return self.sources.get(partition, str(partition))
 
     def scope(self, tenant: str | None = None, start: int | None = None, end: int | None = None) -> Self:
-        """Lines of a tenant from ``start`` to ``end`` (microseconds, both inclusive); None takes all."""
+        """Return the lines of a tenant from ``start`` to ``end`` (microseconds, both inclusive); None takes all."""
         tests = [
             pl.col("tenant") == tenant if tenant is not None else None,
             pl.col("time") >= start if start is not None else None,
@@ -109,11 +109,11 @@ class LogLines:
 
 
 def raw_texts(raw: RawBatch) -> dict[int, str]:
-    """Lines as they were written, by row of the batch: out of JSON records, or plain; what is no line is left out."""
+    """Return lines as they were written, by row of the batch; what cannot be read as a line is left out."""
     records = parse(raw, {}, _MAX_LINE).records
     return dict(zip(records["row"].to_list(), records["text"].to_list(), strict=True))
 
 
 def places(lines: pl.DataFrame) -> tuple[I64, I64]:
-    """Partitions and offsets of lines, as numbers of one width."""
+    """Return partitions and offsets of lines, both of shape (lines,) and 64 bits."""
     return lines["partition"].cast(pl.Int64).to_numpy(), lines["offset"].to_numpy()

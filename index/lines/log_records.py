@@ -2,57 +2,52 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import polars as pl
 
-from index.lines.entries import with_entries
+from index.lines.entries import heads_of, with_entries
 from index.lines.log_lines import LogLines, places
+from index.lines.patterns import EXCEPTION_LINE, HTTP_ERROR
 from index.lines.shared_ids import shared_ids
 from models.records import I64, U64, Level
-
-_EXCEPTION: Final = r"^(?:\s*)((?:[A-Za-z_]\w*\.)*[A-Z]\w*(?:_Remote)?)(?:: |:?\s*$)"
-"""The line of a traceback that names what was raised: ``nova.exception.NoValidHost: …``."""
-
-_HTTP_ERROR: Final = r"""(?:status(?:_code)?["']?: ?|HTTP |code["']?: ?|HTTP/[0-9.]+" )([45])[0-9]{2}\b"""
 
 
 @dataclass(frozen=True, slots=True)
 class Mentions:
-    """Which records mention which ids: pairs of ``row`` and ``number`` of the id in ``ids``."""
+    """Which records mention which ids: the ``row`` of a record and the ``number`` of an id, shape (mentions,)."""
 
     row: I64
     number: I64
     ids: list[str]
 
     def by_row(self) -> dict[int, list[int]]:
-        """Numbers of the ids of each record that mentions any."""
-        found: dict[int, list[int]] = {}
+        """Return the numbers of the ids of each record that mentions any, by row."""
+        numbers: dict[int, list[int]] = {}
         for row, number in zip(self.row.tolist(), self.number.tolist(), strict=True):
-            found.setdefault(row, []).append(number)
-        return found
+            numbers.setdefault(row, []).append(number)
+        return numbers
 
 
 @dataclass(frozen=True, slots=True)
 class LogRecords:
-    """Records in order of time; all columns have one entry a record.
+    """Records in order of time; all columns have one value a record, shape (records,).
 
-    ``error`` is the last line of the record that names an exception, "" where none does, ``error_at`` its place.
-    ``http`` is 4 or 5 where the record tells of a status of that hundred, else 0.
+    ``error`` is the last line of the record that names an exception, "" where none does.  ``http`` is 4 or 5 where the
+    record holds an HTTP status of that hundred, else 0.
     """
 
     lines: pl.DataFrame
-    """Heads, with MATERIAL_SCHEMA."""
+    """Head lines, with LOG_LINES_SCHEMA."""
     level: I64
     time: I64
     template: U64
     http: I64
     follow: I64
-    """Lines that continue it."""
+    """Number of lines that continue it."""
     error: list[str]
     error_lines: pl.DataFrame
-    """Lines with MATERIAL_SCHEMA that name the exceptions, and ``record``."""
+    """Lines with LOG_LINES_SCHEMA that name the exceptions, and the row of their ``record``."""
     mentions: Mentions
 
     def __len__(self) -> int:
@@ -60,14 +55,16 @@ class LogRecords:
 
     @classmethod
     def of(cls, material: LogLines) -> "LogRecords":
-        """Put the lines of some material together."""
+        """Put lines together to records."""
         lines = with_entries(material.lines)
-        heads = lines.filter(pl.col("at") == pl.col("entry"))
-        number = np.full(len(lines), -1, np.int64)
-        number[heads["at"].to_numpy()] = np.arange(len(heads))
-        behind = lines.filter(pl.col("at") != pl.col("entry"))
-        record = number[behind["entry"].to_numpy()]
-        named = behind.with_columns(pl.Series("record", record)).filter(pl.col("message").str.contains(_EXCEPTION))
+        heads = heads_of(lines)
+        row_of = np.full(len(lines), -1, np.int64)  # line number of a head → row of its record
+        row_of[heads["line_number"].to_numpy()] = np.arange(len(heads))
+        continued = lines.filter(pl.col("line_number") != pl.col("entry"))
+        record = row_of[continued["entry"].to_numpy()]
+        named = continued.with_columns(pl.Series("record", record)).filter(
+            pl.col("message").str.contains(EXCEPTION_LINE)
+        )
         last = named.group_by("record", maintain_order=True).last()
         error = [""] * len(heads)
         for row, text in zip(last["record"].to_list(), last["message"].to_list(), strict=True):
@@ -77,22 +74,23 @@ class LogRecords:
             level=heads["level"].cast(pl.Int64).to_numpy(),
             time=heads["time"].to_numpy(),
             template=heads["template"].to_numpy(),
-            http=heads["message"].str.extract(_HTTP_ERROR).cast(pl.Int64).fill_null(0).to_numpy(),
+            http=heads["message"].str.extract(HTTP_ERROR).cast(pl.Int64).fill_null(0).to_numpy(),
             follow=np.bincount(record, minlength=len(heads)).astype(np.int64),
             error=error,
             error_lines=last,
-            mentions=_mentions(heads, number),
+            mentions=_mentions(heads, row_of),
         )
 
     def kinds(self) -> U64:
-        """A number for each record that is equal where service, template, level and kind of answer are."""
+        """Return a number for each record, equal where service, template, level and hundred of the HTTP status are."""
         keys = self.lines.select(pl.struct("service", "template", "level", pl.Series("http", self.http)).hash(0))
         return keys.to_series().to_numpy()
 
     def related(self, material: LogLines, near: Sequence[int], before: int) -> LogLines:
-        """The material without failures that are neither of the kinds of ``near`` records nor shortly before one.
+        """Return the lines without failures that are neither of the kinds of ``near`` records nor shortly before one.
 
-        What it began with may read like something else altogether, but then it came within ``before`` microseconds.
+        The first failure of a chain may read like something else altogether, but the others follow in ``before``
+        microseconds.
         """
         kinds = self.kinds()
         moments = np.append(np.sort(self.time[list(near)]), np.iinfo(np.int64).max)
@@ -102,18 +100,18 @@ class LogRecords:
             return material
         # A record goes with the lines that continue it, which bear its level, time and logger.
         record = ["tenant", "partition", "source", "host", "time", "logger", "level"]
-        gone = self.lines.filter(pl.Series(other)).select(record).unique()
-        return LogLines(material.lines.join(gone, on=record, how="anti", nulls_equal=True), material.sources)
+        unrelated = self.lines.filter(pl.Series(other)).select(record).unique()
+        return LogLines(material.lines.join(unrelated, on=record, how="anti", nulls_equal=True), material.sources)
 
     def places(self) -> tuple[I64, I64]:
-        """Partition and offset of each record."""
+        """Return partition and offset of each record."""
         return places(self.lines)
 
 
-def _mentions(heads: pl.DataFrame, number: I64) -> Mentions:
-    """Mentions in heads; ``number`` gives the record of each ``at``."""
+def _mentions(heads: pl.DataFrame, row_of: I64) -> Mentions:
+    """Return the mentions in heads; ``row_of`` gives the record of each line number."""
     pairs = shared_ids(heads)
     names = pairs["id"].unique(maintain_order=True)
     order = pl.DataFrame({"id": names, "number": np.arange(len(names))})
     numbered = pairs.join(order, on="id", how="left", maintain_order="left")
-    return Mentions(number[numbered["at"].to_numpy()], numbered["number"].to_numpy(), names.to_list())
+    return Mentions(row_of[numbered["line_number"].to_numpy()], numbered["number"].to_numpy(), names.to_list())

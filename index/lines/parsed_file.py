@@ -1,4 +1,4 @@
-"""Whole log files as material, read in a form that can be kept: each file on its own, joined afterwards."""
+"""Whole log files, read in a form that can be cached: each file on its own, joined afterwards."""
 
 import io
 from collections.abc import Mapping, Sequence
@@ -17,7 +17,7 @@ from models.templates.masks import Masks
 from models.templates.matcher import TemplateTable, mine, template_id, words_of
 
 FORM: Final = 1
-"""Version of what ``ReadFile.to_bytes`` writes; raised when it, or what is read out of a line, changes."""
+"""Version of what ``ReadFile.to_bytes`` writes; to be raised when that, or what is read out of a line, changes."""
 
 _SCHEMA: Final = {name: kind for name, kind in LOG_LINES_SCHEMA.items() if name not in {"row", "partition", "template"}}
 """Columns of a kept file; ``masked`` is the line's own masked text, as templates follow from all files together."""
@@ -25,7 +25,7 @@ _SCHEMA: Final = {name: kind for name, kind in LOG_LINES_SCHEMA.items() if name 
 
 @dataclass(frozen=True, slots=True)
 class ReadFile:
-    """What one file holds: its lines in order; ``received`` counts all, ``refused`` those that nobody understands."""
+    """The lines of one file in order; ``received`` counts all, ``refused`` those that no format can read."""
 
     lines: pl.DataFrame
     received: int
@@ -33,7 +33,11 @@ class ReadFile:
 
     @classmethod
     def of(cls, file: LogFile, decoder: Decoder, masks: Masks, stdin: IO[bytes] | None = None) -> "ReadFile":
-        """Read a file; raises InvalidError where it cannot be read."""
+        """Read a file.
+
+        Raises:
+            InvalidError: it cannot be read.
+        """
         parts = []
         received = refused = 0
         for batch in read_file(file, stdin=stdin):
@@ -61,7 +65,7 @@ class ReadFile:
 
     @classmethod
     def from_bytes(cls, data: memoryview) -> "ReadFile":
-        """Read what ``to_bytes`` gave.
+        """Read the bytes of ``to_bytes``.
 
         Raises:
             InvalidError: the bytes are something else.
@@ -100,7 +104,7 @@ def join_files(
 
 
 def _templates(masked: pl.Series, table: TemplateTable | None) -> tuple[dict[str, int], dict[str, str]]:
-    """Masked text → id of its template, and → the template's text."""
+    """Return for each masked text the id of its template, and the text of that template."""
     counts = masked.value_counts()
     known: Mapping[str, int] = dict(zip(counts.to_series(0).to_list(), counts.to_series(1).to_list(), strict=True))
     mined = mine(known, table)
@@ -115,7 +119,7 @@ def _templates(masked: pl.Series, table: TemplateTable | None) -> tuple[dict[str
 
 
 def span(material: LogLines) -> tuple[int, int]:
-    """First and last time of some lines that say theirs (microseconds); 0 where none does."""
+    """Return the first and the last time (microseconds) of the lines that have one; (0, 0) where none has."""
     times = material.lines["time"].to_numpy()
     known = times[times > 0]
     return (int(known.min()), int(known.max())) if np.size(known) else (0, 0)

@@ -9,11 +9,12 @@ from typing import Final
 
 import polars as pl
 
+from index.lines.entries import follows
 from models.decode.service_names import service_of
-from models.records import RowFlag
 
 _PREFIX: Final = r"^([A-Za-z][^\s/]*\.log[^\s/]*) +[0-9]{4}-[0-9]{2}-[0-9]{2}[ T]"
 _SEVERAL: Final = 2
+"""Projects or programs from which on a file holds the lines of several: the smallest number that is more than one."""
 
 _PROGRAMS: Final[Mapping[str, str]] = {
     "cinder": "cinder-volume",
@@ -46,7 +47,7 @@ _PROJECTS: Final = r"(?i)nova|neutron|cinder|glance|keystone|heat|ironic|octavia
 
 
 def name_programs(lines: pl.DataFrame) -> pl.DataFrame:
-    """Return lines (LOG_SCHEMA and ``text``) of one file with the service that each line itself tells of."""
+    """Return lines (LOG_SCHEMA and ``text``) of one file with the service that each line itself names."""
     names = lines["text"].str.extract(_PREFIX)
     if names.null_count() < len(names):
         services = {name: service_of(f"/{name}") for name in names.drop_nulls().unique().to_list()}
@@ -55,8 +56,8 @@ def name_programs(lines: pl.DataFrame) -> pl.DataFrame:
             pl.coalesce(pl.when(follows()).then(None).otherwise(own).forward_fill(), "service").alias("service")
         )
     programs = {name: _program(name) for name in lines["logger"].unique().to_list()}
-    found = pl.col("logger").replace_strict(programs, default="", return_dtype=pl.String)
-    known = pl.when(found != "").then(found)
+    program = pl.col("logger").replace_strict(programs, default="", return_dtype=pl.String)
+    known = pl.when(program != "").then(program)
     projects = known.str.split("-").list.first()
     # A file that is named after a program is that program's, though it logs by what it calls in others of its project.
     mixed = (projects.drop_nulls().n_unique() >= _SEVERAL) | (
@@ -65,11 +66,6 @@ def name_programs(lines: pl.DataFrame) -> pl.DataFrame:
     place = ("source", "service")
     service = pl.when(mixed.over(place)).then(pl.coalesce(known, "service")).otherwise("service")
     return lines.with_columns(service.alias("service"))
-
-
-def follows() -> pl.Expr:
-    """Tell whether a line continues the record before it."""
-    return (pl.col("flags") & int(RowFlag.CONTINUATION)) != 0
 
 
 def _program(logger: str) -> str:

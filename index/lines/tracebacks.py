@@ -22,7 +22,7 @@ PLUMBING: Final = frozenset(
         *("asyncio", "multiprocessing", "importlib", "logging", "http", "urllib", "json"),
     }
 )
-"""Packages that only carry a call; what went wrong is told by the code around them."""
+"""Packages that only pass calls on; the fault is in the code around them."""
 
 _CARRIERS: Final = (
     "nova/exception_wrapper.py",
@@ -88,17 +88,17 @@ class Traceback:
 
     @property
     def raised_in(self) -> Frame | None:
-        """The innermost call in the code of a service: the place to look at."""
+        """Return the innermost call in the code of a service, which is the place to look at."""
         own = [frame for frame in self.frames if not frame.plumbing]
         return own[-1] if own else self.frames[-1] if self.frames else None
 
     def files(self, count: int) -> tuple[Frame, ...]:
         """The innermost calls in the code of services, one a file, innermost first."""
-        found: dict[str, Frame] = {}
+        by_file: dict[str, Frame] = {}
         for frame in reversed(self.frames):
             if not frame.plumbing:
-                found.setdefault(frame.file, frame)
-        return tuple(found.values())[:count]
+                by_file.setdefault(frame.file, frame)
+        return tuple(by_file.values())[:count]
 
 
 def read_trace(texts: Sequence[str]) -> Traceback:
@@ -111,9 +111,9 @@ def read_trace(texts: Sequence[str]) -> Traceback:
     frames: list[Frame] = []
     for index, text in enumerate(texts):
         frames += [Frame(_shorten(path), int(line), function, index) for path, line, function in _FRAME.findall(text)]
-        found = _RAISED.match(text) if frames and index > frames[-1].index and not text[:1].isspace() else None
-        if found:
-            chain.append(Traceback(found[1], (found[2] or "").strip(), index, tuple(frames)))
+        raised = _RAISED.match(text) if frames and index > frames[-1].index and not text[:1].isspace() else None
+        if raised:
+            chain.append(Traceback(raised[1], (raised[2] or "").strip(), index, tuple(frames)))
             frames = []
     if not chain:
         return Traceback("", "", -1, tuple(frames))
@@ -131,7 +131,7 @@ def read_inline(text: str) -> Traceback | None:
 
 
 def _shorten(path: str) -> str:
-    found = _PACKAGE.search(path)
-    if found:
-        return found[1]
+    package = _PACKAGE.search(path)
+    if package:
+        return package[1]
     return path.lstrip("/") if path.count("/") <= 3 else "/".join(path.split("/")[-3:])  # noqa: PLR2004 - enough to find

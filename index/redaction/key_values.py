@@ -40,7 +40,10 @@ _STARTED: Final = re.compile(r"[<-][^ \t]*\Z")
 """What stands before the hint of a flag or an element, whose value follows a space."""
 
 _BACK: Final = 24
+"""Characters before a hint in which its key may begin (a judgement: the longest prefixes of keys are shorter)."""
+
 _FORTH: Final = 160
+"""Characters behind a hint in which key and separator end; a longer value is always secret (a judgement)."""
 
 _VALUE: Final = re.compile(
     r"""(?x:
@@ -97,86 +100,86 @@ def compile_pair(pair: Pair) -> re.Pattern[str]:
     return re.compile(f"(?P<key>(?:{'|'.join(parts)}){_SUFFIX}){_SEPARATOR}")
 
 
-def values(text: str, at: int, key: re.Pattern[str], pair: Pair) -> Iterator[tuple[str, int, int]]:
-    """Yield key, start and end of the values whose key has a hint at a place in the text."""
-    ahead = _AHEAD.match(text, at)
-    start = max(text.rfind("\n", 0, at) + 1, at - _BACK)
-    if ahead is None or (ahead["space"] is not None and _STARTED.search(text, start, at) is None):
+def values(text: str, position: int, key: re.Pattern[str], pair: Pair) -> Iterator[tuple[str, int, int]]:
+    """Yield key, start and end of the values whose key has a hint at a position in the text."""
+    ahead = _AHEAD.match(text, position)
+    start = max(text.rfind("\n", 0, position) + 1, position - _BACK)
+    if ahead is None or (ahead["space"] is not None and _STARTED.search(text, start, position) is None):
         return
-    found = key.search(text, start, at + _FORTH)
-    while found is not None and found.end("key") <= at:
-        found = key.search(text, found.end("key"), at + _FORTH)
-    if found is None or found.start("key") > at:
+    match = key.search(text, start, position + _FORTH)
+    while match is not None and match.end("key") <= position:
+        match = key.search(text, match.end("key"), position + _FORTH)
+    if match is None or match.start("key") > position:
         return
-    end = text.find("\n", found.end())
+    end = text.find("\n", match.end())
     end = len(text) if end < 0 else end
     if pair.value is not None:
-        end = min(end, found.end() + _FORTH)
-    before = text[max(0, found.start() - 80) : found.start()]
-    if found["list"] is not None and _TUPLE.search(before) is None:
+        end = min(end, match.end() + _FORTH)
+    before = text[max(0, match.start() - 80) : match.start()]
+    if match["list"] is not None and _TUPLE.search(before) is None:
         return
-    if found["tag"] is not None or (found["flag"] is not None and _FLAG.search(before) is None):
-        element = _ELEMENT.match(text, found.end("key"), end) if _TAG.search(before) is not None else None
+    if match["tag"] is not None or (match["flag"] is not None and _FLAG.search(before) is None):
+        element = _ELEMENT.match(text, match.end("key"), end) if _TAG.search(before) is not None else None
         if element is not None:
-            yield found["key"], *element.span("value")
+            yield match["key"], *element.span("value")
         return
-    for low, high in _extent(text, found, end, pair.label):
-        yield before[len(before.rstrip(_IDENTIFIER)) :] + found["key"], low, high
+    for low, high in _extent(text, match, end, pair.label):
+        yield before[len(before.rstrip(_IDENTIFIER)) :] + match["key"], low, high
 
 
-def _extent(text: str, found: re.Match[str], end: int, label: str) -> Iterator[tuple[int, int]]:
-    """Where the value stands; several of a list."""
-    at = found.end()
-    if (block := _BLOCK.match(text, at)) is not None:
+def _extent(text: str, match: re.Match[str], end: int, label: str) -> Iterator[tuple[int, int]]:
+    """Yield start and end of the value behind a key; of a list, those of its items."""
+    position = match.end()
+    if (block := _BLOCK.match(text, position)) is not None:
         yield block.span("value")
         return
-    if _OBJECT.match(text, at, end) is not None:
+    if _OBJECT.match(text, position, end) is not None:
         return
-    if text.startswith("[", at):
-        items = list(_ITEM.finditer(text, at, min(end, (text.find("]", at, end) + 1) or end)))
+    if text.startswith("[", position):
+        items = list(_ITEM.finditer(text, position, min(end, (text.find("]", position, end) + 1) or end)))
         if items:
             yield from (item.span("value") for item in items)
             return
-    if (opened := _OPEN.match(text, at, end)) is not None:
+    if (opened := _OPEN.match(text, position, end)) is not None:
         low = opened.end()
         high = _quoted(text, low, end, opened["quote"])
         if (scheme := _SCHEME.match(text, low, high)) is not None:
             low = scheme.end()
         yield low, high
         return
-    yield from _bare(text, found, at, end, label)
+    yield from _bare(text, match, position, end, label)
 
 
-def _bare(text: str, found: re.Match[str], at: int, end: int, label: str) -> Iterator[tuple[int, int]]:
-    """Where a value without quotes ends."""
-    if (scheme := _SCHEME.match(text, at, end)) is not None:
-        at = scheme.end()
+def _bare(text: str, match: re.Match[str], position: int, end: int, label: str) -> Iterator[tuple[int, int]]:
+    """Yield start and end of a value without quotes."""
+    if (scheme := _SCHEME.match(text, position, end)) is not None:
+        position = scheme.end()
         if scheme[0].lower().startswith(("digest", "aws4")):
-            yield at, _rest(text, at, end)
+            yield position, _rest(text, position, end)
             return
-        if _OBJECT.match(text, at, end) is not None:
+        if _OBJECT.match(text, position, end) is not None:
             return
-    if (whole := (_ENCODED if found["encoded"] is not None else _VALUE).match(text, at, end)) is not None:
+    if (whole := (_ENCODED if match["encoded"] is not None else _VALUE).match(text, position, end)) is not None:
         high = whole.end()
-        if label == "PASSWORD" and found["plain"] is not None and _alone(text, found.start()):
+        if label == "PASSWORD" and match["plain"] is not None and _alone(text, match.start()):
             rest = _rest(text, high, end)
             if _FURTHER.search(text, high, rest) is None:
                 high = rest  # a passphrase of several words
-        yield at, at + len(text[at:high].rstrip(".,;:)]}>|"))
+        yield position, position + len(text[position:high].rstrip(".,;:)]}>|"))
 
 
-def _alone(text: str, at: int) -> bool:
-    """Whether a key is the first of its line."""
-    return _LINE_START.search(text, max(0, at - 80), at) is not None
+def _alone(text: str, position: int) -> bool:
+    """Return whether a key is the first of its line."""
+    return _LINE_START.search(text, max(0, position - 80), position) is not None
 
 
-def _rest(text: str, at: int, end: int) -> int:
-    """Where the rest of a line ends, without quotes, spaces and backslashes at its end."""
-    return at + len(text[at:end].rstrip(" \t\r\"'\\"))
+def _rest(text: str, position: int, end: int) -> int:
+    """Return the end of the rest of a line, without quotes, spaces and backslashes at its end."""
+    return position + len(text[position:end].rstrip(" \t\r\"'\\"))
 
 
 def _quoted(text: str, low: int, end: int, quote: str) -> int:
-    """Where a quoted value ends: before its closing quote, after all that is glued to it, or with the line."""
+    """Return the end of a quoted value: before its closing quote, after all that is glued to it, or with the line."""
     high = _closing(text, low, end, quote)
     if high is None:
         return _rest(text, low, end)
@@ -192,15 +195,15 @@ def _quoted(text: str, low: int, end: int, quote: str) -> int:
 
 
 def _closing(text: str, low: int, end: int, quote: str) -> int | None:
-    at = low
-    while (at := text.find(quote, at, end)) >= 0:
+    position = low
+    while (position := text.find(quote, position, end)) >= 0:
         slashes = 0
-        while at - slashes > low and text[at - slashes - 1] == "\\":
+        while position - slashes > low and text[position - slashes - 1] == "\\":
             slashes += 1
         # Within quotes of its own level an escaped quote has more backslashes; pairs of them are backslashes.
         if slashes == 0 or (not quote.startswith("\\") and slashes % 2 == 0):
-            return at
-        at += 1
+            return position
+        position += 1
     return None
 
 

@@ -33,7 +33,7 @@ class SecretKind:
     pattern: re.Pattern[str]
     hints: tuple[str, ...]
     at: str
-    """Where it is tried: ``hint``, ``line``, ``word`` or ``text``."""
+    """What it is tried at: ``hint``, ``line``, ``word`` or ``text``."""
     check: str = ""
     yields: bool = False
     """Whether it is dropped where another kind finds some of the same."""
@@ -125,9 +125,9 @@ def _kind(  # noqa: PLR0913 - the fields of the table
     if at not in _PLACES:
         raise TypeError(f"{name} is to be tried at {at}; it may be tried at {', '.join(_PLACES)}")
     compiled = re.compile(pattern)
-    for each in (label, *(group.rstrip("0123456789") for group in compiled.groupindex)):
-        if not _LABEL.fullmatch(each):
-            raise TypeError(f"{name} has the label {each}; a label has capital letters, joined by _")
+    for group_label in (label, *(group.rstrip("0123456789") for group in compiled.groupindex)):
+        if not _LABEL.fullmatch(group_label):
+            raise TypeError(f"{name} has the label {group_label}; a label has capital letters, joined by _")
     return SecretKind(name, label, compiled, _hints(name, hints, needed=at != "text"), at, check, yields)
 
 

@@ -8,6 +8,7 @@ from itertools import accumulate
 from typing import Final
 
 from index.redaction.encodings import forms_of
+from index.redaction.hidden_characters import search_both_ways, trimmed, visible_part
 from index.redaction.kinds import Kinds, shipped
 from index.redaction.scanner import PSEUDONYM, Detector, SecretSpan, joined
 
@@ -15,15 +16,22 @@ LITERAL: Final = "LITERAL"
 """Label of what only looks like one of our pseudonyms."""
 
 _ROUNDS: Final = 8
+"""Times that texts are searched at most, as a replaced value may uncover another: a bound on the work."""
+
 _SHORT: Final = 3
-"""Characters from which a value is replaced wherever it stands."""
+"""Characters from which a value is replaced wherever it stands (a judgement: shorter ones are words)."""
+
 _SHORT_NUMBER: Final = 6
+"""The same for digits alone, of which shorter ones are counts and codes (a judgement)."""
+
 _INNER: Final = 200
-"""Characters up to which a value within another is learnt."""
+"""Characters up to which a value within another is learnt (a judgement: longer ones are whole texts)."""
+
 _MARKER: Final = re.compile(r"-----(?:BEGIN|END) [A-Z0-9 ]+-----")
 """Lines around a key, which say nothing of it."""
+
 _LONG: Final = 8
-"""Characters from which it is replaced also within longer words."""
+"""Characters from which a value is replaced within longer words, too (a judgement)."""
 
 
 class Redactor:
@@ -55,14 +63,14 @@ class Redactor:
         that this redactor has returned comes back as it is.
         """
         done = {index for index, text in enumerate(texts) if text in self._written}
-        work = ["" if index in done else text for index, text in enumerate(texts)]
-        work = [self._literals(text) for text in work]
+        work = [text if index in done else self._literals(text) for index, text in enumerate(texts)]
         for _ in range(_ROUNDS):
-            found = self._search(work)
-            if not any(found):
+            # What was redacted before is searched as well, as what stands around a text says whether it is secret.
+            by_text = [[] if index in done else spans for index, spans in enumerate(self._search(work))]
+            if not any(by_text):
                 break
-            work = [self._replaced(text, stretches) for text, stretches in zip(work, found, strict=True)]
-        out = tuple(text if index in done else work[index] for index, text in enumerate(texts))
+            work = [self._replaced(text, spans) for text, spans in zip(work, by_text, strict=True)]
+        out = tuple(work)
         self._written.update(text for text in out if PSEUDONYM.search(text))
         return out
 
@@ -75,12 +83,14 @@ class Redactor:
 
         Empty when ``redact`` would find nothing in it.  The names may be logged.
         """
-        found = _around(text, self._find(text))
-        return tuple(dict.fromkeys(self._names.get(text[each.start : each.end], each.label) for each in found))
+        spans = _around(text, self._find(text))
+        return tuple(
+            dict.fromkeys(self._names.get(visible_part(text[span.start : span.end]), span.label) for span in spans)
+        )
 
     @property
     def counts(self) -> Mapping[str, int]:
-        """How many different values of each label were replaced."""
+        """Return how many different values of each label were replaced."""
         return dict(sorted(self._last_counts().items()))
 
     def _last_counts(self) -> Counter[str]:
@@ -88,42 +98,45 @@ class Redactor:
 
     def _literals(self, text: str) -> str:
         """Reserve what looks like a pseudonym; what looks like one of ours is replaced itself."""
-        mine = []
+        ours = []
         for match in PSEUDONYM.finditer(text):
             if match[0] in self._values:
-                mine.append(SecretSpan(*match.span(), LITERAL))
+                ours.append(SecretSpan(*match.span(), LITERAL))
             else:
                 self._foreign.add(match[0])
-        return self._replaced(text, mine)
+        return self._replaced(text, ours)
 
     def _search(self, texts: Sequence[str]) -> list[list[SecretSpan]]:
-        """What is to be replaced in each text; learns what is secret."""
+        """Return what is to be replaced in each text, and learn what is secret."""
         whole = "\n".join(texts)
         starts = list(accumulate((len(text) + 1 for text in texts), initial=0))
-        found = self._detector.find(whole, self._holds)
+        spans = search_both_ways(whole, self._detect)
         # What stands within another secret is learnt as well: it may stand alone elsewhere.
-        for each in dict.fromkeys([*joined(found), *(one for one in found if one.end - one.start <= _INNER)]):
-            self._learn(whole[each.start : each.end], each.label)
+        for span in dict.fromkeys([*joined(spans), *(span for span in spans if span.end - span.start <= _INNER)]):
+            self._learn(visible_part(whole[span.start : span.end]), span.label)
         out: list[list[SecretSpan]] = [[] for _ in texts]
-        for each in _around(whole, joined([*found, *self._spread(whole)])):
-            index = bisect_right(starts, each.start) - 1
-            while index < len(texts) and starts[index] < each.end:
+        for span in _around(whole, joined([*spans, *search_both_ways(whole, self._spread)])):
+            index = bisect_right(starts, span.start) - 1
+            while index < len(texts) and starts[index] < span.end:
                 low, high = starts[index], starts[index] + len(texts[index])
-                start, end = max(low, each.start), min(high, each.end)
+                start, end = max(low, span.start), min(high, span.end)
                 if start < end:
-                    out[index].append(SecretSpan(start - low, end - low, each.label))
+                    out[index].append(SecretSpan(start - low, end - low, span.label))
                 index += 1
         return out
 
     def _find(self, text: str) -> list[SecretSpan]:
-        return joined([*self._detector.find(text, self._holds), *self._spread(text)])
+        return joined([*search_both_ways(text, self._detect), *search_both_ways(text, self._spread)])
+
+    def _detect(self, text: str) -> list[SecretSpan]:
+        return self._detector.find(text, self._holds)
 
     def _spread(self, text: str) -> list[SecretSpan]:
-        """Where values that are known to be secret stand."""
-        found = []
+        """Return where values that are known to be secret stand."""
+        spans = []
         for value, label in self._labels.items():
-            found += [SecretSpan(start, end, label) for start, end in _places(value, text)]
-        return found
+            spans += [SecretSpan(start, end, label) for start, end in _places(value, text)]
+        return spans
 
     def _holds(self, text: str) -> bool:
         return any(True for value in self._labels for _ in _places(value, text))
@@ -146,15 +159,16 @@ class Redactor:
         lower = value.lower()
         return lower not in kinds.words and lower not in kinds.nothing and any(map(str.isalnum, value))
 
-    def _replaced(self, text: str, found: Sequence[SecretSpan]) -> str:
+    def _replaced(self, text: str, spans: Sequence[SecretSpan]) -> str:
         parts = []
-        at = 0
-        for each in found:
-            parts += [text[at : each.start], self._name(text[each.start : each.end], each.label)]
-            at = each.end
-        return "".join((*parts, text[at:]))
+        copied = 0
+        for span in spans:
+            parts += [text[copied : span.start], self._name(text[span.start : span.end], span.label)]
+            copied = span.end
+        return "".join((*parts, text[copied:]))
 
     def _name(self, value: str, label: str) -> str:
+        value = visible_part(value)
         name = self._names.get(value)
         while name is None:
             self._last[label] += 1
@@ -166,35 +180,35 @@ class Redactor:
 
 
 def _places(value: str, text: str) -> Iterator[tuple[int, int]]:
-    """Where a value stands: a long one anywhere, a short one or a word only where no letter or digit joins it."""
+    """Yield where a value stands: a long one anywhere, a short one or a word only where no letter or digit joins it."""
     anywhere = len(value) >= _LONG and not value.isalpha() and not value.isdigit()
-    at = text.find(value)
-    while at >= 0:
-        end = at + len(value)
-        joined_before = at > 0 and value[0].isalnum() and text[at - 1].isalnum()
+    start = text.find(value)
+    while start >= 0:
+        end = start + len(value)
+        joined_before = start > 0 and value[0].isalnum() and text[start - 1].isalnum()
         joined_after = end < len(text) and value[-1].isalnum() and text[end].isalnum()
         if anywhere or not (joined_before or joined_after):
-            yield at, end
-        at = text.find(value, at + 1)
+            yield start, end
+        start = text.find(value, start + 1)
 
 
-def _around(text: str, found: Sequence[SecretSpan]) -> Sequence[SecretSpan]:
-    """Cut pseudonyms out of stretches: what is left of each on their sides."""
+def _around(text: str, spans: Sequence[SecretSpan]) -> Sequence[SecretSpan]:
+    """Return stretches without the pseudonyms in them: what is left of each on their sides."""
     names = [match.span() for match in PSEUDONYM.finditer(text)]
     if not names:
-        return found
+        return spans
     out = []
     place = 0
-    for each in found:
-        at = each.start
-        while place < len(names) and names[place][1] <= at:
+    for span in spans:
+        start = span.start
+        while place < len(names) and names[place][1] <= start:
             place += 1
         for low, high in names[place:]:
-            if low >= each.end:
+            if low >= span.end:
                 break
-            if low > at:
-                out.append(SecretSpan(at, low, each.label))
-            at = high
-        if at < each.end:
-            out.append(SecretSpan(at, each.end, each.label))
-    return out
+            if low > start:
+                out.append(SecretSpan(start, low, span.label))
+            start = high
+        if start < span.end:
+            out.append(SecretSpan(start, span.end, span.label))
+    return trimmed(text, out)

@@ -1,30 +1,38 @@
-"""Find what must not leave in a text: by form, by key, by chance-like letters, and inside of base64."""
+"""Find secrets in a text: by form, by key, by letters that look random, and inside of base64."""
 
 import base64
 import binascii
 import re
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
 
 from index.redaction.key_values import compile_pair, is_secret, values
-from index.redaction.kinds import NAMES, Kinds, SecretKind
+from index.redaction.kinds import NAMES, Kinds, Pair, SecretKind
 from index.redaction.validators import CHECKS, looks_random
 
 PSEUDONYM: Final = re.compile(r"<[A-Z]+(?:_[A-Z]+)*_[0-9]+>")
 
 _DEPTH: Final = 2
-"""How often base64 in base64 is opened."""
+"""How often base64 in base64 is opened (a judgement)."""
 
 _WORD: Final = re.compile(r"[A-Za-z0-9+/_-]{16,}(?:={1,2}|(?:%3D){1,2})?")
 _UUID: Final = re.compile(r"[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 _QUOTED: Final = re.compile(r"""\\*(?P<quote>["'])(?P<value>(?:(?!(?P=quote))[^\\]){1,2000})""")
 _PRINTABLE: Final = re.compile(r"[\t\n\r\x20-\x7e]+")
 _LONG: Final = 1_000
-_CODE: Final = re.compile("[0-9A-Fa-f]{2}")
+"""Characters from which a value is very long, and keys within it are passed over: a bound on the work."""
+
 _LONGEST: Final = 20_000
-_FIRST: Final = frozenset("CDIJKLMNOPQRSTUVWXYZabcdef")
+"""Characters of a long word that a kind looks at: a bound on the work."""
+
+_ESCAPE: Final = re.compile("[0-9A-Fa-f]{2}")
+"""What follows the ``%`` of an escaped character in a URL."""
+
+_PRINTABLE_STARTS: Final = frozenset("CDIJKLMNOPQRSTUVWXYZabcdef")
+"""Letters that a group of base64 begins with when its first byte is printable, or a tab or line end."""
+
 _NO_SECRET: Final = ("SHA256:", "sha256:", "MD5:", "sha512-", "sha256-", "audit_id=", "chain_id=")
 """What stands before digests and the ids of audits."""
 
@@ -56,61 +64,62 @@ class Detector:
         lower = _lower(text)
         # Logs repeat themselves: a hint that stands in none of the different words need not be looked for in all.
         words = "\n".join(set(lower.split()))
-        found: list[SecretSpan] = []
+        spans: list[SecretSpan] = []
         yielding: list[SecretSpan] = []
         for kind in self.kinds.kinds:
-            found_here = yielding if kind.yields else found
+            of_kind = yielding if kind.yields else spans
             for match in _matches(kind, text, lower, words):
-                found_here += self._groups(kind, match)
-        found += self._by_key(text, lower, words)
-        found += self._long_words(text, known, depth)
-        taken = joined(found)
-        return [*found, *(each for each in yielding if not _touches(each, taken))]
+                of_kind += self._groups(kind, match)
+        spans += self._by_key(text, lower, words)
+        spans += self._long_words(text, known, depth)
+        taken = joined(spans)
+        return [*spans, *(span for span in yielding if not _touches(span, taken))]
 
     def _groups(self, kind: SecretKind, match: re.Match[str]) -> Iterator[SecretSpan]:
-        groups = [name for name in kind.pattern.groupindex if name != "Q" and match[name]]
+        """Yield the secrets of a match: its named groups, or all of it where the kind names none."""
         if not kind.pattern.groupindex:
-            if self._counts(kind, match[0], kind.label):
-                yield SecretSpan(match.start(), match.end(), kind.label)
+            if self._is_secret(kind, match[0], kind.label):
+                yield SecretSpan(*match.span(), kind.label)
             return
-        for name in groups:
-            low, high = match.span(name)
+        for name in kind.pattern.groupindex:
+            if name == "Q" or not match[name]:
+                continue
             if name == "VALUES":
-                for item in _QUOTED.finditer(match.string, low, high):
-                    if item["value"].lower() not in self.kinds.nothing and not re.fullmatch(r"\W*", item["value"]):
-                        yield SecretSpan(*item.span("value"), kind.label)
-            elif self._counts(kind, match[name], label := name.rstrip("0123456789")):
-                yield SecretSpan(low, high, label)
+                yield from self._quoted(kind, match, *match.span(name))
+            elif self._is_secret(kind, match[name], label := name.rstrip("0123456789")):
+                yield SecretSpan(*match.span(name), label)
 
-    def _counts(self, kind: SecretKind, value: str, label: str) -> bool:
+    def _quoted(self, kind: SecretKind, match: re.Match[str], start: int, end: int) -> Iterator[SecretSpan]:
+        """Yield the quoted values in a stretch of a match, but those that are nothing or only punctuation."""
+        for item in _QUOTED.finditer(match.string, start, end):
+            if item["value"].lower() not in self.kinds.nothing and not re.fullmatch(r"\W*", item["value"]):
+                yield SecretSpan(*item.span("value"), kind.label)
+
+    def _is_secret(self, kind: SecretKind, value: str, label: str) -> bool:
         if kind.check and not CHECKS[kind.check](value):
             return False
         lower = value.lower()
         return bool(lower) and lower not in self.kinds.nothing and (label not in NAMES or lower not in self.kinds.words)
 
     def _by_key(self, text: str, lower: str, words: str) -> Iterator[SecretSpan]:
+        """Yield the secret values of keys; only hints that stand in ``words`` are looked for."""
         for pair, key in self._pairs:
-            for hint in pair.hints:
-                past = 0
-                for at in _hits(lower, hint) if hint in words else ():
-                    if at < past:
-                        continue  # within a very long value; each key in it would be as long again
-                    for name, low, high in values(text, at, key, pair):
-                        if is_secret(text[low:high], name, pair, self.kinds):
-                            yield SecretSpan(low, high, pair.label)
-                        past = high if high - low > _LONG else past
+            for hint in filter(words.__contains__, pair.hints):
+                for name, start, end in _values_behind(text, _places(lower, hint), key, pair):
+                    if is_secret(text[start:end], name, pair, self.kinds):
+                        yield SecretSpan(start, end, pair.label)
 
     def _long_words(self, text: str, known: Callable[[str], bool] | None, depth: int) -> Iterator[SecretSpan]:
         """Kinds that are long words, what looks drawn by chance, and base64 of a text that holds a secret."""
         for match in _WORD.finditer(text):
             word, start = match[0], match.start()
-            if start and text[start - 1] == "%" and _CODE.match(word) is not None:
+            if start and text[start - 1] == "%" and _ESCAPE.match(word) is not None:
                 word, start = word[2:], start + 2
-            at = start
+            piece_start = start
             for piece in word.lower().split("/"):
                 if piece.startswith(self._prefixes):
-                    yield from self._begun(text, at)
-                at += len(piece) + 1
+                    yield from self._begun(text, piece_start)
+                piece_start += len(piece) + 1
             if _UUID.search(word) is not None:
                 continue
             opened = _opened(word) if depth else None
@@ -119,12 +128,13 @@ class Detector:
             else:
                 yield from _random(text, word, start)
 
-    def _begun(self, text: str, at: int) -> Iterator[SecretSpan]:
-        """Kinds that are long words, at the beginning of one."""
+    def _begun(self, text: str, start: int) -> Iterator[SecretSpan]:
+        """Yield secrets of the kinds that are long words, at the start of one."""
         for kind in self._words:
             # A piece of its own, so that what stands before it does not count.
-            if (form := kind.pattern.match(text[at : at + _LONGEST])) is not None:
-                yield from (SecretSpan(at + each.start, at + each.end, each.label) for each in self._groups(kind, form))
+            if (match := kind.pattern.match(text[start : start + _LONGEST])) is not None:
+                for span in self._groups(kind, match):
+                    yield SecretSpan(start + span.start, start + span.end, span.label)
 
 
 def _matches(kind: SecretKind, text: str, lower: str, words: str) -> Iterator[re.Match[str]]:
@@ -134,10 +144,8 @@ def _matches(kind: SecretKind, text: str, lower: str, words: str) -> Iterator[re
         return
     hints = [hint for hint in kind.hints if hint in words]
     if kind.at == "hint":
-        for hint in hints:
-            for at in _hits(lower, hint):
-                if (match := kind.pattern.match(text, at)) is not None:
-                    yield match
+        matches = (kind.pattern.match(text, place) for hint in hints for place in _places(lower, hint))
+        yield from (match for match in matches if match is not None)
     elif kind.at == "line":
         for start, end in _lines(lower, hints):
             yield from kind.pattern.finditer(text, start, end)
@@ -165,7 +173,7 @@ def _random(text: str, word: str, start: int) -> Iterator[SecretSpan]:
 def _opened(word: str) -> str | None:
     """What a word says that is base64 of printable text."""
     # Of printable text each first of four begins with two bits of 01 or 001 (or is a line end): quick, and most fail.
-    if not all(letter in _FIRST for letter in word[:-3:4]):
+    if not all(letter in _PRINTABLE_STARTS for letter in word[:-3:4]):
         return None
     plain = word.replace("%3D", "=").rstrip("=").replace("-", "+").replace("_", "/")
     if len(plain) % 4 == 1:
@@ -177,42 +185,56 @@ def _opened(word: str) -> str | None:
     return content if _PRINTABLE.fullmatch(content) else None
 
 
-def joined(found: Sequence[SecretSpan]) -> list[SecretSpan]:
-    """Return stretches in order, those that overlap as one; the longest of them names it, of equal ones the first."""
+def joined(spans: Sequence[SecretSpan]) -> list[SecretSpan]:
+    """Return stretches in order, those that overlap as one with the label of the first, of equal starts the longest."""
     out: list[SecretSpan] = []
-    for _, each in sorted(enumerate(found), key=lambda pair: (pair[1].start, -pair[1].end, pair[0])):
-        if each.start >= each.end:
+    # Sorting is stable: of equal stretches the first stays the first.
+    for span in sorted(spans, key=lambda span: (span.start, -span.end)):
+        if span.start >= span.end:
             continue
-        if out and each.start < out[-1].end:
-            last = out[-1]
-            if each.end > last.end:
-                out[-1] = SecretSpan(last.start, each.end, last.label)
-        else:
-            out.append(each)
+        if not out or span.start >= out[-1].end:
+            out.append(span)
+        elif span.end > out[-1].end:
+            out[-1] = replace(out[-1], end=span.end)
     return out
 
 
-def _touches(each: SecretSpan, taken: Sequence[SecretSpan]) -> bool:
-    return any(other.start < each.end and each.start < other.end for other in taken)
+def _touches(span: SecretSpan, taken: Sequence[SecretSpan]) -> bool:
+    return any(other.start < span.end and span.start < other.end for other in taken)
 
 
-def _hits(lower: str, hint: str) -> Iterator[int]:
-    at = lower.find(hint)
-    while at >= 0:
-        yield at
-        at = lower.find(hint, at + 1)
+def _values_behind(
+    text: str, places: Iterable[int], key: re.Pattern[str], pair: Pair
+) -> Iterator[tuple[str, int, int]]:
+    """Yield key, start and end of the values whose key has a hint at one of the places, in rising order."""
+    passed = 0
+    for place in places:
+        if place < passed:
+            continue  # within a very long value; each key in it would be as long again
+        for name, start, end in values(text, place, key, pair):
+            yield name, start, end
+            if end - start > _LONG:
+                passed = end
+
+
+def _places(lower: str, hint: str) -> Iterator[int]:
+    """Yield where a hint stands."""
+    place = lower.find(hint)
+    while place >= 0:
+        yield place
+        place = lower.find(hint, place + 1)
 
 
 def _lines(lower: str, hints: Sequence[str]) -> list[tuple[int, int]]:
     """Start and end of the lines in which a hint stands."""
     lines: set[tuple[int, int]] = set()
     for hint in hints:
-        at = lower.find(hint)
-        while at >= 0:
-            end = lower.find("\n", at)
+        place = lower.find(hint)
+        while place >= 0:
+            end = lower.find("\n", place)
             end = len(lower) if end < 0 else end
-            lines.add((lower.rfind("\n", 0, at) + 1, end))
-            at = lower.find(hint, end)
+            lines.add((lower.rfind("\n", 0, place) + 1, end))
+            place = lower.find(hint, end)
     return sorted(lines)
 
 

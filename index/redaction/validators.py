@@ -24,8 +24,13 @@ examples (192.0.2.0/24 …) count as public: they stand for such."""
 _PUBLIC6: Final = IPv6Network("2000::/3")
 
 _PHONE_DIGITS: Final = range(8, 16)
+"""Digits of a telephone number: E.164 allows 15; with fewer than 8 it is mostly another number (a judgement)."""
+
 _RANDOM: Final = 20
+"""Characters from which a word may count as random (a judgement): shorter keys are known by their names or forms."""
+
 _RANDOM_PLAIN: Final = 24
+"""The same for words of one case, which look random less often (a judgement)."""
 
 
 def public_v4(text: str) -> bool:
@@ -52,15 +57,15 @@ def phone(text: str) -> bool:
 
 def luhn(text: str) -> bool:
     """Return whether the check digit of a payment card is right."""
-    digits = [int(each) for each in reversed(text) if each.isdigit()]
-    doubled = (each * 2 - 9 * (each > 4) for each in digits[1::2])  # noqa: PLR2004 - 5 · 2 has two digits
+    digits = [int(char) for char in reversed(text) if char.isdigit()]
+    doubled = (digit * 2 - 9 * (digit > 4) for digit in digits[1::2])  # noqa: PLR2004 - 5 · 2 has two digits
     return len(set(digits)) > 1 and (sum(digits[::2]) + sum(doubled)) % 10 == 0
 
 
 def iban(text: str) -> bool:
     """Return whether the check digits of a bank account are right (ISO 13616)."""
     plain = text.replace(" ", "")
-    return int("".join(str(int(each, 36)) for each in plain[4:] + plain[:4])) % 97 == 1
+    return int("".join(str(int(char, 36)) for char in plain[4:] + plain[:4])) % 97 == 1
 
 
 CHECKS: Final[Mapping[str, Callable[[str], bool]]] = {

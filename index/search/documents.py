@@ -1,4 +1,4 @@
-"""What the memory holds, and which of it a search may find."""
+"""What the search index holds, and which of it a search may find."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -18,7 +18,7 @@ class DocumentKind(StrEnum):
     INCIDENT = "incident"
     """What was seen: reasons and lines of a past incident."""
     DIAGNOSIS = "diagnosis"
-    """What a past incident was put down to."""
+    """The diagnosis of a past incident."""
     RUNBOOK = "runbook"
     """A section of a page that says what to do."""
 
@@ -38,7 +38,7 @@ class Document:
     services: tuple[str, ...] = ()
     time: int = NO_TIME
     source: str = ""
-    """Where it stands: path of a file, or id of an incident."""
+    """Origin: path of a file, or id of an incident."""
 
     @property
     def content(self) -> str:
@@ -60,7 +60,11 @@ class Document:
 
     @classmethod
     def from_record(cls, record: Any) -> Self:
-        """Read what ``to_record`` gave.  Raises InvalidError where it is something else."""
+        """Read the result of ``to_record``.
+
+        Raises:
+            InvalidError: it is something else.
+        """
         try:
             return cls(
                 id=str(record["id"]),
@@ -73,7 +77,7 @@ class Document:
                 source=str(record["source"]),
             )
         except (KeyError, TypeError, ValueError) as error:
-            raise InvalidError(f"not a document of the memory ({type(error).__name__}: {error})") from error
+            raise InvalidError(f"not a document of the search index ({type(error).__name__}: {error})") from error
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +91,9 @@ class Filter:
     service: str | None = None
     kinds: frozenset[DocumentKind] | None = None
     since: int | None = None
-    """Microseconds: documents of before are left out."""
+    """Microseconds; documents from before are left out."""
     until: int | None = None
-    """Microseconds: documents of this time and after are left out."""
+    """Microseconds; documents of this time and later are left out."""
 
     def accepts(self, document: Document) -> bool:
         """Tell whether a document passes."""
@@ -110,7 +114,7 @@ def latest(documents: Iterable[Document]) -> dict[str, Document]:
 
 @dataclass(frozen=True, slots=True)
 class Similar:
-    """A document of the memory that resembles the evidence: a past incident, its diagnosis, or a runbook."""
+    """A document of the search index that is like the evidence: a past incident, its diagnosis, or a runbook."""
 
     id: str
     kind: str

@@ -1,4 +1,4 @@
-"""What filters look at, as columns: tenant, kind, time, services, and whether a row is still there."""
+"""What filters look at, as columns: tenant, kind, time, services, and whether a row was deleted."""
 
 from collections import defaultdict
 from typing import Final
@@ -9,6 +9,7 @@ from index.search.documents import SHARED, Document, DocumentKind, Filter
 from models.records import BOOL, NO_TIME
 
 _FIRST: Final = 1024
+"""Rows that there is room for at first; the room doubles when it is full."""
 _KINDS: Final = {kind: number for number, kind in enumerate(DocumentKind)}
 
 

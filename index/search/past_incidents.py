@@ -1,7 +1,7 @@
 """Past incidents: records of the topics ``incidents`` and ``alerts``, and of other systems, as documents.
 
-A record becomes up to two documents: what was seen (``reasons``, and the texts of ``evidence``) and, where it carries a
-``diagnosis``, what it was put down to (its ``summary``, ``cause`` and ``actions``).
+A record becomes up to two documents: what was seen (``reasons``, and the texts of ``evidence``) and, where it has one,
+the ``diagnosis`` (its ``summary``, ``cause`` and ``actions``).
 """
 
 from collections.abc import Iterable, Iterator, Mapping
@@ -29,12 +29,12 @@ _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _TIMES: Final = ("opened", "started", "first", "time")
 DIAGNOSIS: Final = "/diagnosis"
 _MAX_TEXT: Final = 8_000
-"""Characters of an incident's document; the most telling texts stand first."""
+"""Characters of an incident's document (a judgement: some 60 lines); the best texts come first."""
 
 
 @dataclass(frozen=True, slots=True)
 class IncidentReader:
-    """What records say: the documents that are to be there by id, and the ids of those that are not."""
+    """What records say: the documents to index by id, and the ids of those to remove."""
 
     documents: dict[str, Document]
     gone: set[str]
@@ -45,9 +45,9 @@ class IncidentReader:
 
 
 def read_records(records: Iterable[tuple[str, bytes | None]]) -> IncidentReader:
-    """Read records of ``incidents`` (key, value) in their order; a null value takes its incident away.
+    """Read records of ``incidents`` (key, value) in their order; a null value removes its incident.
 
-    What an older record of an incident says stays where a newer one is silent about it.
+    A document of an older record stays where a newer one of the same incident has none in its place.
     """
     documents: dict[str, Document] = {}
     gone: set[str] = set()
@@ -61,13 +61,13 @@ def read_records(records: Iterable[tuple[str, bytes | None]]) -> IncidentReader:
             record = orjson.loads(value)
             if _is_no_incident(record):
                 continue
-            found = record_documents(record)
+            documents_of_record = record_documents(record)
         except (InvalidError, orjson.JSONDecodeError) as error:
             broken.append(f"{key}: {error}")
             continue
-        if not found:
+        if not documents_of_record:
             silent.add(key)
-        for document in found:
+        for document in documents_of_record:
             documents[document.id] = document
             gone.discard(document.id)
     for name in gone:
@@ -75,28 +75,28 @@ def read_records(records: Iterable[tuple[str, bytes | None]]) -> IncidentReader:
     return IncidentReader(documents, gone, len(silent - documents.keys() - gone), tuple(broken))
 
 
-def remember(memory: "SearchIndex", records: Iterable[tuple[str, bytes | None]]) -> IncidentReader:
-    """Take newer records of ``incidents`` into the memory."""
+def add_incidents(search_index: "SearchIndex", records: Iterable[tuple[str, bytes | None]]) -> IncidentReader:
+    """Add newer records of ``incidents`` to the search index."""
     reading = read_records(records)
-    memory.delete(reading.gone)
-    memory.add(reading.documents.values())
+    search_index.delete(reading.gone)
+    search_index.add(reading.documents.values())
     return reading
 
 
-def rebuild(memory: "SearchIndex", records: Iterable[tuple[str, bytes | None]]) -> IncidentReader:
-    """Make the memory hold the incidents of ``records`` (the whole topic, oldest first), and no others.
+def rebuild(search_index: "SearchIndex", records: Iterable[tuple[str, bytes | None]]) -> IncidentReader:
+    """Make the search index hold the incidents of ``records`` (the whole topic, oldest first), and no others.
 
     Runbooks stay.  What is there already and has not changed is not embedded again.
     """
     reading = read_records(records)
-    held = [document for document in memory.documents() if document.kind is not DocumentKind.RUNBOOK]
-    memory.delete(document.id for document in held if document.id not in reading.documents)
-    memory.add(reading.documents.values())
+    indexed = [document for document in search_index.documents() if document.kind is not DocumentKind.RUNBOOK]
+    search_index.delete(document.id for document in indexed if document.id not in reading.documents)
+    search_index.add(reading.documents.values())
     return reading
 
 
 def record_documents(record: Any) -> list[Document]:
-    """Documents of one record: of ours, or any object with a ``text``.
+    """Return the documents of one record: one of ours, or any object with a ``text``.
 
     Raises:
         InvalidError: it is neither.
@@ -112,7 +112,7 @@ def record_documents(record: Any) -> list[Document]:
 
 
 def _is_no_incident(record: Any) -> bool:
-    """Say whether a record of ``incidents`` is none that people hear of: links of services, labels, weak signals."""
+    """Return whether a record of ``incidents`` is no published incident: links of services, labels, weak signals."""
     if not isinstance(record, dict):
         return False
     schema = str(record.get("schema", ""))
@@ -153,18 +153,18 @@ def _foreign(record: Mapping[str, Any]) -> Document:
 
 
 def _line(line: Any) -> Any:
-    """Text of a piece of evidence, which may stand alone or beside where it was found."""
+    """Return the text of a line of evidence, which is a text alone, or an object that also says where it was found."""
     return line.get("text") if isinstance(line, dict) else line
 
 
 def _joined(texts: Iterable[Any]) -> str:
-    """One text a line, each once, as far as there is room."""
+    """Join texts, one a line and each once, up to ``_MAX_TEXT`` characters."""
     lines = dict.fromkeys(text.strip() for text in texts if isinstance(text, str) and text.strip())
     return "\n".join(lines)[:_MAX_TEXT]
 
 
 def _time(record: Mapping[str, Any]) -> int:
-    """Microseconds, of RFC 3339 (UTC where it names no zone) or seconds since 1970."""
+    """Return microseconds, from RFC 3339 (UTC where it names no zone) or seconds since 1970."""
     stamp = next((record[name] for name in _TIMES if record.get(name) is not None), None)
     if stamp is None:
         return NO_TIME

@@ -14,10 +14,10 @@ from models.errors import InvalidError
 
 SUFFIXES: Final = (".md", ".markdown")
 MAX_CHUNK: Final = 1_200
-"""Characters: what a sentence encoder reads of a text, some 256 tokens; a longer section is cut between paragraphs."""
+"""Characters that a sentence encoder reads of a text, some 256 tokens; a longer section is cut between paragraphs."""
 
 MAX_FILE: Final = 4 * 1024 * 1024
-"""Bytes; a larger file is no runbook."""
+"""Bytes (4 MiB); a larger file is no runbook (a judgement)."""
 
 _HEADING: Final = re.compile(r" {0,3}(#{1,6})(?:[ \t]|$)")
 _FENCE: Final = re.compile(r" {0,3}(`{3,}|~{3,})")
@@ -34,7 +34,7 @@ class Section:
 
 
 def read_runbooks(path: Path, tenant: str = SHARED) -> Iterator[Document]:
-    """Documents of a Markdown file, or of all below a folder, in the order of their names.
+    """Yield the documents of a Markdown file, or of all below a folder, in the order of their names.
 
     Their ids follow from path and headings, so a page that is read again replaces itself; ``source`` is the absolute
     path.  Front matter (YAML) may say ``tenant``, ``service`` or ``services`` of a page.
@@ -52,27 +52,31 @@ def read_runbooks(path: Path, tenant: str = SHARED) -> Iterator[Document]:
         yield from page_documents(path.resolve().as_posix(), _text(path), tenant)
 
 
-def add_runbooks(memory: SearchIndex, path: Path, tenant: str = SHARED) -> tuple[int, int]:
-    """Make the memory hold what ``read_runbooks`` gives, and no longer what stood there before.
+def add_runbooks(search_index: SearchIndex, path: Path, tenant: str = SHARED) -> tuple[int, int]:
+    """Make the search index hold the documents of ``read_runbooks``, and no older ones of the same path.
 
-    Returns how many documents are new or changed, and how many are gone: sections that were renamed or removed, and
+    Return how many documents are new or changed, and how many are gone: sections that were renamed or removed, and
     pages that are no longer in the folder.
     """
-    found = list(read_runbooks(path, tenant))
-    here = path.resolve()
-    names = {document.id for document in found}
+    documents = list(read_runbooks(path, tenant))
+    folder = path.resolve()
+    names = {document.id for document in documents}
     gone = [
         document.id
-        for document in memory.documents()
+        for document in search_index.documents()
         if document.kind is DocumentKind.RUNBOOK
         and document.id not in names
-        and Path(document.source).is_relative_to(here)
+        and Path(document.source).is_relative_to(folder)
     ]
-    return memory.add(found), memory.delete(gone)
+    return search_index.add(documents), search_index.delete(gone)
 
 
 def page_documents(name: str, text: str, tenant: str = SHARED) -> list[Document]:
-    """Documents of one page; raises InvalidError where its front matter cannot be understood."""
+    """Return the documents of one page.
+
+    Raises:
+        InvalidError: its front matter is not valid YAML.
+    """
     front, body = _front(name, text)
     services = front.get("services", front.get("service", []))
     owner = str(front.get("tenant", tenant))
@@ -98,13 +102,15 @@ def sections(text: str) -> Iterator[Section]:
     for line in [*text.splitlines(), None]:
         heading = None if line is None or fence else _HEADING.match(line)
         if line is None or heading:
-            held = "\n".join(lines).strip()
-            if held:
-                yield Section(tuple(title for _, title in path), held)
+            body = "\n".join(lines).strip()
+            if body:
+                yield Section(tuple(title for _, title in path), body)
             lines = []
         if line is not None and heading:
             level = len(heading[1])
-            path = [each for each in path if each[0] < level] + [(level, _title(line[heading.end() :]))]
+            path = [heading_above for heading_above in path if heading_above[0] < level] + [
+                (level, _title(line[heading.end() :]))
+            ]
         elif line is not None:
             lines.append(line)
             mark = _FENCE.match(line)
@@ -115,7 +121,7 @@ def sections(text: str) -> Iterator[Section]:
 
 
 def _title(text: str) -> str:
-    """A heading may be closed by as many # as one likes."""
+    """Return a heading without the ``#`` that may close it."""
     bare = text.strip()
     opened = bare.rstrip("#")
     return opened.rstrip() if opened != bare and (not opened or opened[-1] in " \t") else bare
@@ -123,14 +129,14 @@ def _title(text: str) -> str:
 
 def parts(text: str) -> Iterator[str]:
     """Cut a text between paragraphs, else lines, so that no part is longer than MAX_CHUNK, where that can be."""
-    held = ""
+    part = ""
     for piece in _pieces(text):
-        if held and len(held) + len(piece) > MAX_CHUNK:
-            yield held.strip()
-            held = ""
-        held += piece
-    if held.strip():
-        yield held.strip()
+        if part and len(part) + len(piece) > MAX_CHUNK:
+            yield part.strip()
+            part = ""
+        part += piece
+    if part.strip():
+        yield part.strip()
 
 
 def _pieces(text: str) -> Iterator[str]:
@@ -139,19 +145,19 @@ def _pieces(text: str) -> Iterator[str]:
             yield paragraph
         else:
             for line in paragraph.splitlines(keepends=True):
-                yield from (line[at : at + MAX_CHUNK] for at in range(0, len(line), MAX_CHUNK))
+                yield from (line[start : start + MAX_CHUNK] for start in range(0, len(line), MAX_CHUNK))
 
 
 def _front(name: str, text: str) -> tuple[dict[str, Any], str]:
-    found = _FRONT.match(text)
-    if not found:
+    matter = _FRONT.match(text)
+    if not matter:
         return {}, text
     try:
-        front = yaml.safe_load(found[1])
+        front = yaml.safe_load(matter[1])
     except yaml.YAMLError as error:
         raise InvalidError(f"{name}: its front matter is not valid YAML ({error})", "correct or remove it") from error
     # A rule above and below a paragraph looks like front matter too.
-    return (front, text[found.end() :]) if isinstance(front, dict) else ({}, text)
+    return (front, text[matter.end() :]) if isinstance(front, dict) else ({}, text)
 
 
 def _text(page: Path) -> str:

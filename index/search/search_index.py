@@ -1,4 +1,4 @@
-"""The memory: documents that are found by meaning and by words, in one process.
+"""The search index: documents that are found by meaning and by words, in one process.
 
 Vectors and words rank the documents each in their own way; both scores are cosines, and a hit's score is their weighted
 mean: on runbooks and on past incidents that found more than reciprocal ranks do (``tests/bench/bench_index.py``), and
@@ -22,25 +22,29 @@ from models.errors import InvalidError
 from models.records import BOOL, F32, U8
 
 BATCH: Final = 512
-"""Documents embedded at a time, while others may still search."""
+"""Documents embedded at a time, while others may still search (a judgement)."""
 
 DEPTH: Final = 50
-"""Candidates that each ranking gives, or more where more hits are asked for."""
+"""Candidates that each ranking gives, or more where more hits are asked for (a judgement)."""
 
 _FEW: Final = 16_384
-"""Rows up to which nothing of what is gone stays in any count, so that scores follow from what is there alone."""
+"""Rows up to which deleted documents leave every count at once, so that scores depend on what is there alone.
+
+As many as ``VectorPlan.large``: rebuilding them takes some hundredths of a second."""
 
 _COMPACT: Final = 0.5
-"""Share of rows gone from which on the others are moved together, however many there are."""
+"""Share of deleted rows from which on a larger index is compacted (a judgement)."""
 
 LEAST: Final = 0.05
-"""Score below which a document has nothing to do with a text: no word is shared, and vectors are never quite apart."""
+"""Score below which a document is no hit: it shares no word, and vectors of any two texts have some cosine
+(a judgement)."""
 
 _DIGITS: Final = 6
+"""Decimals of a score, so that the order does not hang on how sums are rounded."""
 
 
 class Ranking(Enum):
-    """By what documents are ranked."""
+    """What documents are ranked by."""
 
     BOTH = "both"
     VECTORS = "vectors"
@@ -59,13 +63,13 @@ class Hit:
     @property
     def similar(self) -> Similar:
         """Return it as evidence holds it."""
-        found = self.document
-        return Similar(found.id, found.kind.value, found.title, found.text, self.score, found.source)
+        document = self.document
+        return Similar(document.id, document.kind.value, document.title, document.text, self.score, document.source)
 
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What a memory holds."""
+    """What a search index holds; ``vector_bytes`` without the inverted file."""
 
     documents: int
     kinds: dict[str, int]
@@ -76,7 +80,7 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class Contents:
-    """All of a memory as it is kept: row ``i`` of every part belongs to document ``i``."""
+    """All parts of a search index, as a file holds them: row ``i`` of each belongs to document ``i``."""
 
     documents: list[Document]
     vectors: F32
@@ -106,17 +110,17 @@ class SearchIndex:
         Raises:
             InvalidError: the parts do not belong together.
         """
-        memory = cls(embedder, plan)
-        memory._vectors = Vectors.restore(contents.vectors, contents.lists, plan)
-        memory._lexical = TfidfIndex.restore(contents.words)
-        memory._name_rows(contents.documents)
-        lengths = {len(memory), len(memory._documents), len(memory._vectors), len(memory._lexical)}
-        if len(lengths) != 1 or memory._vectors.size != embedder.size:
+        index = cls(embedder, plan)
+        index._vectors = Vectors.restore(contents.vectors, contents.lists, plan)
+        index._lexical = TfidfIndex.restore(contents.words)
+        index._name_rows(contents.documents)
+        lengths = {len(index), len(index._documents), len(index._vectors), len(index._lexical)}
+        if len(lengths) != 1 or index._vectors.size != embedder.size:
             raise InvalidError("documents, vectors and words do not fit together")
-        return memory
+        return index
 
     def contents(self) -> Contents:
-        """Return all parts without what was deleted; they do not change with the memory."""
+        """Return all parts without what was deleted; they do not change with the search index."""
         with self._lock:
             if len(self._rows) < len(self._documents):
                 self._compact()
@@ -133,8 +137,8 @@ class SearchIndex:
     def documents(self) -> Iterator[Document]:
         """Go through all documents, the oldest addition first."""
         with self._lock:
-            found = [document for document in self._documents if document is not None]
-        yield from found
+            documents = [document for document in self._documents if document is not None]
+        yield from documents
 
     def get(self, name: str) -> Document | None:
         """Return the document of that id."""
@@ -183,19 +187,19 @@ class SearchIndex:
             allowed = self._allowed(where)
             asked = self._lexical.query(text)
             depth = max(DEPTH, count)
-            rows = [np.empty(0, np.int64)]
+            candidates = [np.empty(0, np.int64)]
             if ranking is not Ranking.WORDS:
-                rows.append(self._vectors.search(query, depth, allowed)[0])
+                candidates.append(self._vectors.search(query, depth, allowed)[0])
             if ranking is not Ranking.VECTORS:
-                rows.append(self._lexical.best(asked, depth, allowed))
-            found = np.unique(np.concatenate(rows))
-            cosine = self._vectors.matrix[found] @ query
-            words = self._lexical.cosines(asked, found)
+                candidates.append(self._lexical.best(asked, depth, allowed))
+            rows = np.unique(np.concatenate(candidates))
+            cosine = self._vectors.matrix[rows] @ query
+            words = self._lexical.cosines(asked, rows)
             share = {Ranking.BOTH: self.embedder.share, Ranking.VECTORS: 1.0, Ranking.WORDS: 0.0}[ranking]
             score = np.round(share * cosine + (1 - share) * words, _DIGITS)
             hits = [
                 Hit(document, *numbers)
-                for row, *numbers in zip(*(each.tolist() for each in (found, score, cosine, words)), strict=True)
+                for row, *numbers in zip(*(column.tolist() for column in (rows, score, cosine, words)), strict=True)
                 if (document := self._documents[row]) is not None and numbers[0] >= LEAST
             ]
         # Equal scores stand in the order of ids: what is found must not depend on what came when.
@@ -217,7 +221,7 @@ class SearchIndex:
         return self._columns.passing(where)
 
     def _tidy(self) -> None:
-        """Move the rows that are there together, where those that are gone do harm."""
+        """Drop deleted rows where there are enough of them to matter."""
         rows, left = len(self._documents), len(self._rows)
         if left < (rows if rows <= _FEW else (1 - _COMPACT) * rows):
             self._compact()

@@ -1,4 +1,4 @@
-"""A memory as one file: written whole or not at all, read only where every byte is as it was written.
+"""A search index as one file: written whole or not at all, read only if every byte is as it was written.
 
 The first line names the form; then the length of the head (8 bytes), the head (JSON: what made the vectors, and the
 sections with their lengths), the sections, and the SHA-256 of everything before it.
@@ -24,9 +24,14 @@ from index.text import words as tokens
 from models.errors import InvalidError
 
 MAGIC: Final = b"tocsin.memory/1\n"
+"""First line of the file; ``memory`` is what the search index was called when its form was fixed."""
+
 _FORM: Final = b"tocsin.memory/"
 _LENGTH: Final = 8
+"""Bytes of the length of the head."""
+
 _HASH: Final = 32
+"""Bytes of a SHA-256."""
 
 _TYPES: Final[Mapping[str, str]] = {
     "documents": "|u1",
@@ -39,13 +44,13 @@ _TYPES: Final[Mapping[str, str]] = {
 """Sections and the type of their numbers, in the order in which they stand."""
 
 
-def save(memory: SearchIndex, path: Path) -> None:
-    """Write the memory to ``path``, all or nothing.
+def save(index: SearchIndex, path: Path) -> None:
+    """Write the search index to ``path``, all or nothing.
 
     Raises:
         InvalidError: it cannot be written there.
     """
-    contents = memory.contents()
+    contents = index.contents()
     lines = b"".join(_line(document) + b"\n" for document in contents.documents)
     arrays = {
         "documents": np.frombuffer(lines, np.uint8),
@@ -58,7 +63,7 @@ def save(memory: SearchIndex, path: Path) -> None:
     sections = [np.ascontiguousarray(arrays[name], kind).reshape(-1).view(np.uint8) for name, kind in _TYPES.items()]
     head = orjson.dumps(
         {
-            "embedder": {"id": memory.embedder.id, "name": memory.embedder.name, "size": memory.embedder.size},
+            "embedder": {"id": index.embedder.id, "name": index.embedder.name, "size": index.embedder.size},
             "words": tokens.VERSION,
             "sections": [[name, section.nbytes] for name, section in zip(_TYPES, sections, strict=True)],
         }
@@ -74,9 +79,9 @@ def save(memory: SearchIndex, path: Path) -> None:
 def load(
     path: Path, embedder: Embedder, tell: Callable[[str], None] = lambda _: None, plan: VectorPlan | None = None
 ) -> SearchIndex:
-    """Read what ``save`` wrote.
+    """Read a file of ``save``.
 
-    Vectors of another embedder are of no use: all texts are embedded again then, and ``tell`` is told so.
+    Vectors of another embedder are of no use: all texts are embedded again then, and ``tell`` gets a warning.
 
     Raises:
         InvalidError: there is no such file, or it is damaged, cut, or of another version.
@@ -90,7 +95,9 @@ def load(
         made = head["embedder"]
         vectors, lists = sections["vectors"].reshape(-1, made["size"]), sections["lists"]
         if made["id"] != embedder.id:
-            tell(f"the memory was made with {made['name']}: embedding {len(documents)} texts with {embedder.name}")
+            tell(
+                f"the search index was made with {made['name']}: embedding {len(documents)} texts with {embedder.name}"
+            )
             vectors, lists = embedder.embed([document.content for document in documents]), lists[:0]
         return SearchIndex.of(embedder, Contents(documents, vectors, lists, counts), plan)
     except (InvalidError, KeyError, TypeError, ValueError) as error:
@@ -118,21 +125,21 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
             # Views into it live on; it is unmapped with the last of them.
             data = memoryview(mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ))
     except FileNotFoundError as error:
-        raise InvalidError(f"there is no memory at {path}", "fill it: tocsin index add PATH") from error
+        raise InvalidError(f"there is no search index at {path}", "fill it: tocsin index add PATH") from error
     except (OSError, ValueError) as error:
         raise _damaged(path, f"it cannot be read ({error})") from error
     first = len(MAGIC) + _LENGTH
     if bytes(data[: len(MAGIC)]) != MAGIC:
         other = bytes(data[: len(_FORM)]) == _FORM
-        raise _damaged(path, "it is of another version" if other else "it is no memory")
+        raise _damaged(path, "it is of another version" if other else "it is no search index")
     if len(data) < first + _HASH or hashlib.sha256(data[:-_HASH]).digest() != bytes(data[-_HASH:]):
         raise _damaged(path, "it is damaged or cut: its hash is another")
     length = int.from_bytes(data[len(MAGIC) : first], "little")
     head = orjson.loads(data[first : first + length])
-    at, sections = first + length, {}
+    start, sections = first + length, {}
     for name, size in head["sections"]:
-        sections[name] = np.frombuffer(data[at : at + size], _TYPES[name])
-        at += size
+        sections[name] = np.frombuffer(data[start : start + size], _TYPES[name])
+        start += size
     return head, sections
 
 

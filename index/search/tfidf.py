@@ -25,6 +25,8 @@ BUCKETS: Final = 2**20
 """Words are told apart by hash; some ten thousand different ones rarely meet."""
 
 _GROWTH: Final = 0.25
+"""Share of new rows from which on the weights of words are fitted again (a judgement: they change little)."""
+
 POSTINGS: Final = 200_000
 """Rows that the words of a query choose from: about a millisecond; what is rarer than that is searched exactly."""
 
@@ -124,12 +126,12 @@ class TfidfIndex:
         part = _weigh(self._counts[rows], self._idf)
         order = np.argsort(query.columns)
         columns, weights = query.columns[order], query.weights[order]
-        at = np.minimum(np.searchsorted(columns, part.indices), max(len(columns) - 1, 0))
-        shared = np.flatnonzero(columns[at] == part.indices) if len(columns) else np.empty(0, np.int64)
+        word = np.minimum(np.searchsorted(columns, part.indices), max(len(columns) - 1, 0))
+        shared = np.flatnonzero(columns[word] == part.indices) if len(columns) else np.empty(0, np.int64)
         row = np.repeat(np.arange(len(rows)), np.diff(part.indptr))[shared]
-        products = part.data[shared] * weights[at[shared]]
-        found: F32 = np.bincount(row, products, minlength=len(rows)).astype(np.float32)
-        return found
+        products = part.data[shared] * weights[word[shared]]
+        cosines: F32 = np.bincount(row, products, minlength=len(rows)).astype(np.float32)
+        return cosines
 
     def keep(self, rows: I64) -> None:
         """Keep only these rows, in this order."""

@@ -14,6 +14,8 @@ from models.errors import InvalidError
 from models.records import BOOL, F32, I64, U8
 
 _SEED: Final = 1
+"""Of k-means; any number gives the same lists each time."""
+
 _SPREAD: Final = 0.25
 """How the lists to read grow with the share of rows that a filter leaves out: recall stays above .97 down to 1 %."""
 
@@ -150,10 +152,10 @@ class Vectors:
             return made
         made._flat.add(np.ascontiguousarray(vectors, np.float32))
         try:
-            found = faiss.deserialize_index(lists)
+            lists_index = faiss.deserialize_index(lists)
         except RuntimeError as error:
             raise InvalidError(f"the inverted file cannot be read ({error})") from error
-        if found.ntotal != len(vectors) or found.d != made.size:
+        if lists_index.ntotal != len(vectors) or lists_index.d != made.size:
             raise InvalidError("the inverted file is not one over these vectors")
-        made._lists, made._made_for = found, len(vectors)
+        made._lists, made._made_for = lists_index, len(vectors)
         return made

@@ -9,10 +9,10 @@ from collections.abc import Iterator
 from typing import Final
 
 VERSION: Final = 1
-"""Part of what is kept with vectors: raised when the same text would give other words."""
+"""Version of the words, kept with vectors; to be raised when the same text would give other words."""
 
 MAX_TEXT: Final = 65_536
-"""Characters of a text that are looked at."""
+"""Characters of a text that are read (64 KiB): a bound on the work."""
 
 _VALUES: Final = re.compile(
     r"<\*>"  # what the masks of templates leave
@@ -30,10 +30,17 @@ _NAME: Final = re.compile(
 )
 _PART: Final = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|[0-9]+")
 _TIMED_OUT: Final = re.compile(r"\b[Tt]im(?:e|ed|es|ing)[ _-][Oo]ut")
-_WHOLE: Final = 40  # characters; a longer name is a path, told by its parts
+_WHOLE: Final = 40
+"""Characters up to which a name is a word of its own; a longer one is a path, of which parts count (a judgement)."""
+
 _SHORTEST: Final = 2
-_STEMMED: Final = 5  # letters; shorter words keep their ending
+"""Letters of the shortest word (a judgement: ``vm``, ``ip``)."""
+
+_STEMMED: Final = 5
+"""Letters from which a word loses its ending (a judgement: shorter ones would become too much alike)."""
+
 _DIGITS: Final = range(3, 6)
+"""Digits of numbers that are words: HTTP statuses, error codes, ports."""
 
 STOP: Final = frozenset(
     """

@@ -25,7 +25,7 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
     "analyze": CommandEntry("stream.cli.analyze:analyze", "Find the root cause of an issue in log files."),
     "replay": CommandEntry("stream.cli.replay:replay", "Re-score a time range of the topics."),
     "topics": CommandEntry("stream.cli.topics:topics", "Print a topic as JSON lines."),
-    "index": CommandEntry("stream.cli.index:index", "Fill and search the memory of past incidents and runbooks."),
+    "index": CommandEntry("stream.cli.index:index", "Fill and query the search index of incidents and runbooks."),
     "explain": CommandEntry(
         "stream.cli.incident.explain:explain", "Show the diagnosis of an incident and the LLM prompt."
     ),

@@ -1,4 +1,4 @@
-"""``tocsin cache``: what is kept of log files that were read, and of texts that were embedded."""
+"""``tocsin cache``: log files that were read, texts that were embedded, and what detectors said of them."""
 
 import click
 
@@ -17,7 +17,7 @@ def cache() -> None:
 @cache.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 def list_(*, as_json: bool) -> None:
-    """List what is kept, the last used first.
+    """List the entries of the cache, the last used first.
 
     \b
     Example:
@@ -33,21 +33,21 @@ def list_(*, as_json: bool) -> None:
     entries = kept.entries()
     total = sum(entry.bytes for entry in entries)
     if as_json:
-        found = [
-            {"kind": each.kind, "key": each.key, "bytes": each.bytes, "used": time_text(round(each.used * 1e6))}
-            for each in entries
+        records = [
+            {"kind": entry.kind, "key": entry.key, "bytes": entry.bytes, "used": time_text(round(entry.used * 1e6))}
+            for entry in entries
         ]
-        click.echo(orjson.dumps({"path": str(kept.folder), "limit": kept.limit, "bytes": total, "entries": found}))
+        click.echo(orjson.dumps({"path": str(kept.folder), "limit": kept.limit, "bytes": total, "entries": records}))
         return
-    for each in entries:
-        click.echo(f"{time_text(round(each.used * 1e6))}  {each.bytes:>12,}  {each.kind:<9}  {each.key}")
+    for entry in entries:
+        click.echo(f"{time_text(round(entry.used * 1e6))}  {entry.bytes:>12,}  {entry.kind:<9}  {entry.key}")
     click.echo(f"{len(entries)} entries, {total:,} of {kept.limit:,} bytes in {kept.folder}")
 
 
 @cache.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of a line.")
 def clear(*, as_json: bool) -> None:
-    """Delete what is kept; it is made again when it is needed.
+    """Delete the cache; its entries are made again when they are needed.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""``tocsin index``: the memory of past incidents and runbooks."""
+"""``tocsin index``: the search index of past incidents and runbooks."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -19,7 +19,7 @@ SHOWN: Final = 4
 
 @click.group()
 def index() -> None:
-    """Fill and search the memory of past incidents and runbooks (a file below TOCSIN_INDEX_PATH).
+    """Fill and query the search index of past incidents and runbooks (a file below TOCSIN_INDEX_PATH).
 
     \b
     Example:
@@ -52,18 +52,18 @@ def add(paths: tuple[str, ...], tenant: str) -> None:
 
     settings = load_settings()
     with sole_writer(search_index_file(settings)):
-        memory = load_search_index(settings, tell, fresh=True)
+        search_index = load_search_index(settings, tell, fresh=True)
         added = gone = 0
         for path in paths:
             if path == "-" or path.endswith(".jsonl"):
-                changes = _add_records(memory, path)
+                changes = _add_records(search_index, path)
             elif Path(path).exists():
-                changes = add_runbooks(memory, Path(path), tenant)
+                changes = add_runbooks(search_index, Path(path), tenant)
             else:
                 raise InvalidError(f"{path}: no such file or folder", "check the path")
             added, gone = added + changes[0], gone + changes[1]
-        save(memory, search_index_file(settings))
-    click.echo(f"{added} documents added or changed, {gone} removed; the memory holds {len(memory)}")
+        save(search_index, search_index_file(settings))
+    click.echo(f"{added} documents added or changed, {gone} removed; the search index holds {len(search_index)}")
 
 
 @index.command()
@@ -94,7 +94,7 @@ def search(  # noqa: PLR0913 - one argument an option
     import orjson
 
     from index.search.documents import DocumentKind, Filter
-    from index.text.neutral import neutral
+    from index.text.sanitize import escape_control
     from stream.settings import load_settings
     from stream.wiring.search_index import load_search_index
 
@@ -107,15 +107,15 @@ def search(  # noqa: PLR0913 - one argument an option
     )
     hits = load_search_index(load_settings(), tell).search(text, count, where)
     if as_json:
-        found = [
+        records = [
             {"score": hit.score, "cosine": hit.cosine, "words": hit.words, **_record(hit.document)} for hit in hits
         ]
-        click.echo(orjson.dumps(found))
+        click.echo(orjson.dumps(records))
         return
     for hit in hits:
-        click.echo(f"{hit.score:.2f}  {hit.document.kind}  {neutral(_place(hit.document))}")
+        click.echo(f"{hit.score:.2f}  {hit.document.kind}  {escape_control(_place(hit.document))}")
         for line in hit.document.text.splitlines()[:SHOWN]:
-            click.echo(f"      {neutral(line)}")
+            click.echo(f"      {escape_control(line)}")
     if not hits:
         click.echo("nothing found")
 
@@ -123,7 +123,7 @@ def search(  # noqa: PLR0913 - one argument an option
 @index.command()
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 def stats(*, as_json: bool) -> None:
-    """Say what the memory holds and what made its vectors.
+    """Print what the search index holds and which model made its vectors.
 
     \b
     Example:
@@ -162,18 +162,18 @@ def fetch(model: str | None) -> None:
     click.echo(fetch_model(model or load_settings().embedding_model))
 
 
-def _add_records(memory: "SearchIndex", path: str) -> tuple[int, int]:
+def _add_records(search_index: "SearchIndex", path: str) -> tuple[int, int]:
     """Add the records of a file; return how many documents are new or changed, and how many are gone."""
-    from index.search.past_incidents import remember
+    from index.search.past_incidents import add_incidents
     from models.errors import InvalidError
 
-    before = {document.id: document for document in memory.documents()}
+    before = {document.id: document for document in search_index.documents()}
     try:
         with click.open_file(path, "rb") as file:
             records = [_keyed(line, f"line {number}") for number, line in enumerate(file, 1) if line.strip()]
     except OSError as error:
         raise InvalidError(f"{path} cannot be read ({error.strerror})", "check the path") from error
-    done = remember(memory, records)
+    done = add_incidents(search_index, records)
     if done.broken:
         more = f" (and {len(done.broken) - 1} more)" if len(done.broken) > 1 else ""
         raise InvalidError(f"{path} {done.broken[0]}{more}")
@@ -209,4 +209,4 @@ def _time(document: "Document") -> str | None:
 
 def _place(document: "Document") -> str:
     known = [document.title, document.tenant, ", ".join(document.services), _time(document), document.source]
-    return "  ".join(dict.fromkeys(each for each in known if each))
+    return "  ".join(dict.fromkeys(part for part in known if part))

@@ -4,7 +4,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from index.text.neutral import neutral
+from index.text.sanitize import escape_control
 from stream.demo.report import WIDTH, cut
 
 EXCERPTS: Final = 2
@@ -18,20 +18,20 @@ def news_text(alert: Mapping[str, Any]) -> str:
     head = f"{alert['updated'][11:19]}  {alert['status']:<9} {alert['severity']:<8} "
     diagnosis = alert["diagnosis"]
     if alert["status"] != "enriched" or not diagnosis:
-        return _wrapped(head + neutral(alert["summary"]))
-    return "\n".join([_wrapped(head + neutral(diagnosis["summary"])), *_diagnosis_lines(diagnosis)])
+        return _wrapped(head + escape_control(alert["summary"]))
+    return "\n".join([_wrapped(head + escape_control(diagnosis["summary"])), *_diagnosis_lines(diagnosis)])
 
 
 def _diagnosis_lines(diagnosis: Mapping[str, Any]) -> Iterator[str]:
-    yield _wrapped(f"{_INDENT}cause     {neutral(diagnosis['cause'])} (confidence {diagnosis['confidence']:.2f})")
+    yield _wrapped(
+        f"{_INDENT}cause     {escape_control(diagnosis['cause'])} (confidence {diagnosis['confidence']:.2f})"
+    )
     for line in diagnosis["evidence"][:EXCERPTS]:
         place = f"{line['source']}[{line['partition']}]@{line['line']}"
-        yield cut(f"{_INDENT}evidence  {place} {neutral(line['text'])}", WIDTH)
+        yield cut(f"{_INDENT}evidence  {place} {escape_control(line['text'])}", WIDTH)
     for action in diagnosis["actions"][:EXCERPTS]:
-        yield _wrapped(f"{_INDENT}action    {neutral(action)}")
+        yield _wrapped(f"{_INDENT}action    {escape_control(action)}")
 
 
 def _wrapped(text: str) -> str:
-    return textwrap.fill(
-        text, WIDTH, subsequent_indent=" " * 20, drop_whitespace=True, replace_whitespace=True, tabsize=1
-    )
+    return textwrap.fill(text, WIDTH, subsequent_indent=" " * 20, break_on_hyphens=False)

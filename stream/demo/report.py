@@ -125,22 +125,22 @@ def false_alarms(faults: Sequence[FaultLike], episodes: Iterable[Episode]) -> li
 
 def table(report: Sequence[Row], wrong: Sequence[Episode], clock: "TimeText") -> str:
     """Return the report as text of at most ``WIDTH`` columns."""
-    header = ("fault", "service", "began", "after", "incident")
+    header = ("fault", "service", "began", "after")
     body = [
         (
             row.fault.kind,
             row.fault.service,
             clock(row.fault.start),
             "" if row.delay_s is None else f"{row.delay_s:.0f} s",
-            row.outcome.value if row.alert is None else f"{row.alert.incident[:SHORT_ID]} {row.alert.title}",
         )
         for row in report
     ]
-    widths = [max(len(line[column]) for line in (header, *body)) for column in range(len(header) - 1)]
+    widths = [max(len(line[column]) for line in (header, *body)) for column in range(len(header))]
     widths.append(WIDTH - sum(widths) - 2 * len(widths))
+    titled = [(*line, _incident(row, widths[-1])) for row, line in zip(report, body, strict=True)]
     lines = [
-        "  ".join(cut(cell, width).ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in (header, *body)
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in ((*header, "incident"), *titled)
     ]
     lines.insert(1, "  ".join("-" * width for width in widths))
     counts = {outcome: sum(row.outcome is outcome for row in report) for outcome in Outcome}
@@ -159,6 +159,17 @@ def table(report: Sequence[Row], wrong: Sequence[Episode], clock: "TimeText") ->
 def cut(text: str, width: int) -> str:
     """Return ``text`` cut to ``width`` columns, with an ellipsis where something is left out."""
     return text if len(text) <= width else text[: width - 1].rstrip() + "…"
+
+
+def _incident(row: Row, width: int) -> str:
+    """Return the last cell of a row: short id and title, cut so that the service that it names is seen."""
+    if row.alert is None:
+        return row.outcome.value
+    name, title, service = row.alert.incident[:SHORT_ID], row.alert.title, _place(row.fault)[1]
+    room = width - len(name) - 1
+    if (title.find(service) + len(service)) >= room:
+        title = "…" + title[title.rfind(". ", 0, title.find(service)) + 1 :].lstrip()
+    return f"{name} {cut(title, room)}"
 
 
 class TimeText(Protocol):

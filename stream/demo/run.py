@@ -14,7 +14,7 @@ from typing import Any, Final
 import click
 import orjson
 
-from index.text.neutral import neutral
+from index.text.sanitize import escape_control
 from models.errors import FatalError
 from models.rfc3339 import SECOND, time_text
 from stream.deliver.sink_worker import group_of
@@ -164,7 +164,10 @@ def _alerts(process: Process) -> list[dict[str, Any]]:
 def _published(alerts: Iterable[Mapping[str, Any]]) -> list[PublishedAlert]:
     return [
         PublishedAlert(
-            alert["incident_id"], neutral(alert["summary"]), _micros(alert["updated"]), alert["status"] == "resolved"
+            alert["incident_id"],
+            escape_control(alert["summary"]),
+            _micros(alert["updated"]),
+            alert["status"] == "resolved",
         )
         for alert in alerts
     ]

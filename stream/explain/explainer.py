@@ -27,7 +27,7 @@ from index.explain.escalation import Outcome
 from index.explain.similar_incident import Twin, TwinOf, find_twin
 from index.lines.log_lines import LogLines
 from index.search.documents import Filter, Similar
-from index.search.past_incidents import DIAGNOSIS, remember
+from index.search.past_incidents import DIAGNOSIS, add_incidents
 from index.search.search_index import SearchIndex
 from models.decode.decoder import Decoder
 from models.errors import InvalidError, TocsinError
@@ -194,7 +194,7 @@ class Explainer:
     def _remember(self, records: Sequence[tuple[str, bytes]]) -> None:
         memory = self._memory.result()
         if memory is not None:
-            remember(memory, records)
+            add_incidents(memory, records)
 
     def _run(self, task: Task, fired: Sequence[FiredWindow]) -> None:
         """Explain an incident in a thread of a pool; whatever happens there, ``poll`` hears that it has ended."""

@@ -191,7 +191,7 @@ class Settings(BaseSettings):
     """An incident of this age is explained once more, because its later windows tell more than its first."""
 
     index_path: Path = Path("tocsin-index")
-    """Folder of the memory: past incidents and runbooks."""
+    """Folder of the search index: past incidents and runbooks."""
     embedding_model: str = Field(default="sentence-transformers/all-MiniLM-L12-v2", min_length=1)
     """Folder or name of a sentence encoder on this machine, or `built-in`."""
 

@@ -1,150 +1,198 @@
-"""``analyze`` as the settings name it: what reads the files, what ranks their lines, what is remembered."""
+"""``analyze`` as the settings name it: read files, choose tenant and bundle, rank with what there is, diagnose."""
 
 from collections.abc import Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-import orjson
-
-from index.analyze import Means
+from index.analyze import Resources, analyze
+from index.diagnosis.report import About, report
 from index.diagnosis.types import Diagnosis
 from index.embedding.cached_embedder import CachedEmbedder
 from index.embedding.open_embedder import BUILT_IN, find_model
-from index.evidence.detector_scores import DetectorScores, judge
+from index.evidence.issue import Issue
 from index.evidence.types import Evidence
-from index.lines.cached_files import Logs, Reader
-from index.lines.log_lines import LogLines
+from index.lines.cached_files import Logs, Reader, read_logs
+from index.lines.parsed_file import join_files
 from index.search.documents import Filter, Similar
 from index.storage.file_cache import Cache, key_of
-from models.bundle import Bundle
+from models.decode.log_files import kept_stdin
 from models.errors import InvalidError
 from models.templates.masks import Masks
-from models.templates.matcher import TemplateTable
 from stream.settings import Settings
-from stream.wiring.core import DEMO_BUNDLE, decode_config, make_components
+from stream.wiring.analyze_bundle import fitting, load_normal_operation, score_lines
+from stream.wiring.core import decode_config, load_failures, load_masks
 from stream.wiring.search_index import load_embedder, search_index_file
 
 if TYPE_CHECKING:
     from index.embedding.base import Embedder
 
-JUDGED: Final = "judged"
-"""Kind of the cache's entries that hold what detectors said."""
-
 _SIMILAR: Final = 5
-_MB: Final = 1_000_000
+"""Past incidents and runbooks that are looked up: as many as evidence holds (``EvidenceLimits.similar``)."""
 
-Tell = Callable[[str], None]
+_TENANTS: Final = 5
+"""Tenants that an error names: enough to choose from, on one line."""
 
+_BYTES_PER_MB: Final = 1_000_000
 
-def make_cache(settings: Settings) -> Cache:
-    """What can be made again."""
-    return Cache(settings.cache_path, settings.cache_mb * _MB)
-
-
-def make_reader(settings: Settings, masks: Masks, tell: Tell) -> Reader:
-    """What reads files."""
-    return Reader(decode_config(settings), masks, make_cache(settings), version("tocsin"), tell)
+Tell: TypeAlias = Callable[[str], None]
+"""Called with a warning that does not affect the result."""
 
 
 @dataclass(frozen=True, slots=True)
-class Normal:
-    """What a bundle knows of normal operation, without its network: that is opened where it is needed."""
+class Question:
+    """What ``tocsin analyze`` is asked; None leaves the choice to the settings or to the files."""
 
-    path: Path
-    id: str
-    table: TemplateTable
-    masks: Masks
-    asked: bool
-    """Whether it was asked for; the shipped one counts only where it fits."""
+    issue: Issue
+    paths: tuple[str, ...]
+    tenant: str | None = None
+    bundle: Path | None = None
+    fast: bool = False
+    """Rank by words and detectors alone: no embeddings, no past incidents, no language model."""
 
 
-def load_normal(settings: Settings, path: Path | None) -> Normal | None:
-    """The bundle that is asked for, or the shipped one; None where masks are set that are no bundle's.
+@dataclass(frozen=True, slots=True)
+class Result:
+    """What came of a question; ``cached`` counts the files that were not read again."""
+
+    about: About
+    evidence: Evidence
+    diagnosis: Diagnosis
+    cached: int
+    fast: bool
+
+    def after(self, seconds: float) -> "Result":
+        """Return the same with the time that it took."""
+        return replace(self, diagnosis=replace(self.diagnosis, seconds=round(seconds, 3)))
+
+    def to_markdown(self) -> str:
+        """Return the report."""
+        return report(self.about, self.evidence, self.diagnosis)
+
+    def to_record(self) -> dict[str, Any]:
+        """Return the result as JSON carries it."""
+        about = self.about
+        return {
+            "issue": about.issue,
+            "ranking": "fast" if self.fast else "hybrid",
+            "logs": {"files": about.files, "lines": about.lines, "refused": about.refused, "kept": self.cached},
+            **self.diagnosis.to_record(self.evidence),
+        }
+
+
+def make_cache(settings: Settings) -> Cache:
+    """Return the folder of what was read and computed before."""
+    return Cache(settings.cache_path, settings.cache_mb * _BYTES_PER_MB)
+
+
+def analyze_logs(settings: Settings, question: Question, tell: Tell, progress: Callable[[int], None]) -> Result:
+    """Answer a question; ``progress`` gets the number of lines read or scored since the last call.
 
     Raises:
-        InvalidError: the one that is asked for cannot be used.
+        InvalidError: a setting, a path, the tenant or the bundle cannot be used.
     """
-    asked = path or settings.bundle
-    if asked is not None:
-        bundle = Bundle.load(asked)
-        return Normal(asked, bundle.id, bundle.table, bundle.masks, asked=True)
-    if settings.masks:
-        return None
-    # Its hashes are checked when it is opened: most logs are not its own, and then it never is.
-    head = orjson.loads((DEMO_BUNDLE / "bundle.json").read_bytes())
-    table = TemplateTable.from_bytes((DEMO_BUNDLE / "templates.jsonl").read_bytes())
-    masks = Masks.from_records(orjson.loads((DEMO_BUNDLE / "masks.json").read_bytes()))
-    return Normal(DEMO_BUNDLE, str(head["id"]), table, masks, asked=False)
+    failures = load_failures(settings)
+    normal = load_normal_operation(settings, question.bundle)
+    store = make_cache(settings)
+    logs = _read(question.paths, settings, store, normal.masks if normal else load_masks(settings), tell, progress)
+    tenant = _tenant(logs, question)
+    material = join_files(logs.names, logs.files, normal.table if normal else None, tenant)
+    bundle = fitting(normal, material, tell)
+    resources = Resources(
+        detector_scores=score_lines(settings, store, bundle, logs, material, tenant, progress) if bundle else None,
+        known_templates=bundle.table if bundle else None,
+        known_failures=failures,
+    )
+    if not question.fast:
+        resources = _with_models(resources, settings, store, tenant, question.issue, tell)
+    evidence, diagnosis = analyze(material, question.issue, resources)
+    ranking = f"words and {'detectors' if bundle else 'oddness'}"
+    ranking += " (fast)" if question.fast else ", meaning and search index (hybrid)"
+    about = About(question.issue.text, len(logs.files), logs.received, logs.refused, ranking)
+    return Result(about, evidence, diagnosis, logs.kept, question.fast)
 
 
-def judgement(  # noqa: PLR0913 - one argument a part
-    settings: Settings,
-    normal: Normal,
-    logs: Logs,
-    material: LogLines,
-    tenant: str,
-    progress: Callable[[int], None],
-) -> DetectorScores:
-    """What the detectors of a bundle say; kept, as it follows from the bundle and the files alone."""
-    kept = make_cache(settings)
-    key = key_of(logs.key, tenant, normal.id, str(settings.false_alarms_per_day))
-    data = kept.get(JUDGED, key)
-    if data is not None:
-        try:
-            return DetectorScores.from_bytes(data)
-        except InvalidError:
-            kept.drop(JUDGED, key)
-    parts = make_components(settings, Bundle.load(normal.path))
-    judged = judge(material, parts.processor(), parts.scorer, parts.windows, progress)
-    # Who cannot keep it was told so when the files were read.
-    with suppress(InvalidError):
-        kept.put(JUDGED, key, judged.to_bytes())
-    return judged
+def _read(  # noqa: PLR0913 - one argument a part
+    paths: Sequence[str], settings: Settings, store: Cache, masks: Masks, tell: Tell, progress: Callable[[int], None]
+) -> Logs:
+    reader = Reader(decode_config(settings), masks, store, version("tocsin"), tell)
+    with kept_stdin(paths) as stdin:
+        return read_logs(paths, reader, stdin, progress)
 
 
-def means_of(
-    settings: Settings, tenant: str, judged: DetectorScores | None, known: TemplateTable | None, tell: Tell
-) -> Means:
-    """What ranks by words, meaning and memory."""
-    opened = cache(lambda: load_embedder(settings, tell))
-    embed = CachedEmbedder(make_cache(settings), _model_name(settings), opened)
-    return Means(embed, judged, known, _recall(settings, tenant, opened, tell))
+def _tenant(logs: Logs, question: Question) -> str:
+    """Return whose lines to analyse: the tenant that is named, or the only one.
+
+    Raises:
+        InvalidError: there are no lines, several tenants and none named, or none of the named one.
+    """
+    tenants = logs.tenants
+    shown = ", ".join(tenants[:_TENANTS])
+    if not tenants:
+        raise _no_lines(question.paths, logs.received)
+    if question.tenant is not None and question.tenant not in tenants:
+        raise InvalidError(f"no line is of tenant {question.tenant}", f"there are {shown}")
+    if question.tenant is None and len(tenants) > 1:
+        shown += " …" if len(tenants) > _TENANTS else ""
+        raise InvalidError(f"these logs hold lines of {len(tenants)} tenants ({shown})", "choose one with --tenant")
+    return question.tenant or tenants[0]
 
 
-def asked_model(settings: Settings, issue: str, evidence: Evidence, base: Diagnosis) -> Diagnosis:
-    """What a language model makes of it, as far as its answer stands on the lines; ``base`` where there is none."""
-    # Loaded only where it is asked: the fast mode answers sooner without.
+def _no_lines(paths: Sequence[str], received: int) -> InvalidError:
+    where = ", ".join(paths)
+    if received:
+        return InvalidError(
+            f"{where}: none of {received} lines can be understood", "see `tocsin templates` and the setting formats"
+        )
+    return InvalidError(f"{where}: there are no lines", "name log files that hold some")
+
+
+def _with_models(  # noqa: PLR0913 - one argument a part
+    resources: Resources, settings: Settings, store: Cache, tenant: str, issue: Issue, tell: Tell
+) -> Resources:
+    """Return the resources with embeddings, past incidents and, where a key is set, a language model."""
+    embedder = cache(lambda: load_embedder(settings, tell))
+    return replace(
+        resources,
+        embed=CachedEmbedder(store, _model_name(settings), embedder),
+        find_similar=_search(settings, tenant, embedder, tell),
+        explain=partial(_explain, settings, issue.text),
+    )
+
+
+def _explain(settings: Settings, issue: str, evidence: Evidence, base: Diagnosis) -> Diagnosis:
+    """Return what a language model says, as far as the lines support it; ``base`` where none is set or none answers."""
+    # Imported only where a model is asked, so that --fast answers sooner.
     from stream.wiring.llm import make_llm_explainer
 
-    asked = replace(evidence, reasons=(f"somebody reports: {issue}", *evidence.reasons))
+    reported = replace(evidence, reasons=(f"somebody reports: {issue}", *evidence.reasons))
     return make_llm_explainer(settings)(
-        key_of("analyze", asked.digest()), asked, base, lambda _: None, lambda: False
+        key_of("analyze", reported.digest()), reported, base, lambda _: None, lambda: False
     ).diagnosis
 
 
-def _recall(
-    settings: Settings, tenant: str, opened: "Callable[[], Embedder]", tell: Tell
+def _search(
+    settings: Settings, tenant: str, embedder: "Callable[[], Embedder]", tell: Tell
 ) -> Callable[[str], Sequence[Similar]] | None:
+    """Return what finds past incidents and runbooks; None where there is no search index."""
     path = search_index_file(settings)
     if not path.exists():
         return None
 
-    def recall(text: str) -> Sequence[Similar]:
+    def find_similar(text: str) -> Sequence[Similar]:
         # FAISS is imported where there is something to search.
         from index.search.snapshot import load
 
-        hits = load(path, opened(), tell).search(text, _SIMILAR, Filter(tenant=tenant))
+        hits = load(path, embedder(), tell).search(text, _SIMILAR, Filter(tenant=tenant))
         return [hit.similar for hit in hits]
 
-    return recall
+    return find_similar
 
 
 def _model_name(settings: Settings) -> str:
-    """What names a model's vectors without opening it: its folder and what stands in it, by size and time."""
+    """Name a model's vectors without opening it: its folder and the files in it, by size and time."""
     folder = None if settings.embedding_model == BUILT_IN else find_model(settings.embedding_model)
     if folder is None:
         from index.embedding.hashing_embedder import HashedEmbedder

@@ -5,7 +5,7 @@ Apart from ``stream.wiring.core``, so that commands that explain nothing do not 
 
 import logging
 
-from index.search.past_incidents import remember
+from index.search.past_incidents import add_incidents
 from index.search.search_index import SearchIndex
 from models.bundle import Bundle
 from models.decode.decoder import Decoder
@@ -38,7 +38,7 @@ def make_explainer(settings: Settings, broker: Broker, topics: Topics, bundle: B
         try:
             index = load_search_index(settings, log.info, fresh=True)
             records = read_range(broker, topics.incidents)
-            remember(index, (((record.key or b"").decode(), record.value) for record in records if record.value))
+            add_incidents(index, (((record.key or b"").decode(), record.value) for record in records if record.value))
         except TocsinError as error:
             log.warning("explanations without past incidents and runbooks", extra={"error": str(error)})
             return None

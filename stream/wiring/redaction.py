@@ -26,11 +26,11 @@ def redactor_factory(settings: Settings) -> Callable[[], Redactor]:
 
 def known(secrets: Mapping[str, str]) -> dict[str, tuple[str, ...]]:
     """Return the values of secrets (name → value) that must not leave, by the labels of their pseudonyms."""
-    found: dict[str, tuple[str, ...]] = {}
+    values_by_label: dict[str, tuple[str, ...]] = {}
     for name, secret in secrets.items():
         label = re.sub("[^A-Z]+", "_", name.upper()).strip("_")
-        found[label] = (*found.get(label, ()), *dict.fromkeys(_values(secret)))
-    return found
+        values_by_label[label] = (*values_by_label.get(label, ()), *dict.fromkeys(_values(secret)))
+    return values_by_label
 
 
 def _values(secret: str) -> Iterator[str]:

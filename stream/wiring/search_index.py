@@ -1,4 +1,4 @@
-"""The memory as the settings name it: where it stands, and what embeds its texts."""
+"""The search index as the settings name it: its file, and what embeds its texts."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -13,12 +13,12 @@ if TYPE_CHECKING:
 
 
 def search_index_file(settings: Settings) -> Path:
-    """The snapshot."""
+    """Return the path of the search index, which is named after what it was called first."""
     return settings.index_path / "memory.tocsin"
 
 
 def load_embedder(settings: Settings, tell: Callable[[str], None]) -> "Embedder":
-    """What makes vectors of texts; ``tell`` is told where it is not the model that was asked for.
+    """Return what makes vectors of texts; ``tell`` gets a warning where it is not the model that is set.
 
     Raises:
         InvalidError: the model that is named cannot be served.
@@ -27,7 +27,7 @@ def load_embedder(settings: Settings, tell: Callable[[str], None]) -> "Embedder"
 
 
 def load_search_index(settings: Settings, tell: Callable[[str], None], *, fresh: bool = False) -> "SearchIndex":
-    """The memory as it was last saved; with ``fresh`` an empty one where none was.
+    """Load the search index as it was last saved; with ``fresh`` return an empty one where there is none.
 
     Raises:
         InvalidError: there is none, it is damaged, or its embedder cannot be had.

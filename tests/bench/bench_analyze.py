@@ -30,7 +30,7 @@ import numpy as np
 import orjson
 from click.testing import CliRunner
 
-from index.analyze import Means, evidence_of
+from index.analyze import Resources, evidence_of
 from index.embedding.open_embedder import open_embedder
 from index.evidence.issue import read_issue
 from index.evidence.relevance import Embed
@@ -56,7 +56,7 @@ Finder = Callable[[Case, LogLines], list[Place]]
 
 def of_analyze(case: Case, material: LogLines, embed: Embed | None) -> list[Place]:
     """Places of the first lines of evidence."""
-    evidence = evidence_of(material, read_issue(case.issue), Means(embed=embed))
+    evidence = evidence_of(material, read_issue(case.issue), Resources(embed=embed))
     return [(line.source, line.offset) for line in evidence.lines[:FIRST]]
 
 

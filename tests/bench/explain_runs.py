@@ -183,7 +183,7 @@ def of_failure(lines: pl.DataFrame, run: Run, known: frozenset[int], usual: pl.D
     own = lines.filter(
         (pl.col("time") >= run.active - SECOND)
         & pl.col("service").map_elements(project, return_dtype=pl.String).eq(run.project)
-    ).with_row_index("at")
+    ).with_row_index("line_number")
     if own.is_empty():
         return set(), set()
     status = answers(own)
@@ -193,13 +193,15 @@ def of_failure(lines: pl.DataFrame, run: Run, known: frozenset[int], usual: pl.D
         (pl.col("level") >= 4)
         | (pl.col("flags") & int(RowFlag.CONTINUATION) != 0)
         | ~pl.col("template").is_in(pl.Series(sorted(known), dtype=pl.UInt64).implode())
-        | pl.col("at").is_in(pl.concat([odd["at"], served["at"]]).implode())
+        | pl.col("line_number").is_in(pl.concat([odd["line_number"], served["line_number"]]).implode())
     )
     ids = shared_ids(own)
     few = ids.group_by("id").len().filter(pl.col("len") <= HUB)["id"]
     ids = ids.filter(pl.col("id").is_in(few.implode()))
-    bound = ids.filter(pl.col("id").is_in(ids.filter(pl.col("at").is_in(told["at"].implode()))["id"].implode()))
-    every = own.filter(pl.col("at").is_in(pl.concat([told["at"], bound["at"]]).implode()))
+    bound = ids.filter(
+        pl.col("id").is_in(ids.filter(pl.col("line_number").is_in(told["line_number"].implode()))["id"].implode())
+    )
+    every = own.filter(pl.col("line_number").is_in(pl.concat([told["line_number"], bound["line_number"]]).implode()))
     return set(every.select("partition", "offset").rows()), set(told.select("partition", "offset").rows())
 
 

@@ -31,7 +31,7 @@ def show(incident: str, *, sent: bool, as_json: bool) -> None:
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import orjson
 
-    from index.text.neutral import neutral
+    from index.text.sanitize import escape_control
     from models.errors import InvalidError
     from stream.cli.incident.client import IncidentClient
     from stream.settings import load_settings
@@ -46,7 +46,9 @@ def show(incident: str, *, sent: bool, as_json: bool) -> None:
                 f"nothing was sent for {state.id} from this machine",
                 "look on the one that runs the explain role, under its TOCSIN_INDEX_PATH",
             )
-        click.echo(orjson.dumps(transcript.to_record()) if as_json else neutral(transcript.text, lines=True))
+        click.echo(
+            orjson.dumps(transcript.to_record()) if as_json else escape_control(transcript.text, keep_lines=True)
+        )
         return
     if not state.diagnosis:
         raise InvalidError(f"{state.id} has no diagnosis yet", "see that the explain role runs, and ask again")
@@ -54,7 +56,7 @@ def show(incident: str, *, sent: bool, as_json: bool) -> None:
         click.echo(orjson.dumps(state.diagnosis))
         return
     for line in _page(state.id, state.diagnosis):
-        click.echo(neutral(line))
+        click.echo(escape_control(line))
 
 
 def _page(incident_id: str, diagnosis: Mapping[str, Any]) -> Iterator[str]:

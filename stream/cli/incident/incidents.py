@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from index.text.neutral import neutral
+from index.text.sanitize import escape_control
 from stream.cli.options import UNTIL, by
 
 if TYPE_CHECKING:
@@ -99,7 +99,7 @@ def _line(client: "IncidentClient", incident: "Incident") -> str:
     ]
     more = "; ".join(note for note in notes if note)
     columns = (incident.id[:ID], f"{incident.severity.label:<8}", incident.tenant, day(incident.first))
-    return neutral("  ".join((*columns, incident.summary())) + (f" [{more}]" if more else ""))
+    return escape_control("  ".join((*columns, incident.summary())) + (f" [{more}]" if more else ""))
 
 
 @incidents.command()
@@ -130,11 +130,11 @@ def show(incident: str, *, as_json: bool) -> None:
         ("why", target.reasons),
     ):
         for value in values:
-            click.echo(neutral(f"  {name:9} {value}"))
+            click.echo(escape_control(f"  {name:9} {value}"))
     for said in _record(client, target)["said"]:
         words = [said["opinion"], said["cause"] and f"cause {said['cause']}", said["text"]]
         text = " ".join(word for word in words if word)
-        click.echo(neutral(f"  {said['at']}  {said['by']}: {said['action']} {text}".rstrip()))
+        click.echo(escape_control(f"  {said['at']}  {said['by']}: {said['action']} {text}".rstrip()))
 
 
 def _publish(incident: str, action: str, by: str, done: str, **parts: Any) -> None:

@@ -155,7 +155,7 @@ def test_what_detectors_and_normal_operation_say_counts(tmp_path: Path) -> None:
         rows = [n for n, text in enumerate(records.lines["message"].to_list()) if text.startswith(word)]
         strange = np.zeros(len(records))
         strange[rows] = 1.0
-        found = rank(records, issue, strange=strange)
+        found = rank(records, issue, detectors=strange)
         moon = [text for text in messages(records, found) if text.endswith("moon")]
         assert moon[0].startswith(word)
         known = np.unique(np.delete(records.template, rows))

@@ -2,7 +2,7 @@
 
 import polars as pl
 
-from index.evidence.request_trace import Bounds, first_bad, follow, traced_by
+from index.evidence.request_trace import Bounds, first_failure, follow, traceback_of
 from index.evidence.severity import TimeSpan, add_severity
 from index.lines.entries import tracebacks, with_entries
 from index.lines.shared_ids import shared_ids
@@ -19,8 +19,8 @@ def heads(values: list[bytes], start: float = 0, end: float = 60) -> pl.DataFram
 def bad_of(values: list[bytes]) -> str:
     """Message of the first bad record."""
     table = heads(values)
-    at = first_bad(table, NOON)
-    return "" if at is None else str(table.filter(pl.col("at") == at)["message"][0])
+    at = first_failure(table, NOON)
+    return "" if at is None else str(table.filter(pl.col("line_number") == at)["message"][0])
 
 
 def test_tracebacks_belong_to_their_own_records_where_two_are_interleaved() -> None:
@@ -31,7 +31,7 @@ def test_tracebacks_belong_to_their_own_records_where_two_are_interleaved() -> N
     lines = with_entries(material(mixed).lines)
     found = tracebacks(lines)
     assert sorted(texts[-1] for texts in found["texts"].to_list()) == ["KeyError: 'a'", "ValueError: b"]
-    assert set(found["entry"].to_list()) == set(lines.filter(~pl.col("follows"))["at"].to_list())
+    assert set(found["entry"].to_list()) == set(lines.filter(~pl.col("follows"))["line_number"].to_list())
 
 
 def test_a_story_follows_ids_across_services() -> None:
@@ -103,6 +103,8 @@ def test_the_traceback_of_an_error_may_stand_in_the_layer_above() -> None:
     said = line(1, "nova-compute", "Cannot reboot", "ERROR", request=REQUEST)
     above = traceback(2, "nova-compute", "KeyError: 'a'", ["nova/a.py:1:f"])
     table = heads([said, *above])
-    assert traced_by(table, 0) == 1
-    assert traced_by(heads([said, *traceback(2, "nova-compute", "KeyError: 'a'", ["nova/a.py:1:f"], OTHER)]), 0) is None
-    assert traced_by(heads(above), 0) == 0
+    assert traceback_of(table, 0) == 1
+    assert (
+        traceback_of(heads([said, *traceback(2, "nova-compute", "KeyError: 'a'", ["nova/a.py:1:f"], OTHER)]), 0) is None
+    )
+    assert traceback_of(heads(above), 0) == 0

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from index.redaction.hidden_characters import visible_part
 from index.redaction.redactor import Redactor
 from index.redaction.scanner import PSEUDONYM
 
@@ -55,6 +56,7 @@ PIECES = st.one_of(
             "|\n  ",
             "=",
             ":",
+            "\ufffd",
         ]
     ),
     st.text(max_size=8),
@@ -72,9 +74,10 @@ SECRET = st.text("abcdefghjkmnpqrstuvwxyzABCDEFGHJKL23456789!#%^*-_.~", min_size
 @settings(deadline=None)
 @given(TEXTS)
 def test_redact_then_restore_gives_the_original(texts: list[str]) -> None:
-    """Whatever the texts, with pseudonyms of others in them or not, nothing is lost."""
+    """Whatever the texts, with pseudonyms of others in them or not, nothing is lost but what secrets hid."""
     redactor = Redactor()
-    assert [redactor.restore(text) for text in redactor.redact(texts)] == texts
+    restored = [redactor.restore(text) for text in redactor.redact(texts)]
+    assert list(map(visible_part, restored)) == list(map(visible_part, texts))
 
 
 @settings(deadline=None)
@@ -98,7 +101,7 @@ def test_later_texts_restore_as_well(calls: list[list[str]]) -> None:
     for texts, out in done:
         for text, safe in zip(texts, out, strict=True):
             if text not in written:  # what it wrote itself comes back as it is
-                assert redactor.restore(safe) == text
+                assert visible_part(redactor.restore(safe)) == visible_part(text)
 
 
 @settings(deadline=None)

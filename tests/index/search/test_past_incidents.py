@@ -12,7 +12,7 @@ from alerts.messages.alert import Alert, Severity, Status
 from alerts.messages.anomaly import Anomaly
 from index.embedding.hashing_embedder import HashedEmbedder
 from index.search.documents import SHARED, Document, DocumentKind
-from index.search.past_incidents import read_records, rebuild, record_documents, remember
+from index.search.past_incidents import add_incidents, read_records, rebuild, record_documents
 from index.search.search_index import SearchIndex
 from models.errors import InvalidError
 from models.records import NO_TIME
@@ -167,7 +167,7 @@ def test_the_topic_rebuilds_the_memory() -> None:
     step_by_step = SearchIndex(HashedEmbedder())
     step_by_step.add([page])
     for each in records:
-        remember(step_by_step, [each])
+        add_incidents(step_by_step, [each])
     rebuilt = SearchIndex(HashedEmbedder())
     rebuilt.add(
         [

@@ -1,4 +1,4 @@
-"""The memory as a file: whole or refused."""
+"""The search index as a file: whole or refused."""
 
 import subprocess
 import sys
@@ -47,7 +47,7 @@ while True:
 
 @pytest.fixture
 def path(tmp_path: Path) -> Path:
-    """A saved memory."""
+    """A saved search index."""
     memory = SearchIndex(EMBEDDER)
     memory.add(DOCUMENTS[1:])
     save(memory, tmp_path / "memory")
@@ -123,7 +123,7 @@ def test_any_changed_or_missing_byte_is_refused(path: Path) -> None:
     ("data", "told"),
     [
         (b"", "cannot be read"),
-        (b"something else", "it is no memory"),
+        (b"something else", "it is no search index"),
         (MAGIC.replace(b"1", b"9") + b"\0" * 90, "it is of another version"),
     ],
 )
@@ -136,7 +136,7 @@ def test_another_file_is_told_from_a_damaged_one(tmp_path: Path, data: bytes, to
 
 def test_no_file_says_how_to_make_one(tmp_path: Path) -> None:
     """It is the first thing that a user meets."""
-    with pytest.raises(InvalidError, match=r"there is no memory at .*; fill it: tocsin index add PATH"):
+    with pytest.raises(InvalidError, match=r"there is no search index at .*; fill it: tocsin index add PATH"):
         load(tmp_path / "memory", EMBEDDER)
 
 
@@ -154,7 +154,7 @@ def test_vectors_of_another_embedder_are_made_again(path: Path) -> None:
     told: list[str] = []
     again = load(path, Other(), told.append)
     assert again.contents().vectors.shape == (1, 2)
-    assert told == [f"the memory was made with {EMBEDDER.name}: embedding 1 texts with another one"]
+    assert told == [f"the search index was made with {EMBEDDER.name}: embedding 1 texts with another one"]
     assert again.search("volume attach")[0].document.id == "r1"
 
 

@@ -1,4 +1,4 @@
-"""``tocsin index``: fill and search the memory."""
+"""``tocsin index``: fill and query the search index."""
 
 from pathlib import Path
 from typing import Any
@@ -62,7 +62,10 @@ def found(*args: str) -> list[dict[str, Any]]:
 
 def test_what_is_added_is_found() -> None:
     """Pages, records of incidents and plain texts; every command reads the file anew."""
-    assert run("add", "runbooks", "old.jsonl").stdout == "5 documents added or changed, 0 removed; the memory holds 5\n"
+    assert (
+        run("add", "runbooks", "old.jsonl").stdout
+        == "5 documents added or changed, 0 removed; the search index holds 5\n"
+    )
     assert found("volume attaching")[0]["title"] == "Storage > A volume stays in attaching"
     hit = found("no valid host", "--kind", "incident")[0]
     assert (hit["id"], hit["tenant"], hit["services"], hit["time"]) == (
@@ -108,14 +111,14 @@ def test_a_topic_as_it_is_printed_can_be_read_back() -> None:
     run("add", "-", stdin=orjson.dumps(wrapped))
     assert found("no valid host")[0]["id"] == "i1"
     result = run("add", "-", stdin=orjson.dumps(wrapped | {"value": None}))
-    assert result.stdout == "0 documents added or changed, 2 removed; the memory holds 0\n"
+    assert result.stdout == "0 documents added or changed, 2 removed; the search index holds 0\n"
 
 
 def test_a_folder_added_again_replaces_what_it_held() -> None:
     """A section that was renamed is gone under its old name."""
     run("add", "runbooks")
     Path("runbooks/storage.md").write_text(PAGE.replace("is full", "is out of space"))
-    assert run("add", "runbooks").stdout == "1 documents added or changed, 1 removed; the memory holds 2\n"
+    assert run("add", "runbooks").stdout == "1 documents added or changed, 1 removed; the search index holds 2\n"
 
 
 def test_records_without_a_text_are_counted_aloud() -> None:
@@ -148,8 +151,8 @@ def test_stats_say_what_is_there() -> None:
 @pytest.mark.parametrize(
     ("args", "told"),
     [
-        (("search", "x"), "there is no memory at tocsin-index/memory.tocsin; fill it: tocsin index add PATH"),
-        (("stats",), "there is no memory at"),
+        (("search", "x"), "there is no search index at tocsin-index/memory.tocsin; fill it: tocsin index add PATH"),
+        (("stats",), "there is no search index at"),
         (("add", "none.md"), "none.md: no such file or folder; check the path"),
         (("add", "none.jsonl"), "none.jsonl cannot be read (No such file or directory)"),
         (("add", "runbooks", "-"), "- line 1: not an incident"),

@@ -93,3 +93,10 @@ def test_the_table_fits_a_terminal_and_shows_the_incident() -> None:
     assert max(len(line) for line in lines) == WIDTH
     assert "30 s   01234567 nova-compute: very very" in lines[2]
     assert lines[2].endswith("…")
+
+
+def test_the_service_is_seen_where_a_title_is_cut() -> None:
+    """An alert may name it only at its end."""
+    row = row_after(alert(1030, "neutron-server: " + "very " * 30 + "slow. Also affected: nova-compute. 09:07 UTC"))
+    line = table([row], [], str).splitlines()[2]
+    assert line.endswith("01234567 …Also affected: nova-compute. 09:07 UTC")
