@@ -13,6 +13,7 @@ from models.scorer import Scorer
 from models.templates.masks import Masks
 from models.templates.matcher import NewTemplate, TemplateLimits, TemplateMatcher, TemplateTable
 from models.windows.keys import KeyRules, key_events
+from models.windows.scoring import ScoredT, WindowScorer
 from models.windows.store import WindowConfig, WindowStore
 
 
@@ -77,22 +78,34 @@ class LineProcessor:
 
 def windows_of_files(
     paths: Sequence[str | Path], processor: LineProcessor, store: WindowStore
-) -> Iterator[tuple[WindowBatch, Processed | None]]:
+) -> Iterator[WindowBatch]:
     """Closed windows of files, merged by time; the last batch comes from closing what is open at the end."""
-    for logs, spans in merged(paths, processor.decoder):
-        processed = processor.keyed(logs, spans)
-        yield store.add(processed.frame), processed
-    yield store.flush(), None
+    for processed in _processed_files(paths, processor):
+        yield store.add(processed.frame)
+    yield store.flush()
+
+
+def scored_files(
+    paths: Sequence[str | Path], processor: LineProcessor, scorer: WindowScorer[ScoredT]
+) -> Iterator[tuple[ScoredT, Processed | None]]:
+    """What a scorer makes of the windows of files, with the lines that closed them; None for the end of the files."""
+    for processed in _processed_files(paths, processor):
+        yield scorer.step(processed.frame), processed
+    yield scorer.flush(), None
 
 
 def score_files(
     paths: Sequence[str | Path], processor: LineProcessor, scorer: Scorer, store: WindowStore
 ) -> Iterator[tuple[list[Verdict], Processed | None]]:
     """Verdicts on all windows of files, in the order in which they close; ``store`` begins empty."""
-    for closed, processed in windows_of_files(paths, processor, store):
-        decided = scorer.decide(closed)
-        store.remember(closed, decided.surprise)
+    for decided, processed in scored_files(paths, processor, WindowScorer(store, scorer.decide)):
         yield decided.verdicts(), processed
+
+
+def _processed_files(paths: Sequence[str | Path], processor: LineProcessor) -> Iterator[Processed]:
+    """Keyed events of files, merged by time."""
+    for logs, spans in merged(paths, processor.decoder):
+        yield processor.keyed(logs, spans)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ import numpy as np
 
 from models.bundle import Bundle
 from models.calibration.service_state import ServiceState, errors_only, is_live, state_of
+from models.detectors.ensemble import DetectorSet
 from models.detectors.lstm import LstmDetector
 from models.features.sequences import kind_numbers
 from models.features.window_features import WindowFeatures
@@ -140,6 +141,26 @@ class Decisions:
         return f"`{self.bundle.template_of(token)}`"
 
 
+@dataclass(frozen=True, slots=True)
+class WindowScores:
+    """Raw scores of a batch of windows by every detector, before calibration.
+
+    ``raws`` maps the name of a detector to its scores (windows,); ``surprise`` (rows,) is the LSTM's, in nats.
+    """
+
+    windows: WindowBatch
+    facts: WindowFeatures
+    raws: Mapping[str, F64]
+    surprise: F32 | None
+
+
+def raw_scores(windows: WindowBatch, lstm: LstmDetector, detectors: DetectorSet) -> WindowScores:
+    """Score a batch of windows with every detector, as serving and calibration both do."""
+    scored = lstm.score(windows)
+    facts = WindowFeatures.of(windows, lstm.vocabulary, detectors.groups)
+    return WindowScores(windows, facts, {lstm.name: scored.raw, **detectors.score(facts)}, scored.surprise)
+
+
 class Scorer:
     """Decides windows with one bundle; a pure function of each window."""
 
@@ -156,13 +177,11 @@ class Scorer:
         if not len(windows):
             none = np.zeros(0)
             return Decisions(windows, none, none, none > 0, {}, np.zeros(0, np.float32), None, bundle)
-        scored = self._lstm.score(windows)
-        facts = WindowFeatures.of(windows, bundle.vocabulary, bundle.detectors.groups)
-        raws = {self._lstm.name: scored.raw, **bundle.detectors.score(facts)}
+        scored = raw_scores(windows, self._lstm, bundle.detectors)
         kinds = kind_numbers(windows)
-        parts = bundle.calibration.strengths(kinds, raws)
-        counted = errors_only(parts, is_live(facts.group, bundle.detectors.windows_seen))
+        parts = bundle.calibration.strengths(kinds, scored.raws)
+        counted = errors_only(parts, is_live(scored.facts.group, bundle.detectors.windows_seen))
         score = np.round(-bundle.calibration.false_alarms(kinds, counted), _DIGITS) + 0.0
         importance = np.round(1.0 / (1.0 + 10.0 ** -np.clip(score + self._log_budget, -300, 300)), _DIGITS)
         surprise = scored.surprise if scored.surprise is not None else windows.surprise
-        return Decisions(windows, score, importance, importance >= FIRES_AT, parts, surprise, facts, bundle)
+        return Decisions(windows, score, importance, importance >= FIRES_AT, parts, surprise, scored.facts, bundle)

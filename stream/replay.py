@@ -13,6 +13,7 @@ from models.pipeline import LineProcessor
 from models.records import Verdict
 from models.scorer import Scorer
 from models.windows import frame_codec as frames
+from models.windows.scoring import WindowScorer
 from models.windows.store import WindowConfig, WindowStore
 from stream.kafka.reader import Bound, Record
 from stream.topics.raw_logs import raw_batch
@@ -36,12 +37,10 @@ def replay_events(records: Iterable[Record], start: Bound, scorer: Scorer, confi
     ``records`` come partition after partition, in the order of offsets.
     """
     for partition, mine in groupby(records, key=lambda record: record.partition):
-        store = WindowStore(config)
+        windows = WindowScorer(WindowStore(config), scorer.decide)
         for record in mine:
             frame, _ = frames.decode(record.value or b"")
-            closed = store.add(frame, record.offset)
-            decided = scorer.decide(closed)
-            store.remember(closed, decided.surprise)
+            decided = windows.step(frame, record.offset)
             if not _before(record, partition, start):
                 yield from decided.verdicts()
 
@@ -53,14 +52,11 @@ def replay_raw(
 
     ``records`` come in the order in which they are to be read.
     """
-    store = WindowStore(config)
+    windows = WindowScorer(WindowStore(config), scorer.decide)
     batch: list[Record] = []
 
     def decide() -> list[Verdict]:
-        closed = store.add(processor.process(raw_batch(batch)).frame)
-        decided = scorer.decide(closed)
-        store.remember(closed, decided.surprise)
-        return decided.verdicts()
+        return windows.step(processor.process(raw_batch(batch)).frame).verdicts()
 
     warm = True
     for record in records:
@@ -76,7 +72,7 @@ def replay_raw(
         verdicts = decide()
         if not warm:
             yield from verdicts
-    yield from scorer.decide(store.flush()).verdicts()
+    yield from windows.flush().verdicts()
 
 
 def _before(record: Record, partition: int, start: Bound) -> bool:

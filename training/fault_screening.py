@@ -106,7 +106,7 @@ def _everything(
     Folds are drawn by hash: in turn, every stretch with the hourly job would fall into the same one.
     """
     by_tenant = len(found.spans) >= HELD_BACK
-    for closed, _ in windows(paths, config, found.table):
+    for closed in windows(paths, config, found.table):
         at = np.flatnonzero((kind_numbers(closed) == SHARED) & config.windows.on_grid(closed))
         if not len(at):
             continue

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +18,9 @@ from models.features.window_features import Groups, WindowFeatures
 from models.pipeline import PipelineConfig
 from models.records import WindowBatch
 from models.rfc3339 import time_text
+from models.scorer import raw_scores
 from training.calibration import calibrate, score_normal
-from training.datasets import Survey, select, split_of, survey, windows
+from training.datasets import Survey, scored_windows, select, split_of, survey, windows
 from training.export import to_onnx
 from training.fault_screening import SuspectBlocks, screen
 from training.fit_detectors import DetectorTrainer
@@ -83,7 +85,7 @@ def learn(
     groups = Groups(found.services)
     learner = DetectorTrainer(found.vocabulary, groups, config.pipeline.windows.step)
     example: WindowBatch | None = None
-    for closed, _ in windows(paths, config.pipeline, found.table):
+    for closed in windows(paths, config.pipeline, found.table):
         trained = split.trained(closed) & config.pipeline.windows.on_grid(closed) & doubtful.outside(closed)
         learner.add(WindowFeatures.of(closed, found.vocabulary, groups), trained)
         sequences = trained & (kind_numbers(closed) != SHARED)
@@ -98,8 +100,9 @@ def learn(
     probe = build(example, found.vocabulary)[0]
     onnx = to_onnx(model, probe.inputs[:512], probe.targets[:512])
     companions = learner.fit()
-    again = windows(paths, config.pipeline, found.table)
-    scored = score_normal(again, LstmDetector(onnx, found.vocabulary), companions, split.held, told.lines)
+    score = partial(raw_scores, lstm=LstmDetector(onnx, found.vocabulary), detectors=companions)
+    again = scored_windows(paths, config.pipeline, found.table, score)
+    scored = score_normal(again, config.pipeline.windows, companions, split.held, told.lines)
     fusion = calibrate(scored, split.days(found.spans), told.message)
     return Bundle(
         onnx,

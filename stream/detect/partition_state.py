@@ -7,21 +7,19 @@ given, and how far the raw partitions had been read.  After a crash the frames b
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import orjson
 
 from models.errors import FatalError
-from models.records import F32, I64, EventFrame, WindowBatch
+from models.records import I64, EventFrame, WindowBatch
 from models.scorer import Decisions, Scorer
-from models.windows.closing import concat
+from models.windows.scoring import StoreInput, step_together
 from models.windows.store import RestartMark, WindowConfig, WindowCounts, WindowStore
 
 SCHEMA: Final = "tocsin.shard/1"
-_SHARD_BITS: Final = 40
-"""Where the number of the shard stands in the ids of rows that are scored together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,17 +74,13 @@ class PartitionWindows:
         """What happened to rows so far."""
         return self._store.counts
 
-    def close(self, offset: int, frame: EventFrame) -> tuple[WindowBatch, bool]:
-        """Windows that this frame closes, and whether their verdicts are still to be told.
+    def take(self, offset: int, frame: EventFrame) -> tuple[StoreInput, bool]:
+        """The frame at ``offset`` as the store's next input, and whether verdicts on what it closes are published.
 
-        Those of a frame that had its verdicts before the restart are not: they may be cut short.
+        Those of a frame that had its verdicts before the restart are not: its windows may be cut short.
         """
         self.next = offset + 1
-        return self._store.add(frame, offset), offset >= self._done
-
-    def remember(self, closed: WindowBatch, surprise: F32) -> None:
-        """Keep what the windows' events (rows,) were found to be: the windows that follow need it."""
-        self._store.remember(closed, surprise)
+        return StoreInput(self._store, frame, offset), offset >= self._done
 
     def state(self) -> PartitionCheckpoint | None:
         """What to commit once all verdicts so far are delivered."""
@@ -99,19 +93,21 @@ def decide(
     frames: Sequence[tuple[PartitionWindows, int, EventFrame]],
     timed: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> tuple[Decisions, I64] | None:
-    """Decisions on the windows that frames of different shards close, and which of them to tell; None if none closes.
+    """Score the windows that frames of different partitions close, in one batch.
 
-    Scoring a batch costs the same again and again, so shards share one.  ``timed`` is entered around it.
+    Scoring a batch has a fixed cost, so partitions share one.  ``timed`` is entered around it.
+
+    Returns:
+        Decisions and the numbers of the windows whose verdicts are to be published; None where no window closes.
     """
-    closed = [(shard, *shard.close(offset, frame)) for shard, offset, frame in frames]
-    closed = [each for each in closed if len(each[1])]
-    if not closed:
+
+    def score(windows: WindowBatch) -> Decisions:
+        with timed() if len(windows) else nullcontext():
+            return scorer.decide(windows)
+
+    taken = [partition.take(offset, frame) for partition, offset, frame in frames]
+    decided, closed = step_together([store_input for store_input, _ in taken], score)
+    if not len(decided.windows):
         return None
-    batches = [replace(batch, row_ids=batch.row_ids + (n << _SHARD_BITS)) for n, (_, batch, _) in enumerate(closed)]
-    with timed():
-        decided = scorer.decide(concat(batches))
-    ends = np.cumsum([len(batch.time) for batch in batches])
-    for (shard, batch, _), surprise in zip(closed, np.split(decided.surprise, ends[:-1]), strict=True):
-        shard.remember(batch, surprise)
-    told = np.repeat([tell for _, _, tell in closed], [len(batch) for batch in batches])
-    return decided, np.flatnonzero(told)
+    is_published = np.repeat([publish for _, publish in taken], [len(windows) for windows in closed])
+    return decided, np.flatnonzero(is_published)

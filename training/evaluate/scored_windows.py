@@ -11,9 +11,10 @@ from models.arrays import splits
 from models.bundle import Bundle
 from models.calibration.service_state import errors_only
 from models.features.sequences import kind_numbers
-from models.pipeline import PipelineConfig, windows_of_files
+from models.pipeline import PipelineConfig, scored_files
 from models.records import BOOL, F64, I32, I64, Level, WindowBatch
 from models.scorer import Decisions, Scorer
+from models.windows.scoring import WindowScorer
 from models.windows.store import WindowStore
 
 
@@ -71,19 +72,17 @@ def score_paths(
     wanted: Callable[[WindowBatch], BOOL] | None = None,
 ) -> ScoredWindows:
     """Score files as ``tocsin score`` does, and keep the ``wanted`` windows, or all."""
-    scorer = Scorer(bundle)
-    store = WindowStore(bundle.windows)
+    scorer = WindowScorer(WindowStore(bundle.windows), Scorer(bundle).decide)
     known = np.fromiter(bundle.table, np.uint64, len(bundle.table))
     parts: list[ScoredWindows] = []
     pipeline = pipeline_for(bundle, config)
     processor = pipeline.processor(bundle.table, bundle.detectors.groups.services)
-    for closed, processed in windows_of_files(paths, processor, store):
+    for decided, processed in scored_files(paths, processor, scorer):
         count(processed.received if processed is not None else 0)
+        closed = decided.windows
         if not len(closed):
             continue
-        decided = scorer.decide(closed)
-        store.remember(closed, decided.surprise)
-        found = ScoredWindows(
+        part = ScoredWindows(
             tenants=list(map(sys.intern, closed.tenants)),
             keys=closed.keys,
             kinds=kind_numbers(closed),
@@ -95,7 +94,7 @@ def score_paths(
             unseen=_any(closed, ~np.isin(closed.template, known)),
             fired=_services(decided),
         )
-        parts.append(found.take(np.flatnonzero(wanted(closed))) if wanted else found)
+        parts.append(part.take(np.flatnonzero(wanted(closed))) if wanted else part)
     return joined(parts)
 
 
