@@ -24,7 +24,7 @@ from models.errors import InvalidError
 from models.features.vocabulary import SPECIAL, Vocabulary
 from models.templates.masks import Masks
 from models.templates.matcher import TemplateTable
-from models.windows.store import WindowConfig
+from models.windows.config import WindowConfig
 
 SCHEMA: Final = "tocsin.bundle/6"
 HEAD: Final = "bundle.json"

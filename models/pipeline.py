@@ -12,9 +12,10 @@ from models.records import I64, NO_TIME, EventFrame, LogBatch, RawBatch, RawSpan
 from models.scorer import Scorer
 from models.templates.masks import Masks
 from models.templates.matcher import NewTemplate, TemplateLimits, TemplateMatcher, TemplateTable
+from models.windows.config import WindowConfig
 from models.windows.keys import KeyRules, key_events
 from models.windows.scoring import ScoredT, WindowScorer
-from models.windows.store import WindowConfig, WindowStore
+from models.windows.store import WindowStore
 
 
 @dataclass(frozen=True, slots=True)

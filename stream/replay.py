@@ -13,8 +13,9 @@ from models.pipeline import LineProcessor
 from models.records import Verdict
 from models.scorer import Scorer
 from models.windows import frame_codec as frames
+from models.windows.config import WindowConfig
 from models.windows.scoring import WindowScorer
-from models.windows.store import WindowConfig, WindowStore
+from models.windows.store import WindowStore
 from stream.kafka.reader import Bound, Record
 from stream.topics.raw_logs import raw_batch
 

@@ -22,7 +22,7 @@ from models.pipeline import PipelineConfig
 from models.records import BOOL, F64, I32, I64, WindowBatch
 from models.rfc3339 import time_text
 from models.scorer import WindowScores, raw_scores
-from models.windows.store import WindowConfig
+from models.windows.config import WindowConfig
 from training.datasets import DAY_US, scored_windows, total_us
 from training.held_out import HeldOutScores, suspect_blocks, tails
 

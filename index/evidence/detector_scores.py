@@ -13,8 +13,9 @@ from models.pipeline import LineProcessor, raw_spans
 from models.records import F64, I64, LOG_SCHEMA, NO_TIME, Level, LogBatch, RawBatch, Verdict
 from models.scorer import Scorer
 from models.templates.matcher import TemplateTable
+from models.windows.config import WindowConfig
 from models.windows.scoring import WindowScorer
-from models.windows.store import WindowConfig, WindowStore
+from models.windows.store import WindowStore
 
 FITS: Final = 0.8
 """Share of the lines that a bundle's templates must know, errors aside, for what it says to mean something."""

@@ -11,7 +11,7 @@ from typing import Final, Generic, Protocol, TypeVar
 import numpy as np
 
 from models.records import F32, EventFrame, WindowBatch
-from models.windows.closing import concat
+from models.windows.batches import concat
 from models.windows.store import WindowStore
 
 _STORE_BITS: Final = 40

@@ -16,8 +16,9 @@ import orjson
 from models.errors import FatalError
 from models.records import I64, EventFrame, WindowBatch
 from models.scorer import Decisions, Scorer
+from models.windows.config import WindowConfig
 from models.windows.scoring import StoreInput, step_together
-from models.windows.store import RestartMark, WindowConfig, WindowCounts, WindowStore
+from models.windows.store import RestartMark, WindowCounts, WindowStore
 
 SCHEMA: Final = "tocsin.shard/1"
 

@@ -26,7 +26,8 @@ from models.records import I64, NO_TIME, EventFrame
 from models.rfc3339 import SECOND
 from models.scorer import KIND_NAMES, Decisions, Scorer
 from models.windows import frame_codec as frames
-from models.windows.store import WindowConfig, WindowCounts
+from models.windows.config import WindowConfig
+from models.windows.store import WindowCounts
 from stream.detect.partition_state import PartitionCheckpoint, PartitionWindows, decide
 from stream.kafka.clients import TIMEOUT_S, Broker
 from stream.kafka.faust_app import create_app, serve

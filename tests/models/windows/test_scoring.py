@@ -5,8 +5,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from models.records import F32, KeyKind, WindowBatch
+from models.windows.config import WindowConfig
 from models.windows.scoring import StoreInput, WindowScorer, step_together
-from models.windows.store import WindowConfig, WindowStore
+from models.windows.store import WindowStore
 from tests.models.windows.test_store import Row, frame
 
 SOURCE = ("t", int(KeyKind.SOURCE), "nova@c1")
