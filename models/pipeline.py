@@ -1,4 +1,4 @@
-"""From raw messages to keyed events, and from files to verdicts: the same parts that the roles run on Kafka."""
+"""Raw messages to keyed events, and files to verdicts: the same parts that the roles run on Kafka."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -20,7 +20,11 @@ from models.windows.store import WindowStore
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """What became of a raw batch: decoded lines and rejects, keyed events, templates seen for the first time."""
+    """What became of a raw batch.
+
+    ``logs`` are decoded lines and rejects, ``frame`` the keyed events, ``new`` templates that were seen for the first
+    time, ``overflow`` counts lines whose new template was above the cap of its service.
+    """
 
     logs: LogBatch
     frame: EventFrame
@@ -45,15 +49,15 @@ class Processed:
 
 def raw_spans(raw: RawBatch, clocks: Mapping[int, int]) -> dict[int, RawSpan]:
     """What part of each raw partition a batch covers; ``clocks`` also names partitions that only moved on in time."""
-    spans = {p: RawSpan(0, -1, clock) for p, clock in clocks.items()}
-    for p in np.unique(raw.partitions).tolist():
-        offsets: I64 = raw.offsets[raw.partitions == p]
-        spans[p] = RawSpan(int(offsets[0]), int(offsets[-1]), clocks.get(p, NO_TIME))
+    spans = {partition: RawSpan(0, -1, clock) for partition, clock in clocks.items()}
+    for partition in np.unique(raw.partitions).tolist():
+        offsets: I64 = raw.offsets[raw.partitions == partition]
+        spans[partition] = RawSpan(int(offsets[0]), int(offsets[-1]), clocks.get(partition, NO_TIME))
     return spans
 
 
 class LineProcessor:
-    """Raw messages → keyed events; holds the decoder's memory and nothing else that could change a result."""
+    """Makes keyed events of raw messages; the decoder's memory is its only state that could change a result."""
 
     def __init__(self, decoder: Decoder, matcher: TemplateMatcher, rules: KeyRules) -> None:
         self.decoder = decoder
@@ -80,7 +84,7 @@ class LineProcessor:
 def windows_of_files(
     paths: Sequence[str | Path], processor: LineProcessor, store: WindowStore
 ) -> Iterator[WindowBatch]:
-    """Closed windows of files, merged by time; the last batch comes from closing what is open at the end."""
+    """Closed windows of files, merged by time; the last batch closes what is open at the end."""
     for processed in _processed_files(paths, processor):
         yield store.add(processed.frame)
     yield store.flush()
@@ -89,7 +93,7 @@ def windows_of_files(
 def scored_files(
     paths: Sequence[str | Path], processor: LineProcessor, scorer: WindowScorer[ScoredT]
 ) -> Iterator[tuple[ScoredT, Processed | None]]:
-    """What a scorer makes of the windows of files, with the lines that closed them; None for the end of the files."""
+    """What a scorer makes of the windows of files, with the lines that closed them; None at the end of the files."""
     for processed in _processed_files(paths, processor):
         yield scorer.step(processed.frame), processed
     yield scorer.flush(), None

@@ -20,10 +20,11 @@ from stream.kafka.reader import Bound, Record
 from stream.topics.raw_logs import raw_batch
 
 BATCH: Final = 10_000
+"""Raw lines that are decoded together; a judgement."""
 
 
 def lead(config: WindowConfig) -> int:
-    """How long before a stretch reading must begin (milliseconds): the oldest event that its windows may hold."""
+    """How long before a stretch reading must begin (milliseconds), so that its windows hold all their events."""
     return round(1000 * (max(config.age, 2 * config.length) + config.gap + 4 * config.forget))
 
 
@@ -37,9 +38,9 @@ def replay_events(records: Iterable[Record], start: Bound, scorer: Scorer, confi
 
     ``records`` come partition after partition, in the order of offsets.
     """
-    for partition, mine in groupby(records, key=lambda record: record.partition):
+    for partition, of_partition in groupby(records, key=lambda record: record.partition):
         windows = WindowScorer(WindowStore(config), scorer.decide)
-        for record in mine:
+        for record in of_partition:
             frame, _ = frames.decode(record.value or b"")
             decided = windows.step(frame, record.offset)
             if not _before(record, partition, start):
@@ -59,24 +60,25 @@ def replay_raw(
     def decide() -> list[Verdict]:
         return windows.step(processor.process(raw_batch(batch)).frame).verdicts()
 
-    warm = True
+    is_warming_up = True
     for record in records:
-        before = _before(record, record.partition, start)
-        if len(batch) == BATCH or (warm and not before and batch):
+        is_before = _before(record, record.partition, start)
+        if len(batch) == BATCH or (is_warming_up and not is_before and batch):
             verdicts = decide()
             batch.clear()
-            if not warm:
+            if not is_warming_up:
                 yield from verdicts
-        warm = warm and before
+        is_warming_up = is_warming_up and is_before
         batch.append(record)
     if batch:
         verdicts = decide()
-        if not warm:
+        if not is_warming_up:
             yield from verdicts
     yield from windows.flush().verdicts()
 
 
 def _before(record: Record, partition: int, start: Bound) -> bool:
+    """Whether a record lies before the stretch that begins at ``start``."""
     if start is None:
         return False
     if isinstance(start, Mapping):

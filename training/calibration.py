@@ -68,10 +68,10 @@ def score_normal(
     if not kinds:
         raise InvalidError("no window to calibrate on", "give logs of normal operation that are at least a minute long")
     kind, is_held = np.concatenate(kinds), np.concatenate(chosen)
-    at = np.flatnonzero(is_held | ~np.isin(kind, kind[is_held]))
-    blocks = blocks_of([tenants[i] for i in at.tolist()], np.concatenate(ends)[at])
-    kept = {name: np.concatenate(parts)[at] for name, parts in raws.items()}
-    return HeldOutScores(kind[at], blocks, np.concatenate(live)[at], np.concatenate(grid)[at], kept)
+    rows = np.flatnonzero(is_held | ~np.isin(kind, kind[is_held]))
+    blocks = blocks_of([tenants[i] for i in rows.tolist()], np.concatenate(ends)[rows])
+    kept = {name: np.concatenate(parts)[rows] for name, parts in raws.items()}
+    return HeldOutScores(kind[rows], blocks, np.concatenate(live)[rows], np.concatenate(grid)[rows], kept)
 
 
 def calibrate(held: HeldOutScores, days: float, say: Callable[[str], None]) -> Fusion:

@@ -21,8 +21,13 @@ FITS: Final = 0.8
 """Share of the lines that a bundle's templates must know, errors aside, for what it says to mean something."""
 
 _CHUNK: Final = 8192
+"""Lines that are keyed and scored together; a judgement."""
+
 _FALL: Final = 0.25
+"""A verdict's n-th line (from 0) gets its importance divided by 1 + 0.25 n; a judgement."""
+
 _REASONS: Final = 8
+"""Sentences that are kept; a judgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,8 +90,8 @@ def judge(
             part["offset"].to_numpy(),
             np.full(size, NO_TIME, np.int64),
         )
-        keyed = processor.keyed(LogBatch(part, (), {}, {}), raw_spans(raw, {}))
-        verdicts += scored.step(keyed.frame).verdicts()
+        processed = processor.keyed(LogBatch(part, (), {}, {}), raw_spans(raw, {}))
+        verdicts += scored.step(processed.frame).verdicts()
         progress(size)
     verdicts += scored.flush().verdicts()
     return _judged(verdicts)
@@ -94,12 +99,13 @@ def judge(
 
 def _judged(verdicts: Sequence[Verdict]) -> DetectorScores:
     fired = sorted(
-        (verdict for verdict in verdicts if verdict.fired), key=lambda each: (-each.importance, each.start, each.key)
+        (verdict for verdict in verdicts if verdict.fired),
+        key=lambda verdict: (-verdict.importance, verdict.start, verdict.key),
     )
     pointed: dict[tuple[int, int], float] = {}
     for verdict in fired:
         for rank, line in enumerate(verdict.lines):
-            place = (line.partition, line.offset)
-            pointed[place] = max(pointed.get(place, 0.0), verdict.importance / (1 + _FALL * rank))
+            pointer = (line.partition, line.offset)
+            pointed[pointer] = max(pointed.get(pointer, 0.0), verdict.importance / (1 + _FALL * rank))
     reasons = tuple(dict.fromkeys(reason for verdict in fired for reason in verdict.reasons))[:_REASONS]
     return DetectorScores(pointed, reasons, len(verdicts), len(fired))

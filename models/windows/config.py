@@ -14,10 +14,9 @@ def microseconds(seconds: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class WindowConfig:
-    """Lengths of windows in seconds, and limits in rows.
+    """Lengths of windows in seconds, and limits in rows; a bundle keeps those that it was trained with.
 
-    The defaults are judgements, but for ``idle``, ``forget`` and ``jump`` they can be set for a training (see the
-    README) and travel with the bundle.
+    The defaults are judgements.
     """
 
     length: float = 60.0

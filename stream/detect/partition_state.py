@@ -1,8 +1,8 @@
-"""What detect holds of one partition of ``logs.events``: open windows, and the place from which to rebuild them.
+"""The windows of one partition of ``logs.events``, and the checkpoint from which to rebuild them after a crash.
 
-Frames go in, decisions come out.  The commit of a partition is a pair: the offset from which its windows can be
-rebuilt, and, as the commit's metadata, what the frames behind it do not tell: up to which offset verdicts have been
-given, and how far the raw partitions had been read.  After a crash the frames between the two only rebuild windows.
+A partition's Kafka commit holds two things.  Its offset is where to read again so that the open windows are rebuilt.
+Its metadata is what the frames from there on do not tell: the first offset whose verdicts have not been published, and
+how far the raw partitions had been read before.  After a crash the frames between the two offsets only rebuild windows.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,18 +21,19 @@ from models.windows.scoring import StoreInput, step_together
 from models.windows.store import RestartMark, WindowCounts, WindowStore
 
 SCHEMA: Final = "tocsin.shard/1"
+"""Name and version of the commit's metadata."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionCheckpoint:
-    """Where a shard stands: ``mark`` is where to read again, ``done`` the first offset without verdicts."""
+    """Where a partition stands: ``mark`` is where to read again, ``done`` the first offset without verdicts."""
 
     mark: RestartMark
     done: int
 
     def metadata(self) -> str:
-        """The commit's metadata."""
-        raw = {str(p): [offset, clock] for p, (offset, clock) in self.mark.raw.items()}
+        """The commit's metadata, as JSON."""
+        raw = {str(number): [offset, clock] for number, (offset, clock) in self.mark.raw.items()}
         return orjson.dumps({"schema": SCHEMA, "done": self.done, "clock": self.mark.clock, "raw": raw}).decode()
 
     @classmethod
@@ -46,9 +47,9 @@ class PartitionCheckpoint:
             return None
         try:
             record = orjson.loads(metadata)
-            known = {SCHEMA: record}[record["schema"]]
-            raw = {int(p): (int(last), int(clock)) for p, (last, clock) in known["raw"].items()}
-            return cls(RestartMark(offset, int(known["clock"]), raw), int(known["done"]))
+            fields = {SCHEMA: record}[record["schema"]]
+            raw = {int(number): (int(last), int(clock)) for number, (last, clock) in fields["raw"].items()}
+            return cls(RestartMark(offset, int(fields["clock"]), raw), int(fields["done"]))
         except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise FatalError(
                 f"the commit at offset {offset} of logs.events is not detect's ({metadata[:80]!r}: {error})",
@@ -60,7 +61,7 @@ class PartitionWindows:
     """Windows of one partition; not thread-safe."""
 
     def __init__(self, config: WindowConfig, state: PartitionCheckpoint | None) -> None:
-        """Go on from ``state``, or begin anew."""
+        """Go on from ``state``, or begin anew where it is None."""
         self._store = WindowStore(config, state.mark if state else None)
         self._done = state.done if state else 0
         self.next = state.mark.offset if state else 0

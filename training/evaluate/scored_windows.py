@@ -42,20 +42,20 @@ class ScoredWindows:
     def __len__(self) -> int:
         return len(self.keys)
 
-    def take(self, at: I64) -> "ScoredWindows":
+    def take(self, chosen: I64) -> "ScoredWindows":
         """The windows with these numbers, ascending."""
-        place = {window: i for i, window in enumerate(at.tolist())}
+        position = {window: i for i, window in enumerate(chosen.tolist())}
         return ScoredWindows(
-            tenants=[self.tenants[i] for i in place],
-            keys=[self.keys[i] for i in place],
-            kinds=self.kinds[at],
-            start=self.start[at],
-            end=self.end[at],
-            score=self.score[at],
-            strengths={name: strength[at] for name, strength in self.strengths.items()},
-            errors=self.errors[at],
-            unseen=self.unseen[at],
-            fired={place[i]: service for i, service in self.fired.items() if i in place},
+            tenants=[self.tenants[i] for i in position],
+            keys=[self.keys[i] for i in position],
+            kinds=self.kinds[chosen],
+            start=self.start[chosen],
+            end=self.end[chosen],
+            score=self.score[chosen],
+            strengths={name: strength[chosen] for name, strength in self.strengths.items()},
+            errors=self.errors[chosen],
+            unseen=self.unseen[chosen],
+            fired={position[i]: service for i, service in self.fired.items() if i in position},
         )
 
 
@@ -116,19 +116,21 @@ def joined(parts: Sequence[ScoredWindows]) -> ScoredWindows:
         strengths={name: np.concatenate([strength(part, name) for part in parts]) for name in sorted(names)},
         errors=np.concatenate([part.errors for part in parts] or [np.zeros(0, np.bool_)]),
         unseen=np.concatenate([part.unseen for part in parts] or [np.zeros(0, np.bool_)]),
-        fired={at + i: service for at, part in zip(first, parts, strict=False) for i, service in part.fired.items()},
+        fired={
+            begin + i: service for begin, part in zip(first, parts, strict=False) for i, service in part.fired.items()
+        },
     )
 
 
 def _services(decided: Decisions) -> dict[int, str]:
     """The service of each window that fires, or its key where it has none."""
-    at = np.flatnonzero(decided.fired).tolist()
-    verdicts = zip(at, decided.verdicts(at), strict=True)
+    fired = np.flatnonzero(decided.fired).tolist()
+    verdicts = zip(fired, decided.verdicts(fired), strict=True)
     return {i: (verdict.services or (verdict.key,))[0] for i, verdict in verdicts}
 
 
 def _any(windows: WindowBatch, flags: BOOL) -> BOOL:
     """Whether any row of each window (n,) is flagged."""
     total = splits(flags.astype(np.int64))
-    found: BOOL = total[windows.splits[1:]] > total[windows.splits[:-1]]
-    return found
+    is_flagged: BOOL = total[windows.splits[1:]] > total[windows.splits[:-1]]
+    return is_flagged
