@@ -28,6 +28,7 @@ A key's *time* is the largest event time that it has shown in the current and th
 ``forget`` on the recorded clock.  *Timers* fire for keys that were not seen since they were set.
 """
 
+from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -148,7 +149,7 @@ class KeyState:
             .to_series()
             .to_list()
         )
-        slots = np.fromiter((self._slot_of.get(name, NONE) for name in names), np.int64, len(names))
+        slots = np.fromiter(map(self._slot_of.get, names, repeat(NONE)), np.int64, len(names))
         missing = np.flatnonzero(slots == NONE)
         if len(missing):
             new = table[missing]

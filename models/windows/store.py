@@ -77,7 +77,7 @@ class WindowStore:
         self._idle = microseconds(config.idle)
         self._forget = microseconds(config.forget)
         self._jump = microseconds(config.jump)
-        # A source's counts mean something when the step before a whole window is known, too.
+        # Counts of a source mean something once it has been there for nearly two lengths of a window.
         self._settled = 2 * microseconds(config.length) - microseconds(config.step)
         self._buffer = EventBuffer()
         self._keys = KeyState(
