@@ -148,16 +148,17 @@ class WindowStore:
             return None
         oldest = self._buffer.oldest_frame()
         eras = sorted(self._marks)
-        era = self._era_now() - 1
+        needed = self._era_now() - 1
         if oldest is not None:
-            era = min(era, max((e for e in eras if self._marks[e].offset <= oldest), default=eras[0]))
-        chosen = max((e for e in eras if e <= era - 2), default=eras[0])
-        for passed in eras:
-            if passed < chosen:
-                del self._marks[passed]
+            needed = min(needed, max((era for era in eras if self._marks[era].offset <= oldest), default=eras[0]))
+        chosen = max((era for era in eras if era <= needed - 2), default=eras[0])
+        for era in eras:
+            if era < chosen:
+                del self._marks[era]
         return self._marks[chosen]
 
     def _era_now(self) -> int:
+        """Number of the stretch of ``forget`` that the recorded clock is in."""
         return self.clock // self._forget
 
     def _fresh_rows(self, frame: EventFrame) -> tuple[I64, I64]:
@@ -224,6 +225,7 @@ class WindowStore:
         return rows.take(kept), before[kept]
 
     def _settle_drops(self) -> None:
+        """Hand the newest frame's dropped rows on to the key state, which remembers the newest of each key."""
         for dropped in self._dropped:
             np.maximum.at(self._keys.last_dropped, dropped.slot, dropped.time)
         self._dropped.clear()
