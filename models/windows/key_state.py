@@ -213,10 +213,12 @@ class KeyState:
         slot, cell = sorted_slots[first], sorted_cells[first]
         is_newest, is_second = cell == self.cell[slot, 0], cell == self.cell[slot, 1]
         filled = np.where(is_newest, self.filled[slot, 0], np.where(is_second, self.filled[slot, 1], 0))
+        self._count_cells(slot, cell, filled + size)
+        if (filled + size <= cap).all():
+            return np.ones(len(order), np.bool_)
         rank = np.arange(len(order)) - np.repeat(first, size) + np.repeat(filled, size)
         fits = np.empty(len(order), np.bool_)
         fits[order] = rank < cap
-        self._count_cells(slot, cell, filled + size)
         return fits
 
     def _count_cells(self, slots: I64, cells: I64, filled: I64) -> None:

@@ -110,9 +110,10 @@ class WindowStore:
         slots = np.full(len(frame.rows), NONE, np.int64)
         slots[fresh] = self._keys.slots(frame.keys, frame.rows["key"].to_numpy().astype(np.int64)[fresh])
         rows = NewRows.of(frame, slots, offset)
+        kinds = self._keys.kind[slots[fresh]]
         touched: list[I64] = []
         for windows in self._kinds:
-            of_kind = fresh[self._keys.kind[slots[fresh]] == windows.kind]
+            of_kind = fresh[kinds == windows.kind]
             of_kind = of_kind[np.argsort(slots[of_kind], kind="stable")]
             touched.append(self._append(windows, rows.take(of_kind), seen[of_kind], era))
         # Only now: rows that a window gives back must keep their contents until its surprises are known.
