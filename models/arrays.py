@@ -63,16 +63,20 @@ def running_max_before(times: I64, starts: I64, initial: I64) -> I64:
 
 
 def distinct(texts: pl.Series) -> tuple[I64, I64]:
-    """Where each different text (n,) stands first, and which of these each text is; told apart by 64-bit hashes."""
+    """Find the different texts, told apart by 64-bit hashes.
+
+    Returns:
+        The position where each different text stands first (m,), and for each text (n,) which of these it is.
+    """
     _, first, inverse = np.unique(texts.hash().to_numpy(), return_index=True, return_inverse=True)
     return first, inverse
 
 
 def spread(texts: pl.Series, rows: I64, size: int) -> pl.Series:
-    """Put texts at these rows of a column of ``size``; null elsewhere.
+    """Put texts (n,) at these rows (n,) of a column of ``size``; null elsewhere.
 
-    Gathering beats writing into a column of texts.
+    It gathers from the texts and one null, which is quicker than writing into a column of texts.
     """
-    place = np.full(size, len(texts), np.uint32)
-    place[rows] = np.arange(len(texts), dtype=np.uint32)
-    return pl.concat([texts, pl.Series([None], dtype=pl.String)]).gather(place)
+    index = np.full(size, len(texts), np.uint32)
+    index[rows] = np.arange(len(texts), dtype=np.uint32)
+    return pl.concat([texts, pl.Series([None], dtype=pl.String)]).gather(index)

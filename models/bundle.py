@@ -2,8 +2,7 @@
 
 ``bundle.json`` names the schema, the windows that the model was trained on, facts of the training, and the SHA-256 of
 each other file: the network (ONNX), the vocabulary, the templates, the masks, what the other detectors learnt, and the
-calibration.  A bundle whose parts
-do not belong together is refused.
+calibration.  A bundle whose parts do not belong together is refused.
 """
 
 import dataclasses
@@ -24,10 +23,14 @@ from models.errors import InvalidError
 from models.features.vocabulary import SPECIAL, Vocabulary
 from models.templates.masks import Masks
 from models.templates.matcher import TemplateTable
-from models.windows.store import WindowConfig
+from models.windows.config import WindowConfig
 
 SCHEMA: Final = "tocsin.bundle/6"
+"""Name and version of the folder's layout: it rises whenever an older version could not read it."""
+
 HEAD: Final = "bundle.json"
+"""The file that names all others and their hashes."""
+
 FILES: Final = ("lstm.onnx", "vocabulary.json", "templates.jsonl", "masks.json", "companions.npz", "calibration.json")
 
 
@@ -151,8 +154,8 @@ def _head(path: Path) -> dict[str, Any]:
         )
     head = _json(path / HEAD, (path / HEAD).read_bytes())
     if not isinstance(head, dict) or head.get("schema") != SCHEMA:
-        found = head.get("schema") if isinstance(head, dict) else head
-        raise InvalidError(f"{path} is a bundle of schema {found!r}", f"this version reads {SCHEMA!r}: train it again")
+        schema = head.get("schema") if isinstance(head, dict) else head
+        raise InvalidError(f"{path} is a bundle of schema {schema!r}", f"this version reads {SCHEMA!r}: train it again")
     return head
 
 

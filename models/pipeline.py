@@ -1,4 +1,4 @@
-"""From raw messages to keyed events, and from files to verdicts: the same parts that the roles run on Kafka."""
+"""Raw messages to keyed events, and files to verdicts: the same parts that the roles run on Kafka."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -12,13 +12,19 @@ from models.records import I64, NO_TIME, EventFrame, LogBatch, RawBatch, RawSpan
 from models.scorer import Scorer
 from models.templates.masks import Masks
 from models.templates.matcher import NewTemplate, TemplateLimits, TemplateMatcher, TemplateTable
+from models.windows.config import WindowConfig
 from models.windows.keys import KeyRules, key_events
-from models.windows.store import WindowConfig, WindowStore
+from models.windows.scoring import ScoredT, WindowScorer
+from models.windows.store import WindowStore
 
 
 @dataclass(frozen=True, slots=True)
 class Processed:
-    """What became of a raw batch: decoded lines and rejects, keyed events, templates seen for the first time."""
+    """What became of a raw batch.
+
+    ``logs`` are decoded lines and rejects, ``frame`` the keyed events, ``new`` templates that were seen for the first
+    time, ``overflow`` counts lines whose new template was above the cap of its service.
+    """
 
     logs: LogBatch
     frame: EventFrame
@@ -43,15 +49,15 @@ class Processed:
 
 def raw_spans(raw: RawBatch, clocks: Mapping[int, int]) -> dict[int, RawSpan]:
     """What part of each raw partition a batch covers; ``clocks`` also names partitions that only moved on in time."""
-    spans = {p: RawSpan(0, -1, clock) for p, clock in clocks.items()}
-    for p in np.unique(raw.partitions).tolist():
-        offsets: I64 = raw.offsets[raw.partitions == p]
-        spans[p] = RawSpan(int(offsets[0]), int(offsets[-1]), clocks.get(p, NO_TIME))
+    spans = {partition: RawSpan(0, -1, clock) for partition, clock in clocks.items()}
+    for partition in np.unique(raw.partitions).tolist():
+        offsets: I64 = raw.offsets[raw.partitions == partition]
+        spans[partition] = RawSpan(int(offsets[0]), int(offsets[-1]), clocks.get(partition, NO_TIME))
     return spans
 
 
 class LineProcessor:
-    """Raw messages → keyed events; holds the decoder's memory and nothing else that could change a result."""
+    """Makes keyed events of raw messages; the decoder's memory is its only state that could change a result."""
 
     def __init__(self, decoder: Decoder, matcher: TemplateMatcher, rules: KeyRules) -> None:
         self.decoder = decoder
@@ -77,22 +83,34 @@ class LineProcessor:
 
 def windows_of_files(
     paths: Sequence[str | Path], processor: LineProcessor, store: WindowStore
-) -> Iterator[tuple[WindowBatch, Processed | None]]:
-    """Closed windows of files, merged by time; the last batch comes from closing what is open at the end."""
-    for logs, spans in merged(paths, processor.decoder):
-        processed = processor.keyed(logs, spans)
-        yield store.add(processed.frame), processed
-    yield store.flush(), None
+) -> Iterator[WindowBatch]:
+    """Closed windows of files, merged by time; the last batch closes what is open at the end."""
+    for processed in _processed_files(paths, processor):
+        yield store.add(processed.frame)
+    yield store.flush()
+
+
+def scored_files(
+    paths: Sequence[str | Path], processor: LineProcessor, scorer: WindowScorer[ScoredT]
+) -> Iterator[tuple[ScoredT, Processed | None]]:
+    """What a scorer makes of the windows of files, with the lines that closed them; None at the end of the files."""
+    for processed in _processed_files(paths, processor):
+        yield scorer.step(processed.frame), processed
+    yield scorer.flush(), None
 
 
 def score_files(
     paths: Sequence[str | Path], processor: LineProcessor, scorer: Scorer, store: WindowStore
 ) -> Iterator[tuple[list[Verdict], Processed | None]]:
     """Verdicts on all windows of files, in the order in which they close; ``store`` begins empty."""
-    for closed, processed in windows_of_files(paths, processor, store):
-        decided = scorer.decide(closed)
-        store.remember(closed, decided.surprise)
+    for decided, processed in scored_files(paths, processor, WindowScorer(store, scorer.decide)):
         yield decided.verdicts(), processed
+
+
+def _processed_files(paths: Sequence[str | Path], processor: LineProcessor) -> Iterator[Processed]:
+    """Keyed events of files, merged by time."""
+    for logs, spans in merged(paths, processor.decoder):
+        yield processor.keyed(logs, spans)
 
 
 @dataclass(frozen=True, slots=True)

@@ -66,16 +66,16 @@ class RowFlag(IntEnum):
     """Set in a window store: the row's key has been there long enough to say what is usual."""
 
     HISTORY_KNOWN = 4
-    """Set in a window store: it has been there for as long as the store remembers who wrote."""
+    """Set in a window store: the row's key has been there for as long as the store remembers who wrote."""
 
 
 @dataclass(frozen=True, slots=True)
 class RawBatch:
-    """Messages as they stand on ``logs.raw``, or lines of files, in the order in which they were read.
+    """Messages (n) as they stand on ``logs.raw``, or lines of files, in the order in which they were read.
 
-    ``partitions`` (int32) and ``offsets`` (int64) say where each message stands (for files: number of the file, number
-    of the line); within a partition offsets ascend.  ``arrived`` (int64, microseconds, ``NO_TIME`` where unknown) is
-    the broker's time stamp of the message.
+    ``partitions`` (n,) and ``offsets`` (n,) say where each message stands (for files: number of the file, number of the
+    line); within a partition offsets ascend.  ``arrived`` (n,) is the broker's time stamp of the message
+    (microseconds, ``NO_TIME`` where unknown).
     """
 
     values: list[bytes]
@@ -112,7 +112,7 @@ A continuation line carries the time, level, logger and ids of the record it bel
 
 @dataclass(frozen=True, slots=True)
 class Reject:
-    """A message that goes to ``logs.dead``."""
+    """A message that goes to ``logs.dead``; ``row`` is its index in the RawBatch."""
 
     row: int
     reason: str
@@ -123,7 +123,7 @@ class Reject:
 class LogBatch:
     """What decoding made of a RawBatch: ``lines`` with LOG_SCHEMA, the rejects, and counted drops (reason → count).
 
-    ``len(batch) == events + continuations + len(rejects) + sum(drops.values())``, always.
+    Every message is in one of the three: ``len(raw) == len(lines) + len(rejects) + sum(drops.values())``.
     """
 
     lines: pl.DataFrame
@@ -142,7 +142,7 @@ KEY_SCHEMA: Final[Mapping[str, pl.DataType]] = {
     "tenant": pl.String(),
     "kind": pl.UInt8(),  # models.records.KeyKind
     "key": pl.String(),  # unique within tenant and kind
-    "hash": pl.UInt32(),  # models.keys.key_hash: the same in every version and on every machine
+    "hash": pl.UInt32(),  # models.windows.keys.key_hash: the same in every version and on every machine
 }
 """Columns of the window keys of an EventFrame."""
 
@@ -150,7 +150,7 @@ ROW_SCHEMA: Final[Mapping[str, pl.DataType]] = {
     "key": pl.UInt32(),  # row of the frame's key table
     "time": pl.Int64(),
     "template": pl.UInt64(),
-    "origin": pl.UInt32(),  # ``origin_of`` the line's source key
+    "origin": pl.UInt32(),  # source_id of the line's source key
     "level": pl.UInt8(),
     "flags": pl.UInt8(),
     "partition": pl.Int32(),  # where the line stands on logs.raw
@@ -194,9 +194,10 @@ class EventFrame:
 class LastSeen:
     """When each source last wrote before the end of windows over everything, so that a long silence is known.
 
-    From ``floor[i]`` on it is known of window ``i``; its own ``start``, where the key has not been there for longer.
-    Entries ``splits[i]:splits[i + 1]`` are sources, as ``origin``, with the ``time`` of their newest line since then.
-    Other windows have none.
+    Of window i of n, ``floor[i]`` is the moment (microseconds) from which on it is known who wrote; it is the window's
+    own ``start`` where the key has not been there for longer.  Entries ``splits[i]:splits[i + 1]`` are the sources that
+    wrote since then: ``origin`` as ``source_id`` has it, ``time`` that of their newest line.  Windows of one source and
+    of sessions have no entries.
     """
 
     floor: I64
@@ -206,28 +207,30 @@ class LastSeen:
 
     @classmethod
     def nothing(cls, start: I64) -> "LastSeen":
-        """Nothing known of windows that begin at ``start`` (n,)."""
+        """No entries, for windows that begin at ``start`` (n,)."""
         return cls(start, np.zeros(len(start) + 1, np.int64), np.zeros(0, np.uint32), np.zeros(0, np.int64))
 
 
 @dataclass(frozen=True, slots=True)
 class WindowBatch:
-    """Closed windows as one ragged batch: window ``i`` owns rows ``splits[i]:splits[i + 1]``.
+    """Closed windows (n) as one ragged batch: window i owns rows ``splits[i]:splits[i + 1]``.
 
-    Rows stand in order of event time, ties by raw partition and offset.  ``new_rows[i]`` counts the last rows that no
-    earlier window of the same key held: all rows of a session, the newest step of a source window.  (A window that ends
-    with an error shares that step with the one that ends with the step.)  The ``context[i]``
-    rows before these (the step before; 0 for a session) may serve a sequence scorer as context, and no others, so that
-    an event's surprise is the same in every run.  ``continuations[i]`` counts continuation lines, which are no rows.
+    Columns per window are (n,), columns per row (rows,); times in microseconds.
 
-    ``complete[i]`` says that counts in the window mean something: no row of its time was dropped (late, overflow), and
-    a source has been there for nearly two lengths of a window.
-
-    ``origin`` says of each row which source wrote it, as ``source_id`` its key.
-
-    ``surprise`` (float32, one per row) is NaN for fresh rows until a sequence scorer fills it, and what was filled in
-    before for the others.  ``row_ids`` name the rows in the store: the same row has the same id in every window of the
-    batch.
+    - ``kinds`` are ``KeyKind``; ``start`` and ``end`` bound the window, ``end`` excluded.
+    - ``splits`` (n + 1,): rows stand in order of event time, ties by raw partition and offset.
+    - ``new_rows`` counts the last rows of a window that no earlier window of its key held: all rows of a session, the
+      newest step of a source window.  (A window that ends with an error shares that step with the one that ends with
+      the step.)
+    - ``context`` counts the rows before these (the step before; 0 for a session) that a sequence scorer may read as
+      context, and no others, so that an event's surprise is the same in every run.
+    - ``continuations`` counts continuation lines, which are no rows.
+    - ``complete`` says that counts in the window mean something: no row of its time was dropped (late, overflow), and
+      a source has been there for nearly two lengths of a window.
+    - ``origin`` is the ``source_id`` of the source that wrote the row.
+    - ``surprise`` (nats) is NaN for new rows until a sequence scorer fills it, and what was filled in before for the
+      others.
+    - ``row_ids`` name the rows in the store: the same row has the same id in every window of the batch.
     """
 
     tenants: list[str]
@@ -265,7 +268,12 @@ class Pointer:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the detectors say of one window; see the README for the JSON form."""
+    """What the detectors say of one window; ``models.verdicts.to_json`` has the JSON form.
+
+    ``start`` and ``end`` in microseconds; ``events`` counts rows; ``score``, ``importance``, ``fired`` and ``parts`` as
+    in ``models.scorer.Decisions``; ``lines`` point to the heaviest raw lines, heaviest first; ``services`` and
+    ``reasons`` (sentences) are of windows that fired; ``state`` is how far the service is known.
+    """
 
     window_id: str
     tenant: str

@@ -1,4 +1,4 @@
-"""Windows → decisions: detectors, one calibrated importance made of their parts, and the lines that weigh most."""
+"""Decides windows: raw scores of all detectors, one calibrated importance made of them, the lines that weigh most."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ import numpy as np
 
 from models.bundle import Bundle
 from models.calibration.service_state import ServiceState, errors_only, is_live, state_of
+from models.detectors.ensemble import DetectorSet
 from models.detectors.lstm import LstmDetector
 from models.detectors.sentences import sentence
 from models.features.sequences import kind_numbers
@@ -18,7 +19,7 @@ from models.records import BOOL, F32, F64, I64, KeyKind, Pointer, Verdict, Windo
 from models.verdicts import window_id
 
 LINES: Final = 10
-"""Raw lines that a verdict points to."""
+"""Raw lines that a verdict points to; a judgement: what a reader looks at."""
 
 REASONS: Final = 5
 """Findings of a verdict, a judgement."""
@@ -28,17 +29,20 @@ FIRES_AT: Final = 0.5
 
 KIND_NAMES: Final = {KeyKind.SOURCE: "source", KeyKind.SESSION: "session"}
 _DIGITS: Final = 6
+"""Decimals of score and importance: so that the same window gives the same text on every machine."""
+
 _REPORTED_FROM: Final = 1.0
 """Strength of a part from which its findings are reported: one window in ten is as unusual.  A judgement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decisions:
-    """What was decided of a batch of windows, in columns of shape (windows,); ``surprise`` is (rows,).
+    """What was decided of a batch of windows, in columns of shape (windows,); ``surprise`` (rows,) in nats.
 
-    ``score`` is -log10 of the windows a day that a tenant would show in normal operation and that are at least so
-    anomalous; ``importance`` sets it against the budget.  ``parts`` are the detectors' strengths: -log10 of how often a
-    normal window of the kind is as strange.
+    ``score`` is -log10 of how many windows a day, at least so anomalous, a tenant shows in normal operation;
+    ``importance`` (0 to 1) sets it against the budget of false alarms, and a window has ``fired`` where it is at least
+    FIRES_AT.  ``parts`` maps each detector to its strengths: -log10 of the share of normal windows of the kind that are
+    at least as strange.  ``facts`` are None where there is no window.
     """
 
     windows: WindowBatch
@@ -50,9 +54,9 @@ class Decisions:
     facts: WindowFeatures | None
     bundle: Bundle
 
-    def verdicts(self, at: Iterable[int] | None = None) -> list[Verdict]:
+    def verdicts(self, numbers: Iterable[int] | None = None) -> list[Verdict]:
         """Verdicts on the windows with these numbers, or on all: an object each, so best for the few that matter."""
-        chosen = list(range(len(self.windows)) if at is None else at)
+        chosen = list(range(len(self.windows)) if numbers is None else numbers)
         if not chosen:
             return []
         # Columns become Python's own numbers in one go: one by one they would take longer than the detectors.
@@ -78,7 +82,7 @@ class Decisions:
         kind = KIND_NAMES[KeyKind(int(windows.kinds[i]))]
         tenant, key, fired = windows.tenants[i], windows.keys[i], bool(self.fired[i])
         findings = self._findings(i) if fired else {}
-        places = zip(windows.partition[heaviest].tolist(), windows.offset[heaviest].tolist(), strict=True)
+        pointers = zip(windows.partition[heaviest].tolist(), windows.offset[heaviest].tolist(), strict=True)
         return Verdict(
             window_id=window_id(tenant, kind, key, start),
             tenant=tenant,
@@ -91,7 +95,7 @@ class Decisions:
             importance=importance,
             fired=fired,
             parts=parts,
-            lines=tuple(Pointer(*place) for place in places),
+            lines=tuple(Pointer(*pointer) for pointer in pointers),
             services=self.bundle.detectors.services(self.facts, i, heaviest) if fired and self.facts else (),
             reasons=tuple(findings),
             findings=tuple(findings.values()),
@@ -107,23 +111,26 @@ class Decisions:
         return ~is_live(self.facts.group, self.bundle.detectors.windows_seen)
 
     def state(self, i: int) -> ServiceState:
-        """How far the window's service is known."""
+        """How far the service of window ``i`` is known."""
         return (
             state_of(int(self.facts.group[i]), self.bundle.detectors.windows_seen) if self.facts else ServiceState.LIVE
         )
 
     def _heaviest(self, chosen: Iterable[int]) -> Iterator[I64]:
-        """Rows of each window's most telling lines, most telling first; ties in the order of rows."""
-        weight = self.surprise.astype(np.float64)
-        judged = np.concatenate(([0], np.cumsum(~np.isnan(weight))))
-        lightest_last = -np.nan_to_num(weight, copy=False, nan=0.0)
+        """Rows of each window's LINES heaviest lines, heaviest first; ties in the order of rows.
+
+        A line weighs its surprise; where no line of a window has one, what the other detectors make of it.
+        """
+        surprise = self.surprise.astype(np.float64)
+        scored_before = np.concatenate(([0], np.cumsum(~np.isnan(surprise))))
+        negated = -np.nan_to_num(surprise, copy=False, nan=0.0)
         for i in chosen:
             low, high = int(self.windows.splits[i]), int(self.windows.splits[i + 1])
-            negative = lightest_last[low:high]
-            if self.facts is not None and judged[high] == judged[low]:
-                negative = -np.nan_to_num(self.bundle.detectors.weights(self.facts, i), nan=0.0)
-            order: I64 = np.argsort(negative, kind="stable")[:LINES] + low
-            yield order
+            sort_key = negated[low:high]
+            if self.facts is not None and scored_before[high] == scored_before[low]:
+                sort_key = -np.nan_to_num(self.bundle.detectors.weights(self.facts, i), nan=0.0)
+            heaviest: I64 = np.argsort(sort_key, kind="stable")[:LINES] + low
+            yield heaviest
 
     def _templates(self, rows: I64) -> Iterable[str]:
         """Template ids of rows, each once, in their order."""
@@ -146,29 +153,47 @@ class Decisions:
         return dict(islice(by_sentence.items(), REASONS))
 
 
+@dataclass(frozen=True, slots=True)
+class WindowScores:
+    """Raw scores of a batch of windows by every detector, before calibration.
+
+    ``raws`` maps the name of a detector to its scores (windows,); ``surprise`` (rows,) is the LSTM's, in nats.
+    """
+
+    windows: WindowBatch
+    facts: WindowFeatures
+    raws: Mapping[str, F64]
+    surprise: F32 | None
+
+
+def raw_scores(windows: WindowBatch, lstm: LstmDetector, detectors: DetectorSet) -> WindowScores:
+    """Score a batch of windows with every detector, as serving and calibration both do."""
+    scored = lstm.score(windows)
+    facts = WindowFeatures.of(windows, lstm.vocabulary, detectors.groups)
+    return WindowScores(windows, facts, {lstm.name: scored.raw, **detectors.score(facts)}, scored.surprise)
+
+
 class Scorer:
-    """Decides windows with one bundle; a pure function of each window."""
+    """Decides windows with one bundle; what it says of a window depends on that window only."""
 
     def __init__(self, bundle: Bundle, false_alarms_per_day: float = 1.0) -> None:
-        """``false_alarms_per_day`` is the budget per tenant."""
+        """Load the bundle's network; ``false_alarms_per_day`` is the budget per tenant."""
         self.bundle_id = bundle.id
         self._bundle = bundle
         self._log_budget = float(np.log10(false_alarms_per_day))
         self._lstm = LstmDetector(bundle.onnx, bundle.vocabulary)
 
     def decide(self, windows: WindowBatch) -> Decisions:
-        """Score a batch of windows."""
+        """Score a batch of windows and decide which of them fire."""
         bundle = self._bundle
         if not len(windows):
-            none = np.zeros(0)
-            return Decisions(windows, none, none, none > 0, {}, np.zeros(0, np.float32), None, bundle)
-        scored = self._lstm.score(windows)
-        facts = WindowFeatures.of(windows, bundle.vocabulary, bundle.detectors.groups)
-        raws = {self._lstm.name: scored.raw, **bundle.detectors.score(facts)}
+            empty = np.zeros(0)
+            return Decisions(windows, empty, empty, empty > 0, {}, np.zeros(0, np.float32), None, bundle)
+        scored = raw_scores(windows, self._lstm, bundle.detectors)
         kinds = kind_numbers(windows)
-        parts = bundle.calibration.strengths(kinds, raws)
-        counted = errors_only(parts, is_live(facts.group, bundle.detectors.windows_seen))
+        parts = bundle.calibration.strengths(kinds, scored.raws)
+        counted = errors_only(parts, is_live(scored.facts.group, bundle.detectors.windows_seen))
         score = np.round(-bundle.calibration.false_alarms(kinds, counted), _DIGITS) + 0.0
         importance = np.round(1.0 / (1.0 + 10.0 ** -np.clip(score + self._log_budget, -300, 300)), _DIGITS)
         surprise = scored.surprise if scored.surprise is not None else windows.surprise
-        return Decisions(windows, score, importance, importance >= FIRES_AT, parts, surprise, facts, bundle)
+        return Decisions(windows, score, importance, importance >= FIRES_AT, parts, surprise, scored.facts, bundle)

@@ -8,14 +8,17 @@ from models.rfc3339 import time_text
 
 
 def window_id(tenant: str, kind: str, key: str, start: int) -> str:
-    """Identity of a window, in hexadecimal: the same in every run and with every bundle."""
+    """Return the identity of a window, in hexadecimal: the same in every run and with every bundle.
+
+    ``start`` in microseconds since 1970.
+    """
     parts = (tenant, kind, key, str(start))
     content = "".join(f"{len(part.encode())}:{part}" for part in parts)
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 
 def to_json(verdict: Verdict) -> dict[str, Any]:
-    """The window object that ``score`` and ``replay`` write and ``anomalies`` carries."""
+    """Return the window object that ``score`` and ``replay`` write and ``anomalies`` carries."""
     services = {"services": list(verdict.services)} if verdict.services else {}
     reasons = {"reasons": list(verdict.reasons)} if verdict.reasons else {}
     findings = {"findings": [finding.to_json() for finding in verdict.findings]} if verdict.findings else {}

@@ -13,15 +13,18 @@ from models.pipeline import LineProcessor
 from models.records import Verdict
 from models.scorer import Scorer
 from models.windows import frame_codec as frames
-from models.windows.store import WindowConfig, WindowStore
+from models.windows.config import WindowConfig
+from models.windows.scoring import WindowScorer
+from models.windows.store import WindowStore
 from stream.kafka.reader import Bound, Record
 from stream.topics.raw_logs import raw_batch
 
 BATCH: Final = 10_000
+"""Raw lines that are decoded together; a judgement."""
 
 
 def lead(config: WindowConfig) -> int:
-    """How long before a stretch reading must begin (milliseconds): the oldest event that its windows may hold."""
+    """How long before a stretch reading must begin (milliseconds), so that its windows hold all their events."""
     return round(1000 * (max(config.age, 2 * config.length) + config.gap + 4 * config.forget))
 
 
@@ -35,13 +38,11 @@ def replay_events(records: Iterable[Record], start: Bound, scorer: Scorer, confi
 
     ``records`` come partition after partition, in the order of offsets.
     """
-    for partition, mine in groupby(records, key=lambda record: record.partition):
-        store = WindowStore(config)
-        for record in mine:
+    for partition, of_partition in groupby(records, key=lambda record: record.partition):
+        windows = WindowScorer(WindowStore(config), scorer.decide)
+        for record in of_partition:
             frame, _ = frames.decode(record.value or b"")
-            closed = store.add(frame, record.offset)
-            decided = scorer.decide(closed)
-            store.remember(closed, decided.surprise)
+            decided = windows.step(frame, record.offset)
             if not _before(record, partition, start):
                 yield from decided.verdicts()
 
@@ -53,33 +54,31 @@ def replay_raw(
 
     ``records`` come in the order in which they are to be read.
     """
-    store = WindowStore(config)
+    windows = WindowScorer(WindowStore(config), scorer.decide)
     batch: list[Record] = []
 
     def decide() -> list[Verdict]:
-        closed = store.add(processor.process(raw_batch(batch)).frame)
-        decided = scorer.decide(closed)
-        store.remember(closed, decided.surprise)
-        return decided.verdicts()
+        return windows.step(processor.process(raw_batch(batch)).frame).verdicts()
 
-    warm = True
+    is_warming_up = True
     for record in records:
-        before = _before(record, record.partition, start)
-        if len(batch) == BATCH or (warm and not before and batch):
+        is_before = _before(record, record.partition, start)
+        if len(batch) == BATCH or (is_warming_up and not is_before and batch):
             verdicts = decide()
             batch.clear()
-            if not warm:
+            if not is_warming_up:
                 yield from verdicts
-        warm = warm and before
+        is_warming_up = is_warming_up and is_before
         batch.append(record)
     if batch:
         verdicts = decide()
-        if not warm:
+        if not is_warming_up:
             yield from verdicts
-    yield from scorer.decide(store.flush()).verdicts()
+    yield from windows.flush().verdicts()
 
 
 def _before(record: Record, partition: int, start: Bound) -> bool:
+    """Whether a record lies before the stretch that begins at ``start``."""
     if start is None:
         return False
     if isinstance(start, Mapping):

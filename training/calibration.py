@@ -5,6 +5,7 @@ Needs no training library, so a bundle can be calibrated anew wherever it can be
 
 import dataclasses
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Final
 
@@ -17,12 +18,12 @@ from models.detectors.ensemble import DetectorSet
 from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
 from models.features.sequences import kind_numbers
-from models.features.window_features import WindowFeatures
 from models.pipeline import PipelineConfig
 from models.records import BOOL, F64, I32, I64, WindowBatch
 from models.rfc3339 import time_text
-from models.windows.store import WindowStore
-from training.datasets import DAY_US, total_us, windows
+from models.scorer import WindowScores, raw_scores
+from models.windows.config import WindowConfig
+from training.datasets import DAY_US, scored_windows, total_us
 from training.held_out import HeldOutScores, suspect_blocks, tails
 
 FEW: Final = 500
@@ -33,13 +34,13 @@ MIN_DAYS: Final = 1 / 96
 
 
 def score_normal(
-    closed: Iterable[tuple[WindowBatch, WindowStore]],
-    lstm: LstmDetector,
+    scored: Iterable[WindowScores],
+    config: WindowConfig,
     companions: DetectorSet,
     is_held_out: Callable[[WindowBatch], BOOL],
     count: Callable[[int], None],
 ) -> HeldOutScores:
-    """Score windows with every detector and keep those that are ``is_held_out``.
+    """Keep those scored windows that are ``is_held_out`` for calibration.
 
     Kinds of which none is held are judged by all others: flattering where these were trained on, but not nothing.
 
@@ -53,18 +54,15 @@ def score_normal(
     live: list[BOOL] = []
     grid: list[BOOL] = []
     raws: dict[str, list[F64]] = {}
-    for batch, store in closed:
-        scored = lstm.score(batch)
-        if scored.surprise is not None:
-            store.remember(batch, scored.surprise)
-        facts = WindowFeatures.of(batch, lstm.vocabulary, companions.groups)
+    for scores in scored:
+        batch = scores.windows
         kinds.append(kind_numbers(batch))
         tenants += batch.tenants
         ends.append(batch.end)
         chosen.append(is_held_out(batch))
-        live.append(is_live(facts.group, companions.windows_seen))
-        grid.append(store.config.on_grid(batch))
-        for name, raw in {lstm.name: scored.raw, **companions.score(facts)}.items():
+        live.append(is_live(scores.facts.group, companions.windows_seen))
+        grid.append(config.on_grid(batch))
+        for name, raw in scores.raws.items():
             raws.setdefault(name, []).append(raw)
         count(len(batch))
     if not kinds:
@@ -72,8 +70,8 @@ def score_normal(
     kind, is_held = np.concatenate(kinds), np.concatenate(chosen)
     rows = np.flatnonzero(is_held | ~np.isin(kind, kind[is_held]))
     blocks = blocks_of([tenants[i] for i in rows.tolist()], np.concatenate(ends)[rows])
-    scores = {name: np.concatenate(parts)[rows] for name, parts in raws.items()}
-    return HeldOutScores(kind[rows], blocks, np.concatenate(live)[rows], np.concatenate(grid)[rows], scores)
+    kept = {name: np.concatenate(parts)[rows] for name, parts in raws.items()}
+    return HeldOutScores(kind[rows], blocks, np.concatenate(live)[rows], np.concatenate(grid)[rows], kept)
 
 
 def calibrate(scores: HeldOutScores, days: float, say: Callable[[str], None]) -> Fusion:
@@ -121,8 +119,9 @@ def recalibrate(
         return np.ones(len(batch), np.bool_)
 
     pipeline = dataclasses.replace(config, masks=bundle.masks, windows=bundle.windows)
-    closed = windows(paths, pipeline, bundle.table, bundle.detectors.groups.services)
-    scores = score_normal(closed, LstmDetector(bundle.onnx, bundle.vocabulary), bundle.detectors, everything, count)
+    score = partial(raw_scores, lstm=LstmDetector(bundle.onnx, bundle.vocabulary), detectors=bundle.detectors)
+    scored = scored_windows(paths, pipeline, bundle.table, score, bundle.detectors.groups.services)
+    scores = score_normal(scored, pipeline.windows, bundle.detectors, everything, count)
     if not known:
         raise InvalidError("the bundle knows no line of these logs", "train one on them with `tocsin train`")
     fusion = calibrate(scores, total_us(spans) / DAY_US, say)

@@ -20,9 +20,10 @@ from models.decode.log_files import read_paths
 from models.errors import InvalidError
 from models.features.vocabulary import Vocabulary
 from models.features.window_features import service_of
-from models.pipeline import PipelineConfig, windows_of_files
+from models.pipeline import PipelineConfig, scored_files, windows_of_files
 from models.records import BOOL, I64, KeyKind, LastSeen, RowFlag, WindowBatch
 from models.templates.matcher import TemplateTable, mine, template_id, words_of
+from models.windows.scoring import ScoredT, WindowScorer
 from models.windows.store import WindowStore
 
 HELD_BACK: Final = 5
@@ -175,15 +176,25 @@ def split_of(data: Survey, seed: int) -> Split:
 
 def windows(
     paths: Sequence[str | Path], config: PipelineConfig, table: TemplateTable, services: Iterable[str] | None = None
-) -> Iterator[tuple[WindowBatch, WindowStore]]:
-    """Closed windows of the files, with the store that remembers what is said of their events.
-
-    ``services`` are those that a training has seen; None in a training.
-    """
-    store = WindowStore(config.windows)
-    for closed, _ in windows_of_files(paths, config.processor(table, services), store):
+) -> Iterator[WindowBatch]:
+    """Closed windows of the files, not scored; ``services`` are those that a training has seen; None in a training."""
+    for closed in windows_of_files(paths, config.processor(table, services), WindowStore(config.windows)):
         if len(closed):
-            yield closed, store
+            yield closed
+
+
+def scored_windows(
+    paths: Sequence[str | Path],
+    config: PipelineConfig,
+    table: TemplateTable,
+    score: Callable[[WindowBatch], ScoredT],
+    services: Iterable[str] | None = None,
+) -> Iterator[ScoredT]:
+    """What ``score`` makes of each batch of closed windows of the files; ``services`` as for ``windows``."""
+    scorer = WindowScorer(WindowStore(config.windows), score)
+    for scored, _ in scored_files(paths, config.processor(table, services), scorer):
+        if len(scored.windows):
+            yield scored
 
 
 def select(batch: WindowBatch, chosen: I64) -> WindowBatch:

@@ -108,7 +108,7 @@ def _everything(
     Folds are drawn by hash: in turn, every stretch with the hourly job would fall into the same one.
     """
     by_tenant = len(data.spans) >= HELD_BACK
-    for closed, _ in windows(paths, config, data.table):
+    for closed in windows(paths, config, data.table):
         rows = np.flatnonzero((kind_numbers(closed) == SHARED) & config.windows.on_grid(closed))
         if not len(rows):
             continue

@@ -3,6 +3,7 @@
 import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -17,8 +18,9 @@ from models.features.window_features import Groups, WindowFeatures
 from models.pipeline import PipelineConfig
 from models.records import WindowBatch
 from models.rfc3339 import time_text
+from models.scorer import raw_scores
 from training.calibration import calibrate, score_normal
-from training.datasets import Survey, select, split_of, survey, windows
+from training.datasets import Survey, scored_windows, select, split_of, survey, windows
 from training.export import to_onnx
 from training.fault_screening import SuspectBlocks, screen
 from training.fit_detectors import DetectorTrainer
@@ -85,7 +87,7 @@ def learn(
     groups = Groups(data.services)
     learner = DetectorTrainer(data.vocabulary, groups, config.pipeline.windows.step)
     example: WindowBatch | None = None
-    for closed, _ in windows(paths, config.pipeline, data.table):
+    for closed in windows(paths, config.pipeline, data.table):
         trained = split.trained(closed) & config.pipeline.windows.on_grid(closed) & doubtful.outside(closed)
         learner.add(WindowFeatures.of(closed, data.vocabulary, groups), trained)
         sequences = trained & (kind_numbers(closed) != SHARED)
@@ -100,8 +102,9 @@ def learn(
     probe = build(example, data.vocabulary)[0]
     onnx = to_onnx(model, probe.inputs[:512], probe.targets[:512])
     companions = learner.fit()
-    again = windows(paths, config.pipeline, data.table)
-    scored = score_normal(again, LstmDetector(onnx, data.vocabulary), companions, split.held, progress.lines)
+    score = partial(raw_scores, lstm=LstmDetector(onnx, data.vocabulary), detectors=companions)
+    again = scored_windows(paths, config.pipeline, data.table, score)
+    scored = score_normal(again, config.pipeline.windows, companions, split.held, progress.lines)
     fusion = calibrate(scored, split.days(data.spans), progress.message)
     return Bundle(
         onnx,

@@ -14,7 +14,9 @@ from models.pipeline import LineProcessor, raw_spans
 from models.records import F64, I64, LOG_SCHEMA, NO_TIME, Level, LogBatch, RawBatch, Verdict
 from models.scorer import Scorer
 from models.templates.matcher import TemplateTable
-from models.windows.store import WindowConfig, WindowStore
+from models.windows.config import WindowConfig
+from models.windows.scoring import WindowScorer
+from models.windows.store import WindowStore
 
 FITS: Final = 0.8
 """Share of the lines below ERROR whose templates a bundle must know to take part (a judgement)."""
@@ -93,7 +95,7 @@ def judge(
 ) -> DetectorScores:
     """Cut lines into windows and score them, as ``tocsin score`` does."""
     lines = material.lines.sort("time", maintain_order=True).select(*LOG_SCHEMA)
-    store = WindowStore(windows)
+    scored = WindowScorer(WindowStore(windows), scorer.decide)
     verdicts: list[Verdict] = []
     for start in range(0, len(lines), _CHUNK):
         part = lines[start : start + _CHUNK]
@@ -104,13 +106,10 @@ def judge(
             part["offset"].to_numpy(),
             np.full(size, NO_TIME, np.int64),
         )
-        keyed = processor.keyed(LogBatch(part, (), {}, {}), raw_spans(raw, {}))
-        closed = store.add(keyed.frame)
-        decided = scorer.decide(closed)
-        store.remember(closed, decided.surprise)
-        verdicts += decided.verdicts()
+        processed = processor.keyed(LogBatch(part, (), {}, {}), raw_spans(raw, {}))
+        verdicts += scored.step(processed.frame).verdicts()
         progress(size)
-    verdicts += scorer.decide(store.flush()).verdicts()
+    verdicts += scored.flush().verdicts()
     return _judged(verdicts)
 
 

@@ -1,6 +1,7 @@
 """Windows of normal operation that the counting detectors are fitted on: at most so many of each group.
 
-Which windows are kept is a matter of their hash, so it neither depends on the order of reading nor favours a time.
+Which windows are kept is decided by a hash of their contents and end, so it neither depends on the order of reading nor
+favours a time.
 """
 
 from dataclasses import dataclass, field
@@ -13,14 +14,15 @@ from models.features.window_features import TokenCounts, WindowFeatures
 from models.records import I64, U64
 
 LIMIT: Final = 20_000
-"""Windows kept of each group."""
+"""Windows kept of each group; a judgement: it bounds the memory of a training."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """Windows of one group: what they hold, in their oldest step, before their newest; how many rows are errors.
+    """Windows (n,) of one group.
 
-    ``end`` (n,) in microseconds since 1970.
+    ``tally`` counts all tokens of each window, ``early`` those of its oldest step, ``begun`` those before its newest
+    step; ``errors`` are error rows, ``end`` is in microseconds since 1970.
     """
 
     tally: TokenCounts
@@ -35,23 +37,27 @@ class Sample:
 
 @dataclass(slots=True)
 class Samples:
-    """Collects windows; ``step`` in seconds."""
+    """Collects windows of every group; ``step`` is the length of a step in seconds."""
 
     step: float
     _parts: dict[int, list[tuple[U64, Sample]]] = field(default_factory=dict)
 
-    def add(self, facts: WindowFeatures, errors: I64, at: I64) -> None:
-        """Add the sound ones of the windows ``at``; ``errors`` is shaped (windows,)."""
+    def add(self, facts: WindowFeatures, errors: I64, chosen: I64) -> None:
+        """Add those of the chosen windows that are complete and of a known group; ``errors`` is (windows,)."""
         early, begun = facts.first_step(self.step), facts.before_last_step(self.step)
-        at = at[facts.complete[at] & (facts.group[at] >= 0)]
+        chosen = chosen[facts.complete[chosen] & (facts.group[chosen] >= 0)]
         salt = (facts.windows.end.astype(np.uint64) << np.uint64(20)) ^ facts.token_counts.hashes()
-        for group in np.unique(facts.group[at]).tolist():
-            mine = at[facts.group[at] == group]
+        for group in np.unique(facts.group[chosen]).tolist():
+            of_group = chosen[facts.group[chosen] == group]
             parts = self._parts.setdefault(group, [])
             sample = Sample(
-                facts.token_counts.take(mine), early.take(mine), begun.take(mine), errors[mine], facts.windows.end[mine]
+                facts.token_counts.take(of_group),
+                early.take(of_group),
+                begun.take(of_group),
+                errors[of_group],
+                facts.windows.end[of_group],
             )
-            parts.append((salt[mine], sample))
+            parts.append((salt[of_group], sample))
             if sum(len(part) for _, part in parts) > 2 * LIMIT:
                 self._parts[group] = [_lowest(parts)]
 
@@ -66,6 +72,7 @@ class Samples:
 
 
 def _lowest(parts: list[tuple[U64, Sample]]) -> tuple[U64, Sample]:
+    """The LIMIT windows with the lowest hashes."""
     salt = np.concatenate([salt for salt, _ in parts])
     whole = Sample(
         join([part.tally for _, part in parts]),
@@ -82,12 +89,13 @@ def _lowest(parts: list[tuple[U64, Sample]]) -> tuple[U64, Sample]:
 
 
 def _spread(salt: U64) -> U64:
+    """Spread bits (two steps of the finaliser of MurmurHash3)."""
     out: U64 = (salt ^ (salt >> np.uint64(33))) * np.uint64(0xFF51AFD7ED558CCD)
     return out
 
 
 def join(tallies: list[TokenCounts]) -> TokenCounts:
-    """One tally of several, in order."""
+    """Join token counts, in order."""
     return TokenCounts(
         splits(np.concatenate([np.diff(tally.splits) for tally in tallies])),
         np.concatenate([tally.token for tally in tallies]),

@@ -16,9 +16,13 @@ from models.features.vocabulary import END, PAD, START, Vocabulary
 from models.records import ALL_SOURCES, I32, I64, KeyKind, WindowBatch
 
 CONTEXT: Final = 12
+"""Events that may precede a chunk; a judgement: CONTEXT + CHUNK fill the longest padded length."""
+
 CHUNK: Final = 52
+"""Most targets of one chunk."""
+
 LENGTHS: Final = (4, 8, 12, 16, 24, 32, 64)
-"""Padded lengths; the last one holds CONTEXT + CHUNK."""
+"""Padded lengths in tokens; a judgement, so that short sessions stay cheap.  The last one holds CONTEXT + CHUNK."""
 
 GAPS: Final = 12
 """Number of buckets for the time between events."""
@@ -27,10 +31,17 @@ KINDS: Final = 6
 """Number of kinds that are sequences."""
 
 LEVELS: Final = 6
+"""Number of values of ``models.records.Level``."""
 
 _SECOND: Final = 1e6
+"""Microseconds."""
+
 _OTHER_SESSION: Final = 5
+"""Kind of a session that none of the prefixes below names."""
+
 _SHORT: Final = 4
+"""Letters of a key that are looked up first."""
+
 _SESSION_KINDS: Final = {
     prefix[:_SHORT]: (prefix, number)
     for prefix, number in (("req-", 1), ("instance:", 2), ("volume:", 3), ("port:", 4))
@@ -39,8 +50,10 @@ _SESSION_KINDS: Final = {
 
 _NO_KIND: Final = ("", _OTHER_SESSION)
 SOURCE: Final = 0
+"""Kind of the windows of one source."""
+
 SHARED: Final = 6
-"""Windows over all sources of a tenant: how their lines interleave is chance, so they are no sequence."""
+"""Kind of the windows over all sources of a tenant: how their lines interleave is chance, so they are no sequence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +81,7 @@ def kind_numbers(windows: WindowBatch) -> I32:
 
 
 def kind_number(kind: int, key: str) -> int:
-    """Kind of one window."""
+    """Kind of one window; ``kind`` is its ``KeyKind``."""
     if kind == KeyKind.SOURCE:
         return SHARED if key == ALL_SOURCES else SOURCE
     prefix, number = _SESSION_KINDS.get(key[:_SHORT], _NO_KIND)
@@ -76,25 +89,25 @@ def kind_number(kind: int, key: str) -> int:
 
 
 def gap_bucket(gap: I64) -> I32:
-    """Time between events (microseconds) → 0 … GAPS - 1: below 1 ms, then by factors of about 3 up to a minute."""
+    """Bucket 0 … GAPS - 1 of times (n,) between events (microseconds): below 1 ms, then by factors of √10 to 100 s."""
     seconds = np.maximum(gap, 0) / _SECOND
     bucket: I32 = np.clip(np.floor(np.log10(np.maximum(seconds, 1e-9) * 1e3) * 2 + 1), 0, GAPS - 1).astype(np.int32)
     return bucket
 
 
 def build(windows: WindowBatch, vocabulary: Vocabulary) -> list[Sequences]:
-    """All chunks of a batch, grouped by padded length; windows without fresh rows and those of everything have none."""
+    """Cut a batch into chunks, grouped by padded length; windows over everything have none."""
     if not len(windows):
         return []
     stream = _stream(windows, vocabulary)
-    chunks = _chunks(windows, stream)
+    chunks = _chunks(stream)
     out = []
-    low = 0
+    shorter = 0
     for length in LENGTHS:
-        chosen = np.flatnonzero((chunks.size > low) & (chunks.size <= length))
+        chosen = np.flatnonzero((chunks.size > shorter) & (chunks.size <= length))
         if len(chosen):
             out.append(_padded(stream, chunks, chosen, length))
-        low = length
+        shorter = length
     return out
 
 
@@ -123,19 +136,19 @@ def _stream(windows: WindowBatch, vocabulary: Vocabulary) -> _Stream:
     begin = stop - size
     total = int(stop[-1])
     rows = ranges(windows.splits[1:] - used, windows.splits[1:])
-    at = ranges(begin + 1, begin + 1 + used)
+    places = ranges(begin + 1, begin + 1 + used)
     token = np.full(total, PAD, np.int32)
     gap = np.zeros(total, np.int32)
     level = np.zeros(total, np.int32)
     position = np.full(total, -1, np.int64)
     token[begin] = START
-    token[at] = vocabulary.encode(windows.template[rows])
-    level[at] = windows.level[rows]
+    token[places] = vocabulary.encode(windows.template[rows])
+    level[places] = windows.level[rows]
     elapsed = np.diff(windows.time[rows], prepend=0)
     elapsed[np.cumsum(used)[:-1][used[1:] > 0]] = 0
     if len(elapsed):
         elapsed[0] = 0
-    gap[at] = gap_bucket(elapsed)
+    gap[places] = gap_bucket(elapsed)
     fresh = ranges(windows.splits[1:] - new, windows.splits[1:])
     position[ranges(begin + 1 + context, begin + 1 + used)] = fresh
     token[stop[session] - 1] = END
@@ -157,8 +170,8 @@ class _Chunks:
         return self.stop - self.start - 1
 
 
-def _chunks(windows: WindowBatch, stream: _Stream) -> _Chunks:
-    del windows
+def _chunks(stream: _Stream) -> _Chunks:
+    """Cut each window's targets into chunks of at most CHUNK."""
     targets = stream.stop - stream.first
     count = -(-targets // CHUNK)
     window = np.repeat(np.arange(len(targets)), count)
@@ -169,20 +182,21 @@ def _chunks(windows: WindowBatch, stream: _Stream) -> _Chunks:
 
 
 def _padded(stream: _Stream, chunks: _Chunks, chosen: I64, length: int) -> Sequences:
+    """The chosen chunks (n,), each filled up to ``length``."""
     start, first, size = chunks.start[chosen], chunks.first[chosen], chunks.size[chosen]
     column = np.arange(length)
     inside = column < size[:, None]
-    at = np.where(inside, start[:, None] + column, 0)
+    place = np.where(inside, start[:, None] + column, 0)
     inputs = np.stack(
         [
-            np.where(inside, stream.token[at], PAD),
-            np.where(inside, stream.gap[at], 0),
-            np.where(inside, stream.level[at], 0),
+            np.where(inside, stream.token[place], PAD),
+            np.where(inside, stream.gap[place], 0),
+            np.where(inside, stream.level[place], 0),
             np.where(inside, chunks.kind[chosen][:, None], 0),
         ],
         axis=-1,
     ).astype(np.int32)
-    ahead = np.where(inside, at + 1, 0)
+    ahead = np.where(inside, place + 1, 0)
     scored = inside & (ahead >= first[:, None])
     return Sequences(
         inputs,
@@ -192,7 +206,11 @@ def _padded(stream: _Stream, chunks: _Chunks, chosen: I64, length: int) -> Seque
 
 
 def unique_rows(sequences: Sequences) -> tuple[I64, npt.NDArray[np.intp]]:
-    """Indices of different chunks (by inputs, targets and what is scored), and for each chunk which of them it is."""
+    """Find chunks that are equal in inputs, targets and what is scored.
+
+    Returns:
+        Indices of the different chunks (m,), and for each chunk (n,) which of these it equals.
+    """
     n = len(sequences)
     scored = (sequences.position >= 0).astype(np.int32)[..., None]
     table = np.ascontiguousarray(

@@ -18,6 +18,8 @@ UNKNOWN: Final = -1
 """Group of a source whose service training did not see."""
 
 _FIRST_SERVICE: Final = SHARED + 1
+"""Number of the first service's group; smaller numbers are kinds of windows, as ``kind_number`` has them."""
+
 _KIND_GROUPS: Final = ("", "requests", "instances", "volumes", "ports", "sessions", ALL_SOURCES)
 
 
@@ -55,7 +57,10 @@ def service_of(key: str) -> str:
 
 @dataclass(frozen=True, slots=True)
 class TokenCounts:
-    """How often each window (n) holds each token, no zeros: entries ``splits[i]:splits[i + 1]``, tokens ascending."""
+    """How often each window holds each token, as a sparse table without zeros.
+
+    Window i of n has entries ``splits[i]:splits[i + 1]`` of ``token`` and ``count``, with ascending tokens.
+    """
 
     splits: I64
     token: I64
@@ -69,13 +74,14 @@ class TokenCounts:
         """Window of each entry."""
         return np.repeat(np.arange(len(self)), np.diff(self.splits))
 
-    def take(self, at: I64) -> "TokenCounts":
-        """The tallies of these windows."""
-        entries = ranges(self.splits[at], self.splits[at + 1])
-        return TokenCounts(splits(self.splits[at + 1] - self.splits[at]), self.token[entries], self.count[entries])
+    def take(self, chosen: I64) -> "TokenCounts":
+        """The counts of the chosen windows (m,)."""
+        low, high = self.splits[chosen], self.splits[chosen + 1]
+        entries = ranges(low, high)
+        return TokenCounts(splits(high - low), self.token[entries], self.count[entries])
 
     def hashes(self) -> U64:
-        """A number per window that differs where tallies differ (but for one case in 2^64)."""
+        """A number per window (n,) that differs where counts differ (but for one case in 2^64)."""
         mixed = _mix(self.token.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + self.count.astype(np.uint64))
         total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)])
         out: U64 = total[self.splits[1:]] - total[self.splits[:-1]]
@@ -84,36 +90,37 @@ class TokenCounts:
     @classmethod
     def of(cls, windows: int, window: I64, token: I64, tokens: int) -> "TokenCounts":
         """Count rows: ``window`` and ``token`` (rows,), ``tokens`` above every token."""
-        place = np.sort(window * tokens + token)
-        first = group_starts(place)
-        count = np.diff(np.append(first, len(place)))
-        at = place[first] if len(first) else place
-        return cls(splits(np.bincount(at // tokens, minlength=windows)), at % tokens, count)
+        code = np.sort(window * tokens + token)
+        first = group_starts(code)
+        count = np.diff(np.append(first, len(code)))
+        entry = code[first]
+        return cls(splits(np.bincount(entry // tokens, minlength=windows)), entry % tokens, count)
 
 
 @dataclass(frozen=True, slots=True)
 class WindowFeatures:
-    """A batch of windows and what was worked out of it.
+    """A batch of windows (n,) and what several detectors need of it.
 
-    ``tokens`` (rows,) are those of the vocabulary; ``token_counts`` counts them per window.  ``complete`` (n,) says
-    where counts mean something.
+    ``group`` (n,) is the number of each window's group, ``window`` (rows,) the window of each row, ``tokens`` (rows,)
+    those of the vocabulary; ``token_counts`` counts them per window.  ``complete`` (n,) says where counts mean
+    something.
     """
 
     windows: WindowBatch
     vocabulary: Vocabulary
     group: I64
-    window: I64  # of each row
+    window: I64
     tokens: I64
     token_counts: TokenCounts
     complete: BOOL
 
     @classmethod
     def of(cls, windows: WindowBatch, vocabulary: Vocabulary, groups: Groups) -> "WindowFeatures":
-        """Work them out."""
+        """Work out the features of a batch."""
         window = np.repeat(np.arange(len(windows)), np.diff(windows.splits))
         tokens = vocabulary.encode(windows.template).astype(np.int64)
-        tally = TokenCounts.of(len(windows), window, tokens, len(vocabulary))
-        return cls(windows, vocabulary, groups.of(windows), window, tokens, tally, windows.complete)
+        counts = TokenCounts.of(len(windows), window, tokens, len(vocabulary))
+        return cls(windows, vocabulary, groups.of(windows), window, tokens, counts, windows.complete)
 
     def first_step(self, step: float) -> TokenCounts:
         """Tokens of the oldest ``step`` (seconds) of each source window, and of a session's whole."""
@@ -134,9 +141,10 @@ class WindowFeatures:
         rows = np.flatnonzero(self.tokens == NEW)
         order = rows[np.lexsort((self.windows.template[rows], self.window[rows]))]
         window, template = self.window[order], self.windows.template[order]
-        new = np.ones(len(order), np.bool_)
-        new[1:] = (window[1:] != window[:-1]) | (template[1:] != template[:-1])
-        return TokenCounts.of(len(self.windows), window[new], np.full(int(new.sum()), NEW), len(self.vocabulary))
+        is_first = np.ones(len(order), np.bool_)
+        is_first[1:] = (window[1:] != window[:-1]) | (template[1:] != template[:-1])
+        new = np.full(int(is_first.sum()), NEW)
+        return TokenCounts.of(len(self.windows), window[is_first], new, len(self.vocabulary))
 
 
 def _mix(x: U64) -> U64:

@@ -20,17 +20,20 @@ from models.errors import InvalidError
 from models.records import KEY_SCHEMA, ROW_SCHEMA, EventFrame, RawSpan
 
 MAGIC: Final = b"TCF1"
+"""First bytes of every frame."""
+
 SCHEMA: Final = "tocsin.frame/2"
+"""Name and version of what follows them."""
 
 
 def encode(frame: EventFrame, templates: str) -> bytes:
-    """Frame → bytes; ``templates`` is the version of the template table and masks that made its ids."""
+    """Write a frame; ``templates`` is the version of the template table and masks that made its ids."""
     header = orjson.dumps(
         {
             "schema": SCHEMA,
             "templates": templates,
             "rows": len(frame.rows),
-            "raw": {str(p): [s.first, s.last, s.clock] for p, s in frame.raw.items()},
+            "raw": {str(number): [span.first, span.last, span.clock] for number, span in frame.raw.items()},
         }
     )
     keys = _ipc(frame.keys)
@@ -39,7 +42,7 @@ def encode(frame: EventFrame, templates: str) -> bytes:
 
 
 def decode(message: bytes) -> tuple[EventFrame, str]:
-    """Bytes → frame and the version of its template table.
+    """Read a frame and the version of its template table.
 
     Raises:
         InvalidError: the bytes are no frame of this version, or damaged.
@@ -57,7 +60,7 @@ def decode(message: bytes) -> tuple[EventFrame, str]:
     start = 8 + size
     keys = _read(body[start : start + key_size], KEY_SCHEMA)
     rows = _read(body[start + key_size :], ROW_SCHEMA)
-    raw = {int(p): RawSpan(*span) for p, span in header["raw"].items()}
+    raw = {int(number): RawSpan(*span) for number, span in header["raw"].items()}
     return EventFrame(keys, rows, raw), str(header["templates"])
 
 

@@ -1,9 +1,34 @@
-"""What a window store knows of each key, in arrays: a slot per key, reused when the key is forgotten.
+"""What a window store knows of each key, in arrays with one entry per slot; a slot is reused when its key is forgotten.
 
-A key's *time* is the largest event time that it has shown in the current and the previous era; an era is a stretch of
-the recorded clock.  Timers fire for keys that were not seen since they were set.
+All arrays are int64 and of shape (slots,) unless said otherwise; times are event times in microseconds since 1970.
+
+=================== ========== ============= =======================================================================
+array               shape      unit          meaning
+=================== ========== ============= =======================================================================
+``head``                       row           newest open row of the key, NONE where it has none
+``open_rows``                  rows          number of its open rows
+``kind``                       ``KeyKind``   source or session
+``shift``                      microseconds  of the key's age grid; 0 for sources
+``era``                        era           in which the key was last seen
+``max_time``                   time          largest event time in that era
+``max_time_before``            time          largest event time in the era before
+``seen``                       clock         recorded clock at the key's last event, NO_TIME where there was none
+``next_close``                 time          the key's time at which one of its windows may close
+``emitted_until``              time          sources: windows that end up to here have been emitted
+``error_step``                 step          sources: newest grid step whose first error has had its window
+``cell``            (slots, 2) cell          the key's two newest grid cells, newest first
+``filled``          (slots, 2) rows          how many rows each of these got
+``first_seen``      (slots, 3) time          first event in this era and in the two before
+``last_dropped``               time          newest event that was dropped (late or overflow)
+``allowed_lateness``           microseconds  how far an event may lie behind the key's time
+``is_all_sources``             0 or 1        whether the key is a tenant's source of everything
+=================== ========== ============= =======================================================================
+
+A key's *time* is the largest event time that it has shown in the current and the previous *era*; an era is a stretch of
+``forget`` on the recorded clock.  *Timers* fire for keys that were not seen since they were set.
 """
 
+from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -15,8 +40,16 @@ from models.rfc3339 import SECOND
 from models.windows.event_buffer import NONE
 
 NEVER: Final = np.iinfo(np.int64).min // 2
+"""Time (microseconds) before all others; far enough from the smallest int64 for lengths to be added and taken away."""
+
 FOREVER: Final = np.iinfo(np.int64).max // 2
+"""Time (microseconds) after all others."""
+
 SEPARATOR: Final = "\x1f"
+"""Stands between tenant, kind and key in the identity of a key: the control character for it."""
+
+_FIRST_CAPACITY: Final = 1024
+"""Slots; a judgement: enough for a small cloud, and the arrays double from there."""
 
 _FRESH: Final = {
     "head": NONE,
@@ -37,11 +70,11 @@ _FRESH: Final = {
     "allowed_lateness": 0,
     "is_all_sources": 0,
 }
-"""The arrays of the table and what a new key starts with."""
+"""The arrays of the table above, and what a new key starts with."""
 
 
 class KeyState:
-    """Arrays over slots; see the module's text for the words."""
+    """Arrays over slots, as in the table above, and the timers of the keys."""
 
     def __init__(self, age: int, lateness: int, shared_lateness: int) -> None:
         """All in microseconds; ``shared_lateness`` is that of a tenant's source of everything."""
@@ -51,26 +84,26 @@ class KeyState:
         self._slot_of: dict[str, int] = {}
         self._ident: list[str] = []
         self._free: list[int] = []
-        self._timers: dict[int, list[I64]] = {}
-        self._forgets: dict[int, list[I64]] = {}
+        self._timers: dict[int, list[I64]] = {}  # second of the recorded clock → slots to look at when it is idle
+        self._forgets: dict[int, list[I64]] = {}  # the same for slots to forget
         none = np.zeros(0, np.int64)
-        self.head: I64 = none  # last row of the key's chain
-        self.open_rows: I64 = none  # number of its open rows
+        self.head: I64 = none
+        self.open_rows: I64 = none
         self.kind: I64 = none
-        self.shift: I64 = none  # of the age grid
-        self.era: I64 = none  # in which the key was last seen
-        self.max_time: I64 = none  # largest event time in that era
-        self.max_time_before: I64 = none  # and in the era before
-        self.seen: I64 = none  # recorded clock at the key's last event
-        self.next_close: I64 = none  # key's time at which something may close
-        self.emitted_until: I64 = none  # sources: limit up to which windows were given
-        self.error_step: I64 = none  # sources: newest grid step whose first error has its window
-        self.cell: I64 = np.zeros((0, 2), np.int64)  # the key's two newest grid cells
-        self.filled: I64 = np.zeros((0, 2), np.int64)  # and how many rows each got
-        self.first_seen: I64 = np.zeros((0, 3), np.int64)  # first event of this era and of the two before
-        self.last_dropped: I64 = none  # newest event time of a row that was dropped
-        self.allowed_lateness: I64 = none  # how late an event of the key may be
-        self.is_all_sources: I64 = none  # 1 for a tenant's source of everything
+        self.shift: I64 = none
+        self.era: I64 = none
+        self.max_time: I64 = none
+        self.max_time_before: I64 = none
+        self.seen: I64 = none
+        self.next_close: I64 = none
+        self.emitted_until: I64 = none
+        self.error_step: I64 = none
+        self.cell: I64 = np.zeros((0, 2), np.int64)
+        self.filled: I64 = np.zeros((0, 2), np.int64)
+        self.first_seen: I64 = np.zeros((0, 3), np.int64)
+        self.last_dropped: I64 = none
+        self.allowed_lateness: I64 = none
+        self.is_all_sources: I64 = none
 
     def __len__(self) -> int:
         """Number of keys known."""
@@ -85,33 +118,30 @@ class KeyState:
         return [self._ident[slot] for slot in slots.tolist()]
 
     def time(self, slots: I64) -> I64:
-        """The keys' times."""
-        out: I64 = np.maximum(self.max_time[slots], self.max_time_before[slots])
-        return out
+        """The keys' times (k,)."""
+        time: I64 = np.maximum(self.max_time[slots], self.max_time_before[slots])
+        return time
 
-    def since(self, slots: I64) -> I64:
-        """From when on the keys have been there, as far as three eras tell."""
-        out: I64 = self.first_seen[slots].min(axis=1, initial=FOREVER)
-        return out
+    def there_since(self, slots: I64, first: I64, time: I64, begins_anew: BOOL) -> I64:
+        """Since when the key of each row (n,) has been there, as far as three eras tell; notes it for rows to come.
 
-    def start(self, slots: I64, first: I64, time: I64, again: BOOL) -> I64:
-        """Since when the key of each row (n,) has been there; rows come by slot, groups begin at ``first`` (k,).
-
-        ``again`` (n,) marks rows that come after a long pause, with which a key begins anew.
+        Rows of ``slots`` (k,) follow each other and begin at ``first`` (k,).  ``begins_anew`` (n,) marks rows that come
+        after a long pause, with which a key begins anew.
         """
-        early = self.first_seen[slots, 0] == FOREVER
-        self.first_seen[slots[early], 0] = time[first[early]]
-        last = np.maximum.accumulate(np.where(again, np.arange(len(time)), -1))
+        is_new = self.first_seen[slots, 0] == FOREVER
+        self.first_seen[slots[is_new], 0] = time[first[is_new]]
+        known_since = self.first_seen[slots].min(axis=1, initial=FOREVER)
+        last_begin = np.maximum.accumulate(np.where(begins_anew, np.arange(len(time)), -1))
         group = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(time))))
-        since: I64 = np.where(last >= first[group], time[last], self.since(slots)[group])
-        anew = last[group_stops(first, len(time)) - 1]
-        reborn = anew >= first
-        self.first_seen[slots[reborn]] = FOREVER
-        self.first_seen[slots[reborn], 0] = time[anew[reborn]]
+        since: I64 = np.where(last_begin >= first[group], time[last_begin], known_since[group])
+        begin = last_begin[group_stops(first, len(time)) - 1]
+        began = begin >= first
+        self.first_seen[slots[began]] = FOREVER
+        self.first_seen[slots[began], 0] = time[begin[began]]
         return since
 
     def slots(self, keys: pl.DataFrame, codes: I64) -> I64:
-        """Slot of each row, ``codes`` (n,) being rows of the key table; keys not known yet get one."""
+        """Slot of each row (n,), where ``codes`` (n,) are rows of the key table; keys not known yet get one."""
         used = np.unique(codes)
         table = keys if len(used) == len(keys) else keys[used]
         names = (
@@ -119,36 +149,38 @@ class KeyState:
             .to_series()
             .to_list()
         )
-        known = np.fromiter((self._slot_of.get(name, NONE) for name in names), np.int64, len(names))
-        missing = np.flatnonzero(known == NONE)
+        slots = np.fromiter(map(self._slot_of.get, names, repeat(NONE)), np.int64, len(names))
+        missing = np.flatnonzero(slots == NONE)
         if len(missing):
             new = table[missing]
-            known[missing] = self._new([names[i] for i in missing.tolist()], new["kind"], new["hash"])
+            slots[missing] = self._new([names[i] for i in missing.tolist()], new["kind"], new["hash"])
         by_code = np.full(len(keys), NONE, np.int64)
-        by_code[used] = known
+        by_code[used] = slots
         return by_code[codes]
 
     def enter_era(self, slots: I64, era: int) -> None:
         """Make the keys' times speak of this era and the one before."""
-        last, top = self.era[slots], self.max_time[slots]
+        last, newest = self.era[slots], self.max_time[slots]
         self.max_time_before[slots] = np.where(
-            last == era, self.max_time_before[slots], np.where(last == era - 1, top, NEVER)
+            last == era, self.max_time_before[slots], np.where(last == era - 1, newest, NEVER)
         )
-        self.max_time[slots] = np.where(last == era, top, NEVER)
-        for passed in np.unique(np.minimum(era - last[last < era], self.first_seen.shape[1])).tolist():
-            moved = slots[np.minimum(era - last, self.first_seen.shape[1]) == passed]
-            self.first_seen[moved, passed:] = self.first_seen[moved, : self.first_seen.shape[1] - passed]
-            self.first_seen[moved, :passed] = FOREVER
+        self.max_time[slots] = np.where(last == era, newest, NEVER)
+        eras = self.first_seen.shape[1]
+        passed = np.minimum(era - last, eras)
+        for shift in np.unique(passed[passed > 0]).tolist():
+            moved = slots[passed == shift]
+            self.first_seen[moved, shift:] = self.first_seen[moved, : eras - shift]
+            self.first_seen[moved, :shift] = FOREVER
         self.era[slots] = era
 
     def set_timers(self, slots: I64) -> None:
-        """Have the keys looked at when the clock has moved on from what ``seen`` holds."""
+        """Have the keys looked at when the clock has moved on from what ``seen`` says."""
         seconds = self.seen[slots] // SECOND
         for second in np.unique(seconds[self.seen[slots] != NO_TIME]).tolist():
             self._timers.setdefault(second, []).append(slots[seconds == second])
 
     def idle(self, clock: int, after: int) -> list[I64]:
-        """Keys not seen for ``after`` (microseconds), each once; they come up again in ``forget``."""
+        """Keys not seen for ``after`` (microseconds), each once; they come up again in ``forgettable``."""
         out = []
         for second, slots in self._expired(self._timers, clock - after):
             self._forgets.setdefault(second, []).append(slots)
@@ -166,66 +198,71 @@ class KeyState:
             self._ident[slot] = ""
             self._free.append(slot)
 
-    def within_cap(self, slots: I64, cell: I64, cap: I64) -> BOOL:
-        """Which rows fit under the cap (n,) of their key and grid cell, in the order of record.
+    def within_cap(self, slots: I64, cells: I64, cap: int) -> BOOL:
+        """Whether each row (n,) is among the first ``cap`` of its key and grid cell, in the order of record.
 
         A key may still get rows in its newest cell and the one before (lateness is below a cell), so the counts of two
         cells are kept.
         """
-        order = np.lexsort((cell, slots))
-        sorted_slot, sorted_cell = slots[order], cell[order]
-        change = np.ones(len(order), np.bool_)
-        change[1:] = (sorted_slot[1:] != sorted_slot[:-1]) | (sorted_cell[1:] != sorted_cell[:-1])
-        first = np.flatnonzero(change)
+        order = np.lexsort((cells, slots))
+        sorted_slots, sorted_cells = slots[order], cells[order]
+        is_first = np.ones(len(order), np.bool_)
+        is_first[1:] = (sorted_slots[1:] != sorted_slots[:-1]) | (sorted_cells[1:] != sorted_cells[:-1])
+        first = np.flatnonzero(is_first)
         size = np.diff(np.append(first, len(order)))
-        slot, where = sorted_slot[first], sorted_cell[first]
-        newest, second = where == self.cell[slot, 0], where == self.cell[slot, 1]
-        base = np.where(newest, self.filled[slot, 0], np.where(second, self.filled[slot, 1], 0))
-        rank = np.arange(len(order)) - np.repeat(first, size) + np.repeat(base, size)
+        slot, cell = sorted_slots[first], sorted_cells[first]
+        is_newest, is_second = cell == self.cell[slot, 0], cell == self.cell[slot, 1]
+        filled = np.where(is_newest, self.filled[slot, 0], np.where(is_second, self.filled[slot, 1], 0))
+        self._count_cells(slot, cell, filled + size)
+        if (filled + size <= cap).all():
+            return np.ones(len(order), np.bool_)
+        rank = np.arange(len(order)) - np.repeat(first, size) + np.repeat(filled, size)
         fits = np.empty(len(order), np.bool_)
-        fits[order] = rank < cap[order]
-        self._count_cells(slot, where, base + size)
+        fits[order] = rank < cap
         return fits
 
-    def _count_cells(self, slot: I64, cell: I64, filled: I64) -> None:
-        """Keep the two newest cells of each key; groups come sorted by slot and cell."""
-        first = group_starts(slot)
-        size = np.diff(np.append(first, len(slot)))
+    def _count_cells(self, slots: I64, cells: I64, filled: I64) -> None:
+        """Keep the two newest cells of each key; entries (g,) come sorted by slot and cell."""
+        first = group_starts(slots)
+        size = np.diff(np.append(first, len(slots)))
         for rank in range(int(size.max(initial=0))):
-            at = first[size > rank] + rank
-            key, where, count = slot[at], cell[at], filled[at]
-            new = where > self.cell[key, 0]
-            self.cell[key[new], 1] = self.cell[key[new], 0]
-            self.filled[key[new], 1] = self.filled[key[new], 0]
-            same = new | (where == self.cell[key, 0])
-            self.cell[key[same], 0] = where[same]
-            self.filled[key[same], 0] = count[same]
-            older = ~same & (where >= self.cell[key, 1])
-            self.cell[key[older], 1] = where[older]
-            self.filled[key[older], 1] = count[older]
+            entry = first[size > rank] + rank
+            slot, cell, count = slots[entry], cells[entry], filled[entry]
+            is_newer = cell > self.cell[slot, 0]
+            self.cell[slot[is_newer], 1] = self.cell[slot[is_newer], 0]
+            self.filled[slot[is_newer], 1] = self.filled[slot[is_newer], 0]
+            is_newest = is_newer | (cell == self.cell[slot, 0])
+            self.cell[slot[is_newest], 0] = cell[is_newest]
+            self.filled[slot[is_newest], 0] = count[is_newest]
+            is_second = ~is_newest & (cell >= self.cell[slot, 1])
+            self.cell[slot[is_second], 1] = cell[is_second]
+            self.filled[slot[is_second], 1] = count[is_second]
 
     def _new(self, names: list[str], kind: pl.Series, hashes: pl.Series) -> I64:
+        """Give slots to keys that are not known yet."""
         while len(self._free) < len(names):
             self._grow()
-        slots = self._free[-len(names) :]
+        taken = self._free[-len(names) :]
         del self._free[-len(names) :]
-        self._slot_of.update(zip(names, slots, strict=True))
-        for slot, name in zip(slots, names, strict=True):
+        self._slot_of.update(zip(names, taken, strict=True))
+        for slot, name in zip(taken, names, strict=True):
             self._ident[slot] = name
-        at = np.array(slots, np.int64)
+        slots = np.array(taken, np.int64)
         for field, value in _FRESH.items():
-            getattr(self, field)[at] = value
-        self.kind[at] = kind.to_numpy()
+            getattr(self, field)[slots] = value
+        self.kind[slots] = kind.to_numpy()
+        # Keys are cut at different moments, so that not all of a cloud's sessions close at once.
         shift = hashes.to_numpy().astype(np.int64) * SECOND % self._age
-        self.shift[at] = np.where(self.kind[at] == KeyKind.SESSION, shift, 0)
-        shared = SEPARATOR + ALL_SOURCES
-        self.is_all_sources[at] = [name.endswith(shared) for name in names]
-        self.allowed_lateness[at] = np.where(self.is_all_sources[at], self._shared_lateness, self._lateness)
-        return at
+        self.shift[slots] = np.where(self.kind[slots] == KeyKind.SESSION, shift, 0)
+        all_sources = SEPARATOR + ALL_SOURCES
+        self.is_all_sources[slots] = [name.endswith(all_sources) for name in names]
+        self.allowed_lateness[slots] = np.where(self.is_all_sources[slots], self._shared_lateness, self._lateness)
+        return slots
 
     def _grow(self) -> None:
+        """Double the arrays."""
         old = len(self._ident)
-        new = max(1024, 2 * old)
+        new = max(_FIRST_CAPACITY, 2 * old)
         for field in _FRESH:
             array = getattr(self, field)
             grown = np.zeros((new, *array.shape[1:]), np.int64)

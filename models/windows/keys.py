@@ -87,10 +87,10 @@ def _entity_keys(lines: pl.DataFrame, rules: KeyRules) -> pl.DataFrame:
     # To look first and cut out then is quicker: most lines speak of nothing.
     speaks = pl.col("message").str.contains(rules.entity) & ((pl.col("flags") & RowFlag.CONTINUATION) == 0)
     rows = np.flatnonzero(lines.select(speaks).to_series().to_numpy())
-    found = lines["message"].gather(rows).str.extract_groups(rules.entity).struct.unnest()
-    found.columns = ["noun", "uuid"]
+    named = lines["message"].gather(rows).str.extract_groups(rules.entity).struct.unnest()
+    named.columns = ["noun", "uuid"]
     noun = pl.col("noun").str.to_lowercase().replace_strict(rules.nouns, default=None, return_dtype=pl.String)
-    entity = found.select(noun + ":" + pl.col("uuid").str.to_lowercase()).to_series()
+    entity = named.select(noun + ":" + pl.col("uuid").str.to_lowercase()).to_series()
     return lines.select(header, spread(entity, rows, len(lines)).alias("entity"))
 
 
@@ -114,8 +114,8 @@ def _key_columns(lines: pl.DataFrame, rules: KeyRules) -> list[tuple[KeyKind, pl
     if rules.everything:
         everything = pl.repeat(ALL_SOURCES, len(lines), dtype=pl.String, eager=True)
         if rules.services is not None:
-            known = lines["service"].is_in(sorted(rules.services))
-            everything = everything.set(~known, None)
+            is_known = lines["service"].is_in(sorted(rules.services))
+            everything = everything.set(~is_known, None)
         sources.append(everything)
     return [(KeyKind.SOURCE, column) for column in sources] + [(KeyKind.SESSION, column) for column in columns]
 
@@ -123,7 +123,7 @@ def _key_columns(lines: pl.DataFrame, rules: KeyRules) -> list[tuple[KeyKind, pl
 def key_events(
     lines: pl.DataFrame, templates: U64, values: F32, rules: KeyRules, raw: Mapping[int, RawSpan]
 ) -> EventFrame:
-    """Decoded lines → keyed events, one row per line and key, in the order of the lines.
+    """Make keyed events of decoded lines: one row per line and key, in the order of the lines.
 
     ``lines`` has LOG_SCHEMA, ``templates`` (n,) and ``values`` (n, VALUES) belong to its rows; ``raw`` says what part
     of the raw partitions the lines came from.
@@ -133,11 +133,11 @@ def key_events(
     kinds: list[pl.Series] = []
     columns = _key_columns(lines, rules)
     for kind, column in columns:
-        at = np.flatnonzero(column.is_not_null().to_numpy())
-        if len(at):
-            rows.append(at)
-            names.append(column.gather(at).alias("key"))
-            kinds.append(pl.repeat(int(kind), len(at), dtype=pl.UInt8, eager=True).alias("kind"))
+        with_key = np.flatnonzero(column.is_not_null().to_numpy())
+        if len(with_key):
+            rows.append(with_key)
+            names.append(column.gather(with_key).alias("key"))
+            kinds.append(pl.repeat(int(kind), len(with_key), dtype=pl.UInt8, eager=True).alias("kind"))
     if not rows:
         return EventFrame.empty(raw)
     row = np.concatenate(rows)
@@ -176,7 +176,7 @@ def key_events(
 
 
 def _origins(sources: pl.Series) -> pl.Series:
-    """``source_id`` each key of a source."""
+    """``source_id`` of each source key."""
     unique = sources.unique()
     numbers = pl.Series([source_id(key) for key in unique.to_list()], dtype=pl.UInt32)
     return sources.replace_strict(unique, numbers, return_dtype=pl.UInt32)
@@ -201,15 +201,15 @@ def split_frame(frame: EventFrame, partitions: int) -> dict[int, EventFrame]:
     """
     if not len(frame.rows):
         return {}
-    home = frame.keys["hash"].to_numpy() % partitions
+    partition_of_key = frame.keys["hash"].to_numpy() % partitions
     codes = frame.rows["key"].to_numpy()
-    row_home = home[codes]
-    out: dict[int, EventFrame] = {}
-    for partition in np.unique(row_home).tolist():
-        mine = np.flatnonzero(home == partition)
-        renumber = np.zeros(len(home), dtype=np.uint32)
-        renumber[mine] = np.arange(len(mine), dtype=np.uint32)
-        at = np.flatnonzero(row_home == partition)
-        rows = frame.rows[at].with_columns(pl.Series("key", renumber[codes[at]]))
-        out[partition] = EventFrame(frame.keys[mine], rows, frame.raw)
-    return out
+    partition_of_row = partition_of_key[codes]
+    frames: dict[int, EventFrame] = {}
+    for partition in np.unique(partition_of_row).tolist():
+        keys = np.flatnonzero(partition_of_key == partition)
+        new_code = np.zeros(len(partition_of_key), dtype=np.uint32)
+        new_code[keys] = np.arange(len(keys), dtype=np.uint32)
+        chosen = np.flatnonzero(partition_of_row == partition)
+        rows = frame.rows[chosen].with_columns(pl.Series("key", new_code[codes[chosen]]))
+        frames[partition] = EventFrame(frame.keys[keys], rows, frame.raw)
+    return frames

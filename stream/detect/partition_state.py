@@ -1,39 +1,39 @@
-"""What detect holds of one partition of ``logs.events``: open windows, and the place from which to rebuild them.
+"""The windows of one partition of ``logs.events``, and the checkpoint from which to rebuild them after a crash.
 
-Frames go in, decisions come out.  The commit of a partition is a pair: the offset from which its windows can be
-rebuilt, and, as the commit's metadata, what the frames behind it do not tell: up to which offset verdicts have been
-given, and how far the raw partitions had been read.  After a crash the frames between the two only rebuild windows.
+A partition's Kafka commit holds two things.  Its offset is where to read again so that the open windows are rebuilt.
+Its metadata is what the frames from there on do not tell: the first offset whose verdicts have not been published, and
+how far the raw partitions had been read before.  After a crash the frames between the two offsets only rebuild windows.
 """
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import orjson
 
 from models.errors import FatalError
-from models.records import F32, I64, EventFrame, WindowBatch
+from models.records import I64, EventFrame, WindowBatch
 from models.scorer import Decisions, Scorer
-from models.windows.closing import concat
-from models.windows.store import RestartMark, WindowConfig, WindowCounts, WindowStore
+from models.windows.config import WindowConfig
+from models.windows.scoring import StoreInput, step_together
+from models.windows.store import RestartMark, WindowCounts, WindowStore
 
 SCHEMA: Final = "tocsin.shard/1"
-_SHARD_BITS: Final = 40
-"""Where the number of the shard stands in the ids of rows that are scored together."""
+"""Name and version of the commit's metadata."""
 
 
 @dataclass(frozen=True, slots=True)
 class PartitionCheckpoint:
-    """Where a shard stands: ``mark`` is where to read again, ``done`` the first offset without verdicts."""
+    """Where a partition stands: ``mark`` is where to read again, ``done`` the first offset without verdicts."""
 
     mark: RestartMark
     done: int
 
     def metadata(self) -> str:
-        """The commit's metadata."""
-        raw = {str(p): [offset, clock] for p, (offset, clock) in self.mark.raw.items()}
+        """The commit's metadata, as JSON."""
+        raw = {str(number): [offset, clock] for number, (offset, clock) in self.mark.raw.items()}
         return orjson.dumps({"schema": SCHEMA, "done": self.done, "clock": self.mark.clock, "raw": raw}).decode()
 
     @classmethod
@@ -47,9 +47,9 @@ class PartitionCheckpoint:
             return None
         try:
             record = orjson.loads(metadata)
-            known = {SCHEMA: record}[record["schema"]]
-            raw = {int(p): (int(last), int(clock)) for p, (last, clock) in known["raw"].items()}
-            return cls(RestartMark(offset, int(known["clock"]), raw), int(known["done"]))
+            fields = {SCHEMA: record}[record["schema"]]
+            raw = {int(number): (int(last), int(clock)) for number, (last, clock) in fields["raw"].items()}
+            return cls(RestartMark(offset, int(fields["clock"]), raw), int(fields["done"]))
         except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise FatalError(
                 f"the commit at offset {offset} of logs.events is not detect's ({metadata[:80]!r}: {error})",
@@ -61,7 +61,7 @@ class PartitionWindows:
     """Windows of one partition; not thread-safe."""
 
     def __init__(self, config: WindowConfig, state: PartitionCheckpoint | None) -> None:
-        """Go on from ``state``, or begin anew."""
+        """Go on from ``state``, or begin anew where it is None."""
         self._store = WindowStore(config, state.mark if state else None)
         self._done = state.done if state else 0
         self.next = state.mark.offset if state else 0
@@ -76,17 +76,13 @@ class PartitionWindows:
         """What happened to rows so far."""
         return self._store.counts
 
-    def close(self, offset: int, frame: EventFrame) -> tuple[WindowBatch, bool]:
-        """Windows that this frame closes, and whether their verdicts are still to be told.
+    def take(self, offset: int, frame: EventFrame) -> tuple[StoreInput, bool]:
+        """The frame at ``offset`` as the store's next input, and whether verdicts on what it closes are published.
 
-        Those of a frame that had its verdicts before the restart are not: they may be cut short.
+        Those of a frame that had its verdicts before the restart are not: its windows may be cut short.
         """
         self.next = offset + 1
-        return self._store.add(frame, offset), offset >= self._done
-
-    def remember(self, closed: WindowBatch, surprise: F32) -> None:
-        """Keep what the windows' events (rows,) were found to be: the windows that follow need it."""
-        self._store.remember(closed, surprise)
+        return StoreInput(self._store, frame, offset), offset >= self._done
 
     def state(self) -> PartitionCheckpoint | None:
         """What to commit once all verdicts so far are delivered."""
@@ -99,19 +95,21 @@ def decide(
     frames: Sequence[tuple[PartitionWindows, int, EventFrame]],
     timed: Callable[[], AbstractContextManager[object]] = nullcontext,
 ) -> tuple[Decisions, I64] | None:
-    """Decisions on the windows that frames of different shards close, and which of them to tell; None if none closes.
+    """Score the windows that frames of different partitions close, in one batch.
 
-    Scoring a batch costs the same again and again, so shards share one.  ``timed`` is entered around it.
+    Scoring a batch has a fixed cost, so partitions share one.  ``timed`` is entered around it.
+
+    Returns:
+        Decisions and the numbers of the windows whose verdicts are to be published; None where no window closes.
     """
-    closed = [(shard, *shard.close(offset, frame)) for shard, offset, frame in frames]
-    closed = [each for each in closed if len(each[1])]
-    if not closed:
+
+    def score(windows: WindowBatch) -> Decisions:
+        with timed() if len(windows) else nullcontext():
+            return scorer.decide(windows)
+
+    taken = [partition.take(offset, frame) for partition, offset, frame in frames]
+    decided, closed = step_together([store_input for store_input, _ in taken], score)
+    if not len(decided.windows):
         return None
-    batches = [replace(batch, row_ids=batch.row_ids + (n << _SHARD_BITS)) for n, (_, batch, _) in enumerate(closed)]
-    with timed():
-        decided = scorer.decide(concat(batches))
-    ends = np.cumsum([len(batch.time) for batch in batches])
-    for (shard, batch, _), surprise in zip(closed, np.split(decided.surprise, ends[:-1]), strict=True):
-        shard.remember(batch, surprise)
-    told = np.repeat([tell for _, _, tell in closed], [len(batch) for batch in batches])
-    return decided, np.flatnonzero(told)
+    is_published = np.repeat([publish for _, publish in taken], [len(windows) for windows in closed])
+    return decided, np.flatnonzero(is_published)

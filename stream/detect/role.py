@@ -1,7 +1,8 @@
 """The detect role: a Faust agent over ``logs.events`` that keeps windows, scores them and publishes what fired.
 
 Faust brings frames and spreads partitions over workers.  Work runs in one executor thread, off the event loop.  Nothing
-is acknowledged to Faust: every few seconds the shards' states are committed, behind verdicts that Kafka has confirmed.
+is acknowledged to Faust: every few seconds the states of the partitions are committed, once Kafka has confirmed the
+verdicts up to there.
 """
 
 import asyncio
@@ -26,7 +27,8 @@ from models.records import I64, NO_TIME, EventFrame
 from models.rfc3339 import SECOND
 from models.scorer import KIND_NAMES, Decisions, Scorer
 from models.windows import frame_codec as frames
-from models.windows.store import WindowConfig, WindowCounts
+from models.windows.config import WindowConfig
+from models.windows.store import WindowCounts
 from stream.detect.partition_state import PartitionCheckpoint, PartitionWindows, decide
 from stream.kafka.clients import TIMEOUT_S, Broker
 from stream.kafka.faust_app import create_app, serve
@@ -39,11 +41,16 @@ log = logging.getLogger(__name__)
 
 ROLE = "detect"
 COMMIT_S = 2.0
-MOST_TOLD = 1000
+"""Seconds between commits; a judgement: after a crash at most so much is read again."""
+
+MOST_WARNED = 1000
+"""Services that are logged as not known well enough; a judgement: it bounds memory and log."""
+
 GATHER_S = 0.05
-"""How long the first frame waits for others: ingest writes to all partitions at once."""
+"""Seconds for which the first frame waits for others, because ingest writes to all partitions at once; a judgement."""
+
 WAITING = 32
-"""Frames that may wait for their turn; what waits together is scored together."""
+"""Frames that may wait for their turn; what waits together is scored together.  A judgement."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +86,7 @@ class Detect:
         self._outbox = Outbox(broker.producer(), limit=1_000_000)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=ROLE)
         self._warned_version = ""
-        self._limited: set[str] = set()  # services told to be in shadow or learning
+        self._limited: set[str] = set()  # services logged as being in shadow or learning
         self._failure: Exception | None = None
         self._waiting: asyncio.Queue[EventT[bytes]] = asyncio.Queue(WAITING)
 
@@ -121,7 +128,7 @@ class Detect:
         for tp in partitions:
             self._partitions.pop(tp, None)
             self._counted.pop(tp, None)
-            # Another worker tells it from now on.
+            # The worker that has the partition from now on reports its lag.
             self._metrics.lag_messages.remove(tp.topic, str(tp.partition))
 
     async def _next(self) -> list[EventT[bytes]]:
@@ -137,8 +144,8 @@ class Detect:
         frames: dict[TP, deque[tuple[PartitionWindows, int, bytes]]] = {}
         for message in (event.message for event in events):
             if message.generation_id == app.consumer_generation_id:
-                shard = self._partitions.get(message.tp) or await self._open(app, message.tp)
-                frames.setdefault(message.tp, deque()).append((shard, message.offset, message.value or b""))
+                partition = self._partitions.get(message.tp) or await self._open(app, message.tp)
+                frames.setdefault(message.tp, deque()).append((partition, message.offset, message.value or b""))
         loop = asyncio.get_running_loop()
         while frames:
             turn = {tp: waiting.popleft() for tp, waiting in frames.items()}
@@ -147,21 +154,21 @@ class Detect:
 
     async def _open(self, app: faust.App, tp: TP) -> PartitionWindows:
         offset, metadata = (await committed(app, [tp]))[tp]
-        shard = PartitionWindows(self._config.windows, PartitionCheckpoint.restore(offset, metadata))
-        self._partitions[tp] = shard
+        partition = PartitionWindows(self._config.windows, PartitionCheckpoint.restore(offset, metadata))
+        self._partitions[tp] = partition
         self._counted[tp] = WindowCounts()
-        return shard
+        return partition
 
     def _work(self, turn: Mapping[TP, tuple[PartitionWindows, int, bytes]]) -> None:
         """Take one frame each of some partitions."""
         started = time.perf_counter()
         taken: list[tuple[PartitionWindows, int, EventFrame]] = []
-        for tp, (shard, offset, value) in turn.items():
-            if offset < shard.next:
+        for tp, (partition, offset, value) in turn.items():
+            if offset < partition.next:
                 continue
-            if offset > shard.next > 0:
-                log.warning("%s [%d]: frames %d to %d are gone", tp.topic, tp.partition, shard.next, offset - 1)
-            taken.append((shard, offset, self._decode(tp, offset, value)))
+            if offset > partition.next > 0:
+                log.warning("%s [%d]: frames %d to %d are gone", tp.topic, tp.partition, partition.next, offset - 1)
+            taken.append((partition, offset, self._decode(tp, offset, value)))
         decided = decide(self._scorer, taken, self._metrics.score_seconds.time)
         if decided is not None:
             self._publish(*decided)
@@ -169,14 +176,14 @@ class Detect:
         self._metrics.batch_seconds.labels(ROLE).observe(time.perf_counter() - started)
         self._metrics.frames.labels("in").inc(len(taken))
         self._metrics.frame_rows.inc(sum(len(frame.rows) for _, _, frame in taken))
-        for tp, (shard, _, _) in turn.items():
-            self._count_rows(tp, shard.counts)
+        for tp, (partition, _, _) in turn.items():
+            self._count_rows(tp, partition.counts)
 
     def _decode(self, tp: TP, offset: int, value: bytes) -> EventFrame:
         try:
             frame, version = frames.decode(value)
         except InvalidError as error:
-            # Only ingest writes here, so this is a foreign or a future message; its place is told, and work goes on.
+            # Only ingest writes here, so this is a foreign or a future message: log where it is and go on.
             log.error("%s [%d] offset %d: %s", tp.topic, tp.partition, offset, error)  # noqa: TRY400 - no trace needed
             return EventFrame.empty({})
         if version not in {self._version, self._warned_version}:
@@ -184,8 +191,9 @@ class Detect:
             log.warning("frames were made with templates %s, the bundle has %s", version, self._version)
         return frame
 
-    def _publish(self, decided: Decisions, told: I64) -> None:
-        chosen = told if self._config.publish_all else told[decided.fired[told]]
+    def _publish(self, decided: Decisions, due: I64) -> None:
+        """Publish verdicts on those of the windows ``due`` that fired."""
+        chosen = due if self._config.publish_all else due[decided.fired[due]]
         self._outbox.begin({})
         for verdict in decided.verdicts(chosen.tolist()):
             key, record = anomaly(verdict, self._scorer.bundle_id)
@@ -200,42 +208,43 @@ class Detect:
         metrics.duplicate_rows.inc(now.duplicates - before.duplicates)
         self._counted[tp] = WindowCounts(now.rows, now.late, now.overflow, now.duplicates)
 
-    def _count_windows(self, decided: Decisions, told: I64) -> None:
+    def _count_windows(self, decided: Decisions, due: I64) -> None:
         metrics = self._metrics
         for kind, name in KIND_NAMES.items():
-            mine = told[decided.windows.kinds[told] == kind]
-            metrics.windows.labels(name).inc(len(mine))
-            metrics.windows_fired.labels(name).inc(int(decided.fired[mine].sum()))
+            of_kind = due[decided.windows.kinds[due] == kind]
+            metrics.windows.labels(name).inc(len(of_kind))
+            metrics.windows_fired.labels(name).inc(int(decided.fired[of_kind].sum()))
             importance = metrics.importance.labels(name)
-            for value in decided.importance[mine].tolist():
+            for value in decided.importance[of_kind].tolist():
                 importance.observe(value)
-        known = decided.bundle.detectors
-        for i in told[decided.errors_only[told]].tolist():
+        detectors = decided.bundle.detectors
+        for i in due[decided.errors_only[due]].tolist():
             metrics.limited_windows.labels(decided.state(i)).inc()
             service = service_of(decided.windows.keys[i])
-            if service not in self._limited and len(self._limited) < MOST_TOLD:
+            if service not in self._limited and len(self._limited) < MOST_WARNED:
                 self._limited.add(service)
                 log.warning(
-                    "%s", describe_service(known.groups, known.windows_seen, service, decided.bundle.windows.step)
+                    "%s",
+                    describe_service(detectors.groups, detectors.windows_seen, service, decided.bundle.windows.step),
                 )
 
     def _measure_lag(self, app: faust.App) -> None:
-        """Set how many frames lie behind the last one taken, as far as the last fetch has told."""
-        for tp, shard in self._partitions.items():
+        """Set how many frames lie behind the last one taken, as far as the last fetch says."""
+        for tp, partition in self._partitions.items():
             end = end_of(app, tp)
             if end is not None:
-                self._metrics.lag_messages.labels(tp.topic, str(tp.partition)).set(max(end - shard.next, 0))
+                self._metrics.lag_messages.labels(tp.topic, str(tp.partition)).set(max(end - partition.next, 0))
 
     async def _commit(self, app: faust.App) -> None:
-        """Commit every shard's state, once all its verdicts so far are delivered."""
+        """Commit every partition's state, once all its verdicts so far are delivered."""
         if self._failure is not None:
             return
         self._measure_lag(app)
-        shards = dict(self._partitions)
+        partitions = dict(self._partitions)
         loop = asyncio.get_running_loop()
-        states = await loop.run_in_executor(self._thread, self._states, shards)
-        # A shard that was dropped meanwhile belongs to an old assignment, and so does its state.
-        current = {tp: state for tp, state in states.items() if self._partitions.get(tp) is shards[tp]}
+        states = await loop.run_in_executor(self._thread, self._states, partitions)
+        # A partition that was dropped meanwhile belongs to an old assignment, and so does its state.
+        current = {tp: state for tp, state in states.items() if self._partitions.get(tp) is partitions[tp]}
         offsets = {tp: (state.mark.offset, state.metadata()) for tp, state in current.items()}
         if not offsets:
             return
@@ -246,12 +255,12 @@ class Detect:
             return
         self._metrics.commits.labels(ROLE).inc(len(done))
 
-    def _states(self, shards: dict[TP, PartitionWindows]) -> dict[TP, PartitionCheckpoint]:
-        states = {tp: shard.state() for tp, shard in shards.items()}
+    def _states(self, partitions: dict[TP, PartitionWindows]) -> dict[TP, PartitionCheckpoint]:
+        states = {tp: partition.state() for tp, partition in partitions.items()}
         self._outbox.drain(TIMEOUT_S)
-        self._metrics.window_keys.set(sum(len(shard.store) for shard in shards.values()))
-        self._metrics.open_windows.set(sum(shard.store.open_rows for shard in shards.values()))
-        clocks = [shard.store.clock for shard in shards.values() if shard.store.clock != NO_TIME]
+        self._metrics.window_keys.set(sum(len(partition.store) for partition in partitions.values()))
+        self._metrics.open_windows.set(sum(partition.store.open_rows for partition in partitions.values()))
+        clocks = [partition.store.clock for partition in partitions.values() if partition.store.clock != NO_TIME]
         if clocks:
             self._metrics.last_frame_clock.set(min(clocks) / SECOND)
         return {tp: state for tp, state in states.items() if state is not None}

@@ -15,7 +15,7 @@ from models.errors import InvalidError
 from models.pipeline import LineProcessor, PipelineConfig
 from models.scorer import Scorer
 from models.templates.masks import Masks
-from models.windows.store import WindowConfig
+from models.windows.config import WindowConfig
 from stream.ingest.role import IngestConfig
 from stream.kafka.clients import Broker
 from stream.kafka.security import security_of

@@ -18,6 +18,7 @@ from models.pipeline import PipelineConfig
 from models.records import RawBatch
 from models.scorer import Scorer
 from models.windows.keys import split_frame
+from models.windows.scoring import WindowScorer
 from models.windows.store import WindowStore
 from stream.wiring.core import DEMO_BUNDLE
 from tests.bench.measure import ratio, row, table
@@ -67,12 +68,10 @@ def rate(values: list[bytes], bundle: Bundle | None = None) -> float:
     """Lines a second of the whole pipeline on one thread."""
     bundle = bundle or Bundle.load(DEMO_BUNDLE)
     processor = PipelineConfig(masks=bundle.masks).processor(bundle.table, bundle.detectors.groups.services)
-    store, scorer = WindowStore(bundle.windows), Scorer(bundle)
+    windows = WindowScorer(WindowStore(bundle.windows), Scorer(bundle).decide)
     started = time.perf_counter()
     for batch in batches(iter(values)):
-        closed = store.add(processor.process(batch).frame)
-        decided = scorer.decide(closed)
-        store.remember(closed, decided.surprise)
+        windows.step(processor.process(batch).frame)
     return len(values) / (time.perf_counter() - started)
 
 

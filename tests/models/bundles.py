@@ -19,7 +19,7 @@ from models.records import VALUES, KeyKind, LastSeen, WindowBatch, source_id
 from models.rfc3339 import SECOND
 from models.templates.masks import Masks
 from models.templates.matcher import mine, template_id
-from models.windows.store import WindowConfig
+from models.windows.config import WindowConfig
 
 START = 1_700_000_000 * SECOND
 TEXTS = {"instance started": 5, "instance stopped": 5, "volume attached": 4, "port bound": 3}

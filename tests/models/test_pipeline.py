@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.pipeline import LineProcessor, PipelineConfig, Processed, raw_spans, score_files, windows_of_files
+from models.pipeline import LineProcessor, PipelineConfig, Processed, raw_spans, score_files, scored_files
 from models.records import ALL_SOURCES, NO_TIME, EventFrame, KeyKind, RawBatch, RawSpan, Verdict
 from models.scorer import Scorer
 from models.templates.matcher import mine, template_id
+from models.windows.scoring import WindowScorer
 from models.windows.store import WindowStore
 from tests.models.bundles import TEXTS, bundle
 from training.simulate import Scenario, stream_records
@@ -156,9 +157,8 @@ def test_a_line_weighs_the_same_in_every_window_that_holds_it(log: Path) -> None
     """What a sequence scorer said when it was new is remembered for the windows after."""
     one, store = PipelineConfig().processor(BUNDLE.table), WindowStore(BUNDLE.windows)
     said: dict[int, set[float]] = {}
-    for closed, _ in windows_of_files([log], one, store):
-        decided = SCORER.decide(closed)
-        store.remember(closed, decided.surprise)
+    for decided, _ in scored_files([log], one, WindowScorer(store, SCORER.decide)):
+        closed = decided.windows
         mine = np.repeat(np.array([key == "nova-compute" for key in closed.keys], bool), np.diff(closed.splits))
         assert np.isfinite(decided.surprise[mine]).all()
         for offset, surprise in zip(closed.offset[mine].tolist(), decided.surprise[mine].tolist(), strict=True):

@@ -14,7 +14,7 @@ from models.features.sequences import SHARED
 from models.features.window_features import WindowFeatures
 from models.pipeline import PipelineConfig, score_files
 from models.records import Verdict
-from models.scorer import Scorer
+from models.scorer import Scorer, raw_scores
 from models.windows.store import WindowStore
 from stream.wiring.core import DEMO_BUNDLE
 from tests.training.simulated import START
@@ -78,8 +78,9 @@ def test_a_calibration_sees_the_scores_that_serving_sees(tmp_path: Path) -> None
     config = PipelineConfig(masks=bundle.masks)
     lstm, known = LstmDetector(bundle.onnx, bundle.vocabulary), bundle.detectors
     closed = list(windows([path], config, bundle.table, known.groups.services))
-    held = score_normal(iter(closed), lstm, known, lambda batch: np.ones(len(batch), np.bool_), lambda _: None)
-    served = [known.score(WindowFeatures.of(batch, bundle.vocabulary, known.groups)) for batch, _ in closed]
+    scored = (raw_scores(batch, lstm, known) for batch in closed)
+    held = score_normal(scored, config.windows, known, lambda batch: np.ones(len(batch), np.bool_), lambda _: None)
+    served = [known.score(WindowFeatures.of(batch, bundle.vocabulary, known.groups)) for batch in closed]
     for name in served[0]:
         assert np.concatenate([scores[name] for scores in served]).tobytes() == held.raws[name].tobytes()
 

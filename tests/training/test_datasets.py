@@ -1,5 +1,6 @@
 """What a model is trained on, and what is held back to calibrate it."""
 
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -12,12 +13,12 @@ from hypothesis import strategies as st
 from models.errors import InvalidError
 from models.features.vocabulary import Vocabulary
 from models.pipeline import PipelineConfig
-from models.records import KeyKind, WindowBatch
+from models.records import F32, KeyKind, WindowBatch
 from models.rfc3339 import SECOND
 from models.templates.matcher import TemplateTable, mine, template_id
 from tests.models.bundles import Window
 from tests.models.bundles import windows as batch_of
-from training.datasets import HELD_BACK, MIN_COUNT, Survey, select, split_of, survey, windows
+from training.datasets import HELD_BACK, MIN_COUNT, Survey, scored_windows, select, split_of, survey
 
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 BEGIN = round(START.timestamp()) * SECOND
@@ -175,14 +176,26 @@ def test_stretches_are_between_two_minutes_and_an_hour() -> None:
     assert blocks == [120, 1200, 3600]
 
 
+@dataclass(frozen=True)
+class RowScores:
+    """A batch of windows and a surprise for each of its rows."""
+
+    windows: WindowBatch
+    surprise: F32
+
+
 def test_windows_of_files_are_those_that_serving_sees(tmp_path: Path) -> None:
-    """Closed batches, none of them empty, with the store that remembers what is said of their rows."""
+    """Closed batches, none of them empty, and what is said of their rows comes back with the windows after."""
     path = write(tmp_path / "a.jsonl", [line(second, "all quiet") for second in range(0, 300, 5)])
     rows = 0
-    for closed, store in windows([path], PipelineConfig(), mine({"all quiet": 1})):
+
+    def score(closed: WindowBatch) -> RowScores:
+        return RowScores(closed, np.ones(len(closed.time), np.float32))
+
+    for scored in scored_windows([path], PipelineConfig(), mine({"all quiet": 1}), score):
+        closed = scored.windows
         assert len(closed)
         assert np.isin(closed.template, template_id("all quiet")).all()
-        store.remember(closed, np.ones(len(closed.time), np.float32))
         fresh = np.concatenate(
             [np.arange(stop - new, stop) for stop, new in zip(closed.splits[1:], closed.new_rows, strict=True)]
         )

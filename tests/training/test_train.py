@@ -142,7 +142,7 @@ def test_the_same_seed_gives_the_same_bundle(folder: Path) -> None:
     assert first.vocabulary.ids.tolist() == again.vocabulary.ids.tolist() == other.vocabulary.ids.tolist()
     assert first.templates_version == again.templates_version
     assert first.detectors.to_bytes() == again.detectors.to_bytes() != other.detectors.to_bytes()
-    (closed, _) = max(windows([path], PipelineConfig(), first.table), key=lambda pair: len(pair[0]))
+    closed = max(windows([path], PipelineConfig(), first.table), key=len)
     sequences = build(closed, first.vocabulary)[-1]
     expected = surprises(first, sequences)
     assert surprises(again, sequences) == pytest.approx(expected, abs=0.01)

@@ -11,9 +11,10 @@ from models.arrays import splits
 from models.bundle import Bundle
 from models.calibration.service_state import errors_only
 from models.features.sequences import kind_numbers
-from models.pipeline import PipelineConfig, windows_of_files
+from models.pipeline import PipelineConfig, scored_files
 from models.records import BOOL, F64, I32, I64, Level, WindowBatch
 from models.scorer import Decisions, Scorer
+from models.windows.scoring import WindowScorer
 from models.windows.store import WindowStore
 
 
@@ -47,20 +48,20 @@ class ScoredWindows:
         none, flags = np.zeros(0, np.int64), np.zeros(0, np.bool_)
         return cls([], [], np.zeros(0, np.int32), none, none, np.zeros(0), {}, flags, flags, {})
 
-    def take(self, rows: I64) -> "ScoredWindows":
+    def take(self, chosen: I64) -> "ScoredWindows":
         """The windows with these numbers, ascending."""
-        place = {window: i for i, window in enumerate(rows.tolist())}
+        position = {window: i for i, window in enumerate(chosen.tolist())}
         return ScoredWindows(
-            tenants=[self.tenants[i] for i in place],
-            keys=[self.keys[i] for i in place],
-            kinds=self.kinds[rows],
-            start=self.start[rows],
-            end=self.end[rows],
-            score=self.score[rows],
-            strengths={name: strength[rows] for name, strength in self.strengths.items()},
-            errors=self.errors[rows],
-            unseen=self.unseen[rows],
-            fired={place[i]: service for i, service in self.fired.items() if i in place},
+            tenants=[self.tenants[i] for i in position],
+            keys=[self.keys[i] for i in position],
+            kinds=self.kinds[chosen],
+            start=self.start[chosen],
+            end=self.end[chosen],
+            score=self.score[chosen],
+            strengths={name: strength[chosen] for name, strength in self.strengths.items()},
+            errors=self.errors[chosen],
+            unseen=self.unseen[chosen],
+            fired={position[i]: service for i, service in self.fired.items() if i in position},
         )
 
 
@@ -77,19 +78,17 @@ def score_paths(
     wanted: Callable[[WindowBatch], BOOL] | None = None,
 ) -> ScoredWindows:
     """Score files as ``tocsin score`` does, and keep the ``wanted`` windows, or all."""
-    scorer = Scorer(bundle)
-    store = WindowStore(bundle.windows)
+    scorer = WindowScorer(WindowStore(bundle.windows), Scorer(bundle).decide)
     known = np.fromiter(bundle.table, np.uint64, len(bundle.table))
     parts: list[ScoredWindows] = []
     pipeline = pipeline_for(bundle, config)
     processor = pipeline.processor(bundle.table, bundle.detectors.groups.services)
-    for closed, processed in windows_of_files(paths, processor, store):
+    for decided, processed in scored_files(paths, processor, scorer):
         count(processed.received if processed is not None else 0)
+        closed = decided.windows
         if not len(closed):
             continue
-        decided = scorer.decide(closed)
-        store.remember(closed, decided.surprise)
-        scored = ScoredWindows(
+        part = ScoredWindows(
             tenants=list(map(sys.intern, closed.tenants)),
             keys=closed.keys,
             kinds=kind_numbers(closed),
@@ -101,7 +100,7 @@ def score_paths(
             unseen=_any(closed, ~np.isin(closed.template, known)),
             fired=_services(decided),
         )
-        parts.append(scored.take(np.flatnonzero(wanted(closed))) if wanted else scored)
+        parts.append(part.take(np.flatnonzero(wanted(closed))) if wanted else part)
     return joined(parts)
 
 
@@ -129,13 +128,13 @@ def joined(parts: Sequence[ScoredWindows]) -> ScoredWindows:
 
 def _services(decided: Decisions) -> dict[int, str]:
     """The service of each window that fires, or its key where it has none."""
-    rows = np.flatnonzero(decided.fired).tolist()
-    verdicts = zip(rows, decided.verdicts(rows), strict=True)
+    fired = np.flatnonzero(decided.fired).tolist()
+    verdicts = zip(fired, decided.verdicts(fired), strict=True)
     return {i: (verdict.services or (verdict.key,))[0] for i, verdict in verdicts}
 
 
 def _any(windows: WindowBatch, flags: BOOL) -> BOOL:
     """Whether any row of each window (n,) is flagged."""
     total = splits(flags.astype(np.int64))
-    holds: BOOL = total[windows.splits[1:]] > total[windows.splits[:-1]]
-    return holds
+    is_flagged: BOOL = total[windows.splits[1:]] > total[windows.splits[:-1]]
+    return is_flagged

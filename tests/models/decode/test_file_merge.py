@@ -166,7 +166,7 @@ def windows(paths: list[Path]) -> list[Any]:
     config = PipelineConfig()
     store = WindowStore(config.windows)
     found: list[Any] = []
-    for closed, _ in windows_of_files(paths, config.processor(mine({"x": 1})), store):
+    for closed in windows_of_files(paths, config.processor(mine({"x": 1})), store):
         for i, (low, high) in enumerate(pairwise(closed.splits.tolist())):
             events = sorted(zip(closed.time[low:high].tolist(), closed.template[low:high].tolist(), strict=True))
             found.append((closed.tenants[i], closed.keys[i], int(closed.start[i]), int(closed.end[i]), events))

@@ -23,7 +23,8 @@ from models.records import (
     source_id,
 )
 from models.rfc3339 import SECOND
-from models.windows.store import WindowConfig, WindowStore
+from models.windows.config import WindowConfig
+from models.windows.store import WindowStore
 
 CONFIG = WindowConfig(session_events=5, step_events=6)
 EPOCH = 1_700_000_000

@@ -6,7 +6,8 @@ import pytest
 from models.errors import InvalidError
 from models.records import ALL_SOURCES, EventFrame, KeyKind, WindowBatch, source_id
 from models.rfc3339 import SECOND
-from models.windows.store import WindowConfig, WindowStore
+from models.windows.config import WindowConfig
+from models.windows.store import WindowStore
 from tests.models.windows.test_store import EPOCH, Row, frame
 
 NOVA = ("t", int(KeyKind.SOURCE), "nova@c1")

@@ -13,7 +13,8 @@ from models.pipeline import PipelineConfig
 from models.records import EventFrame, RawBatch, RawSpan
 from models.scorer import Scorer
 from models.verdicts import to_json
-from models.windows.store import RestartMark, WindowConfig
+from models.windows.config import WindowConfig
+from models.windows.store import RestartMark
 from stream.detect.partition_state import SCHEMA, PartitionCheckpoint, PartitionWindows, decide
 from tests.models.bundles import TEXTS, bundle
 
