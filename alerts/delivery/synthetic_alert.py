@@ -10,6 +10,7 @@ from models.rfc3339 import SECOND, time_text
 TENANT: Final = "tocsin"
 SERVICE: Final = "synthetic"
 BEGIN: Final = 0
+"""Microseconds; a begin that never changes keeps the id of the incident."""
 
 SYNTHETIC_ID: Final = incident_id(TENANT, SERVICE, BEGIN)
 """One incident for ever: a chat shows one message that is brought up to date, and Alertmanager an alert that always

@@ -48,6 +48,7 @@ _COUNTING: Final = frozenset({FindingKind.RATE_HIGH, FindingKind.RATE_LOW})
 _HTTP_CALL: Final = re.compile(r'\b(GET|HEAD|POST|PUT|PATCH|DELETE|OPTIONS) ([^\s"]+)')
 _QUOTED: Final = re.compile(r"`([^`]*)`")
 _VALUES: Final = re.compile(r"(?:<\*>)+")
+# Seconds.
 _MINUTE: Final = 60
 _HOUR: Final = 3600
 _DAY: Final = 86_400

@@ -27,7 +27,8 @@ class MetricsServer:
 def serve_metrics(registry: CollectorRegistry, port: int, host: str = "0.0.0.0") -> MetricsServer:  # noqa: S104 - Prometheus scrapes from outside
     """Serve ``registry`` on every path of ``host:port`` from a thread of its own; port 0 takes a free one.
 
-    Raises InvalidError when the address cannot be used.
+    Raises:
+        InvalidError: the address cannot be used.
     """
     try:
         server, thread = start_http_server(port, host, registry)

@@ -151,7 +151,11 @@ class Rules:
 
     @classmethod
     def load(cls, path: Path) -> Self:
-        """Read a file.  Raises InvalidError that says what is wrong, and where."""
+        """Read a file.
+
+        Raises:
+            InvalidError: it cannot be read, or means nothing; it says what is wrong, and where.
+        """
         try:
             return cls.parse(path.read_text(encoding="utf-8"), str(path))
         except (OSError, UnicodeDecodeError) as error:

@@ -30,10 +30,13 @@ from models.rfc3339 import SECOND, time_text
 ALERT_NAME: Final = "TocsinIncident"
 SYNTHETIC_NAME: Final = "TocsinSynthetic"
 LABEL: Final = 200
+"""Characters of a label: a judgement, the values are names."""
 ANNOTATION: Final = 4000
+"""Characters of an annotation: a judgement, what it is sent on to takes no more."""
 MARGIN: Final = 4
 """An alert ends by itself after so many resends that did not come; three at least, or one that is late ends it."""
 RATE: Final = Rate(50.0, burst=50)
+"""A judgement: Alertmanager states no limit and takes far more."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,6 +22,7 @@ from alerts.sinks.base import (
 STDOUT: Final = "-"
 SCHEME: Final = "file:"
 RATE: Final = Rate(1000.0, burst=1000)
+"""A judgement: a disk takes more; it only bounds a loop that has gone wrong."""
 
 
 @dataclass(frozen=True, slots=True)

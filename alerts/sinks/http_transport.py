@@ -13,12 +13,16 @@ from alerts.sinks.base import Request, Response, SendFailure
 from alerts.sinks.file import SCHEME, STDOUT
 
 CONNECT_S: Final = 3.0
+"""Seconds for a connection, of the total: a judgement, two lost packets are sent again in that time."""
+
 TOTAL_S: Final = 10.0
-"""From the first byte that is sent to the last that comes."""
+"""Seconds from the first byte that is sent to the last that comes, where no setting says otherwise: a judgement."""
 
 MAX_ANSWER: Final = 4 * 1024 * 1024
+"""Bytes of an answer: a judgement, 200 messages of Slack with their blocks are well below."""
+
 TAIL: Final = 8 * 1024 * 1024
-"""Bytes at the end of a file among which a line is looked for."""
+"""Bytes at the end of a file among which a line is looked for: a judgement, thousands of alerts."""
 
 # They log every URL, and some of ours are secrets.
 for _name in ("httpx", "httpcore"):

@@ -34,17 +34,22 @@ from alerts.sinks.base import (
 from models.rfc3339 import time_text
 
 SUMMARY: Final = 1024
+"""Characters of a summary, as PagerDuty documents."""
 KEY: Final = 255
+"""Characters of a dedup key, as PagerDuty documents; taken for other short fields, too."""
 LINKS: Final = 20
+"""Links of an event: a judgement."""
 KEY_LENGTH: Final = 32
+"""Characters of a routing key."""
 BODY: Final = 500_000
 """Bytes, below the 512 kB that the service takes."""
 
 _NAMES: Final = {Severity.WARNING: "warning", Severity.ERROR: "error", Severity.CRITICAL: "critical"}
 DEFAULT_URL: Final = "https://events.pagerduty.com"
-# 120 in any 60 seconds are allowed for a key: a burst and what follows it, of alerts and of changes together.
 RATE: Final = Rate(92 / 60, burst=18)
+"""120 events in any 60 seconds are allowed for a key: a burst and what follows it, of alerts and changes together."""
 CHANGES_RATE: Final = Rate(9 / 60)
+"""What ``RATE`` leaves of the 120."""
 
 
 @dataclass(frozen=True, slots=True)

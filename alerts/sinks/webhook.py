@@ -32,6 +32,7 @@ from alerts.sinks.base import (
 WEBHOOK_SCHEMA: Final = "tocsin.webhook/1"
 PREFIX: Final = "whsec_"
 RATE: Final = Rate(20.0, burst=20)
+"""A judgement: a small receiver bears as much; it may slow us down with 429."""
 
 
 @dataclass(frozen=True, slots=True)

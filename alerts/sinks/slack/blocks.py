@@ -11,10 +11,11 @@ from alerts.sinks.alert_text import clip, defang, diagnosis_lines, headline, str
 
 Block: TypeAlias = dict[str, Any]
 
+# Limits that Slack documents for blocks, in characters or in number, where nothing else is said.
 HEADER: Final = 150
 SECTION: Final = 3000
 FIELD: Final = 300
-"""Slack takes 2,000, but not ten times."""
+"""Slack takes 2,000 characters, but not ten times: a judgement."""
 FIELDS: Final = 10
 BLOCKS: Final = 50
 BUTTON_TEXT: Final = 75
@@ -27,6 +28,7 @@ MESSAGE: Final = 10_000
 VOTES: Final = {"real": "Real", "noise": "Noise", "known": "Known"}
 ACTION: Final = "tocsin_vote_"
 REASONS: Final = 10
+"""Reasons that a message lists: as many as an incident keeps."""
 
 _MARKS: Final = {Severity.WARNING: "⚠️", Severity.ERROR: "❗", Severity.CRITICAL: "🚨"}
 

@@ -66,6 +66,7 @@ _CONFIGURATION: Final = frozenset(
     },
 )
 RATE: Final = Rate(50 / 60)
+"""50 requests a minute is the tier of ``chat.update``; posting may be a little faster."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,6 @@ class SlackSink(Sink):
     votes: bool = False
     api: str = API
     name: str = "slack"
-    # 50 a minute is the tier of chat.update; posting may be a little faster.
     rate: Rate = RATE
 
     def render(self, alert: Alert, remote: Remote, now: float) -> Request | None:

@@ -17,7 +17,10 @@ from alerts.sinks.slack.blocks import ACTION
 from models.errors import InvalidError
 
 WINDOW_S: Final = 300.0
+"""Seconds for which a signed request is taken, as Slack recommends."""
+
 MAX_BODY: Final = 256 * 1024
+"""Bytes of a request: a judgement, a click repeats its message, of at most 50 blocks."""
 
 
 @dataclass(slots=True)
@@ -49,7 +52,8 @@ def sign(secret: str, stamp: str, body: bytes) -> str:
 def votes_of(body: bytes, now: int) -> tuple[Feedback, ...]:
     """Return the votes of a request, ``now`` in microseconds; none for a click on something else.
 
-    Raises InvalidError where it is no click of ours.
+    Raises:
+        InvalidError: it is no click of ours.
     """
     try:
         payload = orjson.loads(parse_qs(body.decode(), strict_parsing=True)["payload"][0])

@@ -32,6 +32,7 @@ from alerts.sinks.slack.blocks import diagnosis_blocks, fallback, fitting, messa
 PROBE: Final = "probe"
 """Step of an empty message: Slack refuses it with ``no_text``, which proves the way and shows nothing to anyone."""
 RATE: Final = Rate(1.0)
+"""One message a second, as Slack documents for webhooks."""
 _TOO_MUCH: Final = frozenset({"invalid_payload", "invalid_blocks", "invalid_blocks_format", "msg_blocks_too_long"})
 _WORD: Final = re.compile(r"[a-z_]+")
 
