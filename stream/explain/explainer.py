@@ -208,7 +208,7 @@ class Explainer:
         if not hasattr(self._own, "tools"):
             self._own.tools = self._reading.tools()
         decoder, matcher = self._own.tools
-        material = LogLines.of(raw, decoder.anew().decode(raw), matcher, self._topics.logs_raw)
+        material = LogLines.of(raw, decoder.fresh_copy().decode(raw), matcher, self._topics.logs_raw)
         changes = suspects(read_changes(self._broker, self._topics.changes), task.incident)
         evidence = gather(material.scope(task.incident.tenant), fired, known=self._reading.known, changes=changes)
         if not evidence.lines:
