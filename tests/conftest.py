@@ -1,13 +1,13 @@
 """What holds for every test: no network but loopback, a clean environment, no silent skips in CI, and its process.
 
-``pytest -n auto --dist loadgroup`` spreads tests over processes, each of which starts the servers that its tests need,
-once.  Tests of one group stay together in one process; ``group_of`` says which.
+``pytest -n auto --dist loadfile --no-loadscope-reorder`` spreads files over processes, each of which starts the servers
+that its tests need, once.  (``--dist loadgroup`` of pytest-xdist 3.8 ignores groups under pytest 9.2: it sets an
+attribute that pytest does not read any more.)
 """
 
 import ipaddress
 import os
 import socket
-import zlib
 from collections.abc import Generator
 from typing import Any, Final
 
@@ -23,11 +23,6 @@ MAY_SKIP: Final = ("fluentbit", "beside")
 SERVICES: Final = ("kafka", "alertmanager", "prometheus", "fluentbit")
 SLOW_FIRST: Final = (*SERVICES, "slow", "train")
 """Markers of tests that are started first, so that the longest ones do not run alone at the end."""
-
-KAFKA_GROUPS: Final = 4
-"""How many groups the tests on Apache Kafka form, and so how many brokers of 310 MB run at once at most: a judgement.
-
-More groups would balance better on many cores and take more memory."""
 
 # In CI the same examples each time: what fails there is what was changed.  New ones are sought wherever people work.
 # An example may take as long as it takes: a busy machine is no failure.
@@ -63,29 +58,10 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def group_of(item: pytest.Item) -> str | None:
-    """Name the group of tests that must share a process; None for a test that may run anywhere.
-
-    Tests on Apache Kafka form a few groups, each with one broker.  Other tests stay with their file where it makes
-    something costly for all of them: servers, trained networks, windows of a simulated day.
-    """
-    path = item.path.as_posix()
-    if item.get_closest_marker("kafka"):
-        return f"kafka-{zlib.crc32(path.encode()) % KAFKA_GROUPS}"
-    if item.get_closest_marker("train"):
-        return "train"
-    shared = getattr(item, "_fixtureinfo").name2fixturedefs.values()  # noqa: B009 - private, and without a public twin
-    here = any(made.scope == "module" for definitions in shared for made in definitions)
-    return item.nodeid.partition("::")[0] if here else None
-
-
-@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Put tests into groups before pytest-xdist looks at them, the slow ones first."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None and (group := group_of(item)):
-            item.add_marker(pytest.mark.xdist_group(group))
-    items.sort(key=lambda item: not any(item.get_closest_marker(name) for name in SLOW_FIRST))
+    """Start with the files that hold slow tests."""
+    slow = {item.path for item in items if any(item.get_closest_marker(name) for name in SLOW_FIRST)}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.hookimpl(wrapper=True)
