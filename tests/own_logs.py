@@ -17,10 +17,10 @@ EVERY: Final = 25
 def cloud_lines(scenario: Scenario, tenant: str) -> list[tuple[str, bytes]]:
     """Return ``(tenant, record)`` pairs of a simulated cloud; a record holds only ``tenant``, ``source`` and ``log``.
 
-    Between the simulated lines stand those of ``HARMLESS``, as of sources of their own: other formats, tracebacks, and
-    times that are a day away.
+    Between the simulated lines stand those of ``HARMLESS`` that bear a full date, as of sources of their own: other
+    formats and tracebacks.  Lines that do not would take the time at which a broker got them, which a file has not.
     """
-    foreign = HARMLESS.read_text(encoding="utf-8").splitlines()
+    foreign = [line for line in HARMLESS.read_text(encoding="utf-8").splitlines() if line.startswith("2026-")]
     out: list[tuple[str, bytes]] = []
     for number, record in enumerate(stream_records(scenario)):
         fields = orjson.loads(record.value)
