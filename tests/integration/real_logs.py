@@ -4,7 +4,8 @@
 
 trains a bundle on nova_train, scores nova_dev with ``tocsin score``, streams the same lines through ``tocsin run`` on a
 Kafka of its own, and replays both ``logs.events`` and ``logs.raw``.  All four must tell the same windows.  With
-``--out`` the bundle, the records and the windows stay there, and a bundle that is there is used.
+``--out`` the bundle, the records and the windows stay there, and a bundle that is there is used.  Without real logs,
+simulated ones of two hours take their place; ``test_roles.py`` plays a short form of that.
 """
 
 import argparse
@@ -14,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
@@ -24,9 +26,15 @@ from stream.kafka.reader import follow, read_range
 from tests.compared import by_id, said
 from tests.integration.streamed import Deployment, scraped
 from tests.kafka_server import KafkaServer
+from tests.own_logs import cloud_lines
 from tests.ports import held_port
+from training.simulate import Scenario, plan_faults
 
 SHARED: Final = Path(__file__).parents[3] / "shared"
+START: Final = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
+SIMULATED_S: Final = 3600.0
+"""Length of each of the simulated logs, in seconds."""
+
 QUIET_S: Final = 600.0
 """Without a new window for so long, the stream is taken to be at rest."""
 
@@ -127,23 +135,35 @@ def compare(deployment: Deployment, records: Path, windows: Path) -> bool:
     return all(result.none for result in told.values())
 
 
+def write_records(data: Path, folder: Path) -> None:
+    """Write ``nova_train.jsonl`` and ``nova_dev.jsonl`` from labelled logs below ``data``, else from simulated ones."""
+    runs = data / "data" / "fi_openstack"
+    if runs.is_dir():
+        for name in ("nova_train", "nova_dev"):
+            make = [sys.executable, data / "eval" / "to_records.py", "runs"]
+            subprocess.run(
+                [*make, runs / f"{name}.log.xz", runs / f"{name}.runs.csv", folder / f"{name}.jsonl"], check=True
+            )
+        return
+    print(f"{runs} is not there (name the folder with --data): simulated logs instead", flush=True)
+    faults = plan_faults(START, SIMULATED_S, 2)
+    for name, scenario in (
+        ("nova_train", Scenario(1, START, SIMULATED_S)),
+        ("nova_dev", Scenario(2, START, SIMULATED_S, faults=faults)),
+    ):
+        (folder / f"{name}.jsonl").write_bytes(b"".join(line + b"\n" for _, line in cloud_lines(scenario, "cloud")))
+
+
 def main() -> None:
     """Run from the command line; exit 1 where the windows differ."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=SHARED, help="folder with data/fi_openstack and eval")
     parser.add_argument("--out", type=Path, help="folder that keeps bundle, records and windows")
     chosen = parser.parse_args()
-    runs = chosen.data / "data" / "fi_openstack"
-    if not runs.is_dir():
-        sys.exit(f"{runs} is not there: the labelled logs are not part of the project; name their folder with --data")
     with tempfile.TemporaryDirectory(prefix="tocsin-real-") as scratch:
         folder = chosen.out or Path(scratch)
         folder.mkdir(parents=True, exist_ok=True)
-        for name in ("nova_train", "nova_dev"):
-            make = [sys.executable, chosen.data / "eval" / "to_records.py", "runs"]
-            subprocess.run(
-                [*make, runs / f"{name}.log.xz", runs / f"{name}.runs.csv", folder / f"{name}.jsonl"], check=True
-            )
+        write_records(chosen.data, folder)
         bundle = folder / "bundle"
         if not bundle.is_dir():
             train = [Path(sys.executable).parent / "tocsin", "train", folder / "nova_train.jsonl", "--out", bundle]
