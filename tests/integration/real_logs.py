@@ -140,9 +140,10 @@ def write_records(data: Path, folder: Path) -> None:
     runs = data / "data" / "fi_openstack"
     if runs.is_dir():
         for name in ("nova_train", "nova_dev"):
-            make = [sys.executable, data / "eval" / "to_records.py", "runs"]
+            make = [sys.executable, str(data / "eval" / "to_records.py"), "runs"]
             subprocess.run(
-                [*make, runs / f"{name}.log.xz", runs / f"{name}.runs.csv", folder / f"{name}.jsonl"], check=True
+                [*make, str(runs / f"{name}.log.xz"), str(runs / f"{name}.runs.csv"), str(folder / f"{name}.jsonl")],
+                check=True,
             )
         return
     print(f"{runs} is not there (name the folder with --data): simulated logs instead", flush=True)
