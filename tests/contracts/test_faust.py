@@ -152,8 +152,8 @@ def test_nothing_committed_yet_is_told_apart_from_offset_zero(broker: Broker, to
     async def ask(made: Worker) -> None:
         await see_all(made)
         await faust_transport.commit(made.app, {TP(topic, 0): (0, "at the start")})
-        found = await faust_transport.committed(made.app, [TP(topic, 0), TP(topic, 1)])
-        assert found == {TP(topic, 0): (0, "at the start"), TP(topic, 1): (faust_transport.NO_OFFSET, "")}
+        entries = await faust_transport.committed(made.app, [TP(topic, 0), TP(topic, 1)])
+        assert entries == {TP(topic, 0): (0, "at the start"), TP(topic, 1): (faust_transport.NO_OFFSET, "")}
 
     consume(broker, unique + "group", topic, ask)
 
@@ -194,8 +194,8 @@ def test_a_commit_for_partitions_of_someone_else_is_left_out(broker: Broker, top
         every = {TP(topic, partition): (7, "first") for partition in range(PARTITIONS)}
         own = {TP(topic, partition) for partition in first.assigned}
         assert await faust_transport.commit(first.app, every) == own
-        found = await asyncio.to_thread(committed, broker, group, topic)
-        assert found == {p: (7, "first") if p in first.assigned else (6, "") for p in range(PARTITIONS)}
+        entries = await asyncio.to_thread(committed, broker, group, topic)
+        assert entries == {p: (7, "first") if p in first.assigned else (6, "") for p in range(PARTITIONS)}
         assert first.assigned | second.assigned == set(range(PARTITIONS))
 
     two_workers(broker, group, topic, commit)

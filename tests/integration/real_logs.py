@@ -61,11 +61,11 @@ class Difference:
         )
 
 
-def difference(expected: dict[str, bytes], found: dict[str, bytes]) -> Difference:
+def difference(expected: dict[str, bytes], actual: dict[str, bytes]) -> Difference:
     """Compare windows by id and by all that is said of them."""
-    both = expected.keys() & found.keys()
-    different = sum(expected[i] != found[i] for i in both)
-    return Difference(len(found), len(expected) - len(both), len(found) - len(both), different)
+    both = expected.keys() & actual.keys()
+    different = sum(expected[i] != actual[i] for i in both)
+    return Difference(len(actual), len(expected) - len(both), len(actual) - len(both), different)
 
 
 def keyed(path: Path) -> Iterator[tuple[str, bytes]]:
@@ -77,18 +77,18 @@ def keyed(path: Path) -> Iterator[tuple[str, bytes]]:
 
 def published(deployment: Deployment, count: int) -> dict[str, bytes]:
     """Read ``anomalies`` until it tells of so many windows or of nothing new; twice is allowed if it is alike."""
-    found: dict[str, bytes] = {}
+    windows: dict[str, bytes] = {}
     moved = time.monotonic()
     following = follow(deployment.broker, deployment.topics.anomalies)
-    while len(found) < count and time.monotonic() - moved < QUIET_S:
+    while len(windows) < count and time.monotonic() - moved < QUIET_S:
         record = next(following)
         if record is not None:
             window = orjson.loads(record.value or b"")
             now = said(window)
-            assert found.setdefault(window["id"], now) == now, f"window {window['id']} is told in two ways"
+            assert windows.setdefault(window["id"], now) == now, f"window {window['id']} is told in two ways"
             moved = time.monotonic()
     following.close()
-    return found
+    return windows
 
 
 def streamed(deployment: Deployment, records: Path, count: int) -> tuple[dict[str, bytes], dict[str, float]]:
@@ -98,14 +98,14 @@ def streamed(deployment: Deployment, records: Path, count: int) -> tuple[dict[st
     worker = deployment.worker(port)
     worker.start()
     try:
-        found = published(deployment, count)
-        metrics = scraped(port, "tocsin_windows_total", min(count, len(found)), QUIET_S)
+        windows = published(deployment, count)
+        metrics = scraped(port, "tocsin_windows_total", min(count, len(windows)), QUIET_S)
     finally:
         status = worker.stop()
     assert status == 0, deployment.log()
     copies = sum(1 for _ in read_range(deployment.broker, deployment.topics.anomalies))
-    assert copies == len(found), f"{copies} records tell of {len(found)} windows, without a restart"
-    return found, metrics
+    assert copies == len(windows), f"{copies} records tell of {len(windows)} windows, without a restart"
+    return windows, metrics
 
 
 def compare(deployment: Deployment, records: Path, windows: Path) -> bool:
@@ -120,19 +120,19 @@ def compare(deployment: Deployment, records: Path, windows: Path) -> bool:
 
     expected = command("score", str(records), "--out", str(windows))
     print(f"files: {len(expected)} windows", flush=True)
-    found, metrics = streamed(deployment, records, len(expected))
+    streaming, metrics = streamed(deployment, records, len(expected))
     again = str(deployment.folder / "replayed.jsonl")
     ways = {
-        "Apache Kafka": found,
+        "Apache Kafka": streaming,
         "replay of logs.events": command("replay", "--out", again),
         "replay of logs.raw": command("replay", "--raw", "--out", again),
     }
-    told = {name: difference(expected, windows) for name, windows in ways.items()}
-    for name, result in told.items():
+    differences = {name: difference(expected, windows) for name, windows in ways.items()}
+    for name, result in differences.items():
         print(f"{name}: {result}", flush=True)
     names = ("lines", "events", "continuations", "dead_letters", "dropped_lines", "unaccounted_lines", "late_rows")
     print(", ".join(f"{name} {metrics.get(f'tocsin_{name}_total', 0):.0f}" for name in names))
-    return all(result.none for result in told.values())
+    return all(result.none for result in differences.values())
 
 
 def write_records(data: Path, folder: Path) -> None:
