@@ -8,8 +8,18 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 	&& { echo $$p; break; }; done)
 UV := $(shell command -v uv 2>/dev/null || echo .cache/uv/bin/uv)
 DEMO := .cache/demo
+PYTEST := .venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
+UNIT := not (kafka or alertmanager or prometheus or fluentbit or train or slow)
 
-.PHONY: help demo test lint bench bundle chaos storm
+# The machine's authorities, among which a company's own may be, where it has any; uv and older pips bring theirs along.
+AUTHORITIES := $(firstword $(SSL_CERT_FILE) $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem))
+ifneq ($(AUTHORITIES),)
+export UV_SYSTEM_CERTS ?= true
+export UV_NATIVE_TLS ?= true
+export PIP_CERT ?= $(AUTHORITIES)
+endif
+
+.PHONY: help demo check test lint bench bundle chaos storm fuzz shipping
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -31,10 +41,13 @@ demo: python $(UV)  ## the main job on an embedded broker, with simulated faults
 	@UV_PROJECT_ENVIRONMENT=$(DEMO) $(UV) sync --quiet --frozen --python $(PYTHON) --no-default-groups
 	@$(DEMO)/bin/tocsin demo
 
+check: env lint  ## lint, types, and the tests that need no service
+	@$(PYTEST) -m "$(UNIT)"
+
 test: env lint  ## lint, types, and all tests with branch coverage
 	@command -v java >/dev/null 2>&1 && command -v mvn >/dev/null 2>&1 || \
 	echo "java and mvn are missing: tests on a real Apache Kafka are skipped (apt install openjdk-17-jre-headless maven)" >&2
-	@.venv/bin/python -m pytest --cov --cov-report=term:skip-covered --cov-report=xml -q
+	@$(PYTEST) --cov --cov-report=term:skip-covered --cov-report=xml
 
 lint: env  ## ruff and mypy
 	@.venv/bin/ruff check
@@ -53,3 +66,10 @@ chaos: env  ## a million lines on Apache Kafka while workers are killed 20 times
 
 storm: env  ## 500 incidents through failing services while delivery is killed 10 times (half an hour)
 	@.venv/bin/python -m tests.faults.delivery
+
+fuzz: env  ## hostile records through the decoder and through Apache Kafka
+	@.venv/bin/python -m tests.faults.fuzz
+	@.venv/bin/python -m tests.faults.fuzz_stream
+
+shipping: env  ## Fluent Bit is killed and rotated while Apache Kafka is away (needs fluent-bit)
+	@.venv/bin/python -m tests.integration.shipping

@@ -1,18 +1,28 @@
-"""What holds for every test: no network but loopback, a clean environment, and no silent skips in CI."""
+"""What holds for every test: no network but loopback, a clean environment, no silent skips in CI, and its process.
+
+``pytest -n auto --dist loadfile --no-loadscope-reorder`` spreads files over processes, each of which starts the servers
+that its tests need, once.  (``--dist loadgroup`` of pytest-xdist 3.8 ignores groups under pytest 9.2: it sets an
+attribute that pytest does not read any more.)
+"""
 
 import ipaddress
 import os
 import socket
 from collections.abc import Generator
-from typing import Any
+from typing import Any, Final
 
 import pytest
 from hypothesis import HealthCheck, settings
 
 pytest_plugins = ["tests.fixtures_kafka"]
 
-IN_CI = bool(os.environ.get("CI"))
-MUST_RUN_IN_CI = ("kafka", "train", "alertmanager", "prometheus")
+IN_CI: Final = bool(os.environ.get("CI"))
+MAY_SKIP: Final = ("fluentbit", "beside")
+"""Markers of tests that CI may skip: no package registry has what they need, and each has a twin that needs nothing."""
+
+SERVICES: Final = ("kafka", "alertmanager", "prometheus", "fluentbit")
+SLOW_FIRST: Final = (*SERVICES, "slow", "train")
+"""Markers of tests that are started first, so that the longest ones do not run alone at the end."""
 
 # In CI the same examples each time: what fails there is what was changed.  New ones are sought wherever people work.
 # An example may take as long as it takes: a busy machine is no failure.
@@ -48,15 +58,20 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start with the files that hold slow tests."""
+    slow = {item.path for item in items if any(item.get_closest_marker(name) for name in SLOW_FIRST)}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(
     item: pytest.Item, call: pytest.CallInfo[None]
 ) -> Generator[None, pytest.TestReport, pytest.TestReport]:
-    """In CI, a skipped test against a real service is a failed one."""
+    """In CI, a skipped test is a failed one: whatever it needs can be installed there."""
     report = yield
-    allowed = item.get_closest_marker("skip") or item.get_closest_marker("skipif")
-    must_run = IN_CI and any(item.get_closest_marker(name) for name in MUST_RUN_IN_CI)
-    if must_run and report.skipped and not allowed and not hasattr(report, "wasxfail"):
+    allowed = any(item.get_closest_marker(name) for name in MAY_SKIP)
+    if IN_CI and report.skipped and not allowed and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, but it must run in CI: {report.longrepr}"
     return report

@@ -125,6 +125,7 @@ def test_files_stay_small_and_read_no_environment(path: Path) -> None:
 
 def test_every_package_says_what_it_is() -> None:
     """The first line of a package is a sentence."""
+    assert list(sources())
     for path in sources():
         if path.name == "__init__.py":
             first = path.read_text().splitlines()[0]
@@ -134,6 +135,7 @@ def test_every_package_says_what_it_is() -> None:
 def test_packages_are_all_listed() -> None:
     """Every package folder stands in pyproject.toml, or an installed Tocsin would lack it."""
     listed = (ROOT / "pyproject.toml").read_text()
+    assert list(sources())
     for path in sources():
         if path.name == "__init__.py":
             package = ".".join(path.parent.relative_to(ROOT).parts)

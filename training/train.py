@@ -4,7 +4,7 @@ import platform
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import version
+from importlib import import_module
 from pathlib import Path
 from typing import Any, Final
 
@@ -131,5 +131,6 @@ def _facts(config: TrainConfig, data: Survey, left_out: int, loss: float, sample
         "calibration_windows": samples,
         "stretches_left_out": left_out,
         "python": platform.python_version(),
-        "libraries": {name: version(name) for name in _LIBRARIES},
+        # Not of the distributions: TensorFlow comes as tensorflow or as tensorflow-cpu.
+        "libraries": {name: str(import_module(name).__version__) for name in _LIBRARIES},
     }

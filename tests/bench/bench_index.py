@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -102,16 +103,21 @@ def embedding(model: SentenceEmbedder, texts: list[str], turns: int) -> None:
     """Texts a second on one thread, in turn with sentence-transformers."""
     model.embed(texts[:8])
     ours, theirs, plain = [], [], []
+    compared = find_spec("sentence_transformers") is not None
     for _ in range(turns):
         ours.append(rate(model, texts))
-        theirs.append(reference(texts))
+        if compared:
+            theirs.append(reference(texts))
         plain.append(rate(HashedEmbedder(), texts))
     print(
         f"\nembedding {len(texts)} different texts, {np.mean([len(text) for text in texts]):.0f} characters on average"
     )
     print(row("ONNX Runtime, weights of MiniLM-L6", ours, "texts/s"))
-    print(row("sentence-transformers, the same weights", theirs, "texts/s"))
-    print(f"over sentence-transformers: {ratio(ours, theirs)}")
+    if compared:
+        print(row("sentence-transformers, the same weights", theirs, "texts/s"))
+        print(f"over sentence-transformers: {ratio(ours, theirs)}")
+    else:
+        print("sentence-transformers is not installed: uv run --extra embed python -m tests.bench.bench_index")
     print(row("built-in, without a model", plain, "texts/s"))
 
 

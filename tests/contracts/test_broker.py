@@ -265,9 +265,9 @@ def test_an_offset_is_found_by_time(broker: Broker, topic: str, request: pytest.
         producer.produce(topic, value=b"", partition=0, timestamp=1_000_000 + number)
     assert producer.flush(DEADLINE_S) == 0
     consumer = broker.consumer("any")
-    found = consumer.offsets_for_times([TopicPartition(topic, 0, 1_000_004)], timeout=DEADLINE_S)
+    offsets = consumer.offsets_for_times([TopicPartition(topic, 0, 1_000_004)], timeout=DEADLINE_S)
     consumer.close()
-    assert found[0].offset == 4
+    assert offsets[0].offset == 4
 
 
 def test_compacted_topics_refuse_messages_without_a_key(

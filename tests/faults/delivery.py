@@ -122,11 +122,11 @@ def plan(incidents: int, seconds: float, rng: random.Random) -> list[tuple[float
     for number in range(incidents):
         states = list(life(number, rng))
         times = sorted(rng.uniform(0, seconds) for _ in states)
-        planned += [(at, n, alert) for n, (at, alert) in enumerate(zip(times, states, strict=True))]
+        planned += [(second, n, alert) for n, (second, alert) in enumerate(zip(times, states, strict=True))]
         if rng.random() < 0.1:
             planned += [(times[-1] + 1.0, len(states) + n, alert) for n, alert in enumerate(states)]
-    planned.sort(key=lambda each: each[:2])
-    return [(at, alert) for at, _, alert in planned]
+    planned.sort(key=lambda entry: entry[:2])
+    return [(second, alert) for second, _, alert in planned]
 
 
 def storm(
@@ -197,18 +197,18 @@ def judge(world: World, last: dict[str, Alert]) -> list[Verdict]:
     ]
 
 
-def _judge_lines(verdict: Verdict, told: Iterable[dict[str, str]], last: dict[str, Alert]) -> Verdict:
-    """Judge a sink that is told every state as a record."""
+def _judge_lines(verdict: Verdict, lines: Iterable[dict[str, str]], last: dict[str, Alert]) -> Verdict:
+    """Judge a sink that gets every state as a record."""
     records: dict[str, list[dict[str, str]]] = {}
-    for record in told:
+    for record in lines:
         records.setdefault(record["incident_id"], []).append(record)
     for incident in last:
-        mine = records.get(incident, [])
-        states = [state_of(record["summary"]) for record in mine]
-        verdict.missing += not mine
+        own = records.get(incident, [])
+        states = [state_of(record["summary"]) for record in own]
+        verdict.missing += not own
         verdict.doubled += len(states) - len(set(states))
         verdict.disordered += states != sorted(states)
-        verdict.left_open += bool(mine) and mine[-1]["status"] != Status.RESOLVED.value
+        verdict.left_open += bool(own) and own[-1]["status"] != Status.RESOLVED.value
     return verdict
 
 
@@ -223,8 +223,8 @@ def _judge_webhook(world: World, last: dict[str, Alert]) -> Verdict:
 def _judge_alertmanager(world: World, last: dict[str, Alert]) -> Verdict:
     service = world.alertmanager
     verdict = Verdict("alertmanager", refused=len(service.refused))
-    told = {labels["incident"] for labels in map(dict, service.alerts)}
-    verdict.missing = len(set(last) - told)
+    incidents = {labels["incident"] for labels in map(dict, service.alerts)}
+    verdict.missing = len(set(last) - incidents)
     verdict.left_open = len(service.firing())
     for summaries in service.history.values():
         states = [state_of(summary) for summary in summaries]
@@ -244,7 +244,7 @@ def _judge_pagerduty(world: World, last: dict[str, Alert]) -> Verdict:
         if event["event_action"] == "trigger":
             incident = event["dedup_key"].split("/")[1]
             states.setdefault(incident, []).append(state_of(event["payload"]["summary"]))
-    verdict.disordered = sum(told != sorted(told) for told in states.values())
+    verdict.disordered = sum(steps != sorted(steps) for steps in states.values())
     return verdict
 
 

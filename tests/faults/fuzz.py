@@ -66,12 +66,12 @@ class Books:
     def differences(self, other: "Books") -> list[str]:
         """Names of what is not equal; nothing where the runs agree."""
         names = ("received", "events", "continuations", "dead", "drops", "notes", "templates")
-        found = [name for name in names if getattr(self, name) != getattr(other, name)]
+        different = [name for name in names if getattr(self, name) != getattr(other, name)]
         for name in ("lines", "rows"):
-            mine, theirs = pl.concat(getattr(self, name)), pl.concat(getattr(other, name))
-            if not mine.equals(theirs):
-                found.append(name)
-        return found
+            ours, theirs = pl.concat(getattr(self, name)), pl.concat(getattr(other, name))
+            if not ours.equals(theirs):
+                different.append(name)
+        return different
 
     def check(self) -> None:
         """Assert what must hold of a whole run."""
@@ -105,10 +105,10 @@ def stream_of(values: list[bytes], seed: int) -> RawBatch:
     partitions = np.fromiter((zlib.crc32(v[-40:]) % PARTITIONS for v in values), np.int32, len(values))
     offsets = np.zeros(len(values), np.int64)
     for partition in range(PARTITIONS):
-        mine = np.flatnonzero(partitions == partition)
+        rows = np.flatnonzero(partitions == partition)
         # A broker leaves gaps: compaction, transactions, messages that were deleted.
-        steps = [rng.choice([1, 1, 1, 1, 2, 40]) if rng.random() < 0.01 else 1 for _ in mine]
-        offsets[mine] = np.cumsum(steps) + rng.randrange(3 * GENERATION)
+        steps = [rng.choice([1, 1, 1, 1, 2, 40]) if rng.random() < 0.01 else 1 for _ in rows]
+        offsets[rows] = np.cumsum(steps) + rng.randrange(3 * GENERATION)
     arrived = _ARRIVED + np.cumsum([rng.randrange(20_000) for _ in values])
     return RawBatch(values, partitions, offsets, arrived.astype(np.int64))
 
@@ -143,12 +143,12 @@ def read(raw: RawBatch, cuts: Sequence[int], kills: frozenset[int] = frozenset()
     return books
 
 
-def _restarted(raw: RawBatch, at: int) -> LineProcessor:
+def _restarted(raw: RawBatch, row: int) -> LineProcessor:
     """Make a worker that has read again what its memory needs, as ingest does after a crash."""
     worker = processor()
     for partition in range(PARTITIONS):
-        mine = np.flatnonzero(raw.partitions == partition)
-        done, todo = mine[mine < at], mine[mine >= at]
+        rows = np.flatnonzero(raw.partitions == partition)
+        done, todo = rows[rows < row], rows[rows >= row]
         if not todo.size:
             continue
         begin = worker.decoder.replay_from(partition, int(raw.offsets[todo[0]]))
@@ -156,8 +156,8 @@ def _restarted(raw: RawBatch, at: int) -> LineProcessor:
     return worker
 
 
-def _select(raw: RawBatch, at: I64) -> RawBatch:
-    return RawBatch([raw.values[i] for i in at.tolist()], raw.partitions[at], raw.offsets[at], raw.arrived[at])
+def _select(raw: RawBatch, rows: I64) -> RawBatch:
+    return RawBatch([raw.values[i] for i in rows.tolist()], raw.partitions[rows], raw.offsets[rows], raw.arrived[rows])
 
 
 def fuzz(count: int, seed: int, huge: int) -> Books:
@@ -167,17 +167,17 @@ def fuzz(count: int, seed: int, huge: int) -> Books:
     books = read(raw, cuts)
     books.check()
     assert books.received == count
-    if found := books.differences(read(raw, others)):
-        raise AssertionError(f"other batch cuts give other {', '.join(found)}")
+    if different := books.differences(read(raw, others)):
+        raise AssertionError(f"other batch cuts give other {', '.join(different)}")
     rng = random.Random(seed)
     kills = frozenset(rng.sample(range(1, len(cuts)), min(len(cuts) - 1, 5 + count // 20_000)))
     killed = read(raw, cuts, kills)
     # A worker that starts anew tells its new templates again; a set of them is the same.
-    if found := books.differences(killed):
-        raise AssertionError(f"a worker that was killed gives other {', '.join(found)}")
+    if different := books.differences(killed):
+        raise AssertionError(f"a worker that was killed gives other {', '.join(different)}")
     unknown = replace_arrival(raw)
-    if found := read(unknown, cuts).differences(read(unknown, others)):
-        raise AssertionError(f"without times of arrival, other batch cuts give other {', '.join(found)}")
+    if different := read(unknown, cuts).differences(read(unknown, others)):
+        raise AssertionError(f"without times of arrival, other batch cuts give other {', '.join(different)}")
     return books
 
 

@@ -65,8 +65,8 @@ class Settled:
     def __str__(self) -> str:
         """Some lines for people."""
         names = ("lines", "events", "continuations", "dead_letters", "dropped_lines", "unaccounted_lines")
-        told = ", ".join(f"{name} {self.metrics.get(f'tocsin_{name}_total', 0):.0f}" for name in names)
-        return f"metrics: {told}\nwithout a broker: {self.books}\n{self.published.total()} windows"
+        counts = ", ".join(f"{name} {self.metrics.get(f'tocsin_{name}_total', 0):.0f}" for name in names)
+        return f"metrics: {counts}\nwithout a broker: {self.books}\n{self.published.total()} windows"
 
 
 def sent(count: int, seed: int, huge: int) -> RawBatch:
@@ -74,8 +74,8 @@ def sent(count: int, seed: int, huge: int) -> RawBatch:
     raw = stream_of(list(records(count, seed, huge)), seed)
     offsets = np.zeros(count, np.int64)
     for partition in range(PARTITIONS):
-        mine = np.flatnonzero(raw.partitions == partition)
-        offsets[mine] = np.arange(mine.size)
+        rows = np.flatnonzero(raw.partitions == partition)
+        offsets[rows] = np.arange(rows.size)
     return replace(raw, offsets=offsets, arrived=raw.arrived // 1000 * 1000)
 
 
@@ -109,10 +109,10 @@ def settle(deployment: Deployment, raw: RawBatch) -> Settled:
     ]
     deployment.broker.ensure_topics(specs)
     producer = deployment.broker.producer(message_max_bytes=ROOM)
-    for value, partition, at in zip(raw.values, raw.partitions.tolist(), raw.arrived.tolist(), strict=True):
+    for value, partition, arrived in zip(raw.values, raw.partitions.tolist(), raw.arrived.tolist(), strict=True):
         while len(producer) > BATCH:
             producer.poll(0.1)
-        producer.produce(topics.logs_raw, value or None, partition=partition, timestamp=at // 1000)
+        producer.produce(topics.logs_raw, value or None, partition=partition, timestamp=arrived // 1000)
     assert producer.flush(PATIENCE_S) == 0
     port = held_port()
     environment = deployment.environment(port) | {"TOCSIN_DEAD_LIMIT_SHARE": "1.0", "TOCSIN_BATCH_LINES": "20000"}

@@ -161,8 +161,8 @@ def _spiced(rng: random.Random, line: str, count: int) -> str:
 
 def _with_nul(rng: random.Random, recent: list[bytes]) -> bytes:
     line = _line(rng)
-    at = rng.randrange(len(line) + 1)
-    spoilt = line[:at] + "\0" + line[at:]
+    position = rng.randrange(len(line) + 1)
+    spoilt = line[:position] + "\0" + line[position:]
     record = _record(rng, line)
     record[rng.choice(("log", "host", "source", "path", "trace_id", "@timestamp", "tenant"))] = spoilt
     return rng.choice([spoilt.encode(), _dumps(record), json.dumps(record).encode()])
@@ -191,8 +191,10 @@ def _plain(rng: random.Random, recent: list[bytes]) -> bytes:
 def _mutated(rng: random.Random, recent: list[bytes]) -> bytes:
     line = list(_line(rng))
     for _ in range(rng.choice([1, 2, 5])):
-        at = rng.randrange(len(line) + 1)
-        line[at : at + rng.randrange(3)] = rng.choice(["", " ", "9", "99999999999", ":", "[", "Z", "-", "é"])
+        position = rng.randrange(len(line) + 1)
+        line[position : position + rng.randrange(3)] = rng.choice(
+            ["", " ", "9", "99999999999", ":", "[", "Z", "-", "é"]
+        )
     return _dumps(_record(rng, "".join(line)))
 
 

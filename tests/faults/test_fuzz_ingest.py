@@ -44,8 +44,8 @@ def sent() -> RawBatch:
     partitions[-3:] = range(3)
     offsets = np.zeros(len(values), np.int64)
     for partition in range(3):
-        mine = np.flatnonzero(partitions == partition)
-        offsets[mine] = np.arange(mine.size)
+        rows = np.flatnonzero(partitions == partition)
+        offsets[rows] = np.arange(rows.size)
     return RawBatch(values, partitions, offsets, raw.arrived // 1000 * 1000)
 
 
@@ -63,9 +63,9 @@ def ingested(sent: RawBatch, expected: Books) -> "Ingested":
     with EmbeddedBroker(TOPICS.specs(3)) as embedded:
         broker = Broker(embedded.bootstrap)
         producer = broker.producer()
-        for value, partition, at in zip(sent.values, sent.partitions.tolist(), sent.arrived.tolist(), strict=True):
+        for value, partition, arrived in zip(sent.values, sent.partitions.tolist(), sent.arrived.tolist(), strict=True):
             # No value at all is what a compacted topic would send; it counts as an empty line.
-            producer.produce(TOPICS.logs_raw, value or None, partition=partition, timestamp=at // 1000)
+            producer.produce(TOPICS.logs_raw, value or None, partition=partition, timestamp=arrived // 1000)
             producer.poll(0)
         assert producer.flush(DEADLINE_S) == 0
         registry = CollectorRegistry()
@@ -130,11 +130,11 @@ def test_the_metrics_add_up(ingested: Ingested, expected: Books) -> None:
 
 def test_each_dead_line_is_told_once_with_its_reason(ingested: Ingested, expected: Books) -> None:
     """One message for each dead line: where it stood, why it was refused, and in what words."""
-    told = [
+    letters = [
         (letter["origin"]["partition"], letter["origin"]["offset"], letter["reason"], letter["detail"])
         for letter in ingested.dead
     ]
-    assert sorted(told) == sorted(expected.dead)
+    assert sorted(letters) == sorted(expected.dead)
 
 
 def test_dead_letters_hold_what_was_sent(ingested: Ingested, sent: RawBatch) -> None:
@@ -142,9 +142,9 @@ def test_dead_letters_hold_what_was_sent(ingested: Ingested, sent: RawBatch) -> 
     values = dict(zip(zip(sent.partitions.tolist(), sent.offsets.tolist(), strict=True), sent.values, strict=True))
     for letter in ingested.dead:
         value = values[letter["origin"]["partition"], letter["origin"]["offset"]]
-        held = letter["payload"].encode() if "payload" in letter else base64.b64decode(letter["payload_base64"])
-        assert value.startswith(held)
-        assert min(len(value), MAX_PAYLOAD_BYTES) - len(held) < 4
+        payload = letter["payload"].encode() if "payload" in letter else base64.b64decode(letter["payload_base64"])
+        assert value.startswith(payload)
+        assert min(len(value), MAX_PAYLOAD_BYTES) - len(payload) < 4
         assert letter["size"] == len(value)
     assert {len(value) > MAX_PAYLOAD_BYTES for value in values.values()} == {True, False}
 

@@ -37,8 +37,8 @@ class Prometheus:
 
     def alerts(self) -> set[str]:
         """Return the names of the alerts that fire."""
-        found = self._get("/api/v1/alerts")["data"]["alerts"]
-        return {alert["labels"]["alertname"] for alert in found if alert["state"] == "firing"}
+        alerts = self._get("/api/v1/alerts")["data"]["alerts"]
+        return {alert["labels"]["alertname"] for alert in alerts if alert["state"] == "firing"}
 
     def ready(self) -> bool:
         """Say whether it answers."""

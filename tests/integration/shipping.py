@@ -261,15 +261,15 @@ def _once(deployment: Deployment, records: list[Record]) -> dict[str, bytes]:
 def _rows(deployment: Deployment, records: list[Record]) -> Counter[str]:
     """Count each line in the frames, under the key that holds all lines; none twice, as detect does."""
     texts = {(record.partition, record.offset): message_of(record) for record in records}
-    found = Counter[str]()
+    counts = Counter[str]()
     reached: dict[tuple[int, int], int] = {}
     for message in read_range(deployment.broker, deployment.topics.logs_events):
         frame, _ = frames.decode(message.value or b"")
         rows = named_rows(frame).filter(key=ALL_SOURCES).select("partition", "offset").rows()
-        found.update(texts[p, o] for p, o in rows if o > reached.get((message.partition, p), -1))
+        counts.update(texts[p, o] for p, o in rows if o > reached.get((message.partition, p), -1))
         for p, span in frame.raw.items():
             reached[message.partition, p] = max(span.last, reached.get((message.partition, p), -1))
-    return found
+    return counts
 
 
 def main() -> None:

@@ -84,22 +84,22 @@ class Deployment:
     def await_windows(self, count: int, patience_s: float = PATIENCE_S) -> None:
         """Wait until ``anomalies`` holds so many different windows."""
         deadline = time.monotonic() + patience_s
-        found: set[str] = set()
+        ids: set[str] = set()
         following = follow(self.broker, self.topics.anomalies)
-        while len(found) < count:
+        while len(ids) < count:
             record = next(following)
             if record is not None:
-                found.add(orjson.loads(record.value or b"")["id"])
-            assert time.monotonic() < deadline, f"{len(found)} of {count} windows; {self.log()}"
+                ids.add(orjson.loads(record.value or b"")["id"])
+            assert time.monotonic() < deadline, f"{len(ids)} of {count} windows; {self.log()}"
         following.close()
 
     def windows(self) -> dict[str, Window]:
         """Return what stands on ``anomalies``, by id; a window that is told twice must be told alike."""
-        found: dict[str, Window] = {}
+        windows: dict[str, Window] = {}
         for record in read_range(self.broker, self.topics.anomalies):
             window = orjson.loads(record.value or b"")
-            assert found.setdefault(window["id"], window) == window
-        return found
+            assert windows.setdefault(window["id"], window) == window
+        return windows
 
     def log(self) -> str:
         """Return the end of what the process wrote on standard error."""
@@ -134,11 +134,11 @@ class Deployment:
 
 def by_id(windows: Iterable[Window]) -> dict[str, Window]:
     """Windows by id; none may come twice."""
-    found: dict[str, Window] = {}
+    named: dict[str, Window] = {}
     for window in windows:
-        assert window["id"] not in found
-        found[window["id"]] = window
-    return found
+        assert window["id"] not in named
+        named[window["id"]] = window
+    return named
 
 
 def judged(windows: Mapping[str, Window], *without: str) -> dict[str, Window]:
@@ -150,10 +150,10 @@ def judged(windows: Mapping[str, Window], *without: str) -> dict[str, Window]:
 def scraped(port: int, name: str, at_least: float, patience_s: float = PATIENCE_S) -> dict[str, float]:
     """Scrape a process until one metric has come to a value: a window is counted after it was sent."""
     deadline = time.monotonic() + patience_s
-    while (found := _scrape(port)).get(name, 0) < at_least:
-        assert time.monotonic() < deadline, f"{name} stays at {found.get(name)}"
+    while (metrics := _scrape(port)).get(name, 0) < at_least:
+        assert time.monotonic() < deadline, f"{name} stays at {metrics.get(name)}"
         time.sleep(0.2)
-    return found
+    return metrics
 
 
 def _scrape(port: int) -> dict[str, float]:
@@ -163,10 +163,10 @@ def _scrape(port: int) -> dict[str, float]:
             text = answer.read().decode()
     except OSError:
         return {}
-    found: dict[str, float] = {}
+    metrics: dict[str, float] = {}
     for family in text_string_to_metric_families(text):
         for sample in family.samples:
-            found[sample.name] = found.get(sample.name, 0.0) + sample.value
+            metrics[sample.name] = metrics.get(sample.name, 0.0) + sample.value
             if "reason" in sample.labels:
-                found[f"{sample.name}:{sample.labels['reason']}"] = sample.value
-    return found
+                metrics[f"{sample.name}:{sample.labels['reason']}"] = sample.value
+    return metrics

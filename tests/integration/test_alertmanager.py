@@ -42,17 +42,17 @@ class Hook(Service):
     """Where Alertmanager sends its notifications."""
 
     def __init__(self) -> None:
-        self.told: list[dict[str, Any]] = []
+        self.notified: list[dict[str, Any]] = []
         super().__init__()
 
     def take(self, call: Call) -> Answer:
         """Keep every alert of a notification."""
-        self.told += orjson.loads(call.body)["alerts"]
+        self.notified += orjson.loads(call.body)["alerts"]
         return Answer(200)
 
     def of(self, status: str) -> list[dict[str, Any]]:
         """Return what was notified in a state."""
-        return [alert for alert in self.told if alert["status"] == status]
+        return [alert for alert in self.notified if alert["status"] == status]
 
 
 @dataclass
@@ -65,8 +65,8 @@ class Running:
     def alerts(self) -> list[dict[str, Any]]:
         """Return what it holds."""
         with urllib.request.urlopen(f"{self.url}/api/v2/alerts", timeout=PATIENCE_S) as answer:  # noqa: S310 - loopback
-            found: list[dict[str, Any]] = orjson.loads(answer.read())
-        return found
+            alerts: list[dict[str, Any]] = orjson.loads(answer.read())
+        return alerts
 
 
 @pytest.fixture
@@ -126,13 +126,13 @@ def test_an_incident_fires_grows_and_ends_in_a_real_alertmanager(
         put(broker, topics, fired())
         until(lambda: alertmanager.hook.of("firing"))
         time.sleep(3)  # several resends: nothing new for Alertmanager
-        assert len(alertmanager.hook.told) == 1
+        assert len(alertmanager.hook.notified) == 1
         worse = enriched(grown(fired(), 2, Severity.CRITICAL))
         put(broker, topics, worse)
         until(lambda: len(alertmanager.hook.of("firing")) == 2 and len(alertmanager.hook.of("resolved")) == 1)
-        [held] = alertmanager.alerts()
-        assert held["labels"]["severity"] == "critical"
-        assert "QueuePool" in held["annotations"]["diagnosis"]
+        [alert] = alertmanager.alerts()
+        assert alert["labels"]["severity"] == "critical"
+        assert "QueuePool" in alert["annotations"]["diagnosis"]
         put(broker, topics, resolved(worse))
         until(lambda: len(alertmanager.hook.of("resolved")) == 2)
         assert alertmanager.alerts() == []
@@ -174,9 +174,9 @@ def test_lines_travel_to_a_notification(embedded: EmbeddedBroker, tmp_path: Path
     worker.start()
     try:
         wanted = {"TocsinIncident", "TocsinSynthetic"}
-        until(lambda: wanted <= {alert["labels"]["alertname"] for alert in alertmanager.hook.told})
+        until(lambda: wanted <= {alert["labels"]["alertname"] for alert in alertmanager.hook.notified})
     finally:
         status = worker.stop()
     assert status == 0, deployment.log()
-    incident = next(a for a in alertmanager.hook.told if a["labels"]["alertname"] == "TocsinIncident")
+    incident = next(a for a in alertmanager.hook.notified if a["labels"]["alertname"] == "TocsinIncident")
     assert incident["labels"]["tenant"] == "cloud-0"

@@ -117,28 +117,28 @@ def role(settings: Settings, *, explains: bool = True) -> Iterator[Metrics]:
 
 def alerts(settings: Settings, enough: Callable[[list[Alert]], bool]) -> list[Alert]:
     """Return the alerts of the topic once there are enough."""
-    found: list[Alert] = []
+    seen: list[Alert] = []
     idle = 0
     broker, topics = Broker(settings.kafka_bootstrap_servers), Topics(settings.topic_prefix)
     for record in follow(broker, topics.alerts):
         if record is None:
             idle += 1
-            assert idle < DEADLINE_S * 4, [alert.status for alert in found]
+            assert idle < DEADLINE_S * 4, [alert.status for alert in seen]
             continue
-        found.append(Alert.from_json(record.value or b""))
-        if enough(found):
+        seen.append(Alert.from_json(record.value or b""))
+        if enough(seen):
             break
-    return found
+    return seen
 
 
-def enriched(found: list[Alert]) -> bool:
+def enriched(seen: list[Alert]) -> bool:
     """Say whether a diagnosis has been told."""
-    return found[-1].status is Status.ENRICHED
+    return seen[-1].status is Status.ENRICHED
 
 
 def told_by(mode: str) -> Callable[[list[Alert]], bool]:
     """Say when a diagnosis of a mode has been told."""
-    return lambda found: found[-1].diagnosis is not None and found[-1].diagnosis["mode"] == mode
+    return lambda seen: seen[-1].diagnosis is not None and seen[-1].diagnosis["mode"] == mode
 
 
 def test_an_alert_fires_first_and_is_enriched_with_lines_that_are_there(
@@ -188,7 +188,7 @@ def test_a_failure_that_only_the_user_knows_is_named(settings: Settings, tmp_pat
 def test_what_is_open_at_a_start_is_explained(settings: Settings) -> None:
     """A role that ended before it had explained an incident makes up for it when it starts again."""
     with role(settings, explains=False):
-        assert not enriched(alerts(settings, lambda found: len(found) == 1))
+        assert not enriched(alerts(settings, lambda seen: len(seen) == 1))
     with role(settings):
         assert alerts(settings, enriched)[-1].diagnosis
 
@@ -201,20 +201,20 @@ def test_a_language_model_is_asked_once_and_never_sees_a_secret(
         monkeypatch.setenv("ANTHROPIC_API_KEY", "test")
         monkeypatch.setenv("ANTHROPIC_BASE_URL", server.url)
         with role(settings) as metrics:
-            found = alerts(settings, told_by("llm"))
+            explained = alerts(settings, told_by("llm"))
         with role(settings):
-            again = alerts(settings, lambda found: len(found) > 1 and told_by("llm")(found))
+            again = alerts(settings, lambda seen: len(seen) > 1 and told_by("llm")(seen))
         requests = [request.body for request in server.requests]
-    assert found[0].diagnosis is None
-    assert again[-1].incident_id == found[-1].incident_id
+    assert explained[0].diagnosis is None
+    assert again[-1].incident_id == explained[-1].incident_id
     assert len(requests) == 1
     assert SECRET not in str(requests)
-    kept = transcript_store(settings).get(found[-1].incident_id)
+    kept = transcript_store(settings).get(explained[-1].incident_id)
     assert kept is not None
     assert requests[0]["messages"][0]["content"] == kept.user
     assert SECRET not in kept.text
-    assert found[-1].diagnosis is not None
-    assert found[-1].diagnosis["cost_usd"] > 0
+    assert explained[-1].diagnosis is not None
+    assert explained[-1].diagnosis["cost_usd"] > 0
     assert metrics.llm_cost.labels("default")._value.get() > 0
 
 
@@ -225,8 +225,8 @@ def test_without_an_answer_the_diagnosis_from_the_lines_stays_and_says_so(
     monkeypatch.setenv("ANTHROPIC_API_KEY", "test")
     monkeypatch.setenv("ANTHROPIC_BASE_URL", f"http://127.0.0.1:{held_port()}")
 
-    def noted(found: list[Alert]) -> bool:
-        return found[-1].diagnosis is not None and bool(found[-1].diagnosis["note"])
+    def noted(seen: list[Alert]) -> bool:
+        return seen[-1].diagnosis is not None and bool(seen[-1].diagnosis["note"])
 
     with role(settings.model_copy(update={"llm_attempts": 1})):
         diagnosis = alerts(settings, noted)[-1].diagnosis

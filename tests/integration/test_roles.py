@@ -15,6 +15,7 @@ import pytest
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
 from tests.integration.streamed import Deployment, Window, by_id, judged, scraped
+from tests.own_logs import cloud_lines
 from tests.ports import held_port
 from training.simulate import Scenario, plan_faults, stream_records
 
@@ -132,11 +133,23 @@ def test_records_that_are_sent_twice_change_nothing_and_are_counted(shared: Brok
     assert counted["tocsin_windows_total"] == len(expected)
 
 
+def test_mixed_formats_give_the_windows_and_scores_of_the_files(shared: Broker, tmp_path: Path) -> None:
+    """Two clouds whose services write in many formats, streamed and scored."""
+    values: Values = []
+    for seed in range(2):
+        values += cloud_lines(Scenario(seed, START, 180.0, faults=plan_faults(START, 180.0, seed)), f"cloud-{seed}")
+    agrees_with_files(deploy(shared, tmp_path), values)
+
+
+@pytest.mark.beside
 @pytest.mark.skipif(not NOVA.is_dir(), reason="the labelled logs are not beside the repository")
 def test_real_lines_give_the_windows_and_scores_of_the_files(shared: Broker, tmp_path: Path) -> None:
     """The first 5,000 lines of a real cloud, each run a tenant, streamed and scored."""
-    deployment = deploy(shared, tmp_path)
-    values = nova_lines(5000)
+    agrees_with_files(deploy(shared, tmp_path), nova_lines(5000))
+
+
+def agrees_with_files(deployment: Deployment, values: Values) -> None:
+    """Assert that streamed records give the windows that files give, and a replay again."""
     expected = deployment.score(values)
     deployment.send(values)
     worker = deployment.worker()
@@ -146,7 +159,7 @@ def test_real_lines_give_the_windows_and_scores_of_the_files(shared: Broker, tmp
     finally:
         status = worker.stop()
     assert status == 0, deployment.log()
-    assert len(values) == 5000
+    assert expected
     assert judged(deployment.windows(), "lines") == judged(expected, "lines")
     assert judged(by_id(deployment.tocsin("replay"))) == judged(deployment.windows())
 

@@ -81,6 +81,7 @@ def test_a_calibration_sees_the_scores_that_serving_sees(tmp_path: Path) -> None
     scored = (raw_scores(batch, lstm, known) for batch in closed)
     held = score_normal(scored, config.windows, known, lambda batch: np.ones(len(batch), np.bool_), lambda _: None)
     served = [known.score(WindowFeatures.of(batch, bundle.vocabulary, known.groups)) for batch in closed]
+    assert served[0].keys() == held.raws.keys() - {"lstm"} > {"novelty"}
     for name in served[0]:
         assert np.concatenate([scores[name] for scores in served]).tobytes() == held.raws[name].tobytes()
 

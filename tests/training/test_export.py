@@ -53,7 +53,9 @@ def test_an_export_is_run_by_the_detector_and_gives_what_keras_gives(model: obje
     """Through padding, fixed shapes and the cache."""
     batch = windows([Window(tuple(TEMPLATES) * 3), Window(tuple(TEMPLATES[:2]) * 20, fresh=5, context=9)])
     detector = LstmDetector(exported, VOCABULARY)
-    for chunks in build(batch, VOCABULARY):
+    built = list(build(batch, VOCABULARY))
+    assert built
+    for chunks in built:
         theirs = np.asarray(model.predict_on_batch([chunks.inputs, chunks.targets]))  # type: ignore[attr-defined]
         ours = detector.surprise(chunks)
         scored = chunks.position >= 0

@@ -3,6 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
+import jsonschema
 import orjson
 import pytest
 
@@ -70,7 +71,6 @@ WINDOW: dict[str, Any] = {
 
 def validate(alert: Alert, **change: Any) -> None:
     """Check an alert's JSON, with fields changed, against the published schema."""
-    jsonschema = pytest.importorskip("jsonschema")
     jsonschema.Draft202012Validator(alert_schema()).validate(orjson.loads(alert.to_json()) | change)
 
 
@@ -104,14 +104,13 @@ def test_alerts_fit_the_published_schema() -> None:
 )
 def test_the_schema_refuses_what_is_no_alert(change: dict[str, Any]) -> None:
     """A schema that lets everything through would prove nothing."""
-    jsonschema = pytest.importorskip("jsonschema")
     with pytest.raises(jsonschema.ValidationError):
         validate(INCIDENT.alert(), **change)
 
 
 def test_the_schema_itself_is_valid() -> None:
     """It is a schema of the draft that it names."""
-    pytest.importorskip("jsonschema").Draft202012Validator.check_schema(alert_schema())
+    jsonschema.Draft202012Validator.check_schema(alert_schema())
 
 
 def test_an_incident_survives_the_topic() -> None:

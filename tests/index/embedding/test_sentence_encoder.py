@@ -1,10 +1,6 @@
 """The encoder served by ONNX Runtime against sentence-transformers, and folders that cannot be served."""
 
-import os
 import shutil
-import subprocess
-import sys
-from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -13,32 +9,8 @@ import pytest
 
 from index.embedding.sentence_encoder import SentenceEmbedder
 from models.errors import InvalidError
+from tests.index.embedding.reference import TEXTS, VECTORS
 from tests.index.embedding.weights import encoder, minilm
-
-TEXTS = [
-    "No valid host was found. There are not enough hosts available.",
-    "",
-    " \t\n ",
-    "x",
-    "NoValidHost_Remote: nova.exception_Remote.NoValidHost",
-    "2026-03-02 08:00:00.000 7 ERROR nova.compute.manager [req-772c28a4-455d-4e72-b258-cbec9ee5486f - - - - -] boom",
-    "Die Verbindung zum Server ist abgebrochen: größer, Ärger, ß, ﬁ",
-    "网络 端口 未就绪 ネットワーク 네트워크",
-    "emoji 🔥🔥 and \x1b[31mterminal codes\x1b[0m, \x00 and \ufffd",
-    "{'code': 500, 'message': \"Traceback (most recent call last):\\n  File \\\"/usr/lib/python3/x.py\\\"\"}",
-    "word " * 900,
-    "https://10.0.0.1:9696/v2.0/ports.json?tenant_id=" + "a" * 300,
-    "[CLS] [SEP] [MASK] [PAD] hidden words of the tokenizer",
-    "No valid host was found. There are not enough hosts available.",
-    *(" ".join(["volume", "attach", "port", "binding", "failed"][: n % 5 + 1] * n) for n in range(1, 40, 3)),
-]
-
-REFERENCE = """
-import sys, numpy, orjson
-from sentence_transformers import SentenceTransformer
-model = SentenceTransformer(sys.argv[1], device="cpu")
-numpy.save(sys.argv[2], model.encode(orjson.loads(sys.stdin.buffer.read()), normalize_embeddings=True))
-"""
 
 
 @pytest.fixture(scope="module")
@@ -63,21 +35,9 @@ def copy(folder: Path, tmp_path: Path) -> Path:
     return copied
 
 
-@pytest.mark.slow
-@pytest.mark.timeout(900)  # torch comes from a cold disk
-@pytest.mark.skipif(find_spec("sentence_transformers") is None, reason="sentence-transformers is not installed")
-def test_vectors_are_those_of_sentence_transformers(embedder: SentenceEmbedder, tmp_path: Path) -> None:
-    """Within 1e-4, whatever the text: empty, long, foreign, hostile."""
-    out = tmp_path / "reference.npy"
-    # A process of its own: torch brings threads and warnings along.
-    subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", REFERENCE, str(minilm()), str(out)],
-        input=orjson.dumps(TEXTS),
-        env={**os.environ, "HF_HUB_OFFLINE": "1"},
-        check=True,
-        capture_output=True,
-    )
-    reference = np.load(out)
+def test_vectors_are_those_of_sentence_transformers(embedder: SentenceEmbedder) -> None:
+    """Within 1e-4, whatever the text: empty, long, foreign, hostile; ``reference.py`` recorded the vectors."""
+    reference = np.load(VECTORS)
     assert reference.shape == (len(TEXTS), embedder.size)
     assert np.abs(embedder.embed(TEXTS) - reference).max() < 1e-4
 

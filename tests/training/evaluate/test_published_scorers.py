@@ -1,9 +1,15 @@
-"""The same figures as the scorers that published them, which stand beside the repository; skipped where they do not."""
+"""The same figures as the published scorers give, as recorded in ``tests/data/published_scores.json``.
+
+The scorers themselves are not ours to ship.  Where they stand beside the repository, what they print is compared with
+the record; ``python -m tests.training.evaluate.test_published_scorers`` records it anew.
+"""
 
 import csv
 import json
 import subprocess
 import sys
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +23,8 @@ from training.evaluate.measures import measure
 from training.evaluate.scored_windows import ScoredWindows
 
 SCORERS = Path(__file__).parents[4] / "shared" / "eval"
-pytestmark = pytest.mark.skipif(not SCORERS.is_dir(), reason="the published scorers are not here")
+RECORD = Path(__file__).parents[2] / "data" / "published_scores.json"
+WEIGHT = 17.5
 
 ZERO = moment("2026-03-02")
 NAMES = {
@@ -46,8 +53,14 @@ NAMES = {
 def scorer(name: str, *arguments: str) -> dict[str, Any]:
     """What a scorer prints."""
     done = subprocess.run([sys.executable, SCORERS / name, *arguments], capture_output=True, check=True, text=True)
-    found: dict[str, Any] = json.loads(done.stdout)
-    return found
+    printed: dict[str, Any] = json.loads(done.stdout)
+    return printed
+
+
+def recorded(case: str) -> dict[str, float]:
+    """What a scorer has printed for one of the cases below."""
+    record: dict[str, float] = json.loads(RECORD.read_text(encoding="utf-8"))[case]
+    return record
 
 
 def text(second: float) -> str:
@@ -76,11 +89,10 @@ def sessions(keys: list[str]) -> ScoredWindows:
     return ScoredWindows(["t"] * n, keys, np.full(n, 5, np.int32), time, time, np.zeros(n), {}, none, none, {})
 
 
-@pytest.mark.parametrize("min_post", [0, 30])
-def test_runs_are_measured_as_published(tmp_path: Path, min_post: int) -> None:
-    """Random windows with many ties, some runs without any: every figure of the scorer is the same."""
+def runs_case(folder: Path, min_post: int) -> tuple[dict[str, float], list[str]]:
+    """Random windows with many ties, some runs without any: our figures, and how to ask the scorer for its own."""
     rng = np.random.default_rng(5 + min_post)
-    table, points = tmp_path / "runs.csv", tmp_path / "points.csv"
+    table, points = folder / "runs.csv", folder / "points.csv"
     write_runs(table, rng)
     runs = read_runs([table])
     tenants, end, score = [], [], []
@@ -94,15 +106,13 @@ def test_runs_are_measured_as_published(tmp_path: Path, min_post: int) -> None:
         writer = csv.writer(file)
         writer.writerow(["run_id", "timestamp", "score"])
         writer.writerows(zip(tenants, [text((e - ZERO) / SECOND) for e in end], score, strict=True))
-    expected = scorer("score_runs.py", "--runs", str(table), "--points", str(points), "--min-post", str(min_post))
-    found = measure(RunJudge(runs, tenants, np.array(end), min_post), np.array(score), {})
-    assert {name: found[ours] for name, ours in NAMES.items()} == pytest.approx(
-        {name: expected[name] for name in NAMES}, abs=2e-6
-    )
+    ours = measure(RunJudge(runs, tenants, np.array(end), min_post), np.array(score), {})
+    command = ["score_runs.py", "--runs", str(table), "--points", str(points), "--min-post", str(min_post)]
+    return {name: ours[figure] for name, figure in NAMES.items()}, command
 
 
-def test_sessions_are_measured_as_published(tmp_path: Path) -> None:
-    """Weighted normals, ties, sessions of several windows and of none: every figure of the scorer is the same."""
+def sessions_case(folder: Path) -> tuple[dict[str, float], list[str]]:
+    """Weighted normals, ties, sessions of several windows and of none: the same for sessions."""
     rng = np.random.default_rng(9)
     labels = {f"s{i}": bool(rng.random() < 0.3) for i in range(500)}
     keys, score = [], []
@@ -111,16 +121,57 @@ def test_sessions_are_measured_as_published(tmp_path: Path) -> None:
             keys.append(name)
             score.append(round(float(rng.normal(2.0 * anomalous, 1.0)), 1))
     calib = np.round(rng.normal(0, 1, 200), 1)
-    judge = SessionJudge(labels, sessions(keys), 17.5)
+    judge = SessionJudge(labels, sessions(keys), WEIGHT)
     positive, normal = judge.units(np.array(score))
-    for name, values in (("a", positive), ("n", normal), ("c", calib)):
-        (tmp_path / name).write_text("".join(f"{value!r}\n" for value in values.tolist()))
-    files = {name: str(tmp_path / name) for name in "anc"}
-    expected = scorer(
-        "score_sessions.py", "--normal", files["n"], "--abnormal", files["a"], "--calib", files["c"],
-        "--weight-normal", "17.5",
-    )  # fmt: skip
-    found = measure(judge, np.array(score), {"held": held_threshold(calib, 0.995)})
-    ours = {name: found[f"held.{name.lower()}"] for name in ("threshold", "precision", "recall", "F1", "FPR")}
-    ours |= {"AUROC": found["auroc"], "best_F1_oracle": found["best.f1"]}
-    assert ours == pytest.approx(expected, abs=2e-6)
+    command = ["score_sessions.py", "--weight-normal", str(WEIGHT)]
+    for name, values in (("--abnormal", positive), ("--normal", normal), ("--calib", calib)):
+        path = folder / name.strip("-")
+        path.write_text("".join(f"{value!r}\n" for value in values.tolist()))
+        command += [name, str(path)]
+    figures = measure(judge, np.array(score), {"held": held_threshold(calib, 0.995)})
+    ours = {name: figures[f"held.{name.lower()}"] for name in ("threshold", "precision", "recall", "F1", "FPR")}
+    return ours | {"AUROC": figures["auroc"], "best_F1_oracle": figures["best.f1"]}, command
+
+
+def case_of(name: str, folder: Path) -> tuple[dict[str, float], list[str]]:
+    """Make a case."""
+    return sessions_case(folder) if name == "sessions" else runs_case(folder, int(name.removeprefix("runs ")))
+
+
+def theirs(names: Sequence[str], command: list[str]) -> dict[str, float]:
+    """Ask the scorer for some figures."""
+    printed = scorer(*command)
+    return {name: printed[name] for name in names}
+
+
+CASES = ["runs 0", "runs 30", "sessions"]
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_figures_are_those_of_the_published_scorers(tmp_path: Path, name: str) -> None:
+    """Every figure of a scorer is the same."""
+    ours, _ = case_of(name, tmp_path)
+    assert ours == pytest.approx(recorded(name), abs=2e-6)
+
+
+@pytest.mark.beside
+@pytest.mark.skipif(not SCORERS.is_dir(), reason="the published scorers are not here")
+@pytest.mark.parametrize("name", CASES)
+def test_the_record_is_what_the_scorers_print(tmp_path: Path, name: str) -> None:
+    """Or the test above would compare with something else."""
+    ours, command = case_of(name, tmp_path)
+    assert recorded(name) == pytest.approx(theirs(list(ours), command), abs=1e-12)
+
+
+def main() -> None:
+    """Record what the scorers print."""
+    record = {}
+    for name in CASES:
+        with tempfile.TemporaryDirectory() as folder:
+            ours, command = case_of(name, Path(folder))
+            record[name] = theirs(list(ours), command)
+    RECORD.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

@@ -208,7 +208,10 @@ def test_plan_is_deterministic_and_varies() -> None:
 def test_planned_faults_fit_the_default_cloud() -> None:
     """Whatever is planned names a service that exists."""
     for seed in range(30):
-        next(stream_records(Scenario(seed, START, 3600, faults=plan_faults(START, 3600, seed))))
+        faults = plan_faults(START, 3600, seed)
+        first = next(stream_records(Scenario(seed, START, 3600, faults=faults)))
+        assert faults
+        assert first.value
 
 
 def test_unknown_service_is_refused() -> None:

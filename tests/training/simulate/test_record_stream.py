@@ -85,6 +85,7 @@ def test_records_look_like_those_of_fluent_bit(records: list[SimRecord]) -> None
         place = fields["host"], fields["path"]
         assert last[place] < stamp
         last[place] = stamp
+    assert len(last) > 10
 
 
 def test_tenant_is_there_only_when_given() -> None:
@@ -95,6 +96,7 @@ def test_tenant_is_there_only_when_given() -> None:
 
 def test_lines_bear_the_time_at_which_they_are_written(hour: list[Line]) -> None:
     """The header shows the record's time, cut to milliseconds."""
+    assert sum(line.found is not None for line in hour) > 1000
     for line in hour:
         if line.found:
             expected = datetime.fromtimestamp(line.time // 1000 / 1000, UTC).strftime("%Y-%m-%d %H:%M:%S.%f")[:-3]
