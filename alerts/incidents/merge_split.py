@@ -73,38 +73,45 @@ def split(said: Feedback, by_id: Mapping[str, Incident], now: int) -> list[Incid
     leaving = tuple(service for service in said.services if service in splittable)
     if not leaving:
         return []
-    pairs = list(zip(here.windows, here.window_services, strict=True))
-    gone = [pair for pair in pairs if pair[1] in leaving]
-    # The older windows are not known one by one any more: each part needs at least one.
-    gone_windows = gone or pairs[-1:]
-    kept_windows = [pair for pair in pairs if pair[1] not in leaving] or pairs[-1:]
+    staying = tuple(service for service in here.services if service not in leaving)
+    gone = sum(service in leaving for service in here.window_services)
     leaver = replace(
-        here,
+        _part(here, frozenset(leaving)),
         service=leaving[0],
         services=leaving,
-        windows=tuple(window for window, _ in gone_windows),
-        window_services=tuple(service for _, service in gone_windows),
-        count=max(1, len(gone)),
+        count=max(1, gone),
         ids=(),
-        findings=tuple(finding for finding in here.findings if finding.service in leaving),
         last_status=None,
         pages=(),
         suppressed=0,
         seen=now,
-        split_off=tuple(service for service in here.services if service not in leaving),
+        split_off=staying,
     )
     if leaver.id in by_id:
         return []
+    others = frozenset({*here.window_services, *(finding.service for finding in here.findings)} - set(leaving))
     rest = replace(
-        here,
-        services=tuple(service for service in here.services if service not in leaving),
-        windows=tuple(window for window, _ in kept_windows),
-        window_services=tuple(service for _, service in kept_windows),
-        count=max(1, here.count - len(gone)),
-        findings=tuple(finding for finding in here.findings if finding.service not in leaving),
+        _part(here, others),
+        services=staying,
+        count=max(1, here.count - gone),
         split_off=(*here.split_off, *leaving),
     )
     return [rest, leaver]
+
+
+def _part(incident: Incident, services: frozenset[str]) -> Incident:
+    """Return the incident with the windows and findings of these services.
+
+    The older windows are not known one by one any more: a part without any gets the newest.
+    """
+    pairs = list(zip(incident.windows, incident.window_services, strict=True))
+    chosen = [pair for pair in pairs if pair[1] in services] or pairs[-1:]
+    return replace(
+        incident,
+        windows=tuple(window for window, _ in chosen),
+        window_services=tuple(service for _, service in chosen),
+        findings=tuple(finding for finding in incident.findings if finding.service in services),
+    )
 
 
 def _union(first: tuple[str, ...], second: tuple[str, ...], limit: int) -> tuple[str, ...]:

@@ -216,14 +216,21 @@ def is_secret(value: str, key: str, pair: Pair, kinds: Kinds) -> bool:
         return False
     if not low.strip() or low in kinds.nothing or (label in NAMES and low in kinds.words):
         return False
+    return not (_is_placeholder(value, key.lower()) or _is_count(value, label))
+
+
+def _is_placeholder(value: str, key: str) -> bool:
+    """Return whether a value is a variable, marks, a call, the name of its own key, or a working directory."""
     if _PLACEHOLDER.fullmatch(value) or _MARKS.fullmatch(value) or _CALL.fullmatch(value):
-        return False
-    if low.rsplit(".", 1)[-1] == key.lower() and (("." in low) or low == key.lower()):
-        return False
-    if label in _COUNTED and _NUMBER.fullmatch(value):
-        return False
+        return True
+    low = value.lower()
+    return low == key or low.endswith(f".{key}") or (key == "pwd" and value.startswith("/"))
+
+
+def _is_count(value: str, label: str) -> bool:
+    """Return whether a value counts or numbers something: ``tokens: 512``, a session's number, up to two digits."""
+    if value.isdigit() and len(value) < 3:  # noqa: PLR2004 - no password is so short
+        return True
     if label == "COOKIE" and _HANDLE.fullmatch(value):
-        return False
-    if key.lower() == "pwd" and value.startswith("/"):
-        return False
-    return not (value.isdigit() and len(value) < 3)  # noqa: PLR2004 - a count rather than a password
+        return True
+    return label in _COUNTED and _NUMBER.fullmatch(value) is not None

@@ -10,7 +10,7 @@ from typing import Final
 from index.redaction.encodings import forms_of
 from index.redaction.hidden_characters import search_both_ways, trimmed, visible_part
 from index.redaction.kinds import Kinds, shipped
-from index.redaction.scanner import PSEUDONYM, Detector, SecretSpan, joined
+from index.redaction.scanner import PSEUDONYM, SecretDetector, SecretSpan, joined
 
 LITERAL: Final = "LITERAL"
 """Label of what only looks like one of our pseudonyms."""
@@ -42,9 +42,11 @@ class Redactor:
     they stand.
     """
 
-    def __init__(self, kinds: Kinds | Detector | None = None, known: Mapping[str, Iterable[str]] | None = None) -> None:
+    def __init__(
+        self, kinds: Kinds | SecretDetector | None = None, known: Mapping[str, Iterable[str]] | None = None
+    ) -> None:
         """Compile the kinds, the shipped ones by default; a detector has done so already."""
-        self._detector = kinds if isinstance(kinds, Detector) else Detector(kinds or shipped())
+        self._detector = kinds if isinstance(kinds, SecretDetector) else SecretDetector(kinds or shipped())
         self._names: dict[str, str] = {}  # value → pseudonym
         self._values: dict[str, str] = {}  # pseudonym → value
         self._labels: dict[str, str] = {}  # everything that is replaced wherever it stands → label

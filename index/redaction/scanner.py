@@ -46,7 +46,7 @@ class SecretSpan:
     label: str
 
 
-class Detector:
+class SecretDetector:
     """All kinds, ready to search with."""
 
     def __init__(self, kinds: Kinds) -> None:

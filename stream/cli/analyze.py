@@ -48,9 +48,9 @@ def analyze(  # noqa: PLR0913 - one argument an option
     from index.evidence.issue import read_issue
     from stream.cli.output import Progress, open_output
     from stream.settings import load_settings
-    from stream.wiring.analyze import Question, analyze_logs
+    from stream.wiring.analyze import IssueQuestion, analyze_logs
 
-    question = Question(read_issue(issue), (*first, *more), tenant, bundle, fast=fast)
+    question = IssueQuestion(read_issue(issue), (*first, *more), tenant, bundle, fast=fast)
     with Progress("lines", sys.stderr) as progress:
         result = analyze_logs(load_settings(), question, tell, progress.add)
     result = result.after(time.monotonic() - started)

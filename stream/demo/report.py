@@ -41,7 +41,7 @@ class FaultLike(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FiredWindow:
+class FaultWindow:
     """An anomalous window: its key (``service@host``, or ``*``) and its end in microseconds."""
 
     key: str
@@ -68,7 +68,7 @@ class Episode:
     last: int
 
 
-class Outcome(StrEnum):
+class FaultOutcome(StrEnum):
     """What came of a fault."""
 
     NAMED = "named"
@@ -83,7 +83,7 @@ class Row:
     """A fault and what came of it; ``alert`` is the first one that names it."""
 
     fault: FaultLike
-    outcome: Outcome
+    outcome: FaultOutcome
     alert: PublishedAlert | None = None
 
     @property
@@ -101,7 +101,7 @@ class _News:
     new: frozenset[str]
 
 
-def rows(faults: Iterable[FaultLike], windows: Sequence[FiredWindow], alerts: Iterable[PublishedAlert]) -> list[Row]:
+def rows(faults: Iterable[FaultLike], windows: Sequence[FaultWindow], alerts: Iterable[PublishedAlert]) -> list[Row]:
     """Return one row per fault, by start.
 
     An alert names a fault if, within its time or the grace after it, its title names the fault's service for the
@@ -143,11 +143,11 @@ def table(report: Sequence[Row], wrong: Sequence[Episode], clock: "TimeText") ->
         for line in ((*header, "incident"), *titled)
     ]
     lines.insert(1, "  ".join("-" * width for width in widths))
-    counts = {outcome: sum(row.outcome is outcome for row in report) for outcome in Outcome}
-    others = f"{counts[Outcome.WINDOW_ONLY]} in a window only, {counts[Outcome.MISSED]} missed"
+    counts = {outcome: sum(row.outcome is outcome for row in report) for outcome in FaultOutcome}
+    others = f"{counts[FaultOutcome.WINDOW_ONLY]} in a window only, {counts[FaultOutcome.MISSED]} missed"
     lines += [
         "",
-        f"{counts[Outcome.NAMED]} of {len(report)} faults named by an alert, {others}; {len(wrong)} false alarms",
+        f"{counts[FaultOutcome.NAMED]} of {len(report)} faults named by an alert, {others}; {len(wrong)} false alarms",
     ]
     lines += [
         cut(f"  false alarm: {clock(episode.first)} {', '.join(episode.services)} ({episode.incident})", WIDTH)
@@ -179,16 +179,16 @@ class TimeText(Protocol):
         """Return the text."""
 
 
-def _row(fault: FaultLike, windows: Sequence[FiredWindow], news: Iterable[_News], hosts: set[str]) -> Row:
+def _row(fault: FaultLike, windows: Sequence[FaultWindow], news: Iterable[_News], hosts: set[str]) -> Row:
     telling = [
         item.alert
         for item in news
         if fault.start <= item.alert.time <= _last(fault) and _names(item, *_place(fault), hosts)
     ]
     if telling:
-        return Row(fault, Outcome.NAMED, min(telling, key=lambda alert: alert.time))
+        return Row(fault, FaultOutcome.NAMED, min(telling, key=lambda alert: alert.time))
     fired = any(fault.start < window.end <= _last(fault) for window in windows)
-    return Row(fault, Outcome.WINDOW_ONLY if fired else Outcome.MISSED)
+    return Row(fault, FaultOutcome.WINDOW_ONLY if fired else FaultOutcome.MISSED)
 
 
 def _names(item: _News, host: str, service: str, hosts: set[str]) -> bool:

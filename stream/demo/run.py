@@ -21,7 +21,7 @@ from stream.deliver.sink_worker import group_of
 from stream.demo.feed import SimulatedClock, feed
 from stream.demo.news import news_text
 from stream.demo.receiver import CHANNEL, ROUTING_KEY, TOKEN, Receiver
-from stream.demo.report import Episode, FaultLike, FiredWindow, PublishedAlert, false_alarms, rows, table
+from stream.demo.report import Episode, FaultLike, FaultWindow, PublishedAlert, false_alarms, rows, table
 from stream.kafka.consumer_lag import ConsumerLag
 from stream.kafka.embedded import EmbeddedBroker
 from stream.kafka.reader import follow, read_range
@@ -152,9 +152,9 @@ def _print_news(process: Process, echo: Callable[[str], None], halt: threading.E
             echo(news_text(orjson.loads(record.value or b"{}")))
 
 
-def _windows(process: Process) -> list[FiredWindow]:
+def _windows(process: Process) -> list[FaultWindow]:
     windows = (orjson.loads(record.value or b"{}") for record in read_range(process.broker, process.topics.anomalies))
-    return [FiredWindow(window["key"], _micros(window["end"])) for window in windows]
+    return [FaultWindow(window["key"], _micros(window["end"])) for window in windows]
 
 
 def _alerts(process: Process) -> list[dict[str, Any]]:

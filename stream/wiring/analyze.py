@@ -42,7 +42,7 @@ Tell: TypeAlias = Callable[[str], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Question:
+class IssueQuestion:
     """What ``tocsin analyze`` is asked; None leaves the choice to the settings or to the files."""
 
     issue: Issue
@@ -87,7 +87,7 @@ def make_cache(settings: Settings) -> Cache:
     return Cache(settings.cache_path, settings.cache_mb * _BYTES_PER_MB)
 
 
-def analyze_logs(settings: Settings, question: Question, tell: Tell, progress: Callable[[int], None]) -> Result:
+def analyze_logs(settings: Settings, question: IssueQuestion, tell: Tell, progress: Callable[[int], None]) -> Result:
     """Answer a question; ``progress`` gets the number of lines read or scored since the last call.
 
     Raises:
@@ -122,7 +122,7 @@ def _read(  # noqa: PLR0913 - one argument a part
         return read_logs(paths, reader, stdin, progress)
 
 
-def _tenant(logs: Logs, question: Question) -> str:
+def _tenant(logs: Logs, question: IssueQuestion) -> str:
     """Return whose lines to analyse: the tenant that is named, or the only one.
 
     Raises:

@@ -8,7 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 from index.redaction.kinds import load_kinds
 from index.redaction.redactor import Redactor
-from index.redaction.scanner import Detector
+from index.redaction.scanner import SecretDetector
 from stream.settings import Settings
 
 _LONG: Final = 16
@@ -21,7 +21,7 @@ def redactor_factory(settings: Settings) -> Callable[[], Redactor]:
     Raises:
         InvalidError: the file of kinds is wrong.
     """
-    return partial(Redactor, Detector(load_kinds(settings.redaction_kinds)), known(settings.own_secrets()))
+    return partial(Redactor, SecretDetector(load_kinds(settings.redaction_kinds)), known(settings.own_secrets()))
 
 
 def known(secrets: Mapping[str, str]) -> dict[str, tuple[str, ...]]:

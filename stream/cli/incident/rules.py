@@ -14,6 +14,7 @@ from stream.cli.options import TIME
 if TYPE_CHECKING:
     from alerts.messages.alert import Alert
     from alerts.messages.anomaly import Anomaly
+    from alerts.routing.decision import Decision
     from alerts.routing.rules import Rules
 
 
@@ -121,14 +122,7 @@ def _backtest(rules: "Rules", windows: "Iterator[Anomaly]") -> dict[str, Any]:
         "pages": len(pages),
         "most_pages_a_day": most_pages([moment for moment, _ in pages], 86_400.0),
         "rules": dict(Counter(rule for decision in decided for rule in decision.rules).most_common()),
-        "sinks": dict(
-            Counter(
-                sink
-                for decision in decided
-                if not decision.muted
-                for sink in sorted(decision.sinks if decision.sinks is not None else ("every sink",))
-            ).most_common(),
-        ),
+        "sinks": dict(Counter(sink for decision in decided for sink in _sinks(decision)).most_common()),
     }
     if rules.budget:
         threshold = solve(pages, budget)
@@ -139,6 +133,13 @@ def _backtest(rules: "Rules", windows: "Iterator[Anomaly]") -> dict[str, Any]:
             "pages_within_budget": len(kept),
         }
     return out
+
+
+def _sinks(decision: "Decision") -> list[str]:
+    """Return the sinks that an alert goes to, in order of their names."""
+    if decision.muted:
+        return []
+    return ["every sink"] if decision.sinks is None else sorted(decision.sinks)
 
 
 def _topic(since: int | None, until: int | None) -> "Iterator[Anomaly]":

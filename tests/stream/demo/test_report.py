@@ -9,8 +9,8 @@ from stream.demo.report import (
     GRACE_S,
     WIDTH,
     Episode,
-    FiredWindow,
-    Outcome,
+    FaultOutcome,
+    FaultWindow,
     PublishedAlert,
     Row,
     false_alarms,
@@ -40,14 +40,14 @@ def alert(second: int, title: str, incident: str = "0123456789", *, resolved: bo
 
 def row_after(*alerts: PublishedAlert) -> Row:
     """Return what came of the fault, with a window in its time, beside a fault of another host."""
-    (row, _) = rows([OTHER, FAULT], [FiredWindow("*", FAULT.end)], alerts)
+    (row, _) = rows([OTHER, FAULT], [FaultWindow("*", FAULT.end)], alerts)
     return row
 
 
 def test_a_fault_is_named_by_the_first_alert_of_its_time_that_names_its_service() -> None:
     """Alerts before it do not count; the first within it or the grace after it decides the delay."""
     row = row_after(alert(999, "nova-compute: errors", "before"), alert(1030, "errors in nova-compute and 1 more"))
-    assert (row.outcome, row.delay_s) == (Outcome.NAMED, 30.0)
+    assert (row.outcome, row.delay_s) == (FaultOutcome.NAMED, 30.0)
     assert row.alert is not None
     assert row.alert.incident == "0123456789"
 
@@ -58,23 +58,23 @@ def test_a_fault_is_named_by_the_first_alert_of_its_time_that_names_its_service(
 def test_a_window_without_an_alert_that_names_the_service_names_no_fault(title: str) -> None:
     """Another service, one that is only counted, or the same one on another host."""
     row = row_after(alert(1030, title))
-    assert (row.outcome, row.delay_s) == (Outcome.WINDOW_ONLY, None)
+    assert (row.outcome, row.delay_s) == (FaultOutcome.WINDOW_ONLY, None)
     assert "window only: no alert names it" in table([row], [], str)
 
 
 def test_an_incident_that_was_open_before_is_no_news() -> None:
     """It is updated all the time; it counts when it names the host as new, or once it was resolved and came back."""
     before, update = alert(900, "nova-compute: errors"), alert(1030, "nova-compute: errors, 2 min")
-    assert row_after(before, update).outcome is Outcome.WINDOW_ONLY
-    assert row_after(before, alert(950, "nova-compute: errors", resolved=True), update).outcome is Outcome.NAMED
-    assert row_after(before, alert(1030, "compute-1 nova-compute: errors")).outcome is Outcome.NAMED
+    assert row_after(before, update).outcome is FaultOutcome.WINDOW_ONLY
+    assert row_after(before, alert(950, "nova-compute: errors", resolved=True), update).outcome is FaultOutcome.NAMED
+    assert row_after(before, alert(1030, "compute-1 nova-compute: errors")).outcome is FaultOutcome.NAMED
 
 
 def test_a_fault_without_a_window_is_missed() -> None:
     """A window after the grace does not save it, nor does an alert."""
     late = round(FAULT.end / SECOND + GRACE_S + 1)
-    (row,) = rows([FAULT], [FiredWindow("x", late * SECOND)], [alert(late, "nova-compute: errors")])
-    assert row.outcome is Outcome.MISSED
+    (row,) = rows([FAULT], [FaultWindow("x", late * SECOND)], [alert(late, "nova-compute: errors")])
+    assert row.outcome is FaultOutcome.MISSED
     assert "0 of 1 faults named by an alert, 0 in a window only, 1 missed; 0 false alarms" in table([row], [], str)
 
 
