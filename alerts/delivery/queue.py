@@ -61,7 +61,7 @@ class Pending:
     partition: int
     offset: int
     first: int
-    at: float
+    stored: float
     """When the broker stored it, in seconds since the epoch."""
     superseded: tuple[str, ...] = ()
     """Digests of the alerts that it takes the place of."""

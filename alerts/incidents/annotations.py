@@ -25,7 +25,7 @@ class Annotations:
         match said.action:
             case Action.VOTE:
                 earlier = self.votes.get(said.by)
-                is_old = earlier is not None and earlier.at > said.at
+                is_old = earlier is not None and earlier.time > said.time
                 return self if is_old else replace(self, votes={**self.votes, said.by: said})
             case Action.ACK | Action.UNACK:
                 return replace(self, ack=said if said.action is Action.ACK else None)
@@ -39,7 +39,7 @@ class Annotations:
     @property
     def opinion(self) -> Feedback | None:
         """Return the newest vote: people learn, and the last word counts."""
-        return max(self.votes.values(), key=lambda vote: (vote.at, vote.by), default=None)
+        return max(self.votes.values(), key=lambda vote: (vote.time, vote.by), default=None)
 
     @property
     def acknowledged(self) -> str:

@@ -3,9 +3,9 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
-from alerts.messages.json_record import JsonRecord, Seconds
+from alerts.messages.json_record import JsonName, JsonRecord, Seconds
 
 DELIVERY_SCHEMA: Final = "tocsin.delivery/1"
 
@@ -42,7 +42,7 @@ class DeliveryReceipt:
     """Of the alert: firing, enriched or resolved."""
     attempt: int
     """1 for the first."""
-    at: Seconds
+    time: Annotated[Seconds, JsonName("at")]
     reason: str = ""
     """Why it was not delivered."""
     mendable: bool = False

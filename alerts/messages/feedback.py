@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Annotated, Final, TypeAlias
 
-from alerts.messages.json_record import JsonForm, JsonRecord, Time
+from alerts.messages.json_record import JsonForm, JsonName, JsonRecord, Time
 from models.errors import InvalidError
 from models.rfc3339 import SECOND
 
@@ -75,7 +75,7 @@ class Feedback:
     incident_id: str
     action: Action
     by: str
-    at: Time
+    time: Annotated[Time, JsonName("at")]
     opinion: Opinion | None = None
     cause: CauseVerdict | None = None
     expires: Time | None = None
@@ -105,7 +105,7 @@ class Feedback:
         ends = self.action is Action.MUTE or self.opinion is Opinion.KNOWN
         if ends != (self.expires is not None):
             raise InvalidError("a vote `known` and a mute, and nothing else, have a time at which they end (--expires)")
-        if self.expires is not None and not self.at < self.expires <= self.at + LONGEST_DAYS * DAY:
+        if self.expires is not None and not self.time < self.expires <= self.time + LONGEST_DAYS * DAY:
             raise InvalidError(f"it must end later than now, and within {LONGEST_DAYS} days (--expires)")
 
     @property
@@ -116,14 +116,14 @@ class Feedback:
             case Action.VOTE:
                 return f"{self.incident_id}/{slot}/{self.by}"
             case Action.NOTE | Action.SPLIT:
-                return f"{self.incident_id}/{slot}/{self.at}/{self.by}"
+                return f"{self.incident_id}/{slot}/{self.time}/{self.by}"
             case _:
                 return f"{self.incident_id}/{slot}"
 
     @property
     def order(self) -> str:
         """Return what tells this order from all others on the same incident."""
-        return "/".join((self.action, str(self.at), self.by, self.into, *self.services))
+        return "/".join((self.action, str(self.time), self.by, self.into, *self.services))
 
     def to_json(self) -> bytes:
         """Return the record as it stands on the topic."""

@@ -69,7 +69,8 @@ def _lines(about: About, evidence: Evidence, diagnosis: Diagnosis) -> Iterator[s
     if evidence.similar:
         yield from ("", "## Like it", "")
         yield from (
-            f"- {each.kind} {escape_control(each.title or each.id)} ({each.score:.2f})" for each in evidence.similar
+            f"- {similar.kind} {escape_control(similar.title or similar.id)} ({similar.score:.2f})"
+            for similar in evidence.similar
         )
     yield from ("", "---", "")
     yield _foot(about, diagnosis)

@@ -29,7 +29,7 @@ def window_batch(  # noqa: PLR0913 - one argument a property of the windows
     ``rows`` (n,) are the row numbers that ``closed`` speaks of, ``idents`` (k,) the identities of the owners as
     ``KeyState`` has them, ``complete`` and ``seen`` those of the windows.
     """
-    held = rows[closed.events[ranges(closed.low, closed.high)]]
+    owned = rows[closed.events[ranges(closed.low, closed.high)]]
     names = [idents[owner].split(SEPARATOR, 2) for owner in closed.owner.tolist()]
     kinds: U8 = np.full(len(names), kind, np.uint8)
     return WindowBatch(
@@ -43,15 +43,15 @@ def window_batch(  # noqa: PLR0913 - one argument a property of the windows
         context=closed.context,
         continuations=closed.continuations,
         complete=complete,
-        time=buffer.time[held],
-        template=buffer.template[held],
-        origin=buffer.origin[held],
-        level=buffer.level[held],
-        partition=buffer.partition[held],
-        offset=buffer.offset[held],
-        values=buffer.values[held],
-        surprise=buffer.surprise[held],
-        row_ids=held,
+        time=buffer.time[owned],
+        template=buffer.template[owned],
+        origin=buffer.origin[owned],
+        level=buffer.level[owned],
+        partition=buffer.partition[owned],
+        offset=buffer.offset[owned],
+        values=buffer.values[owned],
+        surprise=buffer.surprise[owned],
+        row_ids=owned,
         last_seen=seen,
     )
 

@@ -241,7 +241,7 @@ class SinkWorker:
         receipt: bool = True,
     ) -> None:
         """Tell the queue what came of a step, store the receipt, and count."""
-        age_s = self._config.wall() - pending.at
+        age_s = self._config.wall() - pending.stored
         if isinstance(outcome, Retry) and age_s >= self._config.give_up_s:
             outcome = GivenUp(f"given up after {age_s:.0f} s: {outcome.reason}", mendable=True)
         state = queue.state_of(pending.alert.incident_id)
@@ -285,7 +285,7 @@ class SinkWorker:
             status=pending.alert.status.value,
             alert=AlertPosition(partition=pending.partition, offset=pending.offset, digest=pending.digest),
             attempt=pending.attempts + 1,
-            at=self._config.wall(),
+            time=self._config.wall(),
             reason=reason,
             mendable=mendable,
             covers=pending.superseded,
@@ -362,7 +362,7 @@ class SinkWorker:
                 continue
             if receipt.sink == self.sink.name:
                 if receipt.incident_id == SYNTHETIC_ID and receipt.sent is SendState.DELIVERED:
-                    last_proof = receipt.at
+                    last_proof = receipt.time
                 yield receipt
         if self._source.topic == self._topics.alerts:
             self._metrics.synthetic_last_success.labels(self.sink.name).set(last_proof)

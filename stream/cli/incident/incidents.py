@@ -40,7 +40,7 @@ def _record(client: "IncidentClient", incident: "Incident") -> dict[str, Any]:
 
     annotations = client.incidents.annotations_of(incident)
     orders = [feedback for feedback in (annotations.ack, annotations.mute) if feedback is not None]
-    said = sorted([*annotations.votes.values(), *annotations.notes, *orders], key=lambda feedback: feedback.at)
+    said = sorted([*annotations.votes.values(), *annotations.notes, *orders], key=lambda feedback: feedback.time)
     record: dict[str, Any] = orjson.loads(incident.to_json())
     return record | {
         "incident_id": incident.id,

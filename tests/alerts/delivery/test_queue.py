@@ -27,7 +27,7 @@ def receipt(pending: Pending, sent: SendState, at: float = 0.0, *, mendable: boo
         status=pending.alert.status.value,
         alert=AlertPosition(partition=pending.partition, offset=pending.offset, digest=pending.digest),
         attempt=pending.attempts + 1,
-        at=at,
+        time=at,
         mendable=mendable,
         covers=pending.superseded,
         remote={"told": pending.digest},

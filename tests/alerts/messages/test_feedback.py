@@ -65,7 +65,7 @@ def test_feedback_survives_the_topic(record: Feedback) -> None:
 )
 def test_what_makes_no_sense_is_refused(wrong: dict[str, Any]) -> None:
     """With a reason, before it reaches the topic."""
-    parts: dict[str, Any] = {"incident_id": ID, "action": Action.ACK, "by": "jo", "at": START}
+    parts: dict[str, Any] = {"incident_id": ID, "action": Action.ACK, "by": "jo", "time": START}
     with pytest.raises(InvalidError):
         Feedback(**(parts | wrong))
 

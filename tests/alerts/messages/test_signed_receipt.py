@@ -73,7 +73,7 @@ def test_a_delivery_comes_back_from_the_topic_as_it_was() -> None:
         sent=SendState.PARKED,
         status="firing",
         attempt=3,
-        at=1.5,
+        time=1.5,
         reason="x",
         mendable=True,
         alert=AlertPosition(partition=0, offset=7, digest="d1"),

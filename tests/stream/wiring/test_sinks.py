@@ -155,7 +155,7 @@ def test_the_doctor_shows_what_was_given_up(broker: Broker, unique: str) -> None
             sent=sent,
             status="firing",
             attempt=1,
-            at=1.0,
+            time=1.0,
             reason=reason,
             alert=AlertPosition(partition=0, offset=1, digest="d"),
         )
