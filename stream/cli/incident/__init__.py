@@ -1,1 +1,1 @@
-"""Commands about incidents: what they are put down to, what people say of them, the rules of who hears of them."""
+"""Commands about incidents: diagnosis, feedback, receipts, and the rules for notifications."""

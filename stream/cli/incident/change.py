@@ -1,4 +1,4 @@
-"""``tocsin change``: tell Tocsin of a deploy or a changed configuration."""
+"""``tocsin change``: record a deployment or configuration change."""
 
 import click
 
@@ -8,10 +8,10 @@ from stream.cli.options import TIME
 @click.command()
 @click.argument("service")
 @click.argument("text")
-@click.option("--time", "when", type=TIME, help="When it was done; default: now.")
-@click.option("--tenant", help="Whose cloud it is; default: everyone's.")
+@click.option("--time", "when", type=TIME, help="Time of the change; default: now.")
+@click.option("--tenant", help="Tenant that was changed; default: all tenants.")
 def change(service: str, text: str, when: int | None, tenant: str | None) -> None:
-    """Tell that SERVICE was changed, and how: incidents of the next hour name it among their suspects.
+    """Record that SERVICE was changed, and how: incidents of the next hour list it as a suspect.
 
     \b
     Example:

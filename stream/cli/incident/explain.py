@@ -1,4 +1,4 @@
-"""``tocsin explain``: what incidents are put down to, and what was sent to a language model for it."""
+"""``tocsin explain``: the diagnosis of an incident, and what was sent to a language model for it."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,7 +8,7 @@ import click
 
 @click.group()
 def explain() -> None:
-    """Show what incidents are put down to, and what left for it.
+    """Show the diagnosis of an incident and the LLM prompt.
 
     \b
     Example:
@@ -19,10 +19,10 @@ def explain() -> None:
 
 @explain.command()
 @click.argument("incident")
-@click.option("--sent", is_flag=True, help="Show, letter for letter, what was sent to a language model.")
+@click.option("--sent", is_flag=True, help="Show exactly what was sent to a language model.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of text.")
 def show(incident: str, *, sent: bool, as_json: bool) -> None:
-    """Show the diagnosis of INCIDENT (an id, or how one begins) with the lines that it stands on.
+    """Show the diagnosis of INCIDENT (an id or its beginning) with the lines that support it.
 
     \b
     Example:
@@ -51,7 +51,7 @@ def show(incident: str, *, sent: bool, as_json: bool) -> None:
         )
         return
     if not state.diagnosis:
-        raise InvalidError(f"{state.id} has no diagnosis yet", "see that the explain role runs, and ask again")
+        raise InvalidError(f"{state.id} has no diagnosis yet", "check that the explain role runs, and try again")
     if as_json:
         click.echo(orjson.dumps(state.diagnosis))
         return

@@ -1,4 +1,4 @@
-"""``tocsin incidents``: look at incidents and work on them."""
+"""``tocsin incidents``: list, show, acknowledge, mute and otherwise edit incidents."""
 
 from typing import TYPE_CHECKING, Any, Final
 
@@ -17,9 +17,9 @@ ID: Final = 12
 
 @click.group()
 def incidents() -> None:
-    """Look at incidents; acknowledge, mute, note, resolve, merge and split them.
+    """Show incidents; acknowledge, mute, annotate, resolve, merge and split them.
 
-    INCIDENT is an id, or how one begins.
+    INCIDENT is an id or its beginning.
 
     \b
     Example:
@@ -52,11 +52,11 @@ def _record(client: "IncidentClient", incident: "Incident") -> dict[str, Any]:
 
 
 @incidents.command("list")
-@click.option("--all", "everything", is_flag=True, help="Those that are over, too.")
-@click.option("--tenant", help="Only of this tenant.")
+@click.option("--all", "everything", is_flag=True, help="Include resolved incidents.")
+@click.option("--tenant", help="Only this tenant's.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON array instead of lines.")
 def list_(*, everything: bool, tenant: str | None, as_json: bool) -> None:
-    """List what is open and what is silenced, the newest last.
+    """List open and muted incidents, the newest last.
 
     \b
     Example:
@@ -85,7 +85,7 @@ def list_(*, everything: bool, tenant: str | None, as_json: bool) -> None:
     for incident in shown:
         click.echo(_line(client, incident))
     if not shown:
-        click.echo("no incident is open or silenced" if not everything else "there is no incident")
+        click.echo("no open or muted incidents" if not everything else "no incidents")
 
 
 def _line(client: "IncidentClient", incident: "Incident") -> str:
@@ -94,8 +94,8 @@ def _line(client: "IncidentClient", incident: "Incident") -> str:
     annotations = client.incidents.annotations_of(incident)
     notes = [
         annotations.silence(client.now),
-        f"taken by {annotations.acknowledged}" if annotations.acknowledged else "",
-        f"{incident.suppressed} windows not told" if incident.suppressed else "",
+        f"acknowledged by {annotations.acknowledged}" if annotations.acknowledged else "",
+        f"{incident.suppressed} windows suppressed" if incident.suppressed else "",
     ]
     more = "; ".join(note for note in notes if note)
     columns = (incident.id[:ID], f"{incident.severity.label:<8}", incident.tenant, day(incident.first))
@@ -106,7 +106,7 @@ def _line(client: "IncidentClient", incident: "Incident") -> str:
 @click.argument("incident")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 def show(incident: str, *, as_json: bool) -> None:
-    """Show all that is known of INCIDENT, and what people said of it.
+    """Show all details of INCIDENT and its feedback.
 
     \b
     Example:
@@ -148,35 +148,37 @@ def _publish(incident: str, action: str, by: str, done: str, **parts: Any) -> No
 
 @incidents.command()
 @click.argument("incident")
-@click.option("--undo", is_flag=True, help="Nobody takes care of it any more.")
+@click.option("--undo", is_flag=True, help="Remove the acknowledgement.")
 @by
 def ack(incident: str, by: str, *, undo: bool) -> None:
-    """Say that you take care of INCIDENT.
+    """Acknowledge INCIDENT: you take care of it.
 
     \b
     Example:
       tocsin incidents ack 3f2a91
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
-    _publish(incident, "unack" if undo else "ack", by, "is free" if undo else f"is taken by {by}")
+    _publish(incident, "unack" if undo else "ack", by, "unacknowledged" if undo else f"acknowledged by {by}")
 
 
 @incidents.command()
 @click.argument("incident")
-@click.option("--until", type=UNTIL, default="4h", show_default=True, help="A time, or how long from now on.")
-@click.option("--why", default="", help="For those who come after.")
-@click.option("--undo", is_flag=True, help="Let it be heard again.")
+@click.option(
+    "--until", type=UNTIL, default="4h", show_default=True, help="A time, or a duration from now: 90m, 12h, 30d."
+)
+@click.option("--why", default="", help="Reason, shown to others.")
+@click.option("--undo", is_flag=True, help="Unmute it.")
 @by
 def mute(incident: str, until: int, why: str, by: str, *, undo: bool) -> None:
-    """Silence INCIDENT for a while; other faults are told all the same.
+    """Mute INCIDENT for a while; other incidents are not affected.
 
     \b
     Example:
       tocsin incidents mute 3f2a91 --until 2h --why "rack 7 is being rebuilt"
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     if undo:
-        _publish(incident, "unmute", by, "is heard again", text=why)
+        _publish(incident, "unmute", by, "unmuted", text=why)
     else:
-        _publish(incident, "mute", by, "is muted", text=why, expires=until * 1000)
+        _publish(incident, "mute", by, "muted", text=why, expires=until * 1000)
 
 
 @incidents.command()
@@ -184,26 +186,26 @@ def mute(incident: str, until: int, why: str, by: str, *, undo: bool) -> None:
 @click.argument("text")
 @by
 def note(incident: str, text: str, by: str) -> None:
-    """Write TEXT beside INCIDENT.
+    """Add the note TEXT to INCIDENT.
 
     \b
     Example:
       tocsin incidents note 3f2a91 "restarted the agent, looks better"
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
-    _publish(incident, "note", by, "has a note", text=text)
+    _publish(incident, "note", by, "annotated", text=text)
 
 
 @incidents.command()
 @click.argument("incident")
 @by
 def resolve(incident: str, by: str) -> None:
-    """End INCIDENT now; if it goes on it comes back.
+    """Resolve INCIDENT now; it reopens if the fault continues.
 
     \b
     Example:
       tocsin incidents resolve 3f2a91
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
-    _publish(incident, "resolve", by, "is to be resolved")
+    _publish(incident, "resolve", by, "will be resolved")
 
 
 @incidents.command()
@@ -211,7 +213,7 @@ def resolve(incident: str, by: str) -> None:
 @click.argument("into")
 @by
 def merge(incident: str, into: str, by: str) -> None:
-    """Make INCIDENT part of the incident INTO, which goes on.
+    """Merge INCIDENT into the incident INTO, which stays open.
 
     \b
     Example:
@@ -223,17 +225,20 @@ def merge(incident: str, into: str, by: str) -> None:
     client = _client()
     here, there = client.find(incident), client.find(into)
     if here.tenant != there.tenant:
-        raise InvalidError(f"one is of tenant {here.tenant}, the other of {there.tenant}", "nothing crosses tenants")
+        raise InvalidError(
+            f"one is of tenant {here.tenant}, the other of {there.tenant}",
+            "incidents of different tenants cannot be merged",
+        )
     client.publish(lambda now: Feedback(here.id, Action.MERGE, by, now, into=there.id))
-    click.echo(f"{here.id} becomes part of {there.id}")
+    click.echo(f"{here.id} merged into {there.id}")
 
 
 @incidents.command()
 @click.argument("incident")
-@click.option("--service", "services", multiple=True, required=True, help="A service that leaves; may be repeated.")
+@click.option("--service", "services", multiple=True, required=True, help="A service to split off; may be repeated.")
 @by
 def split(incident: str, services: tuple[str, ...], by: str) -> None:
-    """Make services of INCIDENT an incident of their own.
+    """Split services of INCIDENT off into an incident of their own.
 
     \b
     Example:
@@ -246,6 +251,6 @@ def split(incident: str, services: tuple[str, ...], by: str) -> None:
     target = client.find(incident)
     others = target.services[1:]
     if wrong := [service for service in services if service not in others]:
-        raise InvalidError(f"{wrong[0]} cannot leave", f"those that can are: {', '.join(others) or 'none'}")
+        raise InvalidError(f"{wrong[0]} cannot be split off", f"services that can: {', '.join(others) or 'none'}")
     client.publish(lambda now: Feedback(target.id, Action.SPLIT, by, now, services=services))
-    click.echo(f"{', '.join(services)} leave {target.id}")
+    click.echo(f"{', '.join(services)} split off from {target.id}")

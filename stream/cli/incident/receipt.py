@@ -1,4 +1,4 @@
-"""``tocsin receipt``: check what alerts were decided from."""
+"""``tocsin receipt``: verify the signed receipts of alerts."""
 
 import re
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ _INCIDENT = re.compile(r"[0-9a-f]{32}")
 
 @click.group()
 def receipt() -> None:
-    """Check the signed receipts that alerts carry.
+    """Verify the signed receipts of alerts.
 
     \b
     Example:
@@ -24,7 +24,7 @@ def receipt() -> None:
 
 @receipt.command()
 @click.argument("target", metavar="FILE|INCIDENT")
-@click.option("--json", "as_json", is_flag=True, help="Print one JSON object an alert.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object per alert.")
 def verify(target: str, *, as_json: bool) -> None:
     """Verify alerts: of a file (one alert, or one a line; - is standard input), or all of an incident on the topic.
 
@@ -54,9 +54,7 @@ def verify(target: str, *, as_json: bool) -> None:
     if not count:
         raise InvalidError(f"{target} holds no alert", "name a file of alerts, or an incident that is on the topic")
     if wrong:
-        raise InvalidError(
-            f"{wrong} of {count} receipts are not in order", "trust neither those alerts nor who sent them"
-        )
+        raise InvalidError(f"{wrong} of {count} receipts do not verify", "do not trust those alerts or their sender")
 
 
 def _of_incident(incident: str) -> "Iterator[Alert]":

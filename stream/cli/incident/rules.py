@@ -1,4 +1,4 @@
-"""``tocsin rules``: check the file of rules, and try it on what has been."""
+"""``tocsin rules``: check the rules file, and try it on past windows."""
 
 import sys
 import time
@@ -43,7 +43,7 @@ def _load(path: Path | None) -> "Rules":
 @rules.command()
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 def check(path: Path | None) -> None:
-    """Check the file PATH; default: TOCSIN_RULES.  What is wrong ends with exit status 2, what is odd is told.
+    """Check the file PATH; default: TOCSIN_RULES.  Errors exit with status 2; warnings are printed.
 
     \b
     Example:
@@ -64,13 +64,13 @@ def check(path: Path | None) -> None:
 @rules.command("try")
 @click.argument("path", required=False, type=click.Path(path_type=Path))
 @click.option(
-    "--windows", type=click.Path(path_type=Path), help="Windows as `tocsin score` writes them, not the topic."
+    "--windows", type=click.Path(path_type=Path), help="Windows written by `tocsin score`, instead of the topic."
 )
-@click.option("--from", "since", type=TIME, help="First time (of the broker) of the topic to read.")
-@click.option("--to", "until", type=TIME, help="Time before which to stop.")
+@click.option("--from", "since", type=TIME, help="Start of the time range to read, by the broker's time.")
+@click.option("--to", "until", type=TIME, help="End of the time range (exclusive); default: now.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 def try_(path: Path | None, windows: Path | None, since: int | None, until: int | None, *, as_json: bool) -> None:
-    """Say what the rules of PATH would have done with the windows on anomalies, or in a file.
+    """Report what the rules of PATH would have done with past windows, of the topic anomalies or of a file.
 
     Windows are grouped into incidents as the role does.  Where there is a budget of pages, the least importance from
     which pages would have kept it is printed.

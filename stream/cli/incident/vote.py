@@ -1,4 +1,4 @@
-"""``tocsin vote``: say of an incident what it is."""
+"""``tocsin vote``: label an incident."""
 
 import click
 
@@ -10,10 +10,10 @@ from stream.cli.options import UNTIL, by
 @click.argument("opinion", type=click.Choice(["noise", "real", "known"]))
 @click.option("--cause", type=click.Choice(["right", "wrong"]), help="Whether the diagnosed cause is right.")
 @click.option("--expires", type=UNTIL, help="When known ends: a time, or 12h, 30d, 2w; default: 30d.")
-@click.option("--why", default="", help="A word for those who come after: a ticket's number, for example.")
+@click.option("--why", default="", help="Reason, shown to others: a ticket number, for example.")
 @by
 def vote(incident: str, opinion: str, cause: str | None, expires: int | None, why: str, by: str) -> None:  # noqa: PLR0913 - one argument an option
-    """Say of INCIDENT (its id, or how it begins) that it is noise, real or known.
+    """Label INCIDENT (an id or its beginning) as noise, real or known.
 
     noise silences this episode.  known silences its pattern (service, kind of failure, templates) wherever it comes
     back, until it expires.  real takes either back.  Votes are kept as labels for trainings to come.
@@ -37,4 +37,4 @@ def vote(incident: str, opinion: str, cause: str | None, expires: int | None, wh
         lambda now: make(target.id, Opinion(opinion), by, now, cause=right, expires=ends, text=why)
     )
     until = f" until {time_text(feedback.expires)}" if feedback.expires else ""
-    click.echo(f"{target.id} is {opinion}{until}, says {by}")
+    click.echo(f"{target.id} labelled {opinion}{until} by {by}")

@@ -136,7 +136,7 @@ def test_a_vote_known_silences_the_pattern_within_one_window(desk: Desk) -> None
         assert (other["status"], other["services"]) == ("firing", ["glance"])
     line, _ = run("incidents", "list").stdout.splitlines()
     assert "known, says jo" in line
-    assert "BUG-1; 2 windows not told" in line
+    assert "BUG-1; 2 windows suppressed" in line
     assert len(desk.alerts(3)) == 3
 
 
@@ -166,7 +166,7 @@ def test_incidents_are_taken_noted_muted_split_and_merged_by_command(desk: Desk)
     assert [entry["action"] for entry in whole["said"]] == ["ack", "note"]
     shown = run("incidents", "show", first).stdout
     assert "al: note looks like the disk" in shown
-    assert "no incident is open" in run("incidents", "list").stdout
+    assert "no open or muted incidents" in run("incidents", "list").stdout
     assert len(run("incidents", "list", "--all").stdout.splitlines()) == 2
     listed = orjson.loads(run("incidents", "list", "--all", "--json").stdout)
     assert {state["incident_id"]: state["state"] for state in listed} == {
