@@ -123,7 +123,7 @@ def test_a_vote_known_silences_the_pattern_within_one_window(desk: Desk) -> None
         name = fired["incident_id"]
         assert (fired["status"], fired["page"], fired["kind"]) == ("firing", True, "errors")
         said = run("vote", name[:8], "known", "--by", "jo", "--why", "BUG-1", "--expires", "2h").stdout
-        assert said.startswith(f"{name} is known until ")
+        assert said.startswith(f"{name} labelled known until ")
         closed = desk.alerts(2)[1]
         assert (closed["status"], closed["page"]) == ("resolved", False)
         assert closed["note"].startswith("known, says jo, until ")
@@ -196,7 +196,7 @@ def test_what_cannot_be_is_refused_in_one_line(desk: Desk) -> None:
     name = fired["incident_id"]
     assert "see `tocsin incidents list --all`" in refusal("incidents", "show", "f" * 32)
     assert "see `tocsin incidents list --all`" in refusal("incidents", "show", name[:5])
-    assert "cannot leave; those that can are: none" in refusal("incidents", "split", name, "--service", "nova")
+    assert "cannot be split off; services that can: none" in refusal("incidents", "split", name, "--service", "nova")
     assert "another incident" in refusal("incidents", "merge", name, name)
     assert "later than now" in refusal("vote", name, "known", "--expires", "2020-01-01T00:00:00Z")
     assert "nothing else, have a time" in refusal("vote", name, "real", "--expires", "2d")
