@@ -6,7 +6,7 @@ never becomes a Python object on the hot path.  Times are microseconds since the
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, Self, TypeAlias
 
@@ -121,14 +121,17 @@ class Reject:
 class LogBatch:
     """What decoding made of a RawBatch: ``lines`` with LOG_SCHEMA, the rejects, and counted drops (reason → count).
 
-    ``len(batch) == events + continuations + len(rejects) + sum(drops.values())``, always.
+    ``len(batch) == events + continuations - notes["unpacked"] + len(rejects) + sum(drops.values())``, always.
     """
 
     lines: pl.DataFrame
     rejects: tuple[Reject, ...]
     drops: Mapping[str, int]
     notes: Mapping[str, int]
-    """Counted facts that drop nothing: ``future`` (time stamps put back), ``timeless`` …"""
+    """Counted facts that drop nothing: ``future`` (time stamps put back), ``timeless``, ``unpacked`` (lines of a message
+    beyond its first), ``broken_encoding`` …"""
+    unread: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Events by source and what could not be read of them: ``time``, ``level`` or ``format``."""
 
 
 def source_id(key: str) -> int:

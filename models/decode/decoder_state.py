@@ -142,6 +142,8 @@ class Finder:
             self._frames.append(rows.take(ats))
         return places[inverse], present[inverse]
 
-    def behind(self, own: pl.DataFrame) -> pl.DataFrame:
-        """The batch's own rows with the found ones below."""
-        return pl.concat([own, *self._frames]) if self._frames else own
+    def behind(self, own: pl.DataFrame, columns: list[str] | None = None) -> pl.DataFrame:
+        """The batch's own rows with the found ones below; of these only some columns, where ``own`` has no others."""
+        if not self._frames:
+            return own
+        return pl.concat([own, *(frame.select(columns) if columns else frame for frame in self._frames)])

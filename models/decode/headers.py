@@ -5,8 +5,10 @@ from typing import Final
 
 import polars as pl
 
+from models.decode.clean_text import needs_cleaning, uncoloured
 from models.decode.formats.base import FACTS, LineFormat
 from models.decode.timestamps import ISO, Clock, rfc3339
+from models.rfc3339 import SECOND
 
 _CRI: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9]{2}:[0-9]{2}) std(?:out|err) [FP](?:$|[ :])"
 _CRI_PARTS: Final = rf"^(?P<stamp>{ISO}) (?P<stream>std(?:out|err)) (?P<tag>[FP])[^ ]* ?(?P<inner>(?s:.*))$"
@@ -17,6 +19,21 @@ _PREFIXES: Final = (
 )
 """A file's name before the line, as published sets and ``grep`` print it."""
 _PREFIX_HINT: Final = r"^[^\s:]{0,400}(?:[./]\S*[: ]|:[0-9]+:)"
+
+_INNER: Final = (
+    r"^\s*(?:#033\[|[0-9]{4}[-/][0-9]|\[[^\]]{0,40}[0-9:][^\]]{0,40}\]|\{\s*\"|[a-z_]{1,12}=|[0-9]+:[A-Z] |[IWEF][0-9]{4} |"
+    r"[A-Z][a-z]{2} [ 0-3]?[0-9] |[\[<(]?(?i:trace|debug|info|notice|note|warn|warning|error|err|critical|crit|fatal|"
+    r"alert|emerg|panic|audit)\b|\S{1,80} \S{1,80} .{0,80}\[[0-9]{2}/|\S{1,80} \[[0-9]{2}/)"
+)
+"""How a header inside a message may begin: most messages have none and are looked at once."""
+_CLIENT: Final = r"^(?:\[(?:remote|client) [^\]]{0,80}\] )+"
+"""What mod_wsgi writes between its own header and the application's."""
+_QUARTER: Final = 15 * 60 * SECOND
+_ZONES: Final = 14 * 3600 * SECOND
+"""Microseconds: zones differ by quarters of an hour, and by 14 hours from Greenwich at most."""
+_AGREE: Final = 30 * SECOND
+"""Microseconds by which a line's own clock and the one that took it up may differ: a judgement."""
+_NEVER: Final = LineFormat("", r"[^\s\S]", lambda lines: lines)
 
 
 def unwrap(lines: pl.DataFrame) -> pl.DataFrame:
@@ -48,10 +65,28 @@ def unwrap(lines: pl.DataFrame) -> pl.DataFrame:
     return pl.concat([rest, inner]).sort("row")
 
 
-def read_headers(lines: pl.DataFrame, formats: Sequence[LineFormat]) -> pl.DataFrame:
-    """FACTS, ascending by ``row``, of the lines (``row``, ``text``) that have a header; the others are left out."""
+def read_headers(lines: pl.DataFrame, formats: Sequence[LineFormat]) -> tuple[pl.DataFrame, pl.DataFrame]:
+    """FACTS, ascending by ``row``, of the lines (``row``, ``text``) that have a header; the others are left out.
+
+    Second come the lines, without what was no part of their text.
+    """
     parts: list[pl.DataFrame] = []
     left = _try_all(lines, formats, parts)
+    if not left.is_empty():
+        dirty = needs_cleaning(left["text"]).fill_null(value=False)
+        if dirty.any():
+            clean = left.filter(dirty).with_columns(uncoloured(left["text"].filter(dirty)))
+            lines = lines.update(clean.select("row", "text"), on="row", how="left")
+            left = pl.concat([left.filter(~dirty), _try_all(clean, formats, parts)]).sort("row")
+        _behind_names(left, formats, parts)
+    parts = [part for part in parts if not part.is_empty()]
+    if not parts:
+        return pl.DataFrame(schema=FACTS), lines
+    return (parts[0] if len(parts) == 1 else pl.concat(parts).sort("row")), lines
+
+
+def _behind_names(left: pl.DataFrame, formats: Sequence[LineFormat], parts: list[pl.DataFrame]) -> None:
+    """Adds to ``parts`` what the formats find behind the name of a file."""
     for prefix in _PREFIXES:
         if left.is_empty():
             break
@@ -65,15 +100,11 @@ def read_headers(lines: pl.DataFrame, formats: Sequence[LineFormat]) -> pl.DataF
         timed = [part.filter(pl.col("clock") != int(Clock.NONE)) for part in found]
         parts.extend(timed)
         left = _without(left, timed)
-    parts = [part for part in parts if not part.is_empty()]
-    if not parts:
-        return pl.DataFrame(schema=FACTS)
-    return parts[0] if len(parts) == 1 else pl.concat(parts).sort("row")
 
 
 def _try_all(left: pl.DataFrame, formats: Sequence[LineFormat], parts: list[pl.DataFrame]) -> pl.DataFrame:
     """Adds what the formats find to ``parts``; returns the lines that none of them knew."""
-    for line_format in formats:
+    for number, line_format in enumerate(formats):
         if left.is_empty():
             break
         hit = left["text"].str.contains(line_format.hint)
@@ -83,9 +114,47 @@ def _try_all(left: pl.DataFrame, formats: Sequence[LineFormat], parts: list[pl.D
         found = line_format.decode(some)
         if found.is_empty():
             continue
-        parts.append(found)
+        found = found.with_columns(pl.lit(number, pl.UInt16).alias("format"))
+        parts.append(_read_again(found, formats) if line_format.outer else found)
         left = left.filter(~hit) if found.height == some.height else _without(left, [found])
     return left
+
+
+def _read_again(outer: pl.DataFrame, formats: Sequence[LineFormat]) -> pl.DataFrame:
+    """Headers whose messages have a header of their own: its level, logger, ids and time count before the outer's."""
+    message = outer["message"]
+    hit = message.str.contains(_INNER)
+    if not hit.any():
+        return outer
+    text = uncoloured(message.filter(hit)).str.replace(_CLIENT, "")
+    lines = pl.DataFrame({"row": outer["row"].filter(hit), "text": text})
+    parts: list[pl.DataFrame] = []
+    _try_all(lines, [f if not f.outer else _NEVER for f in formats], parts)
+    parts = [part for part in parts if not part.is_empty()]
+    if not parts:
+        return outer
+    inner = pl.concat(parts).filter((pl.col("level") > 0) | (pl.col("clock") != int(Clock.NONE)))
+    both = outer.join(inner, on="row", how="left", maintain_order="left", suffix="_in")
+    level, logger, clock = pl.col("level_in"), pl.col("logger_in"), pl.col("clock_in")
+    timed = clock.is_not_null() & (clock != int(Clock.NONE)) & (clock != int(Clock.YEARLESS))
+    # The outer header may name its zone where the inner does not: the clocks differ by whole quarters of an hour then.
+    shift = pl.col("at_in") - pl.col("at")
+    zone = (shift / _QUARTER).round() * _QUARTER
+    agrees = ((shift - zone).abs() <= _AGREE) & (zone.abs() <= _ZONES)
+    zoned = timed & (clock == int(Clock.NAIVE)) & (pl.col("clock") == int(Clock.UTC))
+    at = pl.when(zoned & agrees).then(pl.col("at_in") - zone.cast(pl.Int64)).when(timed & ~zoned).then("at_in")
+    return both.select(
+        "row",
+        at.otherwise("at").alias("at"),
+        pl.when(timed & ~zoned).then(clock).otherwise("clock").alias("clock"),
+        pl.when(level.fill_null(0) > 0).then(level).otherwise("level").alias("level"),
+        pl.when(logger.fill_null("") != "").then(logger).otherwise("logger").alias("logger"),
+        pl.coalesce("message_in", "message").alias("message"),
+        *(pl.coalesce(f"{name}_in", name).alias(name) for name in ("request", "global_request", "instance", "trace")),
+        pl.coalesce("pid_in", "pid").alias("pid"),
+        pl.coalesce("bare_in", "bare").alias("bare"),
+        "format",
+    ).cast(dict(FACTS))
 
 
 def _without(lines: pl.DataFrame, found: list[pl.DataFrame]) -> pl.DataFrame:

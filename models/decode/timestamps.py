@@ -130,6 +130,11 @@ def rfc3339(texts: pl.Series) -> pl.Series:
     return times
 
 
+def naive(texts: pl.Series) -> pl.Series:
+    """Which stamps as ``rfc3339`` takes them name no zone; null where there is none."""
+    return ~texts.str.contains(r"(?:Z|z|UTC|GMT|[T ].*[+-][0-9]{2}:?[0-9]{2})$|^[0-9.eE+]+$")
+
+
 def epoch(texts: pl.Series) -> pl.Series:
     """Epoch numbers in seconds, milli-, micro- or nanoseconds (told by size) as microseconds, exactly; else null."""
     parts = pl.DataFrame(

@@ -24,6 +24,7 @@ FACTS: Final[dict[str, pl.DataType]] = {
     "trace": pl.String(),
     "pid": pl.String(),  # where a record's further lines repeat its header: told by this, else null
     "bare": pl.Boolean(),  # such a header without the record's context: may continue a record
+    "format": pl.UInt16(),  # number of the format among those that were tried
 }
 """Columns of what a format found: one row per line that is of this format."""
 
@@ -39,6 +40,7 @@ _DEFAULTS: Final = {
     "trace": pl.lit(None, pl.String),
     "pid": pl.lit(None, pl.String),
     "bare": pl.lit(value=False),
+    "format": pl.lit(None, pl.UInt16),
 }
 
 
@@ -48,11 +50,14 @@ class LineFormat:
 
     ``decode`` takes a frame with ``row`` and ``text`` of lines with that hint, and returns FACTS of those that are of
     this format; it decides by the line alone, so that a line means the same in every batch.
+
+    The message of a format that is ``outer`` may begin with a header of its own, and is read once more.
     """
 
     name: str
     hint: str
     decode: Callable[[pl.DataFrame], pl.DataFrame]
+    outer: bool = False
 
 
 def facts(frame: pl.DataFrame) -> pl.DataFrame:
@@ -86,7 +91,9 @@ def read_epoch(groups: pl.DataFrame) -> Stamps:
     return at.fill_null(0).to_numpy(), exists, np.full(len(at), Clock.UTC, np.int64)
 
 
-def by_pattern(name: str, hint: str, pattern: str, stamps: StampReader | None) -> LineFormat:
+def by_pattern(
+    name: str, hint: str, pattern: str, stamps: StampReader | None, *, outer: bool = False
+) -> LineFormat:
     """A format given by one pattern with the named groups ``time``, ``level``, ``logger``, ``message`` ….
 
     ``stamps`` turns the groups of matched lines into times; None for a header without a time.
@@ -95,7 +102,7 @@ def by_pattern(name: str, hint: str, pattern: str, stamps: StampReader | None) -
     def decode(lines: pl.DataFrame) -> pl.DataFrame:
         return from_groups(lines, pattern, stamps)
 
-    return LineFormat(name, hint, decode)
+    return LineFormat(name, hint, decode, outer)
 
 
 def from_groups(lines: pl.DataFrame, pattern: str, stamps: StampReader | None) -> pl.DataFrame:

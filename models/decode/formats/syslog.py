@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from models.decode.formats.base import LineFormat, Stamps, by_pattern, facts, from_groups, read_iso
-from models.decode.formats.levels import SEVERITIES
+from models.decode.formats.levels import SEVERITIES, level_expr
 from models.decode.timestamps import ISO, LEAP_YEAR, Clock, micros, of_day
 from models.records import BOOL, I64
 
@@ -15,6 +15,14 @@ MONTH: Final = "(?:" + "|".join(_MONTHS) + ")"
 _NUMBERS: Final = {name: number for number, name in enumerate(_MONTHS, 1)}
 _RFC3164: Final = rf"{MONTH} [ 0-3]?[0-9] [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,9}})?"
 _TAG: Final = r"(?P<logger>[A-Za-z_(][^\s:\[\]]*)(?:\[[0-9]+\])?"
+
+_LOWER: Final = r"(?P<level>emerg|alert|crit|critical|error|err|warning|notice|info|debug|trace)"
+_CLUSTER: Final = (
+    rf"^(?:\S+ +)?(?P<logger>[a-z][\w.-]*) +\[[0-9]+\] +(?:\([^)]*\)[ \t]+)?{_LOWER}:[ \t]*(?P<message>(?s:.*))$",
+    rf"^\S+ +(?P<logger>[a-z][\w.-]*):[ \t]+{_LOWER}:[ \t]*(?P<message>(?s:.*))$",
+    rf"^\S+ +(?P<logger>[a-z][\w.-]*) +{_LOWER}[ \t]+(?P<message>\[(?s:.*))$",
+)
+"""``host pacemakerd [12] (function) level: text``, ``host crmd: level: text``, ``host corosync level [PART ] text``."""
 
 
 def civil(groups: pl.DataFrame) -> tuple[I64, BOOL]:
@@ -59,8 +67,21 @@ def _decode_rfc3164(lines: pl.DataFrame) -> pl.DataFrame:
         # Without a tag: `Jun 14 15:16:01 combo -- MARK --`, and `combo last message repeated 2 times`.
         rest = lines.filter(~pl.col("row").is_in(found["row"].implode()))
         pattern = rf"^(?:<[0-9]{{1,3}}>)?(?P<time>{_RFC3164}) \S+ (?P<message>(?s:.*))$"
-        found = pl.concat([found, from_groups(rest, pattern, _read_yearless)])
+        found = pl.concat([found, _cluster(from_groups(rest, pattern, _read_yearless))])
     return facts(_priority(found, lines))
+
+
+def _cluster(found: pl.DataFrame) -> pl.DataFrame:
+    """Level and logger of the lines that pacemaker and corosync write into files of their own."""
+    for pattern in _CLUSTER:
+        groups = found["message"].str.extract_groups(pattern).struct.unnest()
+        known = groups["level"].is_not_null()
+        if known.any():
+            groups = groups.with_columns(level_expr("level"))
+            found = found.with_columns(
+                pl.when(known).then(groups[name]).otherwise(name).alias(name) for name in groups.columns
+            )
+    return facts(found)
 
 
 def _decode_iso(lines: pl.DataFrame) -> pl.DataFrame:
@@ -80,12 +101,13 @@ def _decode_iso(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 FORMATS: Final = (
-    LineFormat("rfc3164", rf"^(?:<[0-9]{{1,3}}>)?{_RFC3164} \S+ ", _decode_rfc3164),
+    LineFormat("rfc3164", rf"^(?:<[0-9]{{1,3}}>)?{_RFC3164} \S+ ", _decode_rfc3164, outer=True),
     LineFormat(
         "rfc5424",
         rf"^(?:<[0-9]{{1,3}}>(?:[0-9]{{1,2}} )?{ISO} |[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T\S+ [A-Za-z0-9][\w.-]* "
         r"[A-Za-z_][^\s:\[\]=]*\[[0-9]+\]: )",
         _decode_iso,
+        outer=True,
     ),
     by_pattern(
         "klog",

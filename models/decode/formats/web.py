@@ -54,6 +54,7 @@ FORMATS: Final = (
         rf"^\[(?P<time>{_DAYTIME})\] \[(?:(?P<logger>[\w-]*):)?(?P<level>\w+)\] "
         r"(?:\[pid [^\]]*\] )?(?P<message>(?s:.*))$",
         _read_error,
+        outer=True,
     ),
     by_pattern(
         "nginx error",
