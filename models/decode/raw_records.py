@@ -138,11 +138,12 @@ class _Objects:
         if line is None:
             values = columns.first(names.LINE, (str,))
             if columns.has(("message",)):
-                # journald writes what is not clean text as an array of bytes.
-                journal = [columns.first_of("MESSAGE"), columns.first_of("message") if columns.has(names.UNIT) else []]
-                for arrays in journal:
-                    for index, value in enumerate(arrays):
-                        if values[index] is None and isinstance(value, list):
+                # journald writes what is not clean text as an array of bytes; under another spelling of the name an
+                # array is a line only in a record that names a unit.
+                units = columns.first((*names.UNIT, *names.IDENTIFIER[:1]))
+                for key in ("MESSAGE", "message"):
+                    for index, value in enumerate(columns.first_of(key)):
+                        if values[index] is None and isinstance(value, list) and (key == "MESSAGE" or units[index]):
                             values[index] = _from_bytes(value)
             line = pl.Series("line", values, pl.String, strict=True)
         if line.has_nulls():
@@ -253,15 +254,15 @@ class _Objects:
         """Which of a container's or unit's streams a line is of, and whether the runtime cut the line behind it."""
         columns = self._columns
         if columns.has(names.STREAM):
-            series["said_stream"] = columns.names("stream", names.STREAM)
-            if columns.has(("log",)):
-                # Docker's own files: a line's end is part of `log`, and a piece of exactly this size lacks it.
-                line = series["text"]
-                piece = ~line.str.ends_with("\n") & (line.str.len_bytes() == _PIECE)
-                series["said_part"] = piece.fill_null(value=False)
-        elif columns.has(names.PRIORITY):
+            stream = columns.names("stream", names.STREAM)
+            # Docker's own files: a line's end is part of `log`, and a piece of exactly this size lacks it.
+            line = series["text"]
+            piece = ~line.str.ends_with("\n") & (line.str.len_bytes() == _PIECE) & stream.is_not_null()
+            series["said_stream"], series["said_part"] = stream, piece.fill_null(value=False)
+        if columns.has(names.PRIORITY):
             # journald gives all lines of one stream one priority.
-            series["said_stream"] = pl.Series([_as_text(value) for value in columns.first(names.PRIORITY)], dtype=pl.String)
+            priority = pl.Series([_as_text(value) for value in columns.first(names.PRIORITY)], dtype=pl.String)
+            series["said_stream"] = series["said_stream"].fill_null(priority) if "said_stream" in series else priority
         if columns.has(names.PART):
             last = [str(value).lower() == "true" for value in columns.first(names.PART_LAST)]
             cut = [str(value).lower() in {"p", "true"} for value in columns.first(names.PART)]
@@ -278,11 +279,13 @@ class _Objects:
             marks.append(series["trace"].is_not_null())
         containers = (*names.CONTAINER, *names.STREAM)
         inside = self._given(containers) if columns.has(containers) else None
-        if "said_at" in series and not columns.has(names.PRIORITY):
+        if "said_at" in series:
             timed = series["said_at"].is_not_null() & series["path"].is_null()
+            if columns.has(names.PRIORITY):
+                timed &= ~self._given(names.PRIORITY)
             marks.append(timed if inside is None else timed & ~inside)
         if columns.has(names.TRANSPORT):
-            whole = pl.Series([value in _COMPLETE for value in columns.first(names.TRANSPORT, (str,))])
+            whole = pl.Series([value in _COMPLETE for value in columns.first(names.TRANSPORT, (str,))], dtype=pl.Boolean)
             marks.append(whole if inside is None else whole & ~inside)
         if marks:
             complete = marks[0]
@@ -291,7 +294,7 @@ class _Objects:
             series["complete"] = complete.fill_null(value=False)
 
     def _given(self, roles: tuple[str, ...]) -> pl.Series:
-        return pl.Series([value is not None for value in self._columns.first(roles)])
+        return pl.Series([value is not None for value in self._columns.first(roles)], dtype=pl.Boolean)
 
     def _ids(self, series: dict[str, pl.Series]) -> None:
         """Logger and ids of records that a logging library or Kolla's shipper took apart."""

@@ -208,3 +208,11 @@ def year_next(stamp: int, before: int) -> int:
     year = int(year_of(np.array([before]))[0])
     candidates = with_year(np.full(3, stamp), np.array([year - 1, year, year + 1]))
     return int(candidates[np.abs(candidates - before).argmin()])
+
+
+def moved_years(at: int, years: int) -> I64:
+    """A time moved by every number of whole years from ``-years`` to ``years``, as far as that is later than 1970."""
+    times = np.full(2 * years + 1, at)
+    year = year_of(times) + np.arange(-years, years + 1)
+    moved = with_year(times, np.maximum(year, 1972))
+    return moved[year >= 1972]  # noqa: PLR2004 - the first leap year of the epoch, where 29 February goes to
