@@ -13,17 +13,19 @@ from models.rfc3339 import SECOND
 _CRI: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:.]+(?:Z|[+-][0-9]{2}:[0-9]{2}) std(?:out|err) [FP](?:$|[ :])"
 _CRI_PARTS: Final = rf"^(?P<stamp>{ISO}) (?P<stream>std(?:out|err)) (?P<tag>[FP])[^ ]* ?(?P<inner>(?s:.*))$"
 _PREFIXES: Final = (
-    r"^\S{1,400}\.(?:log|txt|out|err)[^\s<]* +((?s:[0-9\[<{A-Z].*))$",
-    r"^[^\s:]{1,400}:[0-9]+:[ \t]*((?s:[0-9\[<{A-Z].*))$",
-    r"^[^\s:]{0,400}[./][^\s:]{0,400}:[ \t]*((?s:(?:[0-9\[<{A-Z]|[a-z_]+=).*))$",
+    r"^\S+\.(?:log|txt|out|err)[^\s<]* +((?s:[0-9\[<{A-Z].*))$",
+    r"^[^\s:]+:[0-9]+:[ \t]*((?s:[0-9\[<{A-Z].*))$",
+    r"^[^\s:]*[./][^\s:]*:[ \t]*((?s:(?:[0-9\[<{A-Z]|[a-z_]+=).*))$",
 )
 """A file's name before the line, as published sets and ``grep`` print it."""
-_PREFIX_HINT: Final = r"^[^\s:]{0,400}(?:[./]\S*[: ]|:[0-9]+:)"
+_PREFIX_HINT: Final = r"^[^\s:]*(?:[./]\S*[: ]|:[0-9]+:)"
 
+LOOKED_AT: Final = 1024
+"""Characters at a line's begin in which a header is looked for, so that no line takes long; JSON is read whole."""
 _INNER: Final = (
     r"^\s*(?:#033\[|[0-9]{4}[-/][0-9]|\[[^\]]{0,40}[0-9:][^\]]{0,40}\]|\{\s*\"|[a-z_]{1,12}=|[0-9]+:[A-Z] |[IWEF][0-9]{4} |"
     r"[A-Z][a-z]{2} [ 0-3]?[0-9] |[\[<(]?(?i:trace|debug|info|notice|note|warn|warning|error|err|critical|crit|fatal|"
-    r"alert|emerg|panic|audit)\b|\S{1,80} \S{1,80} .{0,80}\[[0-9]{2}/|\S{1,80} \[[0-9]{2}/)"
+    r"alert|emerg|panic|audit)\b|\S+ (?:\S+ .*)?\[[0-9]{2}/[A-Z])"
 )
 """How a header inside a message may begin: most messages have none and are looked at once."""
 _CLIENT: Final = r"^(?:\[(?:remote|client) [^\]]{0,80}\] )+"
@@ -70,6 +72,34 @@ def read_headers(lines: pl.DataFrame, formats: Sequence[LineFormat]) -> tuple[pl
 
     Second come the lines, without what was no part of their text.
     """
+    long = lines["text"].str.len_bytes() > LOOKED_AT
+    if not long.any():
+        return _read(lines, formats)
+    found, short = _read(lines.filter(~long), formats)
+    parts: list[pl.DataFrame] = [found]
+    whole = lines.filter(long)
+    rest = _try_all(whole, [known if known.name == "json" else _NEVER for known in formats], parts)
+    cuts = [_cut(text) for text in rest["text"].to_list()]
+    tails = pl.DataFrame(
+        {"row": rest["row"], "tail": [text[cut:].rstrip() for text, cut in zip(rest["text"], cuts, strict=True)]},
+        schema_overrides={"tail": pl.String},
+    )
+    begins = [text[:cut] for text, cut in zip(rest["text"], cuts, strict=True)]
+    found, begun = _read(rest.with_columns(pl.Series("text", begins, pl.String)), formats)
+    behind = found.select("row").join(tails, on="row", how="left", maintain_order="left")["tail"]
+    parts.append(found.with_columns(pl.col("message") + behind))
+    begun = begun.join(tails, on="row", how="left", maintain_order="left")
+    read = begun.select(*lines.columns[:1], pl.col("text") + pl.col("tail")).sort("row")
+    lines = lines.update(pl.concat([short.select("row", "text"), read]), on="row", how="left")
+    return pl.concat(parts).sort("row"), lines
+
+
+def _cut(text: str) -> int:
+    """Where a long line is cut, so that its begin does not end with a space."""
+    return len(text[:LOOKED_AT].rstrip()) or LOOKED_AT
+
+
+def _read(lines: pl.DataFrame, formats: Sequence[LineFormat]) -> tuple[pl.DataFrame, pl.DataFrame]:
     parts: list[pl.DataFrame] = []
     left = _try_all(lines, formats, parts)
     if not left.is_empty():
@@ -104,9 +134,16 @@ def _behind_names(left: pl.DataFrame, formats: Sequence[LineFormat], parts: list
 
 def _try_all(left: pl.DataFrame, formats: Sequence[LineFormat], parts: list[pl.DataFrame]) -> pl.DataFrame:
     """Adds what the formats find to ``parts``; returns the lines that none of them knew."""
+    begins: frozenset[str] | None = None
     for number, line_format in enumerate(formats):
         if left.is_empty():
             break
+        if number and line_format.begins:
+            # Looked at behind the first format, which knows nearly all lines where it knows any.
+            if begins is None:
+                begins = frozenset(left["text"].str.slice(0, 1).unique().to_list())
+            if begins.isdisjoint(line_format.begins):
+                continue
         hit = left["text"].str.contains(line_format.hint)
         if not hit.any():
             continue

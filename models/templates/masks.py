@@ -26,6 +26,13 @@ _ADJACENT: Final = r"<\*>(?:(?:, ?| |=)?<\*>)+"
 
 _NUMBER: Final = r"^=?([-+]?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)(%|[A-Za-z]+)?$"
 
+LOOKED_AT: Final = 2048
+"""Characters of a message that masks are tried on: they take the square of it at worst.
+
+A template has 64 words at most, which fit in many times over.
+"""
+_REST: Final = f" {VALUE}"
+
 _UNITS: Final[Mapping[str, float]] = {
     "ns": 1e-9,
     "us": 1e-6,
@@ -133,11 +140,12 @@ class Masks:
 
     def apply(self, messages: pl.Series) -> Masked:
         """Cut the values out of a column of messages."""
+        messages = _shortened(messages)
         return Masked(self.text(messages), self.numbers(messages))
 
     def text(self, messages: pl.Series) -> pl.Series:
         """Messages with ``<*>`` where values stood."""
-        text = messages
+        text = _shortened(messages)
         for pattern, replacement in self._kept:
             text = text.str.replace_all(pattern, replacement)
         if self._any:
@@ -146,6 +154,7 @@ class Masks:
 
     def numbers(self, messages: pl.Series) -> F32:
         """The first VALUES numbers of each message: (n, VALUES) float32, NaN where there are fewer."""
+        messages = _shortened(messages)
         out = np.full((len(messages), VALUES), np.nan, np.float32)
         if not len(messages) or not self._values:
             return out
@@ -174,6 +183,15 @@ class Masks:
             if pl.Series([value]).str.contains(f"^(?:{mask.pattern})$").item():
                 return mask.name
         return "unknown"
+
+
+def _shortened(messages: pl.Series) -> pl.Series:
+    """Messages cut to LOOKED_AT characters: what stands behind them is one value."""
+    long = messages.str.len_bytes() > LOOKED_AT
+    if not long.any():
+        return messages
+    short = messages.str.slice(0, LOOKED_AT - len(_REST)) + _REST
+    return pl.select(pl.when(long & (messages.str.len_chars() > LOOKED_AT)).then(short).otherwise(messages)).to_series()
 
 
 def _plain(masks: Sequence[Mask]) -> list[Mask]:

@@ -51,13 +51,15 @@ class LineFormat:
     ``decode`` takes a frame with ``row`` and ``text`` of lines with that hint, and returns FACTS of those that are of
     this format; it decides by the line alone, so that a line means the same in every batch.
 
-    The message of a format that is ``outer`` may begin with a header of its own, and is read once more.
+    The message of a format that is ``outer`` may begin with a header of its own, and is read once more.  ``begins``
+    are the characters with which its lines can begin, if these are few: most lines need no other look then.
     """
 
     name: str
     hint: str
     decode: Callable[[pl.DataFrame], pl.DataFrame]
     outer: bool = False
+    begins: str = ""
 
 
 def facts(frame: pl.DataFrame) -> pl.DataFrame:
@@ -72,6 +74,8 @@ def facts(frame: pl.DataFrame) -> pl.DataFrame:
             columns.append(pl.col(name).cast(dtype))
     return frame.select(columns)
 
+
+DIGITS: Final = "0123456789"
 
 Stamps: TypeAlias = tuple[I64, BOOL, I64]
 """Times of stamps: microseconds, which of them exist, their Clock."""
@@ -92,7 +96,7 @@ def read_epoch(groups: pl.DataFrame) -> Stamps:
 
 
 def by_pattern(
-    name: str, hint: str, pattern: str, stamps: StampReader | None, *, outer: bool = False
+    name: str, hint: str, pattern: str, stamps: StampReader | None, *, outer: bool = False, begins: str = ""
 ) -> LineFormat:
     """A format given by one pattern with the named groups ``time``, ``level``, ``logger``, ``message`` ….
 
@@ -102,7 +106,7 @@ def by_pattern(
     def decode(lines: pl.DataFrame) -> pl.DataFrame:
         return from_groups(lines, pattern, stamps)
 
-    return LineFormat(name, hint, decode, outer)
+    return LineFormat(name, hint, decode, outer, begins)
 
 
 def from_groups(lines: pl.DataFrame, pattern: str, stamps: StampReader | None) -> pl.DataFrame:

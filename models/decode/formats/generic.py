@@ -4,7 +4,7 @@ from typing import Final
 
 import polars as pl
 
-from models.decode.formats.base import LineFormat, by_pattern, from_groups, read_epoch, read_iso
+from models.decode.formats.base import DIGITS, LineFormat, by_pattern, from_groups, read_epoch, read_iso
 from models.decode.formats.levels import LEVEL_WORD
 from models.decode.formats.rest import deepened
 from models.decode.formats.stamps import NAMED_ZONES
@@ -39,9 +39,10 @@ FORMATS: Final = (
         r"(?P<level>\w+) ?(?P<message>(?s:.*))$",
         read_epoch,
     ),
-    LineFormat("iso", rf"^\[?{ISO}", _decode_iso),
+    LineFormat("iso", rf"^\[?{ISO}", _decode_iso, begins="[" + DIGITS),
     by_pattern(
-        "epoch", rf"^(?:\[(?:{_EPOCH})\]|(?:{_EXACT})\s)", rf"^\[?(?P<time>{_EPOCH})(?:\]|\s){_REST}", read_epoch
+        "epoch", rf"^(?:\[(?:{_EPOCH})\]|(?:{_EXACT})\s)", rf"^\[?(?P<time>{_EPOCH})(?:\]|\s){_REST}", read_epoch,
+        begins="[" + DIGITS,
     ),
     # Ten digits alone may be any number: a level must follow.
     by_pattern(
@@ -49,5 +50,6 @@ FORMATS: Final = (
         rf"^[0-9]{{10}}\s+\[?{LEVEL_WORD}\b",
         rf"^(?P<time>[0-9]{{10}})\s+\[?(?P<level>{LEVEL_WORD})\b\]?[\s:|-]*(?P<message>(?s:.*))$",
         read_epoch,
+        begins=DIGITS,
     ),
 )

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from models.arrays import distinct, spread
-from models.decode.formats.base import LineFormat, facts
+from models.decode.formats.base import DIGITS, LineFormat, facts
 from models.decode.formats.levels import LEVEL_WORD, level_expr
 from models.decode.timestamps import Clock, fixed
 
@@ -139,6 +139,6 @@ def _take_instance(head: pl.DataFrame) -> pl.DataFrame:
 
 
 FORMATS: Final = (
-    LineFormat("oslo", _HINT, _decode),
+    LineFormat("oslo", _HINT, _decode, begins=DIGITS),
     LineFormat("oslo without time", _TIMELESS_HINT, _decode_timeless),
 )

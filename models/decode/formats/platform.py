@@ -22,13 +22,13 @@ _REPORT_LEVELS: Final = {
     **{"CRASH": Level.ERROR, "SUPERVISOR": Level.ERROR, "ERROR": Level.ERROR, "WARNING": Level.WARNING},
     **{"INFO": Level.INFO, "PROGRESS": Level.INFO, "CRITICAL": Level.CRITICAL},
 }
-_LEADING: Final = rf"(?:[\[<(]?(?P<early>{LEVEL_WORD}|[DIWEF])[\]>)]?[\s:|,-]{{1,4}})?"
-_REDIS: Final = r"(?:[0-9]{1,10}:(?P<role>[MSCX]) )?"
-_SIGNS: Final = "[\\[(<\"'*#|=\\s-]{0,4}"
-_PROCESS: Final = r"(?:[\w.-]{1,60}\[[0-9]{1,10}\]:? {1,3}|\([^)\n]{1,40}\) )?"
+_BEFORE: Final = (
+    "^[\\[(<\"'*#|=-]{0,3}(?:[0-9]+:(?P<role>[MSCX]) )?(?:[A-Za-z0-9_.-]+\\[[0-9]+\\]:? +|\\([^)\n]+\\) )?"
+    rf"(?:[\[<(]?(?P<early>{LEVEL_WORD}|[DIWEF])[\]>)]?[ :|,-]{{1,4}})?[\[(]?(?P<rest>[0-9A-Za-z](?s:.*))$"
+)
+"""What may stand before a stamp: brackets, Redis's process and role, a program with its process, a level."""
 _STAMPED: Final = tuple(
-    rf"^{_SIGNS}{_REDIS}{_PROCESS}{_LEADING}[\[(]?{spelling}(?:[\])>]|\b|$)[\s:,|]*(?P<message>(?s:.*))$"
-    for spelling in SPELLINGS
+    rf"^{spelling}(?:[\])>]|(?-u:\b)|$)[ \t:,|]*(?P<message>(?s:.*))$" for spelling in SPELLINGS
 )
 _STAMPED_HINT: Final = r"^(?s:.{5,90}?)(?:[0-9]{1,2}[:.][0-9]{2}[:.][0-9]{2}|[T_ -][0-9]{6}Z?\b)"
 
@@ -68,14 +68,16 @@ def _decode_uwsgi(lines: pl.DataFrame) -> pl.DataFrame:
 def _decode_stamped(lines: pl.DataFrame) -> pl.DataFrame:
     """Lines that begin with a time stamp of any spelling, perhaps behind a level, a role or brackets."""
     parts = []
+    before = lines["text"].str.extract_groups(_BEFORE).struct.unnest().insert_column(0, lines["row"])
+    lines = before.filter(pl.col("rest").is_not_null())
     for pattern in _STAMPED:
         if lines.is_empty():
             break
-        groups = lines["text"].str.extract_groups(pattern).struct.unnest().insert_column(0, lines["row"])
+        groups = lines["rest"].str.extract_groups(pattern).struct.unnest()
         hit = groups["day"].is_not_null()
         if not hit.any():
             continue
-        groups = groups.filter(hit)
+        groups = lines.drop("rest").hstack(groups).filter(hit)
         at, exists, clock = read_parts(groups)
         groups = groups.with_columns(pl.Series("at", at), pl.Series("clock", clock)).filter(pl.Series(exists))
         if groups.is_empty():
@@ -123,21 +125,23 @@ def _decode_ring(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 FORMATS: Final = (
-    LineFormat("uwsgi", r"^(?:\[[0-9: -]{0,30}\] )?\[pid: [0-9]+\|app: ", _decode_uwsgi),
+    LineFormat("uwsgi", r"^(?:\[[0-9: -]{0,30}\] )?\[pid: [0-9]+\|app: ", _decode_uwsgi, begins="["),
     by_pattern(
         "audit",
         r"^(?:node=\S+ )?type=\S+ msg=audit\(",
         r"^(?:node=\S+ )?(?P<logger>type=\S+) msg=audit\((?P<time>[0-9]{10}\.[0-9]{1,6}):[0-9]+\): ?(?P<message>(?s:.*))$",
         read_epoch,
+        begins="nt",
     ),
-    LineFormat("erlang report", r"^=[A-Z]+ REPORT==== ", _decode_report),
+    LineFormat("erlang report", r"^=[A-Z]+ REPORT==== ", _decode_report, begins="="),
     by_pattern(
         "haproxy start",
         rf"^\[{LEVEL_WORD}\] +(?:[0-9]{{3}}/[0-9]{{6}} )?\([0-9]+\) : ",
         rf"^\[(?P<level>{LEVEL_WORD})\] +(?:[0-9]{{3}}/[0-9]{{6}} )?\([0-9]+\) : (?P<message>(?s:.*))$",
         None,
+        begins="[",
     ),
-    LineFormat("kernel ring", r"^(?:<[0-9]{1,3}>)?\[ {0,5}[0-9]{1,9}\.[0-9]{6}\]", _decode_ring),
+    LineFormat("kernel ring", r"^(?:<[0-9]{1,3}>)?\[ {0,5}[0-9]{1,9}\.[0-9]{6}\]", _decode_ring, begins="[<"),
 )
 LOOSE: Final = (LineFormat("stamped", _STAMPED_HINT, _decode_stamped),)
 """Tried last: what begins with a time of whatever spelling."""

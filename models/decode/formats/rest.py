@@ -22,7 +22,9 @@ _ANY: Final = (
 )
 _LOWER: Final = r"(?i:trace|debug|info|notice|note|warn|warning|error|err|critical|crit|fatal|alert|emerg|panic)"
 _POSTGRES: Final = r"LOG|STATEMENT|DETAIL|HINT|CONTEXT"
-_GATE: Final = rf"^(?s:.{{0,200}}?)(?:\b(?:{_ANY}|{_POSTGRES})\b|level=)|^\S+ +-?[0-9]{{1,2}} |^[CEWNIDT] \| |^[.*#-] "
+_BEGIN: Final = 200
+"""Characters of a message in which a level is looked for: a judgement, longer than any header."""
+_GATE: Final = rf"(?-u:\b)(?:{_ANY}|{_POSTGRES})(?-u:\b)|level=|^\S+ +-?[0-9]{{1,2}} |^[CEWNIDT] \| |^[.*#-] "
 """Most lines without a level right behind their time have none at all: they are looked at once."""
 
 _TOKEN: Final = (
@@ -41,9 +43,9 @@ _SHAPES: Final = (
     r"^[0-9a-f]{6,16} +-?[0-9]{1,2} (?P<logger>log_channel)\([^)]*\) log \[(?P<level>[A-Z]+)\] :? ?"
     r"(?P<message>(?s:.*))$",
     # E | etcdserver: text
-    r"^(?P<level>[CEWNIDT]) \| (?P<logger>[\w./-]+): (?P<message>(?s:.*))$",
+    r"^(?P<level>[CEWNIDT]) \| (?P<logger>[A-Za-z0-9_./-]+): (?P<message>(?s:.*))$",
     # util.py[WARNING]: text
-    rf"^(?P<logger>[\w.-]+)\[(?P<level>{_UPPER})\]: ?(?P<message>(?s:.*))$",
+    rf"^(?P<logger>[A-Za-z0-9_.-]+)\[(?P<level>{_UPPER})\]: ?(?P<message>(?s:.*))$",
     # [WARN ][o.e.c.r.a] [node] text: Elasticsearch
     rf"^\[(?P<level>{_UPPER}) *\]\[(?P<logger>[^\]\s]+) *\] ?(?P<message>(?s:.*))$",
     rf"{_SKIP}[\[<|]\s*(?P<level>{_ANY})\s*[\]>|]{_END}",
@@ -54,9 +56,9 @@ _SHAPES: Final = (
 """Where a level may stand, the most telling first."""
 _CEPH: Final = r"^[0-9a-f]{6,16} +(?P<number>-?[0-9]{1,2}) (?P<message>(?s:.*))$"
 _OSLO: Final = rf"^\[?[0-9]+\]? +(?:{_UPPER}) +[A-Za-z_][^\s=]*:?(?:\s|$)"
-_PAIR: Final = r"^(?s:.{0,300}?)\b(?:level|lvl|severity)=\"?([A-Za-z]+)"
+_PAIR: Final = r"(?-u:\b)(?:level|lvl|severity)=\"?([A-Za-z]+)"
 _CLASS: Final = (
-    r"^(?:\[[^\]\n]+\] +)?(?P<logger>[A-Za-z_][\w$-]*(?:\.[\w$/-]+)+)(?::[0-9]+)?(?: +- +|: +|:$)(?P<message>(?s:.*))$"
+    r"^(?:\[[^\]\n]+\] +)?(?P<logger>[A-Za-z_][A-Za-z0-9_$-]*(?:\.[A-Za-z0-9_$/-]+)+)(?::[0-9]+)?(?: +- +|: +|:$)(?P<message>(?s:.*))$"
 )
 """A class or module behind the level: ``com.x.Y - text``, ``gnocchi.cli: text``."""
 _STATUS: Final = (
@@ -70,7 +72,7 @@ def deepened(read: pl.DataFrame) -> pl.DataFrame:
     unknown = read["level"] == 0
     if not unknown.any():
         return read
-    gate = unknown & read["message"].str.contains(_GATE)
+    gate = unknown & read["message"].str.slice(0, _BEGIN).str.contains(_GATE)
     http = unknown & ~gate & read["message"].str.contains("HTTP/", literal=True)
     if not (gate.any() or http.any()):
         return read
@@ -145,7 +147,7 @@ def _pairs(read: pl.DataFrame) -> pl.DataFrame:
     """``level=error`` somewhere near the begin."""
     if read.is_empty():
         return read
-    said = _numbers(read["message"].str.extract(_PAIR))
+    said = _numbers(read["message"].str.slice(0, _BEGIN).str.extract(_PAIR))
     return read.with_columns(pl.when(pl.col("level") == 0).then(said).otherwise("level").alias("level"))
 
 

@@ -21,7 +21,7 @@ _YEAR: Final = "(?P<year>[0-9]{4})"
 _DOW: Final = "(?:(?i:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6},? +)"
 _CLOCK: Final = (
     r"(?P<hour>[0-9]{1,2})[:.](?P<minute>[0-9]{2})[:.](?P<second>[0-9]{2})(?:[.,:](?P<fraction>[0-9]{1,9}))?"
-    r"(?: ?(?P<half>[AaPp])\.?[Mm]\b\.?)?"
+    r"(?: ?(?P<half>[AaPp])\.?[Mm](?-u:\b)\.?)?"
 )
 NAMED_ZONES: Final = {
     **{"Z": 0, "z": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "MEZ": 1, "MESZ": 2, "EET": 2},
@@ -29,7 +29,7 @@ NAMED_ZONES: Final = {
     **{"PDT": -7, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13, "HKT": 8, "SGT": 8},
 }
 """Hours east of Greenwich of abbreviations that stand for one zone; CST, IST and BST stand for several and are none."""
-_ZONE: Final = r"(?: ?(?P<zone>[+-][0-9]{2}:?[0-9]{2}\b|(?:" + "|".join(NAMED_ZONES) + r")\b))?"
+_ZONE: Final = r"(?: ?(?P<zone>[+-][0-9]{2}:?[0-9]{2}|(?:" + "|".join(NAMED_ZONES) + r"))(?-u:\b))?"
 
 SPELLINGS: Final = (
     # 2026-11-30  9:14:14, 2026/11/30 09.14.14, 2026-11-30T09:14:14,123+0100

@@ -15,7 +15,8 @@ _LEVELS: Final = ("level", "severity", "lvl", "levelname", "log.level", "logleve
 _MESSAGES: Final = ("message", "msg", "log", "event", "text", "error")
 _LOGGERS: Final = ("logger", "name", "logger_name", "log.logger", "component", "caller")
 _TRACES: Final = ("trace_id", "traceId", "traceid", "trace.id", "request_id", "requestId", "req_id", "trace")
-_PAIR: Final = re.compile(r'([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)')
+# A key begins behind something else than a key's character: so that a long word is looked at once, not at every letter.
+_PAIR: Final = re.compile(r'(?<![\w.@-])([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)')
 _LOGFMT_HINT: Final = r"^(?:[A-Za-z_@][\w.@-]*=(?:\"(?:[^\"\\]|\\.)*\"|[^\s\"]*)\s+){1,}[A-Za-z_@][\w.@-]*="
 
 
@@ -83,6 +84,6 @@ def _decode_logfmt(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 FORMATS: Final = (
-    LineFormat("json", r'^\{\s*"', _decode_json),
+    LineFormat("json", r'^\{\s*"', _decode_json, begins="{"),
     LineFormat("logfmt", _LOGFMT_HINT, _decode_logfmt),
 )

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from models.decode.formats.base import LineFormat, Stamps, by_pattern, facts, from_groups, read_iso
+from models.decode.formats.base import DIGITS, LineFormat, Stamps, by_pattern, facts, from_groups, read_iso
 from models.decode.formats.levels import SEVERITIES, level_expr
 from models.decode.timestamps import ISO, LEAP_YEAR, Clock, micros, of_day
 from models.records import BOOL, I64
@@ -101,13 +101,14 @@ def _decode_iso(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 FORMATS: Final = (
-    LineFormat("rfc3164", rf"^(?:<[0-9]{{1,3}}>)?{_RFC3164} \S+ ", _decode_rfc3164, outer=True),
+    LineFormat("rfc3164", rf"^(?:<[0-9]{{1,3}}>)?{_RFC3164} \S+ ", _decode_rfc3164, outer=True, begins="<JFMASOND"),
     LineFormat(
         "rfc5424",
         rf"^(?:<[0-9]{{1,3}}>(?:[0-9]{{1,2}} )?{ISO} |[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T\S+ [A-Za-z0-9][\w.-]* "
         r"[A-Za-z_][^\s:\[\]=]*\[[0-9]+\]: )",
         _decode_iso,
         outer=True,
+        begins="<" + DIGITS,
     ),
     by_pattern(
         "klog",
@@ -115,5 +116,6 @@ FORMATS: Final = (
         r"^(?P<level>[IWEF])(?P<time>[0-9]{4} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{1,9}) +[0-9]+ "
         r"(?P<logger>[^\]\s:]+)(?::[0-9]+)?\] ?(?P<message>(?s:.*))$",
         _read_yearless,
+        begins="IWEF",
     ),
 )

@@ -5,7 +5,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from models.decode.formats.base import LineFormat, Stamps, by_pattern, facts, from_groups, read_iso
+from models.decode.formats.base import DIGITS, LineFormat, Stamps, by_pattern, facts, from_groups, read_iso
 from models.decode.formats.syslog import MONTH, civil
 from models.decode.timestamps import Clock
 from models.records import Level
@@ -55,6 +55,7 @@ FORMATS: Final = (
         r"(?:\[pid [^\]]*\] )?(?P<message>(?s:.*))$",
         _read_error,
         outer=True,
+        begins="[",
     ),
     by_pattern(
         "nginx error",
@@ -62,5 +63,6 @@ FORMATS: Final = (
         r"^(?P<time>[0-9]{4}/[0-9]{2}/[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}) \[(?P<level>\w+)\] [0-9]+#[0-9]+: "
         r"(?P<message>(?s:.*))$",
         read_iso,
+        begins=DIGITS,
     ),
 )
