@@ -28,12 +28,12 @@ def cleaned(text: pl.Series, max_line: int, notes: Counter[str]) -> pl.Series:
         some = text.gather(rows).str.replace_all("\0", "", literal=True).str.replace_all(_TERMINAL, "")
         # UTF-16 cut into lines at its line feeds: behind the NULs the mark and half a line end are left.
         some = some.str.strip_chars_end("\r\n").str.strip_chars_start(_MARK)
-        text = text.scatter(rows, some)
+        text = text.clone().scatter(rows, some)
     long = text.str.len_bytes() > max_line
     if long.any():
         rows = long.fill_null(value=False).arg_true()
         notes["overlong"] += len(rows)
-        text = text.scatter(rows, pl.Series([_cut(line, max_line) for line in text.gather(rows).to_list()]))
+        text = text.clone().scatter(rows, pl.Series([_cut(line, max_line) for line in text.gather(rows).to_list()]))
     return text
 
 

@@ -99,6 +99,18 @@ class Decoder:
         )
         return self._join(records, settled, parsed, place)
 
+    def formats(self, batch: RawBatch, sources: Mapping[int, str] = _NO_SOURCES) -> pl.DataFrame:
+        """What each message of a batch was read as: ``row``, ``format`` (null: no header), ``record`` (JSON fields)."""
+        parsed = parse(batch, sources, self._config.max_line)
+        numbered = parsed.records.select("row", "text").with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"))
+        facts, _ = read_headers(unwrap(numbered), self._formats)
+        names = pl.Series([line_format.name for line_format in self._formats], dtype=pl.String)
+        known = facts.select("row", names.gather(facts["format"]).alias("format"))
+        stated = parsed.records["complete"] | (parsed.records["said_clock"] != int(Clock.NONE))
+        places = numbered.select("row", parsed.records["row"].alias("message"), stated.alias("record"))
+        joined = places.join(known, on="row", how="left", maintain_order="left")
+        return joined.select(pl.col("message").alias("row"), "format", "record").unique("row", keep="first")
+
     def _join(self, records: pl.DataFrame, settled: Settled, parsed: Parsed, place: I64) -> LogBatch:
         """Duplicates and continuations, one generation of every partition at a time, and the batch's books.
 

@@ -61,11 +61,17 @@ _UNITS: Final[Mapping[str, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """One mask; with ``kept`` its pattern begins with a group that stays."""
+    """One mask; with ``kept`` its pattern begins with a group that stays.
+
+    With ``becomes`` what it cuts out is no value, but says what happened: this word is put in its place, in
+    messages that match ``where``, if it is given.
+    """
 
     name: str
     pattern: str
     kept: bool
+    becomes: str = ""
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,11 +94,13 @@ class Masks:
         for mask in masks:
             _check(mask)
         self.masks = tuple(masks)
-        self._kept = [(mask.pattern, "${1}" + VALUE) for mask in masks if mask.kept]
+        values = [mask for mask in masks if not mask.becomes]
+        self._outcomes = _by_place([mask for mask in masks if mask.becomes])
+        self._kept = [(mask.pattern, "${1}" + VALUE) for mask in values if mask.kept]
         self._any = "|".join(f"(?:{mask.pattern})" for mask in masks if not mask.kept)
         # Prefixes that stay are found again as part of the value; "=" is stripped before a number is read.
-        self._values = "|".join(f"(?:{mask.pattern})" for mask in (*(m for m in masks if m.kept), *_plain(masks)))
-        content = "\0".join(f"{mask.name}\0{mask.pattern}\0{mask.kept}" for mask in masks)
+        self._values = "|".join(f"(?:{mask.pattern})" for mask in (*(m for m in values if m.kept), *_plain(masks)))
+        content = "\0".join(f"{mask.name}\0{mask.pattern}\0{mask.kept}{mask.becomes}{mask.where}" for mask in masks)
         self.version = hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
     @classmethod
@@ -130,13 +138,17 @@ class Masks:
     def from_records(cls, records: Sequence[Mapping[str, Any]]) -> "Masks":
         """The masks that ``records`` gave; raises InvalidError where they are none."""
         try:
-            return cls([Mask(str(r["name"]), str(r["pattern"]), bool(r["kept"])) for r in records])
+            return cls([_from_record(record) for record in records])
         except (KeyError, TypeError) as error:
             raise InvalidError(f"not a list of masks: {error!r}", "the bundle is damaged: train it again") from error
 
     def records(self) -> list[dict[str, Any]]:
         """The masks as plain records, for a bundle."""
-        return [{"name": mask.name, "pattern": mask.pattern, "kept": mask.kept} for mask in self.masks]
+        return [
+            {"name": mask.name, "pattern": mask.pattern, "kept": mask.kept}
+            | ({"becomes": mask.becomes, "where": mask.where} if mask.becomes else {})
+            for mask in self.masks
+        ]
 
     def apply(self, messages: pl.Series) -> Masked:
         """Cut the values out of a column of messages."""
@@ -145,12 +157,23 @@ class Masks:
 
     def text(self, messages: pl.Series) -> pl.Series:
         """Messages with ``<*>`` where values stood."""
-        text = _shortened(messages)
+        text = self._with_outcomes(_shortened(messages))
         for pattern, replacement in self._kept:
             text = text.str.replace_all(pattern, replacement)
         if self._any:
             text = text.str.replace_all(self._any, VALUE)
         return text.str.replace_all(_ADJACENT, VALUE)
+
+    def _with_outcomes(self, text: pl.Series) -> pl.Series:
+        """What says how something ended as a word; most messages say nothing of the kind."""
+        for where, outcomes in self._outcomes:
+            some = text.str.contains(where)
+            if some.any():
+                ended = text.filter(some)
+                for pattern, replacement in outcomes:
+                    ended = ended.str.replace_all(pattern, replacement)
+                text = text.clone().scatter(some.arg_true(), ended)
+        return text
 
     def numbers(self, messages: pl.Series) -> F32:
         """The first VALUES numbers of each message: (n, VALUES) float32, NaN where there are fewer."""
@@ -185,6 +208,25 @@ class Masks:
         return "unknown"
 
 
+def _from_record(record: Mapping[str, Any]) -> Mask:
+    return Mask(str(record["name"]), str(record["pattern"]), bool(record["kept"]), *_outcome(record))
+
+
+def _outcome(record: Mapping[str, Any]) -> tuple[str, str]:
+    return str(record.get("becomes", "")), str(record.get("where", ""))
+
+
+def _by_place(masks: Sequence[Mask]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Where to look, each with patterns and what they become: a mask that does not say where is looked for itself."""
+    places: dict[str, list[Mask]] = {}
+    for mask in masks:
+        places.setdefault(mask.where, []).append(mask)
+    return [
+        (where or "|".join(f"(?:{mask.pattern})" for mask in some), [(m.pattern, "${1}" + m.becomes) for m in some])
+        for where, some in places.items()
+    ]
+
+
 def _shortened(messages: pl.Series) -> pl.Series:
     """Messages cut to LOOKED_AT characters: what stands behind them is one value."""
     long = messages.str.len_bytes() > LOOKED_AT
@@ -204,7 +246,7 @@ def _parse(table: Mapping[str, Any], where: str) -> list[Mask]:
         raise InvalidError(f"{where}: {', '.join(sorted(unknown))} is no part of it", "use [[kept]] and [[mask]]")
     try:
         return [
-            Mask(str(entry["name"]), str(entry["pattern"]), kind == "kept")
+            Mask(str(entry["name"]), str(entry["pattern"]), kind == "kept", *_outcome(entry))
             for kind in ("kept", "mask")
             for entry in table.get(kind, [])
         ]
