@@ -7,6 +7,7 @@ import polars as pl
 
 from models.decode.clean_text import needs_cleaning, uncoloured
 from models.decode.formats.base import FACTS, LineFormat
+from models.decode.formats.rest import by_status
 from models.decode.timestamps import ISO, Clock, rfc3339
 from models.rfc3339 import SECOND
 
@@ -168,6 +169,9 @@ def _read_again(outer: pl.DataFrame, formats: Sequence[LineFormat]) -> pl.DataFr
     parts: list[pl.DataFrame] = []
     _try_all(lines, [f if not f.outer else _NEVER for f in formats], parts)
     parts = [part for part in parts if not part.is_empty()]
+    # What a proxy's line says of a request is no header, but says how bad it is.
+    rated = by_status(outer.filter(hit))
+    outer = pl.concat([outer.filter(~hit), rated]).sort("row") if (rated["level"] != outer["level"].filter(hit)).any() else outer
     if not parts:
         return outer
     inner = pl.concat(parts).filter((pl.col("level") > 0) | (pl.col("clock") != int(Clock.NONE)))

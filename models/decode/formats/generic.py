@@ -16,6 +16,7 @@ _EXACT: Final = r"[0-9]{10}\.[0-9]{1,9}|[0-9]{13}|[0-9]{16}|[0-9]{19}"
 _REST: Final = (
     rf"(?:[\s:|-]*[\[(<|]?(?P<level>{LEVEL_WORD})(?:[\])>|:]+\s*|\s*[|-]\s+|\s+|$))?[\s:|-]*(?P<message>(?s:.*))$"
 )
+_BOXED: Final = r"^\]\[(?P<logger>[^\]\s]+) *\] ?(?P<message>(?s:.*))$"
 _ZONE: Final = "^(" + "|".join(zone for zone in NAMED_ZONES if len(zone) > 1) + r") [\[(]"
 """A zone by its name behind the stamp, as PostgreSQL writes it, and not a word of the message."""
 
@@ -23,6 +24,14 @@ _ZONE: Final = "^(" + "|".join(zone for zone in NAMED_ZONES if len(zone) > 1) + 
 def _decode_iso(lines: pl.DataFrame) -> pl.DataFrame:
     """A stamp, and a level right behind it or elsewhere in the header."""
     read = from_groups(lines, rf"^\[?(?P<time>{ISO})(?:\]|[\s:|-]|$){_REST}", read_iso)
+    boxed = read["message"].str.starts_with("][")
+    if boxed.any():
+        # [time][LEVEL][logger] text: Elasticsearch, OpenSearch
+        groups = read["message"].str.extract_groups(_BOXED).struct.unnest()
+        read = read.with_columns(
+            pl.when(groups["logger"].is_not_null()).then(groups[name]).otherwise(name).alias(name)
+            for name in ("logger", "message")
+        )
     zone = read["message"].str.extract(_ZONE)
     if zone.null_count() < len(zone):
         hours = zone.replace_strict(NAMED_ZONES, default=0, return_dtype=pl.Int64).fill_null(0)

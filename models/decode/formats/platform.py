@@ -28,7 +28,7 @@ _BEFORE: Final = (
 )
 """What may stand before a stamp: brackets, Redis's process and role, a program with its process, a level."""
 _STAMPED: Final = tuple(
-    rf"^{spelling}(?:[\])>]|(?-u:\b)|$)[ \t:,|]*(?P<message>(?s:.*))$" for spelling in SPELLINGS
+    rf"^{spelling}(?:[\])>]|(?-u:\b)|$)[ \t:,|]*(?:-+ )?(?P<message>(?s:.*))$" for spelling in SPELLINGS
 )
 _STAMPED_HINT: Final = r"^(?s:.{5,90}?)(?:[0-9]{1,2}[:.][0-9]{2}[:.][0-9]{2}|[T_ -][0-9]{6}Z?\b)"
 
@@ -115,7 +115,7 @@ def _decode_report(lines: pl.DataFrame) -> pl.DataFrame:
     words = lines.filter(pl.col("row").is_in(found["row"].implode()))["text"].str.extract(r"^=([A-Z]+) ")
     level = words.replace_strict(_REPORT_LEVELS, default=0, return_dtype=pl.UInt8)
     text = words + " REPORT"
-    return found.with_columns(level.alias("level"), (text + pl.lit(" ") + pl.col("message")).str.strip_chars())
+    return found.with_columns(level.alias("level"), (text + " " + found["message"]).str.strip_chars().alias("message"))
 
 
 def _decode_ring(lines: pl.DataFrame) -> pl.DataFrame:

@@ -12,7 +12,7 @@ from models.records import Level
 from models.rfc3339 import SECOND
 
 _DAYTIME: Final = rf"(?:Mon|Tue|Wed|Thu|Fri|Sat|Sun) {MONTH} [ 0-3]?[0-9] [0-9:.]{{8,16}} [0-9]{{4}}"
-_ACCESS: Final = rf"[0-9]{{2}}/{MONTH}/[0-9]{{4}}:[0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}} [+-][0-9]{{4}}"
+_ACCESS: Final = rf"[0-9]{{2}}/{MONTH}/[0-9]{{4}}[: ][0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?: [+-][0-9]{{4}})?"
 
 
 def _read_error(groups: pl.DataFrame) -> Stamps:
@@ -23,13 +23,17 @@ def _read_error(groups: pl.DataFrame) -> Stamps:
 
 
 def _read_access(groups: pl.DataFrame) -> Stamps:
-    """``04/Dec/2005:04:47:44 +0100``."""
-    pattern = r"^(?P<day>\d\d)/(?P<month>\w+)/(?P<year>\d{4}):(?P<clock_text>\S+) (?P<east>[+-]\d\d)(?P<south>\d\d)$"
+    """``04/Dec/2005:04:47:44 +0100``, and as Python's servers write it, ``04/Dec/2005 04:47:44``."""
+    pattern = (
+        r"^(?P<day>\d\d)/(?P<month>\w+)/(?P<year>\d{4})[: ](?P<clock_text>\S+)(?: (?P<east>[+-]\d\d)(?P<south>\d\d))?$"
+    )
     parts = groups["time"].str.extract_groups(pattern).struct.unnest()
     at, exists = civil(parts)
+    clock = np.where(parts["east"].is_null().to_numpy(), np.int64(Clock.NAIVE), np.int64(Clock.UTC))
+    parts = parts.with_columns(pl.col("east").fill_null("+00"), pl.col("south").fill_null("00"))
     hours = parts["east"].cast(pl.Int64).to_numpy()
     minutes = parts["south"].cast(pl.Int64).to_numpy() * np.where(parts["east"].str.starts_with("-").to_numpy(), -1, 1)
-    return at - (hours * 3600 + minutes * 60) * SECOND, exists, np.full(len(at), Clock.UTC, np.int64)
+    return at - (hours * 3600 + minutes * 60) * SECOND, exists, clock
 
 
 def _decode_access(lines: pl.DataFrame) -> pl.DataFrame:
