@@ -112,7 +112,7 @@ class _Objects:
         series: dict[str, pl.Series] = {"row": pl.Series(columns.rows, dtype=pl.UInt32), "text": self._line()}
         path = self._path()
         host = name("host", names.HOST)
-        source = name("source", ("source",)).fill_null(path)
+        source = self._source().fill_null(path)
         service = name("service", names.SERVICE)
         source, service = self._kubernetes(source, service)
         source, service = self._units(source, service)
@@ -131,6 +131,12 @@ class _Objects:
 
     def _name(self, key: str, roles: tuple[str, ...]) -> pl.Series:
         return self._columns.names(key, roles) if self._columns.has(roles) else self._nothing.alias(key)
+
+    def _source(self) -> pl.Series:
+        """The source that a record names; Docker's Fluentd driver calls the stream so."""
+        source = self._name("source", ("source",))
+        stream = source.is_in(["stdout", "stderr"])
+        return source.set(stream.fill_null(value=False), None) if stream.any() else source
 
     def _line(self) -> pl.Series:
         columns = self._columns
@@ -253,12 +259,16 @@ class _Objects:
     def _streams(self, series: dict[str, pl.Series]) -> None:
         """Which of a container's or unit's streams a line is of, and whether the runtime cut the line behind it."""
         columns = self._columns
+        if columns.has(("source",)) and columns.has(names.CONTAINER):
+            source = columns.names("source", ("source",))
+            series["said_stream"] = source.set(~source.is_in(["stdout", "stderr"]), None)
         if columns.has(names.STREAM):
             stream = columns.names("stream", names.STREAM)
             # Docker's own files: a line's end is part of `log`, and a piece of exactly this size lacks it.
             line = series["text"]
             piece = ~line.str.ends_with("\n") & (line.str.len_bytes() == _PIECE) & stream.is_not_null()
-            series["said_stream"], series["said_part"] = stream, piece.fill_null(value=False)
+            series["said_stream"] = stream.fill_null(series["said_stream"]) if "said_stream" in series else stream
+            series["said_part"] = piece.fill_null(value=False)
         if columns.has(names.PRIORITY):
             # journald gives all lines of one stream one priority.
             priority = pl.Series([_as_text(value) for value in columns.first(names.PRIORITY)], dtype=pl.String)
