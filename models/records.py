@@ -121,15 +121,17 @@ class Reject:
 class LogBatch:
     """What decoding made of a RawBatch: ``lines`` with LOG_SCHEMA, the rejects, and counted drops (reason → count).
 
-    ``len(batch) == events + continuations - notes["unpacked"] + len(rejects) + sum(drops.values())``, always.
+    ``len(batch) == events + continuations - notes["unpacked"] + len(rejects) + sum(drops.values())``, always, where a
+    note that is not there is 0.
     """
 
     lines: pl.DataFrame
     rejects: tuple[Reject, ...]
     drops: Mapping[str, int]
     notes: Mapping[str, int]
-    """Counted facts that drop nothing: ``future`` (time stamps put back), ``timeless``, ``unpacked`` (lines of a message
-    beyond its first), ``broken_encoding`` …"""
+    """Counted facts that drop nothing: ``future`` (time stamps put back), ``timeless``, ``broken_encoding`` …
+
+    ``unpacked`` counts the lines of messages beyond their first."""
     unread: Mapping[tuple[str, str], int] = field(default_factory=dict)
     """Events by source and what could not be read of them: ``time``, ``level`` or ``format``."""
 

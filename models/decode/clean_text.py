@@ -1,4 +1,4 @@
-"""Lines without what is no part of their text: line ends, NULs, terminal codes, byte-order marks; cut where too long."""
+"""Lines without what is no part of their text: line ends, NULs, terminal codes, marks; cut where they are too long."""
 
 from collections import Counter
 from typing import Final

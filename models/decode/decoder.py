@@ -102,7 +102,9 @@ class Decoder:
     def formats(self, batch: RawBatch, sources: Mapping[int, str] = _NO_SOURCES) -> pl.DataFrame:
         """What each message of a batch was read as: ``row``, ``format`` (null: no header), ``record`` (JSON fields)."""
         parsed = parse(batch, sources, self._config.max_line)
-        numbered = parsed.records.select("row", "text").with_columns(pl.int_range(pl.len(), dtype=pl.UInt32).alias("row"))
+        numbered = parsed.records.select("row", "text").with_columns(
+            pl.int_range(pl.len(), dtype=pl.UInt32).alias("row")
+        )
         facts, _ = read_headers(unwrap(numbered), self._formats)
         names = pl.Series([line_format.name for line_format in self._formats], dtype=pl.String)
         known = facts.select("row", names.gather(facts["format"]).alias("format"))
@@ -272,7 +274,10 @@ def _with_fields(records: pl.DataFrame) -> pl.DataFrame:
         columns += [pl.when(lacking).then(f"said_{name}").otherwise(name).alias(name) for name in ("at", "clock")]
     if records["said_logger"].null_count() < size:
         columns.append(
-            pl.when(pl.col("logger") == "").then(pl.col("said_logger").fill_null("")).otherwise("logger").alias("logger")
+            pl.when(pl.col("logger") == "")
+            .then(pl.col("said_logger").fill_null(""))
+            .otherwise("logger")
+            .alias("logger")
         )
     ids = (("request", "said_request"), ("global_request", "said_global"), ("instance", "said_instance"))
     columns += [pl.coalesce(name, said).alias(name) for name, said in ids if records[said].null_count() < size]

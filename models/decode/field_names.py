@@ -13,7 +13,15 @@ LINE: Final = (
 )
 HOST: Final = (
     *("host", "hostname", "host.name", "host.hostname", "kubernetes.host", "kubernetes.nodename", "host.id"),
-    *("kubernetes.node.name", "beat.hostname", "agent.hostname", "agent.name", "fromhost", "sourcehost", "k8s.node.name"),
+    *(
+        "kubernetes.node.name",
+        "beat.hostname",
+        "agent.hostname",
+        "agent.name",
+        "fromhost",
+        "sourcehost",
+        "k8s.node.name",
+    ),
     *("nodename", "machine", "computer"),
 )
 PATH: Final = ("path", "file", "log.file.path", "file.path", "filepath", "tailedpath", "logfilepath", "logfile")
@@ -64,8 +72,27 @@ NAMES: Final = frozenset(
 """Every name that is looked at, in its one spelling."""
 
 WRAPPERS: Final = frozenset(
-    "labels fields attributes resource context extra stream structureddata journald journal docker metadata meta record"
-    " data attrs instrumentationscope scope log".split()
+    [
+        "labels",
+        "fields",
+        "attributes",
+        "resource",
+        "context",
+        "extra",
+        "stream",
+        "structureddata",
+        "journald",
+        "journal",
+        "docker",
+        "metadata",
+        "meta",
+        "record",
+        "data",
+        "attrs",
+        "instrumentationscope",
+        "scope",
+        "log",
+    ]
 )
 """Objects whose fields count as the record's own, where it has none of that name itself."""
 ROOTS: Final = WRAPPERS | {name.partition(".")[0] for name in NAMES if "." in name}

@@ -7,6 +7,7 @@ import polars as pl
 
 from models.decode.clean_text import needs_cleaning, uncoloured
 from models.decode.formats.base import FACTS, LineFormat
+from models.decode.formats.levels import level_expr
 from models.decode.formats.rest import by_status
 from models.decode.timestamps import ISO, Clock, rfc3339
 from models.rfc3339 import SECOND
@@ -23,12 +24,15 @@ _PREFIX_HINT: Final = r"^[^\s:]*(?:[./]\S*[: ]|:[0-9]+:)"
 
 LOOKED_AT: Final = 1024
 """Characters at a line's begin in which a header is looked for, so that no line takes long; JSON is read whole."""
+_LEVEL_WORD: Final = "(?i:trace|debug|info|notice|warn|warning|error|err|critical|crit|fatal|alert|emerg|panic)"
 _INNER: Final = (
-    r"^\s*(?:#033\[|[0-9]{4}[-/][0-9]|\[[^\]]{0,40}[0-9:][^\]]{0,40}\]|\{\s*\"|[a-z_]{1,12}=|[0-9]+:[A-Z] |[IWEF][0-9]{4} |"
-    r"[A-Z][a-z]{2} [ 0-3]?[0-9] |[\[<(]?(?i:trace|debug|info|notice|note|warn|warning|error|err|critical|crit|fatal|"
+    r"^\s*(?:#033\[|[0-9]{4}[-/][0-9]|\[[^\]]{0,40}[0-9:][^\]]{0,40}\]|\{\s*\"|"
+    r"[a-z_]{1,12}=|[0-9]+:[A-Z] |[IWEF][0-9]{4} |[A-Z][a-z]{2} [ 0-3]?[0-9] |[\[<(]?(?i:trace|debug|info|notice|note|warn|warning|error|err|critical|crit|fatal|"
     r"alert|emerg|panic|audit)\b|\S+ (?:\S+ .*)?\[[0-9]{2}/[A-Z])"
 )
 """How a header inside a message may begin: most messages have none and are looked at once."""
+_LEADING: Final = rf"^\s*(?:[\[<(]({_LEVEL_WORD})[\])>]|({_LEVEL_WORD})\s?:)"
+"""A level at the begin of a message that has no header: it says how bad it is, and stays where it is."""
 _CLIENT: Final = r"^(?:\[(?:remote|client) [^\]]{0,80}\] )+"
 """What mod_wsgi writes between its own header and the application's."""
 _QUARTER: Final = 15 * 60 * SECOND
@@ -171,7 +175,15 @@ def _read_again(outer: pl.DataFrame, formats: Sequence[LineFormat]) -> pl.DataFr
     parts = [part for part in parts if not part.is_empty()]
     # What a proxy's line says of a request is no header, but says how bad it is.
     rated = by_status(outer.filter(hit))
-    outer = pl.concat([outer.filter(~hit), rated]).sort("row") if (rated["level"] != outer["level"].filter(hit)).any() else outer
+    groups = rated["message"].str.extract_groups(_LEADING).struct.unnest()
+    word = groups.select(level=pl.coalesce(pl.all()))
+    said = word.select(level_expr("level")).to_series()
+    rated = rated.with_columns(pl.when(pl.col("level") == 0).then(said).otherwise("level").alias("level"))
+    outer = (
+        pl.concat([outer.filter(~hit), rated]).sort("row")
+        if (rated["level"] != outer["level"].filter(hit)).any()
+        else outer
+    )
     if not parts:
         return outer
     inner = pl.concat(parts).filter((pl.col("level") > 0) | (pl.col("clock") != int(Clock.NONE)))
@@ -195,7 +207,7 @@ def _read_again(outer: pl.DataFrame, formats: Sequence[LineFormat]) -> pl.DataFr
         pl.coalesce("pid_in", "pid").alias("pid"),
         pl.coalesce("bare_in", "bare").alias("bare"),
         "format",
-    ).cast(dict(FACTS))
+    ).cast(pl.Schema(FACTS))
 
 
 def _without(lines: pl.DataFrame, found: list[pl.DataFrame]) -> pl.DataFrame:

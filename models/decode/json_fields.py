@@ -1,5 +1,6 @@
 """Fields of many JSON records as typed columns."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from enum import StrEnum
@@ -13,6 +14,7 @@ from models.records import Reject
 _NAME_LIMIT: Final = 1024
 """Bytes of a tenant, source, host, service, path or trace id: a judgement, above every name that is one."""
 _INT64: Final = 2**63
+_DIGITS: Final = re.compile("[0-9]{1,19}")
 _KNOWN_KEYS: Final = 4096
 """Spellings of keys remembered: hostile records may name any number."""
 
@@ -134,20 +136,25 @@ class FieldColumns:
         """Note what is wrong with the message of that number; the first reason stays."""
         self._rejects.setdefault(row, Reject(row, reason.value, detail))
 
-    def names(self, name: str, names: Iterable[str]) -> pl.Series:
-        """Short texts; an empty one counts as missing, and so does what is no text or too long, which is counted."""
+    def names(self, name: str, names: Iterable[str], *, counted: bool = True) -> pl.Series:
+        """Short texts; an empty one counts as missing, and so does what is no text or too long, which is counted.
+
+        Not ``counted`` are names that are looked at a second time, or in some batches only.
+        """
         names = tuple(names)
         series = self.raw(names)
         if series is None:
             values = [value if value != "" else None for value in self.first(names, (str,))]
-            if any(value is None for value in values):
-                lost = [value for value in self.first(names) if value is not None and not isinstance(value, str | dict)]
-                self._notes["wrong_type"] += len(lost) if name != "stream" else 0
+            if counted and None in values:
+                given = zip(values, self.first(names), strict=True)
+                self._notes["wrong_type"] += sum(
+                    text is None and value is not None and not isinstance(value, str | dict) for text, value in given
+                )
             series = pl.Series(name, values, pl.String, strict=True)
         series = series.alias(name)
         long = (series.str.len_bytes() > _NAME_LIMIT).fill_null(value=False)
         if long.any():
-            self._notes["overlong_field"] += int(long.sum())
+            self._notes["overlong_field"] += int(long.sum()) if counted else 0
             series = series.set(long, None)
         return series.set(series == "", None) if (series == "").any() else series
 
@@ -157,7 +164,7 @@ class FieldColumns:
         if set(map(type, values)) == {int} and min(values) >= 0 and max(values) < _INT64:
             return pl.Series(name, values, pl.Int64)
         for index, value in enumerate(values):
-            number = int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 20 else value  # noqa: PLR2004, E501
+            number = int(value) if isinstance(value, str) and _DIGITS.fullmatch(value) else value
             if number is not None and (type(number) is not int or not 0 <= number < _INT64):
                 self._notes["wrong_type"] += 1
                 number = None

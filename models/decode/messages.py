@@ -22,7 +22,20 @@ from models.records import RawBatch
 CHUNK: Final = 256
 """Messages parsed at once: their records stay in the processor's cache until their fields are taken out."""
 RECORD_MARKS: Final = frozenset(
-    "log message msg payload tenant source host hostname path @timestamp @version systemdunit".split()
+    [
+        "log",
+        "message",
+        "msg",
+        "payload",
+        "tenant",
+        "source",
+        "host",
+        "hostname",
+        "path",
+        "@timestamp",
+        "@version",
+        "systemdunit",
+    ]
 )
 """Names by which a JSON object is known as a shipper's record, in their one spelling, and not as text of a log."""
 

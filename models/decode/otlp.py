@@ -21,7 +21,7 @@ def otlp_records(message: Mapping[str, Any]) -> list[dict[str, Any]]:
     streams = message.get("streams")
     if isinstance(streams, list):
         return [record for stream in streams if isinstance(stream, dict) for record in _loki(stream)]
-    records = []
+    records: list[dict[str, Any]] = []
     for resource in _objects(message, "resourceLogs", "resource_logs"):
         shared = _attributes(_dict(resource.get("resource")).get("attributes"))
         for scope in _objects(resource, "scopeLogs", "scope_logs", "instrumentationLibraryLogs"):
@@ -133,7 +133,7 @@ def _log_record(fields: Fields) -> dict[str, Any]:
 
 
 def _pairs(messages: list[Fields]) -> dict[str, Any]:
-    return {_text(pair, 1): _any_value(_fields(_one(pair, 2))) if 2 in pair else None for pair in messages}  # noqa: PLR2004, E501
+    return {_text(pair, 1): _any_value(_fields(_one(pair, 2))) if 2 in pair else None for pair in messages}  # noqa: PLR2004
 
 
 def _any_value(fields: Fields, depth: int = 0) -> Any:

@@ -129,8 +129,10 @@ class _Objects:
         lacking = {key: pl.lit(_CONSTANT.get(key), dtype).alias(key) for key, dtype in RECORD.items()}
         return pl.DataFrame(series).select(*(key if key in series else lacking[key] for key in RECORD))
 
-    def _name(self, key: str, roles: tuple[str, ...]) -> pl.Series:
-        return self._columns.names(key, roles) if self._columns.has(roles) else self._nothing.alias(key)
+    def _name(self, key: str, roles: tuple[str, ...], *, counted: bool = True) -> pl.Series:
+        if not self._columns.has(roles):
+            return self._nothing.alias(key)
+        return self._columns.names(key, roles, counted=counted)
 
     def _source(self) -> pl.Series:
         """The source that a record names; Docker's Fluentd driver calls the stream so."""
@@ -159,7 +161,7 @@ class _Objects:
     def _without_line(self, line: pl.Series) -> pl.Series:
         """JSON objects without a line: records are refused, others are lines of a log that happen to be JSON."""
         columns = self._columns
-        marks = columns.keys(sorted(RECORD_MARKS - names.WRAPPERS) + ["kubernetes"])
+        marks = columns.keys([*sorted(RECORD_MARKS - names.WRAPPERS), "kubernetes"])
         wrong = columns.keys(sorted(_STRICT_LINE))
         texts = line.to_list()
         for index in line.is_null().arg_true().to_list():
@@ -192,12 +194,18 @@ class _Objects:
     def _kubernetes(self, source: pl.Series, service: pl.Series) -> tuple[pl.Series, pl.Series]:
         """Source ``namespace/pod/container`` and service container, where the record does not say otherwise."""
         pods = ("kubernetes.podname", "kubernetes.pod.name", "k8s.pod.name")
-        if not self._columns.has((*pods, "kubernetes.containername", "kubernetes.container.name", "k8s.container.name")):
+        if not self._columns.has(
+            (*pods, "kubernetes.containername", "kubernetes.container.name", "k8s.container.name")
+        ):
             return source, service
-        container = self._name("container", names.CONTAINER[1:4])
+        container = self._name("container", names.CONTAINER[1:4], counted=False)
         spaces = ("kubernetes.namespacename", "kubernetes.namespace", "k8s.namespace.name")
         frame = pl.DataFrame(
-            {"namespace": self._name("namespace", spaces), "pod": self._name("pod", pods), "container": container}
+            {
+                "namespace": self._name("namespace", spaces, counted=False),
+                "pod": self._name("pod", pods, counted=False),
+                "container": container,
+            }
         )
         parts = pl.concat_str("namespace", "pod", "container", separator="/", ignore_nulls=True)
         place = frame.select(pl.when(pl.col("container").is_not_null()).then(parts)).to_series()
@@ -260,10 +268,10 @@ class _Objects:
         """Which of a container's or unit's streams a line is of, and whether the runtime cut the line behind it."""
         columns = self._columns
         if columns.has(("source",)) and columns.has(names.CONTAINER):
-            source = columns.names("source", ("source",))
+            source = columns.names("source", ("source",), counted=False)
             series["said_stream"] = source.set(~source.is_in(["stdout", "stderr"]), None)
         if columns.has(names.STREAM):
-            stream = columns.names("stream", names.STREAM)
+            stream = columns.names("stream", names.STREAM, counted=False)
             # Docker's own files: a line's end is part of `log`, and a piece of exactly this size lacks it.
             line = series["text"]
             piece = ~line.str.ends_with("\n") & (line.str.len_bytes() == _PIECE) & stream.is_not_null()
@@ -295,7 +303,9 @@ class _Objects:
                 timed &= ~self._given(names.PRIORITY)
             marks.append(timed if inside is None else timed & ~inside)
         if columns.has(names.TRANSPORT):
-            whole = pl.Series([value in _COMPLETE for value in columns.first(names.TRANSPORT, (str,))], dtype=pl.Boolean)
+            whole = pl.Series(
+                [value in _COMPLETE for value in columns.first(names.TRANSPORT, (str,))], dtype=pl.Boolean
+            )
             marks.append(whole if inside is None else whole & ~inside)
         if marks:
             complete = marks[0]
@@ -310,16 +320,16 @@ class _Objects:
         """Logger and ids of records that a logging library or Kolla's shipper took apart."""
         columns = self._columns
         if columns.has(names.LOGGER) and "complete" in series:
-            logger = columns.names("said_logger", names.LOGGER)
+            logger = columns.names("said_logger", names.LOGGER, counted=False)
             series["said_logger"] = logger.set(~series["complete"], None)
         for key, roles in (("said_request", names.REQUEST), ("said_global", names.GLOBAL_REQUEST)):
             if columns.has(roles):
                 # Kolla's shipper cuts the prefix off.
-                request = columns.names(key, roles)
+                request = columns.names(key, roles, counted=False)
                 whole = pl.when(request.str.contains(_REQUEST)).then("req-" + request.str.strip_prefix("req-"))
                 series[key] = pl.select(whole).to_series()
         if columns.has(names.INSTANCE):
-            instance = columns.names("said_instance", names.INSTANCE)
+            instance = columns.names("said_instance", names.INSTANCE, counted=False)
             series["said_instance"] = instance.set(~instance.str.contains(_REQUEST), None)
 
 

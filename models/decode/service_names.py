@@ -42,7 +42,7 @@ def service_of(source: str) -> str:
 
 
 def unit_service(unit: str) -> str:
-    """Service of a systemd unit, an instance's template for all its instances: ``ceph-osd@3.service`` → ``ceph-osd``."""
+    """Service of a systemd unit, the same for all instances of a template: ``ceph-osd@3.service`` → ``ceph-osd``."""
     return (unit.partition("@")[0] or unit).removesuffix(".service")
 
 

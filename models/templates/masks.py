@@ -232,7 +232,8 @@ def _shortened(messages: pl.Series) -> pl.Series:
     long = messages.str.len_bytes() > LOOKED_AT
     if not long.any():
         return messages
-    short = messages.str.slice(0, LOOKED_AT - len(_REST)) + _REST
+    # Cut between words: half a word would be another word.
+    short = messages.str.slice(0, LOOKED_AT - len(_REST)).str.replace(r"\s\S*$", "") + _REST
     return pl.select(pl.when(long & (messages.str.len_chars() > LOOKED_AT)).then(short).otherwise(messages)).to_series()
 
 

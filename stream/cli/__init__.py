@@ -17,7 +17,9 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
     "run": CommandEntry("stream.cli.run:run", "Serve one role or all until SIGTERM, then drain and exit."),
     "score": CommandEntry("stream.cli.score:score", "Score log files without Kafka, one object per window."),
     "templates": CommandEntry("stream.cli.templates:templates", "Write the template of every line of log files."),
-    "formats": CommandEntry("stream.cli.formats:formats", "Show what the lines of log files are read as, and what not."),
+    "formats": CommandEntry(
+        "stream.cli.formats:formats", "Show what the lines of log files are read as, and what not."
+    ),
     "train": CommandEntry("", "Learn what is normal from log files and write a bundle."),
     "recalibrate": CommandEntry("", "Set a bundle's thresholds by recent normal logs, without training."),
     "evaluate": CommandEntry("", "Measure how well faults are found, on sets of labelled logs."),

@@ -95,7 +95,7 @@ def read_epoch(groups: pl.DataFrame) -> Stamps:
     return at.fill_null(0).to_numpy(), exists, np.full(len(at), Clock.UTC, np.int64)
 
 
-def by_pattern(
+def by_pattern(  # noqa: PLR0913 - the fields of a format
     name: str, hint: str, pattern: str, stamps: StampReader | None, *, outer: bool = False, begins: str = ""
 ) -> LineFormat:
     """A format given by one pattern with the named groups ``time``, ``level``, ``logger``, ``message`` ….

@@ -50,7 +50,10 @@ FORMATS: Final = (
     ),
     LineFormat("iso", rf"^\[?{ISO}", _decode_iso, begins="[" + DIGITS),
     by_pattern(
-        "epoch", rf"^(?:\[(?:{_EPOCH})\]|(?:{_EXACT})\s)", rf"^\[?(?P<time>{_EPOCH})(?:\]|\s){_REST}", read_epoch,
+        "epoch",
+        rf"^(?:\[(?:{_EPOCH})\]|(?:{_EXACT})\s)",
+        rf"^\[?(?P<time>{_EPOCH})(?:\]|\s){_REST}",
+        read_epoch,
         begins="[" + DIGITS,
     ),
     # Ten digits alone may be any number: a level must follow.

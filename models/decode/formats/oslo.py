@@ -20,7 +20,9 @@ _TRACEBACK_LEVELS: Final = ["ERROR", "TRACE", "CRITICAL"]
 def _decode(lines: pl.DataFrame) -> pl.DataFrame:
     at, exists = fixed(lines["text"], fraction=3)
     lines = lines.select("row", pl.col("text").str.slice(24).alias("rest"), pl.Series("at", at))
-    found = _finish(_split(lines, ["pid", "level", "logger"])).with_columns(pl.lit(Clock.NAIVE, pl.UInt8).alias("clock"))
+    found = _finish(_split(lines, ["pid", "level", "logger"])).with_columns(
+        pl.lit(Clock.NAIVE, pl.UInt8).alias("clock")
+    )
     if not exists.all():
         # An hour 24 or a 30th of February: the line says all but its time.
         clock = pl.Series(np.where(exists, int(Clock.NAIVE), int(Clock.NONE)), dtype=pl.UInt8)

@@ -1,4 +1,4 @@
-"""Lines of the platform under OpenStack whose shape no general rule reads: uWSGI, audit, HAProxy, Redis, Erlang …"""
+"""Lines of the platform under OpenStack whose shape no general rule reads: uWSGI, audit, HAProxy, Redis, Erlang."""
 
 from typing import Final
 
@@ -19,8 +19,13 @@ _UWSGI: Final = (
 _MARKS: Final = {".": Level.DEBUG, "-": Level.DEBUG, "*": Level.INFO, "#": Level.WARNING}
 _REPORTS: Final = r"^=(?P<level>[A-Z]+) REPORT==== (?P<time>[^=]{10,40}) ===(?P<message>(?s:.*))$"
 _REPORT_LEVELS: Final = {
-    **{"CRASH": Level.ERROR, "SUPERVISOR": Level.ERROR, "ERROR": Level.ERROR, "WARNING": Level.WARNING},
-    **{"INFO": Level.INFO, "PROGRESS": Level.INFO, "CRITICAL": Level.CRITICAL},
+    "CRASH": Level.ERROR,
+    "SUPERVISOR": Level.ERROR,
+    "ERROR": Level.ERROR,
+    "WARNING": Level.WARNING,
+    "INFO": Level.INFO,
+    "PROGRESS": Level.INFO,
+    "CRITICAL": Level.CRITICAL,
 }
 _BEFORE: Final = (
     "^[\\[(<\"'*#|=-]{0,3}(?:[0-9]+:(?P<role>[MSCX]) )?(?:[A-Za-z0-9_.-]+\\[[0-9]+\\]:? +|\\([^)\n]+\\) )?"
@@ -108,7 +113,7 @@ def _early_level(groups: pl.DataFrame) -> pl.DataFrame:
 
 
 def _decode_report(lines: pl.DataFrame) -> pl.DataFrame:
-    """``=ERROR REPORT==== 30-Nov-2026::09:14:14 ===`` of RabbitMQ before 3.7; what it says follows on lines of its own."""
+    """``=ERROR REPORT==== 30-Nov-2026::09:14:14 ===`` of RabbitMQ before 3.7; its text follows on lines of its own."""
     found = from_groups(lines, _REPORTS, _read_c)
     if found.is_empty():
         return found
@@ -129,7 +134,8 @@ FORMATS: Final = (
     by_pattern(
         "audit",
         r"^(?:node=\S+ )?type=\S+ msg=audit\(",
-        r"^(?:node=\S+ )?(?P<logger>type=\S+) msg=audit\((?P<time>[0-9]{10}\.[0-9]{1,6}):[0-9]+\): ?(?P<message>(?s:.*))$",
+        r"^(?:node=\S+ )?(?P<logger>type=\S+) msg=audit\((?P<time>[0-9]{10}\.[0-9]{1,6}):[0-9]+\): ?"
+        r"(?P<message>(?s:.*))$",
         read_epoch,
         begins="nt",
     ),

@@ -27,24 +27,26 @@ _BEGIN: Final = 200
 _GATE: Final = rf"(?-u:\b)(?:{_ANY}|{_POSTGRES})(?-u:\b)|level=|^\S+ +-?[0-9]{{1,2}} |^[CEWNIDT] \| |^[.*#-] "
 """Most lines without a level right behind their time have none at all: they are looked at once."""
 
-_TOKEN: Final = (
+_WORD: Final = (
     r"(?:[0-9][0-9a-fA-F.]*:?|\[[^\]\n]*\]|\([^)\n]*\)|<[0-9.]+>|[A-Z]{2,5}\b|[A-Za-z0-9_.$@/-]+\[[^\]\n]+\]:?|"
     r"[A-Za-z0-9_.-]+@[A-Za-z0-9_.\[\]-]+|[A-Za-z0-9_-]+(?:[./:][A-Za-z0-9_-]+)+:?|[|:,-])"
 )
 """Words of a header: numbers, thread and process in brackets, dotted names, zones; no word of a sentence."""
-_SKIP: Final = rf"^[\s:|,-]*(?:{_TOKEN}[\s|:,-]*){{0,6}}?"
+_SKIP: Final = rf"^[\s:|,-]*(?:{_WORD}[\s|:,-]*){{0,6}}?"
 _END: Final = r"[\s:|-]*(?P<message>(?s:.*))$"
 _SHAPES: Final = (
     # bridge|INFO|text behind a sequence number: Open vSwitch, OVN
-    rf"^\|?[0-9]+\|(?P<logger>[^|(]+)(?:\([^|]*\))?\|(?P<level>[A-Z]+)\|(?P<message>(?s:.*))$",
+    r"^\|?[0-9]+\|(?P<logger>[^|(]+)(?:\([^|]*\))?\|(?P<level>[A-Z]+)\|(?P<message>(?s:.*))$",
     # mon.a (mon.0) 123 : cluster [WRN] text: Ceph's cluster log
     r"^(?P<logger>\S+) \([^)]*\) [0-9]+ : \S+ \[(?P<level>[A-Z]+)\] (?P<message>(?s:.*))$",
     # 7fa2ca12e700  0 log_channel(cluster) log [DBG] : text
-    r"^[0-9a-f]{6,16} +-?[0-9]{1,2} (?P<logger>log_channel)\([^)]*\) log \[(?P<level>[A-Z]+)\] :? ?"
-    r"(?P<message>(?s:.*))$",
+    (
+        r"^[0-9a-f]{6,16} +-?[0-9]{1,2} (?P<logger>log_channel)\([^)]*\) log \[(?P<level>[A-Z]+)\] :? ?"
+        r"(?P<message>(?s:.*))$"
+    ),
     # E | etcdserver: text
     r"^(?P<level>[CEWNIDT]) \| (?P<logger>[A-Za-z0-9_./-]+): (?P<message>(?s:.*))$",
-    # util.py[WARNING]: text
+    # cloud-init: a file and its level, as in util.py[WARNING]
     rf"^(?P<logger>[A-Za-z0-9_.-]+)\[(?P<level>{_UPPER})\]: ?(?P<message>(?s:.*))$",
     # [WARN ][o.e.c.r.a] [node] text: Elasticsearch
     rf"^\[(?P<level>{_UPPER}) *\]\[(?P<logger>[^\]\s]+) *\] ?(?P<message>(?s:.*))$",
@@ -58,9 +60,14 @@ _CEPH: Final = r"^[0-9a-f]{6,16} +(?P<number>-?[0-9]{1,2}) (?P<message>(?s:.*))$
 _OSLO: Final = rf"^\[?[0-9]+\]? +(?:{_UPPER}) +[A-Za-z_][^\s=]*:?(?:\s|$)"
 _PAIR: Final = r"(?-u:\b)(?:level|lvl|severity)=\"?([A-Za-z]+)"
 _CLASS: Final = (
-    r"^(?:\[[^\]\n]+\] +)?(?P<logger>[A-Za-z_][A-Za-z0-9_$-]*(?:\.[A-Za-z0-9_$/-]+)+)(?::[0-9]+)?(?: +- +|: +|:$)(?P<message>(?s:.*))$"
+    r"^(?:\[[^\]\n]+\] +)?(?P<logger>[A-Za-z_][A-Za-z0-9_$-]*(?:\.[A-Za-z0-9_$/-]+)+)(?::[0-9]+)?(?: +- +|: +|:$)"
+    r"(?P<message>(?s:.*))$"
 )
 """A class or module behind the level: ``com.x.Y - text``, ``gnocchi.cli: text``."""
+_WORTH_WRITING: Final = 9
+"""The last of Ceph's levels that is not for debugging alone: a judgement; 0 to 5 are the defaults of its log files."""
+_SERVER_ERROR, _CLIENT_ERROR = 5, 4
+"""Hundreds of HTTP's status codes."""
 _STATUS: Final = (
     r"(?:HTTP/[0-9.]{1,3}\"? |status[:=] ?)([1-5])[0-9]{2}\b",
     r" [0-9/+-]{5,60} ([1-5])[0-9]{2} [0-9+]{1,20} ",
@@ -135,7 +142,7 @@ def _ceph(read: pl.DataFrame) -> pl.DataFrame:
         return read
     groups = read["message"].str.extract_groups(_CEPH).struct.unnest()
     number = groups["number"].cast(pl.Int64, strict=False)
-    level = pl.when(number < 0).then(int(Level.ERROR)).when(number > 9).then(int(Level.DEBUG))  # noqa: PLR2004
+    level = pl.when(number < 0).then(int(Level.ERROR)).when(number > _WORTH_WRITING).then(int(Level.DEBUG))
     known = number.is_not_null()
     return read.with_columns(
         pl.when(known).then(level.otherwise(int(Level.INFO))).otherwise("level").cast(pl.UInt8).alias("level"),
@@ -156,6 +163,8 @@ def by_status(read: pl.DataFrame) -> pl.DataFrame:
     message = read["message"]
     known = pl.coalesce(*(message.str.extract(pattern) for pattern in _STATUS))
     status = read.select(known.cast(pl.Int64).alias("class")).to_series()
-    level = pl.when(status == 5).then(int(Level.ERROR)).when(status == 4).then(int(Level.WARNING))  # noqa: PLR2004
-    level = level.when(status.is_not_null()).then(int(Level.INFO)).otherwise(0).cast(pl.UInt8)
-    return read.with_columns(pl.when(pl.col("level") == 0).then(level).otherwise("level").alias("level"))
+    level = (
+        pl.when(status == _SERVER_ERROR).then(int(Level.ERROR)).when(status == _CLIENT_ERROR).then(int(Level.WARNING))
+    )
+    rated = level.when(status.is_not_null()).then(int(Level.INFO)).otherwise(0).cast(pl.UInt8)
+    return read.with_columns(pl.when(pl.col("level") == 0).then(rated).otherwise("level").alias("level"))

@@ -24,9 +24,34 @@ _CLOCK: Final = (
     r"(?: ?(?P<half>[AaPp])\.?[Mm](?-u:\b)\.?)?"
 )
 NAMED_ZONES: Final = {
-    **{"Z": 0, "z": 0, "UTC": 0, "GMT": 0, "WET": 0, "WEST": 1, "CET": 1, "CEST": 2, "MEZ": 1, "MESZ": 2, "EET": 2},
-    **{"EEST": 3, "MSK": 3, "JST": 9, "KST": 9, "EST": -5, "EDT": -4, "CDT": -5, "MST": -7, "MDT": -6, "PST": -8},
-    **{"PDT": -7, "AEST": 10, "AEDT": 11, "NZST": 12, "NZDT": 13, "HKT": 8, "SGT": 8},
+    "Z": 0,
+    "z": 0,
+    "UTC": 0,
+    "GMT": 0,
+    "WET": 0,
+    "WEST": 1,
+    "CET": 1,
+    "CEST": 2,
+    "MEZ": 1,
+    "MESZ": 2,
+    "EET": 2,
+    "EEST": 3,
+    "MSK": 3,
+    "JST": 9,
+    "KST": 9,
+    "EST": -5,
+    "EDT": -4,
+    "CDT": -5,
+    "MST": -7,
+    "MDT": -6,
+    "PST": -8,
+    "PDT": -7,
+    "AEST": 10,
+    "AEDT": 11,
+    "NZST": 12,
+    "NZDT": 13,
+    "HKT": 8,
+    "SGT": 8,
 }
 """Hours east of Greenwich of abbreviations that stand for one zone; CST, IST and BST stand for several and are none."""
 _ZONE: Final = r"(?: ?(?P<zone>[+-][0-9]{2}:?[0-9]{2}|(?:" + "|".join(NAMED_ZONES) + r"))(?-u:\b))?"
@@ -45,8 +70,10 @@ SPELLINGS: Final = (
     # 11/30/2026 9:14:14 PM; the day first where the other order is no date
     rf"(?P<month>[0-9]{{1,2}})/{_DAY}/(?P<year>[0-9]{{4}}|[0-9]{{2}})(?:[ ,T]{{1,3}}|:){_CLOCK}{_ZONE}",
     # 20261130 09:14:14, 20261130T091414Z, 20261130-9:14:14:123
-    r"(?P<year>20[0-9]{2})(?P<month>[0-9]{2})(?P<day>[0-9]{2})[T_ -](?P<hour>[0-9]{1,2}):?(?P<minute>[0-9]{2}):?"
-    rf"(?P<second>[0-9]{{2}})(?:[.,:](?P<fraction>[0-9]{{1,9}}))?{_ZONE}",
+    (
+        r"(?P<year>20[0-9]{2})(?P<month>[0-9]{2})(?P<day>[0-9]{2})[T_ -](?P<hour>[0-9]{1,2}):?(?P<minute>[0-9]{2}):?"
+        rf"(?P<second>[0-9]{{2}})(?:[.,:](?P<fraction>[0-9]{{1,9}}))?{_ZONE}"
+    ),
     # 261130  9:14:14 (MySQL 5)
     rf"(?P<year>[0-9]{{2}})(?P<month>[0-9]{{2}})(?P<day>[0-9]{{2}}) +{_CLOCK}",
     # Mon Nov 30 09:14:14, Nov 30 09:14:14, 30 Nov 09:14:14: no year

@@ -41,9 +41,8 @@ def page() -> str:
         parts.append(f"\n## {group['name']}\n\n| line | time | level | logger, ids |\n|---|---|---|---|\n")
         for sample in group["lines"]:
             ids = [sample[key] for key in ("logger", "request", "instance") if sample.get(key)]
-            parts.append(
-                f"| {_code(sample['line'])} | {sample['time'] or '–'} | {sample['level'].lower()} | {' '.join(ids)} |\n"
-            )
+            cells = (_code(sample["line"]), sample["time"] or "none", sample["level"].lower(), " ".join(ids))
+            parts.append(f"| {' | '.join(cells)} |\n")
     return "".join(parts)
 
 

@@ -180,7 +180,9 @@ def test_years_come_from_the_other_files_first(tmp_path: Path) -> None:
     """A file without years beside others of the same weeks is of their year, whenever it was copied."""
     paths = write(tmp_path, [1, 2])
     (tmp_path / "syslog").write_text("Mar  2 08:00:03 c1 su: one\n")
-    times = [t for logs, _ in merged([*paths, tmp_path / "syslog"], Decoder(DecodeConfig())) for t in logs.lines["time"]]
+    times = [
+        t for logs, _ in merged([*paths, tmp_path / "syslog"], Decoder(DecodeConfig())) for t in logs.lines["time"]
+    ]
     assert max(times) - min(times) < 5 * 1_000_000
 
 
@@ -199,7 +201,9 @@ def test_lines_without_any_time_do_not_stand_in_1970(tmp_path: Path) -> None:
     paths = write(tmp_path, [1, 2])
     paths[0].write_bytes(b"no time in this line\n" + paths[0].read_bytes())
     (tmp_path / "banner.log").write_text("welcome\n")
-    times = [t for logs, _ in merged([*paths, tmp_path / "banner.log"], Decoder(DecodeConfig())) for t in logs.lines["time"]]
+    times = [
+        t for logs, _ in merged([*paths, tmp_path / "banner.log"], Decoder(DecodeConfig())) for t in logs.lines["time"]
+    ]
     assert len(times) == 4
     assert max(times) - min(times) <= 1_000_000
 

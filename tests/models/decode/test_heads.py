@@ -69,7 +69,7 @@ def test_complete_records_keep_their_level_and_time() -> None:
 
 @pytest.mark.parametrize(("gap", "joined"), [(0, True), (4, True), (6, False), (3600, False), (-3600, False)])
 @pytest.mark.parametrize("by", ["shipper", "broker"])
-def test_nothing_joins_a_head_that_was_read_long_ago(gap: int, joined: bool, by: str) -> None:  # noqa: FBT001
+def test_nothing_joins_a_head_that_was_read_long_ago(gap: int, joined: bool, by: str) -> None:
     """By the shipper's clock, else by the broker's."""
     if by == "shipper":
         lines = decode(record(3614, OSLO), record(3614 + gap, "plain"))

@@ -18,7 +18,9 @@ NAMES = ("level", "logger", "request", "instance", "message")
 def read(lines: list[str]) -> list[dict[str, Any]]:
     """Decode lines of one file that arrived at one moment."""
     size = len(lines)
-    batch = RawBatch([line.encode() for line in lines], np.zeros(size, np.int32), np.arange(size), np.full(size, ARRIVED))
+    batch = RawBatch(
+        [line.encode() for line in lines], np.zeros(size, np.int32), np.arange(size), np.full(size, ARRIVED)
+    )
     return Decoder(DecodeConfig()).decode(batch, {0: "/var/log/app/app.log"}).lines.to_dicts()
 
 

@@ -33,7 +33,10 @@ def test_the_service_of_a_source(source: str, service: str) -> None:
     assert service_of(source) == service
 
 
-@pytest.mark.parametrize(("unit", "service"), [("cron.service", "cron"), ("ssh.socket", "ssh.socket"), ("su", "su"), ("ceph-osd@3.service", "ceph-osd")])
+@pytest.mark.parametrize(
+    ("unit", "service"),
+    [("cron.service", "cron"), ("ssh.socket", "ssh.socket"), ("su", "su"), ("ceph-osd@3.service", "ceph-osd")],
+)
 def test_the_service_of_a_unit(unit: str, service: str) -> None:
     """Without what systemd adds to its name."""
     assert unit_service(unit) == service
