@@ -26,8 +26,7 @@ def otlp_records(message: Mapping[str, Any]) -> list[dict[str, Any]]:
         shared = _attributes(_dict(resource.get("resource")).get("attributes"))
         for scope in _objects(resource, "scopeLogs", "scope_logs", "instrumentationLibraryLogs"):
             name = _dict(scope.get("scope")).get("name")
-            for record in _objects(scope, "logRecords", "log_records"):
-                records.append(_flat(record, shared, name))
+            records += [_flat(record, shared, name) for record in _objects(scope, "logRecords", "log_records")]
     return records
 
 

@@ -96,6 +96,7 @@ class Masks:
         self.masks = tuple(masks)
         values = [mask for mask in masks if not mask.becomes]
         self._outcomes = _by_place([mask for mask in masks if mask.becomes])
+        self._any_outcome = "|".join(f"(?:{where})" for where, _ in self._outcomes)
         self._kept = [(mask.pattern, "${1}" + VALUE) for mask in values if mask.kept]
         self._any = "|".join(f"(?:{mask.pattern})" for mask in masks if not mask.kept)
         # Prefixes that stay are found again as part of the value; "=" is stripped before a number is read.
@@ -166,14 +167,17 @@ class Masks:
 
     def _with_outcomes(self, text: pl.Series) -> pl.Series:
         """What says how something ended as a word; most messages say nothing of the kind."""
+        if not self._outcomes or not (hit := text.str.contains(self._any_outcome)).any():
+            return text
+        ended = text.filter(hit)
         for where, outcomes in self._outcomes:
-            some = text.str.contains(where)
+            some = ended.str.contains(where)
             if some.any():
-                ended = text.filter(some)
+                changed = ended.filter(some)
                 for pattern, replacement in outcomes:
-                    ended = ended.str.replace_all(pattern, replacement)
-                text = text.clone().scatter(some.arg_true(), ended)
-        return text
+                    changed = changed.str.replace_all(pattern, replacement)
+                ended = ended.clone().scatter(some.arg_true(), changed)
+        return text.clone().scatter(hit.arg_true(), ended)
 
     def numbers(self, messages: pl.Series) -> F32:
         """The first VALUES numbers of each message: (n, VALUES) float32, NaN where there are fewer."""
