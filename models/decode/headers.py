@@ -26,9 +26,9 @@ LOOKED_AT: Final = 1024
 """Characters at a line's begin in which a header is looked for, so that no line takes long; JSON is read whole."""
 _LEVEL_WORD: Final = "(?i:trace|debug|info|notice|warn|warning|error|err|critical|crit|fatal|alert|emerg|panic)"
 _INNER: Final = (
-    r"^\s*(?:#033\[|[0-9]{4}[-/][0-9]|\[[^\]]{0,40}[0-9:][^\]]{0,40}\]|\{\s*\"|"
-    r"[a-z_]{1,12}=|[0-9]+:[A-Z] |[IWEF][0-9]{4} |[A-Z][a-z]{2} [ 0-3]?[0-9] |[\[<(]?(?i:trace|debug|info|notice|note|warn|warning|error|err|critical|crit|fatal|"
-    r"alert|emerg|panic|audit)\b|\S+ (?:\S+ .*)?\[[0-9]{2}/[A-Z])"
+    r"^\s*(?:#033\[|[0-9]{4}[-/][0-9]|\[[^\]]{0,40}[0-9:][^\]]{0,40}\]|\{\s*\"|[a-z_]{1,12}=|[0-9]+:[A-Z] |"
+    r"[IWEF][0-9]{4} |[A-Z][a-z]{2} [ 0-3]?[0-9] |\S+ (?:\S+ .*)?\[[0-9]{2}/[A-Z]|"
+    rf"[\[<(]?(?:(?i:note|audit)|{_LEVEL_WORD})\b)"
 )
 """How a header inside a message may begin: most messages have none and are looked at once."""
 _LEADING: Final = rf"^\s*(?:[\[<(]({_LEVEL_WORD})[\])>]|({_LEVEL_WORD})\s?:)"

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from models.decode.field_names import NAMES, ROOTS, canonical, unfolded
+from models.decode.shipped.field_names import NAMES, ROOTS, canonical, unfolded
 from models.records import Reject
 
 _NAME_LIMIT: Final = 1024

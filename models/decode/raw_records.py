@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import polars as pl
 
-from models.decode import field_names as names
 from models.decode.clean_text import cleaned
 from models.decode.formats.levels import level_of, otel_level_of
 from models.decode.json_fields import FieldColumns, RejectReason
-from models.decode.messages import RECORD_MARKS, Messages
 from models.decode.service_names import identifier_service, service_of, unit_of
+from models.decode.shipped import field_names as names
+from models.decode.shipped.messages import RECORD_MARKS, Messages
 from models.decode.timestamps import Clock, naive, rfc3339
 from models.records import RawBatch, Reject
 

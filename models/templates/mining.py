@@ -23,8 +23,10 @@ MAX_TEXTS: Final = 100_000
 """Texts looked at, the most frequent first: bounds time and memory whatever the log holds."""
 
 FREE_TEXTS: Final = 20
-"""Texts that are equal but for rare words: fewer may be messages of their own.  A judgement, which changes nothing on the
-systems of loghub in ``tests/bench/bench_templates.py``."""
+"""Texts that are equal but for rare words: fewer may be messages of their own.
+
+A judgement, which changes nothing on the systems of loghub in ``tests/bench/bench_templates.py``.
+"""
 
 RARE_SHARE: Final = 0.1
 """Share of the texts with the same first word below which a word is rare: a judgement."""

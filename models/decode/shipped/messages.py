@@ -14,9 +14,9 @@ from typing import Any, Final
 
 import orjson
 
-from models.decode.field_names import canonical
 from models.decode.json_fields import FieldColumns, RejectReason
-from models.decode.otlp import otlp_records, protobuf_records
+from models.decode.shipped.field_names import canonical
+from models.decode.shipped.otlp import otlp_records, protobuf_records
 from models.records import RawBatch
 
 CHUNK: Final = 256
