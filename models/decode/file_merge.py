@@ -166,6 +166,7 @@ class _Reader:
         """Whether stamps at its begin name no year."""
         self.ended = False
         self._is_alone = is_alone
+        self._is_begun = False
         self._written: Mapping[int, int] | None = None
         self._file = file
         self._decoder = decoder
@@ -210,13 +211,14 @@ class _Reader:
         try:
             batch = next(self._batches, None)
         except BrokenArchiveError as error:
-            if self._is_alone:
+            if self._is_alone or (self._file.is_named and not self._is_begun):
                 raise
             log.warning("%s; read as far as it goes", error)
             batch = None
         if batch is None:
             self.ended = True
             return
+        self._is_begun = True
         held = self._decoder.decode(batch.raw, batch.sources, self._written or batch.written)
         self._held = held = _with_times(held, max(self.top, latest, self.start))
         times = held.lines["time"].to_numpy()

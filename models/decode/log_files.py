@@ -49,10 +49,14 @@ class FileBatch:
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """One file to read; ``number`` is its place among all, ``path`` is ``-`` for standard input."""
+    """One file to read; ``number`` is its place among all, ``path`` is ``-`` for standard input.
+
+    ``is_named`` says that somebody asked for this file, and not for the folder in which it was found.
+    """
 
     number: int
     path: str | Path
+    is_named: bool = True
 
     @property
     def is_regular(self) -> bool:
@@ -65,7 +69,8 @@ def list_files(paths: Sequence[str | Path]) -> list[LogFile]:
 
     Raises InvalidError for a path that does not exist, a folder without files and a second ``-``.
     """
-    return [LogFile(number, path) for number, path in enumerate(_expand(paths))]
+    named = {str(path) for path in paths}
+    return [LogFile(number, path, str(path) in named) for number, path in enumerate(_expand(paths))]
 
 
 def read_file(
@@ -106,10 +111,13 @@ def read_paths(
     """The lines of all files, one file after the other; see ``list_files`` and ``read_file``."""
     files = list_files(paths)
     for file in files:
+        some = False
         try:
-            yield from read_file(file, batch_lines, stdin)
+            for batch in read_file(file, batch_lines, stdin):
+                some = True
+                yield batch
         except BrokenArchiveError as error:
-            if len(files) == 1:
+            if len(files) == 1 or (file.is_named and not some):
                 raise
             log.warning("%s; read as far as it goes", error)
 

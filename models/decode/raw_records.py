@@ -74,11 +74,11 @@ def parse(batch: RawBatch, sources: Mapping[int, str], max_line: int) -> Parsed:
     rejects: dict[int, Reject] = {}
     notes: Counter[str] = Counter()
     columns = FieldColumns(rejects, notes)
-    messages = Messages(columns, notes)
+    messages = Messages(columns, notes, sources)
     messages.load(batch)
     parts = []
     if columns.rows:
-        parts.append(_Objects(columns, batch).frame())
+        parts.append(_Objects(columns, batch, sources).frame())
     if messages.plain:
         parts.append(_plain(messages.plain_rows, messages.plain, batch, sources))
     records = (
@@ -99,10 +99,11 @@ def parse(batch: RawBatch, sources: Mapping[int, str], max_line: int) -> Parsed:
 class _Objects:
     """The columns of a batch's JSON records, one role after the other."""
 
-    def __init__(self, columns: FieldColumns, batch: RawBatch) -> None:
+    def __init__(self, columns: FieldColumns, batch: RawBatch, sources: Mapping[int, str]) -> None:
         columns.unfold()
         self._columns = columns
         self._batch = batch
+        self._sources = sources
         self._size = len(columns.rows)
         self._nothing = pl.Series([None] * self._size, dtype=pl.String)
 
@@ -169,7 +170,9 @@ class _Objects:
             for key in wrong:
                 if (value := columns.value(key, index)) is not None:
                     columns.refuse(row, RejectReason.TYPE, f"line is {type(value).__name__}, not text")
-            if any(columns.value(key, index) is not None for key in marks):
+            # Where plain lines are expected, JSON that is nobody's record is one of them.
+            plain = int(self._batch.partitions[row]) in self._sources
+            if not plain or any(columns.value(key, index) is not None for key in marks):
                 columns.refuse(row, RejectReason.NO_LINE, "no log, message or MESSAGE in the record")
             else:
                 texts[index] = self._batch.values[row].decode("utf-8", "replace")

@@ -8,10 +8,11 @@ import codecs
 import json
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Container, Sequence
 from operator import itemgetter
 from typing import Any, Final
 
+import numpy as np
 import orjson
 
 from models.decode.json_fields import FieldColumns, RejectReason
@@ -56,14 +57,18 @@ _UNPACK_LIMIT: Final = 100_000
 class Messages:
     """The messages of a batch, sorted into records and plain lines."""
 
-    def __init__(self, columns: FieldColumns, notes: Counter[str]) -> None:
+    def __init__(self, columns: FieldColumns, notes: Counter[str], sources: Container[int]) -> None:
+        """``sources`` are the partitions that hold plain lines: the lines of files."""
         self.columns = columns
         self.plain_rows: list[int] = []
         self.plain: list[str] = []
         self._notes = notes
+        self._sources = sources
+        self._partitions = np.zeros(0, np.int32)
 
     def load(self, batch: RawBatch) -> None:
         """Take all messages of a batch."""
+        self._partitions = batch.partitions
         for first in range(0, len(batch), CHUNK):
             self._load(first, batch.values[first : first + CHUNK])
 
@@ -106,7 +111,8 @@ class Messages:
             record = self._parsed(value)
         except (ValueError, RecursionError) as error:
             first = _FIRST_KEY.match(value)
-            if first and canonical(first[1].decode(errors="replace")) in RECORD_MARKS:
+            plain = int(self._partitions[row]) in self._sources
+            if first and (not plain or canonical(first[1].decode(errors="replace")) in RECORD_MARKS):
                 self.columns.refuse(row, RejectReason.JSON, str(error)[:200])
             else:
                 # A line of a log that begins with a brace: Erlang terms, dictionaries of Python, printed JSON.
