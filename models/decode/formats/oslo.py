@@ -9,14 +9,11 @@ from models.arrays import distinct, spread
 from models.decode.formats.base import DIGITS, LineFormat, facts
 from models.decode.formats.levels import LEVEL_WORD, level_expr
 from models.decode.timestamps import Clock, fixed
-from models.records import Level
 
 _STAMP: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}"
 _HINT: Final = rf"^{_STAMP} [0-9]{{1,10}} [A-Z]{{4,8}} [A-Za-z_][^ \[\]=]*(?: |$)"
 _TIMELESS_HINT: Final = rf"^{LEVEL_WORD} [A-Za-z_][^ \[\]=]* \[(?:-|None|req-[0-9A-Za-z-]+)[ \]]"
 _INSTANCE: Final = "[instance: "
-_FAILED: Final = '" status: 5'
-"""Behind the request line of oslo.service's and eventlet's servers."""
 _TRACEBACK_LEVELS: Final = ["ERROR", "TRACE", "CRITICAL"]
 
 
@@ -94,16 +91,7 @@ def _finish(head: pl.DataFrame) -> pl.DataFrame:
         (pl.col("bare") & ~context).alias("bare"),
         pl.col("inner").str.strip_prefix("None ").alias("ids"),
     )
-    return _with_failures(_take_instance(_take_requests(head)))
-
-
-def _with_failures(head: pl.DataFrame) -> pl.DataFrame:
-    """Requests that the service itself answered with 5xx, which it writes at INFO as any other, are warnings."""
-    failed = head["message"].str.contains(_FAILED, literal=True)
-    if not failed.any():
-        return head
-    raised = pl.when(failed & (pl.col("level") == int(Level.INFO))).then(int(Level.WARNING)).otherwise("level")
-    return head.with_columns(raised.cast(pl.UInt8).alias("level"))
+    return _take_instance(_take_requests(head))
 
 
 def _take_requests(head: pl.DataFrame) -> pl.DataFrame:
