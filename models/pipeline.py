@@ -34,7 +34,8 @@ class Processed:
     @property
     def received(self) -> int:
         """Number of messages that went in."""
-        return len(self.logs.lines) + len(self.logs.rejects) + sum(self.logs.drops.values())
+        lines = len(self.logs.lines) - self.logs.notes.get("unpacked", 0)
+        return lines + len(self.logs.rejects) + sum(self.logs.drops.values())
 
     @property
     def events(self) -> int:

@@ -6,7 +6,7 @@ never becomes a Python object on the hot path.  Times are microseconds since the
 
 import zlib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import Final, Self, TypeAlias
 
@@ -123,14 +123,19 @@ class Reject:
 class LogBatch:
     """What decoding made of a RawBatch: ``lines`` with LOG_SCHEMA, the rejects, and counted drops (reason → count).
 
-    Every message is in one of the three: ``len(raw) == len(lines) + len(rejects) + sum(drops.values())``.
+    Every message is in one of the three; records beyond the first of a message are counted in ``notes["unpacked"]``:
+    ``len(raw) == len(lines) - notes["unpacked"] + len(rejects) + sum(drops.values())``.
     """
 
     lines: pl.DataFrame
     rejects: tuple[Reject, ...]
     drops: Mapping[str, int]
     notes: Mapping[str, int]
-    """Counted facts that drop nothing: ``future`` (time stamps put back), ``timeless`` …"""
+    """Counted facts that drop nothing: ``future`` (time stamps put back), ``timeless``, ``broken_encoding`` …
+
+    ``unpacked`` counts the lines of messages beyond their first."""
+    unread: Mapping[tuple[str, str], int] = field(default_factory=dict)
+    """Events by source and what could not be read of them: ``time``, ``level`` or ``format``."""
 
 
 def source_id(key: str) -> int:

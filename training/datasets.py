@@ -131,7 +131,7 @@ def survey(
     lines = events = 0
     decoder = Decoder(config.decode)
     for batch in read_paths(paths):
-        decoded = decoder.decode(batch.raw, batch.sources).lines
+        decoded = decoder.decode(batch.raw, batch.sources, batch.written).lines
         lines += len(batch.raw)
         only = decoded.filter((pl.col("flags") & RowFlag.CONTINUATION) == 0)
         events += len(only)

@@ -1,7 +1,8 @@
 """Whole log files, read in a form that can be cached: each file on its own, joined afterwards."""
 
 import io
-from collections.abc import Mapping, Sequence
+import logging
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import IO, Final
 
@@ -11,12 +12,14 @@ import polars as pl
 from index.lines.log_lines import LOG_LINES_SCHEMA, LogLines, raw_texts
 from index.lines.program_names import name_programs
 from models.decode.decoder import Decoder
-from models.decode.log_files import LogFile, read_file
+from models.decode.log_files import BrokenArchiveError, FileBatch, LogFile, read_file
 from models.errors import InvalidError
 from models.templates.masks import Masks
 from models.templates.matcher import TemplateTable, mine, template_id, words_of
 
-FORM: Final = 1
+log = logging.getLogger(__name__)
+
+FORM: Final = 2
 """Version of what ``ReadFile.to_bytes`` writes; to be raised when that, or what is read out of a line, changes."""
 
 _SCHEMA: Final = {name: kind for name, kind in LOG_LINES_SCHEMA.items() if name not in {"row", "partition", "template"}}
@@ -40,8 +43,8 @@ class ReadFile:
         """
         parts = []
         received = refused = 0
-        for batch in read_file(file, stdin=stdin):
-            logs = decoder.decode(batch.raw, batch.sources)
+        for batch in _batches(file, stdin):
+            logs = decoder.decode(batch.raw, batch.sources, batch.written)
             received += len(batch.raw)
             refused += len(logs.rejects)
             texts = raw_texts(batch.raw)
@@ -79,6 +82,19 @@ class ReadFile:
         if dict(lines.schema) != _SCHEMA:
             raise InvalidError("these lines were kept by another version", "read the file again")
         return cls(lines, int(received), int(refused))
+
+
+def _batches(file: LogFile, stdin: IO[bytes] | None) -> Iterator[FileBatch]:
+    """The lines of a file; of a broken archive those before its damage, if there are any."""
+    some = False
+    try:
+        for batch in read_file(file, stdin=stdin):
+            some = True
+            yield batch
+    except BrokenArchiveError as error:
+        if not some:
+            raise
+        log.warning("%s; read as far as it goes", error)
 
 
 def join_files(

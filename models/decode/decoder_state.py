@@ -68,9 +68,9 @@ class Generation:
         """Which keys have been seen."""
         if not self._hashes.size:
             return np.zeros(keys.size, np.bool_)
-        at = np.searchsorted(self._hashes, keys)
-        at[at == self._hashes.size] = 0
-        return np.asarray(self._hashes[at] == keys)
+        places = np.searchsorted(self._hashes, keys)
+        places[places == self._hashes.size] = 0
+        return np.asarray(self._hashes[places] == keys)
 
     def see(self, keys: U64) -> None:
         """Remembers keys."""
@@ -129,19 +129,21 @@ class Finder:
             memory = memories[row]
             for generation in (memory.present, memory.before):
                 rows = generation.rows[slot]
-                at = rows.index.get(key)
-                if at is not None:
-                    _, ats, targets = wanted.setdefault(id(rows), (rows, [], []))
-                    ats.append(at)
+                stored = rows.index.get(key)
+                if stored is not None:
+                    _, origins, targets = wanted.setdefault(id(rows), (rows, [], []))
+                    origins.append(stored)
                     targets.append(place)
                     present[place] = generation is memory.present
                     break
-        for rows, ats, targets in wanted.values():
-            places[targets] = np.arange(self._base, self._base + len(ats))
-            self._base += len(ats)
-            self._frames.append(rows.take(ats))
+        for rows, origins, targets in wanted.values():
+            places[targets] = np.arange(self._base, self._base + len(origins))
+            self._base += len(origins)
+            self._frames.append(rows.take(origins))
         return places[inverse], present[inverse]
 
-    def behind(self, own: pl.DataFrame) -> pl.DataFrame:
-        """The batch's own rows with the found ones below."""
-        return pl.concat([own, *self._frames]) if self._frames else own
+    def behind(self, own: pl.DataFrame, columns: list[str] | None = None) -> pl.DataFrame:
+        """The batch's own rows with the found ones below; of these only some columns, where ``own`` has no others."""
+        if not self._frames:
+            return own
+        return pl.concat([own, *(frame.select(columns) if columns else frame for frame in self._frames)])

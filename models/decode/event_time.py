@@ -21,11 +21,15 @@ _LATEST: Final = 253_370_764_800 * SECOND
 
 @dataclass(frozen=True, slots=True)
 class Settled:
-    """``time`` is null where nothing is known; ``future`` were put back to their arrival; ``timeless`` name no time."""
+    """``time`` is null where nothing is known; ``future`` were put back to their arrival; ``timeless`` name no time.
+
+    ``yearless`` name no year, and nobody knows when they arrived.
+    """
 
     time: pl.Series
     future: BOOL
     timeless: BOOL
+    yearless: BOOL
 
 
 class Clocks:
@@ -44,8 +48,11 @@ class Clocks:
     def _zone_of(self, source: str) -> str:
         return next((zone for pattern, zone in self._zones.items() if fnmatchcase(source, pattern)), self._zone)
 
-    def settle(self, records: pl.DataFrame, arrived: I64) -> Settled:
-        """Times of records with the columns of RECORD, FACTS and ``stamp``; ``arrived`` is the broker's time."""
+    def settle(self, records: pl.DataFrame, arrived: I64, written: Mapping[int, int]) -> Settled:
+        """Times of records with the columns of RECORD, FACTS and ``stamp``; ``arrived`` is the broker's time.
+
+        ``written`` says of partitions that are files when they were last written.
+        """
         stamp = _believed(records["stamp"].fill_null(NO_TIME).to_numpy())
         read = _believed(records["read"].fill_null(NO_TIME).to_numpy())
         arrived = _believed(arrived)
@@ -53,42 +60,49 @@ class Clocks:
         read = np.where((arrived >= 0) & (read > arrived + self._limit), NO_TIME, read)
         arrival = np.where(read >= 0, read, arrived)
         clock = records["clock"].fill_null(int(Clock.NONE)).to_numpy()
-        at = records["at"].fill_null(0).to_numpy()
-        own = at.copy()
+        own = records["at"].fill_null(0).to_numpy().copy()
         yearless = clock == Clock.YEARLESS
+        alone = yearless & (stamp < 0) & (arrival < 0)
         if yearless.any():
-            own = self._with_years(records, own, yearless, np.where(stamp >= 0, stamp, arrival))
+            own = self._with_years(records, own, yearless, np.where(stamp >= 0, stamp, arrival), written)
         own = self._in_utc(records, own, (clock == Clock.NAIVE) | yearless)
         own = _believed(np.where((clock == Clock.NONE) | (own < 0), NO_TIME, own))
         own = np.where(own == NO_TIME, stamp, own)
         future = (arrival >= 0) & (own > arrival + self._limit)
         timeless = own == NO_TIME
-        time = np.where(future | timeless, arrival, own)
+        if timeless.any():
+            # A record with a level or an id of its own says with its time when it was made.
+            timeless &= ~(records["complete"].to_numpy() & (read >= 0))
+        unknown = own == NO_TIME
+        time = np.where(future | unknown, arrival, own)
         known = time >= 0
         series = pl.Series("base", time, pl.Int64)
-        return Settled(series if known.all() else series.set(pl.Series(~known), None), future, timeless)
+        return Settled(series if known.all() else series.set(pl.Series(~known), None), future, timeless, alone)
 
-    def _in_utc(self, records: pl.DataFrame, at: I64, naive: BOOL) -> I64:
+    def _in_utc(self, records: pl.DataFrame, time: I64, naive: BOOL) -> I64:
         if not self._zones:
-            return at if self._zone == "UTC" else np.where(naive, to_utc(at, self._zone), at)
+            return time if self._zone == "UTC" else np.where(naive, to_utc(time, self._zone), time)
         names = {source: self._zone_of(source) for source in records["source"].unique().to_list()}
         for zone in sorted(set(names.values())):
-            mine = records["source"].is_in([s for s, z in names.items() if z == zone]).to_numpy() & naive
-            at[mine] = to_utc(at[mine], zone)
-        return at
+            in_zone = records["source"].is_in([s for s, z in names.items() if z == zone]).to_numpy() & naive
+            time[in_zone] = to_utc(time[in_zone], zone)
+        return time
 
-    def _with_years(self, records: pl.DataFrame, at: I64, yearless: BOOL, arrival: I64) -> I64:
+    def _with_years(
+        self, records: pl.DataFrame, time: I64, yearless: BOOL, arrival: I64, written: Mapping[int, int]
+    ) -> I64:
         known = yearless & (arrival >= 0)
-        at[known] = year_from(at[known], arrival[known])
+        time[known] = year_from(time[known], arrival[known])
         # Without any arrival (files) the year goes on from line to line.
         for row in np.flatnonzero(yearless & (arrival < 0)).tolist():
-            last = self._last.setdefault(int(records["partition"][row]), {})
+            partition = int(records["partition"][row])
+            last = self._last.setdefault(partition, {})
             source = records["source"][row]
-            stamp = int(at[row])
+            stamp = int(time[row])
             before = last.get(source)
-            at[row] = _first_year(stamp) if before is None else year_next(stamp, before)
-            last[source] = int(at[row])
-        return at
+            time[row] = _first_year(stamp, written.get(partition)) if before is None else year_next(stamp, before)
+            last[source] = int(time[row])
+        return time
 
 
 def _believed(times: I64) -> I64:
@@ -96,7 +110,10 @@ def _believed(times: I64) -> I64:
 
 
 @lru_cache(maxsize=16)
-def _first_year(stamp: int) -> int:
+def _first_year(stamp: int, written: int | None) -> int:
+    """The year of a file's first stamp without one: of when the file was written, else _YEAR_DEFAULT."""
+    if written is not None:
+        return int(year_from(np.array([stamp]), np.array([written]))[0])
     # 29 February must stay one: the first leap year then.
     moved = with_year(np.array([stamp, stamp]), np.array([_YEAR_DEFAULT, _YEAR_DEFAULT + 2]))
     return int(moved[moved >= 0][0])

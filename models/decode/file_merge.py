@@ -5,9 +5,10 @@ the files' numbers.  A file is opened when the others have come to its first tim
 together, and at most one chunk of each open file is in memory.  Files that name no time at their begin come last.
 """
 
+import logging
 from collections import Counter, deque
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 from typing import Final, TypeAlias
@@ -16,8 +17,11 @@ import numpy as np
 import polars as pl
 
 from models.decode.decoder import Decoder
-from models.decode.log_files import FileBatch, LogFile, list_files, read_file
+from models.decode.log_files import BrokenArchiveError, FileBatch, LogFile, list_files, read_file
+from models.decode.timestamps import DAY, moved_years
 from models.records import I64, LOG_SCHEMA, NO_TIME, LogBatch, RawSpan, Reject
+
+log = logging.getLogger(__name__)
 
 Stretch: TypeAlias = tuple[LogBatch, dict[int, RawSpan]]
 """Decoded lines of some files, and what part of each file they cover; ``row`` counts within a file's chunk."""
@@ -29,6 +33,12 @@ _HELD_LINES: Final = 16 * CHUNK
 
 _PEEK: Final = 1024
 """Lines at a file's begin among which its first time is looked for."""
+
+_YEARS: Final = 30
+"""Years back and forth in which a file without years is looked for: a judgement."""
+
+_SAME_LOGS: Final = 31 * DAY
+"""Microseconds between the begins of files that may be logs of one time: a judgement, a month of rotated files."""
 
 _NEVER: Final = np.iinfo(np.int64).max
 
@@ -42,15 +52,32 @@ def merged(paths: Sequence[str | Path], decoder: Decoder, chunk: int = CHUNK) ->
     """
     files = list_files(paths)
     if len(files) == 1:
-        yield from _one_by_one([_Reader(files[0], decoder, chunk)])
+        yield from _one_by_one([_Reader(files[0], decoder, chunk, is_alone=True)])
         return
     size = min(chunk, max(_HELD_LINES // len(files), _SMALL_CHUNK))
     readers = [_Reader(file, decoder, size) for file in files]
     for reader in readers:
         reader.find_start()
+    _agree_on_years(readers)
     timed = [reader for reader in readers if reader.start != NO_TIME]
     yield from _by_time(deque(sorted(timed, key=lambda reader: (reader.start, reader.number))))
-    yield from _one_by_one([reader for reader in readers if reader.start == NO_TIME])
+    latest = max((reader.top for reader in timed), default=NO_TIME)
+    yield from _one_by_one([reader for reader in readers if reader.start == NO_TIME], latest)
+
+
+def _agree_on_years(readers: "Sequence[_Reader]") -> None:
+    """Give files whose stamps name no year the year of the others, where these speak of the same month.
+
+    When a file was written, which says its year otherwise, is the time of its copy as often as not.
+    """
+    dated = [reader.start for reader in readers if not reader.is_yearless and reader.start != NO_TIME]
+    for reader in readers:
+        if not (reader.is_yearless and reader.start != NO_TIME and dated):
+            continue
+        years = [int(moved) for moved in moved_years(reader.start, _YEARS)]
+        nearest = min(years, key=lambda start: min(abs(start - other) for other in dated))
+        if min(abs(nearest - other) for other in dated) <= _SAME_LOGS:
+            reader.start_at(nearest)
 
 
 def _by_time(waiting: "deque[_Reader]") -> Iterator[Stretch]:
@@ -70,12 +97,23 @@ def _by_time(waiting: "deque[_Reader]") -> Iterator[Stretch]:
         active = [reader for reader in active if not reader.is_done]
 
 
-def _one_by_one(readers: "Sequence[_Reader]") -> Iterator[Stretch]:
+def _one_by_one(readers: "Sequence[_Reader]", latest: int = NO_TIME) -> Iterator[Stretch]:
     for reader in readers:
-        reader.fill()
+        reader.fill(latest)
         while not reader.is_done:
             yield from _gather([reader.take(_NEVER)])
-            reader.fill()
+            reader.fill(latest)
+
+
+def _with_times(logs: LogBatch, latest: int) -> LogBatch:
+    """Lines of a file whose time nobody knows, put to the first time behind them, else to ``latest``."""
+    times = logs.lines["time"].to_numpy()
+    if not times.size or times.min() > 0:
+        return logs
+    places = np.where(times > 0, np.arange(times.size), times.size)
+    following = np.minimum.accumulate(places[::-1])[::-1]
+    known = np.append(times, max(latest, 0))[following]
+    return replace(logs, lines=logs.lines.with_columns(pl.Series("time", known, pl.Int64)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,19 +125,21 @@ class _Taken:
     rejects: tuple[Reject, ...]
     drops: Mapping[str, int]
     notes: Mapping[str, int]
+    unread: Mapping[tuple[str, str], int]
 
 
 def _gather(parts: Sequence[_Taken]) -> Iterator[Stretch]:
     """One stretch of what the files gave, none where they gave nothing."""
     rejects = tuple(reject for part in parts for reject in part.rejects)
-    drops, notes = Counter[str](), Counter[str]()
+    drops, notes, unread = Counter[str](), Counter[str](), Counter[tuple[str, str]]()
     for part in parts:
         drops.update(part.drops)
         notes.update(part.notes)
+        unread.update(part.unread)
     full = [part for part in parts if len(part.lines)]
     if not full:
         if rejects or drops:
-            yield LogBatch(pl.DataFrame(schema=LOG_SCHEMA), rejects, dict(drops), dict(notes)), {}
+            yield LogBatch(pl.DataFrame(schema=LOG_SCHEMA), rejects, dict(drops), dict(notes), dict(unread)), {}
         return
     lines = full[0].lines
     if len(full) > 1:
@@ -109,19 +149,25 @@ def _gather(parts: Sequence[_Taken]) -> Iterator[Stretch]:
     for part in full:
         offset = part.lines["offset"]
         spans[int(part.lines["partition"][0])] = RawSpan(int(offset[0]), int(offset[-1]), NO_TIME)
-    yield LogBatch(lines, rejects, dict(drops), dict(notes)), spans
+    yield LogBatch(lines, rejects, dict(drops), dict(notes), dict(unread)), spans
 
 
 class _Reader:
     """One file, a chunk at a time."""
 
-    def __init__(self, file: LogFile, decoder: Decoder, size: int) -> None:
+    def __init__(self, file: LogFile, decoder: Decoder, size: int, *, is_alone: bool = False) -> None:
+        """``is_alone``: there is no other file, so that what is wrong with this one is an error and no warning."""
         self.number = file.number
         self.start = NO_TIME
         """The first time in the file, once it has been looked for."""
         self.top = NO_TIME
         """The largest time read so far."""
+        self.is_yearless = False
+        """Whether stamps at its begin name no year."""
         self.ended = False
+        self._is_alone = is_alone
+        self._is_begun = False
+        self._written: Mapping[int, int] | None = None
         self._file = file
         self._decoder = decoder
         self._size = size
@@ -137,38 +183,59 @@ class _Reader:
     def find_start(self) -> None:
         """Look for the first time at the file's begin, and close the file again if it can be opened twice."""
         batches = read_file(self._file, _PEEK if self._file.is_regular else self._size)
-        batch = next(batches, None)
+        try:
+            batch = next(batches, None)
+        except BrokenArchiveError:
+            # Nothing can be read of it: told when its turn comes.
+            return
         if batch is not None:
-            times = self._decoder.fresh_copy().decode(batch.raw, batch.sources).lines["time"].to_numpy()
+            logs = self._decoder.fresh_copy().decode(batch.raw, batch.sources, batch.written)
+            times = logs.lines["time"].to_numpy()
             known = times[times > 0]
             self.start = int(known[0]) if known.size else NO_TIME
+            self.is_yearless = bool(logs.notes.get("yearless"))
         if self._file.is_regular:
             batches.close()
         else:
             self._batches = chain([batch] if batch is not None else [], batches)
 
-    def fill(self) -> None:
-        """Read a chunk, if nothing is held."""
+    def start_at(self, start: int) -> None:
+        """Say in which year the file begins: ``start`` is the time of its first stamp (microseconds)."""
+        self.start = start
+        self._written = {self.number: start}
+
+    def fill(self, latest: int = NO_TIME) -> None:
+        """Read a chunk, if nothing is held; lines whose time nobody knows are put to ``latest``, if it is known."""
         if self._held is not None or self.ended:
             return
-        batch = next(self._batches, None)
+        try:
+            batch = next(self._batches, None)
+        except BrokenArchiveError as error:
+            if self._is_alone or (self._file.is_named and not self._is_begun):
+                raise
+            log.warning("%s; read as far as it goes", error)
+            batch = None
         if batch is None:
             self.ended = True
             return
-        self._held = self._decoder.decode(batch.raw, batch.sources)
-        times = self._held.lines["time"].to_numpy()
+        self._is_begun = True
+        decoded = self._decoder.decode(batch.raw, batch.sources, self._written or batch.written)
+        self._held = decoded = _with_times(decoded, max(self.top, latest, self.start))
+        times = decoded.lines["time"].to_numpy()
         self._order = np.maximum.accumulate(np.maximum(times, self.top))
         if self._order.size:
             self.top = int(self._order[-1])
 
     def take(self, until: int) -> _Taken:
         """Give out the lines up to a time, and with the first of a chunk what else became of it."""
-        held = self._held
-        if held is None:
-            return _Taken(pl.DataFrame(schema=LOG_SCHEMA), self._order[:0], (), {}, {})
+        decoded = self._held
+        if decoded is None:
+            return _Taken(pl.DataFrame(schema=LOG_SCHEMA), self._order[:0], (), {}, {}, {})
         cut = int(np.searchsorted(self._order, until, "right"))
-        taken = _Taken(held.lines[:cut], self._order[:cut], held.rejects, held.drops, held.notes)
-        rest = held.lines[cut:]
+        taken = _Taken(
+            decoded.lines[:cut], self._order[:cut], decoded.rejects, decoded.drops, decoded.notes, decoded.unread
+        )
+        rest = decoded.lines[cut:]
         self._order = self._order[cut:]
         self._held = LogBatch(rest, (), {}, {}) if len(rest) else None
         return taken

@@ -1,13 +1,17 @@
 """Log files as raw batches: plain, ``.gz``, ``.xz``, folders of these, ``.jsonl`` of raw records, standard input."""
 
+import codecs
 import gzip
+import logging
 import lzma
 import shutil
 import sys
+import time
 import zlib
 from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from io import BufferedIOBase
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Final, cast
@@ -17,27 +21,42 @@ import numpy as np
 from models.errors import InvalidError
 from models.records import NO_TIME, RawBatch
 
+log = logging.getLogger(__name__)
+
 _CHUNK: Final = 1 << 20
+"""Bytes read at once: a judgement."""
+_SAMPLE: Final = 64
+"""Bytes at a file's begin that tell UTF-16 without a mark: 32 characters of a log's first line."""
 _RECORDS: Final = (".jsonl", ".ndjson")
+
+
+class BrokenArchiveError(InvalidError):
+    """A packed file that ends or is damaged somewhere; what stands before that has been read."""
 
 
 @dataclass(frozen=True, slots=True)
 class FileBatch:
     """Lines of one file: partition = number of the file, offset = number of the line, both from 0.
 
-    ``sources`` names the source of plain lines by partition: the file's path.
+    ``sources`` names the source of plain lines by partition: the file's path.  ``written`` (microseconds) says when the
+    file was last written, of standard input what time it is.
     """
 
     raw: RawBatch
     sources: Mapping[int, str]
+    written: Mapping[int, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
 class LogFile:
-    """One file to read; ``number`` is its place among all, ``path`` is ``-`` for standard input."""
+    """One file to read; ``number`` is its place among all, ``path`` is ``-`` for standard input.
+
+    ``is_named`` says that somebody asked for this file, and not for the folder in which it was found.
+    """
 
     number: int
     path: str | Path
+    is_named: bool = True
 
     @property
     def is_regular(self) -> bool:
@@ -50,7 +69,8 @@ def list_files(paths: Sequence[str | Path]) -> list[LogFile]:
 
     Raises InvalidError for a path that does not exist, a folder without files and a second ``-``.
     """
-    return [LogFile(number, path) for number, path in enumerate(_expand(paths))]
+    named = {str(path) for path in paths}
+    return [LogFile(number, path, str(path) in named) for number, path in enumerate(_expand(paths))]
 
 
 def read_file(
@@ -62,6 +82,7 @@ def read_file(
     """
     source = "stdin" if file.path == "-" else str(file.path)
     sources = {} if source.endswith(_RECORDS) else {file.number: source}
+    written = {file.number: _written(file.path)}
     first = 0
     for lines in _batches(file.path, batch_lines, stdin):
         size = len(lines)
@@ -72,15 +93,33 @@ def read_file(
             np.full(size, NO_TIME, np.int64),
         )
         first += size
-        yield FileBatch(raw, sources)
+        yield FileBatch(raw, sources, written)
+
+
+def _written(path: str | Path) -> int:
+    """When a file was last written, in microseconds; now for what is no file of its own."""
+    try:
+        return time.time_ns() // 1000 if path == "-" else Path(path).stat().st_mtime_ns // 1000
+    except OSError:
+        # Whoever opens it next says what is wrong.
+        return time.time_ns() // 1000
 
 
 def read_paths(
     paths: Sequence[str | Path], batch_lines: int = 8192, stdin: IO[bytes] | None = None
 ) -> Iterator[FileBatch]:
     """The lines of all files, one file after the other; see ``list_files`` and ``read_file``."""
-    for file in list_files(paths):
-        yield from read_file(file, batch_lines, stdin)
+    files = list_files(paths)
+    for file in files:
+        some = False
+        try:
+            for batch in read_file(file, batch_lines, stdin):
+                some = True
+                yield batch
+        except BrokenArchiveError as error:
+            if len(files) == 1 or (file.is_named and not some):
+                raise
+            log.warning("%s; read as far as it goes", error)
 
 
 @contextmanager
@@ -106,10 +145,10 @@ def _expand(paths: Sequence[str | Path]) -> list[str | Path]:
             continue
         path = Path(name)
         if path.is_dir():
-            found = sorted(p for p in path.rglob("*") if p.is_file())
-            if not found:
+            inside = sorted(p for p in path.rglob("*") if p.is_file())
+            if not inside:
                 raise InvalidError(f"{path}: the folder holds no files", "name one that does")
-            files.extend(found)
+            files.extend(inside)
         elif path.exists():
             files.append(path)
         else:
@@ -121,14 +160,16 @@ def _batches(path: str | Path, batch_lines: int, stdin: IO[bytes] | None) -> Ite
     batch: list[bytes] = []
     try:
         with ExitStack() as stack:
-            stream = _open(path, stack, stdin)
+            stream = cast("BufferedIOBase", _open(path, stack, stdin))
             for lines in _lines(stream):
                 batch.extend(lines)
                 while len(batch) >= batch_lines:
                     yield batch[:batch_lines]
                     batch = batch[batch_lines:]
     except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
-        raise InvalidError(f"{path}: broken archive ({error})", "unpack it by hand or fetch it again") from error
+        if batch:
+            yield batch
+        raise BrokenArchiveError(f"{path}: broken archive ({error})", "unpack it by hand or fetch it again") from error
     except OSError as error:
         raise InvalidError(
             f"{path}: cannot be read ({error.strerror or error})", "check the file and its permissions"
@@ -151,10 +192,40 @@ def _open(path: str | Path, stack: ExitStack, stdin: IO[bytes] | None) -> IO[byt
     return stack.enter_context(path.open("rb"))
 
 
-def _lines(stream: IO[bytes]) -> Iterator[list[bytes]]:
+def _utf8(stream: BufferedIOBase) -> Iterator[bytes]:
+    """The bytes of a stream as they are, but for UTF-16, known by its mark or by every other byte being zero."""
+    # What a broken archive holds before its end is given out at once by read1, where read would lose it.
+    chunk = stream.read1(_CHUNK)
+    encoding = _utf16_of(chunk)
+    if encoding is None:
+        while chunk:
+            yield chunk
+            chunk = stream.read1(_CHUNK)
+        return
+    decoder = codecs.getincrementaldecoder(encoding)("replace")
+    while chunk:
+        yield decoder.decode(chunk).encode("utf-8", "replace")
+        chunk = stream.read1(_CHUNK)
+    if rest := decoder.decode(b"", final=True):
+        yield rest.encode("utf-8", "replace")
+
+
+def _utf16_of(begin: bytes) -> str | None:
+    if begin.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return "utf-16"
+    sample = begin[: _SAMPLE & ~1]
+    if len(sample) < 4:  # noqa: PLR2004 - two characters
+        return None
+    even, odd = sample[::2], sample[1::2]
+    if not any(odd) and all(even):
+        return "utf-16-le"
+    return "utf-16-be" if not any(even) and all(odd) else None
+
+
+def _lines(stream: BufferedIOBase) -> Iterator[list[bytes]]:
     """Lines without their ends (LF, one CR before it), some at a time; a long line is gathered piece by piece."""
     pieces: list[bytes] = []
-    while chunk := stream.read(_CHUNK):
+    for chunk in _utf8(stream):
         first, newline, rest = chunk.partition(b"\n")
         pieces.append(first)
         if not newline:

@@ -13,6 +13,7 @@ import polars as pl
 
 from models.decode.decoder_state import Finder, PartitionState, Slot
 from models.records import BOOL, I32, I64, NO_TIME, U8, U64
+from models.rfc3339 import SECOND
 
 
 class LineKind(IntEnum):
@@ -29,6 +30,12 @@ class LineKind(IntEnum):
     EMPTY = 4
 
 
+HEAD_AGE_S: Final = 5.0
+"""Seconds between the reading of a head and of a line without header that may still belong to it.
+
+A judgement: a record is written at once, shippers read a file every second or less, and services are silent for longer.
+"""
+
 SHAPED: Final = (
     r"^(?:\s+(?:File \"|at \S|[~^]+\s*$|\.\.\. \d+ more)|Traceback \(most recent call last\):|Caused by: |"
     r"During handling of the above exception|The above exception was the direct cause)"
@@ -38,6 +45,7 @@ SHAPED: Final = (
 CARRIED: Final = {
     "at": pl.Int64(),
     "base": pl.Int64(),
+    "seen": pl.Int64(),
     "level": pl.UInt8(),
     "logger": pl.String(),
     "request": pl.String(),
@@ -45,7 +53,10 @@ CARRIED: Final = {
     "instance": pl.String(),
     "trace": pl.String(),
 }
-"""What a continuation takes over from its head: ``base`` is its time in UTC, ``at`` as written."""
+"""What a continuation takes over from its head: ``base`` is its time in UTC, ``at`` as written.
+
+``seen`` is when the line was read (microseconds, null where nobody says): by it a head is too old for a line.
+"""
 
 
 class RecordRuns:
@@ -97,8 +108,9 @@ class Lines:
 
     partition: I32
     kind: U8
-    group: U64  # partition, tenant, host, source
-    process: U64  # group and pid; 0 where no pid
+    group: U64  # partition, tenant, host, source, stream
+    process: U64  # the same without stream, and pid; 0 where no pid
+    cut: BOOL  # the rest of a line that the runtime cut: belongs to the piece before it however old that is
     carried: pl.DataFrame
 
 
@@ -178,20 +190,30 @@ class _Segment:
     def _same(self, rows: I64, places: I64) -> BOOL:
         """Which of ``places`` (-1: none) has the time and logger of its row."""
         facts = self._finder.behind(self._lines.carried).select("at", "logger")
-        mine, theirs = facts[rows], facts[np.maximum(places, 0)]
-        equal = mine["at"].eq_missing(theirs["at"]) & (mine["logger"] == theirs["logger"])
+        own, theirs = facts[rows], facts[np.maximum(places, 0)]
+        equal = own["at"].eq_missing(theirs["at"]) & (own["logger"] == theirs["logger"])
         return equal.to_numpy() & (places >= 0)
 
     def join_loose(self, is_head: BOOL) -> None:
         """Lines without header to the last header of their source, else shaped ones to its last plain line."""
         lines = self._lines
         loose = np.flatnonzero(lines.kind >= LineKind.PLAIN)
-        places = self._last(Slot.HEAD, loose, is_head)
+        places = self._recent(loose, self._last(Slot.HEAD, loose, is_head))
         self._attach(loose[places >= 0], places[places >= 0])
         orphans = loose[(places < 0) & (lines.kind[loose] == LineKind.SHAPED)]
         if orphans.size:
-            places = self._last(Slot.PLAIN, orphans, lines.kind == LineKind.PLAIN)
+            places = self._recent(orphans, self._last(Slot.PLAIN, orphans, lines.kind == LineKind.PLAIN))
             self._attach(orphans[places >= 0], places[places >= 0])
+
+    def _recent(self, rows: I64, places: I64) -> I64:
+        """``places``, -1 where that line was read more than HEAD_AGE_S before or after its row."""
+        seen = self._finder.behind(self._lines.carried.select("seen"), ["seen"])["seen"]
+        if seen.null_count() == len(seen):
+            return places
+        times = seen.fill_null(NO_TIME).to_numpy()
+        own, theirs = times[rows], times[np.maximum(places, 0)]
+        far = (own >= 0) & (theirs >= 0) & (np.abs(own - theirs) > HEAD_AGE_S * SECOND) & ~self._lines.cut[rows]
+        return np.where(far, -1, places)
 
     def _last(self, slot: Slot, rows: I64, marked: BOOL) -> I64:
         """Per row the place of the last marked line of its source, here or in memory; -1 where there is none."""
@@ -230,5 +252,5 @@ class _Segment:
             return
         partition = self._lines.partition[rows]
         for number in np.unique(partition).tolist():
-            mine = rows[partition == number]
-            self._memories[number].present.rows[slot].add(keys[mine], self._lines.carried[mine])
+            own = rows[partition == number]
+            self._memories[number].present.rows[slot].add(keys[own], self._lines.carried[own])

@@ -1,44 +1,28 @@
-"""Raw records, as they stand on ``logs.raw``, to columns: what is wrong with one is said, never guessed."""
+"""Raw records, as they stand on ``logs.raw``, to columns: what is wrong with one is counted, never guessed."""
 
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from operator import itemgetter
 from types import NoneType
 from typing import Any, Final
 
-import orjson
 import polars as pl
 
-from models.decode.formats.levels import level_of
+from models.decode.clean_text import cleaned
+from models.decode.formats.levels import level_of, otel_level_of
 from models.decode.json_fields import FieldColumns, RejectReason
-from models.decode.service_names import service_of, unit_service
-from models.decode.timestamps import rfc3339
+from models.decode.service_names import identifier_service, service_of, unit_of
+from models.decode.shipped import field_names as names
+from models.decode.shipped.messages import RECORD_MARKS, Messages
+from models.decode.timestamps import Clock, naive, rfc3339
 from models.records import RawBatch, Reject
 
-_LINE: Final = ("log", "message", "MESSAGE", "msg")
-_HOST: Final = ("host", "hostname", "_HOSTNAME")
-_FILE: Final = ("path", "file")
-_UNIT: Final = ("_SYSTEMD_UNIT", "SYSLOG_IDENTIFIER")
-_TRACE: Final = ("trace_id", "request_id")
-_LEVEL: Final = ("level", "PRIORITY")
-_TIME: Final = ("@timestamp", "__REALTIME_TIMESTAMP", "timestamp", "time", "ts")
-_KEYS: Final = (
-    *_LINE,
-    *_HOST,
-    *_FILE,
-    *_UNIT,
-    *_TRACE,
-    *_LEVEL,
-    *_TIME,
-    "tenant",
-    "source",
-    "service",
-    "offset",
-    "kubernetes",
-)
-_CHUNK: Final = 256
-_FIRST_BYTE: Final = itemgetter(0)
-_BRACE: Final = {ord("{")}
+_PIECE: Final = 16_384
+"""Bytes of the pieces into which Docker cuts a line."""
+_COMPLETE: Final = frozenset(("journal", "syslog", "kernel", "audit", "driver"))
+"""Ways into the journal by which a record comes whole; what comes by ``stdout`` is cut at line ends."""
+_REQUEST: Final = r"^(?:req-)?[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
+_STRICT_LINE: Final = frozenset(("log", "message", "msg", "payload"))
 
 RECORD: Final[Mapping[str, pl.DataType]] = {
     "row": pl.UInt32(),
@@ -48,222 +32,355 @@ RECORD: Final[Mapping[str, pl.DataType]] = {
     "host": pl.String(),
     "service": pl.String(),
     "said_level": pl.UInt8(),
-    "read": pl.Int64(),  # the record's @timestamp, microseconds; null where it has none
+    "read": pl.Int64(),  # when the shipper read the line, microseconds; null where the record does not say
     "trace": pl.String(),
     "path": pl.String(),
     "position": pl.Int64(),  # where the line stands in its file, as the shipper says; null where it does not
+    "complete": pl.Boolean(),  # the record has a level, a time or an id of its own: it continues no other
+    "said_at": pl.Int64(),  # the record's own time, microseconds as ``said_clock`` says
+    "said_clock": pl.UInt8(),
+    "said_logger": pl.String(),
+    "said_request": pl.String(),
+    "said_global": pl.String(),
+    "said_instance": pl.String(),
+    "said_stream": pl.String(),  # stdout, stderr …: lines of one do not continue those of another
+    "said_part": pl.Boolean(),  # the runtime cut the line behind this piece
 }
-"""Columns of parsed records: one row per message with a usable line."""
+"""Columns of parsed records: one row per record with a usable line."""
+
+_CONSTANT: Final[Mapping[str, Any]] = {
+    "said_level": 0,
+    "complete": False,
+    "said_clock": int(Clock.NONE),
+    "said_part": False,
+}
+"""What a record without such fields has; null in the other columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Parsed:
-    """``records`` with RECORD columns, ascending by ``row``; ``rejects`` are all the other messages, ascending too."""
+    """``records`` with RECORD columns, ascending by ``row``; ``rejects`` are all the other messages, ascending too.
+
+    ``notes`` counts what was lost of records that were read all the same.
+    """
 
     records: pl.DataFrame
     rejects: list[Reject]
+    notes: Mapping[str, int]
 
 
 def parse(batch: RawBatch, sources: Mapping[int, str], max_line: int) -> Parsed:
     """Messages as columns.  ``sources`` names the source of plain lines by partition; ``max_line`` is in bytes."""
     rejects: dict[int, Reject] = {}
-    columns = FieldColumns(_KEYS, rejects)
-    plain_rows: list[int] = []
-    plain: list[str] = []
-    for first in range(0, len(batch), _CHUNK):
-        _load(first, batch.values[first : first + _CHUNK], columns, plain_rows, plain)
+    notes: Counter[str] = Counter()
+    columns = FieldColumns(rejects, notes)
+    messages = Messages(columns, notes, sources)
+    messages.load(batch)
     parts = []
     if columns.rows:
-        parts.append(_objects(columns))
-    if plain:
-        parts.append(_plain(plain_rows, plain, batch, sources))
-    records = pl.concat(parts).sort("row") if len(parts) > 1 else parts[0] if parts else pl.DataFrame(schema=RECORD)
-    records = _check_lines(records, max_line, rejects)
+        parts.append(_Objects(columns, batch, sources).frame())
+    if messages.plain:
+        parts.append(_plain(messages.plain_rows, messages.plain, batch, sources))
+    records = (
+        pl.concat(parts).sort("row", maintain_order=True)
+        if len(parts) > 1
+        else parts[0]
+        if parts
+        else pl.DataFrame(schema=RECORD)
+    )
     if rejects:
         bad = pl.Series(sorted(rejects), dtype=pl.UInt32)
         records = records.filter(~pl.col("row").is_in(bad.implode()))
-    return Parsed(_derive(records, batch, sources), [rejects[row] for row in sorted(rejects)])
+    text = cleaned(records["text"], max_line, notes)
+    records = records.with_columns(text.alias("text"))
+    return Parsed(_derive(records, batch, sources), [rejects[row] for row in sorted(rejects)], notes)
 
 
-def _load(first: int, values: list[bytes], columns: FieldColumns, plain_rows: list[int], plain: list[str]) -> None:
-    """Sorts some messages, of which ``first`` is the number of the first one, into JSON objects and plain lines."""
-    try:
-        # Nearly all batches are clean JSON; the first byte is looked at because a number or a text is JSON as well.
-        if set(map(_FIRST_BYTE, values)) == _BRACE:
-            columns.add(range(first, first + len(values)), list(map(orjson.loads, values)))
-            return
-    except (orjson.JSONDecodeError, IndexError):
-        pass
-    rows: list[int] = []
-    found: list[dict[str, Any]] = []
-    for row, value in enumerate(values, first):
-        try:
-            if value[:1] == b"{":
-                found.append(orjson.loads(value))
-                rows.append(row)
+class _Objects:
+    """The columns of a batch's JSON records, one role after the other."""
+
+    def __init__(self, columns: FieldColumns, batch: RawBatch, sources: Mapping[int, str]) -> None:
+        columns.unfold()
+        self._columns = columns
+        self._batch = batch
+        self._sources = sources
+        self._size = len(columns.rows)
+        self._nothing = pl.Series([None] * self._size, dtype=pl.String)
+
+    def frame(self) -> pl.DataFrame:
+        """RECORD columns."""
+        columns, name = self._columns, self._name
+        series: dict[str, pl.Series] = {"row": pl.Series(columns.rows, dtype=pl.UInt32), "text": self._line()}
+        path = self._path()
+        host = name("host", names.HOST)
+        source = self._source().fill_null(path)
+        service = name("service", names.SERVICE)
+        source, service = self._kubernetes(source, service)
+        source, service = self._units(source, service)
+        series |= {"path": path, "host": host, "source": source, "service": service}
+        series["tenant"] = name("tenant", ("tenant",)).fill_null("default")
+        series["trace"] = name("trace", names.TRACE)
+        if columns.has(names.OFFSET):
+            series["position"] = columns.integers("position", names.OFFSET)
+        self._level(series)
+        self._times(series)
+        self._streams(series)
+        self._complete(series)
+        self._ids(series)
+        lacking = {key: pl.lit(_CONSTANT.get(key), dtype).alias(key) for key, dtype in RECORD.items()}
+        return pl.DataFrame(series).select(*(key if key in series else lacking[key] for key in RECORD))
+
+    def _name(self, key: str, roles: tuple[str, ...], *, counted: bool = True) -> pl.Series:
+        if not self._columns.has(roles):
+            return self._nothing.alias(key)
+        return self._columns.names(key, roles, counted=counted)
+
+    def _source(self) -> pl.Series:
+        """The source that a record names; Docker's Fluentd driver calls the stream so."""
+        source = self._name("source", ("source",))
+        stream = source.is_in(["stdout", "stderr"])
+        return source.set(stream.fill_null(value=False), None) if stream.any() else source
+
+    def _line(self) -> pl.Series:
+        columns = self._columns
+        line = columns.raw(names.LINE)
+        if line is None:
+            values = columns.first(names.LINE, (str,))
+            if columns.has(("message",)):
+                # journald writes what is not clean text as an array of bytes; under another spelling of the name an
+                # array is a line only in a record that names a unit.
+                units = columns.first((*names.UNIT, *names.IDENTIFIER[:1]))
+                for key in ("MESSAGE", "message"):
+                    for index, value in enumerate(columns.first_of(key)):
+                        if values[index] is None and isinstance(value, list) and (key == "MESSAGE" or units[index]):
+                            values[index] = _from_bytes(value)
+            line = pl.Series("line", values, pl.String, strict=True)
+        if line.has_nulls():
+            line = self._without_line(line)
+        return line
+
+    def _without_line(self, line: pl.Series) -> pl.Series:
+        """JSON objects without a line: records are refused, others are lines of a log that happen to be JSON."""
+        columns = self._columns
+        marks = columns.keys([*sorted(RECORD_MARKS - names.WRAPPERS), "kubernetes"])
+        wrong = columns.keys(sorted(_STRICT_LINE))
+        texts = line.to_list()
+        for index in line.is_null().arg_true().to_list():
+            row = columns.rows[index]
+            for key in wrong:
+                if (value := columns.value(key, index)) is not None:
+                    columns.refuse(row, RejectReason.TYPE, f"line is {type(value).__name__}, not text")
+            # Where plain lines are expected, JSON that is nobody's record is one of them.
+            plain = int(self._batch.partitions[row]) in self._sources
+            if not plain or any(columns.value(key, index) is not None for key in marks):
+                columns.refuse(row, RejectReason.NO_LINE, "no log, message or MESSAGE in the record")
             else:
-                plain.append(value.decode())
-                plain_rows.append(row)
-        except orjson.JSONDecodeError as error:
-            columns.refuse(row, _why_undecodable(value, str(error)), str(error)[:200])
-        except UnicodeDecodeError as error:
-            columns.refuse(row, RejectReason.ENCODING, str(error)[:200])
-    if found:
-        columns.add(rows, found)
+                texts[index] = self._batch.values[row].decode("utf-8", "replace")
+        return pl.Series("line", texts, pl.String)
+
+    def _path(self) -> pl.Series:
+        path = self._name("path", names.PATH)
+        if self._columns.has(("filename", "log.file.name", "beat")):
+            given = [value if isinstance(value, str) and value.startswith("/") else None for value in self._absolute()]
+            path = path.fill_null(pl.Series("path", given, pl.String))
+        return path
+
+    def _absolute(self) -> list[Any]:
+        """Per record what may be a path under another name; ``source`` only of the old Beats, which wrote it so."""
+        columns = self._columns
+        given = columns.first(("filename", "log.file.name"))
+        if columns.has(("beat",)):
+            old = zip(given, columns.first(("source",)), columns.first(("beat",)), strict=True)
+            given = [source if name is None and beat is not None else name for name, source, beat in old]
+        return given
+
+    def _kubernetes(self, source: pl.Series, service: pl.Series) -> tuple[pl.Series, pl.Series]:
+        """Source ``namespace/pod/container`` and service container, where the record does not say otherwise."""
+        pods = ("kubernetes.podname", "kubernetes.pod.name", "k8s.pod.name")
+        if not self._columns.has(
+            (*pods, "kubernetes.containername", "kubernetes.container.name", "k8s.container.name")
+        ):
+            return source, service
+        container = self._name("container", names.CONTAINER[1:4], counted=False)
+        spaces = ("kubernetes.namespacename", "kubernetes.namespace", "k8s.namespace.name")
+        frame = pl.DataFrame(
+            {
+                "namespace": self._name("namespace", spaces, counted=False),
+                "pod": self._name("pod", pods, counted=False),
+                "container": container,
+            }
+        )
+        parts = pl.concat_str("namespace", "pod", "container", separator="/", ignore_nulls=True)
+        place = frame.select(pl.when(pl.col("container").is_not_null()).then(parts)).to_series()
+        return source.fill_null(place), service.fill_null(container)
+
+    def _units(self, source: pl.Series, service: pl.Series) -> tuple[pl.Series, pl.Series]:
+        """Source and service of records that name a container, a unit or a program instead of a file."""
+        columns = self._columns
+        if not columns.has((*names.CONTAINER, *names.UNIT, *names.IDENTIFIER)):
+            return source, service
+        container, unit = self._name("container", names.CONTAINER), self._name("unit", names.UNIT)
+        about, said = self._name("about", names.ABOUT_UNIT), self._name("identifier", names.IDENTIFIER)
+        sources, services = source.to_list(), service.to_list()
+        rows = zip(container.to_list(), unit.to_list(), about.to_list(), said.to_list(), strict=True)
+        for index, (box, own, other, program) in enumerate(rows):
+            if box is not None:
+                place, served = box, box.strip("/")
+            elif own is not None:
+                place, served = unit_of(own, other, program)
+            elif program is not None:
+                place = served = identifier_service(program)
+            else:
+                continue
+            if sources[index] is None:
+                sources[index] = place
+                services[index] = services[index] or served
+        return pl.Series("source", sources, pl.String), pl.Series("service", services, pl.String)
+
+    def _level(self, series: dict[str, pl.Series]) -> None:
+        """``said_level``, and into ``own`` which records say their level themselves."""
+        columns = self._columns
+        if not columns.has((*names.LEVEL, *names.OTEL_LEVEL, *names.PRIORITY)):
+            return
+        own = [_known(value) for value in columns.first(names.LEVEL, (str, int, float))]
+        wrong = sum(level == 0 and _is_wrong(v) for level, v in zip(own, columns.first(names.LEVEL), strict=True))
+        if wrong:
+            columns.note("wrong_type", wrong)
+        if columns.has(names.OTEL_LEVEL):
+            numbers = columns.first(names.OTEL_LEVEL)
+            own = [level or otel_level_of(number) for level, number in zip(own, numbers, strict=True)]
+        weak = [_known(value) for value in columns.first(names.PRIORITY, (str, int, float))]
+        series["said_level"] = pl.Series([a or b for a, b in zip(own, weak, strict=True)], dtype=pl.UInt8)
+        series["complete"] = pl.Series([level > 0 for level in own], dtype=pl.Boolean)
+
+    def _times(self, series: dict[str, pl.Series]) -> None:
+        """``read``, and the record's own time; one that cannot be read counts as none."""
+        columns = self._columns
+        if columns.has(names.READ):
+            series["read"] = rfc3339(_stamps(columns, names.READ))
+        if not columns.has(names.TIME):
+            return
+        texts = _stamps(columns, names.TIME)
+        own = rfc3339(texts)
+        series["said_at"] = own
+        clock = pl.when(own.is_null()).then(int(Clock.NONE)).when(naive(texts)).then(int(Clock.NAIVE))
+        series["said_clock"] = pl.select(clock.otherwise(int(Clock.UTC)).cast(pl.UInt8)).to_series()
+        series["read"] = series["read"].fill_null(own) if "read" in series else own
+
+    def _streams(self, series: dict[str, pl.Series]) -> None:
+        """Which of a container's or unit's streams a line is of, and whether the runtime cut the line behind it."""
+        columns = self._columns
+        if columns.has(("source",)) and columns.has(names.CONTAINER):
+            source = columns.names("source", ("source",), counted=False)
+            series["said_stream"] = source.set(~source.is_in(["stdout", "stderr"]), None)
+        if columns.has(names.STREAM):
+            stream = columns.names("stream", names.STREAM, counted=False)
+            # Docker's own files: a line's end is part of `log`, and a piece of exactly this size lacks it.
+            line = series["text"]
+            piece = ~line.str.ends_with("\n") & (line.str.len_bytes() == _PIECE) & stream.is_not_null()
+            series["said_stream"] = stream.fill_null(series["said_stream"]) if "said_stream" in series else stream
+            series["said_part"] = piece.fill_null(value=False)
+        if columns.has(names.PRIORITY):
+            # journald gives all lines of one stream one priority.
+            priority = pl.Series([_as_text(value) for value in columns.first(names.PRIORITY)], dtype=pl.String)
+            series["said_stream"] = series["said_stream"].fill_null(priority) if "said_stream" in series else priority
+        if columns.has(names.PART):
+            last = [str(value).lower() == "true" for value in columns.first(names.PART_LAST)]
+            cut = [str(value).lower() in {"p", "true"} for value in columns.first(names.PART)]
+            parts = [piece and not end for piece, end in zip(cut, last, strict=True)]
+            series["said_part"] = pl.Series(parts, dtype=pl.Boolean)
+
+    def _complete(self, series: dict[str, pl.Series]) -> None:
+        """Which records have a level, an identifier or a time of their own."""
+        columns = self._columns
+        marks = []
+        if "complete" in series:
+            marks.append(series["complete"])
+        if columns.has(names.TRACE):
+            marks.append(series["trace"].is_not_null())
+        containers = (*names.CONTAINER, *names.STREAM)
+        inside = self._given(containers) if columns.has(containers) else None
+        if "said_at" in series:
+            timed = series["said_at"].is_not_null() & series["path"].is_null()
+            if columns.has(names.PRIORITY):
+                timed &= ~self._given(names.PRIORITY)
+            marks.append(timed if inside is None else timed & ~inside)
+        if columns.has(names.TRANSPORT):
+            whole = pl.Series(
+                [value in _COMPLETE for value in columns.first(names.TRANSPORT, (str,))], dtype=pl.Boolean
+            )
+            marks.append(whole if inside is None else whole & ~inside)
+        if marks:
+            complete = marks[0]
+            for mark in marks[1:]:
+                complete |= mark
+            series["complete"] = complete.fill_null(value=False)
+
+    def _given(self, roles: tuple[str, ...]) -> pl.Series:
+        return pl.Series([value is not None for value in self._columns.first(roles)], dtype=pl.Boolean)
+
+    def _ids(self, series: dict[str, pl.Series]) -> None:
+        """Logger and ids of records that a logging library or Kolla's shipper took apart."""
+        columns = self._columns
+        if columns.has(names.LOGGER) and "complete" in series:
+            logger = columns.names("said_logger", names.LOGGER, counted=False)
+            series["said_logger"] = logger.set(~series["complete"], None)
+        for key, roles in (("said_request", names.REQUEST), ("said_global", names.GLOBAL_REQUEST)):
+            if columns.has(roles):
+                # Kolla's shipper cuts the prefix off.
+                request = columns.names(key, roles, counted=False)
+                whole = pl.when(request.str.contains(_REQUEST)).then("req-" + request.str.strip_prefix("req-"))
+                series[key] = pl.select(whole).to_series()
+        if columns.has(names.INSTANCE):
+            instance = columns.names("said_instance", names.INSTANCE, counted=False)
+            series["said_instance"] = instance.set(~instance.str.contains(_REQUEST), None)
 
 
-def _why_undecodable(value: bytes, detail: str) -> RejectReason:
-    if "surrogate" in detail:
-        return RejectReason.ENCODING
+def _known(value: object) -> int:
+    return int(level_of(value)) if isinstance(value, str | int | float) else 0
+
+
+def _is_wrong(value: object) -> bool:
+    return value is not None and (isinstance(value, bool) or not isinstance(value, str | int | float))
+
+
+def _as_text(value: object) -> str | None:
+    return value if isinstance(value, str) else str(value) if isinstance(value, int) else None
+
+
+def _from_bytes(value: list[Any]) -> str | None:
     try:
-        value.decode()
-    except UnicodeDecodeError:
-        return RejectReason.ENCODING
-    return RejectReason.JSON
-
-
-def _objects(columns: FieldColumns) -> pl.DataFrame:
-    size = len(columns.rows)
-    nothing = pl.Series([None] * size, dtype=pl.String)
-    series: dict[str, pl.Series] = {"row": pl.Series(columns.rows, dtype=pl.UInt32), "text": _line(columns)}
-
-    def name(key: str, keys: Iterable[str]) -> pl.Series:
-        return columns.names(key, columns.first(keys)) if columns.has(keys) else nothing
-
-    series["tenant"] = name("tenant", ("tenant",)).fill_null("default")
-    path = name("path", _FILE)
-    series["source"] = name("source", ("source",)).fill_null(path)
-    series["host"] = name("host", _HOST)
-    series["service"] = name("service", ("service",))
-    if columns.has(("kubernetes",)):
-        series.update(_kubernetes(columns, series))
-    if columns.has(_UNIT) and series["source"].has_nulls():
-        # Looked at where it counts only: a record must not be refused because another one of its batch has no source.
-        needed = series["source"].is_null().to_list()
-        said = [value if use else None for value, use in zip(columns.first(_UNIT), needed, strict=True)]
-        unit = columns.names("unit", said)
-        served = [None if u is None else unit_service(u) for u in unit.to_list()]
-        series["service"] = series["service"].fill_null(pl.Series(served, dtype=pl.String))
-        series["source"] = series["source"].fill_null(unit)
-    series["said_level"] = _level(columns, size)
-    series["read"] = _read_time(columns, size)
-    series["trace"] = name("trace", _TRACE)
-    series["path"] = path
-    series["position"] = (
-        columns.integers("offset", columns.first(("offset",)))
-        if columns.has(("offset",))
-        else pl.Series([None] * size, dtype=pl.Int64)
-    )
-    return pl.DataFrame({key: series[key] for key in RECORD}, schema=RECORD)
-
-
-def _line(columns: FieldColumns) -> pl.Series:
-    values = columns.first(_LINE)
-    if columns.has(("MESSAGE",)):
-        # journald writes what is not clean text as an array of bytes; under another name an array is no line, whatever
-        # its neighbours in the batch are.
-        journal = columns.first(("MESSAGE",))
-        values = [_from_bytes(v) if isinstance(v, list) and v is j else v for v, j in zip(values, journal, strict=True)]
-        for index, value in enumerate(values):
-            if isinstance(value, bytes):
-                columns.reject(index, RejectReason.ENCODING, "MESSAGE is an array of bytes that is not UTF-8")
-                values[index] = None
-    line = columns.texts("line", values)
-    for index in line.is_null().arg_true().to_list() if line.has_nulls() else ():
-        columns.reject(index, RejectReason.NO_LINE, "no log, message or MESSAGE in the record")
-    return line
-
-
-def _from_bytes(value: list[Any]) -> str | bytes | list[Any]:
-    try:
-        packed = bytes(value)
+        return bytes(value).decode("utf-8", "replace")
     except (TypeError, ValueError):
-        return value
-    try:
-        return packed.decode()
-    except UnicodeDecodeError:
-        return packed
+        return None
 
 
-def _kubernetes(columns: FieldColumns, series: Mapping[str, pl.Series]) -> dict[str, pl.Series]:
-    """Source ``namespace/pod/container``, service container, host: where the record does not say otherwise."""
-    container, pod, namespace, host = (
-        pl.Series(values, dtype=pl.String)
-        for values in columns.nested("kubernetes", ("container_name", "pod_name", "namespace_name", "host"))
-    )
-    frame = pl.DataFrame({"namespace": namespace, "pod": pod, "container": container})
-    parts = pl.concat_str("namespace", "pod", "container", separator="/", ignore_nulls=True)
-    place = frame.select(pl.when(pl.col("container").is_not_null()).then(parts)).to_series()
-    return {
-        "source": series["source"].fill_null(place),
-        "service": series["service"].fill_null(container),
-        "host": series["host"].fill_null(host),
-    }
-
-
-def _level(columns: FieldColumns, size: int) -> pl.Series:
-    if not columns.has(_LEVEL):
-        return pl.Series([0] * size, dtype=pl.UInt8)
-    known: dict[object, int] = {None: 0}
-    levels = []
-    for index, value in enumerate(columns.first(_LEVEL)):
-        if value is not None and (isinstance(value, bool) or not isinstance(value, str | int | float)):
-            columns.reject(index, RejectReason.TYPE, f"level is {type(value).__name__}, neither text nor a number")
-            value = None  # noqa: PLW2901
-        key = value if isinstance(value, str) else repr(value)
-        if key not in known and len(known) < 256:  # noqa: PLR2004 - bounded: hostile records may name many
-            known[key] = int(level_of(value)) if value is not None else 0
-        levels.append(known[key] if key in known else int(level_of(value)))
-    return pl.Series(levels, dtype=pl.UInt8)
-
-
-def _read_time(columns: FieldColumns, size: int) -> pl.Series:
-    """Record times; a stamp that cannot be read counts as none, the line's own time matters more."""
-    if not columns.has(_TIME):
-        return pl.Series([None] * size, dtype=pl.Int64)
-    values = columns.first(_TIME)
+def _stamps(columns: FieldColumns, roles: tuple[str, ...]) -> pl.Series:
+    if (series := columns.raw(roles)) is not None:
+        return series
+    values = columns.first(roles)
     if not set(map(type, values)) <= {str, NoneType}:
         values = [v if isinstance(v, str) else repr(v) if isinstance(v, int | float) else None for v in values]
-    return rfc3339(pl.Series(values, dtype=pl.String))
+    return pl.Series(values, dtype=pl.String)
 
 
 def _plain(rows: list[int], lines: list[str], batch: RawBatch, sources: Mapping[int, str]) -> pl.DataFrame:
     of = batch.partitions
     source = [sources.get(int(of[row]), "unknown") for row in rows]
     frame = pl.DataFrame({"row": rows, "text": lines, "source": source}, schema_overrides={"row": pl.UInt32})
-    empty = {key: pl.lit(None, dtype).alias(key) for key, dtype in RECORD.items()}
-    empty["tenant"] = pl.lit("default").alias("tenant")
-    empty["said_level"] = pl.lit(0, pl.UInt8).alias("said_level")
-    return frame.select(*(key if key in frame.columns else empty[key] for key in RECORD))
-
-
-def _check_lines(records: pl.DataFrame, max_line: int, rejects: dict[int, Reject]) -> pl.DataFrame:
-    """Cuts line ends and refuses lines that are too long or hold NUL bytes."""
-    text = records["text"]
-    if text.str.ends_with("\n").any() or text.str.ends_with("\r").any():
-        text = text.str.strip_chars_end("\r\n")
-    size = text.str.len_bytes()
-    long = size > max_line
-    nul = text.str.contains("\0", literal=True)
-    if long.any() or nul.any():
-        rows = records["row"]
-        for index in long.fill_null(value=False).arg_true().to_list():
-            detail = f"{size[index]} bytes, the limit is {max_line}"
-            rejects.setdefault(rows[index], Reject(rows[index], RejectReason.LONG.value, detail))
-        for index in nul.fill_null(value=False).arg_true().to_list():
-            rejects.setdefault(rows[index], Reject(rows[index], RejectReason.NUL.value, "the line holds a NUL byte"))
-    return records.with_columns(text.alias("text"))
+    lacking = {key: pl.lit(_CONSTANT.get(key), dtype).alias(key) for key, dtype in RECORD.items()}
+    lacking["tenant"] = pl.lit("default").alias("tenant")
+    return frame.select(*(key if key in frame.columns else lacking[key] for key in RECORD))
 
 
 def _derive(records: pl.DataFrame, batch: RawBatch, sources: Mapping[int, str]) -> pl.DataFrame:
     """Sources and services that follow from other fields."""
-    source = records["source"].fill_null(records["host"])
+    source = records["source"].fill_null(records["service"]).fill_null(records["host"])
     if source.has_nulls():
         of = batch.partitions[records["row"].to_numpy()].tolist()
         source = source.fill_null(pl.Series([sources.get(p, "unknown") for p in of], dtype=pl.String))
     service = records["service"]
     if service.has_nulls():
-        names = {name: service_of(name) for name in source.unique().to_list()}
-        derived = source.replace_strict(names, return_dtype=pl.String) if names else source
-        service = service.fill_null(derived)
+        derived = {name: service_of(name) for name in source.unique().to_list()}
+        service = service.fill_null(source.replace_strict(derived, return_dtype=pl.String) if derived else source)
     return records.with_columns(source.alias("source"), service.alias("service"), records["host"].fill_null(""))

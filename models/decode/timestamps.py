@@ -76,8 +76,8 @@ def fixed(stamps: pl.Series, fraction: int = 0) -> tuple[I64, BOOL]:
     cells = digits(stamps, 19 + (1 + fraction if fraction else 0))
     seconds, clock_ok = of_day(number(cells, 11, 2), number(cells, 14, 2), number(cells, 17, 2))
     part = number(cells, 20, fraction) * 10 ** (6 - fraction) if fraction else np.zeros(len(stamps), np.int64)
-    at, date_ok = micros(number(cells, 0, 4), number(cells, 5, 2), number(cells, 8, 2), seconds, part)
-    return at, clock_ok & date_ok
+    time, date_ok = micros(number(cells, 0, 4), number(cells, 5, 2), number(cells, 8, 2), seconds, part)
+    return time, clock_ok & date_ok
 
 
 ISO: Final = (
@@ -89,17 +89,17 @@ ISO: Final = (
 
 def iso(stamps: pl.Series) -> tuple[I64, BOOL, BOOL]:
     """Stamps that match ``ISO``: microseconds, which exist, which name their zone."""
-    at, exists = fixed(stamps)
+    time, exists = fixed(stamps)
     rest = stamps.str.slice(19)
     fraction = rest.str.extract(r"^[.,:]([0-9]+)").str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64).fill_null(0)
     zone = rest.str.extract(r"(Z|z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})$")
     zoned = zone.is_not_null().to_numpy()
-    at = at + fraction.to_numpy()
+    time = time + fraction.to_numpy()
     if zoned.any():
         shift = {name: _offset(name) for name in zone.drop_nulls().unique().to_list()}
         by = zone.replace_strict(shift, default=0, return_dtype=pl.Int64).fill_null(0)
-        at = at - by.to_numpy() * SECOND
-    return at, exists, zoned
+        time = time - by.to_numpy() * SECOND
+    return time, exists, zoned
 
 
 def _offset(zone: str) -> int:
@@ -117,17 +117,22 @@ _SHIPPED: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9
 def rfc3339(texts: pl.Series) -> pl.Series:
     """Texts with RFC 3339 stamps, naive ones taken as UTC, or epoch numbers; null where a text is neither."""
     if not texts.null_count() and texts.str.contains(_SHIPPED).all():
-        at, exists = fixed(texts, fraction=6)
-        return pl.Series(np.where(exists, at, NO_TIME)).replace(NO_TIME, None)
+        time, exists = fixed(texts, fraction=6)
+        return pl.Series(np.where(exists, time, NO_TIME)).replace(NO_TIME, None)
     valid = texts.str.contains(rf"^{ISO}$").fill_null(value=False)
     out = np.full(len(texts), NO_TIME, np.int64)
     if valid.any():
-        at, exists, _ = iso(texts.filter(valid))
-        out[valid.to_numpy()] = np.where(exists, at, NO_TIME)
+        time, exists, _ = iso(texts.filter(valid))
+        out[valid.to_numpy()] = np.where(exists, time, NO_TIME)
     times = pl.Series(out).replace(NO_TIME, None)
     if not valid.all():
         times = times.fill_null(epoch(texts))
     return times
+
+
+def naive(texts: pl.Series) -> pl.Series:
+    """Which stamps as ``rfc3339`` takes them name no zone; null where there is none."""
+    return ~texts.str.contains(r"(?:Z|z|UTC|GMT|[T ].*[+-][0-9]{2}:?[0-9]{2})$|^[0-9.eE+]+$")
 
 
 def epoch(texts: pl.Series) -> pl.Series:
@@ -164,18 +169,18 @@ def to_utc(local: I64, zone: str) -> I64:
     if zone == "UTC" or not local.size:
         return local
     clock = pl.Series(local).cast(pl.Datetime("us"))
-    at = clock.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-    if at.null_count():
+    moment = clock.dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
+    if moment.null_count():
         # Before the gap the old offset holds: read some hours earlier and add them again.
         gap = timedelta(microseconds=_GAP)
         before = (clock - gap).dt.replace_time_zone(zone, ambiguous="earliest", non_existent="null")
-        at = at.fill_null(before + gap)
-    return at.dt.convert_time_zone("UTC").cast(pl.Int64).to_numpy()
+        moment = moment.fill_null(before + gap)
+    return moment.dt.convert_time_zone("UTC").cast(pl.Int64).to_numpy()
 
 
-def year_of(at: I64) -> I64:
+def year_of(time: I64) -> I64:
     """Calendar year (UTC)."""
-    return at.astype("datetime64[us]").astype("datetime64[Y]").astype(np.int64) + 1970
+    return time.astype("datetime64[us]").astype("datetime64[Y]").astype(np.int64) + 1970
 
 
 def with_year(stamps: I64, year: I64) -> I64:
@@ -203,3 +208,11 @@ def year_next(stamp: int, before: int) -> int:
     year = int(year_of(np.array([before]))[0])
     candidates = with_year(np.full(3, stamp), np.array([year - 1, year, year + 1]))
     return int(candidates[np.abs(candidates - before).argmin()])
+
+
+def moved_years(time: int, years: int) -> I64:
+    """A time moved by every number of whole years from ``-years`` to ``years``, as far as that is later than 1970."""
+    times = np.full(2 * years + 1, time)
+    year = year_of(times) + np.arange(-years, years + 1)
+    moved = with_year(times, np.maximum(year, 1972))
+    return moved[year >= 1972]  # noqa: PLR2004 - the first leap year of the epoch, where 29 February goes to

@@ -26,6 +26,13 @@ _ADJACENT: Final = r"<\*>(?:(?:, ?| |=)?<\*>)+"
 
 _NUMBER: Final = r"^=?([-+]?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)(%|[A-Za-z]+)?$"
 
+LOOKED_AT: Final = 2048
+"""Characters of a message that masks are tried on: they take the square of it at worst.
+
+A template has 64 words at most, which fit in many times over.
+"""
+_REST: Final = f" {VALUE}"
+
 _UNITS: Final[Mapping[str, float]] = {
     "ns": 1e-9,
     "us": 1e-6,
@@ -54,11 +61,17 @@ _UNITS: Final[Mapping[str, float]] = {
 
 @dataclass(frozen=True, slots=True)
 class Mask:
-    """One mask; with ``kept`` its pattern begins with a group that stays."""
+    """One mask; with ``kept`` its pattern begins with a group that stays.
+
+    With ``becomes`` what it cuts out is no value, but says what happened: this word is put in its place, in
+    messages that match ``where``, if it is given.
+    """
 
     name: str
     pattern: str
     kept: bool
+    becomes: str = ""
+    where: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +94,14 @@ class Masks:
         for mask in masks:
             _check(mask)
         self.masks = tuple(masks)
-        self._kept = [(mask.pattern, "${1}" + VALUE) for mask in masks if mask.kept]
+        values = [mask for mask in masks if not mask.becomes]
+        self._outcomes = _by_place([mask for mask in masks if mask.becomes])
+        self._any_outcome = "|".join(f"(?:{where})" for where, _ in self._outcomes)
+        self._kept = [(mask.pattern, "${1}" + VALUE) for mask in values if mask.kept]
         self._any = "|".join(f"(?:{mask.pattern})" for mask in masks if not mask.kept)
         # Prefixes that stay are found again as part of the value; "=" is stripped before a number is read.
-        self._values = "|".join(f"(?:{mask.pattern})" for mask in (*(m for m in masks if m.kept), *_plain(masks)))
-        content = "\0".join(f"{mask.name}\0{mask.pattern}\0{mask.kept}" for mask in masks)
+        self._values = "|".join(f"(?:{mask.pattern})" for mask in (*(m for m in values if m.kept), *_plain(masks)))
+        content = "\0".join(f"{mask.name}\0{mask.pattern}\0{mask.kept}{mask.becomes}{mask.where}" for mask in masks)
         self.version = hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
     @classmethod
@@ -123,40 +139,60 @@ class Masks:
     def from_records(cls, records: Sequence[Mapping[str, Any]]) -> "Masks":
         """The masks that ``records`` gave; raises InvalidError where they are none."""
         try:
-            return cls([Mask(str(r["name"]), str(r["pattern"]), bool(r["kept"])) for r in records])
+            return cls([_from_record(record) for record in records])
         except (KeyError, TypeError) as error:
             raise InvalidError(f"not a list of masks: {error!r}", "the bundle is damaged: train it again") from error
 
     def records(self) -> list[dict[str, Any]]:
         """The masks as plain records, for a bundle."""
-        return [{"name": mask.name, "pattern": mask.pattern, "kept": mask.kept} for mask in self.masks]
+        return [
+            {"name": mask.name, "pattern": mask.pattern, "kept": mask.kept}
+            | ({"becomes": mask.becomes, "where": mask.where} if mask.becomes else {})
+            for mask in self.masks
+        ]
 
     def apply(self, messages: pl.Series) -> Masked:
         """Cut the values out of a column of messages."""
+        messages = _shortened(messages)
         return Masked(self.text(messages), self.numbers(messages))
 
     def text(self, messages: pl.Series) -> pl.Series:
         """Messages with ``<*>`` where values stood."""
-        text = messages
+        text = self._with_outcomes(_shortened(messages))
         for pattern, replacement in self._kept:
             text = text.str.replace_all(pattern, replacement)
         if self._any:
             text = text.str.replace_all(self._any, VALUE)
         return text.str.replace_all(_ADJACENT, VALUE)
 
+    def _with_outcomes(self, text: pl.Series) -> pl.Series:
+        """What says how something ended as a word; most messages say nothing of the kind."""
+        if not self._outcomes or not (hit := text.str.contains(self._any_outcome)).any():
+            return text
+        ended = text.filter(hit)
+        for where, outcomes in self._outcomes:
+            some = ended.str.contains(where)
+            if some.any():
+                changed = ended.filter(some)
+                for pattern, replacement in outcomes:
+                    changed = changed.str.replace_all(pattern, replacement)
+                ended = ended.clone().scatter(some.arg_true(), changed)
+        return text.clone().scatter(hit.arg_true(), ended)
+
     def numbers(self, messages: pl.Series) -> F32:
         """The first VALUES numbers of each message: (n, VALUES) float32, NaN where there are fewer."""
+        messages = _shortened(messages)
         out = np.full((len(messages), VALUES), np.nan, np.float32)
         if not len(messages) or not self._values:
             return out
-        found = pl.DataFrame({"value": messages.str.extract_all(self._values)}).with_row_index("row").explode("value")
-        found = found.filter(pl.col("value").str.contains(_NUMBER))
-        parts = found["value"].str.extract_groups(_NUMBER).struct.unnest()
+        matches = pl.DataFrame({"value": messages.str.extract_all(self._values)}).with_row_index("row").explode("value")
+        matches = matches.filter(pl.col("value").str.contains(_NUMBER))
+        parts = matches["value"].str.extract_groups(_NUMBER).struct.unnest()
         number = parts.to_series(0).cast(pl.Float64, strict=False)
         factor = parts.to_series(1).replace_strict(_UNITS, default=1.0, return_dtype=pl.Float64)
         scaled = (number * factor.fill_null(1.0)).to_numpy()
         is_number = np.flatnonzero(~np.isnan(scaled))
-        row = found["row"].to_numpy()[is_number].astype(np.int64)
+        row = matches["row"].to_numpy()[is_number].astype(np.int64)
         first = np.searchsorted(row, row, "left")
         rank = np.arange(len(row)) - first
         kept = rank < VALUES
@@ -166,14 +202,43 @@ class Masks:
 
     def kinds(self, message: str) -> list[str]:
         """Names of the masks that cut each value out of this message, in order; for explanations."""
-        found = pl.Series([message]).str.extract_all(self._values).to_list()[0] or []
-        return [self._kind(value) for value in found]
+        matches = pl.Series([message]).str.extract_all(self._values).to_list()[0] or []
+        return [self._kind(value) for value in matches]
 
     def _kind(self, value: str) -> str:
         for mask in self.masks:
             if pl.Series([value]).str.contains(f"^(?:{mask.pattern})$").item():
                 return mask.name
         return "unknown"
+
+
+def _from_record(record: Mapping[str, Any]) -> Mask:
+    return Mask(str(record["name"]), str(record["pattern"]), bool(record["kept"]), *_outcome(record))
+
+
+def _outcome(record: Mapping[str, Any]) -> tuple[str, str]:
+    return str(record.get("becomes", "")), str(record.get("where", ""))
+
+
+def _by_place(masks: Sequence[Mask]) -> list[tuple[str, list[tuple[str, str]]]]:
+    """Where to look, each with patterns and what they become: a mask that does not say where is looked for itself."""
+    places: dict[str, list[Mask]] = {}
+    for mask in masks:
+        places.setdefault(mask.where, []).append(mask)
+    return [
+        (where or "|".join(f"(?:{mask.pattern})" for mask in some), [(m.pattern, "${1}" + m.becomes) for m in some])
+        for where, some in places.items()
+    ]
+
+
+def _shortened(messages: pl.Series) -> pl.Series:
+    """Messages cut to LOOKED_AT characters: what stands behind them is one value."""
+    long = messages.str.len_bytes() > LOOKED_AT
+    if not long.any():
+        return messages
+    # Cut between words: half a word would be another word.
+    short = messages.str.slice(0, LOOKED_AT - len(_REST)).str.replace(r"\s\S*$", "") + _REST
+    return pl.select(pl.when(long & (messages.str.len_chars() > LOOKED_AT)).then(short).otherwise(messages)).to_series()
 
 
 def _plain(masks: Sequence[Mask]) -> list[Mask]:
@@ -186,7 +251,7 @@ def _parse(table: Mapping[str, Any], where: str) -> list[Mask]:
         raise InvalidError(f"{where}: {', '.join(sorted(unknown))} is no part of it", "use [[kept]] and [[mask]]")
     try:
         return [
-            Mask(str(entry["name"]), str(entry["pattern"]), kind == "kept")
+            Mask(str(entry["name"]), str(entry["pattern"]), kind == "kept", *_outcome(entry))
             for kind in ("kept", "mask")
             for entry in table.get(kind, [])
         ]

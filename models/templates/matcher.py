@@ -81,14 +81,14 @@ class TemplateTable:
         """Id of the template that these words were written with: the one with the fewest wild words."""
         for wild, known in self._index.get(len(words), ()):
             if not wild:
-                found = known.get(words)
+                template = known.get(words)
             else:
                 widened = list(words)
                 for i in wild:
                     widened[i] = VALUE
-                found = known.get(tuple(widened))
-            if found is not None:
-                return found
+                template = known.get(tuple(widened))
+            if template is not None:
+                return template
         return None
 
     def to_bytes(self) -> bytes:
@@ -123,8 +123,8 @@ def mine(texts: Mapping[str, int], base: TemplateTable | None = None) -> Templat
         words = words_of(text)
         if base is None or base.match(words) is None:
             counts[words] += count
-    found, overflow = mine_words(counts)
-    return TemplateTable([*(base.templates if base else ()), *found], overflow)
+    mined, overflow = mine_words(counts)
+    return TemplateTable([*(base.templates if base else ()), *mined], overflow)
 
 
 @dataclass(frozen=True, slots=True)
@@ -199,9 +199,9 @@ class TemplateMatcher:
 
     def _resolve(self, text: str) -> int:
         known = self._known
-        found = known.ids.get(text)
-        if found is not None:
-            return found
+        template = known.ids.get(text)
+        if template is not None:
+            return template
         words = words_of(text)
         number = self._table.match(words)
         if number is None:
@@ -216,16 +216,16 @@ class TemplateMatcher:
         numbers, first, counts = np.unique(ids, return_index=True, return_counts=True)
         new: list[NewTemplate] = []
         overflow = 0
-        for number, at, count in zip(numbers.tolist(), first.tolist(), counts.tolist(), strict=True):
+        for number, first_row, count in zip(numbers.tolist(), first.tolist(), counts.tolist(), strict=True):
             if self._table.text(number) is not None:
                 continue
-            service = "" if services is None else str(services[at])
-            told = self._told[service]
-            if number in told:
+            service = "" if services is None else str(services[first_row])
+            reported = self._told[service]
+            if number in reported:
                 continue
-            if len(told) >= self._limits.new_per_service:
+            if len(reported) >= self._limits.new_per_service:
                 overflow += count
                 continue
-            told.add(number)
+            reported.add(number)
             new.append(NewTemplate(number, self.text(number), service))
         return new, overflow

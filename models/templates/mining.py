@@ -7,7 +7,7 @@ the variety at one position is that of IPLoM (Makanju et al., KDD 2009); nothing
 the order of lines, as in Drain (He et al., ICWS 2017).
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
@@ -22,7 +22,17 @@ VARIANTS: Final = 5
 MAX_TEXTS: Final = 100_000
 """Texts looked at, the most frequent first: bounds time and memory whatever the log holds."""
 
+FREE_TEXTS: Final = 20
+"""Texts that are equal but for rare words: fewer may be messages of their own.
+
+A judgement, which changes nothing on the systems of loghub in ``tests/bench/bench_templates.py``.
+"""
+
+RARE_SHARE: Final = 0.1
+"""Share of the texts with the same first word below which a word is rare: a judgement."""
+
 _ROUNDS: Final = 8
+"""How often texts are looked at again; a judgement: texts with more varying words are rare."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,20 +49,61 @@ def mine_words(counts: Mapping[Words, int], variants: int = VARIANTS, limit: int
     by_length: dict[int, list[Words]] = defaultdict(list)
     for words in chosen[:limit]:
         by_length[len(words)].append(words)
-    found: set[Mined] = set()
+    mined: set[Mined] = set()
     for texts in by_length.values():
-        found |= _mine(texts, variants)
-    return found, max(0, len(chosen) - limit)
+        mined |= _mine(texts, variants)
+    return mined, max(0, len(chosen) - limit)
 
 
 def _mine(texts: Iterable[Words], variants: int) -> set[Mined]:
-    current = {Mined(words, ()) for words in texts}
+    current = _settled({Mined(words, ()) for words in texts}, variants)
+    freed = _freed(current, variants)
+    return current if freed == current else _settled(freed, variants)
+
+
+def _settled(current: set[Mined], variants: int) -> set[Mined]:
     for _ in range(_ROUNDS):
         varying = _varying({template.words for template in current}, variants)
         if not varying:
             break
         current = {_widened(template, varying) for template in current}
     return current
+
+
+def _freed(current: set[Mined], variants: int) -> set[Mined]:
+    """Templates with the words widened that vary freely at several positions at once.
+
+    Where two words vary freely, hardly any two texts differ in one word only.  Among the texts with the same first word
+    a word that few of them have at its position is rare; many texts that are equal but for rare words, and that have
+    more common words than rare ones, are one template.
+    """
+    by_first: dict[str, list[Mined]] = defaultdict(list)
+    for template in current:
+        by_first[template.words[0] if template.words else ""].append(template)
+    out: set[Mined] = set()
+    for templates in by_first.values():
+        out.update(templates if len(templates) < FREE_TEXTS else _without_rare(templates, variants))
+    return out
+
+
+def _without_rare(templates: list[Mined], variants: int) -> set[Mined]:
+    places = range(len(templates[0].words))
+    counts = [Counter(template.words[i] for template in templates) for i in places]
+    enough = RARE_SHARE * len(templates)
+    groups: dict[tuple[int, ...], dict[Words, list[Mined]]] = defaultdict(lambda: defaultdict(list))
+    for template in templates:
+        rare = tuple(i for i in places if template.words[i] != VALUE and counts[i][template.words[i]] < enough)
+        groups[rare][tuple(VALUE if i in rare else template.words[i] for i in places)].append(template)
+    out: set[Mined] = set()
+    for rare, texts in groups.items():
+        for words, some in texts.items():
+            common = sum(word != VALUE for word in words)
+            varied = all(len({template.words[i] for template in some}) >= variants for i in rare)
+            if len(rare) > 1 and common > len(rare) and len(some) >= FREE_TEXTS and varied:
+                out.update(Mined(words, tuple(sorted({*template.wild, *rare}))) for template in some)
+            else:
+                out.update(some)
+    return out
 
 
 def _varying(texts: set[Words], variants: int) -> set[tuple[int, Words]]:
@@ -62,7 +113,9 @@ def _varying(texts: set[Words], variants: int) -> set[tuple[int, Words]]:
         for i, word in enumerate(words):
             if word != VALUE:
                 seen[i, _without(words, i)].add(word)
-    return {place for place, found in seen.items() if len(found) >= variants and any(w != VALUE for w in place[1])}
+    return {
+        place for place, different in seen.items() if len(different) >= variants and any(w != VALUE for w in place[1])
+    }
 
 
 def _without(words: Words, i: int) -> Words:

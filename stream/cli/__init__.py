@@ -17,6 +17,9 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
     "run": CommandEntry("stream.cli.run:run", "Serve one role or all until SIGTERM, then drain and exit."),
     "score": CommandEntry("stream.cli.score:score", "Score log files without Kafka: one JSON object per window."),
     "templates": CommandEntry("stream.cli.templates:templates", "Write the template of every line of log files."),
+    "formats": CommandEntry(
+        "stream.cli.formats:formats", "Show how the lines of log files are read, and what is not understood."
+    ),
     "train": CommandEntry("", "Train on log files of normal operation and write a bundle."),
     "recalibrate": CommandEntry("", "Recompute a bundle's thresholds from recent normal logs, without training."),
     "evaluate": CommandEntry("", "Measure fault detection on sets of labelled logs."),

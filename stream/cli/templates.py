@@ -52,7 +52,7 @@ def _write(paths: tuple[str, ...], stdin: IO[bytes] | None, bundle: Path | None,
         texts: Counter[str] = Counter()
         decoder = Decoder(decode_config(settings))
         for batch in read_paths(paths, stdin=stdin):
-            lines = decoder.decode(batch.raw, batch.sources).lines
+            lines = decoder.decode(batch.raw, batch.sources, batch.written).lines
             counts = masks.apply(lines["message"]).text.value_counts()
             texts.update(dict(zip(counts.to_series(0).to_list(), counts.to_series(1).to_list(), strict=True)))
         table = mine(texts)
@@ -63,7 +63,7 @@ def _write(paths: tuple[str, ...], stdin: IO[bytes] | None, bundle: Path | None,
         writer = csv.writer(file)
         writer.writerow(["line", "template_id", "template"])
         for batch in read_paths(paths, stdin=stdin):
-            lines = decoder.decode(batch.raw, batch.sources).lines
+            lines = decoder.decode(batch.raw, batch.sources, batch.written).lines
             ids = matcher.assign(lines["message"], lines["service"]).ids.tolist()
             id_of_row = dict(zip(lines["row"].to_list(), ids, strict=True))
             for row in range(len(batch.raw)):

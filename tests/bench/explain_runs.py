@@ -165,7 +165,8 @@ def material(path: Path, bundle: Bundle) -> LogLines:
     matcher = TemplateMatcher(bundle.table, bundle.masks, TemplateLimits())
     batches = (batch for file in list_files([path]) for batch in read_file(file))
     return LogLines.concat(
-        LogLines.of(batch.raw, decoder.decode(batch.raw, batch.sources), matcher, path.stem) for batch in batches
+        LogLines.of(batch.raw, decoder.decode(batch.raw, batch.sources, batch.written), matcher, path.stem)
+        for batch in batches
     )
 
 

@@ -14,6 +14,6 @@ def test_every_hostile_record_comes_to_one_end(seed: int) -> None:
     assert books.continuations > 100
     assert set(books.drops) == {"duplicate", "empty"}
     assert {"future", "timeless"} <= set(books.notes)
-    assert {reason for _, _, reason, _ in books.dead} == {
-        *("invalid_json", "no_line", "wrong_type", "overlong", "nul_byte", "broken_encoding"),
-    }
+    assert {reason for _, _, reason, _ in books.dead} == {"invalid_json", "no_line", "wrong_type"}
+    # What is not clean is read as far as it goes.
+    assert {"overlong", "nul_byte", "broken_encoding", "wrong_type"} <= set(books.notes)

@@ -75,7 +75,7 @@ def test_every_message_is_accounted_for() -> None:
         b"Traceback (most recent call last):",
         b'  File "x.py", line 1, in <module>',
         b"ValueError",
-        b'{"no line": true}',
+        b'{"log": 5}',
         oslo(2, "instance stopped").encode().strip(),
     ]
     done = processor().process(raw(lines), {2: "/var/log/nova/nova-compute.log"})

@@ -2,7 +2,7 @@
 
 from typing import Final
 
-from models.decode.formats import generic, java, oslo, structured, syslog, web
+from models.decode.formats import generic, java, oslo, platform, structured, syslog, web
 from models.decode.formats.base import FACTS, LineFormat
 from models.decode.formats.user import FormatSpec, compile_format
 
@@ -11,8 +11,10 @@ FORMATS: Final[tuple[LineFormat, ...]] = (
     *java.FORMATS,
     *syslog.FORMATS,
     *web.FORMATS,
+    *platform.FORMATS,
     *structured.FORMATS,
     *generic.FORMATS,
+    *platform.LOOSE,
 )
 """Most telling first: each is tried only on lines that none before it knew."""
 

@@ -24,6 +24,7 @@ FACTS: Final[dict[str, pl.DataType]] = {
     "trace": pl.String(),
     "pid": pl.String(),  # where a record's further lines repeat its header: told by this, else null
     "bare": pl.Boolean(),  # such a header without the record's context: may continue a record
+    "format": pl.UInt16(),  # number of the format among those that were tried
 }
 """Columns of what a format found: one row per line that is of this format."""
 
@@ -39,6 +40,7 @@ _DEFAULTS: Final = {
     "trace": pl.lit(None, pl.String),
     "pid": pl.lit(None, pl.String),
     "bare": pl.lit(value=False),
+    "format": pl.lit(None, pl.UInt16),
 }
 
 
@@ -48,11 +50,16 @@ class LineFormat:
 
     ``decode`` takes a frame with ``row`` and ``text`` of lines with that hint, and returns FACTS of those that are of
     this format; it decides by the line alone, so that a line means the same in every batch.
+
+    The message of a format that is ``outer`` may begin with a header of its own, and is read once more.  ``begins``
+    are the characters with which its lines can begin, if these are few: most lines need no other look then.
     """
 
     name: str
     hint: str
     decode: Callable[[pl.DataFrame], pl.DataFrame]
+    outer: bool = False
+    begins: str = ""
 
 
 def facts(frame: pl.DataFrame) -> pl.DataFrame:
@@ -68,6 +75,8 @@ def facts(frame: pl.DataFrame) -> pl.DataFrame:
     return frame.select(columns)
 
 
+DIGITS: Final = "0123456789"
+
 Stamps: TypeAlias = tuple[I64, BOOL, I64]
 """Times of stamps: microseconds, which of them exist, their Clock."""
 StampReader: TypeAlias = Callable[[pl.DataFrame], Stamps]
@@ -75,18 +84,20 @@ StampReader: TypeAlias = Callable[[pl.DataFrame], Stamps]
 
 def read_iso(groups: pl.DataFrame) -> Stamps:
     """The group ``time`` as ISO 8601 in any of its spellings."""
-    at, exists, zoned = iso(groups["time"])
-    return at, exists, np.where(zoned, Clock.UTC, Clock.NAIVE)
+    time, exists, zoned = iso(groups["time"])
+    return time, exists, np.where(zoned, Clock.UTC, Clock.NAIVE)
 
 
 def read_epoch(groups: pl.DataFrame) -> Stamps:
     """The group ``time`` as an epoch number."""
-    at = epoch(groups["time"])
-    exists = at.is_not_null().to_numpy()
-    return at.fill_null(0).to_numpy(), exists, np.full(len(at), Clock.UTC, np.int64)
+    time = epoch(groups["time"])
+    exists = time.is_not_null().to_numpy()
+    return time.fill_null(0).to_numpy(), exists, np.full(len(time), Clock.UTC, np.int64)
 
 
-def by_pattern(name: str, hint: str, pattern: str, stamps: StampReader | None) -> LineFormat:
+def by_pattern(  # noqa: PLR0913 - the fields of a format
+    name: str, hint: str, pattern: str, stamps: StampReader | None, *, outer: bool = False, begins: str = ""
+) -> LineFormat:
     """A format given by one pattern with the named groups ``time``, ``level``, ``logger``, ``message`` ….
 
     ``stamps`` turns the groups of matched lines into times; None for a header without a time.
@@ -95,7 +106,7 @@ def by_pattern(name: str, hint: str, pattern: str, stamps: StampReader | None) -
     def decode(lines: pl.DataFrame) -> pl.DataFrame:
         return from_groups(lines, pattern, stamps)
 
-    return LineFormat(name, hint, decode)
+    return LineFormat(name, hint, decode, outer, begins)
 
 
 def from_groups(lines: pl.DataFrame, pattern: str, stamps: StampReader | None) -> pl.DataFrame:
@@ -106,8 +117,8 @@ def from_groups(lines: pl.DataFrame, pattern: str, stamps: StampReader | None) -
     if groups.is_empty():
         return facts(groups.clear())
     if stamps is not None:
-        at, exists, clock = stamps(groups)
-        groups = groups.with_columns(pl.Series("at", at), pl.Series("clock", clock))
+        time, exists, clock = stamps(groups)
+        groups = groups.with_columns(pl.Series("at", time), pl.Series("clock", clock))
         if not exists.all():
             groups = groups.filter(pl.Series(exists))
     if "level" in groups.columns:

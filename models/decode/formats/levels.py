@@ -7,11 +7,11 @@ import polars as pl
 from models.records import Level
 
 _NAMES: Final = {
-    Level.DEBUG: "trace debug fine finer finest verbose d t debug1 debug2 debug3 debug4 debug5",
-    Level.INFO: "info information informational notice audit i n log config",
-    Level.WARNING: "warn warning w",
-    Level.ERROR: "error err severe failure e",
-    Level.CRITICAL: "critical crit fatal emerg emergency alert panic f c",
+    Level.DEBUG: "trace debug fine finer finest verbose d t debug1 debug2 debug3 debug4 debug5 dbg dbug trc trace2",
+    Level.INFO: "info information informational notice audit i n log config inf note system statement detail hint",
+    Level.WARNING: "warn warning w wrn warni",
+    Level.ERROR: "error err severe failure e eror erro errors",
+    Level.CRITICAL: "critical crit fatal emerg emergency alert panic f c ftl pnc emer dpanic",
 }
 LEVELS: Final[dict[str, Level]] = {
     spelling: level
@@ -54,11 +54,30 @@ def level_of(value: str | float) -> Level:
     """A level's name or number: 0 to 7 as syslog counts, 10 to 60 as Python's logging does."""
     if isinstance(value, str):
         text = value.strip()
-        found = LEVELS.get(text) or LEVELS.get(text.lower()) or SEVERITIES.get(text)
-        return (
-            found if found is not None else _number(int(text)) if text.isascii() and text.isdigit() else Level.UNKNOWN
-        )
+        level = LEVELS.get(text) or LEVELS.get(text.lower()) or SEVERITIES.get(text)
+        if level is not None:
+            return level
+        # Longer numbers are none, and would cost to read.
+        return _number(int(text)) if text.isascii() and text.isdigit() and len(text) < 4 else Level.UNKNOWN  # noqa: PLR2004
     return _number(value)
+
+
+def otel_level_of(number: object) -> Level:
+    """OpenTelemetry's severity number (1 to 24, four for each of trace, debug, info, warn, error, fatal), or its name.
+
+    ``SEVERITY_NUMBER_ERROR2`` is a name.
+    """
+    if isinstance(number, str):
+        number = int(number) if number.isdecimal() and number.isascii() and len(number) < 3 else _otel_name(number)  # noqa: PLR2004
+    if not isinstance(number, int) or isinstance(number, bool) or not 1 <= number <= 24:  # noqa: PLR2004
+        return Level.UNKNOWN
+    return (Level.DEBUG, Level.DEBUG, Level.INFO, Level.WARNING, Level.ERROR, Level.CRITICAL)[(number - 1) // 4]
+
+
+def _otel_name(text: str) -> int:
+    names = ("TRACE", "DEBUG", "INFO", "WARN", "ERROR", "FATAL")
+    word = text.removeprefix("SEVERITY_NUMBER_").rstrip("234")
+    return names.index(word) * 4 + 1 if word in names else 0
 
 
 def _number(value: float) -> Level:

@@ -6,7 +6,7 @@ import numpy as np
 import polars as pl
 
 from models.arrays import distinct, spread
-from models.decode.formats.base import LineFormat, facts
+from models.decode.formats.base import DIGITS, LineFormat, facts
 from models.decode.formats.levels import LEVEL_WORD, level_expr
 from models.decode.timestamps import Clock, fixed
 
@@ -18,12 +18,21 @@ _TRACEBACK_LEVELS: Final = ["ERROR", "TRACE", "CRITICAL"]
 
 
 def _decode(lines: pl.DataFrame) -> pl.DataFrame:
-    at, exists = fixed(lines["text"], fraction=3)
-    lines = lines.select("row", pl.col("text").str.slice(24).alias("rest"), pl.Series("at", at))
+    time, exists = fixed(lines["text"], fraction=3)
+    lines = lines.select("row", pl.col("text").str.slice(24).alias("rest"), pl.Series("at", time))
+    header = _finish(_split(lines, ["pid", "level", "logger"])).with_columns(
+        pl.lit(Clock.NAIVE, pl.UInt8).alias("clock")
+    )
     if not exists.all():
-        lines = lines.filter(pl.Series(exists))
-    found = _finish(_split(lines, ["pid", "level", "logger"]))
-    return facts(found.with_columns(pl.lit(Clock.NAIVE, pl.UInt8).alias("clock")))
+        # An hour 24 or a 30th of February: the line says all but its time.
+        clock = pl.Series(np.where(exists, int(Clock.NAIVE), int(Clock.NONE)), dtype=pl.UInt8)
+        header = header.with_columns(clock.alias("clock"))
+    return facts(header)
+
+
+def oslo_facts(lines: pl.DataFrame) -> pl.DataFrame:
+    """FACTS without a time of lines whose ``rest`` begins with pid, level and logger."""
+    return facts(_finish(_split(lines, ["pid", "level", "logger"])))
 
 
 def _decode_timeless(lines: pl.DataFrame) -> pl.DataFrame:
@@ -132,6 +141,6 @@ def _take_instance(head: pl.DataFrame) -> pl.DataFrame:
 
 
 FORMATS: Final = (
-    LineFormat("oslo", _HINT, _decode),
+    LineFormat("oslo", _HINT, _decode, begins=DIGITS),
     LineFormat("oslo without time", _TIMELESS_HINT, _decode_timeless),
 )

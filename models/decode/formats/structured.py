@@ -15,24 +15,25 @@ _LEVELS: Final = ("level", "severity", "lvl", "levelname", "log.level", "logleve
 _MESSAGES: Final = ("message", "msg", "log", "event", "text", "error")
 _LOGGERS: Final = ("logger", "name", "logger_name", "log.logger", "component", "caller")
 _TRACES: Final = ("trace_id", "traceId", "traceid", "trace.id", "request_id", "requestId", "req_id", "trace")
-_PAIR: Final = re.compile(r'([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)')
+# A key begins behind something else than a key's character: so that a long word is looked at once, not at every letter.
+_PAIR: Final = re.compile(r'(?<![\w.@-])([A-Za-z_@][\w.@-]*)=("(?:[^"\\]|\\.)*"|[^\s"]*)')
 _LOGFMT_HINT: Final = r"^(?:[A-Za-z_@][\w.@-]*=(?:\"(?:[^\"\\]|\\.)*\"|[^\s\"]*)\s+){1,}[A-Za-z_@][\w.@-]*="
 
 
-def _first(found: dict[str, Any], names: tuple[str, ...]) -> Any:
-    return next((found[name] for name in names if found.get(name) is not None), None)
+def _first(fields: dict[str, Any], names: tuple[str, ...]) -> Any:
+    return next((fields[name] for name in names if fields.get(name) is not None), None)
 
 
 def _as_text(value: object) -> str:
     return value if isinstance(value, str) else orjson.dumps(value).decode()
 
 
-def _row(row: int, found: dict[str, Any]) -> dict[str, object] | None:
+def _row(row: int, fields: dict[str, Any]) -> dict[str, object] | None:
     """FACTS of a line's fields; None if nothing in them says that this is a log record."""
-    message, level, stamp = _first(found, _MESSAGES), _first(found, _LEVELS), _first(found, _TIMES)
+    message, level, stamp = _first(fields, _MESSAGES), _first(fields, _LEVELS), _first(fields, _TIMES)
     if message is None or (level is None and stamp is None):
         return None
-    logger, trace = _first(found, _LOGGERS), _first(found, _TRACES)
+    logger, trace = _first(fields, _LOGGERS), _first(fields, _TRACES)
     return {
         "row": row,
         "stamp": stamp if isinstance(stamp, str) else repr(stamp) if isinstance(stamp, int | float) else None,
@@ -53,20 +54,20 @@ def _frame(rows: list[dict[str, object]]) -> pl.DataFrame:
         "trace": pl.String(),
     }
     frame = pl.DataFrame(rows, schema=schema)
-    at = rfc3339(frame["stamp"])
+    time = rfc3339(frame["stamp"])
     naive = ~frame["stamp"].str.contains(r"(?:Z|z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}|^[0-9.]+)$").fill_null(value=True)
-    clock = pl.when(at.is_null()).then(int(Clock.NONE)).when(naive).then(int(Clock.NAIVE)).otherwise(int(Clock.UTC))
-    return facts(frame.with_columns(at.alias("at"), clock.alias("clock")))
+    clock = pl.when(time.is_null()).then(int(Clock.NONE)).when(naive).then(int(Clock.NAIVE)).otherwise(int(Clock.UTC))
+    return facts(frame.with_columns(time.alias("at"), clock.alias("clock")))
 
 
 def _decode_json(lines: pl.DataFrame) -> pl.DataFrame:
     rows = []
     for row, text in lines.select("row", "text").iter_rows():
         try:
-            found = orjson.loads(text)
+            fields = orjson.loads(text)
         except orjson.JSONDecodeError:
             continue
-        if isinstance(found, dict) and (facts_of := _row(row, found)):
+        if isinstance(fields, dict) and (facts_of := _row(row, fields)):
             rows.append(facts_of)
     return _frame(rows)
 
@@ -74,15 +75,15 @@ def _decode_json(lines: pl.DataFrame) -> pl.DataFrame:
 def _decode_logfmt(lines: pl.DataFrame) -> pl.DataFrame:
     rows = []
     for row, text in lines.select("row", "text").iter_rows():
-        found = {
+        fields = {
             key: value[1:-1].replace('\\"', '"') if value[:1] == '"' else value for key, value in _PAIR.findall(text)
         }
-        if facts_of := _row(row, found):
+        if facts_of := _row(row, fields):
             rows.append(facts_of)
     return _frame(rows)
 
 
 FORMATS: Final = (
-    LineFormat("json", r'^\{\s*"', _decode_json),
+    LineFormat("json", r'^\{\s*"', _decode_json, begins="{"),
     LineFormat("logfmt", _LOGFMT_HINT, _decode_logfmt),
 )

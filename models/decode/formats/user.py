@@ -34,9 +34,9 @@ class FormatSpec:
 def _read_loose_iso(groups: pl.DataFrame) -> Stamps:
     fits = groups["time"].str.contains(rf"^{ISO}$").to_numpy()
     size = len(groups)
-    at, exists, zoned = np.zeros(size, np.int64), np.zeros(size, np.bool_), np.zeros(size, np.bool_)
-    at[fits], exists[fits], zoned[fits] = iso(groups["time"].filter(pl.Series(fits)))
-    return at, exists, np.where(zoned, Clock.UTC, Clock.NAIVE)
+    time, exists, zoned = np.zeros(size, np.int64), np.zeros(size, np.bool_), np.zeros(size, np.bool_)
+    time[fits], exists[fits], zoned[fits] = iso(groups["time"].filter(pl.Series(fits)))
+    return time, exists, np.where(zoned, Clock.UTC, Clock.NAIVE)
 
 
 def _read_with(time_format: str) -> StampReader:
@@ -44,9 +44,9 @@ def _read_with(time_format: str) -> StampReader:
 
     def read(groups: pl.DataFrame) -> Stamps:
         kind = pl.Datetime("us", "UTC") if zoned else pl.Datetime("us")
-        at = groups["time"].str.strptime(kind, time_format, strict=False).cast(pl.Int64)
-        clock = np.full(len(at), Clock.UTC if zoned else Clock.NAIVE, np.int64)
-        return at.fill_null(0).to_numpy(), at.is_not_null().to_numpy(), clock
+        time = groups["time"].str.strptime(kind, time_format, strict=False).cast(pl.Int64)
+        clock = np.full(len(time), Clock.UTC if zoned else Clock.NAIVE, np.int64)
+        return time.fill_null(0).to_numpy(), time.is_not_null().to_numpy(), clock
 
     return read
 
@@ -82,8 +82,8 @@ def compile_format(spec: FormatSpec) -> LineFormat:
 def _check_time_format(spec: FormatSpec) -> None:
     """Refuse what writes no stamp, or one that is another moment when it is read: without a year it would be year 1."""
     moment = pl.Series([_PROBE]).cast(pl.Datetime("us", "UTC" if "%z" in spec.time_format else None))
-    at, exists, _ = _read_with(spec.time_format)(pl.DataFrame({"time": moment.dt.strftime(spec.time_format)}))
-    if not exists.all() or at[0] != _PROBE:
+    time, exists, _ = _read_with(spec.time_format)(pl.DataFrame({"time": moment.dt.strftime(spec.time_format)}))
+    if not exists.all() or time[0] != _PROBE:
         raise InvalidError(
             f"format {spec.name!r}: {spec.time_format!r} is no whole time", "it needs all from the year to the minute"
         )

@@ -30,7 +30,7 @@ def test_the_schema_is_that_of_logs_and_three_columns_more() -> None:
 def test_what_is_no_line_is_left_out_and_plain_lines_are_taken() -> None:
     """Rejects move no text to another line."""
     values = [
-        b"{broken",
+        b'{"log": "broken',
         b"2026-03-04 12:00:00.000 7 INFO nova.api first",
         b'{"log": 5}',
         line(1, "nova-api", "second"),

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import sys
 from collections import defaultdict
 from collections.abc import Sequence
@@ -20,7 +21,7 @@ from models.decode.decoder import DecodeConfig, Decoder
 from models.decode.file_merge import merged
 from models.decode.log_files import read_paths
 from models.pipeline import PipelineConfig, windows_of_files
-from models.rfc3339 import SECOND
+from models.rfc3339 import SECOND, parse_time, time_text
 from models.templates.matcher import mine
 from models.windows.store import WindowStore
 from training.simulate import Scenario, stream_records
@@ -112,7 +113,7 @@ def test_the_books_of_several_files_add_up(tmp_path: Path) -> None:
     """Rejects and drops come along with the lines."""
     paths = write(tmp_path, range(30), range(10, 40))
     with paths[0].open("ab") as file:
-        file.write(b"\xff\xfe\n\n")
+        file.write(b'{"log": "cut\n\n')
     (tmp_path / "2.log").write_bytes(b"\n\n" + line(3).encode())
     paths.append(tmp_path / "2.log")
     counted = 0
@@ -135,7 +136,7 @@ def test_standard_input_is_merged_with_files(tmp_path: Path, monkeypatch: pytest
 def test_a_file_of_rejects_alone_is_told_of(tmp_path: Path) -> None:
     """There is no line to merge, but what came in must be counted."""
     paths = write(tmp_path, [1, 2])
-    (tmp_path / "broken.log").write_bytes(b"\xff\n\xfe\n")
+    (tmp_path / "broken.log").write_bytes(b'{"log": 1}\n{"log": "cut\n')
     found = list(merged([*paths, tmp_path / "broken.log"], Decoder(DecodeConfig())))
     assert [len(logs.rejects) for logs, _ in found] == [0, 2]
     assert [len(logs.lines) for logs, _ in found] == [2, 0]
@@ -173,3 +174,48 @@ def windows(paths: list[Path]) -> list[Any]:
     assert store.counts.late == 0
     assert np.all([len(each[-1]) for each in found])
     return sorted(found)
+
+
+def test_years_come_from_the_other_files_first(tmp_path: Path) -> None:
+    """A file without years beside others of the same weeks is of their year, whenever it was copied."""
+    paths = write(tmp_path, [1, 2])
+    (tmp_path / "syslog").write_text("Mar  2 08:00:03 c1 su: one\n")
+    times = [
+        t for logs, _ in merged([*paths, tmp_path / "syslog"], Decoder(DecodeConfig())) for t in logs.lines["time"]
+    ]
+    assert max(times) - min(times) < 5 * 1_000_000
+
+
+def test_a_year_comes_from_when_the_file_was_written(tmp_path: Path) -> None:
+    """Where no other file says it; a stamp of December in a file of January is of the year before."""
+    path = tmp_path / "syslog"
+    path.write_text("Dec 31 23:59:59 c1 su: one\nJan  1 00:00:01 c1 su: two\n")
+    written = parse_time("2025-01-01T06:00:00Z") / 1e6
+    os.utime(path, (written, written))
+    times = [time_text(t) for logs, _ in merged([path], Decoder(DecodeConfig())) for t in logs.lines["time"]]
+    assert times == ["2024-12-31T23:59:59.000Z", "2025-01-01T00:00:01.000Z"]
+
+
+def test_lines_without_any_time_do_not_stand_in_1970(tmp_path: Path) -> None:
+    """A banner takes the time of the line behind it, a file without times that of the last line of the others."""
+    paths = write(tmp_path, [1, 2])
+    paths[0].write_bytes(b"no time in this line\n" + paths[0].read_bytes())
+    (tmp_path / "banner.log").write_text("welcome\n")
+    times = [
+        t for logs, _ in merged([*paths, tmp_path / "banner.log"], Decoder(DecodeConfig())) for t in logs.lines["time"]
+    ]
+    assert len(times) == 4
+    assert max(times) - min(times) <= 1_000_000
+
+
+def test_a_broken_archive_among_others_is_read_as_far_as_it_goes(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Its lines before the damage, all of the others, and a word of it."""
+    paths = write(tmp_path, [1, 2])
+    packed = gzip.compress("".join(line(second % 60) for second in range(20_000)).encode())
+    (tmp_path / "cut.log.gz").write_bytes(packed[: len(packed) // 2])
+    lines = sum(len(logs.lines) for logs, _ in merged([*paths, tmp_path / "cut.log.gz"], Decoder(DecodeConfig())))
+    assert 1000 < lines < 20_000
+    assert "cut.log.gz: broken archive" in caplog.text
+    assert sum(len(batch.raw) for batch in read_paths([*paths, tmp_path / "cut.log.gz"])) == lines

@@ -42,10 +42,11 @@ def test_a_neighbour_changes_nothing(record: dict[str, object], neighbour: dict[
 
 
 def test_a_journal_unit_counts_where_nothing_else_names_the_source() -> None:
-    """An identifier is refused where it is needed, and not looked at where it is not."""
+    """An identifier of the wrong type loses itself, and not its line."""
     needed = decode(orjson.dumps({"log": "x", "SYSLOG_IDENTIFIER": 5}))
-    assert [reject.reason for reject in needed.rejects] == ["wrong_type"]
-    assert not decode(orjson.dumps({"log": "x", "source": "s", "SYSLOG_IDENTIFIER": 5}), b'{"log":"y"}').rejects
+    assert (needed.rejects, needed.notes["wrong_type"]) == ((), 1)
+    assert needed.lines["source"].to_list() == ["unknown"]
+    assert decode(orjson.dumps({"log": "x", "source": "s", "SYSLOG_IDENTIFIER": 5})).lines["source"].to_list() == ["s"]
 
 
 def test_an_array_of_bytes_is_a_line_only_in_the_journal_field() -> None:

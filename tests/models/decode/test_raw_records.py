@@ -1,6 +1,7 @@
 """Raw records as columns: fields of all shippers, and what is wrong with a record."""
 
 import json
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.decode.clean_text import CUT
 from models.decode.json_fields import RejectReason
 from models.decode.raw_records import RECORD, Parsed, parse
 from models.records import NO_TIME, Level, RawBatch
@@ -88,23 +90,14 @@ def test_the_fields_of_many_shippers_are_known(record: dict[str, Any], expected:
     ("bad", "reason", "detail"),
     [
         (b'{"log": "cut', RejectReason.JSON, ""),
-        (b'{"log": "\xff"}', RejectReason.ENCODING, ""),
-        (b'{"log": "\\ud800"}', RejectReason.ENCODING, "surrogate"),
-        (b"plain \xff", RejectReason.ENCODING, "utf-8"),
-        ({"no": "line"}, RejectReason.NO_LINE, "no log, message or MESSAGE"),
+        (b'{"message": "cut", "host": ', RejectReason.JSON, ""),
+        (b'{"@timestamp": "2026-03-03T12:00:00Z", "cpu": 5}', RejectReason.NO_LINE, "no log, message or MESSAGE"),
+        ({"host": "h", "metric": 5}, RejectReason.NO_LINE, "no log, message or MESSAGE"),
         ({"log": 5}, RejectReason.TYPE, "line is int, not text"),
         ({"log": [104, 105]}, RejectReason.TYPE, "line is list, not text"),
         ({"MESSAGE": [104, 300]}, RejectReason.TYPE, "line is list, not text"),
-        ({"MESSAGE": [255, 254]}, RejectReason.ENCODING, "MESSAGE is an array of bytes that is not UTF-8"),
-        ({"log": "x", "tenant": 5}, RejectReason.TYPE, "tenant is int, not text"),
-        ({"log": "x", "level": True}, RejectReason.TYPE, "level is bool, neither text nor a number"),
-        ({"log": "x", "level": {"a": 1}}, RejectReason.TYPE, "level is dict"),
-        ({"log": "x", "offset": -1}, RejectReason.TYPE, "offset is not a whole number"),
-        ({"log": "x", "offset": 2**63}, RejectReason.TYPE, "offset is not a whole number"),
-        ({"log": "x", "source": "s" * 1025}, RejectReason.LONG, "source is longer than 1024 bytes"),
-        ({"log": "x" * (LIMIT + 1)}, RejectReason.LONG, f"{LIMIT + 1} bytes, the limit is {LIMIT}"),
-        ({"log": "ä" * (LIMIT // 2 + 1)}, RejectReason.LONG, f"{LIMIT + 2} bytes, the limit is {LIMIT}"),
-        ({"log": "a\0b"}, RejectReason.NUL, "the line holds a NUL byte"),
+        ({"message": [104, 105]}, RejectReason.TYPE, "line is list, not text"),
+        ({"log": {"nested": 1}}, RejectReason.TYPE, "line is dict, not text"),
     ],
 )
 def test_what_is_wrong_with_a_record_is_said(bad: bytes | dict[str, Any], reason: RejectReason, detail: str) -> None:
@@ -114,6 +107,71 @@ def test_what_is_wrong_with_a_record_is_said(bad: bytes | dict[str, Any], reason
     (reject,) = parsed.rejects
     assert (reject.row, reject.reason) == (1, reason.value)
     assert detail in reject.detail
+
+
+@pytest.mark.parametrize(
+    ("given", "text", "noted"),
+    [
+        (b'{"log": "\xff"}', "\ufffd", "broken_encoding"),
+        (b'{"log": "\\ud800"}', "\ufffd", "broken_encoding"),
+        (b'{"log": "x", "other": "\\ud800"}', "x", "broken_encoding"),
+        (b"plain \xff", "plain \ufffd", "broken_encoding"),
+        (b"M\xfcller", "M\ufffdller", "broken_encoding"),
+        ({"MESSAGE": [77, 252, 108]}, "M\ufffdl", None),
+        ({"message": [77, 108], "_systemd_unit": "a.service"}, "Ml", None),
+        (b'{"log": "x", "value": NaN}', "x", None),
+        (b'{"log": "x\ty", "value": -Infinity}', "x\ty", None),
+        ({"log": "x" * (LIMIT + 1)}, "x" * (LIMIT - len(CUT.encode())) + CUT, "overlong"),
+        ({"log": "ä" * LIMIT}, "ä" * ((LIMIT - len(CUT.encode())) // 2) + CUT, "overlong"),
+        (b"x" * 70_000, "x" * (LIMIT - len(CUT.encode())) + CUT, "overlong"),
+        ({"log": "a\0b"}, "ab", "nul_byte"),
+        (b"\0\0\0\0line behind a hole", "line behind a hole", "nul_byte"),
+        ("\ufefftext".encode("utf-16-le"), "text", "utf16"),
+        (b"\xef\xbb\xbf" + b'{"log": "x"}', "x", None),
+        ({"log": "\x1b[31mred\x1b[0m"}, "red", None),
+        (b"\x1b]0;title\x07text", "text", None),
+        (b"{timeout,{gen_server,call,[x]}}", "{timeout,{gen_server,call,[x]}}", None),
+        (b"{'EXIT',{badmatch,x}}", "{'EXIT',{badmatch,x}}", None),
+        (b"{", "{", None),
+        (b'{"server": {"name": "x"}}', '{"server": {"name": "x"}}', None),
+        (b'{"name": "x",', '{"name": "x",', None),
+        (b"{}", "{}", None),
+    ],
+)
+def test_what_can_be_read_of_a_line_is_read(given: bytes | dict[str, Any], text: str, noted: str | None) -> None:
+    """Replaced, cut or cleaned, and counted; its neighbours are read as if it were not there."""
+    parsed = messages({"log": "before"}, given, b"after")
+    assert parsed.records["text"].to_list() == ["before", text, "after"]
+    assert parsed.rejects == []
+    assert +Counter(parsed.notes) == (Counter([noted]) if noted else Counter())
+
+
+@pytest.mark.parametrize(
+    ("side", "lost", "noted"),
+    [
+        ({"tenant": 5}, {"tenant": "default"}, "wrong_type"),
+        ({"level": True}, {"said_level": Level.UNKNOWN}, "wrong_type"),
+        ({"level": {"a": 1}}, {"said_level": Level.UNKNOWN}, "wrong_type"),
+        ({"offset": -1}, {"position": None}, "wrong_type"),
+        ({"offset": 2**63}, {"position": None}, "wrong_type"),
+        ({"offset": [1]}, {"position": None}, "wrong_type"),
+        ({"offset": "7"}, {"position": 7}, None),
+        ({"host": ["a", "b"]}, {"host": ""}, "wrong_type"),
+        ({"host": {"os": "linux"}}, {"host": ""}, None),
+        ({"SYSLOG_IDENTIFIER": 5}, {"source": "/var/log/nova/nova-api.log"}, "wrong_type"),
+        ({"source": "s" * 1025}, {"source": "/var/log/nova/nova-api.log"}, "overlong_field"),
+    ],
+)
+def test_a_side_field_of_the_wrong_type_loses_itself(
+    side: dict[str, Any], lost: dict[str, Any], noted: str | None
+) -> None:
+    """Counted, and its line is read as if the field were not there."""
+    parsed = messages({"log": "x", **side})
+    assert parsed.rejects == []
+    (row,) = parsed.records.to_dicts()
+    assert row["text"] == "x"
+    assert {name: row[name] for name in lost} == lost
+    assert +Counter(parsed.notes) == (Counter([noted]) if noted else Counter())
 
 
 def test_a_source_of_the_wrong_type_counts_only_where_it_is_looked_at() -> None:

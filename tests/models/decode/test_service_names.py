@@ -14,6 +14,8 @@ from models.decode.service_names import service_of, unit_service
         ("/var/log/nova/nova-compute.log.2026-03-03T12.xz", "nova-compute"),
         ("/var/log/neutron/server.log", "neutron-server"),
         ("/var/log/syslog", "syslog"),
+        ("/var/log/rabbitmq/rabbit@ctl1.log", "rabbitmq"),
+        ("/var/log/rabbitmq/rabbit@ctl1.log.1", "rabbitmq"),
         ("/var/log/kern.log.2", "kern"),
         ("/srv/logs/app.txt", "app"),
         ("/app.log", "app"),
@@ -31,7 +33,10 @@ def test_the_service_of_a_source(source: str, service: str) -> None:
     assert service_of(source) == service
 
 
-@pytest.mark.parametrize(("unit", "service"), [("cron.service", "cron"), ("ssh.socket", "ssh.socket"), ("su", "su")])
+@pytest.mark.parametrize(
+    ("unit", "service"),
+    [("cron.service", "cron"), ("ssh.socket", "ssh.socket"), ("su", "su"), ("ceph-osd@3.service", "ceph-osd")],
+)
 def test_the_service_of_a_unit(unit: str, service: str) -> None:
     """Without what systemd adds to its name."""
     assert unit_service(unit) == service

@@ -165,3 +165,55 @@ def test_no_masks_are_fine() -> None:
     masked = Masks([]).apply(pl.Series(["took 3 s"]))
     assert masked.text.to_list() == ["took 3 s"]
     assert np.isnan(masked.values).all()
+
+
+REQUEST_LINES = [
+    '10.0.0.1 "GET /v2.1/servers HTTP/1.1" status: {} len: 0 time: 0.12',
+    "127.0.0.1 () GET /v3 => generated 250 bytes in 1 msecs (HTTP/1.1 {}) 5 headers in 180 bytes (1 switches)",
+    '10.0.0.1 "GET / HTTP/1.1" {} 12',
+    '10.0.0.1:5 [30/Nov/2026:09:14:14.123] fe be/srv 0/0/1/2/3 {} 512 - - ---- 1/1/0/0/0 0/0 "GET / HTTP/1.1"',
+    "Unexpected answer (HTTP {}) (Request-ID: req-1)",
+    "status_code={} of the call",
+    "RESP: [{}] Content-Length: 5",
+    '{{"status": {}, "took": 1}}',
+]
+
+
+@pytest.mark.parametrize("line", REQUEST_LINES)
+def test_how_a_request_ended_is_part_of_what_happened(line: str) -> None:
+    """200 and 500 are two events, and so are 500 and 403; 404 is an answer as any, and all of a class are one."""
+    codes = (200, 204, 302, 404, 500, 503, 401, 403)
+    texts = dict(zip(codes, Masks.default().text(pl.Series([line.format(code) for code in codes])), strict=True))
+    assert len({texts[200], texts[500], texts[403]}) == 3
+    assert texts[200] == texts[204] == texts[302] == texts[404]
+    assert (texts[500], texts[401]) == (texts[503], texts[403])
+
+
+@pytest.mark.parametrize("line", REQUEST_LINES)
+def test_a_status_stays_among_the_values(line: str) -> None:
+    """Whether it is part of the text or not; the messages themselves are left as they were."""
+    messages = pl.Series([line.format(500), line.format(200)])
+    values = Masks.default().apply(messages).values
+    assert (500 in values[0], 200 in values[1]) == (True, True)
+    assert messages.to_list() == [line.format(500), line.format(200)]
+
+
+def test_status_and_duration_of_uwsgi_are_among_the_values() -> None:
+    """Its process, application and request counters are not part of the message."""
+    (values,) = Masks.default().numbers(pl.Series([REQUEST_LINES[1].format(200)]))
+    assert values.tolist() == [250, 1, 200, 5]
+
+
+def test_outcomes_come_back_from_a_bundle() -> None:
+    """With what they become and where they are looked for."""
+    masks = Masks.default()
+    again = Masks.from_records(masks.records())
+    assert (again.version, again.masks) == (masks.version, masks.masks)
+
+
+def test_of_an_endless_message_only_the_begin_is_looked_at() -> None:
+    """What stands behind it is one value: the same template whatever it is, cut between words."""
+    begin = "word " * 100
+    texts = Masks.default().text(pl.Series([begin + "tail of words " * 300, begin + "tail of words " * 400]))
+    assert texts[0] == texts[1]
+    assert texts[0].endswith(" <*>")

@@ -1,5 +1,8 @@
 """Mining: which words of masked texts are values, as a function of the set of texts."""
 
+import random
+from itertools import pairwise
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -86,3 +89,31 @@ def written(template: Mined, text: Words) -> bool:
     return len(template.words) == len(text) and all(
         i in template.wild or ours == theirs for i, (ours, theirs) in enumerate(zip(template.words, text, strict=True))
     )
+
+
+@settings(deadline=None, max_examples=10)
+@given(st.integers(0, 10**6))
+def test_words_that_vary_freely_at_several_places_are_values(seed: int) -> None:
+    """Though hardly any two texts differ in one word only; the seed chooses the words."""
+    rng = random.Random(seed)
+
+    def name() -> str:
+        return "".join(rng.choices("abcdefghijkl", k=7))
+
+    people, nodes = ([name() for _ in range(300)] for _ in range(2))
+    texts = [f"Pod {rng.choice(people)} bound to node {rng.choice(nodes)} by {rng.choice(people)}" for _ in range(1500)]
+    texts += [f"Rebuild of {name()} from {name()} finished" for _ in range(300)]
+    texts += [f"Moved {name()} from {name()} to {name()} because of load" for _ in range(300)]
+    assert set(mined(*texts)) == {
+        "Pod <*> bound to node <*> by <*>",
+        "Rebuild of <*> from <*> finished",
+        "Moved <*> from <*> to <*> because of load",
+    }
+
+
+def test_few_texts_and_few_common_words_stay_as_they_are() -> None:
+    """What merely has a begin in common is no template."""
+    few = [f"Failed to {verb} {noun} now" for verb, noun in zip(NAMES, reversed(NAMES), strict=True)]
+    assert set(mined(*few)) == set(few)
+    many = [f"Failed {a}{i} {b}{i} {a}{b}{i}" for i in "mnopq" for a, b in pairwise(NAMES)]
+    assert set(mined(*many)) == set(many)
