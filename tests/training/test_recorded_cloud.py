@@ -1,0 +1,68 @@
+"""The first day on a real cloud: a quarter of an hour to train on, then normal traffic, then faults (a recording)."""
+
+import csv
+import json
+import lzma
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from models.bundle import Bundle
+from models.pipeline import PipelineConfig, score_files
+from models.records import Verdict
+from models.rfc3339 import SECOND, parse_time
+from models.scorer import Scorer
+from models.windows.store import WindowStore
+from training.train import TrainConfig, TrainingProgress, train
+
+pytestmark = [pytest.mark.train, pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
+
+RECORDING: Final = Path(__file__).parents[1] / "data" / "cloud"
+TRAINED_UNTIL: Final = "2026-11-30T13:10"
+SHOWS: Final = ("rabbit-stop", "db-stop", "wrong-password")
+"""Faults that windows show within their time and a minute; of the others nothing fires yet."""
+
+
+def recorded(name: str, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[bytes]:
+    """Records of one file whose ``@timestamp`` is wanted."""
+    with lzma.open(RECORDING / f"{name}.jsonl.xz", "rb") as file:
+        yield from (line for line in file if wanted(json.loads(line)["@timestamp"]))
+
+
+@pytest.fixture(scope="module")
+def verdicts(tensorflow: None, tmp_path_factory: pytest.TempPathFactory) -> list[Verdict]:
+    """Windows of all that follows the first 17 minutes, judged by a bundle that was trained on these."""
+    folder = tmp_path_factory.mktemp("cloud")
+    (folder / "train.jsonl").write_bytes(b"".join(recorded("normal", lambda time: time < TRAINED_UNTIL)))
+    rest = (*recorded("normal", lambda time: time >= TRAINED_UNTIL), *recorded("faults"))
+    (folder / "rest.jsonl").write_bytes(b"".join(rest))
+    bundle: Bundle = train(
+        [folder / "train.jsonl"], TrainConfig(), None, TrainingProgress(lambda _: None, lambda _: None)
+    )
+    processor, store = PipelineConfig().processor(bundle.table), WindowStore(bundle.windows)
+    parts = score_files([folder / "rest.jsonl"], processor, Scorer(bundle), store)
+    return [verdict for part, _ in parts for verdict in part]
+
+
+@pytest.fixture(scope="module")
+def faults() -> dict[str, tuple[int, int]]:
+    """Begin and end of each fault (microseconds)."""
+    with (RECORDING / "faults.csv").open(encoding="utf-8") as file:
+        return {row["fault"]: (parse_time(row["begin"]), parse_time(row["end"])) for row in csv.DictReader(file)}
+
+
+def test_normal_traffic_fires_nothing(verdicts: list[Verdict], faults: dict[str, tuple[int, int]]) -> None:
+    """Request counters grow, durations vary, and nobody is called."""
+    begin = min(low for low, _ in faults.values())
+    normal = [verdict for verdict in verdicts if verdict.end < begin]
+    assert len(normal) > 1000
+    assert [verdict.reasons for verdict in normal if verdict.fired] == []
+
+
+@pytest.mark.parametrize("name", SHOWS)
+def test_a_fault_fires(name: str, verdicts: list[Verdict], faults: dict[str, tuple[int, int]]) -> None:
+    """Some window fires while the fault lasts, or within a minute of its end."""
+    low, high = faults[name]
+    assert any(verdict.fired for verdict in verdicts if low <= verdict.end <= high + 60 * SECOND)
