@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from models.arrays import ranges
+from models.detectors.base import TemplateText
 from models.detectors.ensemble import DetectorSet
 from models.detectors.error_rate import Levels, errors_of
 from models.detectors.first_error import Onset
@@ -29,6 +30,8 @@ class DetectorTrainer:
     vocabulary: Vocabulary
     groups: Groups
     step: float
+    text: TemplateText = lambda _: ""
+    """Masked text of a token's template, whose words tell what its numbers are."""
     _samples: Samples = field(init=False)
     _values: ValueSamples = field(init=False)
     _silences: SilenceSamples = field(default_factory=SilenceSamples)
@@ -74,7 +77,7 @@ class DetectorTrainer:
             Transitions(self._pairs),
             Rates.fit(self._samples, sources),
             FollowUps.fit(self._samples),
-            self._values.fit(),
+            self._values.fit(self.text),
             self._silences.fit(),
         )
         return DetectorSet(self.groups, detectors, self._rarity(), self._home(), self._seen)

@@ -101,7 +101,7 @@ def test_windows_that_were_not_chosen_teach_nothing() -> None:
 
 def test_values_are_learnt_once_a_line() -> None:
     """From the newest step of the source that wrote it: not again from later windows, sessions or everything."""
-    lines = [Window((STARTED,) * 2, COMPUTE, fresh=1, values=(9e9, 1.0)) for _ in range(40)]
+    lines = [Window((STARTED,) * 2, COMPUTE, fresh=1, values=(9e9, n % 2)) for n in range(40)]
     shared = [replace(lines[0], key=ALL_SOURCES, fresh=2)] * 40
     fitted = learn(batch([*lines, *shared]))
     limit = next(detector for detector in fitted.detectors if detector.name == "values").arrays()["limit"]
