@@ -57,15 +57,18 @@ class Decisions:
             return []
         # Columns become Python's own numbers in one go: one by one they would take longer than the detectors.
         parts = [(name, part[chosen].tolist()) for name, part in self.parts.items()]
+        views = self.bundle.detectors.views(self.facts) if self.facts and self.fired[chosen].any() else {}
         columns = (self.windows.start, self.windows.end, np.diff(self.windows.splits), self.score, self.importance)
         rows = zip(chosen, self._heaviest(chosen), *(column[chosen].tolist() for column in columns), strict=True)
         return [
-            self._verdict({name: values[n] for name, values in parts if values[n]}, *row) for n, row in enumerate(rows)
+            self._verdict({name: values[n] for name, values in parts if values[n]}, views, *row)
+            for n, row in enumerate(rows)
         ]
 
     def _verdict(  # noqa: PLR0913 - a row of columns
         self,
         parts: Mapping[str, float],
+        views: Mapping[str, WindowFeatures],
         i: int,
         heaviest: I64,
         start: int,
@@ -77,7 +80,7 @@ class Decisions:
         windows = self.windows
         kind = KIND_NAMES[KeyKind(int(windows.kinds[i]))]
         tenant, key, fired = windows.tenants[i], windows.keys[i], bool(self.fired[i])
-        findings = self._findings(i) if fired else {}
+        findings = self._findings(i, views) if fired else {}
         places = zip(windows.partition[heaviest].tolist(), windows.offset[heaviest].tolist(), strict=True)
         return Verdict(
             window_id=window_id(tenant, kind, key, start),
@@ -129,15 +132,15 @@ class Decisions:
         """Template ids of rows, each once, in their order."""
         return dict.fromkeys(f"{template:016x}" for template in self.windows.template[rows].tolist())
 
-    def _findings(self, i: int) -> dict[str, Finding]:
+    def _findings(self, i: int, views: Mapping[str, WindowFeatures]) -> dict[str, Finding]:
         """Findings by their sentences, of the detectors for which the window is unusual, the strongest first."""
-        if self.facts is None:
+        if not views:
             return {}
         ranked: list[tuple[float, int, Finding]] = []
         for detector in self.bundle.detectors.detectors:
             strength = float(self.parts[detector.name][i]) if detector.name in self.parts else 0.0
             if strength >= _REPORTED_FROM:
-                findings = detector.findings(self.facts, i, self.bundle.template_of)
+                findings = detector.findings(views[detector.name], i, self.bundle.template_of)
                 ranked += [(-strength, rank, finding) for rank, finding in enumerate(findings)]
         ranked.sort(key=lambda entry: entry[:2])
         by_sentence: dict[str, Finding] = {}
@@ -162,8 +165,8 @@ class Scorer:
         if not len(windows):
             none = np.zeros(0)
             return Decisions(windows, none, none, none > 0, {}, np.zeros(0, np.float32), None, bundle)
-        scored = self._lstm.score(windows)
         facts = WindowFeatures.of(windows, bundle.vocabulary, bundle.detectors.groups)
+        scored = self._lstm.score(windows, bundle.detectors.passed_over(facts))
         raws = {self._lstm.name: scored.raw, **bundle.detectors.score(facts)}
         kinds = kind_numbers(windows)
         parts = bundle.calibration.strengths(kinds, raws)

@@ -54,10 +54,10 @@ def score_normal(
     grid: list[BOOL] = []
     raws: dict[str, list[F64]] = {}
     for batch, store in closed:
-        scored = lstm.score(batch)
+        facts = WindowFeatures.of(batch, lstm.vocabulary, companions.groups)
+        scored = lstm.score(batch, companions.passed_over(facts))
         if scored.surprise is not None:
             store.remember(batch, scored.surprise)
-        facts = WindowFeatures.of(batch, lstm.vocabulary, companions.groups)
         kinds.append(kind_numbers(batch))
         tenants += batch.tenants
         ends.append(batch.end)

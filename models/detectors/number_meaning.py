@@ -40,9 +40,9 @@ _MEASURE_LABEL: Final = re.compile(
     r"|attempts?|delay|latency|timeout|wait|waited|lag|rtt|rate|percent|code)'?[:= ]+$"
 )
 _MEASURE_UNIT: Final = re.compile(
-    r"(?i)^ ?(?:[um]secs?|[mun]s|minutes?|mins?|hours?|days?|octets|percent|times|retries|attempts|items|rows|records"
-    r"|files|requests|messages|packets|blocks|headers|vars|lines)\b"
+    r"(?i)^ ?(?:usecs?|[un]s|microseconds?|nanoseconds?|minutes?|mins?|hours?|days?|octets|percent)\b"
 )
+"""Units beside ``_UNIT``.  Words for things that are counted, such as requests, say nothing: a total only grows."""
 
 _TELLS_STATUS: Final = re.compile(r"(?i)\bstatus\b|HTTP")
 _TELLS_DURATION: Final = re.compile(r"(?i)\btime:|\bseconds?\b|\btook\b|\belapsed\b|\bduration\b|<\*> ?m?s(?:ecs?)?\b")

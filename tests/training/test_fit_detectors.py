@@ -66,7 +66,7 @@ def test_all_detectors_are_fitted_and_silent_on_normal_windows() -> None:
     [
         ("sets", at([(1, STARTED)], ALL_SOURCES)),
         ("counts", at([(n, CLAIM) for n in range(50)])),
-        ("novelty", at([(1, UNSEEN)], "instance:1")),
+        ("novelty", at([(1, UNSEEN)], "instance:1", levels=(3,))),
         ("levels", Window((HEARTBEAT,) * 9, COMPUTE, levels=(4,) * 9)),
         ("onset", Window((HEARTBEAT,), ALL_SOURCES, seconds=(59.9995,), levels=(4,))),
         ("transitions", at([(1, STARTED), (2, STARTED)], "req-1")),
@@ -140,8 +140,8 @@ def test_the_home_of_a_template_is_the_service_that_writes_it_most() -> None:
 def test_nothing_chosen_gives_detectors_that_are_silent() -> None:
     """Training on too little fails elsewhere, with advice; here nothing does."""
     fitted = learn(batch(CHOSEN), keep=slice(0))
-    shown = facts(at([(1, CLAIM)]), at([(1, UNSEEN)]))
+    shown = facts(at([(1, CLAIM)]), at([(1, UNSEEN)], levels=(3,)), at([(1, UNSEEN)], levels=(2,)))
     scores = fitted.score(shown)
     assert list(scores) == NAMES
-    assert scores["novelty"].tolist() == [0.0, 1.0]
+    assert scores["novelty"].tolist() == [0.0, 1.0, 0.0]
     assert DetectorSet.from_bytes(fitted.to_bytes()).to_bytes() == fitted.to_bytes()

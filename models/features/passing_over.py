@@ -1,0 +1,56 @@
+"""Windows without the lines that say nothing of the state of a cloud: new texts of little weight.
+
+Somebody switched on debug messages, or an upgrade brought new ones: all else is judged as if these were not there.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from models.arrays import splits
+from models.features.vocabulary import NEW
+from models.features.window_features import Groups, WindowFeatures
+from models.records import BOOL, I64, Level, WindowBatch
+
+
+def is_weak(features: WindowFeatures, weak_level: int) -> BOOL:
+    """Whether each row has a template that training did not see, at a known level of at most ``weak_level``."""
+    level = features.windows.level
+    weak: BOOL = (features.tokens == NEW) & (level <= weak_level) & (level != Level.UNKNOWN)
+    return weak
+
+
+def judged(features: WindowFeatures, weak_level: int, groups: Groups) -> WindowFeatures:
+    """Return the features of the windows without their weak rows; of the same windows where there are none."""
+    weak = is_weak(features, weak_level)
+    if not weak.any():
+        return features
+    return WindowFeatures.of(without(features.windows, weak), features.vocabulary, groups)
+
+
+def without(windows: WindowBatch, dropped: BOOL) -> WindowBatch:
+    """Return the windows without some rows; ``dropped`` is shaped (rows,)."""
+    total = splits(dropped.astype(np.int64))
+    stop = windows.splits[1:]
+    fresh = stop - windows.new_rows
+
+    def number(start: I64, end: I64) -> I64:
+        rows: I64 = total[end] - total[start]
+        return rows
+
+    kept = np.flatnonzero(~dropped)
+    return replace(
+        windows,
+        splits=windows.splits - total[windows.splits],
+        new_rows=windows.new_rows - number(fresh, stop),
+        context=windows.context - number(fresh - windows.context, fresh),
+        time=windows.time[kept],
+        template=windows.template[kept],
+        origin=windows.origin[kept],
+        level=windows.level[kept],
+        partition=windows.partition[kept],
+        offset=windows.offset[kept],
+        values=windows.values[kept],
+        surprise=windows.surprise[kept],
+        row_ids=windows.row_ids[kept],
+    )
