@@ -21,7 +21,7 @@ from models.detectors.template_rates import Rates
 from models.detectors.transitions import Transitions
 from models.detectors.value_limits import Values
 from models.errors import InvalidError
-from models.features.passing_over import is_weak, judged
+from models.features.passing_over import is_weak, judged, known_share
 from models.features.sequences import SHARED
 from models.features.vocabulary import NEW
 from models.features.window_features import UNKNOWN, Groups, WindowFeatures
@@ -59,6 +59,9 @@ to fit one.  Judgements."""
 WEIGH_ALL_LINES: Final = frozenset({Novelty.name, Levels.name, Onset.name, Silence.name})
 """Detectors that are shown new texts of little weight too; all others judge the windows as if these were not there."""
 
+_COMPARE_WHOLE_WINDOWS: Final = frozenset({"sets", "counts"})
+"""Detectors that miss what a text stood for before it was reworded: only what share of a window is known counts."""
+
 _WEAK_LEVEL: Final = "weak_level"
 
 _NEW_WEIGHT: Final = 12.0
@@ -87,7 +90,11 @@ class DetectorSet:
     def score(self, features: WindowFeatures) -> dict[str, F64]:
         """Return the raw scores (n,) by name of the detector."""
         views = self.views(features)
-        return {detector.name: detector.score(views[detector.name]) for detector in self.detectors}
+        scores = {detector.name: detector.score(views[detector.name]) for detector in self.detectors}
+        if any(view is not features for view in views.values()):
+            known = known_share(features, self.weak_level)
+            scores |= {name: scores[name] * known for name in _COMPARE_WHOLE_WINDOWS & scores.keys()}
+        return scores
 
     def passed_over(self, features: WindowFeatures) -> BOOL:
         """Return which rows (rows,) the sequence model is not shown: new texts of little weight."""

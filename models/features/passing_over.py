@@ -10,7 +10,7 @@ import numpy as np
 from models.arrays import splits
 from models.features.vocabulary import NEW
 from models.features.window_features import Groups, WindowFeatures
-from models.records import BOOL, I64, Level, WindowBatch
+from models.records import BOOL, F64, I64, Level, WindowBatch
 
 
 def is_weak(features: WindowFeatures, weak_level: int) -> BOOL:
@@ -26,6 +26,16 @@ def judged(features: WindowFeatures, weak_level: int, groups: Groups) -> WindowF
     if not weak.any():
         return features
     return WindowFeatures.of(without(features.windows, weak), features.vocabulary, groups)
+
+
+def known_share(features: WindowFeatures, weak_level: int) -> F64:
+    """Share of each window's lines (n,) above DEBUG that are not weak; 1 where there are none."""
+    shown = features.windows.level != Level.DEBUG
+    weak = is_weak(features, weak_level) & shown
+    n = len(features.windows)
+    lines = np.bincount(features.window[shown], minlength=n)
+    share: F64 = 1.0 - np.bincount(features.window[weak], minlength=n) / np.maximum(lines, 1)
+    return share
 
 
 def without(windows: WindowBatch, dropped: BOOL) -> WindowBatch:
