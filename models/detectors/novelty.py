@@ -1,9 +1,6 @@
 """Templates never seen before, or never in this group.
 
 A template without a token counts 1, one that training met elsewhere but never in windows of this group 0.5.
-
-One that only lines of little weight have, DEBUG or INFO, is no news by itself: somebody switched on debug messages or
-upgraded.  It counts beside what is news, and then a quarter.
 """
 
 from collections.abc import Mapping
@@ -13,49 +10,35 @@ import numpy as np
 
 from models.arrays import splits
 from models.detectors.base import Arrays, TemplateText, rows_of
-from models.features.passing_over import is_weak
 from models.features.vocabulary import NEW
 from models.features.window_features import WindowFeatures
 from models.findings import Finding, FindingKind, to_millisecond
-from models.records import BOOL, F64, I64, Level
+from models.records import BOOL, F64, I64
 
 ELSEWHERE: Final = 0.5
 """What a template counts that training met in another group only: a judgement, half of one that it never met."""
 
-WEAK: Final = 0.25
-"""What a new template of little weight counts beside others: a judgement."""
-
 _SHOWN: Final = 3
 """Templates of other groups that are named, a judgement."""
 
-_WEAK_LEVEL: Final = "weak_level"
-"""Name of the array that holds the level; older bundles have none, and weigh all levels alike."""
-
 
 class Novelty:
-    """``known`` maps a group to the tokens that it was seen with.
-
-    New templates up to ``weak_level`` have little weight; lines of unknown level never do.
-    """
+    """``known`` maps a group to the tokens that it was seen with."""
 
     name = "novelty"
 
-    def __init__(self, known: Mapping[int, I64], weak_level: int = Level.UNKNOWN) -> None:
+    def __init__(self, known: Mapping[int, I64]) -> None:
         self._known = dict(known)
-        self._weak_level = weak_level
 
     def score(self, features: WindowFeatures) -> F64:
         """Return the weighted number of different new templates; never NaN, as what is new needs no baseline."""
         counts = features.token_counts
         total = splits(self._foreign(features).astype(np.int64))
         foreign = total[counts.splits[1:]] - total[counts.splits[:-1]]
+        unseen = features.unseen()
         scores: F64 = ELSEWHERE * foreign.astype(np.float64)
-        every, news = features.unseen(), features.unseen(is_weak(features, self._weak_level))
-        scores[news.window] += news.count
-        weak = np.zeros(len(scores))
-        weak[every.window] = every.count
-        weak[news.window] -= news.count
-        return np.where(scores > 0, scores + WEAK * weak, scores)
+        scores[unseen.window] += unseen.count
+        return scores
 
     def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
         """Return how many templates have no token, hence no text; and the first that are new to this group."""
@@ -83,12 +66,9 @@ class Novelty:
 
     def arrays(self) -> Arrays:
         """Return the tokens of each group."""
-        known = {str(group): known.astype(np.int32) for group, known in self._known.items()}
-        weak = {_WEAK_LEVEL: np.array([self._weak_level], np.int32)} if self._weak_level else {}
-        return known | weak
+        return {str(group): known.astype(np.int32) for group, known in self._known.items()}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Make a detector of what ``arrays`` returned."""
-        known = {int(group): np.asarray(known, np.int64) for group, known in arrays.items() if group != _WEAK_LEVEL}
-        return cls(known, int(arrays[_WEAK_LEVEL][0]) if _WEAK_LEVEL in arrays else Level.UNKNOWN)
+        return cls({int(group): np.asarray(known, np.int64) for group, known in arrays.items()})

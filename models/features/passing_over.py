@@ -14,9 +14,17 @@ from models.records import BOOL, F64, I64, Level, WindowBatch
 
 
 def is_weak(features: WindowFeatures, weak_level: int) -> BOOL:
-    """Whether each row has a template that training did not see, at a known level of at most ``weak_level``."""
+    """Whether each row (rows,) is a new text of little weight: of a known level, at most ``weak_level``.
+
+    Beside a new text of a higher or an unknown level, only DEBUG is weak: what else is new belongs to that news.
+    """
     level = features.windows.level
-    weak: BOOL = (features.tokens == NEW) & (level <= weak_level) & (level != Level.UNKNOWN)
+    new = features.tokens == NEW
+    low = new & (level <= weak_level) & (level != Level.UNKNOWN)
+    if not low.any():
+        return low
+    news = np.bincount(features.window[new & ~low], minlength=len(features.windows)) > 0
+    weak: BOOL = low & ~(news[features.window] & (level != Level.DEBUG))
     return weak
 
 

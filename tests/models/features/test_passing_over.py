@@ -15,12 +15,18 @@ DEBUG, INFO, WARNING, UNKNOWN = Level.DEBUG, Level.INFO, Level.WARNING, Level.UN
 
 def test_new_texts_up_to_a_level_are_weak() -> None:
     """Not those that training knows, nor warnings, nor lines of unknown level; with UNKNOWN as the level none."""
-    shown = facts(
-        Window((UNSEEN, UNSEEN, UNSEEN, UNSEEN, CLAIM), COMPUTE, levels=(DEBUG, INFO, WARNING, UNKNOWN, INFO))
-    )
-    assert is_weak(shown, INFO).tolist() == [True, True, False, False, False]
-    assert is_weak(shown, DEBUG).tolist() == [True, False, False, False, False]
+    shown = facts(Window((UNSEEN, UNSEEN, CLAIM, CLAIM), COMPUTE, levels=(DEBUG, INFO, INFO, WARNING)))
+    assert is_weak(shown, INFO).tolist() == [True, True, False, False]
+    assert is_weak(shown, DEBUG).tolist() == [True, False, False, False]
     assert not is_weak(shown, UNKNOWN).any()
+
+
+@pytest.mark.parametrize("level", [UNKNOWN, WARNING, Level.CRITICAL])
+def test_beside_news_only_debug_messages_are_weak(level: Level) -> None:
+    """A new warning is news, and so is the new information beside it; in its own window only."""
+    window = Window((UNSEEN, UNSEEN, UNSEEN), COMPUTE, levels=(DEBUG, INFO, level))
+    shown = facts(window, Window((UNSEEN,), COMPUTE))
+    assert is_weak(shown, INFO).tolist() == [True, False, False, True]
 
 
 def test_all_else_is_as_if_they_were_not_there() -> None:
