@@ -76,7 +76,7 @@ class DetectorTrainer:
         detectors = (
             Nearest.fit(self._samples, binary=True),
             Nearest.fit(self._samples, binary=False),
-            Novelty(self._known),
+            Novelty(self._known, WEAK_LEVEL),
             Levels.fit(self._samples, len(self.groups)),
             Onset(),
             Transitions(self._pairs),

@@ -56,7 +56,7 @@ SCORE_SCALE: Final[Mapping[str, float]] = {
 """By how much a raw score must rise to mean something, in its own unit: the scale of its tail where samples are too few
 to fit one.  Judgements."""
 
-WEIGH_ALL_LINES: Final = frozenset({Levels.name, Onset.name, Silence.name})
+WEIGH_ALL_LINES: Final = frozenset({Novelty.name, Levels.name, Onset.name, Silence.name})
 """Detectors that are shown new texts of little weight too; all others judge the windows as if these were not there."""
 
 _COMPARE_WHOLE_WINDOWS: Final = frozenset({"sets", "counts"})

@@ -69,10 +69,15 @@ class LstmDetector:
         Rows that are ``passed_over`` (rows,) have no surprise and are no context of others.
         """
         if passed_over is not None and passed_over.any():
-            scored = self.score(without(windows, passed_over))
+            raw, of_others = self._score(without(windows, passed_over))
             surprise = np.full(len(passed_over), np.nan, np.float32)
-            surprise[~passed_over] = scored.surprise
-            return RawScores(scored.raw, surprise)
+            surprise[~passed_over] = of_others
+        else:
+            raw, surprise = self._score(windows)
+        return RawScores(raw, surprise)
+
+    def _score(self, windows: WindowBatch) -> tuple[F64, F32]:
+        """Return raw scores (windows,) and surprise (rows,) in nats."""
         rows = len(windows.time)
         flat = np.full(rows + len(windows), np.nan, np.float32)
         for sequences in build(windows, self.vocabulary):
@@ -82,7 +87,7 @@ class LstmDetector:
         surprise = _shared(windows, flat[:rows])
         raw = reduce(windows, surprise, flat[rows:])
         raw[kind_numbers(windows) == SHARED] = np.nan
-        return RawScores(raw, surprise)
+        return raw, surprise
 
     def surprise(self, sequences: Sequences) -> F32:
         """Return the negative log-likelihood of each target (n, T), rounded; undefined where nothing is scored."""

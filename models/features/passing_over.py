@@ -20,7 +20,7 @@ def is_weak(features: WindowFeatures, weak_level: int) -> BOOL:
     """
     level = features.windows.level
     new = features.tokens == NEW
-    low = new & (level <= weak_level) & (level != Level.UNKNOWN)
+    low: BOOL = new & (level <= weak_level) & (level != Level.UNKNOWN)
     if not low.any():
         return low
     news = np.bincount(features.window[new & ~low], minlength=len(features.windows)) > 0

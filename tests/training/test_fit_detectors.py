@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.detectors.ensemble import DetectorSet
+from models.detectors.novelty import REMARK
 from models.features.sequences import SHARED
 from models.features.vocabulary import NEW, SPECIAL
 from models.features.window_features import WindowFeatures
@@ -143,5 +144,5 @@ def test_nothing_chosen_gives_detectors_that_are_silent() -> None:
     shown = facts(at([(1, CLAIM)]), at([(1, UNSEEN)], levels=(3,)), at([(1, UNSEEN)], levels=(2,)))
     scores = fitted.score(shown)
     assert list(scores) == NAMES
-    assert scores["novelty"].tolist() == [0.0, 1.0, 0.0]
+    assert scores["novelty"].tolist() == [0.0, 1.0, REMARK]
     assert DetectorSet.from_bytes(fitted.to_bytes()).to_bytes() == fitted.to_bytes()

@@ -129,7 +129,7 @@ WORKERS, HOSTS = 4, 3
 
 def counter(rng: np.random.Generator, n: int) -> FLOATS:
     """Requests served, some of them by messages that were not logged."""
-    return 100.0 + np.cumsum(rng.integers(1, 4, n))
+    return np.asarray(100.0 + np.cumsum(rng.integers(1, 4, n)), np.float64)
 
 
 def interleaved(rng: np.random.Generator, n: int) -> FLOATS:
@@ -143,17 +143,18 @@ def restarted(rng: np.random.Generator, n: int) -> FLOATS:
     """A counter that begins again at 1 now and then."""
     starts = np.sort(rng.integers(0, n, 1 + n // 150))
     index = np.arange(n)
-    return np.asarray(index - starts[np.searchsorted(starts, index, "right") - 1] * (index >= starts[0]) + 1.0)
+    begun = starts[np.searchsorted(starts, index, "right") - 1] * (index >= starts[0])
+    return np.asarray(index - begun + 1.0, np.float64)
 
 
 def log_position(rng: np.random.Generator, n: int) -> FLOATS:
     """Bytes of a log: grows by what was written."""
-    return 1e6 + np.cumsum(np.round(rng.lognormal(8, 1.5, n)))
+    return np.asarray(1e6 + np.cumsum(np.round(rng.lognormal(8, 1.5, n))), np.float64)
 
 
 def slow_counter(rng: np.random.Generator, n: int) -> FLOATS:
     """Grows every fiftieth line."""
-    return 40.0 + np.arange(n) // 50 + 0 * rng.random(n)
+    return 40.0 + (np.arange(n) + rng.integers(50)) // 50
 
 
 def noisy_drift(rng: np.random.Generator, n: int) -> FLOATS:
@@ -168,7 +169,7 @@ def clock(rng: np.random.Generator, n: int) -> FLOATS:
 
 def process_ids(rng: np.random.Generator, n: int) -> FLOATS:
     """Four workers; after a restart in the middle of the whole others, with larger numbers."""
-    return rng.choice([6831.0, 6832.0, 6833.0, 6840.0], n) + 20_000 * (np.arange(n) >= TRAINED)
+    return rng.choice(np.array([6831.0, 6832.0, 6833.0, 6840.0]), n) + 20_000 * (np.arange(n) >= TRAINED)
 
 
 def ports(rng: np.random.Generator, n: int) -> FLOATS:
@@ -183,12 +184,12 @@ def random_ids(rng: np.random.Generator, n: int) -> FLOATS:
 
 def constant_id(rng: np.random.Generator, n: int) -> FLOATS:
     """A single process, restarted after training."""
-    return 28.0 + 9000 * (np.arange(n) >= TRAINED) + 0 * rng.random(n)
+    return rng.integers(1, 99) + 9000.0 * (np.arange(n) >= TRAINED)
 
 
 def uptime(rng: np.random.Generator, n: int) -> FLOATS:
     """Seconds that each of several hosts has been up."""
-    return 5000.0 * rng.integers(0, HOSTS, n) + np.arange(n)
+    return np.asarray(5000.0 * rng.integers(0, HOSTS, n) + np.arange(n), np.float64)
 
 
 NO_MEASURES = {
