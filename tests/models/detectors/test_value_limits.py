@@ -1,6 +1,7 @@
 """Values: numbers inside lines that are far larger than training ever showed."""
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -30,7 +31,7 @@ from tests.models.detectors.normal import (
     sentences_of,
 )
 
-FLOATS = npt.NDArray[np.float64]
+FLOATS = npt.NDArray[np.floating[Any]]
 NAN = float("nan")
 
 
@@ -169,7 +170,7 @@ def clock(rng: np.random.Generator, n: int) -> FLOATS:
 
 def process_ids(rng: np.random.Generator, n: int) -> FLOATS:
     """Four workers; after a restart in the middle of the whole others, with larger numbers."""
-    return rng.choice(np.array([6831.0, 6832.0, 6833.0, 6840.0]), n) + 20_000 * (np.arange(n) >= TRAINED)
+    return np.asarray(rng.choice([6831.0, 6832.0, 6833.0, 6840.0], n) + 20_000 * (np.arange(n) >= TRAINED))
 
 
 def ports(rng: np.random.Generator, n: int) -> FLOATS:
