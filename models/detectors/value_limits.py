@@ -132,10 +132,11 @@ class _Lines:
         return len(self.token)
 
     def take(self, rows: I64 | BOOL) -> "_Lines":
+        """Return the lines with these numbers, or where a mask holds."""
         return _Lines(self.token[rows], self.values[rows], self.time[rows], self.writer[rows], self.offset[rows])
 
     def in_order(self) -> "_Lines":
-        """By token and time; lines of one moment by offset, and then in an order that no batch changes."""
+        """Return the lines by token and time; those of one moment by offset, else in an order that no batch changes."""
         bits = self.values.view(np.uint32).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
         salt = np.bitwise_xor.reduce(bits >> np.arange(VALUES, dtype=np.uint64), axis=1)
         return self.take(np.lexsort((salt, self.writer, self.offset, self.time, self.token)))
@@ -166,7 +167,7 @@ class ValueSamples:
         writer = tenant[features.window[rows]] << 31 ^ windows.origin[rows].astype(np.int64)
         offset = windows.offset[rows]
         self._keep(_Lines(features.tokens[rows], windows.values[rows], windows.time[rows], writer, offset))
-        while self._count > _KEPT:
+        if self._count > _KEPT:
             self._stride *= 2
             parts, self._parts, self._count = self._parts, [], 0
             for part in parts:
