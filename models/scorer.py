@@ -61,15 +61,18 @@ class Decisions:
             return []
         # Columns become Python's own numbers in one go: one by one they would take longer than the detectors.
         parts = [(name, part[chosen].tolist()) for name, part in self.parts.items()]
+        views = self.bundle.detectors.views(self.facts) if self.facts and self.fired[chosen].any() else {}
         columns = (self.windows.start, self.windows.end, np.diff(self.windows.splits), self.score, self.importance)
         rows = zip(chosen, self._heaviest(chosen), *(column[chosen].tolist() for column in columns), strict=True)
         return [
-            self._verdict({name: values[n] for name, values in parts if values[n]}, *row) for n, row in enumerate(rows)
+            self._verdict({name: values[n] for name, values in parts if values[n]}, views, *row)
+            for n, row in enumerate(rows)
         ]
 
     def _verdict(  # noqa: PLR0913 - a row of columns
         self,
         parts: Mapping[str, float],
+        views: Mapping[str, WindowFeatures],
         i: int,
         heaviest: I64,
         start: int,
@@ -81,7 +84,7 @@ class Decisions:
         windows = self.windows
         kind = KIND_NAMES[KeyKind(int(windows.kinds[i]))]
         tenant, key, fired = windows.tenants[i], windows.keys[i], bool(self.fired[i])
-        findings = self._findings(i) if fired else {}
+        findings = self._findings(i, views) if fired else {}
         pointers = zip(windows.partition[heaviest].tolist(), windows.offset[heaviest].tolist(), strict=True)
         return Verdict(
             window_id=window_id(tenant, kind, key, start),
@@ -136,15 +139,15 @@ class Decisions:
         """Template ids of rows, each once, in their order."""
         return dict.fromkeys(f"{template:016x}" for template in self.windows.template[rows].tolist())
 
-    def _findings(self, i: int) -> dict[str, Finding]:
+    def _findings(self, i: int, views: Mapping[str, WindowFeatures]) -> dict[str, Finding]:
         """Findings by their sentences, of the detectors for which the window is unusual, the strongest first."""
-        if self.facts is None:
+        if not views:
             return {}
         ranked: list[tuple[float, int, Finding]] = []
         for detector in self.bundle.detectors.detectors:
             strength = float(self.parts[detector.name][i]) if detector.name in self.parts else 0.0
             if strength >= _REPORTED_FROM:
-                findings = detector.findings(self.facts, i, self.bundle.template_of)
+                findings = detector.findings(views[detector.name], i, self.bundle.template_of)
                 ranked += [(-strength, rank, finding) for rank, finding in enumerate(findings)]
         ranked.sort(key=lambda entry: entry[:2])
         by_sentence: dict[str, Finding] = {}
@@ -168,8 +171,8 @@ class WindowScores:
 
 def raw_scores(windows: WindowBatch, lstm: LstmDetector, detectors: DetectorSet) -> WindowScores:
     """Score a batch of windows with every detector, as serving and calibration both do."""
-    scored = lstm.score(windows)
     facts = WindowFeatures.of(windows, lstm.vocabulary, detectors.groups)
+    scored = lstm.score(windows, detectors.passed_over(facts))
     return WindowScores(windows, facts, {lstm.name: scored.raw, **detectors.score(facts)}, scored.surprise)
 
 

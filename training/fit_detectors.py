@@ -1,10 +1,12 @@
 """Fit the detectors beside the LSTM to windows of normal operation."""
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
 from models.arrays import ranges
+from models.detectors.base import TemplateText
 from models.detectors.ensemble import DetectorSet
 from models.detectors.error_rate import Levels, errors_of
 from models.detectors.first_error import Onset
@@ -16,10 +18,14 @@ from models.detectors.template_rates import Rates
 from models.detectors.transitions import Transitions, pairs_of
 from models.detectors.value_limits import ValueSamples
 from models.features.normal_samples import Samples
+from models.features.passing_over import judged
 from models.features.sequences import SHARED, SOURCE, kind_numbers
 from models.features.vocabulary import SPECIAL, Vocabulary
 from models.features.window_features import Groups, WindowFeatures
-from models.records import BOOL, F64, I64
+from models.records import BOOL, F64, I64, Level
+
+WEAK_LEVEL: Final = Level.INFO
+"""Level up to which new texts have little weight: a change of configuration or version brings many of them."""
 
 
 @dataclass(slots=True)
@@ -29,6 +35,8 @@ class DetectorTrainer:
     vocabulary: Vocabulary
     groups: Groups
     step: float
+    text: TemplateText = lambda _: ""
+    """Masked text of a token's template, whose words tell what its numbers are."""
     _samples: Samples = field(init=False)
     _values: ValueSamples = field(init=False)
     _silences: SilenceSamples = field(default_factory=SilenceSamples)
@@ -44,8 +52,8 @@ class DetectorTrainer:
 
     def add(self, facts: WindowFeatures, chosen: BOOL) -> None:
         """Learn from the windows that are ``chosen`` (n,)."""
-        windows = facts.windows
-        self._samples.add(facts, errors_of(facts), np.flatnonzero(chosen))
+        windows, shown = facts.windows, judged(facts, WEAK_LEVEL, self.groups)
+        self._samples.add(shown, errors_of(facts), np.flatnonzero(chosen))
         entry = np.repeat(chosen, np.diff(facts.token_counts.splits))
         group, token = facts.group[facts.token_counts.window[entry]], facts.token_counts.token[entry]
         for number in np.unique(group[group >= 0]).tolist():
@@ -59,7 +67,7 @@ class DetectorTrainer:
         self._values.add(
             facts, ranges(windows.splits[source + 1] - windows.new_rows[source], windows.splits[source + 1])
         )
-        window, packed = pairs_of(facts)
+        window, packed = pairs_of(shown)
         self._pairs = np.union1d(self._pairs, packed[chosen[window]])
 
     def fit(self) -> DetectorSet:
@@ -68,16 +76,16 @@ class DetectorTrainer:
         detectors = (
             Nearest.fit(self._samples, binary=True),
             Nearest.fit(self._samples, binary=False),
-            Novelty(self._known),
+            Novelty(self._known, WEAK_LEVEL),
             Levels.fit(self._samples, len(self.groups)),
             Onset(),
             Transitions(self._pairs),
             Rates.fit(self._samples, sources),
             FollowUps.fit(self._samples),
-            self._values.fit(),
+            self._values.fit(self.text),
             self._silences.fit(),
         )
-        return DetectorSet(self.groups, detectors, self._rarity(), self._home(), self._seen)
+        return DetectorSet(self.groups, detectors, self._rarity(), self._home(), self._seen, WEAK_LEVEL)
 
     def _rarity(self) -> F64:
         """Nats per token: how seldom windows over everything, or where there are none those of sources, hold it."""

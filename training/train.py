@@ -11,9 +11,11 @@ from typing import Any, Final
 import numpy as np
 
 from models.bundle import Bundle
+from models.detectors.base import TemplateText
 from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
 from models.features.sequences import SHARED, build, kind_numbers
+from models.features.vocabulary import SPECIAL
 from models.features.window_features import Groups, WindowFeatures
 from models.pipeline import PipelineConfig
 from models.records import WindowBatch
@@ -85,7 +87,7 @@ def learn(
     split = split_of(data, config.seed)
     corpus = Corpus()
     groups = Groups(data.services)
-    learner = DetectorTrainer(data.vocabulary, groups, config.pipeline.windows.step)
+    learner = DetectorTrainer(data.vocabulary, groups, config.pipeline.windows.step, _texts(data))
     example: WindowBatch | None = None
     for closed in windows(paths, config.pipeline, data.table):
         trained = split.trained(closed) & config.pipeline.windows.on_grid(closed) & doubtful.outside(closed)
@@ -116,6 +118,11 @@ def learn(
         config.pipeline.windows,
         _facts(config, data, len(doubtful), loss, len(scored)),
     )
+
+
+def _texts(data: Survey) -> TemplateText:
+    """Token → masked text of its template."""
+    return lambda token: data.table.text(int(data.vocabulary.ids[token - SPECIAL])) or ""
 
 
 def _facts(config: TrainConfig, data: Survey, left_out: int, loss: float, samples: int) -> dict[str, Any]:

@@ -21,10 +21,11 @@ from models.detectors.template_rates import Rates
 from models.detectors.transitions import Transitions
 from models.detectors.value_limits import Values
 from models.errors import InvalidError
+from models.features.passing_over import is_weak, judged, known_share
 from models.features.sequences import SHARED
 from models.features.vocabulary import NEW
 from models.features.window_features import UNKNOWN, Groups, WindowFeatures
-from models.records import F64, I64, Level, source_id
+from models.records import BOOL, F64, I64, Level, source_id
 
 _READERS: Final[Mapping[str, Callable[[Any], Detector]]] = {
     "sets": Nearest.from_arrays,
@@ -55,6 +56,14 @@ SCORE_SCALE: Final[Mapping[str, float]] = {
 """By how much a raw score must rise to mean something, in its own unit: the scale of its tail where samples are too few
 to fit one.  Judgements."""
 
+WEIGH_ALL_LINES: Final = frozenset({Novelty.name, Levels.name, Onset.name, Silence.name})
+"""Detectors that are shown new texts of little weight too; all others judge the windows as if these were not there."""
+
+_COMPARE_WHOLE_WINDOWS: Final = frozenset({"sets", "counts"})
+"""Detectors that miss what a text stood for before it was reworded: only what share of a window is known counts."""
+
+_WEAK_LEVEL: Final = "weak_level"
+
 _NEW_WEIGHT: Final = 12.0
 """Weight in nats of a line whose template training did not see, a judgement: one in 160,000 windows has it."""
 
@@ -67,7 +76,8 @@ class DetectorSet:
     """What training learnt of groups; ``rarity`` (tokens,) says in nats how seldom windows hold a token.
 
     ``usual_service`` (tokens,) is the group of the service that mostly writes a token, -1 where none does;
-    ``windows_seen`` (groups,) counts the windows of each source's service.
+    ``windows_seen`` (groups,) counts the windows of each source's service.  New templates of lines up to ``weak_level``
+    have little weight; bundles of older versions have ``UNKNOWN``: none.
     """
 
     groups: Groups
@@ -75,17 +85,35 @@ class DetectorSet:
     rarity: F64
     usual_service: I64
     windows_seen: I64
+    weak_level: int = Level.UNKNOWN
 
     def score(self, features: WindowFeatures) -> dict[str, F64]:
         """Return the raw scores (n,) by name of the detector."""
-        return {detector.name: detector.score(features) for detector in self.detectors}
+        views = self.views(features)
+        scores = {detector.name: detector.score(views[detector.name]) for detector in self.detectors}
+        if any(view is not features for view in views.values()):
+            known = known_share(features, self.weak_level)
+            scores |= {name: scores[name] * known for name in _COMPARE_WHOLE_WINDOWS & scores.keys()}
+        return scores
+
+    def passed_over(self, features: WindowFeatures) -> BOOL:
+        """Return which rows (rows,) the sequence model is not shown: new texts of little weight."""
+        return is_weak(features, self.weak_level)
+
+    def views(self, features: WindowFeatures) -> dict[str, WindowFeatures]:
+        """Return what each detector is shown of the same windows, by its name."""
+        without_weak = judged(features, self.weak_level, self.groups)
+        return {
+            detector.name: features if detector.name in WEIGH_ALL_LINES else without_weak for detector in self.detectors
+        }
 
     def weights(self, features: WindowFeatures, window: int) -> F64:
         """Return the weight in nats of each row of a window that no sequence model scored: what is rare, and errors."""
         rows = rows_of(features, window)
         tokens = features.tokens[rows]
         errors = features.windows.level[rows] >= Level.ERROR
-        weight: F64 = np.where(tokens == NEW, _NEW_WEIGHT, self.rarity[tokens]) + errors * _ERROR_WEIGHT
+        new = np.where(self.passed_over(features)[rows], 0.0, _NEW_WEIGHT)
+        weight: F64 = np.where(tokens == NEW, new, self.rarity[tokens]) + errors * _ERROR_WEIGHT
         return weight
 
     def services(self, features: WindowFeatures, window: int, rows: I64) -> tuple[str, ...]:
@@ -136,6 +164,8 @@ class DetectorSet:
         }
         for detector in self.detectors:
             arrays |= {f"{detector.name}|{name}": array for name, array in detector.arrays().items()}
+        if self.weak_level:
+            arrays[_WEAK_LEVEL] = np.array([self.weak_level], np.int32)
         buffer = io.BytesIO()
         np.savez_compressed(buffer, **arrays)  # type: ignore[arg-type]
         return buffer.getvalue()
@@ -161,6 +191,7 @@ class DetectorSet:
                 np.asarray(arrays["rarity"], np.float64),
                 np.asarray(arrays["home"], np.int64),
                 np.asarray(arrays["seen"], np.int64),
+                int(arrays[_WEAK_LEVEL][0]) if _WEAK_LEVEL in arrays else Level.UNKNOWN,
             )
         except (KeyError, ValueError, OSError, IndexError, EOFError, BadZipFile, zlib.error) as error:
             raise InvalidError(f"damaged companions: {error!r}", "train the bundle again") from error

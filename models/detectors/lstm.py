@@ -12,9 +12,10 @@ import onnxruntime as ort
 from models.arrays import splits
 from models.detectors.base import RawScores
 from models.errors import InvalidError
+from models.features.passing_over import without
 from models.features.sequences import LENGTHS, SHARED, Sequences, build, kind_numbers, unique_rows
 from models.features.vocabulary import NEW, Vocabulary
-from models.records import F32, F64, KeyKind, WindowBatch
+from models.records import BOOL, F32, F64, KeyKind, WindowBatch
 
 NEW_SURPRISE: Final = 12.0
 """Least surprise (nats) of an event whose template training did not see, a judgement: one in 160,000 events."""
@@ -62,7 +63,20 @@ class LstmDetector:
         self.vocabulary = vocabulary
         self._cache: dict[bytes, F32] = {}
 
-    def score(self, windows: WindowBatch) -> RawScores:
+    def score(self, windows: WindowBatch, passed_over: BOOL | None = None) -> RawScores:
+        """Return raw scores (windows,) and surprise (rows,) in nats.
+
+        Rows that are ``passed_over`` (rows,) have no surprise and are no context of others.
+        """
+        if passed_over is not None and passed_over.any():
+            raw, of_others = self._score(without(windows, passed_over))
+            surprise = np.full(len(passed_over), np.nan, np.float32)
+            surprise[~passed_over] = of_others
+        else:
+            raw, surprise = self._score(windows)
+        return RawScores(raw, surprise)
+
+    def _score(self, windows: WindowBatch) -> tuple[F64, F32]:
         """Return raw scores (windows,) and surprise (rows,) in nats."""
         rows = len(windows.time)
         flat = np.full(rows + len(windows), np.nan, np.float32)
@@ -73,7 +87,7 @@ class LstmDetector:
         surprise = _shared(windows, flat[:rows])
         raw = reduce(windows, surprise, flat[rows:])
         raw[kind_numbers(windows) == SHARED] = np.nan
-        return RawScores(raw, surprise)
+        return raw, surprise
 
     def surprise(self, sequences: Sequences) -> F32:
         """Return the negative log-likelihood of each target (n, T), rounded; undefined where nothing is scored."""

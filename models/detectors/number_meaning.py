@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from models.findings import FindingKind
+from models.records import VALUES
 
 _SLOT: Final = re.compile(r"<\*>")
 
@@ -13,12 +14,39 @@ _NEAR: Final = 24
 _STATUS_LABEL: Final = re.compile(r"(?i)\b(?:status(?: code)?|HTTP)[:= ]+$")
 _TIME_LABEL: Final = re.compile(r"(?i)\b(?:time|took|elapsed|duration)[:= ]+$")
 _OTHER_LABEL: Final = re.compile(r"(?i)\b(?:len|length|size|count|total|microversion)[:= ]+$")
-_UNIT: Final = re.compile(r"^ ?(seconds?|secs?|s|ms|milliseconds?|[kKMGT]i?B|bytes)\b")
-_UNIT_NAMES: Final = {"ms": "ms", "millisecond": "ms", "milliseconds": "ms", "bytes": "B"}
+_UNIT: Final = re.compile(r"^ ?(seconds?|secs?|s|ms|msecs?|milliseconds?|[kKMGT]i?B|bytes)\b")
+_UNIT_NAMES: Final = {
+    "ms": "ms",
+    "msec": "ms",
+    "msecs": "ms",
+    "millisecond": "ms",
+    "milliseconds": "ms",
+    "bytes": "B",
+}
 _SECONDS: Final = frozenset({"second", "seconds", "sec", "secs", "s"})
 
+_SINCE_LABEL: Final = re.compile(r"(?i)\b(?:uptime|up for|up|age|since|epoch|timestamp)[:= ]+$")
+"""Labels of numbers that only grow, whatever their unit."""
+
+_NAME_LABEL: Final = re.compile(
+    r"(?i)(?:\b|_)(?:p?pid|tid|uid|gid|ids?|port|req|request|seq|seqno|sequence|serial|app|core|worker|thread|process"
+    r"|child|xid|lsn|offset|position|pos|index|version|microversion|revision|generation|term|connection|conn|channel"
+    r"|session|job|task|line|vlan|vni|tag|code line)(?: (?:id|no\.?|number))?[:=#, ]+#?$"
+)
+"""Labels of numbers that name or count something."""
+
+_MEASURE_LABEL: Final = re.compile(
+    r"(?i)(?:\b|_)(?:ram|mem|memory|disk|v?cpus?|used|free|usage|load|queue|depth|pending|waiting|backlog|retries"
+    r"|attempts?|delay|latency|timeout|wait|waited|lag|rtt|rate|percent|code)'?[:= ]+$"
+)
+_MEASURE_UNIT: Final = re.compile(
+    r"(?i)^ ?(?:usecs?|[un]s|microseconds?|nanoseconds?|minutes?|mins?|hours?|days?|octets|percent)\b"
+)
+"""Units beside ``_UNIT``.  Words for things that are counted, such as requests, say nothing: a total only grows."""
+
 _TELLS_STATUS: Final = re.compile(r"(?i)\bstatus\b|HTTP")
-_TELLS_DURATION: Final = re.compile(r"(?i)\btime:|\bseconds?\b|\btook\b|\belapsed\b|\bduration\b|<\*> ?m?s\b")
+_TELLS_DURATION: Final = re.compile(r"(?i)\btime:|\bseconds?\b|\btook\b|\belapsed\b|\bduration\b|<\*> ?m?s(?:ecs?)?\b")
+_STATUSES: Final = range(100, 600)
 _ERROR_STATUS: Final = range(400, 600)
 
 _STATUS: Final = "status"
@@ -47,6 +75,43 @@ def meaning_of(template: str, column: int, numbers: int, value: float) -> tuple[
     if label == _STATUS:
         return (FindingKind.REFUSED if _is_error(value) else FindingKind.LARGE_VALUE), ""
     return (FindingKind.SLOW if label in _DURATIONS else FindingKind.LARGE_VALUE), label
+
+
+def is_measure(template: str, column: int, numbers: int) -> bool | None:
+    """Whether the words around a number say that it measures something, or that it does not; None where they do not.
+
+    Args:
+        template: masked text of the message; "" where it is unknown.
+        column: which of the message's numbers it is, from 0.
+        numbers: how many numbers were cut out of the message, at most ``models.records.VALUES``.
+    """
+    says = [_measures(template, slot) for slot in _SLOT.finditer(template)]
+    if len(says) == numbers:
+        return says[column]
+    if says and ((column == 0 and says[0]) or (column == numbers - 1 < VALUES - 1 and says[-1])):
+        return True
+    named = [answer for answer in says if answer is not None]
+    # Of a message with more numbers than are kept, these are the first ones.
+    fits = len(named) == numbers or (numbers == VALUES and len(named) > numbers)
+    return named[column] if fits else None
+
+
+def is_status(template: str, value: float) -> bool:
+    """Whether a number may be the status of an HTTP response that the message tells of."""
+    return value in _STATUSES and _TELLS_STATUS.search(template) is not None
+
+
+def _measures(template: str, slot: re.Match[str]) -> bool | None:
+    """What the words around one ``<*>`` say of it; None where they say nothing."""
+    before, after = template[max(0, slot.start() - _NEAR) : slot.start()], template[slot.end() : slot.end() + _NEAR]
+    if _SINCE_LABEL.search(before):
+        return False
+    if _UNIT.search(after) or _MEASURE_UNIT.search(after):
+        return True
+    if _NAME_LABEL.search(before):
+        return False
+    labels = (_STATUS_LABEL, _TIME_LABEL, _OTHER_LABEL, _MEASURE_LABEL)
+    return True if any(label.search(before) for label in labels) else None
 
 
 def _label(template: str, column: int, numbers: int) -> str | None:

@@ -2,8 +2,14 @@
 
 Numbers are compared on a logarithmic scale, in which what takes ten times as long is the same step for fast and for
 slow calls.  A single outlier says little; the excess is summed over the window.
+
+Only measures are watched.  A counter, a process id or a clock passes every limit sooner or later and stays beyond it.
+What a number is, is told by the words around it and by how it behaved in training: a known unit makes it a measure
+unless it only grows, a label such as ``pid`` none; without either it must behave like one.
 """
 
+import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -11,7 +17,8 @@ import numpy as np
 
 from models.arrays import group_starts, splits
 from models.detectors.base import Arrays, TemplateText, rows_of, significant
-from models.detectors.number_meaning import meaning_of
+from models.detectors.number_meaning import is_measure, is_status, meaning_of
+from models.features.number_behaviour import NumberKind, kind_of
 from models.features.vocabulary import SPECIAL
 from models.features.window_features import WindowFeatures
 from models.findings import Finding, to_millisecond
@@ -30,7 +37,16 @@ _LEAST_SPREAD: Final = 0.4
 """Least spread of a logarithm, a judgement: a factor of 1.5."""
 
 _KEPT: Final = 2_000_000
-"""Values that training keeps: 40 MB with their places and offsets."""
+"""Values that training keeps: at most 100 MB with the times, writers and offsets of their lines."""
+
+_PROCESSES: Final = 64
+"""Most different numbers in a line that can tell its process, a judgement."""
+
+_WATCHED: Final = frozenset({NumberKind.MEASURE})
+"""What is watched where no word tells what a number is.  A constant may as well be the id of a process."""
+
+_WATCHED_WITH_UNIT: Final = _WATCHED | {NumberKind.CONSTANT, NumberKind.DRIFT, NumberKind.IDENTIFIER}
+"""What is watched of numbers with a unit or the label of a measure."""
 
 _SCALE: Final = 1000
 """Excess is summed in thousandths of a spread, as whole numbers."""
@@ -102,6 +118,30 @@ class Values:
         return cls(np.asarray(arrays["limit"], np.float32), np.asarray(arrays["spread"], np.float32))
 
 
+@dataclass(frozen=True, slots=True)
+class _Lines:
+    """Lines with a number: tokens, numbers (n, VALUES), event times, who wrote them, offsets."""
+
+    token: I64
+    values: F32
+    time: I64
+    writer: I64
+    offset: I64
+
+    def __len__(self) -> int:
+        return len(self.token)
+
+    def take(self, rows: I64 | BOOL) -> "_Lines":
+        """Return the lines with these numbers, or where a mask holds."""
+        return _Lines(self.token[rows], self.values[rows], self.time[rows], self.writer[rows], self.offset[rows])
+
+    def in_order(self) -> "_Lines":
+        """Return the lines by token and time; those of one moment by offset, else in an order that no batch changes."""
+        bits = self.values.view(np.uint32).astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+        salt = np.bitwise_xor.reduce(bits >> np.arange(VALUES, dtype=np.uint64), axis=1)
+        return self.take(np.lexsort((salt, self.writer, self.offset, self.time, self.token)))
+
+
 @dataclass(slots=True)
 class ValueSamples:
     """Collects the values of lines of normal operation; of very many lines only half, a quarter … are kept.
@@ -110,46 +150,88 @@ class ValueSamples:
     """
 
     tokens: int
-    _parts: list[tuple[I64, F32, I64]] = field(default_factory=list)
-    """Places (token times VALUES plus column), values and offsets."""
+    _parts: list[_Lines] = field(default_factory=list)
+    _count: int = 0
+    """Values in the parts."""
     _stride: int = 1
 
     def __len__(self) -> int:
         """Number of values kept."""
-        return sum(len(value) for _, value, __ in self._parts)
+        return self._count
 
     def add(self, features: WindowFeatures, rows: I64) -> None:
         """Add the values of these rows."""
-        rows = rows[_drawn(features.windows.offset[rows], self._stride)]
-        values = features.windows.values[rows]
-        row, column = np.nonzero(values >= 0)
-        place = features.tokens[rows[row]] * VALUES + column
-        self._parts.append((place, values[row, column], features.windows.offset[rows[row]]))
-        if len(self) > _KEPT:
+        windows = features.windows
+        rows = rows[_drawn(windows.offset[rows], self._stride) & (windows.values[rows] >= 0).any(axis=1)]
+        tenant = np.array([zlib.crc32(name.encode()) for name in windows.tenants], np.int64)
+        writer = tenant[features.window[rows]] << 31 ^ windows.origin[rows].astype(np.int64)
+        offset = windows.offset[rows]
+        self._keep(_Lines(features.tokens[rows], windows.values[rows], windows.time[rows], writer, offset))
+        if self._count > _KEPT:
             self._stride *= 2
-            self._parts = [_thinned(*part, self._stride) for part in self._parts]
+            parts, self._parts, self._count = self._parts, [], 0
+            for part in parts:
+                self._keep(part.take(_drawn(part.offset, self._stride)))
 
-    def fit(self) -> Values:
-        """Make a detector: limits where enough values were seen, infinite elsewhere."""
-        limit = np.full(self.tokens * VALUES, np.inf, np.float32)
-        spread = np.ones(self.tokens * VALUES, np.float32)
+    def _keep(self, lines: _Lines) -> None:
+        self._parts.append(lines)
+        self._count += int((lines.values >= 0).sum())
+
+    def fit(self, text: TemplateText = lambda _: "") -> Values:
+        """Make a detector: limits where enough values of a measure were seen, infinite elsewhere.
+
+        Args:
+            text: masked text of the template of a token, whose words tell what its numbers are.
+        """
+        limit = np.full((self.tokens, VALUES), np.inf, np.float32)
+        spread = np.ones((self.tokens, VALUES), np.float32)
         if len(self):
-            place, value = (np.concatenate([part[i] for part in self._parts]) for i in (0, 1))
-            order = np.lexsort((value, place))
-            place, value = place[order], value[order]
-            first = group_starts(place)
-            for number, group in zip(place[first].tolist(), np.split(value, first[1:]), strict=True):
-                if len(group) >= FEW and number >= SPECIAL * VALUES:
-                    high = group[int(QUANTILE * (len(group) - 1))]
-                    middle = group[len(group) // 2]
-                    limit[number] = high
-                    spread[number] = max(float(np.log1p(high) - np.log1p(middle)), _LEAST_SPREAD)
-        return Values(limit.reshape(-1, VALUES), spread.reshape(-1, VALUES))
+            lines = _Lines(
+                np.concatenate([part.token for part in self._parts]),
+                np.concatenate([part.values for part in self._parts]),
+                np.concatenate([part.time for part in self._parts]),
+                np.concatenate([part.writer for part in self._parts]),
+                np.concatenate([part.offset for part in self._parts]),
+            ).in_order()
+            starts = group_starts(lines.token)
+            for start, stop in zip(starts.tolist(), np.append(starts, len(lines))[1:].tolist(), strict=True):
+                token = int(lines.token[start])
+                if token < SPECIAL or stop - start < FEW:
+                    continue
+                of_token = lines.take(np.arange(start, stop))
+                for column in _measures(of_token, text(token)):
+                    number = np.sort(of_token.values[of_token.values[:, column] >= 0, column])
+                    high = number[int(QUANTILE * (len(number) - 1))]
+                    middle = number[len(number) // 2]
+                    limit[token, column] = high
+                    spread[token, column] = max(float(np.log1p(high) - np.log1p(middle)), _LEAST_SPREAD)
+        return Values(limit, spread)
 
 
-def _thinned(place: I64, value: F32, offset: I64, stride: int) -> tuple[I64, F32, I64]:
-    kept = _drawn(offset, stride)
-    return place[kept], value[kept], offset[kept]
+def _measures(lines: _Lines, template: str) -> Iterator[int]:
+    """Columns of one template's lines that hold a measure, often enough to know what is usual."""
+    usual_numbers = int(np.bincount((~np.isnan(lines.values)).sum(axis=1)).argmax())
+    for column in range(VALUES):
+        having = lines.take(lines.values[:, column] >= 0)
+        if len(having) < FEW:
+            continue
+        labelled = is_measure(template, column, usual_numbers) if column < usual_numbers else None
+        if labelled is False:
+            continue
+        numbers = having.values[:, column].astype(np.float64)
+        known = labelled or is_status(template, float(numbers[0]))
+        if kind_of(numbers, having.time, _writers(having, column)) in (_WATCHED_WITH_UNIT if known else _WATCHED):
+            yield column
+
+
+def _writers(lines: _Lines, column: int) -> Iterator[I64]:
+    """Ways to tell apart who wrote a number: by source, and by another number of the line, such as a process id."""
+    _, source = np.unique(lines.writer, return_inverse=True)
+    yield source.astype(np.int64)
+    for other in range(VALUES):
+        names, number = np.unique(lines.values[:, other], return_inverse=True)
+        if other != column and 1 < len(names) <= _PROCESSES:
+            yield source * len(names) + number
 
 
 def _drawn(offset: I64, stride: int) -> BOOL:

@@ -136,9 +136,13 @@ class WindowFeatures:
         early = windows.time < until[self.window]
         return TokenCounts.of(len(windows), self.window[early], self.tokens[early], len(self.vocabulary))
 
-    def unseen(self) -> TokenCounts:
-        """How many different templates without a token each window holds, as counts of the token NEW."""
-        rows = np.flatnonzero(self.tokens == NEW)
+    def unseen(self, passed_over: BOOL | None = None) -> TokenCounts:
+        """How many different templates without a token each window holds, as counts of the token NEW.
+
+        Rows that are ``passed_over`` (rows,) are left out.
+        """
+        new_rows = self.tokens == NEW
+        rows = np.flatnonzero(new_rows if passed_over is None else new_rows & ~passed_over)
         order = rows[np.lexsort((self.windows.template[rows], self.window[rows]))]
         window, template = self.window[order], self.windows.template[order]
         is_first = np.ones(len(order), np.bool_)

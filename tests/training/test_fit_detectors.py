@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.detectors.ensemble import DetectorSet
+from models.detectors.novelty import REMARK
 from models.features.sequences import SHARED
 from models.features.vocabulary import NEW, SPECIAL
 from models.features.window_features import WindowFeatures
@@ -66,7 +67,7 @@ def test_all_detectors_are_fitted_and_silent_on_normal_windows() -> None:
     [
         ("sets", at([(1, STARTED)], ALL_SOURCES)),
         ("counts", at([(n, CLAIM) for n in range(50)])),
-        ("novelty", at([(1, UNSEEN)], "instance:1")),
+        ("novelty", at([(1, UNSEEN)], "instance:1", levels=(3,))),
         ("levels", Window((HEARTBEAT,) * 9, COMPUTE, levels=(4,) * 9)),
         ("onset", Window((HEARTBEAT,), ALL_SOURCES, seconds=(59.9995,), levels=(4,))),
         ("transitions", at([(1, STARTED), (2, STARTED)], "req-1")),
@@ -101,7 +102,7 @@ def test_windows_that_were_not_chosen_teach_nothing() -> None:
 
 def test_values_are_learnt_once_a_line() -> None:
     """From the newest step of the source that wrote it: not again from later windows, sessions or everything."""
-    lines = [Window((STARTED,) * 2, COMPUTE, fresh=1, values=(9e9, 1.0)) for _ in range(40)]
+    lines = [Window((STARTED,) * 2, COMPUTE, fresh=1, values=(9e9, n % 2)) for n in range(40)]
     shared = [replace(lines[0], key=ALL_SOURCES, fresh=2)] * 40
     fitted = learn(batch([*lines, *shared]))
     limit = next(detector for detector in fitted.detectors if detector.name == "values").arrays()["limit"]
@@ -140,8 +141,8 @@ def test_the_home_of_a_template_is_the_service_that_writes_it_most() -> None:
 def test_nothing_chosen_gives_detectors_that_are_silent() -> None:
     """Training on too little fails elsewhere, with advice; here nothing does."""
     fitted = learn(batch(CHOSEN), keep=slice(0))
-    shown = facts(at([(1, CLAIM)]), at([(1, UNSEEN)]))
+    shown = facts(at([(1, CLAIM)]), at([(1, UNSEEN)], levels=(3,)), at([(1, UNSEEN)], levels=(2,)))
     scores = fitted.score(shown)
     assert list(scores) == NAMES
-    assert scores["novelty"].tolist() == [0.0, 1.0]
+    assert scores["novelty"].tolist() == [0.0, 1.0, REMARK]
     assert DetectorSet.from_bytes(fitted.to_bytes()).to_bytes() == fitted.to_bytes()

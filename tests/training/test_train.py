@@ -1,5 +1,7 @@
 """Training as a whole: logs in, a bundle out that finds what is odd."""
 
+import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -24,6 +26,22 @@ pytestmark = [pytest.mark.train, pytest.mark.usefixtures("tensorflow")]
 
 CALM = Scenario(seed=2, start=START, duration_s=900.0, rate=0.5)
 SILENT = TrainingProgress(lambda _: None, lambda _: None)
+HALF_TIME = "2026-03-03 09:07:30"
+INFO_LINE = re.compile(
+    r"(?P<head>(?P<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3}) \d+) INFO (?P<logger_and_request>[\w.]+ \[[^\]]*\]) .*"
+)
+NEW_TEXTS = (
+    'Lock "compute_resources" acquired by the update of usage',
+    "Running cmd (subprocess): qemu-img info",
+    "Acquired semaphore for the list of instances",
+    "Hypervisor resource view is being made",
+    "Auditing locally available compute resources",
+    "Instance actively managed on this host",
+    "Updated entry in the info cache of the network",
+    "Getting information of the domain",
+    "Checking the state of power",
+    "Refreshing inventories of the resource provider",
+)
 NOVA, COMPUTE, NEUTRON = "controller-1/nova-api", "compute-1/nova-compute", "controller-1/neutron-server"
 
 
@@ -61,7 +79,11 @@ def hour(tensorflow: None, folder: Path) -> Bundle:
 
 def score(bundle: Bundle, path: Path, *faults: Fault, rate: float = 0.5) -> list[Verdict]:
     """Verdicts on a quarter of an hour that the bundle was not trained on."""
-    simulated(path, replace(CALM, rate=rate, faults=faults))
+    return score_file(bundle, simulated(path, replace(CALM, rate=rate, faults=faults)))
+
+
+def score_file(bundle: Bundle, path: Path) -> list[Verdict]:
+    """Verdicts on all windows of a file."""
     processor, store = PipelineConfig().processor(bundle.table), WindowStore(bundle.windows)
     return [each for said, _ in score_files([path], processor, Scorer(bundle), store) for each in said]
 
@@ -97,6 +119,45 @@ def test_a_bundle_of_an_hour_is_silent_on_a_quiet_quarter(hour: Bundle, tmp_path
     said = score(hour, tmp_path / "calm.jsonl")
     assert len(said) > 1000
     assert [verdict.key for verdict in said if verdict.fired] == []
+
+
+def with_new_texts(path: Path, service: str, level: str, every: int) -> Path:
+    """A quiet quarter, in whose second half a service writes a new text of a level beside every so many lines.
+
+    There are ten texts, which stand at the time, process and request of the line.
+    """
+    records = [json.loads(line) for line in simulated(path, CALM).read_text().splitlines()]
+    count = 0
+    with path.open("w") as file:
+        for record in records:
+            written = [record]
+            line = INFO_LINE.fullmatch(record["log"])
+            if f"/{service}." in record["path"] and line and line["time"] > HALF_TIME:
+                count += 1
+                if count % every == 0:
+                    text = f"{line['head']} {level} {line['logger_and_request']} {NEW_TEXTS[count // every % 10]}"
+                    written.append({**record, "log": text, "offset": record["offset"] + 1})
+            file.writelines(json.dumps(each) + "\n" for each in written)
+    return path
+
+
+@pytest.mark.parametrize("service", ["nova-compute", "nova-api", "neutron-server", "cinder-volume"])
+@pytest.mark.parametrize("level", ["DEBUG", "INFO"])
+def test_debug_messages_that_are_switched_on_and_new_information_do_not_ring(
+    hour: Bundle, tmp_path: Path, service: str, level: str
+) -> None:
+    """Somebody changed a setting, or upgraded; no window fires for as long as these texts come."""
+    said = score_file(hour, with_new_texts(tmp_path / "new.jsonl", service, level, every=1))
+    assert len(said) > 1000
+    assert [(verdict.key, verdict.reasons) for verdict in said if verdict.fired] == []
+
+
+def test_new_warnings_ring(hour: Bundle, tmp_path: Path) -> None:
+    """The same texts as warnings are news, though they come beside a few lines only."""
+    said = score_file(hour, with_new_texts(tmp_path / "new.jsonl", "nova-compute", "WARNING", every=10))
+    fired = [verdict for verdict in said if verdict.fired]
+    assert fired
+    assert any("never seen in training" in reason for verdict in fired for reason in verdict.reasons)
 
 
 @pytest.mark.parametrize(

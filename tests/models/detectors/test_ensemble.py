@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 
 from models.detectors.ensemble import SCORE_SCALE, DetectorSet
+from models.detectors.novelty import REMARK, Novelty
 from models.detectors.silence import Silence
 from models.errors import InvalidError
+from models.features.window_features import WindowFeatures
 from models.records import ALL_SOURCES, Level, source_id
 from tests.models.bundles import Window
 from tests.models.detectors import normal
@@ -44,6 +46,47 @@ def test_the_same_detectors_give_the_same_bytes() -> None:
     """A bundle's identity is a hash of them."""
     assert detector_set().to_bytes() == ALL.to_bytes()
     assert DetectorSet.from_bytes(ALL.to_bytes()).to_bytes() == ALL.to_bytes()
+
+
+WEIGHING = dataclasses.replace(
+    ALL,
+    detectors=tuple(
+        Novelty(normal.tokens_of_groups(normal.NORMAL), Level.INFO) if detector.name == "novelty" else detector
+        for detector in ALL.detectors
+    ),
+    weak_level=Level.INFO,
+)
+
+
+def with_news(level: Level) -> tuple[WindowFeatures, WindowFeatures]:
+    """Windows of a service and of everything with a new text behind each line, and the same without."""
+    rows = [(second, HEARTBEAT) for second in range(0, 60, 10)]
+    noisy = [row for second, _ in rows for row in ((second, HEARTBEAT), (second + 1, UNSEEN), (second + 2, UNSEEN))]
+    levels = (Level.INFO, level, level) * len(rows)
+    keys = (COMPUTE, ALL_SOURCES)
+    return facts(*(at(noisy, key, levels=levels) for key in keys)), facts(*(at(rows, key) for key in keys))
+
+
+@pytest.mark.parametrize("level", [Level.DEBUG, Level.INFO])
+def test_new_texts_of_little_weight_change_no_other_score(level: Level) -> None:
+    """All but novelty judge the windows as if these were not there; whole windows by the part that is known."""
+    noisy, quiet = (WEIGHING.score(features) for features in with_news(level))
+    part = {"sets", "counts"} if level == Level.INFO else set()
+    for name in noisy.keys() - {"novelty"} - part:
+        np.testing.assert_array_equal(noisy[name], quiet[name], name)
+    for name in part:
+        np.testing.assert_allclose(noisy[name], quiet[name] / 3)
+    assert noisy["novelty"].tolist() == [REMARK * (level == Level.INFO)] * 2
+    assert np.flatnonzero(WEIGHING.passed_over(with_news(level)[0])).tolist() == [i for i in range(36) if i % 3]
+
+
+def test_without_a_level_all_new_texts_count() -> None:
+    """As in bundles of older versions, which have none; the level is kept."""
+    noisy, quiet = with_news(Level.DEBUG)
+    assert ALL.score(noisy)["sets"][0] > ALL.score(quiet)["sets"][0]
+    assert not ALL.passed_over(noisy).any()
+    assert DetectorSet.from_bytes(ALL.to_bytes()).weak_level == Level.UNKNOWN
+    assert DetectorSet.from_bytes(WEIGHING.to_bytes()).weak_level == Level.INFO
 
 
 def test_every_detector_has_a_unit() -> None:

@@ -76,6 +76,20 @@ def test_windows_over_everything_have_no_say_but_keep_what_is_known() -> None:
     assert np.isnan(scored.surprise[3:]).all()
 
 
+def test_rows_that_are_passed_over_are_not_there() -> None:
+    """Neither they nor what follows them surprise more than without them; a window may consist of nothing else."""
+    noisy = windows([at([(1, HEARTBEAT), (2, UNSEEN), (2, CLAIM)]), at([(1, UNSEEN)]), at([(1, CLAIM)], "req-1")])
+    quiet = windows([at([(1, HEARTBEAT), (2, CLAIM)]), at([]), at([(1, CLAIM)], "req-1")])
+    passed_over = noisy.template == UNSEEN
+    scored, wanted = DETECTOR.score(noisy, passed_over), DETECTOR.score(quiet)
+    assert scored.surprise is not None
+    assert wanted.surprise is not None
+    assert scored.raw.tolist() == wanted.raw.tolist()
+    assert scored.surprise[~passed_over].tolist() == wanted.surprise.tolist()
+    assert np.isnan(scored.surprise[passed_over]).all()
+    assert DETECTOR.score(noisy, np.zeros(5, np.bool_)).raw.tolist() == DETECTOR.score(noisy).raw.tolist()
+
+
 def test_rows_of_an_earlier_window_of_the_batch_are_known_in_the_later_one() -> None:
     """Two windows of one key close at once: what is fresh in the first is old in the second, by the row's id."""
     batch = windows([Window((HEARTBEAT, CLAIM)), Window((HEARTBEAT, CLAIM, DONE), fresh=1, context=2)])

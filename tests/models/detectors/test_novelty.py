@@ -1,8 +1,10 @@
 """Novelty: templates that training never saw, or never in this group."""
 
+import pytest
+
 from models.detectors.novelty import ELSEWHERE as HALF
-from models.detectors.novelty import Novelty
-from models.records import ALL_SOURCES
+from models.detectors.novelty import REMARK, Novelty
+from models.records import ALL_SOURCES, Level
 from models.templates.matcher import template_id
 from tests.models.detectors import normal
 from tests.models.detectors.normal import (
@@ -51,6 +53,32 @@ def test_what_is_new_needs_neither_baseline_nor_whole_window() -> None:
         at([(1, UNSEEN), (2, HEARTBEAT)], STRANGER),
         at([(1, UNSEEN), (2, HEARTBEAT)], API),
     ) == [1.0, 1.0, 1.0]
+
+
+@pytest.mark.parametrize(
+    ("levels", "expected"),
+    [
+        ((Level.DEBUG, Level.DEBUG), 0.0),
+        ((Level.DEBUG, Level.INFO), REMARK),
+        ((Level.INFO, Level.INFO), REMARK),
+        ((Level.INFO, Level.UNKNOWN), 2.0),
+        ((Level.INFO, Level.WARNING), 2.0),
+        ((Level.DEBUG, Level.ERROR), 1.0),
+    ],
+)
+def test_new_texts_of_little_weight_are_one_remark(levels: tuple[Level, ...], expected: float) -> None:
+    """Debug messages are none; beside a warning, or a line of unknown level, information counts in full."""
+    weighing = Novelty(normal.tokens_of_groups(NORMAL), Level.INFO)
+    assert score(weighing, at([(1, UNSEEN), (2, OTHER_UNSEEN)], levels=levels)) == [expected]
+    assert score(DETECTOR, at([(1, UNSEEN), (2, OTHER_UNSEEN)], levels=levels)) == [2.0]
+
+
+def test_the_level_is_kept_with_what_is_known() -> None:
+    """Older bundles have none: all levels weigh alike."""
+    weighing = Novelty(normal.tokens_of_groups(NORMAL), Level.INFO)
+    assert score(Novelty.from_arrays(weighing.arrays()), at([(1, UNSEEN)])) == [REMARK]
+    assert "weak_level" not in DETECTOR.arrays()
+    assert score(Novelty.from_arrays(DETECTOR.arrays()), at([(1, UNSEEN)])) == [1.0]
 
 
 def test_it_tells_how_many_are_new_and_names_those_known_elsewhere() -> None:

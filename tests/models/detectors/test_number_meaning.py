@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.detectors.number_meaning import meaning_of, tells_duration
+from models.detectors.number_meaning import is_measure, is_status, meaning_of, tells_duration
 from models.findings import FindingKind
 
 ACCESS = '<*> "GET <*> HTTP<*>" status: <*> len: <*> time: <*>'
@@ -34,6 +34,42 @@ def test_a_number_means_what_its_label_says(
 ) -> None:
     """A duration, an HTTP status that is an error, or any number, with its unit."""
     assert meaning_of(template, column, numbers, value) == expected
+
+
+UWSGI = (
+    "[pid: <*>|app: <*>|req: <*>] <*> () {<*> vars in <*> bytes} [<*>] GET <*> => generated <*> bytes in <*> msecs"
+    " (HTTP<*>) <*> headers in <*> bytes (<*> switches on core <*>)"
+)
+
+
+@pytest.mark.parametrize(
+    ("template", "numbers", "expected"),
+    [
+        (UWSGI, 4, [False, False, False, True]),
+        (ACCESS, 3, [True, True, True]),
+        ("Took <*> seconds to build instance.", 1, [True]),
+        ("response code <*>: try again", 1, [True]),
+        ("up <*> seconds, <*> users", 2, [False, None]),
+        ("uptime: <*> s", 1, [False]),
+        ("connection #<*> from port <*> closed after <*> ms", 3, [False, False, True]),
+        ("used_ram=<*> used_disk=<*>", 2, [True, True]),
+        # The last one has a unit, so the last number is it, whatever the others are.
+        ("<*> finished <*>. Time elapsed: <*>", 2, [None, True]),
+        ("<*> of <*> done", 2, [None, None]),
+        ("<*> requests served", 1, [None]),
+        ("", 1, [None]),
+    ],
+)
+def test_labels_and_units_tell_measures_from_names(template: str, numbers: int, expected: list[bool | None]) -> None:
+    """Durations, sizes and codes measure; processes, requests and times since a start do not."""
+    assert [is_measure(template, column, numbers) for column in range(numbers)] == expected
+
+
+def test_a_status_stands_in_a_message_that_tells_of_one() -> None:
+    """A three-digit number elsewhere may be anything."""
+    assert is_status('<*> "GET / HTTP<*>" <*>', 200.0)
+    assert not is_status('<*> "GET / HTTP<*>" <*>', 20.0)
+    assert not is_status("worker <*> started", 200.0)
 
 
 def test_templates_that_report_durations_are_known() -> None:

@@ -1,6 +1,10 @@
 """Values: numbers inside lines that are far larger than training ever showed."""
 
+from collections.abc import Callable
+from typing import Any
+
 import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -9,7 +13,8 @@ from models.detectors import value_limits as values
 from models.detectors.value_limits import FEW, MOST, Values, ValueSamples
 from models.features.window_features import WindowFeatures
 from models.records import VALUES
-from tests.models.bundles import Window
+from models.rfc3339 import SECOND
+from tests.models.bundles import START, Window
 from tests.models.detectors import normal
 from tests.models.detectors.normal import (
     COMPUTE,
@@ -26,14 +31,15 @@ from tests.models.detectors.normal import (
     sentences_of,
 )
 
+FLOATS = npt.NDArray[np.floating[Any]]
 NAN = float("nan")
 
 
-def fitted(source: WindowFeatures = NORMAL) -> Values:
-    """Fit to all rows of these windows."""
+def fitted(source: WindowFeatures = NORMAL, template: str = "") -> Values:
+    """Fit to all rows of these windows, whose messages have this template."""
     collected = ValueSamples(len(VOCABULARY))
     collected.add(source, np.arange(len(source.tokens)))
-    return collected.fit()
+    return collected.fit(lambda _: template)
 
 
 DETECTOR = fitted()
@@ -85,7 +91,7 @@ def test_small_missing_and_endless_numbers_are_nothing() -> None:
 
 def test_places_seen_too_seldom_have_no_limit() -> None:
     """Templates whose numbers were not met often enough, and unseen templates, may show any number."""
-    few, enough = (fitted(facts(*[lines(1.0, template=PLUGGED)] * count)) for count in (FEW - 1, FEW))
+    few, enough = (fitted(facts(*[lines(n % 2, template=PLUGGED) for n in range(count)])) for count in (FEW - 1, FEW))
     assert score(few, lines(1e6, template=PLUGGED)) == [0.0]
     assert score(enough, lines(1e6, template=PLUGGED)) == [MOST]
     assert score(DETECTOR, lines(1e6, template=UNSEEN), lines(1e6, template=PLUGGED)) == [0.0, 0.0]
@@ -100,9 +106,9 @@ def test_without_any_number_it_is_silent() -> None:
 
 def test_each_place_in_a_line_has_its_own_limit() -> None:
     """A large second number is strange where the first may be as large."""
-    source = facts(*[lines(1000.0)] * FEW)
-    source.windows.values[:, 1] = 1.0
-    detector = fitted(source)
+    source = facts(*[lines(1000.0 - n % 2) for n in range(2 * FEW)])
+    source.windows.values[:, 1] = np.arange(len(source.tokens)) // 2 % 2
+    detector = fitted(source, "len: <*> queue: <*>")
     shown = facts(lines(1000.0), lines(1000.0))
     shown.windows.values[:, 1] = [NAN, 1.0, NAN, 900.0]
     assert detector.score(shown).tolist() == [0.0, MOST]
@@ -117,6 +123,162 @@ def test_it_tells_how_many_what_like_and_what_is_usual() -> None:
         f"`{name(STARTED)}` has a value of 60 in 3 lines (usually below {LIMIT:.3g})",
     ]
     assert sentences_of(DETECTOR, shown, 1) == []
+
+
+WORKERS, HOSTS = 4, 3
+
+
+def counter(rng: np.random.Generator, n: int) -> FLOATS:
+    """Requests served, some of them by messages that were not logged."""
+    return np.asarray(100.0 + np.cumsum(rng.integers(1, 4, n)), np.float64)
+
+
+def interleaved(rng: np.random.Generator, n: int) -> FLOATS:
+    """Each of several processes counts its own requests."""
+    worker = rng.integers(0, WORKERS, n)
+    counts = np.stack([np.cumsum(worker == number) + 50 * number for number in range(WORKERS)])
+    return np.asarray(counts[worker, np.arange(n)], np.float64)
+
+
+def restarted(rng: np.random.Generator, n: int) -> FLOATS:
+    """A counter that begins again at 1 now and then."""
+    starts = np.sort(rng.integers(0, n, 1 + n // 150))
+    index = np.arange(n)
+    begun = starts[np.searchsorted(starts, index, "right") - 1] * (index >= starts[0])
+    return np.asarray(index - begun + 1.0, np.float64)
+
+
+def log_position(rng: np.random.Generator, n: int) -> FLOATS:
+    """Bytes of a log: grows by what was written."""
+    return np.asarray(1e6 + np.cumsum(np.round(rng.lognormal(8, 1.5, n))), np.float64)
+
+
+def slow_counter(rng: np.random.Generator, n: int) -> FLOATS:
+    """Grows every fiftieth line."""
+    return 40.0 + (np.arange(n) + rng.integers(50)) // 50
+
+
+def noisy_drift(rng: np.random.Generator, n: int) -> FLOATS:
+    """A gauge that grows by several of its spreads."""
+    return 1000.0 + np.arange(n) / 20 + rng.normal(0, 5, n)
+
+
+def clock(rng: np.random.Generator, n: int) -> FLOATS:
+    """Milliseconds since 1970; the lines are a second apart."""
+    return (START / SECOND + np.arange(n) + rng.random(n)) * 1e3
+
+
+def process_ids(rng: np.random.Generator, n: int) -> FLOATS:
+    """Four workers; after a restart in the middle of the whole others, with larger numbers."""
+    return np.asarray(rng.choice([6831.0, 6832.0, 6833.0, 6840.0], n) + 20_000 * (np.arange(n) >= TRAINED))
+
+
+def ports(rng: np.random.Generator, n: int) -> FLOATS:
+    """Ports of clients."""
+    return rng.integers(32_768, 61_000, n).astype(np.float64)
+
+
+def random_ids(rng: np.random.Generator, n: int) -> FLOATS:
+    """Thirty-two random bits."""
+    return rng.integers(0, 2**32, n).astype(np.float64)
+
+
+def constant_id(rng: np.random.Generator, n: int) -> FLOATS:
+    """A single process, restarted after training."""
+    return rng.integers(1, 99) + 9000.0 * (np.arange(n) >= TRAINED)
+
+
+def uptime(rng: np.random.Generator, n: int) -> FLOATS:
+    """Seconds that each of several hosts has been up."""
+    return np.asarray(5000.0 * rng.integers(0, HOSTS, n) + np.arange(n), np.float64)
+
+
+NO_MEASURES = {
+    counter: ("", "request <*> done", "<*> bytes in total"),
+    interleaved: ("", "[pid: <*>|app: <*>|req: <*>]", "served <*> requests"),
+    restarted: ("", "seq <*>"),
+    log_position: ("", "LSN <*>", "at <*> bytes"),
+    slow_counter: ("", "generation <*>", "<*> files"),
+    noisy_drift: ("", "<*> MB"),
+    clock: ("", "sent at <*> ms", "time: <*>"),
+    process_ids: ("", "pid: <*>"),
+    ports: ("", "port <*>"),
+    random_ids: ("", "xid=<*>"),
+    constant_id: ("", "worker <*>"),
+    uptime: ("", "uptime: <*> seconds"),
+}
+"""What soon leaves any range that training saw, and templates that it may stand in."""
+
+TRAINED = 900
+"""Lines that are trained on: fifteen minutes at a line a second."""
+
+
+def series(values: FLOATS, start: int = 0) -> WindowFeatures:
+    """One window with a line for each number, a second apart."""
+    seconds = tuple(map(float, range(start, start + len(values))))
+    return facts(Window((STARTED,) * len(values), COMPUTE, seconds=seconds, values=tuple(values.tolist())))
+
+
+@pytest.mark.parametrize(
+    ("kind", "template"), [(kind, template) for kind, templates in NO_MEASURES.items() for template in templates]
+)
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=8, deadline=None)
+def test_what_is_no_measure_never_scores(
+    kind: Callable[[np.random.Generator, int], FLOATS], template: str, seed: int
+) -> None:
+    """Counters, ids, ports, clocks: for nine times as long as they were trained on, and with any label."""
+    numbers = kind(np.random.default_rng(seed), 10 * TRAINED)
+    detector = fitted(series(numbers[:TRAINED]), template)
+    assert detector.score(series(numbers[TRAINED:], TRAINED)).tolist() == [0.0]
+
+
+def milliseconds(rng: np.random.Generator, n: int) -> FLOATS:
+    """Whole numbers that often come again."""
+    return np.round(rng.lognormal(3, 0.6, n))
+
+
+def seconds(rng: np.random.Generator, n: int) -> FLOATS:
+    """Durations that differ all."""
+    return rng.lognormal(-2, 0.5, n)
+
+
+def sizes(rng: np.random.Generator, n: int) -> FLOATS:
+    """Bytes, all different."""
+    return np.round(rng.lognormal(12, 1.0, n))
+
+
+def statuses(rng: np.random.Generator, n: int) -> FLOATS:
+    """Codes of HTTP, none of them an error."""
+    return rng.choice([200.0, 202.0, 204.0], n)
+
+
+def queue(rng: np.random.Generator, n: int) -> FLOATS:
+    """Length of a queue."""
+    return rng.poisson(3.0, n).astype(np.float64)
+
+
+@pytest.mark.parametrize(
+    ("kind", "template"),
+    [
+        (milliseconds, "generated in <*> msecs"),
+        (milliseconds, ""),
+        (seconds, "time: <*>"),
+        (seconds, ""),
+        (sizes, "<*> bytes"),
+        (statuses, '"GET <*> HTTP<*>" <*>'),
+        (statuses, ""),
+        (queue, "queue: <*>"),
+        (queue, ""),
+    ],
+)
+@given(seed=st.integers(0, 2**32 - 1))
+@settings(max_examples=8, deadline=None)
+def test_measures_are_watched(kind: Callable[[np.random.Generator, int], FLOATS], template: str, seed: int) -> None:
+    """Durations, sizes, codes and counts that are thirty times as large score; an error status does."""
+    numbers = kind(np.random.default_rng(seed), TRAINED)
+    detector = fitted(series(numbers), template)
+    assert detector.score(series(np.full(20, 503.0) if kind is statuses else numbers[-20:] * 30 + 90))[0] > MOST
 
 
 def test_of_very_many_values_a_fair_part_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -137,5 +299,5 @@ def test_thinning_keeps_the_values_of_a_line_together(monkeypatch: pytest.Monkey
     monkeypatch.setattr(values, "_KEPT", 300)
     source = facts(*[lines(1000.0)] * 151)
     source.windows.values[:, 1] = np.where(source.tokens == normal.token(STARTED), 1.0, NAN)
-    limit = fitted(source).arrays()["limit"][normal.token(STARTED), :2]
+    limit = fitted(source, "len: <*> queue: <*>").arrays()["limit"][normal.token(STARTED), :2]
     assert limit.tolist() == [1000.0, 1.0]

@@ -1,0 +1,74 @@
+"""Windows without the lines that say nothing of the state of a cloud: new texts of little weight.
+
+Somebody switched on debug messages, or an upgrade brought new ones: all else is judged as if these were not there.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from models.arrays import splits
+from models.features.vocabulary import NEW
+from models.features.window_features import Groups, WindowFeatures
+from models.records import BOOL, F64, I64, Level, WindowBatch
+
+
+def is_weak(features: WindowFeatures, weak_level: int) -> BOOL:
+    """Whether each row (rows,) is a new text of little weight: of a known level, at most ``weak_level``.
+
+    Beside a new text of a higher or an unknown level, only DEBUG is weak: what else is new belongs to that news.
+    """
+    level = features.windows.level
+    new = features.tokens == NEW
+    low: BOOL = new & (level <= weak_level) & (level != Level.UNKNOWN)
+    if not low.any():
+        return low
+    news = np.bincount(features.window[new & ~low], minlength=len(features.windows)) > 0
+    weak: BOOL = low & ~(news[features.window] & (level != Level.DEBUG))
+    return weak
+
+
+def judged(features: WindowFeatures, weak_level: int, groups: Groups) -> WindowFeatures:
+    """Return the features of the windows without their weak rows; of the same windows where there are none."""
+    weak = is_weak(features, weak_level)
+    if not weak.any():
+        return features
+    return WindowFeatures.of(without(features.windows, weak), features.vocabulary, groups)
+
+
+def known_share(features: WindowFeatures, weak_level: int) -> F64:
+    """Share of each window's lines (n,) above DEBUG that are not weak; 1 where there are none."""
+    shown = features.windows.level != Level.DEBUG
+    weak = is_weak(features, weak_level) & shown
+    n = len(features.windows)
+    lines = np.bincount(features.window[shown], minlength=n)
+    share: F64 = 1.0 - np.bincount(features.window[weak], minlength=n) / np.maximum(lines, 1)
+    return share
+
+
+def without(windows: WindowBatch, dropped: BOOL) -> WindowBatch:
+    """Return the windows without some rows; ``dropped`` is shaped (rows,)."""
+    total = splits(dropped.astype(np.int64))
+    stop = windows.splits[1:]
+    fresh = stop - windows.new_rows
+
+    def number(start: I64, end: I64) -> I64:
+        rows: I64 = total[end] - total[start]
+        return rows
+
+    kept = np.flatnonzero(~dropped)
+    return replace(
+        windows,
+        splits=windows.splits - total[windows.splits],
+        new_rows=windows.new_rows - number(fresh, stop),
+        context=windows.context - number(fresh - windows.context, fresh),
+        time=windows.time[kept],
+        template=windows.template[kept],
+        origin=windows.origin[kept],
+        level=windows.level[kept],
+        partition=windows.partition[kept],
+        offset=windows.offset[kept],
+        values=windows.values[kept],
+        surprise=windows.surprise[kept],
+        row_ids=windows.row_ids[kept],
+    )
