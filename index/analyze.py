@@ -1,10 +1,11 @@
 """Analyse an issue by log lines: rank them, gather the best as evidence, and diagnose it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
+import polars as pl
 
 from index.diagnosis.known_failures import KnownFailures
 from index.diagnosis.rule_based import diagnose
@@ -15,6 +16,7 @@ from index.evidence.gather import EvidenceLimits, gather
 from index.evidence.issue import Issue
 from index.evidence.relevance import Embed, RankedRecord, rank
 from index.evidence.selection import CALLED, FRAME, FRAME_LATER, LAST, ODD, RAISED, RAISED_LATER
+from index.evidence.statements import count_statements
 from index.evidence.types import Evidence, EvidenceLine
 from index.lines.log_lines import LogLines
 from index.lines.log_records import LogRecords
@@ -158,7 +160,7 @@ def _in_order_of_rank(
     record_scores: dict[tuple[int, str, str], float] = {}
     for place, record in record_at.items():
         row = records.lines.row(record.row, named=True)
-        line = replace(EvidenceLine.of(material, row), count=record.count, score=record.score, roles=record.roles)
+        line = replace(EvidenceLine.of(material, row), score=record.score, roles=record.roles)
         lines[place] = line
         key = (line.time, line.service, line.host)
         record_scores[key] = max(record_scores.get(key, 0.0), record.score)
@@ -171,6 +173,7 @@ def _in_order_of_rank(
             record_score = record_scores.get((line.time, line.service, line.host), 0.0)
             score = _gathered_score(line, record_score, _best_score(ranked))
             lines[place] = replace(line, score=round(score, 6))
+    lines |= _counted(lines, records)
     ordered = sorted(lines.values(), key=lambda line: (-line.score, line.time, line.partition, line.offset))
     names = {(line.partition, line.offset): f"L{number}" for number, line in enumerate(ordered, 1)}
     renamed = {line.id: names[line.partition, line.offset] for line in gathered.lines}
@@ -180,6 +183,24 @@ def _in_order_of_rank(
         story=tuple(renamed[name] for name in gathered.story),
         first_bad=None if gathered.first_bad is None else renamed[gathered.first_bad],
     )
+
+
+def _counted(lines: Mapping[Place, EvidenceLine], records: LogRecords) -> dict[Place, EvidenceLine]:
+    """Return the lines that are records, each with the number of all records that say the same.
+
+    A line that only shows what a detector found keeps the number of those that show it too.
+    """
+    heads = records.lines
+    place = {name: heads.schema[name] for name in ("partition", "offset")}
+    wanted = pl.DataFrame(list(lines), schema=place, orient="row")
+    rows = heads.join(wanted, on=list(place), how="semi").select("line_number", *place).rows()
+    counts = count_statements(heads, [line_number for line_number, *_ in rows])
+    counted = {(partition, offset): counts[line_number] for line_number, partition, offset in rows}
+    return {
+        where: replace(lines[where], count=count)
+        for where, count in counted.items()
+        if not (lines[where].roles and _DEVIATION_ROLES.issuperset(lines[where].roles))
+    }
 
 
 def _gathered_score(line: EvidenceLine, record_score: float, best_score: float) -> float:

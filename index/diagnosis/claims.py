@@ -8,7 +8,7 @@ from index.diagnosis.findings import BehaviourFinding, Findings, KnownFailureMat
 from index.diagnosis.types import Claim
 from index.diagnosis.wording import place, subject
 from index.evidence.detector_findings import MISSING
-from index.evidence.message_parts import call_in, code_in, message_of, name_in, short
+from index.evidence.message_parts import call_in, calls_in, code_in, message_of, name_in, short
 from index.evidence.selection import OF_TRACE, SERVED
 from index.evidence.types import Evidence, EvidenceLine
 from models.findings import FindingKind
@@ -111,7 +111,7 @@ def _answered(line: EvidenceLine) -> bool:
 
 def _served(line: EvidenceLine) -> Claim:
     code, call = code_in(line), short(call_in(line), 120)
-    to = f" to {call}" if call else ""
+    to = f" to {short(calls_in(line), 120)}" if call else ""
     times = f", {line.count} times" if line.count > 1 else ""
     return checked(f"{line.service} answered {code}{to}{times}.", (line,), (line.service, code, call))
 

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 from index.evidence.types import EvidenceLine
-from index.lines.patterns import HTTP_STATUS, UUID
+from index.lines.patterns import HTTP_CALL, HTTP_STATUS, PATH_ID, UUID
 
 _HEADER: Final = re.compile(
     r"^(?:\S+[ T]\S+ (?:\d+ )?)?(?:TRACE|DEBUG|INFO|AUDIT|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL) \S+ ?"
@@ -19,7 +19,8 @@ _NAMES: Final = {
     "port": re.compile(rf"(?:ports?)[^0-9a-z]{{1,4}}(?:(?:id|uuid)[^0-9a-z]{{1,4}})?({UUID})", re.IGNORECASE),
 }
 _STATUS: Final = re.compile(HTTP_STATUS)
-_CALL: Final = re.compile(r"\b(GET|POST|PUT|DELETE|PATCH|HEAD) ([^\s\"?]+)")
+_CALL: Final = re.compile(HTTP_CALL)
+_PATH_ID: Final = re.compile(PATH_ID)
 
 
 def message_of(line: EvidenceLine) -> str:
@@ -52,3 +53,12 @@ def call_in(line: EvidenceLine) -> str:
     """Return the HTTP request in a line, such as ``POST /v2.1/servers``; "" for none."""
     call = _CALL.search(line.text)
     return f"{call[1]} {call[2]}" if call else ""
+
+
+def calls_in(line: EvidenceLine) -> str:
+    """Return what a line's HTTP request has in common with those that ``count`` counts: ids in the path are masked.
+
+    It is the request itself where the line stands for no other; "" for none.
+    """
+    call = call_in(line)
+    return _PATH_ID.sub("/<id>", call) if line.count > 1 else call

@@ -22,7 +22,10 @@ MAX_TEXT: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class EvidenceLine:
-    """One line, standing for ``count`` lines of its template.  ``time`` in microseconds, ``score`` higher first."""
+    """One line, standing for ``count`` lines that say the same (``index.evidence.statements``).
+
+    ``time`` is in microseconds; a higher ``score`` comes first.
+    """
 
     id: str
     """What a citation names: ``L1``, ``L2`` … in the order of rank; unique in its evidence."""

@@ -1,0 +1,121 @@
+"""Counts of the lines that say just the same."""
+
+import random
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from index.analyze import Resources, analyze
+from index.diagnosis.types import Diagnosis
+from index.evidence.issue import read_issue
+from index.evidence.statements import count_statements
+from index.evidence.types import Evidence
+from index.lines.log_records import LogRecords
+from tests.index.evidence.test_relevance import INSTANCES, line, material
+
+BEGIN = datetime(2026, 3, 3, 9, tzinfo=UTC)
+
+
+def answers(verb: str, path: str, status: int, times: int) -> list[str]:
+    """Lines of an API server without their heads."""
+    return [f'10.0.0.1 "{verb} {path} HTTP/1.1" status: {status} len: {n} time: 0.{n % 90 + 10}' for n in range(times)]
+
+
+def mixed(tmp_path: Path, infos: list[str], errors: int, name: str, logger: str) -> tuple[Evidence, Diagnosis]:
+    """Diagnosis of lines in a drawn order, among other errors of so many kinds."""
+    words = random.Random(3).sample([f"{a}{b}{c}" for a in "bdfgk" for b in "aeiou" for c in "lmnrt"], 60)
+    rows = [("INFO", logger, text) for text in infos]
+    rows += [("ERROR", "other.part", f"Broken {words[n % 60]} of {words[(n * 7) % 60]} failed") for n in range(errors)]
+    random.Random(5).shuffle(rows)
+    lines = []
+    for number, (level, source, text) in enumerate(rows):
+        moment = (BEGIN + timedelta(seconds=number)).strftime("%Y-%m-%d %H:%M:%S.000")
+        lines.append(f"{moment} 7 {level} {source} [req-{number:08x}-aaaa-4bbb-8ccc-ddddeeeeffff u p - - -] {text}")
+    return analyze(material(tmp_path, lines, name), read_issue("Volume attach fails"), Resources())
+
+
+def served(diagnosis: Diagnosis) -> list[str]:
+    """What the service is said to have answered; all of it verified."""
+    claims = [claim for claim in diagnosis.claims if " answered " in claim.text]
+    assert all(claim.verified for claim in claims)
+    return [claim.text for claim in claims]
+
+
+@pytest.mark.parametrize("size", [100, 2_000, 50_000])
+def test_one_refused_call_among_many_good_ones_is_one(tmp_path: Path, size: int) -> None:
+    """41 POSTs of which one is answered 500, behind 60 other errors: it was once, whatever the number of lines."""
+    path = "/v2.1/servers"
+    infos = [*answers("POST", path, 202, 40), *answers("POST", path, 500, 1), *answers("GET", path, 200, size - 100)]
+    evidence, diagnosis = mixed(tmp_path, infos, 60, "nova-api.log", "nova.osapi_compute.wsgi.server")
+    assert served(diagnosis) == ["nova-api answered 500 to POST /v2.1/servers."]
+    counts = {line.count for line in evidence.lines if "status: 500" in line.text}
+    assert counts == {1}
+
+
+@pytest.mark.parametrize(
+    ("name", "logger", "bad", "others", "said"),
+    [
+        ("nova-api.log", "nova.wsgi", ("POST", "/servers", 500, 3), ("POST", "/servers", 202, 50), "500 to POST /servers, 3"),
+        ("cinder-api.log", "cinder.wsgi", ("DELETE", "/v3/volumes", 503, 4), ("DELETE", "/v3/volumes", 500, 1), "503 to DELETE /v3/volumes, 4"),
+        ("glance-api.log", "glance.wsgi", ("PUT", "/v2/images/file", 502, 2), ("GET", "/v2/images/file", 502, 1), "502 to PUT /v2/images/file, 2"),
+        ("keystone.log", "keystone.wsgi", ("POST", "/v3/auth/tokens", 504, 7), ("POST", "/v3/auth/other", 504, 3), "504 to POST /v3/auth/tokens, 7"),
+        ("neutron-server.log", "neutron.wsgi", ("PATCH", "/v2.0/ports", 500, 5), ("PATCH", "/v2.0/ports", 404, 20), "500 to PATCH /v2.0/ports, 5"),
+    ],
+)  # fmt: skip
+def test_verb_path_and_status_are_part_of_what_is_counted(
+    tmp_path: Path, name: str, logger: str, bad: tuple[str, str, int, int], others: tuple[str, str, int, int], said: str
+) -> None:
+    """In any service; the quiet ones are of the same template."""
+    infos = [*answers(*bad), *answers(*others), *answers("GET", "/", 200, 30)]
+    _, diagnosis = mixed(tmp_path, infos, 60, name, logger)
+    (text,) = served(diagnosis)
+    verb, path, status, times = others
+    # Which of two failures is told is the ranking's choice; what is told must be true.
+    other = f"{status} to {verb} {path}" + (f", {times}" if times > 1 else "")
+    allowed = {said, other} if status >= 500 else {said}
+    assert text.partition("answered ")[2].removesuffix(" times.").removesuffix(".") in allowed
+
+
+def test_calls_about_different_things_are_counted_without_their_ids(tmp_path: Path) -> None:
+    """The sentence does not say that one port was deleted eight times."""
+    infos = [text for name in INSTANCES[:8] for text in answers("DELETE", f"/v2.0/ports/{name}", 503, 1)]
+    _, diagnosis = mixed(tmp_path, infos, 0, "neutron-server.log", "neutron.wsgi")
+    (text,) = served(diagnosis)
+    assert text.endswith("neutron-server answered 503 to DELETE /v2.0/ports/<id>, 8 times.")
+
+
+@pytest.mark.parametrize(
+    ("text", "times", "other", "others"),
+    [
+        ("Connection to 10.0.0.5:5672 refused: ECONNREFUSED", 4, "Connection to 10.0.0.5:5672 refused: ETIMEDOUT", 9),
+        ("Cannot reach 10.0.0.5: [Errno 111]", 3, "Cannot reach 10.0.0.5: [Errno 113]", 6),
+        ("Timed out after 60 seconds waiting for a reply", 5, "Timed out after 60 seconds waiting for a lock", 7),
+        ("Process ended with exit code 137", 2, "Process ended with exit code 1", 8),
+        ("Unexpected exception ValueError in worker", 6, "Unexpected exception KeyError in worker", 5),
+        ("Request failed with code: 503 from glance", 2, "Request failed with code: 404 from glance", 11),
+    ],
+)
+def test_what_failed_otherwise_is_not_counted(tmp_path: Path, text: str, times: int, other: str, others: int) -> None:
+    """Words, errno, exit codes and statuses tell failures apart; ids and other numbers do not."""
+    texts = [text] * times + [other] * others
+    lines = [line(n, "ERROR", "nova.compute.manager", message, n) for n, message in enumerate(texts)]
+    records = LogRecords.of(material(tmp_path, lines))
+    counts = count_statements(records.lines, [0, times])
+    assert counts == {0: times, times: others}
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_ids_and_numbers_do_not_tell_statements_apart(tmp_path: Path, number: int) -> None:
+    """The same failure of ten instances is one statement."""
+    patterns = (
+        "[instance: {}] Instance failed to spawn",
+        "Volume {} could not be attached",
+        "Port {} not bound after 300 s",
+    )
+    lines = [
+        line(n, "ERROR", "nova.compute.manager", patterns[number].format(name), n) for n, name in enumerate(INSTANCES)
+    ]
+    records = LogRecords.of(material(tmp_path, lines))
+    assert count_statements(records.lines, [4]) == {4: 10}
+    assert count_statements(records.lines, [4], since=int(records.time[8])) == {4: 3}
