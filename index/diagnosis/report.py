@@ -32,7 +32,9 @@ class About:
     lines: int
     refused: int
     ranking: str
-    """``fast`` or ``hybrid``, and by what."""
+    """By what lines were ranked, and ``fast`` or ``hybrid``."""
+    judge: str = ""
+    """A sentence: which bundle judged, or that none did."""
 
 
 def report(about: About, evidence: Evidence, diagnosis: Diagnosis) -> str:
@@ -112,9 +114,9 @@ def _foot(about: About, diagnosis: Diagnosis) -> str:
     refused = f" ({about.refused:,} not understood)" if about.refused else ""
     model = f", {diagnosis.model}" if diagnosis.model else ""
     cost = f", ${diagnosis.cost_usd:.4f}" if diagnosis.cost_usd else ""
-    note = f"  \n{escape_control(diagnosis.note)}" if diagnosis.note else ""
+    notes = "".join(f"  \n{escape_control(note)}" for note in (about.judge, diagnosis.note) if note)
     files = f"{about.files} file{'s' if about.files != 1 else ''}"
     return (
         f"{about.lines:,} lines of {files}{refused}; ranked by {about.ranking};"
-        f" explained by {_MODES[diagnosis.mode]}{model}{cost}; {diagnosis.seconds:.1f} s.{note}"
+        f" explained by {_MODES[diagnosis.mode]}{model}{cost}; {diagnosis.seconds:.1f} s.{notes}"
     )

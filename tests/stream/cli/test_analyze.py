@@ -14,6 +14,7 @@ from click.testing import CliRunner, Result
 from index.storage.file_cache import Cache
 from models.rfc3339 import SECOND
 from stream.cli import tocsin
+from stream.wiring.core import DEMO_BUNDLE
 from tests.index.diagnosis.test_known_failures import OWN
 from training.simulate import Fault, FaultKind, Scenario, stream_records
 
@@ -99,13 +100,56 @@ def test_a_fault_is_found_and_proved(logs: Path, mode: list[str]) -> None:
     assert record["first_bad"] in ids
 
 
-def test_the_detectors_of_the_shipped_bundle_judge_logs_that_they_know(logs: Path) -> None:
-    """The simulator's lines are those of its training; of other logs it says nothing."""
-    assert "## What the detectors say" in run("--issue", ISSUE, "--logs", str(logs), "--fast").stdout
-    Path("other.log").write_text("".join(HEAD.format("INFO", f"Wheel {n} turned") + "\n" for n in range(40)))
-    page = run("--issue", ISSUE, "--logs", "other.log", "--fast").stdout
-    assert "words and oddness (fast)" in page
-    assert "## What the detectors say" not in page
+def test_a_bundle_that_fits_judges_and_is_named(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the option or by the setting."""
+    bundle = str(DEMO_BUNDLE)
+    page = run("--issue", ISSUE, "--logs", str(logs), "--fast", "--bundle", bundle).stdout
+    assert "## What the detectors say" in page
+    assert f"Bundle {bundle} judged: " in page
+    monkeypatch.setenv("TOCSIN_BUNDLE", bundle)
+    assert found("--issue", ISSUE, "--logs", str(logs), "--fast")["bundle"]["judged"]
+
+
+@pytest.mark.parametrize("part", ["", "compute-1", "compute-1/var/log/nova", "controller-1/var/log/nova", "storage-1"])
+def test_without_a_bundle_nothing_is_blamed_that_the_files_do_not_hold(logs: Path, part: str) -> None:
+    """The simulator's lines, for which a bundle is shipped: no detector takes part, and the report says so."""
+    record = found("--issue", "keystone does not answer", "--logs", str(logs / part), "--fast")
+    assert record["bundle"] is None
+    assert not [claim for claim in record["claims"] if not claim["verified"]]
+    page = run("--issue", "keystone does not answer", "--logs", str(logs / part), "--fast").stdout
+    assert "No bundle judged" in page
+    assert "What the detectors say" not in page
+    told = " ".join([record["cause"], record["summary"], *record["actions"], *record["services"]])
+    for host in ("controller-1", "compute-1", "storage-1", "network-1"):
+        assert host not in told or host in str(logs / part) or part == ""
+
+
+@pytest.mark.parametrize(
+    "part", ["compute-1", "compute-2", "storage-1", "controller-1/var/log/nova", "controller-1/var/log/glance"]
+)
+def test_a_service_that_is_not_in_the_files_is_not_called_silent(logs: Path, part: str) -> None:
+    """The bundle expects fifteen services; where files hold some of them, the others are elsewhere."""
+    record = found("--issue", ISSUE, "--logs", str(logs / part), "--fast", "--bundle", str(DEMO_BUNDLE))
+    said = " ".join([record["cause"], *(claim["text"] for claim in record["claims"])])
+    if record["bundle"]["judged"]:
+        assert record["bundle"]["services_here"] < record["bundle"]["services"]
+    assert "keystone" not in said
+    assert "has written nothing" not in said
+    assert "stopped writing" not in said
+
+
+@pytest.mark.parametrize("other", ["Wheel {n} turned", "GET of nothing {n}", "Sold {n} apples to {n}"])
+def test_a_bundle_of_other_logs_is_said_not_to_fit(other: str) -> None:
+    """In a warning, in the report and in JSON; its detectors and templates take no part."""
+    name = "nova-compute.log" if "Wheel" in other else "other.log"
+    Path(name).write_text("".join(HEAD.format("INFO", other.format(n=n)) + "\n" for n in range(40)))
+    args = ("--issue", ISSUE, "--logs", name, "--fast", "--bundle", str(DEMO_BUNDLE))
+    result = run(*args)
+    assert f"bundle {DEMO_BUNDLE} does not fit these logs: 0% of lines known, " in result.stderr
+    assert "of its 15 services here; used without detectors" in result.stderr
+    assert "used without detectors" in result.stdout
+    assert "words and oddness (fast)" in result.stdout
+    assert found(*args)["bundle"]["judged"] is False
 
 
 def test_a_failure_that_only_the_user_knows_is_named(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
