@@ -5,22 +5,22 @@ from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
 import numpy as np
-import polars as pl
 
 from index.diagnosis.known_failures import KnownFailures
 from index.diagnosis.rule_based import diagnose
 from index.diagnosis.types import Diagnosis
 from index.evidence.detector_scores import DetectorScores
 from index.evidence.fired_windows import FiredWindow
+from index.evidence.frequent_failure import frequent_failure
 from index.evidence.gather import EvidenceLimits, gather
 from index.evidence.issue import Issue
 from index.evidence.relevance import Embed, RankedRecord, rank
 from index.evidence.selection import CALLED, FRAME, FRAME_LATER, LAST, ODD, RAISED, RAISED_LATER
-from index.evidence.statements import count_statements
 from index.evidence.types import Evidence, EvidenceLine
 from index.lines.log_lines import LogLines
 from index.lines.log_records import LogRecords
 from index.lines.parsed_file import span
+from index.lines.statements import count_places
 from index.search.documents import Similar
 from models.templates.matcher import TemplateTable
 
@@ -102,7 +102,8 @@ def evidence_of(material: LogLines, issue: Issue, resources: Resources) -> Evide
         similar=_similar(records, ranked, issue, resources),
         limits=EvidenceLimits(lines=_GATHERED_LINES),
     )
-    return _in_order_of_rank(gathered, ranked, places, records, material)
+    evidence = _in_order_of_rank(gathered, ranked, places, records, material)
+    return replace(evidence, frequent=frequent_failure(records.lines, evidence.lines))
 
 
 def _window(
@@ -179,6 +180,8 @@ def _in_order_of_rank(
     renamed = {line.id: names[line.partition, line.offset] for line in gathered.lines}
     return replace(
         gathered,
+        # ``gather`` names all services that failed; which of them belong to the issue is the diagnosis' to say.
+        services=(),
         lines=tuple(replace(line, id=names[line.partition, line.offset]) for line in ordered),
         story=tuple(renamed[name] for name in gathered.story),
         first_bad=None if gathered.first_bad is None else renamed[gathered.first_bad],
@@ -190,15 +193,10 @@ def _counted(lines: Mapping[Place, EvidenceLine], records: LogRecords) -> dict[P
 
     A line that only shows what a detector found keeps the number of those that show it too.
     """
-    heads = records.lines
-    place = {name: heads.schema[name] for name in ("partition", "offset")}
-    wanted = pl.DataFrame(list(lines), schema=place, orient="row")
-    rows = heads.join(wanted, on=list(place), how="semi").select("line_number", *place).rows()
-    counts = count_statements(heads, [line_number for line_number, *_ in rows])
-    counted = {(partition, offset): counts[line_number] for line_number, partition, offset in rows}
+    counts = count_places(records.lines, list(lines))
     return {
         where: replace(lines[where], count=count)
-        for where, count in counted.items()
+        for where, count in counts.items()
         if not (lines[where].roles and _DEVIATION_ROLES.issuperset(lines[where].roles))
     }
 

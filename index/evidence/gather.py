@@ -10,12 +10,12 @@ from index.evidence.fired_windows import FiredWindow
 from index.evidence.request_trace import Bounds, first_failure, follow
 from index.evidence.selection import ODD, SelectedLine, SelectionInput, select
 from index.evidence.severity import SEVERE, TimeSpan, add_severity, span_of
-from index.evidence.statements import count_statements
 from index.evidence.stopped_sources import Stopped, stopped
 from index.evidence.types import Change, Evidence, EvidenceLine
 from index.lines.entries import with_entries
 from index.lines.log_lines import LogLines
 from index.lines.shared_ids import shared_ids
+from index.lines.statements import count_statements
 from index.search.documents import Similar
 from models.detectors.sentences import sentence
 from models.findings import Finding

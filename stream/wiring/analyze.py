@@ -41,6 +41,9 @@ _ALWAYS: Final = 2
 
 _NO_BUNDLE: Final = "No bundle judged: what is usual here is not known (TOCSIN_BUNDLE, --bundle)."
 
+_NAMED: Final = 5
+"""Unreadable files that are named: enough to see which they are, on one line."""
+
 _BYTES_PER_MB: Final = 1_000_000
 
 Tell: TypeAlias = Callable[[str], None]
@@ -117,7 +120,13 @@ class Result:
             "issue": about.issue,
             "ranking": "fast" if self.fast else "hybrid",
             "bundle": None if self.judge is None else self.judge.to_record(),
-            "logs": {"files": about.files, "lines": about.lines, "refused": about.refused, "kept": self.cached},
+            "logs": {
+                "files": about.files,
+                "lines": about.lines,
+                "refused": about.refused,
+                "kept": self.cached,
+                "unreadable": list(about.unreadable),
+            },
             **self.diagnosis.to_record(self.evidence),
         }
 
@@ -138,6 +147,8 @@ def analyze_logs(settings: Settings, question: Question, tell: Tell, progress: C
     store = make_cache(settings)
     logs = _read(question.paths, settings, store, normal.masks if normal else load_masks(settings), tell, progress)
     tenant = _tenant(logs, question)
+    if logs.unreadable:
+        tell(f"left out, as no text can be read in it (binary or noise): {_first(logs.unreadable)}")
     material = join_files(logs.names, logs.files, normal.table if normal else None, tenant)
     resources, judge = Resources(known_failures=failures), None
     if normal is not None:
@@ -157,6 +168,7 @@ def analyze_logs(settings: Settings, question: Question, tell: Tell, progress: C
         refused=logs.refused,
         ranking=_ranking(resources, settings),
         judge=judge.text() if judge else _NO_BUNDLE,
+        unreadable=logs.unreadable,
     )
     return Result(about, evidence, diagnosis, logs.kept, judge, fast=question.fast)
 
@@ -194,7 +206,7 @@ def _tenant(logs: Logs, question: Question) -> str:
     tenants = logs.tenants
     shown = ", ".join(tenants[:_TENANTS])
     if not tenants:
-        raise _no_lines(question.paths, logs.received)
+        raise _no_lines(question.paths, logs)
     if question.tenant is not None and question.tenant not in tenants:
         raise InvalidError(f"no line is of tenant {question.tenant}", f"there are {shown}")
     if question.tenant is None and len(tenants) > 1:
@@ -203,13 +215,26 @@ def _tenant(logs: Logs, question: Question) -> str:
     return question.tenant or tenants[0]
 
 
-def _no_lines(paths: Sequence[str], received: int) -> InvalidError:
-    where = ", ".join(paths)
-    if received:
+def _no_lines(paths: Sequence[str], logs: Logs) -> InvalidError:
+    if logs.unreadable:
+        what = "is unreadable: it holds" if len(logs.unreadable) == 1 else "are unreadable: they hold"
         return InvalidError(
-            f"{where}: none of {received} lines can be understood", "see `tocsin templates` and the setting formats"
+            f"{_first(logs.unreadable)} {what} no text (binary or noise)",
+            "name log files; unpack other archives than gz, xz",
+        )
+    where = ", ".join(paths)
+    if logs.received:
+        return InvalidError(
+            f"{where}: none of {logs.received} lines can be understood",
+            "see `tocsin templates` and the setting formats",
         )
     return InvalidError(f"{where}: there are no lines", "name log files that hold some")
+
+
+def _first(names: Sequence[str]) -> str:
+    """Return the first names."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _with_models(  # noqa: PLR0913 - one argument a part

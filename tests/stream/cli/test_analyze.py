@@ -1,8 +1,10 @@
 """``tocsin analyze``: an issue and log files in, a diagnosis with its proof out."""
 
+import base64
 import gzip
 import io
 import json
+import random
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -249,6 +251,80 @@ def test_what_lines_hold_does_not_reach_the_terminal() -> None:
     assert "failed to spawn" in shown
     assert shown.isprintable()
     assert "  ````\n" in result.stdout
+
+
+NOISE = random.Random(1).randbytes(50_000)
+
+
+@pytest.mark.parametrize("content", [NOISE, b"\x7fELF" + bytes(2_000), base64.encodebytes(NOISE)])
+def test_a_file_without_text_is_unreadable(content: bytes) -> None:
+    """Alone with status 2, among readable ones named in the report."""
+    Path("noise.log").write_bytes(content)
+    assert "noise.log is unreadable: it holds no text" in refusal("--issue", ISSUE, "--logs", "noise.log", "--fast")
+    Path("nova-compute.log").write_text(HEAD.format("ERROR", "Instance failed to spawn") + "\n")
+    args = ("--issue", ISSUE, "--logs", "noise.log", "nova-compute.log", "--fast")
+    result = run(*args)
+    assert "(binary or noise): noise.log" in result.stderr
+    assert "Left out 1 file in which no text can be read (binary or noise): noise.log." in result.stdout
+    assert found(*args)["logs"]["unreadable"] == ["noise.log"]
+
+
+SSH = "Dec 10 {clock} LabSZ sshd[{pid}]: "
+
+
+@pytest.mark.parametrize(
+    ("head", "text", "peer"),
+    [
+        (SSH, "Failed password for {user} from {peer} port 4{pid} ssh2", "5.36.59.76"),
+        (SSH, "pam_unix(sshd:auth): authentication failure; uid=0 tty=ssh rhost={peer}  user={user}", "5.36.59.76"),
+        ("2026-03-03 {clock}.000 7 INFO some.proxy [-] ", "backend {peer}:80 refused the connection", "10.0.0.9"),
+        ("2026-03-03 {clock}.000 7 WARNING some.proxy [-] ", "slow answer of {peer}", "10.0.0.9"),
+        ("2026-03-03T{clock}Z INFO dns: ", "lookup by client={peer} timed out", "node.example.org"),
+        ("2026-03-03 {clock}.000 7 INFO some.db [-] ", "access denied for {user} from {peer}", "10.0.0.9"),
+    ],
+)
+def test_logs_without_an_error_tell_what_fails_most_often(head: str, text: str, peer: str) -> None:
+    """How often, since when, and who is on the other side most."""
+    lines = []
+    for number in range(60):
+        clock, pid = f"07:{number:02}:00", 100 + number
+        # Every third line fails, of which one in four is about another peer.
+        names = {"user": "root", "pid": pid, "peer": "203.0.113.7" if number % 12 == 0 else peer}
+        said = text.format(**names) if number % 3 == 0 else f"Session {pid} begins"
+        calm = head if number % 3 == 0 else head.replace("WARNING", "INFO")
+        lines.append(calm.format(clock=clock, pid=pid) + said + "\n")
+    Path("auth.log").write_text("".join(lines))
+    record = found("--issue", "something is wrong", "--logs", "auth.log", "--fast")
+    assert "nothing tells of a failure" not in record["summary"]
+    assert "no line tells of a failure" not in record["cause"]
+    (claim,) = [claim for claim in record["claims"] if "most frequent" in claim["text"]]
+    assert claim["verified"]
+    assert "20 times from 07:00:00 to 07:57:00 UTC" in claim["text"]
+    assert f"most often with {peer} (15 times; 2 peers in all)" in claim["text"]
+
+
+def test_logs_in_which_nothing_fails_say_so() -> None:
+    """No word, no warning."""
+    Path("quiet.log").write_text("".join(HEAD.format("INFO", f"Wheel {n} turned") + "\n" for n in range(40)))
+    assert "nothing tells of a failure" in found("--issue", ISSUE, "--logs", "quiet.log", "--fast")["summary"]
+
+
+@pytest.mark.parametrize("fast", [["--fast"], []])
+def test_the_report_names_only_what_ranked(fast: list[str]) -> None:
+    """Without a model and a search index there is no meaning and no memory."""
+    Path("nova-compute.log").write_text(HEAD.format("ERROR", "Instance failed to spawn") + "\n")
+    page = run("--issue", ISSUE, "--logs", "nova-compute.log", *fast).stdout
+    assert "ranked by words and oddness (fast)" in page or "ranked by words and oddness (without a model)" in page
+    assert "meaning" not in page
+
+
+def test_a_model_that_is_not_there_is_not_said_to_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The warning and the report agree."""
+    monkeypatch.setenv("TOCSIN_EMBEDDING_MODEL", "nobody/has-this-model")
+    Path("nova-compute.log").write_text(HEAD.format("ERROR", "Instance failed to spawn") + "\n")
+    result = run("--issue", ISSUE, "--logs", "nova-compute.log")
+    assert "without a model" in result.stderr
+    assert "words and oddness (without a model)" in result.stdout
 
 
 def test_lines_of_several_tenants_are_kept_apart() -> None:

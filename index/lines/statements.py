@@ -4,7 +4,7 @@ A template is too coarse for that: `GET /servers` answered 200 and answered 500 
 two errors of which one was refused and the other timed out.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 import polars as pl
@@ -44,6 +44,15 @@ def count_statements(heads: pl.DataFrame, line_numbers: Iterable[int], since: in
     ).with_columns(pl.len().over([*same_outcome, "statement"]).alias("count"))
     rows = statements.filter(pl.col("line_number").is_in(wanted.implode())).select("line_number", "count").rows()
     return {int(line_number): int(count) for line_number, count in rows}
+
+
+def count_places(heads: pl.DataFrame, places: Sequence[tuple[int, int]]) -> dict[tuple[int, int], int]:
+    """Return the same by partition and offset, of those places that are heads of records."""
+    place = {name: heads.schema[name] for name in ("partition", "offset")}
+    wanted = pl.DataFrame(places, schema=place, orient="row")
+    rows = heads.join(wanted, on=list(place), how="semi").select("line_number", *place).rows()
+    counts = count_statements(heads, [line_number for line_number, _, _ in rows])
+    return {(partition, offset): counts[line_number] for line_number, partition, offset in rows}
 
 
 def _outcome() -> list[pl.Expr]:

@@ -9,9 +9,9 @@ import pytest
 from index.analyze import Resources, analyze
 from index.diagnosis.types import Diagnosis
 from index.evidence.issue import read_issue
-from index.evidence.statements import count_statements
 from index.evidence.types import Evidence
 from index.lines.log_records import LogRecords
+from index.lines.statements import count_statements
 from tests.index.evidence.test_relevance import INSTANCES, line, material
 
 BEGIN = datetime(2026, 3, 3, 9, tzinfo=UTC)
