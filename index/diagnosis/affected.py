@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
-from index.diagnosis.findings import Findings, failed
+from index.diagnosis.findings import Findings, Origin, failed
 from index.diagnosis.known_failures import KnownFailure
 from index.evidence.message_parts import message_of
 from index.evidence.types import Evidence, EvidenceLine
@@ -34,42 +35,75 @@ _IDS: Final = re.compile(rf"(?i)(?:req-)?{UUID}")
 _ZEROS: Final = re.compile(r"[0-]+")
 
 
+@dataclass(frozen=True, slots=True)
+class _Bonds:
+    """What may connect an error with where it began."""
+
+    service: str
+    """Where it began."""
+    anchors: tuple[EvidenceLine, ...]
+    """The first bad line, what was raised there, and the line that matches a known failure."""
+    story: frozenset[str]
+    """Ids of the lines of the anchors' story; empty where no anchor is part of it."""
+    ids: frozenset[str]
+    """Requests and things that the anchors, and further errors of the service around them, are about."""
+    failure: KnownFailure | None
+
+    @classmethod
+    def of(cls, evidence: Evidence, findings: Findings, origin: Origin, service: str) -> "_Bonds":
+        """Return what connects errors with the origin."""
+        own = origin.line.service
+        anchors = [line for line in evidence.lines if origin.holds(line)]
+        # A failure that only another service tells of is what is to be connected, not what connects.
+        match = findings.match if findings.match and findings.match.line.service in {own, service} else None
+        if match is not None:
+            anchors.append(match.line)
+        # Calls fail by the same failure one after the other, each with a request of its own.
+        further = [
+            line for line in evidence.lines if line.service == own and failed(line) and _near(line, [origin.line])
+        ]
+        story = evidence.story if any(anchor.id in evidence.story for anchor in anchors) else ()
+        return cls(
+            service=service,
+            anchors=tuple(anchors),
+            story=frozenset(story),
+            ids=frozenset(name for line in (*anchors, *further) for name in _ids(line.text)),
+            failure=match.failure if match is not None else None,
+        )
+
+    def hold(self, line: EvidenceLine) -> bool:
+        """Return whether an error of another service is connected."""
+        if line.id in self.story or _ids(line.text) & self.ids:
+            return True
+        if not _near(line, self.anchors):
+            return False
+        if self.failure is not None and self.failure.words_in(message_of(line), line.service):
+            return True
+        return any(
+            _names(line, (anchor.service, self.service), anchor.host) or _names(anchor, (line.service,), line.host)
+            for anchor in self.anchors
+        )
+
+
 def affected_services(evidence: Evidence, findings: Findings, service: str) -> tuple[str, ...]:
     """Return the services that a failure hit, in the order of the evidence; ``service`` is where it began.
 
-    A service is hit if one of its errors belongs to the same request or shares an id with the first bad line, tells of
-    the same known failure, or names the failing service or host (or is named by it) in the time around.
+    A service is hit if one of its errors shares a request or another id with the first bad line, or with a further
+    error of the same service in the time around; if it tells of the same known failure; or if it names the failing
+    service or host, or is named by it, in the time around.
     """
     origin = findings.origin
     if origin is None:
         return ()
-    anchors = [line for line in evidence.lines if origin.holds(line)] or [origin.line]
-    match = findings.match
-    # A failure that only another service tells of is what is to be connected, not what connects.
-    failure = None if match is None or match.line.service not in {origin.line.service, service} else match.failure
-    if match is not None and failure is not None:
-        anchors.append(match.line)
-    others = (line for line in evidence.lines if failed(line) and line.service not in {origin.line.service, service})
-    return tuple(dict.fromkeys(line.service for line in others if _belongs(line, evidence, failure, anchors, service)))
+    bonds = _Bonds.of(evidence, findings, origin, service)
+    own = {origin.line.service, service}
+    others = (line.service for line in evidence.lines if failed(line) and line.service not in own and bonds.hold(line))
+    return tuple(dict.fromkeys(others))
 
 
-def _belongs(
-    line: EvidenceLine, evidence: Evidence, failure: KnownFailure | None, anchors: list[EvidenceLine], service: str
-) -> bool:
-    """Whether something connects an error of another service with where it began."""
-    story = set(evidence.story)
-    if line.id in story and any(anchor.id in story for anchor in anchors):
-        return True
-    if _ids(line.text) & {name for anchor in anchors for name in _ids(anchor.text)}:
-        return True
-    if not any(-_BEFORE_US <= line.time - anchor.time <= _AFTER_US for anchor in anchors):
-        return False
-    if failure is not None and failure.words_in(message_of(line), line.service):
-        return True
-    return any(
-        _names(line, (anchor.service, service), anchor.host) or _names(anchor, (line.service,), line.host)
-        for anchor in anchors
-    )
+def _near(line: EvidenceLine, anchors: Iterable[EvidenceLine]) -> bool:
+    """Whether a line is in the time around one of some others."""
+    return any(-_BEFORE_US <= line.time - anchor.time <= _AFTER_US for anchor in anchors)
 
 
 def _ids(text: str) -> set[str]:

@@ -63,7 +63,7 @@ class Question:
 
 
 @dataclass(frozen=True, slots=True)
-class Judge:
+class JudgingBundle:
     """The bundle that was asked for: its folder and id, and how it fits."""
 
     path: str
@@ -71,7 +71,7 @@ class Judge:
     fit: BundleFit
 
     @classmethod
-    def of(cls, normal: NormalOperation, fit: BundleFit) -> "Judge":
+    def of(cls, normal: NormalOperation, fit: BundleFit) -> "JudgingBundle":
         """Name a bundle."""
         return cls(str(normal.path), normal.id, fit)
 
@@ -101,7 +101,7 @@ class Result:
     evidence: Evidence
     diagnosis: Diagnosis
     cached: int
-    judge: Judge | None
+    judge: JudgingBundle | None
     """None where no bundle was named."""
     fast: bool
 
@@ -152,7 +152,7 @@ def analyze_logs(settings: Settings, question: Question, tell: Tell, progress: C
     material = join_files(logs.names, logs.files, normal.table if normal else None, tenant)
     resources, judge = Resources(known_failures=failures), None
     if normal is not None:
-        judge = Judge.of(normal, normal.fit(material))
+        judge = JudgingBundle.of(normal, normal.fit(material))
         tell_fit(normal, judge.fit, tell)
         if judge.fit.fits:
             complete = judge.fit.complete

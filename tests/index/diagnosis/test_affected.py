@@ -81,3 +81,15 @@ def test_whom_the_first_error_names_is_hit_if_it_fails_too() -> None:
     told = diagnosis([first("Cannot reach neutron for a port", ""), line(9, "neutron-server", PROBE, "ERROR")])
     assert set(told.services) == {"nova-compute", "neutron-server"}
     assert PORT not in told.summary
+
+
+def test_an_error_of_a_request_that_failed_by_the_same_service_is_a_hit() -> None:
+    """The database is lost once; each call that fails by it has a request of its own."""
+    lost = "DBConnectionError: Lost connection to MySQL server during query"
+    values = [
+        line(5, "neutron-server", lost, "ERROR"),
+        line(9, "neutron-server", f"GET failed: {lost}", "ERROR", request=OTHER),
+        line(10, "nova-compute", "Instance failed network setup", "ERROR", request=OTHER),
+        line(11, "glance-api", "Image cache is full", "ERROR", request=REQUEST),
+    ]
+    assert diagnosis(values).services == ("neutron-server", "nova-compute")
