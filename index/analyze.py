@@ -193,7 +193,7 @@ def _counted(lines: Mapping[Place, EvidenceLine], records: LogRecords) -> dict[P
 
     A line that only shows what a detector found keeps the number of those that show it too.
     """
-    counts = count_places(records.lines, list(lines))
+    counts = count_places(records.with_raised(), list(lines))
     return {
         where: replace(lines[where], count=count)
         for where, count in counts.items()

@@ -15,7 +15,7 @@ from index.evidence.types import Change, Evidence, EvidenceLine
 from index.lines.entries import with_entries
 from index.lines.log_lines import LogLines
 from index.lines.shared_ids import shared_ids
-from index.lines.statements import count_statements
+from index.lines.statements import add_raised, count_statements
 from index.search.documents import Similar
 from models.detectors.sentences import sentence
 from models.findings import Finding
@@ -89,7 +89,7 @@ def gather(  # noqa: PLR0913 - what is known of an incident comes from six place
     silent = _silent_sources(heads, span, first)
     scene = SelectionInput(lines, heads, span, first, story, tuple(source.last for source in silent))
     selected = select(scene, windows, limits.lines, limits.story)
-    shown = _evidence_lines(scope, lines, _with_counts(selected, heads, span))
+    shown = _evidence_lines(scope, lines, _with_counts(selected, add_raised(heads, lines), span))
     ids = {choice.line_number: line.id for choice, line in zip(selected, shown, strict=True)}
     return replace(
         evidence,

@@ -51,7 +51,8 @@ PATH_ID: Final = r"(?i)/(?:[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[
 """A part of a path that names one thing: a uuid with or without dashes, or a number."""
 
 OUTCOME_CODE: Final = (
-    r"(?i)\b(?:errno|exit(?:ed)?(?: with)?(?: code| status)?|code|signal|rc|returned)\W{1,3}-?[0-9]{1,5}\b"
+    r"(?i)\b(?:errno|exit(?:ed|s)?|code|status|signal|rc|return(?:ed|s)?|got|answer(?:ed|s)?|respon(?:ded|ds|se)|error|"
+    r"http(?:/[0-9.]+)?)\W{1,3}(?:(?:with|a|an|code|status)\W{1,3}){0,3}-?[0-9]{1,5}\b"
 )
 """A number that says how something ended, so that two of them are two outcomes."""
 

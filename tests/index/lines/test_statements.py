@@ -8,6 +8,7 @@ import pytest
 
 from index.analyze import Resources, analyze
 from index.diagnosis.types import Diagnosis
+from index.evidence.gather import gather
 from index.evidence.issue import read_issue
 from index.evidence.types import Evidence
 from index.lines.log_records import LogRecords
@@ -93,6 +94,9 @@ def test_calls_about_different_things_are_counted_without_their_ids(tmp_path: Pa
         ("Process ended with exit code 137", 2, "Process ended with exit code 1", 8),
         ("Unexpected exception ValueError in worker", 6, "Unexpected exception KeyError in worker", 5),
         ("Request failed with code: 503 from glance", 2, "Request failed with code: 404 from glance", 11),
+        ("Got 500 from glance for GET /v2/images/17", 3, "Got 404 from glance for GET /v2/images/18", 8),
+        ("Command qemu-img exited with status 1", 3, "Command qemu-img exited with status 137", 5),
+        ("Login failed for user alice", 2, "Login failed for user bob", 6),
     ],
 )
 def test_what_failed_otherwise_is_not_counted(tmp_path: Path, text: str, times: int, other: str, others: int) -> None:
@@ -100,7 +104,7 @@ def test_what_failed_otherwise_is_not_counted(tmp_path: Path, text: str, times: 
     texts = [text] * times + [other] * others
     lines = [line(n, "ERROR", "nova.compute.manager", message, n) for n, message in enumerate(texts)]
     records = LogRecords.of(material(tmp_path, lines))
-    counts = count_statements(records.lines, [0, times])
+    counts = count_statements(records.with_raised(), [0, times])
     assert counts == {0: times, times: others}
 
 
@@ -116,5 +120,38 @@ def test_ids_and_numbers_do_not_tell_statements_apart(tmp_path: Path, number: in
         line(n, "ERROR", "nova.compute.manager", patterns[number].format(name), n) for n, name in enumerate(INSTANCES)
     ]
     records = LogRecords.of(material(tmp_path, lines))
-    assert count_statements(records.lines, [4]) == {4: 10}
-    assert count_statements(records.lines, [4], since=int(records.time[8])) == {4: 3}
+    assert count_statements(records.with_raised(), [4]) == {4: 10}
+    assert count_statements(records.with_raised(), [4], since=int(records.time[8])) == {4: 3}
+
+
+def test_the_exception_behind_a_line_is_part_of_what_it_says(tmp_path: Path) -> None:
+    """One head, two exceptions: each is counted alone, in the diagnosis of files and in that of an incident."""
+    lines = []
+    for number in range(9):
+        raised = "KeyError: 'host'" if number % 3 == 0 else f"ValueError: no room for {number}"
+        head = line(number * 5, "ERROR", "nova.compute.manager", "Exception during message handling", number)
+        frames = [
+            "Traceback (most recent call last):",
+            '  File "/usr/lib/python3/dist-packages/nova/a.py", line 3, in f',
+        ]
+        prefix = head.partition("[req-")[0]
+        lines += [head, *(f"{prefix}{text}" for text in [*frames, "    g()", raised])]
+    logs = material(tmp_path, lines)
+    records = LogRecords.of(logs)
+    assert len(records) == 9
+    rows = records.lines["line_number"].to_list()
+    assert count_statements(records.with_raised(), rows[:2]) == {rows[0]: 3, rows[1]: 6}
+    evidence, diagnosis = analyze(logs, read_issue("message handling"), Resources())
+    assert "KeyError" in diagnosis.summary
+    assert "(3 times)" in diagnosis.summary
+    assert {each.count for each in evidence.lines if "during message" in each.text} <= {3, 6}
+    assert next(each.count for each in gather(logs, [], known=None).lines if "during message" in each.text) == 3
+
+
+def test_answers_are_counted_whatever_else_their_lines_hold(tmp_path: Path) -> None:
+    """Parameters, clients and the length of a line are none of what was answered."""
+    agents = ("curl", "python requests", "a browser of some length")
+    infos = [f'10.0.0.1 - - "POST /v3/volumes?marker={n} HTTP/1.1" 503 {n} "-" "{agents[n % 3]}"' for n in range(9)]
+    _, diagnosis = mixed(tmp_path, infos, 20, "cinder-api.log", "cinder.wsgi")
+    (text,) = served(diagnosis)
+    assert text.endswith("answered 503 to POST /v3/volumes, 9 times.")

@@ -112,6 +112,24 @@ def test_a_bundle_that_fits_judges_and_is_named(logs: Path, monkeypatch: pytest.
     assert found("--issue", ISSUE, "--logs", str(logs), "--fast")["bundle"]["judged"]
 
 
+def test_answers_of_500_in_one_file_are_its_services_fault() -> None:
+    """An hour of an API's own lines, of which the last three failed: no other service and no host is named."""
+    Path("nova").mkdir()
+    head = "2025-03-04 10:{:02}:{:02}.123 7 INFO nova.osapi_compute.wsgi.server [req-{:08x}-1111-4222-8333-444455556666 u] "
+    text = '10.0.0.1 "GET /v2.1/servers HTTP/1.1" status: {} len: {} time: 0.12\n'
+    Path("nova/nova-api.log").write_text(
+        "".join(head.format(n * 5 // 60, n * 5 % 60, n) + text.format(500 if n >= 717 else 200, n) for n in range(720))
+    )
+    args = ("--issue", "nova api returns HTTP 500", "--logs", "nova", "--fast")
+    for more in ((), ("--bundle", str(DEMO_BUNDLE))):
+        record = found(*args, *more)
+        assert (record["service"], record["services"]) == ("nova-api", ["nova-api"])
+        assert "nova-api answered 500 to GET /v2.1/servers, 3 times." in [claim["text"] for claim in record["claims"]]
+        page = run(*args, *more).stdout
+        for name in ("keystone", "controller-1", "neutron", "cinder", "glance"):
+            assert name not in page
+
+
 @pytest.mark.parametrize("part", ["", "compute-1", "compute-1/var/log/nova", "controller-1/var/log/nova", "storage-1"])
 def test_without_a_bundle_nothing_is_blamed_that_the_files_do_not_hold(logs: Path, part: str) -> None:
     """The simulator's lines, for which a bundle is shipped: no detector takes part, and the report says so."""
