@@ -115,7 +115,9 @@ def test_a_bundle_that_fits_judges_and_is_named(logs: Path, monkeypatch: pytest.
 def test_answers_of_500_in_one_file_are_its_services_fault() -> None:
     """An hour of an API's own lines, of which the last three failed: no other service and no host is named."""
     Path("nova").mkdir()
-    head = "2025-03-04 10:{:02}:{:02}.123 7 INFO nova.osapi_compute.wsgi.server [req-{:08x}-1111-4222-8333-444455556666 u] "
+    head = (
+        "2025-03-04 10:{:02}:{:02}.123 7 INFO nova.osapi_compute.wsgi.server [req-{:08x}-1111-4222-8333-444455556666] "
+    )
     text = '10.0.0.1 "GET /v2.1/servers HTTP/1.1" status: {} len: {} time: 0.12\n'
     Path("nova/nova-api.log").write_text(
         "".join(head.format(n * 5 // 60, n * 5 % 60, n) + text.format(500 if n >= 717 else 200, n) for n in range(720))
