@@ -1,6 +1,6 @@
 """Analyse an issue by log lines: rank them, gather the best as evidence, and diagnose it."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, TypeAlias
 
@@ -11,6 +11,7 @@ from index.diagnosis.rule_based import diagnose
 from index.diagnosis.types import Diagnosis
 from index.evidence.detector_scores import DetectorScores
 from index.evidence.fired_windows import FiredWindow
+from index.evidence.frequent_failure import frequent_failure
 from index.evidence.gather import EvidenceLimits, gather
 from index.evidence.issue import Issue
 from index.evidence.relevance import Embed, RankedRecord, rank
@@ -19,6 +20,7 @@ from index.evidence.types import Evidence, EvidenceLine
 from index.lines.log_lines import LogLines
 from index.lines.log_records import LogRecords
 from index.lines.parsed_file import span
+from index.lines.statements import count_places
 from index.search.documents import Similar
 from models.templates.matcher import TemplateTable
 
@@ -100,7 +102,8 @@ def evidence_of(material: LogLines, issue: Issue, resources: Resources) -> Evide
         similar=_similar(records, ranked, issue, resources),
         limits=EvidenceLimits(lines=_GATHERED_LINES),
     )
-    return _in_order_of_rank(gathered, ranked, places, records, material)
+    evidence = _in_order_of_rank(gathered, ranked, places, records, material)
+    return replace(evidence, frequent=frequent_failure(records.lines, evidence.lines))
 
 
 def _window(
@@ -158,7 +161,7 @@ def _in_order_of_rank(
     record_scores: dict[tuple[int, str, str], float] = {}
     for place, record in record_at.items():
         row = records.lines.row(record.row, named=True)
-        line = replace(EvidenceLine.of(material, row), count=record.count, score=record.score, roles=record.roles)
+        line = replace(EvidenceLine.of(material, row), score=record.score, roles=record.roles)
         lines[place] = line
         key = (line.time, line.service, line.host)
         record_scores[key] = max(record_scores.get(key, 0.0), record.score)
@@ -171,15 +174,31 @@ def _in_order_of_rank(
             record_score = record_scores.get((line.time, line.service, line.host), 0.0)
             score = _gathered_score(line, record_score, _best_score(ranked))
             lines[place] = replace(line, score=round(score, 6))
+    lines |= _counted(lines, records)
     ordered = sorted(lines.values(), key=lambda line: (-line.score, line.time, line.partition, line.offset))
     names = {(line.partition, line.offset): f"L{number}" for number, line in enumerate(ordered, 1)}
     renamed = {line.id: names[line.partition, line.offset] for line in gathered.lines}
     return replace(
         gathered,
+        # ``gather`` names all services that failed; which of them belong to the issue is the diagnosis' to say.
+        services=(),
         lines=tuple(replace(line, id=names[line.partition, line.offset]) for line in ordered),
         story=tuple(renamed[name] for name in gathered.story),
         first_bad=None if gathered.first_bad is None else renamed[gathered.first_bad],
     )
+
+
+def _counted(lines: Mapping[Place, EvidenceLine], records: LogRecords) -> dict[Place, EvidenceLine]:
+    """Return the lines that are records, each with the number of all records that say the same.
+
+    A line that only shows what a detector found keeps the number of those that show it too.
+    """
+    counts = count_places(records.with_raised(), list(lines))
+    return {
+        where: replace(lines[where], count=count)
+        for where, count in counts.items()
+        if not (lines[where].roles and _DEVIATION_ROLES.issuperset(lines[where].roles))
+    }
 
 
 def _gathered_score(line: EvidenceLine, record_score: float, best_score: float) -> float:

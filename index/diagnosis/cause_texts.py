@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from index.diagnosis.findings import BehaviourFinding, Findings, KnownFailureMatch, Origin, failed
-from index.diagnosis.wording import answer, raised_in, subject
+from index.diagnosis.wording import answer, often, often_said, raised_in, subject
 from index.evidence.detector_findings import MISSING
 from index.evidence.message_parts import message_of, short
 from index.evidence.types import Evidence, EvidenceLine
@@ -22,6 +22,7 @@ _RAISED: Final = 0.6
 _ERROR: Final = 0.45
 _WARNED: Final = 0.3
 _FIRST_SIGN: Final = 0.2
+_FREQUENT: Final = 0.15
 _NOTHING: Final = 0.1
 _SILENCE_AND_ERRORS: Final = 0.75
 """A silent source, and errors of others that it explains."""
@@ -112,7 +113,8 @@ def of_match(evidence: Evidence, findings: Findings, match: KnownFailureMatch) -
     origin = findings.origin
     own = origin is not None and origin.holds(match.line)
     seen = "" if own else f" ({match.line.service} says “{short(match.words, 80)}”.)"
-    text = f"{match.failure.title}. {match.failure.cause}{seen}{_witnesses(evidence, match)}"
+    why = match.failure.cause.replace("{service}", match.line.service)
+    text = f"{match.failure.title}. {why}{seen}{_witnesses(evidence, match)}"
     service = _blamed(evidence, match) or (origin.line.service if origin else match.line.service)
     return Cause(text, match.confidence, service, match.failure.actions, match.line)
 
@@ -161,6 +163,12 @@ def of_first_sign(evidence: Evidence, findings: Findings, origin: Origin) -> Cau
 def unknown(evidence: Evidence) -> Cause:
     """Return the cause where nothing is found."""
     lines = evidence.lines
+    frequent = often(evidence)
+    if frequent is not None:
+        line, times = frequent
+        what = f"“{often_said(line)}” of {line.service}"
+        text = f"{UNKNOWN}: no line says why. The most frequent warning or failure is {what}, {times}."
+        return Cause(text, _FREQUENT, line.service, (), line)
     service = evidence.services[0] if evidence.services else lines[0].service if lines else ""
     said = f" The detectors say: {short(evidence.reasons[0], 200)}." if evidence.reasons else ""
     return Cause(f"{UNKNOWN}: no line tells of a failure.{said}", _NOTHING, service, (), None)

@@ -6,9 +6,9 @@ from typing import Final
 
 from index.diagnosis.findings import BehaviourFinding, Findings, KnownFailureMatch, Origin, failed
 from index.diagnosis.types import Claim
-from index.diagnosis.wording import place, subject
+from index.diagnosis.wording import often, often_said, place, subject
 from index.evidence.detector_findings import MISSING
-from index.evidence.message_parts import call_in, code_in, message_of, name_in, short
+from index.evidence.message_parts import call_in, calls_in, code_in, message_of, name_in, short
 from index.evidence.selection import OF_TRACE, SERVED
 from index.evidence.types import Evidence, EvidenceLine
 from models.findings import FindingKind
@@ -25,17 +25,25 @@ _QUOTED: Final = 160
 """Characters of a message that are quoted, a judgement."""
 
 
-def claims_of(evidence: Evidence, findings: Findings) -> tuple[Claim, ...]:
-    """Return what happened, where, to whom; what detectors report without a line to show is a hypothesis."""
+def claims_of(evidence: Evidence, findings: Findings, affected: Sequence[str]) -> tuple[Claim, ...]:
+    """Return what happened, where, to whom; what detectors report without a line to show is a hypothesis.
+
+    ``affected`` are the other services that the failure hit; others that failed are said to be unconnected.
+    """
     claims: list[Claim] = []
     origin = findings.origin
     if origin is not None:
         claims += _origin(origin)
+    frequent = often(evidence)
+    if frequent is not None and (origin is None or not origin.strong):
+        line, times = frequent
+        text = f"The most frequent warning or failure of {line.service} is “{often_said(line)}”: {times}."
+        claims.append(Claim(text, (line.id,), verified=True))
     if findings.match is not None:
         claims.append(_known(findings.match))
     if findings.odd is not None and findings.odd.line is not None:
         claims.append(_odd(findings.odd, findings.odd.line))
-    claims += _hits(evidence, origin)
+    claims += _hits(evidence, origin, affected)
     claims += [
         Claim(f"The detectors say: {_ended(reason)}", (), verified=False) for reason in evidence.reasons[:_REASONS]
     ]
@@ -86,22 +94,28 @@ def _odd(odd: BehaviourFinding, line: EvidenceLine) -> Claim:
     return checked(text, (line,), names)
 
 
-def _hits(evidence: Evidence, origin: Origin | None) -> list[Claim]:
-    """Who else fails, one line each; and what the service where it began answers its callers."""
+def _hits(evidence: Evidence, origin: Origin | None, affected: Sequence[str]) -> list[Claim]:
+    """Who else fails, one line each, the affected first; and what the service where it began answers its callers."""
     first = origin.line if origin else None
-    named = {first.service} if first else set()
-    claims: list[Claim] = []
+    by_service: dict[str, EvidenceLine] = {}
     for line in evidence.lines:
-        if line.service in named or not failed(line) or OF_TRACE & set(line.roles):
-            continue
-        named.add(line.service)
-        said = short(message_of(line), _QUOTED)
-        text = f"{line.service} fails as well: “{said}”."
-        claims.append(_served(line) if _answered(line) else checked(text, (line,), (line.service, said)))
-        if len(claims) >= _HITS:
-            break
+        if failed(line) and not OF_TRACE & set(line.roles) and not (first and line.service == first.service):
+            by_service.setdefault(line.service, line)
+    ordered = sorted(by_service, key=lambda service: service not in affected)
+    claims = [_fails(by_service[service], hit=service in affected) for service in ordered[:_HITS]]
     own = (line for line in evidence.lines if first and _answered(line) and line.service == first.service)
     return [*claims, *map(_served, list(own)[:1])]
+
+
+def _fails(line: EvidenceLine, *, hit: bool) -> Claim:
+    """What another service reports."""
+    if _answered(line):
+        return _served(line)
+    said = short(message_of(line), _QUOTED)
+    if hit:
+        return checked(f"{line.service} fails as well: “{said}”.", (line,), (line.service, said))
+    text = f"{line.service} reports an error of its own, which nothing connects with this: “{said}”."
+    return checked(text, (line,), (line.service, said))
 
 
 def _answered(line: EvidenceLine) -> bool:
@@ -111,7 +125,7 @@ def _answered(line: EvidenceLine) -> bool:
 
 def _served(line: EvidenceLine) -> Claim:
     code, call = code_in(line), short(call_in(line), 120)
-    to = f" to {call}" if call else ""
+    to = f" to {short(calls_in(line), 120)}" if call else ""
     times = f", {line.count} times" if line.count > 1 else ""
     return checked(f"{line.service} answered {code}{to}{times}.", (line,), (line.service, code, call))
 

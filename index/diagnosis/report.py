@@ -14,6 +14,11 @@ PROOF: Final = 20
 """Lines that are shown; the JSON form has all."""
 
 _TEXT: Final = 400
+"""Characters of a line that are shown (a judgement)."""
+
+_FILES: Final = 10
+"""Files without text that are named (a judgement)."""
+
 _TICKS: Final = re.compile("`+")
 
 _MODES: Final = {
@@ -32,7 +37,11 @@ class About:
     lines: int
     refused: int
     ranking: str
-    """``fast`` or ``hybrid``, and by what."""
+    """By what lines were ranked, and ``fast`` or ``hybrid``."""
+    judge: str = ""
+    """A sentence: which bundle judged, or that none did."""
+    unreadable: tuple[str, ...] = ()
+    """Names of the files that hold no text."""
 
 
 def report(about: About, evidence: Evidence, diagnosis: Diagnosis) -> str:
@@ -113,9 +122,20 @@ def _foot(about: About, diagnosis: Diagnosis) -> str:
     refused = f" ({about.refused:,} not understood)" if about.refused else ""
     model = f", {diagnosis.model}" if diagnosis.model else ""
     cost = f", ${diagnosis.cost_usd:.4f}" if diagnosis.cost_usd else ""
-    note = f"  \n{escape_control(diagnosis.note)}" if diagnosis.note else ""
+    notes = "".join(f"  \n{escape_control(note)}" for note in (_left_out(about), about.judge, diagnosis.note) if note)
     files = f"{about.files} file{'s' if about.files != 1 else ''}"
     return (
         f"{about.lines:,} lines of {files}{refused}; ranked by {about.ranking};"
-        f" explained by {_MODES[diagnosis.mode]}{model}{cost}; {diagnosis.seconds:.1f} s.{note}"
+        f" explained by {_MODES[diagnosis.mode]}{model}{cost}; {diagnosis.seconds:.1f} s.{notes}"
+    )
+
+
+def _left_out(about: About) -> str:
+    if not about.unreadable:
+        return ""
+    count = len(about.unreadable)
+    more = f" and {count - _FILES} more" if count > _FILES else ""
+    what = "1 file" if count == 1 else f"{count} files"
+    return (
+        f"Left out {what} in which no text can be read (binary or noise): {', '.join(about.unreadable[:_FILES])}{more}."
     )

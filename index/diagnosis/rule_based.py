@@ -4,8 +4,10 @@ Every claim is built from the lines that it cites and is checked against them; w
 hypothesis, and where nothing is known the diagnosis says so.
 """
 
+from collections.abc import Sequence
 from typing import Final
 
+from index.diagnosis.affected import affected_services
 from index.diagnosis.cause_texts import Cause
 from index.diagnosis.causes import cause_of
 from index.diagnosis.claims import claims_of
@@ -13,7 +15,7 @@ from index.diagnosis.findings import Findings, failed, find
 from index.diagnosis.known_failures import KnownFailures, shipped
 from index.diagnosis.next_steps import steps
 from index.diagnosis.types import Diagnosis, Mode, Moment
-from index.diagnosis.wording import verb
+from index.diagnosis.wording import often, often_said, verb
 from index.evidence.message_parts import message_of, short
 from index.evidence.selection import OF_TRACE
 from index.evidence.types import Evidence
@@ -35,31 +37,37 @@ def diagnose(evidence: Evidence, failures: KnownFailures | None = None) -> Diagn
     """
     findings = find(evidence, shipped() if failures is None else failures)
     cause = cause_of(evidence, findings)
+    affected = affected_services(evidence, findings, cause.service)
     return Diagnosis(
         mode=Mode.DETERMINISTIC,
-        summary=_summary(evidence, findings, cause),
+        summary=_summary(evidence, findings, cause, affected),
         cause=cause.text,
         confidence=round(cause.confidence, 2),
         service=cause.service,
-        services=_services(evidence, cause.service),
-        claims=claims_of(evidence, findings),
+        services=_services(evidence, cause.service, affected),
+        claims=claims_of(evidence, findings, affected),
         timeline=_timeline(evidence),
         actions=steps(evidence, cause.actions, cause.line, cause.frame),
     )
 
 
-def _services(evidence: Evidence, service: str) -> tuple[str, ...]:
-    """What it hit: where it began, then whoever failed, then whom the detectors name."""
-    bad = [line.service for line in evidence.lines if failed(line)]
-    return tuple(dict.fromkeys(name for name in (service, *bad, *evidence.services) if name))
+def _services(evidence: Evidence, service: str, affected: Sequence[str]) -> tuple[str, ...]:
+    """What it hit: where it began, then the affected, then whom the detectors name, but those with other errors."""
+    apart = {line.service for line in evidence.lines if failed(line)} - {service, *affected}
+    named = [name for name in evidence.services if name not in apart]
+    return tuple(dict.fromkeys(name for name in (service, *affected, *named) if name))
 
 
-def _summary(evidence: Evidence, findings: Findings, cause: Cause) -> str:
+def _summary(evidence: Evidence, findings: Findings, cause: Cause, affected: Sequence[str]) -> str:
     """What happened, in a sentence, and whom it hits."""
     origin, odd = findings.origin, findings.odd
     if origin is None or not (origin.strong or odd is None):
         if odd is not None:
             return short(cause.text, 260)
+        frequent = often(evidence)
+        if frequent is not None:
+            line, times = frequent
+            return f"{line.service} writes warnings or failures, but no error: “{often_said(line)}”, {times}."
         what = evidence.reasons[0] if evidence.reasons else "nothing tells of a failure"
         return f"{cause.service or 'The cloud'} behaves unusually, without an error: {short(what, 220)}."
     line = origin.line
@@ -74,8 +82,7 @@ def _summary(evidence: Evidence, findings: Findings, cause: Cause) -> str:
     title = f"{match.failure.title}: " if match is not None and origin.holds(match.line) else ""
     host = f" on {line.host}" if line.host else ""
     times = f" ({line.count} times)" if line.count > 1 else ""
-    bad = dict.fromkeys(other.service for other in evidence.lines if failed(other) and other.service != line.service)
-    hit = f" It hits {', '.join(list(bad)[:_OTHERS])}." if bad else ""
+    hit = f" It hits {', '.join(affected[:_OTHERS])}." if affected else ""
     begun = f"{line.service}{host} {verb(origin)} at {time_text(line.time)[11:19]} UTC{times}"
     return f"{title}{begun}: {what.rstrip('.')}.{hit}"
 

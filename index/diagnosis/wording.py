@@ -4,9 +4,10 @@ from typing import Final
 
 from index.diagnosis.findings import Origin, failed
 from index.evidence.message_parts import call_in, code_in, message_of, short
-from index.evidence.types import EvidenceLine
+from index.evidence.types import Evidence, EvidenceLine
 from index.lines.tracebacks import Frame
 from models.records import Level
+from models.rfc3339 import time_text
 
 _SUBJECT: Final = 120
 """Characters of a call or message that are quoted, a judgement."""
@@ -40,3 +41,34 @@ def verb(origin: Origin) -> str:
     if failed(origin.line) or origin.trace is not None:
         return "failed"
     return "warned" if origin.line.level >= Level.WARNING else "wrote something new"
+
+
+def often(evidence: Evidence) -> tuple[EvidenceLine, str] | None:
+    """Return the line of what fails most often, and how often, since when and from where; None where nothing does."""
+    frequent = evidence.frequent
+    line = evidence.by_id().get(frequent.line) if frequent is not None else None
+    if frequent is None or line is None:
+        return None
+    first, last = time_text(frequent.first), time_text(frequent.last)
+    same_day = first[:10] == last[:10]
+    begin, end = (text[11:19] if same_day else _dated(text) for text in (first, last))
+    span = f"from {begin} to {end} UTC" if frequent.count > 1 else f"at {begin} UTC"
+    times = f"{frequent.count:,} times" if frequent.count > 1 else "once"
+    peer = ""
+    if frequent.peers == 1:
+        peer = (
+            f", each time with {frequent.peer}" if frequent.peer_count == frequent.count else f", with {frequent.peer}"
+        )
+    elif frequent.peers:
+        peer = f", most often with {frequent.peer} ({frequent.peer_count:,} times; {frequent.peers:,} peers in all)"
+    return line, f"{times} {span}{peer}"
+
+
+def _dated(text: str) -> str:
+    """Return date and time; lines that name no year are read as of the first one there is."""
+    return text[:19].replace("T", " ").removeprefix("1970-")
+
+
+def often_said(line: EvidenceLine) -> str:
+    """Return what a line has in common with all of its template, else its message."""
+    return short(message_of(line) if not line.template else line.template, _SUBJECT)

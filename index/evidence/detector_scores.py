@@ -7,19 +7,16 @@ from typing import Any, Final, Self
 import numpy as np
 import orjson
 
+from index.evidence.observable import Observed
 from index.lines.log_lines import LogLines
 from models.errors import InvalidError
 from models.findings import Finding, findings_from_json
 from models.pipeline import LineProcessor, raw_spans
-from models.records import F64, I64, LOG_SCHEMA, NO_TIME, Level, LogBatch, RawBatch, Verdict
+from models.records import F64, I64, LOG_SCHEMA, NO_TIME, LogBatch, RawBatch, Verdict
 from models.scorer import Scorer
-from models.templates.matcher import TemplateTable
 from models.windows.config import WindowConfig
 from models.windows.scoring import WindowScorer
 from models.windows.store import WindowStore
-
-FITS: Final = 0.8
-"""Share of the lines below ERROR whose templates a bundle must know to take part (a judgement)."""
 
 _CHUNK: Final = 8192
 """Lines that are cut into windows at a time: a bound on the space that they take."""
@@ -77,23 +74,20 @@ class DetectorScores:
             raise InvalidError(f"this is no judgement of detectors ({error})", "make it again") from error
 
 
-def fits(material: LogLines, table: TemplateTable) -> bool:
-    """Return whether most lines below ERROR are of templates that training saw."""
-    lines = material.lines
-    calm = lines["level"].to_numpy() < Level.ERROR
-    template = lines["template"].to_numpy()[calm]
-    known = np.array(list(table), np.uint64)
-    return len(template) > 0 and float(np.isin(template, known).mean()) >= FITS
-
-
-def judge(
+def judge(  # noqa: PLR0913 - what judges comes in three parts
     material: LogLines,
     processor: LineProcessor,
     scorer: Scorer,
     windows: WindowConfig,
+    *,
+    complete: bool = True,
     progress: Callable[[int], None] = lambda _: None,
 ) -> DetectorScores:
-    """Cut lines into windows and score them, as ``tocsin score`` does."""
+    """Cut lines into windows and score them, as ``tocsin score`` does.
+
+    What detectors report counts only where the lines bear it out; ``complete`` says whether the lines are of all the
+    services that the detectors know.
+    """
     lines = material.lines.sort("time", maintain_order=True).select(*LOG_SCHEMA)
     scored = WindowScorer(WindowStore(windows), scorer.decide)
     verdicts: list[Verdict] = []
@@ -110,12 +104,13 @@ def judge(
         verdicts += scored.step(processed.frame).verdicts()
         progress(size)
     verdicts += scored.flush().verdicts()
-    return _judged(verdicts)
+    return _judged(verdicts, Observed.of(material, complete=complete))
 
 
-def _judged(verdicts: Sequence[Verdict]) -> DetectorScores:
+def _judged(verdicts: Sequence[Verdict], observed: Observed) -> DetectorScores:
+    restricted = (observed.restrict(verdict) for verdict in verdicts if verdict.fired)
     fired = sorted(
-        (verdict for verdict in verdicts if verdict.fired),
+        (verdict for verdict in restricted if verdict is not None),
         key=lambda verdict: (-verdict.importance, verdict.start, verdict.key),
     )
     weights: dict[tuple[int, int], float] = {}

@@ -8,13 +8,14 @@ import polars as pl
 
 from index.evidence.fired_windows import FiredWindow
 from index.evidence.request_trace import Bounds, first_failure, follow
-from index.evidence.selection import SelectedLine, SelectionInput, select
+from index.evidence.selection import ODD, SelectedLine, SelectionInput, select
 from index.evidence.severity import SEVERE, TimeSpan, add_severity, span_of
 from index.evidence.stopped_sources import Stopped, stopped
 from index.evidence.types import Change, Evidence, EvidenceLine
 from index.lines.entries import with_entries
 from index.lines.log_lines import LogLines
 from index.lines.shared_ids import shared_ids
+from index.lines.statements import add_raised, count_statements
 from index.search.documents import Similar
 from models.detectors.sentences import sentence
 from models.findings import Finding
@@ -88,7 +89,7 @@ def gather(  # noqa: PLR0913 - what is known of an incident comes from six place
     silent = _silent_sources(heads, span, first)
     scene = SelectionInput(lines, heads, span, first, story, tuple(source.last for source in silent))
     selected = select(scene, windows, limits.lines, limits.story)
-    shown = _evidence_lines(scope, lines, selected)
+    shown = _evidence_lines(scope, lines, _with_counts(selected, add_raised(heads, lines), span))
     ids = {choice.line_number: line.id for choice, line in zip(selected, shown, strict=True)}
     return replace(
         evidence,
@@ -155,6 +156,19 @@ def _seeds(heads: pl.DataFrame, first: int | None) -> list[int]:
     pointed = heads.filter(pl.col("detector_weight") > 0)
     pointed = pointed.sort(["detector_weight", "line_number"], descending=[True, False])
     return [int(record) for record in pointed["line_number"][:_SEEDS].to_list()]
+
+
+def _with_counts(selected: Sequence[SelectedLine], heads: pl.DataFrame, span: TimeSpan) -> list[SelectedLine]:
+    """Return the lines with the number of records since the windows began that say the same.
+
+    A line that only shows what a detector found keeps the number of those that show it too.
+    """
+    counts = count_statements(heads, [choice.line_number for choice in selected], span.start)
+    deviations = frozenset(ODD.values())
+    return [
+        choice if deviations.issuperset(choice.roles) else replace(choice, count=counts.get(choice.line_number, 1))
+        for choice in selected
+    ]
 
 
 def _evidence_lines(scope: LogLines, lines: pl.DataFrame, selected: Sequence[SelectedLine]) -> tuple[EvidenceLine, ...]:

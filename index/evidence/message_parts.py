@@ -4,12 +4,31 @@ import re
 from typing import Final
 
 from index.evidence.types import EvidenceLine
-from index.lines.patterns import HTTP_STATUS, UUID
+from index.lines.patterns import HTTP_CALL, HTTP_STATUS, PATH_ID, UUID
 
+_THREAD: Final = r"\[(?!req-|None|-|instance:)(?:[^\[\]]|\[[^\[\]]*\])*\]"
+"""The name of a thread in brackets, which may hold spaces and brackets of its own."""
+
+_LEVEL: Final = r"(?:TRACE|DEBUG|INFO|AUDIT|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL)"
 _HEADER: Final = re.compile(
-    r"^(?:\S+[ T]\S+ (?:\d+ )?)?(?:TRACE|DEBUG|INFO|AUDIT|NOTICE|WARN|WARNING|ERROR|CRITICAL|FATAL) \S+ ?"
+    rf"^(?:\S+[ T]\S+ (?:\d+ )?)?{_LEVEL} +(?![\s\[])\S+ ?"
     r"(?:\[(?:req-|None|-)[^\]]*\] ?)?(?:\[instance: [^\]]*\] ?)?"
 )
+_CLASS: Final = r"(?:[A-Za-z_$][\w$]*\.)*[A-Za-z_$][\w$]*"
+_LOG4J: Final = re.compile(
+    rf"^(?:\S{{1,40}}(?:[ T]\S{{1,40}})? +(?:- +)?)?(?:{_THREAD} +{_LEVEL}|{_LEVEL} +{_THREAD})(?: +{_CLASS})?"
+    r"(?: *\([^)]*\))?(?::| -)? +"
+)
+"""Header of Java's loggers, such as ``2015-10-18 18:01:47,978 INFO [main] org.apache.Foo: ``, in either order."""
+
+_SYSLOG: Final = re.compile(
+    r"^(?:<\d+>)?(?:\d+ )?(?:[A-Z][a-z]{2} [ \d]\d \d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\S+) \S+ [\w./@()-]+(?:\[\d+\])?: +"
+)
+"""Header of syslog: time, host, program and its process id."""
+
+_APACHE: Final = re.compile(r"^\[[^\]]*\d\d:\d\d:\d\d[^\]]*\] (?:\[[^\]]*\] )+")
+"""Header of Apache's error log: time, level and more, each in brackets."""
+
 _NAMES: Final = {
     "request": re.compile(rf"(req-{UUID})"),
     "instance": re.compile(
@@ -19,12 +38,17 @@ _NAMES: Final = {
     "port": re.compile(rf"(?:ports?)[^0-9a-z]{{1,4}}(?:(?:id|uuid)[^0-9a-z]{{1,4}})?({UUID})", re.IGNORECASE),
 }
 _STATUS: Final = re.compile(HTTP_STATUS)
-_CALL: Final = re.compile(r"\b(GET|POST|PUT|DELETE|PATCH|HEAD) ([^\s\"?]+)")
+_CALL: Final = re.compile(HTTP_CALL)
+_PATH_ID: Final = re.compile(PATH_ID)
 
 
 def message_of(line: EvidenceLine) -> str:
-    """Return a line's text without time, level, logger and context."""
-    return _HEADER.sub("", line.text, count=1).strip("\r\n")
+    """Return a line's text without time, host, level, thread, logger and context."""
+    for header in (_HEADER, _LOG4J, _SYSLOG, _APACHE):
+        match = header.match(line.text)
+        if match is not None and match.end():
+            return line.text[match.end() :].strip("\r\n")
+    return line.text.strip("\r\n")
 
 
 def short(text: str, size: int = 200) -> str:
@@ -52,3 +76,12 @@ def call_in(line: EvidenceLine) -> str:
     """Return the HTTP request in a line, such as ``POST /v2.1/servers``; "" for none."""
     call = _CALL.search(line.text)
     return f"{call[1]} {call[2]}" if call else ""
+
+
+def calls_in(line: EvidenceLine) -> str:
+    """Return what a line's HTTP request has in common with those that ``count`` counts: ids in the path are masked.
+
+    It is the request itself where the line stands for no other; "" for none.
+    """
+    call = call_in(line)
+    return _PATH_ID.sub("/<id>", call) if line.count > 1 else call

@@ -22,7 +22,10 @@ MAX_TEXT: Final = 2_000
 
 @dataclass(frozen=True, slots=True)
 class EvidenceLine:
-    """One line, standing for ``count`` lines of its template.  ``time`` in microseconds, ``score`` higher first."""
+    """One line, standing for ``count`` lines that say the same (``index.lines.statements``).
+
+    ``time`` is in microseconds; a higher ``score`` comes first.
+    """
 
     id: str
     """What a citation names: ``L1``, ``L2`` … in the order of rank; unique in its evidence."""
@@ -96,6 +99,24 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class FrequentFailure:
+    """The message about a failure that comes most often.  Times in microseconds."""
+
+    line: str
+    """Id of a line of the evidence that has its template."""
+    count: int
+    """Records of this template."""
+    first: int
+    last: int
+    peer: str
+    """The address or name that most of them name as the other side; "" where they name none."""
+    peer_count: int
+    """Records that name it."""
+    peers: int
+    """Different peers in all."""
+
+
+@dataclass(frozen=True, slots=True)
 class Evidence:
     """What is known of one incident: bounded, and the same for the same input.  Times in microseconds."""
 
@@ -115,6 +136,8 @@ class Evidence:
     similar: tuple[Similar, ...] = ()
     findings: tuple[Finding, ...] = ()
     """What the detectors reported, as records; ``reasons`` holds the same in words."""
+    frequent: FrequentFailure | None = None
+    """Of whole files: what fails most often, whether or not a line says outright that something went wrong."""
 
     def by_id(self) -> Mapping[str, EvidenceLine]:
         """Return the lines by their ids."""

@@ -50,6 +50,11 @@ class Logs:
         return sum(file.refused for file in self.files)
 
     @property
+    def unreadable(self) -> tuple[str, ...]:
+        """Names of the files that hold no text."""
+        return tuple(name for name, file in zip(self.names, self.files, strict=True) if file.unreadable)
+
+    @property
     def tenants(self) -> list[str]:
         """Names of the tenants whose lines these are, sorted."""
         return sorted({name for file in self.files for name in file.lines["tenant"].unique().to_list()})

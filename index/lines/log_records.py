@@ -103,6 +103,10 @@ class LogRecords:
         unrelated = self.lines.filter(pl.Series(other)).select(record).unique()
         return LogLines(material.lines.join(unrelated, on=record, how="anti", nulls_equal=True), material.sources)
 
+    def with_raised(self) -> pl.DataFrame:
+        """Return the head lines with ``raised``: what ``error`` holds, null where that is empty."""
+        return self.lines.with_columns(pl.Series("raised", [text or None for text in self.error], pl.String))
+
     def places(self) -> tuple[I64, I64]:
         """Return partition and offset of each record."""
         return places(self.lines)

@@ -11,6 +11,7 @@ import polars as pl
 
 from index.lines.log_lines import LOG_LINES_SCHEMA, LogLines, raw_texts
 from index.lines.program_names import name_programs
+from index.lines.readable import TextShare
 from models.decode.decoder import Decoder
 from models.decode.log_files import BrokenArchiveError, FileBatch, LogFile, read_file
 from models.errors import InvalidError
@@ -19,7 +20,7 @@ from models.templates.matcher import TemplateTable, mine, template_id, words_of
 
 log = logging.getLogger(__name__)
 
-FORM: Final = 2
+FORM: Final = 3
 """Version of what ``ReadFile.to_bytes`` writes; to be raised when that, or what is read out of a line, changes."""
 
 _SCHEMA: Final = {name: kind for name, kind in LOG_LINES_SCHEMA.items() if name not in {"row", "partition", "template"}}
@@ -33,6 +34,8 @@ class ReadFile:
     lines: pl.DataFrame
     received: int
     refused: int
+    unreadable: bool = False
+    """Whether it holds no text (a program, an image, noise): then it has no lines, and all are refused."""
 
     @classmethod
     def of(cls, file: LogFile, decoder: Decoder, masks: Masks, stdin: IO[bytes] | None = None) -> "ReadFile":
@@ -43,9 +46,11 @@ class ReadFile:
         """
         parts = []
         received = refused = 0
+        texts_seen = TextShare()
         for batch in _batches(file, stdin):
             logs = decoder.decode(batch.raw, batch.sources, batch.written)
             received += len(batch.raw)
+            texts_seen.add(batch.raw.values)
             refused += len(logs.rejects)
             texts = raw_texts(batch.raw)
             parts.append(
@@ -54,12 +59,14 @@ class ReadFile:
                     masks.text(logs.lines["message"]).alias("masked"),
                 ).select(*_SCHEMA)
             )
+        if texts_seen.unreadable:
+            return cls(pl.DataFrame(schema=_SCHEMA), received, received, unreadable=True)
         lines = pl.concat(parts) if parts else pl.DataFrame(schema=_SCHEMA)
         return cls(name_programs(lines), received, refused)
 
     def to_bytes(self) -> bytes:
         """Return the counts and the lines as two streams of Arrow, behind the length of the first."""
-        counts = pl.DataFrame({"received": [self.received], "refused": [self.refused]})
+        counts = pl.DataFrame({"received": [self.received], "refused": [self.refused], "unreadable": [self.unreadable]})
         buffer = io.BytesIO()
         counts.write_ipc_stream(buffer)
         length = buffer.tell()
@@ -75,13 +82,13 @@ class ReadFile:
         """
         begin = 4 + int.from_bytes(data[:4], "little")
         try:
-            received, refused = pl.read_ipc_stream(io.BytesIO(data[4:begin])).row(0)
+            received, refused, unreadable = pl.read_ipc_stream(io.BytesIO(data[4:begin])).row(0)
             lines = pl.read_ipc_stream(io.BytesIO(data[begin:]))
         except (pl.exceptions.PolarsError, OSError, ValueError) as error:
             raise InvalidError(f"these are no lines of a log file ({error})", "read the file again") from error
         if dict(lines.schema) != _SCHEMA:
             raise InvalidError("these lines were kept by another version", "read the file again")
-        return cls(lines, int(received), int(refused))
+        return cls(lines, int(received), int(refused), bool(unreadable))
 
 
 def _batches(file: LogFile, stdin: IO[bytes] | None) -> Iterator[FileBatch]:

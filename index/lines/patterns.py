@@ -43,3 +43,18 @@ HTTP_ERROR: Final = _STATUS + r"([45])\d\d\b"
 
 CLIENT_ERROR: Final = _STATUS + r"4\d\d\b"
 SERVER_ERROR: Final = _STATUS + r"5\d\d\b"
+
+HTTP_CALL: Final = r"""\b(GET|POST|PUT|DELETE|PATCH|HEAD|OPTIONS) ([^\s"?]+)"""
+"""An HTTP request: its verb and its path without parameters are the groups."""
+
+PATH_ID: Final = r"(?i)/(?:[0-9a-f]{8}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{4}-?[0-9a-f]{12}|[0-9]+)\b"
+"""A part of a path that names one thing: a uuid with or without dashes, or a number."""
+
+OUTCOME_CODE: Final = (
+    r"(?i)\b(?:errno|exit(?:ed|s)?|code|status|signal|rc|return(?:ed|s)?|got|answer(?:ed|s)?|respon(?:ded|ds|se)|error|"
+    r"http(?:/[0-9.]+)?)\W{1,3}(?:(?:with|a|an|code|status)\W{1,3}){0,3}-?[0-9]{1,5}\b"
+)
+"""A number that says how something ended, so that two of them are two outcomes."""
+
+PEER: Final = r"\b((?:[0-9]{1,3}\.){3}[0-9]{1,3})\b"
+"""An IPv4 address, which is the group."""

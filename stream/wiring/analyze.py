@@ -12,6 +12,7 @@ from index.diagnosis.report import About, report
 from index.diagnosis.types import Diagnosis
 from index.embedding.cached_embedder import CachedEmbedder
 from index.embedding.open_embedder import BUILT_IN, find_model
+from index.evidence.bundle_fit import BundleFit
 from index.evidence.issue import Issue
 from index.evidence.types import Evidence
 from index.lines.cached_files import Logs, Reader, read_logs
@@ -22,7 +23,7 @@ from models.decode.log_files import kept_stdin
 from models.errors import InvalidError
 from models.templates.masks import Masks
 from stream.settings import Settings
-from stream.wiring.analyze_bundle import fitting, load_normal_operation, score_lines
+from stream.wiring.analyze_bundle import NormalOperation, load_normal_operation, score_lines, tell_fit
 from stream.wiring.core import decode_config, load_failures, load_masks
 from stream.wiring.search_index import load_embedder, search_index_file
 
@@ -34,6 +35,14 @@ _SIMILAR: Final = 5
 
 _TENANTS: Final = 5
 """Tenants that an error names: enough to choose from, on one line."""
+
+_ALWAYS: Final = 2
+"""Parts that every ranking has: words, and oddness or detectors."""
+
+_NO_BUNDLE: Final = "No bundle judged: what is usual here is not known (TOCSIN_BUNDLE, --bundle)."
+
+_NAMED: Final = 5
+"""Unreadable files that are named: enough to see which they are, on one line."""
 
 _BYTES_PER_MB: Final = 1_000_000
 
@@ -54,6 +63,37 @@ class IssueQuestion:
 
 
 @dataclass(frozen=True, slots=True)
+class JudgingBundle:
+    """The bundle that was asked for: its folder and id, and how it fits."""
+
+    path: str
+    id: str
+    fit: BundleFit
+
+    @classmethod
+    def of(cls, normal: NormalOperation, fit: BundleFit) -> "JudgingBundle":
+        """Name a bundle."""
+        return cls(str(normal.path), normal.id, fit)
+
+    def text(self) -> str:
+        """Say in a sentence whether it judged."""
+        if self.fit.fits:
+            return f"Bundle {self.path} judged: {self.fit.text()}."
+        return f"Bundle {self.path} does not fit these logs: {self.fit.text()}; used without detectors."
+
+    def to_record(self) -> dict[str, Any]:
+        """Return it as JSON carries it."""
+        return {
+            "path": self.path,
+            "id": self.id,
+            "judged": self.fit.fits,
+            "known": round(self.fit.known, 3),
+            "services": self.fit.services,
+            "services_here": self.fit.services_here,
+        }
+
+
+@dataclass(frozen=True, slots=True)
 class Result:
     """What came of a question; ``cached`` counts the files that were not read again."""
 
@@ -61,6 +101,8 @@ class Result:
     evidence: Evidence
     diagnosis: Diagnosis
     cached: int
+    judge: JudgingBundle | None
+    """None where no bundle was named."""
     fast: bool
 
     def after(self, seconds: float) -> "Result":
@@ -77,7 +119,14 @@ class Result:
         return {
             "issue": about.issue,
             "ranking": "fast" if self.fast else "hybrid",
-            "logs": {"files": about.files, "lines": about.lines, "refused": about.refused, "kept": self.cached},
+            "bundle": None if self.judge is None else self.judge.to_record(),
+            "logs": {
+                "files": about.files,
+                "lines": about.lines,
+                "refused": about.refused,
+                "kept": self.cached,
+                "unreadable": list(about.unreadable),
+            },
             **self.diagnosis.to_record(self.evidence),
         }
 
@@ -98,20 +147,46 @@ def analyze_logs(settings: Settings, question: IssueQuestion, tell: Tell, progre
     store = make_cache(settings)
     logs = _read(question.paths, settings, store, normal.masks if normal else load_masks(settings), tell, progress)
     tenant = _tenant(logs, question)
+    if logs.unreadable:
+        tell(f"left out, as no text can be read in it (binary or noise): {_first(logs.unreadable)}")
     material = join_files(logs.names, logs.files, normal.table if normal else None, tenant)
-    bundle = fitting(normal, material, tell)
-    resources = Resources(
-        detector_scores=score_lines(settings, store, bundle, logs, material, tenant, progress) if bundle else None,
-        known_templates=bundle.table if bundle else None,
-        known_failures=failures,
-    )
+    resources, judge = Resources(known_failures=failures), None
+    if normal is not None:
+        judge = JudgingBundle.of(normal, normal.fit(material))
+        tell_fit(normal, judge.fit, tell)
+        if judge.fit.fits:
+            complete = judge.fit.complete
+            scores = score_lines(settings, store, normal, logs, material, tenant, complete=complete, progress=progress)
+            resources = replace(resources, detector_scores=scores, known_templates=normal.table)
     if not question.fast:
         resources = _with_models(resources, settings, store, tenant, question.issue, tell)
     evidence, diagnosis = analyze(material, question.issue, resources)
-    ranking = f"words and {'detectors' if bundle else 'oddness'}"
-    ranking += " (fast)" if question.fast else ", meaning and search index (hybrid)"
-    about = About(question.issue.text, len(logs.files), logs.received, logs.refused, ranking)
-    return Result(about, evidence, diagnosis, logs.kept, question.fast)
+    about = About(
+        issue=question.issue.text,
+        files=len(logs.files),
+        lines=logs.received,
+        refused=logs.refused,
+        ranking=_ranking(resources, settings),
+        judge=judge.text() if judge else _NO_BUNDLE,
+        unreadable=logs.unreadable,
+    )
+    return Result(about, evidence, diagnosis, logs.kept, judge, fast=question.fast)
+
+
+def _ranking(resources: Resources, settings: Settings) -> str:
+    """Say what the lines were ranked by, and only what took part."""
+    parts = ["words", "oddness" if resources.detector_scores is None else "detectors"]
+    if resources.embed is None:
+        return f"{_listed(parts)} (fast)"
+    if _model_folder(settings) is not None:
+        parts.append("meaning")
+    if resources.find_similar is not None:
+        parts.append("search index")
+    return f"{_listed(parts)} (hybrid)" if len(parts) > _ALWAYS else f"{_listed(parts)} (without a model)"
+
+
+def _listed(parts: Sequence[str]) -> str:
+    return f"{', '.join(parts[:-1])} and {parts[-1]}"
 
 
 def _read(  # noqa: PLR0913 - one argument a part
@@ -131,7 +206,7 @@ def _tenant(logs: Logs, question: IssueQuestion) -> str:
     tenants = logs.tenants
     shown = ", ".join(tenants[:_TENANTS])
     if not tenants:
-        raise _no_lines(question.paths, logs.received)
+        raise _no_lines(question.paths, logs)
     if question.tenant is not None and question.tenant not in tenants:
         raise InvalidError(f"no line is of tenant {question.tenant}", f"there are {shown}")
     if question.tenant is None and len(tenants) > 1:
@@ -140,13 +215,26 @@ def _tenant(logs: Logs, question: IssueQuestion) -> str:
     return question.tenant or tenants[0]
 
 
-def _no_lines(paths: Sequence[str], received: int) -> InvalidError:
-    where = ", ".join(paths)
-    if received:
+def _no_lines(paths: Sequence[str], logs: Logs) -> InvalidError:
+    if logs.unreadable:
+        what = "is unreadable: it holds" if len(logs.unreadable) == 1 else "are unreadable: they hold"
         return InvalidError(
-            f"{where}: none of {received} lines can be understood", "see `tocsin templates` and the setting formats"
+            f"{_first(logs.unreadable)} {what} no text (binary or noise)",
+            "name log files; unpack other archives than gz, xz",
+        )
+    where = ", ".join(paths)
+    if logs.received:
+        return InvalidError(
+            f"{where}: none of {logs.received} lines can be understood",
+            "see `tocsin templates` and the setting formats",
         )
     return InvalidError(f"{where}: there are no lines", "name log files that hold some")
+
+
+def _first(names: Sequence[str]) -> str:
+    """Return the first names."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{', '.join(names[:_NAMED])}{more}"
 
 
 def _with_models(  # noqa: PLR0913 - one argument a part
@@ -193,7 +281,7 @@ def _search(
 
 def _model_name(settings: Settings) -> str:
     """Name a model's vectors without opening it: its folder and the files in it, by size and time."""
-    folder = None if settings.embedding_model == BUILT_IN else find_model(settings.embedding_model)
+    folder = _model_folder(settings)
     if folder is None:
         from index.embedding.hashing_embedder import HashedEmbedder
 
@@ -201,3 +289,8 @@ def _model_name(settings: Settings) -> str:
     files = sorted(path for path in folder.rglob("*") if path.is_file())
     stats = [(path.relative_to(folder).as_posix(), path.stat()) for path in files]
     return " ".join([str(folder.resolve()), *(f"{name}:{stat.st_size}:{stat.st_mtime_ns}" for name, stat in stats)])
+
+
+def _model_folder(settings: Settings) -> Path | None:
+    """Return the folder of the model that embeds, None where texts are compared without one."""
+    return None if settings.embedding_model == BUILT_IN else find_model(settings.embedding_model)

@@ -1,8 +1,10 @@
 """``tocsin analyze``: an issue and log files in, a diagnosis with its proof out."""
 
+import base64
 import gzip
 import io
 import json
+import random
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from click.testing import CliRunner, Result
 from index.storage.file_cache import Cache
 from models.rfc3339 import SECOND
 from stream.cli import tocsin
+from stream.wiring.core import DEMO_BUNDLE
 from tests.index.diagnosis.test_known_failures import OWN
 from training.simulate import Fault, FaultKind, Scenario, stream_records
 
@@ -99,13 +102,76 @@ def test_a_fault_is_found_and_proved(logs: Path, mode: list[str]) -> None:
     assert record["first_bad"] in ids
 
 
-def test_the_detectors_of_the_shipped_bundle_judge_logs_that_they_know(logs: Path) -> None:
-    """The simulator's lines are those of its training; of other logs it says nothing."""
-    assert "## What the detectors say" in run("--issue", ISSUE, "--logs", str(logs), "--fast").stdout
-    Path("other.log").write_text("".join(HEAD.format("INFO", f"Wheel {n} turned") + "\n" for n in range(40)))
-    page = run("--issue", ISSUE, "--logs", "other.log", "--fast").stdout
-    assert "words and oddness (fast)" in page
-    assert "## What the detectors say" not in page
+def test_a_bundle_that_fits_judges_and_is_named(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By the option or by the setting."""
+    bundle = str(DEMO_BUNDLE)
+    page = run("--issue", ISSUE, "--logs", str(logs), "--fast", "--bundle", bundle).stdout
+    assert "## What the detectors say" in page
+    assert f"Bundle {bundle} judged: " in page
+    monkeypatch.setenv("TOCSIN_BUNDLE", bundle)
+    assert found("--issue", ISSUE, "--logs", str(logs), "--fast")["bundle"]["judged"]
+
+
+def test_answers_of_500_in_one_file_are_its_services_fault() -> None:
+    """An hour of an API's own lines, of which the last three failed: no other service and no host is named."""
+    Path("nova").mkdir()
+    head = (
+        "2025-03-04 10:{:02}:{:02}.123 7 INFO nova.osapi_compute.wsgi.server [req-{:08x}-1111-4222-8333-444455556666] "
+    )
+    text = '10.0.0.1 "GET /v2.1/servers HTTP/1.1" status: {} len: {} time: 0.12\n'
+    Path("nova/nova-api.log").write_text(
+        "".join(head.format(n * 5 // 60, n * 5 % 60, n) + text.format(500 if n >= 717 else 200, n) for n in range(720))
+    )
+    args = ("--issue", "nova api returns HTTP 500", "--logs", "nova", "--fast")
+    for more in ((), ("--bundle", str(DEMO_BUNDLE))):
+        record = found(*args, *more)
+        assert (record["service"], record["services"]) == ("nova-api", ["nova-api"])
+        assert "nova-api answered 500 to GET /v2.1/servers, 3 times." in [claim["text"] for claim in record["claims"]]
+        page = run(*args, *more).stdout
+        for name in ("keystone", "controller-1", "neutron", "cinder", "glance"):
+            assert name not in page
+
+
+@pytest.mark.parametrize("part", ["", "compute-1", "compute-1/var/log/nova", "controller-1/var/log/nova", "storage-1"])
+def test_without_a_bundle_nothing_is_blamed_that_the_files_do_not_hold(logs: Path, part: str) -> None:
+    """The simulator's lines, for which a bundle is shipped: no detector takes part, and the report says so."""
+    record = found("--issue", "keystone does not answer", "--logs", str(logs / part), "--fast")
+    assert record["bundle"] is None
+    assert not [claim for claim in record["claims"] if not claim["verified"]]
+    page = run("--issue", "keystone does not answer", "--logs", str(logs / part), "--fast").stdout
+    assert "No bundle judged" in page
+    assert "What the detectors say" not in page
+    told = " ".join([record["cause"], record["summary"], *record["actions"], *record["services"]])
+    for host in ("controller-1", "compute-1", "storage-1", "network-1"):
+        assert host not in told or host in str(logs / part) or part == ""
+
+
+@pytest.mark.parametrize(
+    "part", ["compute-1", "compute-2", "storage-1", "controller-1/var/log/nova", "controller-1/var/log/glance"]
+)
+def test_a_service_that_is_not_in_the_files_is_not_called_silent(logs: Path, part: str) -> None:
+    """The bundle expects fifteen services; where files hold some of them, the others are elsewhere."""
+    record = found("--issue", ISSUE, "--logs", str(logs / part), "--fast", "--bundle", str(DEMO_BUNDLE))
+    said = " ".join([record["cause"], *(claim["text"] for claim in record["claims"])])
+    if record["bundle"]["judged"]:
+        assert record["bundle"]["services_here"] < record["bundle"]["services"]
+    assert "keystone" not in said
+    assert "has written nothing" not in said
+    assert "stopped writing" not in said
+
+
+@pytest.mark.parametrize("other", ["Wheel {n} turned", "GET of nothing {n}", "Sold {n} apples to {n}"])
+def test_a_bundle_of_other_logs_is_said_not_to_fit(other: str) -> None:
+    """In a warning, in the report and in JSON; its detectors and templates take no part."""
+    name = "nova-compute.log" if "Wheel" in other else "other.log"
+    Path(name).write_text("".join(HEAD.format("INFO", other.format(n=n)) + "\n" for n in range(40)))
+    args = ("--issue", ISSUE, "--logs", name, "--fast", "--bundle", str(DEMO_BUNDLE))
+    result = run(*args)
+    assert f"bundle {DEMO_BUNDLE} does not fit these logs: 0% of lines known, " in result.stderr
+    assert "of its 15 services here; used without detectors" in result.stderr
+    assert "used without detectors" in result.stdout
+    assert "words and oddness (fast)" in result.stdout
+    assert found(*args)["bundle"]["judged"] is False
 
 
 def test_a_failure_that_only_the_user_knows_is_named(logs: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -205,6 +271,80 @@ def test_what_lines_hold_does_not_reach_the_terminal() -> None:
     assert "failed to spawn" in shown
     assert shown.isprintable()
     assert "  ````\n" in result.stdout
+
+
+NOISE = random.Random(1).randbytes(50_000)
+
+
+@pytest.mark.parametrize("content", [NOISE, b"\x7fELF" + bytes(2_000), base64.encodebytes(NOISE)])
+def test_a_file_without_text_is_unreadable(content: bytes) -> None:
+    """Alone with status 2, among readable ones named in the report."""
+    Path("noise.log").write_bytes(content)
+    assert "noise.log is unreadable: it holds no text" in refusal("--issue", ISSUE, "--logs", "noise.log", "--fast")
+    Path("nova-compute.log").write_text(HEAD.format("ERROR", "Instance failed to spawn") + "\n")
+    args = ("--issue", ISSUE, "--logs", "noise.log", "nova-compute.log", "--fast")
+    result = run(*args)
+    assert "(binary or noise): noise.log" in result.stderr
+    assert "Left out 1 file in which no text can be read (binary or noise): noise.log." in result.stdout
+    assert found(*args)["logs"]["unreadable"] == ["noise.log"]
+
+
+SSH = "Dec 10 {clock} LabSZ sshd[{pid}]: "
+
+
+@pytest.mark.parametrize(
+    ("head", "text", "peer"),
+    [
+        (SSH, "Failed password for {user} from {peer} port 4{pid} ssh2", "5.36.59.76"),
+        (SSH, "pam_unix(sshd:auth): authentication failure; uid=0 tty=ssh rhost={peer}  user={user}", "5.36.59.76"),
+        ("2026-03-03 {clock}.000 7 INFO some.proxy [-] ", "backend {peer}:80 refused the connection", "10.0.0.9"),
+        ("2026-03-03 {clock}.000 7 WARNING some.proxy [-] ", "slow answer of {peer}", "10.0.0.9"),
+        ("2026-03-03T{clock}Z INFO dns: ", "lookup by client={peer} timed out", "node.example.org"),
+        ("2026-03-03 {clock}.000 7 INFO some.db [-] ", "access denied for {user} from {peer}", "10.0.0.9"),
+    ],
+)
+def test_logs_without_an_error_tell_what_fails_most_often(head: str, text: str, peer: str) -> None:
+    """How often, since when, and who is on the other side most."""
+    lines = []
+    for number in range(60):
+        clock, pid = f"07:{number:02}:00", 100 + number
+        # Every third line fails, of which one in four is about another peer.
+        names = {"user": "root", "pid": pid, "peer": "203.0.113.7" if number % 12 == 0 else peer}
+        said = text.format(**names) if number % 3 == 0 else f"Session {pid} begins"
+        calm = head if number % 3 == 0 else head.replace("WARNING", "INFO")
+        lines.append(calm.format(clock=clock, pid=pid) + said + "\n")
+    Path("auth.log").write_text("".join(lines))
+    record = found("--issue", "something is wrong", "--logs", "auth.log", "--fast")
+    assert "nothing tells of a failure" not in record["summary"]
+    assert "no line tells of a failure" not in record["cause"]
+    (claim,) = [claim for claim in record["claims"] if "most frequent" in claim["text"]]
+    assert claim["verified"]
+    assert "20 times from 07:00:00 to 07:57:00 UTC" in claim["text"]
+    assert f"most often with {peer} (15 times; 2 peers in all)" in claim["text"]
+
+
+def test_logs_in_which_nothing_fails_say_so() -> None:
+    """No word, no warning."""
+    Path("quiet.log").write_text("".join(HEAD.format("INFO", f"Wheel {n} turned") + "\n" for n in range(40)))
+    assert "nothing tells of a failure" in found("--issue", ISSUE, "--logs", "quiet.log", "--fast")["summary"]
+
+
+@pytest.mark.parametrize("fast", [["--fast"], []])
+def test_the_report_names_only_what_ranked(fast: list[str]) -> None:
+    """Without a model and a search index there is no meaning and no memory."""
+    Path("nova-compute.log").write_text(HEAD.format("ERROR", "Instance failed to spawn") + "\n")
+    page = run("--issue", ISSUE, "--logs", "nova-compute.log", *fast).stdout
+    assert "ranked by words and oddness (fast)" in page or "ranked by words and oddness (without a model)" in page
+    assert "meaning" not in page
+
+
+def test_a_model_that_is_not_there_is_not_said_to_rank(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The warning and the report agree."""
+    monkeypatch.setenv("TOCSIN_EMBEDDING_MODEL", "nobody/has-this-model")
+    Path("nova-compute.log").write_text(HEAD.format("ERROR", "Instance failed to spawn") + "\n")
+    result = run("--issue", ISSUE, "--logs", "nova-compute.log")
+    assert "without a model" in result.stderr
+    assert "words and oddness (without a model)" in result.stdout
 
 
 def test_lines_of_several_tenants_are_kept_apart() -> None:
