@@ -128,7 +128,7 @@ def _witnesses(evidence: Evidence, match: KnownFailureMatch) -> str:
     others = [service for service in dict.fromkeys(line.service for line in lines) if service != match.line.service]
     if others:
         return f" {', '.join(others[:_WITNESSES])} {'tells' if len(others) == 1 else 'tell'} of it too."
-    return f" Only {match.line.service} tells of it so far: its own connection may be what is broken."
+    return f" Reported only by {match.line.service} so far: its own connection may be what is broken."
 
 
 def _blamed(evidence: Evidence, match: KnownFailureMatch) -> str:
@@ -171,7 +171,7 @@ def unknown(evidence: Evidence) -> Cause:
         return Cause(text, _FREQUENT, line.service, (), line)
     service = evidence.services[0] if evidence.services else lines[0].service if lines else ""
     said = f" The detectors say: {short(evidence.reasons[0], 200)}." if evidence.reasons else ""
-    return Cause(f"{UNKNOWN}: no line tells of a failure.{said}", _NOTHING, service, (), None)
+    return Cause(f"{UNKNOWN}: no line reports a failure.{said}", _NOTHING, service, (), None)
 
 
 def _behaviour_cause(odd: BehaviourFinding, confidence: float) -> Cause:

@@ -73,7 +73,7 @@ def _origin(origin: Origin) -> list[Claim]:
 
 def _known(match: KnownFailureMatch) -> Claim:
     line, words = match.line, short(match.words, 120)
-    text = f"{line.service} tells of a known failure, “{match.failure.title}”: “{words}”."
+    text = f"{line.service} reports a known failure, “{match.failure.title}”: “{words}”."
     return checked(text, (line,), (line.service, words))
 
 

@@ -96,7 +96,7 @@ def _cited(lines: Sequence[str]) -> str:
 
 def _proof(evidence: Evidence) -> Iterator[str]:
     if not evidence.lines:
-        yield "No line tells of the issue."
+        yield "No line is about the issue."
         return
     for line in evidence.lines[:PROOF]:
         times = f", {line.count} times" if line.count > 1 else ""

@@ -68,7 +68,7 @@ def _summary(evidence: Evidence, findings: Findings, cause: Cause, affected: Seq
         if frequent is not None:
             line, times = frequent
             return f"{line.service} writes warnings or failures, but no error: “{often_said(line)}”, {times}."
-        what = evidence.reasons[0] if evidence.reasons else "nothing tells of a failure"
+        what = evidence.reasons[0] if evidence.reasons else "no line reports a failure"
         return f"{cause.service or 'The cloud'} behaves unusually, without an error: {short(what, 220)}."
     line = origin.line
     if origin.trace is not None:

@@ -31,7 +31,7 @@ from tests.faults.hostile import records
 
 COUNT = 4000
 TOPICS = Topics("fuzz.")
-SENTINEL = b"{the last of its partition"
+SENTINEL = b'{"last": "of its partition"}'
 DEADLINE_S = 120.0
 
 

@@ -58,7 +58,7 @@ def test_a_backend_that_one_service_misses_may_be_well() -> None:
     """The diagnosis says whether others miss it too."""
     lost = "AMQP server on 10.0.0.1:5672 is unreachable: timed out"
     one = [line(5, "nova-compute", lost, "ERROR")]
-    assert "Only nova-compute tells of it so far" in said(one)[1].cause
+    assert "Reported only by nova-compute so far" in said(one)[1].cause
     assert "neutron-server tells of it too." in said([*one, line(9, "neutron-server", lost, "ERROR")])[1].cause
 
 
@@ -86,10 +86,10 @@ def test_an_unknown_error_is_called_unknown() -> None:
 def test_nothing_found_is_nothing_said() -> None:
     """Without any line the diagnosis stands on the reasons, as a hypothesis."""
     found = diagnose(Evidence("cloud", ("nova-api",), NOON, NOON, ("something is odd",), ()))
-    assert found.cause == "Unknown: no line tells of a failure. The detectors say: something is odd."
+    assert found.cause == "Unknown: no line reports a failure. The detectors say: something is odd."
     assert (found.service, found.confidence, found.groundedness) == ("nova-api", 0.1, 0.0)
     assert found.actions
-    assert diagnose(Evidence("cloud", (), NOON, NOON, (), ())).cause == "Unknown: no line tells of a failure."
+    assert diagnose(Evidence("cloud", (), NOON, NOON, (), ())).cause == "Unknown: no line reports a failure."
 
 
 def test_slow_answers_are_put_down_to_the_service_that_is_called() -> None:

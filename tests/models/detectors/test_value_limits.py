@@ -275,10 +275,10 @@ def queue(rng: np.random.Generator, n: int) -> FLOATS:
 @given(seed=st.integers(0, 2**32 - 1))
 @settings(max_examples=8, deadline=None)
 def test_measures_are_watched(kind: Callable[[np.random.Generator, int], FLOATS], template: str, seed: int) -> None:
-    """Durations, sizes, codes and counts that are thirty times as large score; an error status does."""
+    """Durations, sizes, codes and counts that are a hundred times as large score; an error status does."""
     numbers = kind(np.random.default_rng(seed), TRAINED)
     detector = fitted(series(numbers), template)
-    assert detector.score(series(np.full(20, 503.0) if kind is statuses else numbers[-20:] * 30 + 90))[0] > MOST
+    assert detector.score(series(np.full(20, 503.0) if kind is statuses else numbers[-20:] * 100 + 90))[0] > MOST
 
 
 def test_of_very_many_values_a_fair_part_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
