@@ -1,9 +1,21 @@
 """``tocsin score``: the whole pipeline on files."""
 
 import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import click
+
+if TYPE_CHECKING:
+    from models.features.window_features import Groups
+    from models.pipeline import Processed
+    from models.records import Verdict
+
+_NAMED: Final = 5
+"""Services that a warning names; the others are counted."""
 
 
 @click.command()
@@ -32,13 +44,68 @@ def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     settings = load_settings()
     parts = make_components(settings, load_bundle(settings, bundle))
     store = WindowStore(parts.windows)
-    windows = fired = 0
+    report = _Report(parts.bundle.detectors.groups)
     with open_output(out, "wb") as file, Progress("lines", sys.stderr) as progress:
         for verdicts, processed in score_files(paths, parts.processor(), parts.scorer, store):
-            windows += len(verdicts)
-            fired += sum(verdict.fired for verdict in verdicts)
+            report.add(verdicts, processed)
             file.write(b"".join(orjson.dumps(to_json(verdict)) + b"\n" for verdict in verdicts))
             if processed is not None:
                 progress.add(processed.received)
     late = f"; warning: {store.counts.late} rows came too late for their windows" if store.counts.late else ""
-    click.echo(f"{progress.count} lines, {windows} windows, {fired} fired{late}", err=True)
+    click.echo(f"{progress.count} lines, {report.windows} windows, {report.fired} fired{late}", err=True)
+    for warning in report.warnings():
+        click.echo(f"tocsin: {warning}", err=True)
+
+
+@dataclass(slots=True)
+class _Report:
+    """What was counted of the lines and windows, and what of it a user should hear."""
+
+    groups: "Groups"
+    windows: int = 0
+    fired: int = 0
+    events: int = 0
+    refused: Counter[str] = field(default_factory=Counter)
+    timeless: Counter[str] = field(default_factory=Counter)
+    services: set[str] = field(default_factory=set)
+
+    def add(self, verdicts: Sequence["Verdict"], processed: "Processed | None") -> None:
+        """Count verdicts, and the lines that closed their windows."""
+        from models.features.window_features import service_of
+        from models.records import ALL_SOURCES
+
+        self.windows += len(verdicts)
+        self.fired += sum(verdict.fired for verdict in verdicts)
+        keys = {verdict.key for verdict in verdicts if verdict.kind == "source" and verdict.key != ALL_SOURCES}
+        self.services.update(map(service_of, keys))
+        if processed is not None:
+            self.events += processed.events
+            self.refused.update(reject.reason for reject in processed.logs.rejects)
+            for (source, what), count in processed.logs.unread.items():
+                if what == "time":
+                    self.timeless[source] += count
+
+    def warnings(self) -> Iterator[str]:
+        """Yield what makes the result worth less than it looks, one line each."""
+        if self.refused:
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in self.refused.most_common())
+            yield f"{self.refused.total():,} lines were not understood ({reasons}); `tocsin formats` shows them"
+        if self.timeless:
+            worst = _some([source for source, _ in self.timeless.most_common()])
+            yield f"{self.timeless.total():,} of {self.events:,} events have no time of their own, in {worst}"
+        known = set(self.groups.services) & self.services
+        unknown = sorted(self.services - known)
+        if unknown and not known:
+            trained = len(self.groups.services)
+            yield (
+                f"none of the bundle's {trained} services is in these logs, which hold {_some(unknown)}, so only "
+                "errors count; train on these logs, or name the files as in training"
+            )
+        elif unknown:
+            yield f"{len(unknown)} services are not in the bundle, so only their errors count: {_some(unknown)}"
+
+
+def _some(names: Sequence[str]) -> str:
+    """Return a few names, and how many more there are."""
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more

@@ -1,5 +1,6 @@
 """What the user did wrong: exit status 2 and one line on standard error that says what to do."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -138,3 +139,22 @@ def test_score_warns_of_rows_that_came_too_late(here: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "; warning: " in result.stderr
     assert "rows came too late for their windows" in result.stderr
+
+
+def test_score_says_what_it_could_not_read(here: Path) -> None:
+    """Lines that are no records, lines without a time, and services that training did not see."""
+    (here / "odd.jsonl").write_text('{"host": "cmp1"}\n{"log": "no time here", "source": "heat/engine"}\n')
+    result = CliRunner().invoke(tocsin, ["score", "odd.jsonl", *BUNDLE, "--out", "out"])
+    assert result.exit_code == 0, result.output
+    assert "1 lines were not understood (no_line 1)" in result.stderr
+    assert "1 of 1 events have no time of their own" in result.stderr
+    assert "none of the bundle's" in result.stderr
+
+
+def test_score_is_silent_where_all_is_read(here: Path) -> None:
+    """A service that the bundle knows, lines with times: one line of result."""
+    records = [{"service": "nova-api", "log": LINE.format(second, REQUEST).rstrip()} for second in (1, 5)]
+    (here / "nova.jsonl").write_text("".join(json.dumps(record) + "\n" for record in records))
+    result = CliRunner().invoke(tocsin, ["score", "nova.jsonl", *BUNDLE, "--out", "out"])
+    assert result.exit_code == 0, result.output
+    assert len(result.stderr.splitlines()) == 1
