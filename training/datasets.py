@@ -7,7 +7,7 @@ stretch of the time, so that all hours of the day are among both.  No event of t
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
@@ -22,6 +22,7 @@ from models.features.vocabulary import Vocabulary
 from models.features.window_features import service_of
 from models.pipeline import PipelineConfig, scored_files, windows_of_files
 from models.records import BOOL, I64, KeyKind, LastSeen, RowFlag, WindowBatch
+from models.rfc3339 import time_text
 from models.templates.matcher import TemplateTable, mine, template_id, words_of
 from models.windows.scoring import ScoredT, WindowScorer
 from models.windows.store import WindowStore
@@ -56,6 +57,24 @@ class Survey:
     lines: int
     events: int
     spans: dict[str, tuple[int, int]]
+    refused: Mapping[str, int] = field(default_factory=dict)
+    """Lines that were not understood, by reason."""
+    timeless: int = 0
+    """Events without a time of their own."""
+
+    def describe(self) -> Iterator[str]:
+        """Yield what the files hold and what of it was not read, in sentences for people."""
+        low, high = min(low for low, _ in self.spans.values()), max(high for _, high in self.spans.values())
+        yield (
+            f"{self.events:,} events of {self.lines:,} lines, {len(self.table):,} templates, {len(self.services)} "
+            f"services, {len(self.spans)} tenants; from {time_text(low)} to {time_text(high)}"
+        )
+        if self.refused:
+            reasons = ", ".join(f"{reason} {count:,}" for reason, count in Counter(self.refused).most_common())
+            total = sum(self.refused.values())
+            yield f"warning: {total:,} lines were not understood ({reasons}); `tocsin formats` shows them"
+        if self.timeless:
+            yield f"warning: {self.timeless:,} of {self.events:,} events have no time of their own (`tocsin formats`)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,11 +147,15 @@ def survey(
     texts: Counter[str] = Counter()
     spans: dict[str, tuple[int, int]] = {}
     services: set[str] = set()
-    lines = events = 0
+    refused: Counter[str] = Counter()
+    lines = events = timeless = 0
     decoder = Decoder(config.decode)
     for batch in read_paths(paths):
-        decoded = decoder.decode(batch.raw, batch.sources, batch.written).lines
+        logs = decoder.decode(batch.raw, batch.sources, batch.written)
+        decoded = logs.lines
         lines += len(batch.raw)
+        refused.update(reject.reason for reject in logs.rejects)
+        timeless += sum(count for (_, what), count in logs.unread.items() if what == "time")
         only = decoded.filter((pl.col("flags") & RowFlag.CONTINUATION) == 0)
         events += len(only)
         services.update(service_of(name) for name in only["service"].unique().to_list())
@@ -156,7 +179,7 @@ def survey(
         words = words_of(text)
         seen[table.match(words) or template_id(" ".join(words))] += count
     vocabulary = Vocabulary(number for number, count in seen.items() if count >= MIN_COUNT)
-    return Survey(table, vocabulary, frozenset(services), lines, events, spans)
+    return Survey(table, vocabulary, frozenset(services), lines, events, spans, refused, timeless)
 
 
 def split_of(data: Survey, seed: int) -> Split:

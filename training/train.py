@@ -59,9 +59,8 @@ def train(paths: Sequence[str | Path], config: TrainConfig, base: Bundle | None,
         InvalidError: the files hold too little to learn from.
     """
     data = survey(paths, config.pipeline, base.table if base else None, progress.lines)
-    progress.message(
-        f"{data.events:,} events of {data.lines:,} lines, {len(data.table):,} templates, {len(data.spans)} tenants"
-    )
+    for sentence in data.describe():
+        progress.message(sentence)
     doubtful = SuspectBlocks() if config.keep_all else screen_faults(paths, config.pipeline, data, progress)
     return learn(paths, config, data, doubtful, progress)
 

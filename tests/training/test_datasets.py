@@ -60,6 +60,21 @@ def test_a_survey_counts_lines_and_finds_templates_services_and_spans(tmp_path: 
     assert [found.table.text(number) for number in found.table] == ["a rare thing", "instance <*> started"]
 
 
+def test_a_survey_says_what_it_could_not_read(tmp_path: Path) -> None:
+    """Span and services first; then lines without meaning and events without a time, which set thresholds astray."""
+    lines = [
+        line(0, "instance 7 started"),
+        line(600, "instance 8 started"),
+        b'{"no line": 1}',
+        b'{"log": "no time here", "service": "x"}',
+    ]
+    said = list(look(write(tmp_path / "a.jsonl", lines)).describe())
+    assert "2 services" in said[0]
+    assert said[1] == "warning: 1 lines were not understood (no_line 1); `tocsin formats` shows them"
+    assert said[2] == "warning: 1 of 3 events have no time of their own (`tocsin formats`)"
+    assert len(list(look(write(tmp_path / "b.jsonl", lines[:2])).describe())) == 1
+
+
 def test_templates_met_too_seldom_have_no_token(tmp_path: Path) -> None:
     """They are like those that training never saw, so the network learns what such a one is."""
     lines = [line(n, "often") for n in range(MIN_COUNT)] + [line(9, "once")]
