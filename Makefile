@@ -41,8 +41,8 @@ demo: python $(UV)  ## the main job on an embedded broker, with simulated faults
 	@UV_PROJECT_ENVIRONMENT=$(DEMO) $(UV) sync --quiet --frozen --python $(PYTHON) --no-default-groups
 	@$(DEMO)/bin/tocsin demo
 
-check: env lint  ## lint, types, and the tests that need no service
-	@$(PYTEST) -m "$(UNIT)"
+check: env lint  ## lint, types, and unit tests: no service, no whole role, no network to train
+	@$(PYTEST) -m "$(UNIT)" $(addprefix --ignore=tests/,contracts faults integration bench)
 
 test: env lint  ## lint, types, and all tests with branch coverage
 	@command -v java >/dev/null 2>&1 && command -v mvn >/dev/null 2>&1 || \
