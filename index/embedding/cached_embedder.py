@@ -18,6 +18,7 @@ MAX_TEXTS: Final = 8_192
 """Texts whose vectors are kept of one model, the last used ones: a judgement, some 12 MB with 384 numbers a vector."""
 
 _KEY_BYTES: Final = 16
+"""Bytes of a text's hash: two of a billion texts are alike once in 10^20 caches."""
 
 
 class CachedEmbedder:

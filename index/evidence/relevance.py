@@ -51,6 +51,7 @@ _STORY_FLOOR: Final = 0.25
 """What a record gains by a story, of 1, when it is neither severe nor relevant itself (a judgement)."""
 
 _CLIENT_ERROR: Final = 4
+"""Class of HTTP statuses: 4xx."""
 _SERVER_ERROR: Final = 5
 """First digits of HTTP statuses, as ``LogRecords.http`` has them."""
 

@@ -29,6 +29,7 @@ LONE: Final = 0.95
 """Likeness (0 to 1) from which on one past incident is enough, where none above ``ALIKE`` has another cause."""
 
 _MAX_CONFIDENCE: Final = 0.95
+"""Confidence in a cause that people confirmed for a similar incident, at most: a judgement."""
 _MAX_LONE_CONFIDENCE: Final = 0.6
 """Confidence of a twin's cause, at most, with a second incident of the same cause and without: the nearest run alone is
 right for 6 of 10 (``tests/bench/twins.py``); the other is a judgement."""

@@ -8,6 +8,7 @@ from importlib.resources import files
 from typing import Final
 
 _MILLION: Final = 1_000_000
+"""Tokens that a price is for."""
 _PROVIDER: Final = re.compile(r"^(?:[a-z]{2,6}\.)?anthropic[./]")
 """What clouds that resell a model put before its name, such as ``eu.anthropic.``."""
 

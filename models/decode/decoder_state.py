@@ -52,6 +52,7 @@ class _Rows:
 
 
 _FRAMES: Final = 32
+"""Frames of kept rows before they are joined into one: a judgement between copying and lookups."""
 
 
 class Generation:

@@ -14,6 +14,7 @@ from models.records import BOOL, I64, NO_TIME
 from models.rfc3339 import SECOND
 
 _YEAR_DEFAULT: Final = 1970
+"""The year that a stamp without one is read in, before another is known."""
 
 _LATEST: Final = 253_370_764_800 * SECOND
 """The year 9999: what claims to be later, or so late that a window would end later, is no time."""

@@ -27,7 +27,9 @@ Stretch: TypeAlias = tuple[LogBatch, dict[int, RawSpan]]
 """Decoded lines of some files, and what part of each file they cover; ``row`` counts within a file's chunk."""
 
 CHUNK: Final = 8192
+"""Lines of each file that are decoded at a time: a judgement between memory and speed."""
 _SMALL_CHUNK: Final = 1024
+"""The same where many files are open at once."""
 _HELD_LINES: Final = 16 * CHUNK
 """About so many lines of all files together are held, unless very many files overlap."""
 

@@ -14,6 +14,7 @@ from models.records import Reject
 _NAME_LIMIT: Final = 1024
 """Bytes of a tenant, source, host, service, path or trace id: a judgement, above every name that is one."""
 _INT64: Final = 2**63
+"""Numbers from here on do not fit into the columns."""
 _DIGITS: Final = re.compile("[0-9]{1,19}")
 _KNOWN_KEYS: Final = 4096
 """Spellings of keys remembered: hostile records may name any number."""

@@ -16,7 +16,9 @@ from click.exceptions import NoArgsIsHelpError
 from models.errors import TocsinError
 
 USAGE_ERROR: Final = 2
+"""Exit status of wrong options and of expected errors, as click has it."""
 INTERRUPTED: Final = 130
+"""Exit status after Ctrl-C: 128 and the number of SIGINT."""
 
 _EXTRAS: Final[Mapping[str, str]] = {
     "tensorflow": "train",

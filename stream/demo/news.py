@@ -11,6 +11,7 @@ EXCERPTS: Final = 2
 """Evidence lines and actions of a diagnosis that are printed.  A judgement: a glance, not the report."""
 
 _INDENT: Final = " " * 10
+"""Continued lines stand below the first word behind the time."""
 
 
 def news_text(alert: Mapping[str, Any]) -> str:

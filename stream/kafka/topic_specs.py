@@ -9,6 +9,7 @@ MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 times Kafka's default, for frames of full batches."""
 
 _HOUR_MS: Final = 3_600_000
+"""Milliseconds."""
 _DAY_MS: Final = 24 * _HOUR_MS
 _TOMBSTONES_KEPT_MS: Final = 7 * _DAY_MS
 

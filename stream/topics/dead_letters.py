@@ -17,6 +17,7 @@ _LONGEST_CHARACTER: Final = 4
 """Bytes of the longest character in UTF-8."""
 
 _CONTINUATION_MASK: Final = 0xC0
+"""The two bits by which UTF-8 marks a byte that continues a character."""
 _CONTINUATION: Final = 0x80
 """The two highest bits of every byte of a character in UTF-8 but the first."""
 
