@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from index.diagnosis.types import Mode
-from index.evidence.types import Evidence
 from index.explain.escalation import Escalation, EscalationPolicy
 from index.explain.similar_incident import Twin
 from index.llm.budget import Budget, MemoryLedger
@@ -26,6 +25,7 @@ from tests.waiting import until
 SMALL, LARGE = "claude-haiku-5-5", "claude-sonnet-5-5"
 NOON = 1_767_268_800.0
 PATIENT = RetryPolicy(idle=60.0, total=120.0)
+MakeEscalation = Callable[..., Escalation]
 
 
 @pytest.fixture(scope="module")
@@ -65,21 +65,14 @@ def fresh() -> Iterator[Claude]:
         yield made
 
 
-MakeEscalation = Callable[..., Escalation]
-
-
 @pytest.fixture
 def make(client: Claude, tmp_path: Path) -> MakeEscalation:
     """Makes an escalation with a budget in dollars a day."""
 
     def made(usd: float = 1.0, *, twin: Twin | None = None, small: str = SMALL, asked: Claude = client) -> Escalation:
-        def twin_of(_: Evidence) -> Twin | None:
-            return twin
-
         budget = Budget(MemoryLedger(), lambda: NOON, usd_per_day=usd, usd_per_day_tenant=usd)
-        return Escalation(
-            EscalationPolicy(small, LARGE), asked, budget, TranscriptStore(tmp_path / "sent"), twin_of, now=lambda: NOON
-        )
+        policy, store = EscalationPolicy(small, LARGE), TranscriptStore(tmp_path / "sent")
+        return Escalation(policy, asked, budget, store, lambda _: twin, now=lambda: NOON)
 
     return made
 
