@@ -14,7 +14,7 @@ from models.records import BOOL, I64
 FACTS: Final[dict[str, pl.DataType]] = {
     "row": pl.UInt32(),
     "at": pl.Int64(),  # microseconds as `clock` says; null where the header has no time
-    "clock": pl.UInt8(),  # models.times.Clock
+    "clock": pl.UInt8(),  # models.decode.timestamps.Clock
     "level": pl.UInt8(),
     "logger": pl.String(),
     "message": pl.String(),
