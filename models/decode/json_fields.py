@@ -26,9 +26,6 @@ class RejectReason(StrEnum):
     JSON = "invalid_json"
     NO_LINE = "no_line"
     TYPE = "wrong_type"
-    LONG = "overlong"
-    NUL = "nul_byte"
-    ENCODING = "broken_encoding"
 
 
 class FieldColumns:

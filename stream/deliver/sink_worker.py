@@ -38,6 +38,7 @@ from alerts.sinks.base import (
 )
 from alerts.sinks.http_transport import Transport
 from models.errors import InvalidError
+from stream.heartbeat import Heartbeat
 from stream.kafka.clients import TIMEOUT_S, Broker, retry_until_known, watermarks_of
 from stream.kafka.consuming import Consumer, Message, TopicPartition, try_commit
 from stream.kafka.errors import kafka_errors
@@ -117,6 +118,8 @@ class SinkWorker:
         # Waiting for more receipts to go together only makes the next send late.
         self._outbox = Outbox(broker.producer(linger_ms=0), limit=RECEIPTS)
         self._limiter = RateLimiter(sink.rate, config.steady(), config.chance)
+        self._heartbeat = Heartbeat(f"deliver.{sink.name}", log, now=config.steady)
+        self._heartbeat.add(read=0, delivered=0, parked=0)
         self._queue: DeliveryQueue | None = None  # None while another process has the topic
         self._refreshed = 0.0
         self._closing = False
@@ -136,6 +139,7 @@ class SinkWorker:
                     self._send(transport, stop)
                     self._refresh(transport)
                     self._commit(consumer)
+                    self._heartbeat.tick()
                 self._outbox.drain(TIMEOUT_S)
             finally:
                 self._closing = True
@@ -162,6 +166,7 @@ class SinkWorker:
     def _take(self, message: Message, queue: DeliveryQueue) -> None:
         name = self.sink.name
         self._metrics.delivery_alerts.labels(name).inc()
+        self._heartbeat.add(read=1)
         partition, offset = message.partition() or 0, message.offset() or 0
         if offset + 1 >= self._catch_up_to.get(partition, 0):
             self._catch_up_to.pop(partition, None)
@@ -267,10 +272,12 @@ class SinkWorker:
                 outcome.reason,
             )
             self._metrics.deliveries.labels(self.sink.name, "parked").inc()
+            self._heartbeat.add(parked=1)
 
     def _count_delivered(self, pending: Pending, age_s: float) -> None:
         name = self.sink.name
         self._metrics.deliveries.labels(name, "delivered").inc()
+        self._heartbeat.add(delivered=1)
         self._metrics.delivery_seconds.labels(name).observe(max(age_s, 0.0))
         if pending.alert.kind == SYNTHETIC:
             self._metrics.synthetic_last_success.labels(name).set(self._config.wall())

@@ -30,6 +30,7 @@ from models.windows import frame_codec as frames
 from models.windows.config import WindowConfig
 from models.windows.store import WindowCounts
 from stream.detect.partition_state import PartitionCheckpoint, PartitionWindows, decide
+from stream.heartbeat import Heartbeat
 from stream.kafka.clients import TIMEOUT_S, Broker
 from stream.kafka.faust_app import create_app, serve
 from stream.kafka.faust_transport import commit, committed, end_of
@@ -85,6 +86,8 @@ class Detect:
         self._counted: dict[TP, WindowCounts] = {}
         self._outbox = Outbox(broker.producer(), limit=1_000_000)
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=ROLE)
+        self._heartbeat = Heartbeat(ROLE, log)
+        self._heartbeat.add(frames=0, windows=0, fired=0)
         self._warned_version = ""
         self._limited: set[str] = set()  # services logged as being in shadow or learning
         self._failure: Exception | None = None
@@ -115,6 +118,7 @@ class Detect:
         @app.timer(COMMIT_S)  # type: ignore[untyped-decorator]
         async def commit_states() -> None:
             await self._commit(app)
+            self._heartbeat.tick(partitions=len(self._partitions))
 
         try:
             await serve(app, stop, lambda: self._commit(app))
@@ -150,7 +154,7 @@ class Detect:
         while frames:
             turn = {tp: waiting.popleft() for tp, waiting in frames.items()}
             frames = {tp: waiting for tp, waiting in frames.items() if waiting}
-            await loop.run_in_executor(self._thread, self._work, turn)
+            self._heartbeat.add(**await loop.run_in_executor(self._thread, self._work, turn))
 
     async def _open(self, app: faust.App, tp: TP) -> PartitionWindows:
         offset, metadata = (await committed(app, [tp]))[tp]
@@ -159,8 +163,8 @@ class Detect:
         self._counted[tp] = WindowCounts()
         return partition
 
-    def _work(self, turn: Mapping[TP, tuple[PartitionWindows, int, bytes]]) -> None:
-        """Take one frame each of some partitions."""
+    def _work(self, turn: Mapping[TP, tuple[PartitionWindows, int, bytes]]) -> dict[str, int]:
+        """Take one frame each of some partitions; return what was done, for the log."""
         started = time.perf_counter()
         taken: list[tuple[PartitionWindows, int, EventFrame]] = []
         for tp, (partition, offset, value) in turn.items():
@@ -178,6 +182,11 @@ class Detect:
         self._metrics.frame_rows.inc(sum(len(frame.rows) for _, _, frame in taken))
         for tp, (partition, _, _) in turn.items():
             self._count_rows(tp, partition.counts)
+        work = {"frames": len(taken)}
+        if decided is not None:
+            decisions, due = decided
+            work |= {"windows": len(due), "fired": int(decisions.fired[due].sum())}
+        return work
 
     def _decode(self, tp: TP, offset: int, value: bytes) -> EventFrame:
         try:
