@@ -98,10 +98,10 @@ class LineProcessor:
 def windows_of_files(
     paths: Sequence[str | Path], processor: LineProcessor, store: WindowStore
 ) -> Iterator[WindowBatch]:
-    """Closed windows of files, merged by time; the last batch closes what is open at the end."""
+    """Closed windows of files, merged by time; the last batches close what is open at the end."""
     for processed in _processed_files(paths, processor):
         yield store.add(processed.frame)
-    yield store.flush()
+    yield from store.flush()
 
 
 def scored_files(
@@ -110,7 +110,8 @@ def scored_files(
     """What a scorer makes of the windows of files, with the lines that closed them; None at the end of the files."""
     for processed in _processed_files(paths, processor):
         yield scorer.step(processed.frame), processed
-    yield scorer.flush(), None
+    for scored in scorer.flush():
+        yield scored, None
 
 
 def score_files(

@@ -20,8 +20,9 @@ clock, independent of how lines were cut into frames:
 Rows come from Kafka at least once: a row whose raw offset was covered by an earlier frame is dropped and counted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -36,6 +37,10 @@ from models.windows.low_watermark import ROWS
 from models.windows.session_windows import SessionWindows
 from models.windows.source_windows import SourceWindows
 from models.windows.window_kind import KeyedRows, WindowKind
+
+_FLUSHED_ROWS: Final = 16_384
+"""Open rows whose windows are closed at once at the end: a judgement between the fixed cost of scoring a batch and what
+grows with its size."""
 
 
 @dataclass(slots=True)
@@ -137,9 +142,12 @@ class WindowStore:
         self._settle_drops()
         return concat([batch for batch in batches if len(batch)])
 
-    def flush(self) -> WindowBatch:
-        """Close every window, as at the end of a file."""
-        return concat(self._force(self._keys.all()))
+    def flush(self) -> Iterator[WindowBatch]:
+        """Close every window, as at the end of a file, some keys after the others; take one batch before the next."""
+        slots = self._keys.all()
+        portion = np.cumsum(self._keys.open_rows[slots]) // _FLUSHED_ROWS
+        for some in np.split(slots, np.flatnonzero(np.diff(portion)) + 1):
+            yield concat([batch for batch in self._force(some) if len(batch)])
 
     def remember(self, batch: WindowBatch, surprise: F32) -> None:
         """Keep the surprises (rows,) of the batch's rows for the windows that will hold them again.
