@@ -13,6 +13,7 @@ from models.scorer import Scorer
 from models.templates.masks import Masks
 from models.templates.matcher import NewTemplate, TemplateLimits, TemplateMatcher, TemplateTable
 from models.windows.config import WindowConfig
+from models.windows.host_clocks import HostClocks
 from models.windows.keys import KeyRules, key_events
 from models.windows.scoring import ScoredT, WindowScorer
 from models.windows.store import WindowStore
@@ -58,10 +59,14 @@ def raw_spans(raw: RawBatch, clocks: Mapping[int, int]) -> dict[int, RawSpan]:
 
 
 class LineProcessor:
-    """Makes keyed events of raw messages; the decoder's memory is its only state that could change a result."""
+    """Makes keyed events of raw messages.
+
+    The memory of the decoder and of clocks that are wrong is its only state that could change a result.
+    """
 
     def __init__(self, decoder: Decoder, matcher: TemplateMatcher, rules: KeyRules) -> None:
         self.decoder = decoder
+        self.clocks = HostClocks()
         self._matcher = matcher
         self._rules = rules
 
@@ -73,7 +78,15 @@ class LineProcessor:
         ``sources`` names the source of plain lines per partition, ``clocks`` the recorded clock of each raw partition
         (microseconds).
         """
-        return self.keyed(self.decoder.decode(raw, sources or {}), raw_spans(raw, clocks or {}))
+        return self.keyed(self._decoded(raw, sources or {}), raw_spans(raw, clocks or {}))
+
+    def remember(self, raw: RawBatch) -> None:
+        """Decode a batch for its effect on memory alone."""
+        self._decoded(raw, {})
+
+    def _decoded(self, raw: RawBatch, sources: Mapping[int, str]) -> LogBatch:
+        logs = self.decoder.decode(raw, sources)
+        return replace(logs, lines=self.clocks.settle(logs.lines, raw.arrived[logs.lines["row"].to_numpy()]))
 
     def keyed(self, logs: LogBatch, spans: Mapping[int, RawSpan]) -> Processed:
         """Mask, template and key decoded lines; ``spans`` says what part of the raw partitions they cover."""
@@ -85,10 +98,10 @@ class LineProcessor:
 def windows_of_files(
     paths: Sequence[str | Path], processor: LineProcessor, store: WindowStore
 ) -> Iterator[WindowBatch]:
-    """Closed windows of files, merged by time; the last batch closes what is open at the end."""
+    """Closed windows of files, merged by time; the last batches close what is open at the end."""
     for processed in _processed_files(paths, processor):
         yield store.add(processed.frame)
-    yield store.flush()
+    yield from store.flush()
 
 
 def scored_files(
@@ -97,7 +110,8 @@ def scored_files(
     """What a scorer makes of the windows of files, with the lines that closed them; None at the end of the files."""
     for processed in _processed_files(paths, processor):
         yield scorer.step(processed.frame), processed
-    yield scorer.flush(), None
+    for scored in scorer.flush():
+        yield scored, None
 
 
 def score_files(
@@ -111,7 +125,7 @@ def score_files(
 def _processed_files(paths: Sequence[str | Path], processor: LineProcessor) -> Iterator[Processed]:
     """Keyed events of files, merged by time."""
     for logs, spans in merged(paths, processor.decoder):
-        yield processor.keyed(logs, spans)
+        yield processor.keyed(replace(logs, lines=processor.clocks.settle(logs.lines)), spans)
 
 
 @dataclass(frozen=True, slots=True)

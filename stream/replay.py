@@ -74,7 +74,8 @@ def replay_raw(
         verdicts = decide()
         if not is_warming_up:
             yield from verdicts
-    yield from windows.flush().verdicts()
+    for decided in windows.flush():
+        yield from decided.verdicts()
 
 
 def _before(record: Record, partition: int, start: Bound) -> bool:

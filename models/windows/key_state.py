@@ -12,6 +12,9 @@ array               shape      unit          meaning
 ``era``                        era           in which the key was last seen
 ``max_time``                   time          largest event time in that era
 ``max_time_before``            time          largest event time in the era before
+``reached``                    time          how far the key's clock came in that era
+``reached_before``             time          how far it came in the era before
+``behind_at``                  clock         recorded clock at its last row of a backlog, NEVER where there was none
 ``seen``                       clock         recorded clock at the key's last event, NO_TIME where there was none
 ``next_close``                 time          the key's time at which one of its windows may close
 ``emitted_until``              time          sources: windows that end up to here have been emitted
@@ -22,12 +25,14 @@ array               shape      unit          meaning
 ``last_dropped``               time          newest event that was dropped (late or overflow)
 ``allowed_lateness``           microseconds  how far an event may lie behind the key's time
 ``is_all_sources``             0 or 1        whether the key is a tenant's source of everything
+``is_shared``                  0 or 1        whether several sources write to the key: all but sources of one service
 =================== ========== ============= =======================================================================
 
-A key's *time* is the largest event time that it has shown in the current and the previous *era*; an era is a stretch of
-``forget`` on the recorded clock.  *Timers* fire for keys that were not seen since they were set.
+A key's *time* is how far its clock came in the current and the previous *era*; an era is a stretch of ``forget`` on the
+recorded clock.  *Timers* fire for keys that were not seen since they were set.
 """
 
+from collections.abc import Mapping
 from itertools import repeat
 from typing import Final
 
@@ -51,6 +56,9 @@ SEPARATOR: Final = "\x1f"
 _FIRST_CAPACITY: Final = 1024
 """Slots; a judgement: enough for a small cloud, and the arrays double from there."""
 
+_MANY_CELLS: Final = 4096
+"""Counts of older cells from which on those of closed windows are looked for; a judgement: some 400 kB."""
+
 _FRESH: Final = {
     "head": NONE,
     "open_rows": 0,
@@ -59,6 +67,9 @@ _FRESH: Final = {
     "era": NEVER,
     "max_time": NEVER,
     "max_time_before": NEVER,
+    "reached": NEVER,
+    "reached_before": NEVER,
+    "behind_at": NEVER,
     "seen": NO_TIME,
     "next_close": FOREVER,
     "emitted_until": NEVER,
@@ -69,6 +80,7 @@ _FRESH: Final = {
     "last_dropped": NEVER,
     "allowed_lateness": 0,
     "is_all_sources": 0,
+    "is_shared": 0,
 }
 """The arrays of the table above, and what a new key starts with."""
 
@@ -77,7 +89,7 @@ class KeyState:
     """Arrays over slots, as in the table above, and the timers of the keys."""
 
     def __init__(self, age: int, lateness: int, shared_lateness: int) -> None:
-        """All in microseconds; ``shared_lateness`` is that of a tenant's source of everything."""
+        """All in microseconds; ``shared_lateness`` is that of keys to which several sources write."""
         self._age = age
         self._lateness = lateness
         self._shared_lateness = shared_lateness
@@ -94,6 +106,9 @@ class KeyState:
         self.era: I64 = none
         self.max_time: I64 = none
         self.max_time_before: I64 = none
+        self.reached: I64 = none
+        self.reached_before: I64 = none
+        self.behind_at: I64 = none
         self.seen: I64 = none
         self.next_close: I64 = none
         self.emitted_until: I64 = none
@@ -104,6 +119,9 @@ class KeyState:
         self.last_dropped: I64 = none
         self.allowed_lateness: I64 = none
         self.is_all_sources: I64 = none
+        self.is_shared: I64 = none
+        self._many_cells = _MANY_CELLS
+        self._older_cells: dict[tuple[int, int], int] = {}  # slot and cell → rows in it; the key's two newest stand above
 
     def __len__(self) -> int:
         """Number of keys known."""
@@ -119,8 +137,13 @@ class KeyState:
 
     def time(self, slots: I64) -> I64:
         """The keys' times (k,)."""
-        time: I64 = np.maximum(self.max_time[slots], self.max_time_before[slots])
+        time: I64 = np.maximum(self.reached[slots], self.reached_before[slots])
         return time
+
+    def latest(self, slots: I64) -> I64:
+        """The largest event time of each key (k,) in this era and the one before."""
+        latest: I64 = np.maximum(self.max_time[slots], self.max_time_before[slots])
+        return latest
 
     def there_since(self, slots: I64, first: I64, time: I64, begins_anew: BOOL) -> I64:
         """Since when the key of each row (n,) has been there, as far as three eras tell; notes it for rows to come.
@@ -160,11 +183,11 @@ class KeyState:
 
     def enter_era(self, slots: I64, era: int) -> None:
         """Make the keys' times speak of this era and the one before."""
-        last, newest = self.era[slots], self.max_time[slots]
-        self.max_time_before[slots] = np.where(
-            last == era, self.max_time_before[slots], np.where(last == era - 1, newest, NEVER)
-        )
-        self.max_time[slots] = np.where(last == era, newest, NEVER)
+        last = self.era[slots]
+        for now, before in ((self.max_time, self.max_time_before), (self.reached, self.reached_before)):
+            newest = now[slots]
+            before[slots] = np.where(last == era, before[slots], np.where(last == era - 1, newest, NEVER))
+            now[slots] = np.where(last == era, newest, NEVER)
         eras = self.first_seen.shape[1]
         passed = np.minimum(era - last, eras)
         for shift in np.unique(passed[passed > 0]).tolist():
@@ -193,6 +216,8 @@ class KeyState:
 
     def forget(self, slots: I64) -> None:
         """Give the slots back."""
+        if self._older_cells:
+            self._keep_cells(dict.fromkeys(slots.tolist(), FOREVER))
         for slot in slots.tolist():
             del self._slot_of[self._ident[slot]]
             self._ident[slot] = ""
@@ -201,8 +226,8 @@ class KeyState:
     def within_cap(self, slots: I64, cells: I64, cap: int) -> BOOL:
         """Whether each row (n,) is among the first ``cap`` of its key and grid cell, in the order of record.
 
-        A key may still get rows in its newest cell and the one before (lateness is below a cell), so the counts of two
-        cells are kept.
+        The counts of a key's two newest cells stand in arrays.  Only where a backlog is worked off do rows come for older
+        ones.
         """
         order = np.lexsort((cells, slots))
         sorted_slots, sorted_cells = slots[order], cells[order]
@@ -213,6 +238,9 @@ class KeyState:
         slot, cell = sorted_slots[first], sorted_cells[first]
         is_newest, is_second = cell == self.cell[slot, 0], cell == self.cell[slot, 1]
         filled = np.where(is_newest, self.filled[slot, 0], np.where(is_second, self.filled[slot, 1], 0))
+        if self._older_cells:
+            for i in np.flatnonzero(cell < self.cell[slot, 0]).tolist():
+                filled[i] = max(int(filled[i]), self._older_cells.get((int(slot[i]), int(cell[i])), 0))
         self._count_cells(slot, cell, filled + size)
         if (filled + size <= cap).all():
             return np.ones(len(order), np.bool_)
@@ -222,21 +250,42 @@ class KeyState:
         return fits
 
     def _count_cells(self, slots: I64, cells: I64, filled: I64) -> None:
-        """Keep the two newest cells of each key; entries (g,) come sorted by slot and cell."""
+        """Keep the two newest cells of each key, and all of shared ones; entries (g,) come sorted by slot and cell."""
         first = group_starts(slots)
         size = np.diff(np.append(first, len(slots)))
         for rank in range(int(size.max(initial=0))):
             entry = first[size > rank] + rank
             slot, cell, count = slots[entry], cells[entry], filled[entry]
             is_newer = cell > self.cell[slot, 0]
+            self._set_aside(slot[is_newer])
             self.cell[slot[is_newer], 1] = self.cell[slot[is_newer], 0]
             self.filled[slot[is_newer], 1] = self.filled[slot[is_newer], 0]
             is_newest = is_newer | (cell == self.cell[slot, 0])
             self.cell[slot[is_newest], 0] = cell[is_newest]
             self.filled[slot[is_newest], 0] = count[is_newest]
             is_second = ~is_newest & (cell >= self.cell[slot, 1])
+            self._set_aside(slot[is_second & (cell > self.cell[slot, 1])])
             self.cell[slot[is_second], 1] = cell[is_second]
             self.filled[slot[is_second], 1] = count[is_second]
+            for i in np.flatnonzero(~is_newest & ~is_second).tolist():
+                self._older_cells[int(slot[i]), int(cell[i])] = int(count[i])
+
+    def _set_aside(self, slots: I64) -> None:
+        """Put the second newest cells of those keys (k,) that are shared with the older ones."""
+        for slot in slots[(self.is_shared[slots] == 1) & (self.filled[slots, 1] > 0)].tolist():
+            self._older_cells[slot, int(self.cell[slot, 1])] = int(self.filled[slot, 1])
+
+    def drop_cells(self, slots: I64, cells: I64) -> None:
+        """Forget, now and then, the counts of each key's (k,) cells before ``cells`` (k,): nothing comes for them."""
+        if len(self._older_cells) >= self._many_cells:
+            self._keep_cells(dict(zip(slots.tolist(), cells.tolist(), strict=True)))
+            self._many_cells = max(_MANY_CELLS, 2 * len(self._older_cells))
+
+    def _keep_cells(self, since: Mapping[int, int]) -> None:
+        """Forget counts of cells before ``since`` (slot → cell)."""
+        self._older_cells = {
+            place: count for place, count in self._older_cells.items() if place[1] >= since.get(place[0], NEVER)
+        }
 
     def _new(self, names: list[str], kind: pl.Series, hashes: pl.Series) -> I64:
         """Give slots to keys that are not known yet."""
@@ -256,7 +305,8 @@ class KeyState:
         self.shift[slots] = np.where(self.kind[slots] == KeyKind.SESSION, shift, 0)
         all_sources = SEPARATOR + ALL_SOURCES
         self.is_all_sources[slots] = [name.endswith(all_sources) for name in names]
-        self.allowed_lateness[slots] = np.where(self.is_all_sources[slots], self._shared_lateness, self._lateness)
+        self.is_shared[slots] = self.is_all_sources[slots] | (self.kind[slots] == KeyKind.SESSION)
+        self.allowed_lateness[slots] = np.where(self.is_shared[slots], self._shared_lateness, self._lateness)
         return slots
 
     def _grow(self) -> None:

@@ -4,7 +4,7 @@ An event belongs to several windows of a source, and its surprise is worked out 
 surprises of the windows that one frame closes must be back in the store before the next frame is added.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Generic, Protocol, TypeVar
 
@@ -54,9 +54,10 @@ class WindowScorer(Generic[ScoredT]):
         scored, _ = step_together([StoreInput(self._store, frame, offset)], self._score)
         return scored
 
-    def flush(self) -> ScoredT:
-        """Close every window, as at the end of a file, and score them."""
-        return _scored([(self._store, self._store.flush())], self._score)
+    def flush(self) -> Iterator[ScoredT]:
+        """Close every window, as at the end of a file, and score them, batch by batch."""
+        for windows in self._store.flush():
+            yield _scored([(self._store, windows)], self._score)
 
 
 def step_together(

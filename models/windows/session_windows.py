@@ -21,9 +21,9 @@ class SessionWindows:
         self._age = microseconds(config.age)
         self._keys = keys
 
-    def cells(self, rows: KeyedRows) -> I64:
-        """Grid cell of each row (n,)."""
-        cells: I64 = (rows.time + self._keys.shift[rows.slot]) // self._age
+    def cells(self, slots: I64, time: I64) -> I64:
+        """Grid cell of each key (n,) at ``time`` (n,)."""
+        cells: I64 = (time + self._keys.shift[slots]) // self._age
         return cells
 
     def next_end(self, rows: KeyedRows, before: I64) -> I64:

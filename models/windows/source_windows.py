@@ -40,9 +40,9 @@ class SourceWindows:
         self._at_errors = config.at_errors
         self._keys = keys
 
-    def cells(self, rows: KeyedRows) -> I64:
-        """Step of each row (n,)."""
-        return rows.time // self._step
+    def cells(self, slots: I64, time: I64) -> I64:  # noqa: ARG002 - as the other kind has it
+        """Step of each ``time`` (n,)."""
+        return time // self._step
 
     def next_end(self, rows: KeyedRows, before: I64) -> I64:  # noqa: ARG002 - as the other kind has it
         """The end (n,) of each row's step, or just behind it where it is the first error of its step."""

@@ -20,8 +20,9 @@ clock, independent of how lines were cut into frames:
 Rows come from Kafka at least once: a row whose raw offset was covered by an earlier frame is dropped and counted.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -30,10 +31,16 @@ from models.records import BOOL, F32, I64, NO_TIME, EventFrame, RowFlag, WindowB
 from models.windows.batches import concat, window_batch
 from models.windows.config import WindowConfig, microseconds
 from models.windows.event_buffer import NONE, EventBuffer, NewRows, OpenRows
+from models.windows.key_clocks import KeyClocks
 from models.windows.key_state import FOREVER, NEVER, KeyState
+from models.windows.low_watermark import ROWS
 from models.windows.session_windows import SessionWindows
 from models.windows.source_windows import SourceWindows
 from models.windows.window_kind import KeyedRows, WindowKind
+
+_FLUSHED_ROWS: Final = 16_384
+"""Open rows whose windows are closed at once at the end: a judgement between the fixed cost of scoring a batch and what
+grows with its size."""
 
 
 @dataclass(slots=True)
@@ -70,7 +77,8 @@ class _DroppedRows:
 class WindowStore:
     """Open windows of one partition of ``logs.events``; not thread-safe."""
 
-    def __init__(self, config: WindowConfig, mark: RestartMark | None = None) -> None:
+    def __init__(self, config: WindowConfig, mark: RestartMark | None = None, shared_rows: int = ROWS) -> None:
+        """Go on from ``mark``, or begin; of sources of everything ``shared_rows`` tell how far behind a row may be."""
         self.config = config
         self.counts = WindowCounts()
         self.clock = mark.clock if mark else NO_TIME
@@ -83,6 +91,8 @@ class WindowStore:
         self._keys = KeyState(
             microseconds(config.age), microseconds(config.lateness), microseconds(config.shared_lateness)
         )
+        self._clocks = KeyClocks(config, self._keys, shared_rows)
+        self._clocks.leap(self.clock)
         sources = SourceWindows(config, self._keys)
         self._memory = sources.memory
         self._kinds: tuple[WindowKind, ...] = (sources, SessionWindows(config, self._keys))
@@ -103,6 +113,7 @@ class WindowStore:
         """Take the next frame (``offset``: its place on ``logs.events``) and return the windows that it closes."""
         if self.clock == NO_TIME:
             self.clock = min((span.clock for span in frame.raw.values()), default=NO_TIME)
+            self._clocks.leap(self.clock)
         era = self._era_now()
         if era not in self._marks:
             self._marks[era] = RestartMark(offset, self.clock, dict(self._raw))
@@ -123,14 +134,20 @@ class WindowStore:
         ]
         clock = min((clock for _, clock in self._raw.values()), default=NO_TIME)
         if clock > self.clock:
-            self.clock = min(clock, self.clock + self._jump)
+            if clock > self.clock + self._jump:
+                clock = self.clock + self._jump
+                self._clocks.leap(clock)
+            self.clock = clock
             batches += self._fire_timers()
         self._settle_drops()
         return concat([batch for batch in batches if len(batch)])
 
-    def flush(self) -> WindowBatch:
-        """Close every window, as at the end of a file."""
-        return concat(self._force(self._keys.all()))
+    def flush(self) -> Iterator[WindowBatch]:
+        """Close every window, as at the end of a file, some keys after the others; take one batch before the next."""
+        slots = self._keys.all()
+        portion = np.cumsum(self._keys.open_rows[slots]) // _FLUSHED_ROWS
+        for some in np.split(slots, np.flatnonzero(np.diff(portion)) + 1):
+            yield concat([batch for batch in self._force(some) if len(batch)])
 
     def remember(self, batch: WindowBatch, surprise: F32) -> None:
         """Keep the surprises (rows,) of the batch's rows for the windows that will hold them again.
@@ -186,44 +203,40 @@ class WindowStore:
             return np.zeros(0, np.int64)
         first = group_starts(rows.slot)
         slots = rows.slot[first]
-        before = self._note_times(rows, slots, first, seen, era)
-        is_late = rows.time < before - self._keys.allowed_lateness[rows.slot]
-        if is_late.any():
-            self.counts.late += int(is_late.sum())
-            rows, before = self._drop(rows, before, is_late)
-        fits = self._keys.within_cap(rows.slot, windows.cells(rows), windows.max_rows)
-        if not fits.all():
-            self.counts.overflow += int(len(rows) - fits.sum())
-            rows, before = self._drop(rows, before, ~fits)
+        limit, latest = self._note_times(rows, slots, first, seen, era)
+        is_dropped = rows.time < limit
+        self.counts.late += int(is_dropped.sum())
+        in_time = np.flatnonzero(~is_dropped)
+        slot = rows.slot[in_time]
+        fits = self._keys.within_cap(slot, windows.cells(slot, rows.time[in_time]), windows.max_rows)
+        self.counts.overflow += int(len(in_time) - fits.sum())
+        is_dropped[in_time[~fits]] = True
+        if is_dropped.any():
+            self._dropped.append(_DroppedRows(rows.slot[is_dropped], rows.time[is_dropped], limit[is_dropped]))
+            rows, latest = rows.take(np.flatnonzero(~is_dropped)), latest[~is_dropped]
         self.counts.rows += len(rows)
-        self._note_next_close(windows, rows, before)
+        self._note_next_close(windows, rows, latest)
         self._buffer.append(rows, self._keys.head)
         np.add.at(self._keys.open_rows, rows.slot, 1)
         return slots
 
-    def _note_times(self, rows: NewRows, slots: I64, first: I64, seen: I64, era: int) -> I64:
+    def _note_times(self, rows: NewRows, slots: I64, first: I64, seen: I64, era: int) -> tuple[I64, I64]:
         """Move the times of the keys on, and flag rows whose key has been there for long.
 
-        Rows of ``slots`` (k,) begin at ``first`` (k,).  Returns the largest time (n,) of each row's key before it.
+        Rows of ``slots`` (k,) begin at ``first`` (k,).  Returns for each row (n,) the time below which it is late, and
+        the largest time of its key before it.
         """
         keys = self._keys
         keys.enter_era(slots, era)
-        before = running_max_before(rows.time, first, keys.time(slots))
+        limit = self._clocks.advance(rows, slots, seen, self.clock) - keys.allowed_lateness[rows.slot]
+        latest = running_max_before(rows.time, first, keys.latest(slots))
         keys.max_time[slots] = np.maximum(keys.max_time[slots], np.maximum.reduceat(rows.time, first))
         keys.seen[slots] = np.maximum(keys.seen[slots], np.maximum.reduceat(seen, first))
         keys.set_timers(slots)
-        age = rows.time - keys.there_since(slots, first, rows.time, rows.time > before + self._forget)
+        age = rows.time - keys.there_since(slots, first, rows.time, rows.time > latest + self._forget)
         rows.flags[age >= self._settled] |= np.uint8(RowFlag.WARMED_UP)
         rows.flags[age >= self._memory] |= np.uint8(RowFlag.HISTORY_KNOWN)
-        return before
-
-    def _drop(self, rows: NewRows, before: I64, is_dropped: BOOL) -> tuple[NewRows, I64]:
-        """Note rows that no window will have, and return the others."""
-        slot = rows.slot[is_dropped]
-        limit = before[is_dropped] - self._keys.allowed_lateness[slot]
-        self._dropped.append(_DroppedRows(slot, rows.time[is_dropped], limit))
-        kept = np.flatnonzero(~is_dropped)
-        return rows.take(kept), before[kept]
+        return limit, latest
 
     def _settle_drops(self) -> None:
         """Hand the newest frame's dropped rows on to the key state, which remembers the newest of each key."""
@@ -243,9 +256,9 @@ class WindowStore:
                 has_all[i] &= not is_of_window.any()
         return has_all
 
-    def _note_next_close(self, windows: WindowKind, rows: KeyedRows, before: I64) -> None:
+    def _note_next_close(self, windows: WindowKind, rows: KeyedRows, latest: I64) -> None:
         """Lower each key's ``next_close`` to the earliest key time at which one of its windows may close."""
-        end = windows.next_end(rows, before)
+        end = windows.next_end(rows, latest)
         np.minimum.at(self._keys.next_close, rows.slot, end + self._keys.allowed_lateness[rows.slot])
 
     def _fire_timers(self) -> list[WindowBatch]:
@@ -255,6 +268,7 @@ class WindowStore:
         for slots in keys.forgettable(self.clock, self._forget):
             self._buffer.free(self._buffer.find(slots, keys.head, keys.open_rows)[0])
             keys.forget(slots)
+            self._clocks.forget(slots)
         return batches
 
     def _force(self, slots: I64) -> list[WindowBatch]:
@@ -273,8 +287,9 @@ class WindowStore:
         if forced:
             # No event that would have joined what closes now may come after it.
             limit = np.maximum(limit, windows.end_of_all(rows))
-            keys.max_time[slots] = np.maximum(keys.max_time[slots], limit + lateness)
+            keys.reached[slots] = np.maximum(keys.reached[slots], limit + lateness)
         closed = windows.close(rows, limit)
+        keys.drop_cells(slots, windows.cells(slots, limit))
         complete = closed.is_settled & self._has_all_rows(slots[closed.owner], closed.start, closed.end)
         last_seen = windows.last_seen(rows, closed)
         batch = window_batch(self._buffer, rows.row, closed, windows.kind, keys.idents(slots), complete, last_seen)

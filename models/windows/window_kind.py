@@ -53,8 +53,8 @@ class WindowKind(Protocol):
     max_rows: int
     """Rows that a key may keep in one grid cell."""
 
-    def cells(self, rows: KeyedRows) -> I64:
-        """Grid cell of each row (n,)."""
+    def cells(self, slots: I64, time: I64) -> I64:
+        """Grid cell of each key (n,) at ``time`` (n,)."""
 
     def next_end(self, rows: KeyedRows, before: I64) -> I64:
         """The first end (n,) of a window that each row brings about, FOREVER where there is none to come.

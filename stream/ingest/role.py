@@ -182,7 +182,7 @@ class Ingest:
         is_old = raw.offsets < emit_from[raw.partitions]
         if not is_old.any():
             return raw
-        self._processor.decoder.decode(select(raw, np.flatnonzero(is_old)))
+        self._processor.remember(select(raw, np.flatnonzero(is_old)))
         return select(raw, np.flatnonzero(~is_old))
 
     def _send(self, raw: RawBatch, processed: Processed) -> None:

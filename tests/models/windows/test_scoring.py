@@ -36,7 +36,7 @@ def test_a_row_keeps_its_surprise_for_the_windows_after() -> None:
     scorer = WindowScorer(WindowStore(WindowConfig()), offsets)
     first = scorer.step(frame(rows(5))).windows
     assert np.isnan(first.surprise[-1])
-    again = scorer.flush().windows
+    (again,) = [scored.windows for scored in scorer.flush()]
     assert again.offset.tolist() == [5, 6, 7]
     assert np.isnan(again.surprise).tolist() == [False, False, True]
     assert again.surprise[:2].tolist() == [5.0, 6.0]
@@ -51,7 +51,7 @@ def test_stores_that_are_scored_together_get_their_own_rows_back() -> None:
     assert [len(windows) for windows in closed] == [2, 0, 2]
     assert len(scored.windows) == 4
     assert len(np.unique(scored.windows.row_ids)) == len(np.unique(scored.windows.offset)) == 4
-    last = [store.flush() for store in stores]
+    last = [windows for store in stores for windows in store.flush()]
     assert [np.nan_to_num(windows.surprise, nan=-1).tolist() for windows in last] == [
         [10.0, 11.0, -1.0],
         [-1.0],
@@ -64,4 +64,5 @@ def test_a_scorer_without_surprises_leaves_rows_as_they_are() -> None:
     scorer = WindowScorer(WindowStore(WindowConfig()), lambda windows: RowNumbers(windows, None))
     assert len(scorer.step(frame([])).windows) == 0
     scorer.step(frame(rows(0)))
-    assert np.isnan(scorer.flush().windows.surprise).all()
+    (scored,) = scorer.flush()
+    assert np.isnan(scored.windows.surprise).all()

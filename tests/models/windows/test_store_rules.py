@@ -8,7 +8,7 @@ from models.records import ALL_SOURCES, EventFrame, KeyKind, WindowBatch, source
 from models.rfc3339 import SECOND
 from models.windows.config import WindowConfig
 from models.windows.store import WindowStore
-from tests.models.windows.test_store import EPOCH, Row, frame
+from tests.models.windows.test_store import EPOCH, Row, flushed, frame
 
 NOVA = ("t", int(KeyKind.SOURCE), "nova@c1")
 CINDER = ("t", int(KeyKind.SOURCE), "cinder@s1")
@@ -34,6 +34,16 @@ class Feed:
         """Add one frame of these events."""
         return self.give(frame([self.row(*event) for event in events], None if clock is None else {0: BEGIN + clock}))
 
+    def live(self) -> "Feed":
+        """Have the recorded clock run for a minute before the first row."""
+        self.pass_time(-60, 0)
+        return self
+
+    def pass_time(self, begin: float, end: float) -> None:
+        """Add frames without events, one a second."""
+        for second in np.arange(begin, end):
+            self.add(clock=float(second))
+
     def give(self, one: EventFrame) -> WindowBatch:
         """Add a frame."""
         return self.store.add(one, self._offset)
@@ -51,7 +61,7 @@ def test_a_source_window_closes_when_its_time_has_passed_by_the_lateness() -> No
     assert bounds(feed.add((NOVA, 1), (NOVA, 14), (NOVA, 16.9))) == []
     assert bounds(feed.add((NOVA, 17))) == [("nova@c1", -45, 15, 2)]
     assert bounds(feed.add((NOVA, 62.5))) == [("nova@c1", -30, 30, 4)]
-    assert bounds(feed.store.flush()) == [("nova@c1", 15, 75, 3)]
+    assert bounds(flushed(feed.store)) == [("nova@c1", 15, 75, 3)]
 
 
 def test_the_first_error_of_a_step_has_a_window_of_its_own() -> None:
@@ -63,7 +73,7 @@ def test_the_first_error_of_a_step_has_a_window_of_its_own() -> None:
     assert [round(time, 3) for time in bounds(batch)[0][1:3]] == [-42.999, 17.001]
     assert np.diff(batch.splits).tolist() == [3]
     assert (batch.new_rows.tolist(), batch.context.tolist()) == ([2], [1])
-    rest = feed.store.flush()
+    rest = flushed(feed.store)
     assert bounds(rest) == [("nova@c1", -30, 30, 5)]
     assert rest.new_rows.tolist() == [4]
     config = feed.store.config
@@ -74,10 +84,10 @@ def test_where_the_step_ends_with_the_error_one_window_is_enough() -> None:
     """Both would end at the same moment; and sessions, or who wants none, have no window at an error."""
     feed = Feed()
     feed.give(frame([feed.row(NOVA, 14.9995, error=True), feed.row(REQUEST, 3, error=True)]))
-    assert sorted(bounds(feed.store.flush())) == [("nova@c1", -45, 15, 1), ("req-1", 3, 63, 1)]
+    assert sorted(bounds(flushed(feed.store))) == [("nova@c1", -45, 15, 1), ("req-1", 3, 63, 1)]
     feed = Feed(at_errors=False)
     feed.give(frame([feed.row(NOVA, 3, error=True)]))
-    assert bounds(feed.store.flush()) == [("nova@c1", -45, 15, 1)]
+    assert bounds(flushed(feed.store)) == [("nova@c1", -45, 15, 1)]
 
 
 def test_many_errors_have_a_source_looked_at_once_a_step() -> None:
@@ -106,7 +116,7 @@ def test_late_rows_are_counted_and_tear_their_window() -> None:
     feed.add(*((NOVA, 15.0 * n) for n in range(-20, 1)))
     feed.add((NOVA, 10), (NOVA, 8.5), (NOVA, 7))
     assert (feed.store.counts.rows, feed.store.counts.late) == (23, 1)
-    batch = feed.store.flush()
+    batch = flushed(feed.store)
     assert [whole for whole, end in zip(batch.complete.tolist(), bounds(batch), strict=True) if end[2] > 7] == [False]
 
 
@@ -128,18 +138,22 @@ def test_a_source_is_whole_when_it_has_been_there_for_nearly_two_windows() -> No
     assert whole.index(True) == 7
 
 
-@pytest.mark.parametrize(("second", "closed"), [(59.9, 0), (61.9, 0), (62.1, 1)])
+@pytest.mark.parametrize(("second", "closed"), [(59.9, 0), (64.9, 0), (65.1, 1)])
 def test_a_session_closes_after_its_gap_and_the_lateness(second: float, closed: int) -> None:
     """By the time that its own later events show: then a new window of the key has begun."""
-    feed = Feed()
-    feed.add((REQUEST, 0))
-    assert len(feed.add((REQUEST, second))) == closed
+    feed = Feed(idle=600, forget=600).live()
+    feed.add((REQUEST, 0), clock=0)
+    feed.pass_time(0, second)
+    assert len(feed.add((REQUEST, second), clock=second)) == closed
 
 
 def test_a_session_that_never_ends_is_cut() -> None:
     """At the grid of its age, which is another for each key."""
-    feed = Feed(age=120)
-    found = [window for second in range(0, 600, 30) for window in bounds(feed.add((REQUEST, second)))]
+    feed = Feed(age=120).live()
+    found = []
+    for second in range(0, 600, 30):
+        found += bounds(feed.add((REQUEST, second), clock=second))
+        feed.pass_time(second, second + 30)
     assert len(found) == 4
     assert [end - start for _, start, end, _ in found[1:]] == [pytest.approx(120, abs=30)] * 3
     assert [count for *_, count in found[1:]] == [4, 4, 4]
@@ -169,14 +183,14 @@ def test_a_key_that_is_idle_for_long_is_forgotten() -> None:
 
 def test_who_wrote_is_remembered_for_three_minutes_by_one_row_each() -> None:
     """So a silence is known that began before the window; of a key that is new nothing but the window is."""
-    feed = Feed()
+    feed = Feed().live()
     closed = []
     for second in range(0, 284, 4):
         row = feed.row(ALL, second)
         # Three sources take turns; after two minutes the first one falls silent.
         if second < 120 or row.origin != "source 0":
-            closed.append(feed.give(frame([row])))
-    young, old = next(batch for batch in closed if len(batch)), feed.store.flush()
+            closed.append(feed.give(frame([row], {0: BEGIN + second})))
+    young, old = next(batch for batch in closed if len(batch)), flushed(feed.store)
     assert young.last_seen.floor == young.start
     assert len(young.last_seen.time) == 3
     assert (old.last_seen.floor == old.end - 180 * SECOND).all()
@@ -192,7 +206,7 @@ def test_rows_that_come_again_are_dropped() -> None:
     feed.give(again)
     feed.give(again)
     assert (feed.store.counts.rows, feed.store.counts.duplicates) == (2, 2)
-    assert sorted(bounds(feed.store.flush())) == [("nova@c1", -45, 15, 1), ("req-1", 2, 62, 1)]
+    assert sorted(bounds(flushed(feed.store))) == [("nova@c1", -45, 15, 1), ("req-1", 2, 62, 1)]
 
 
 def test_a_key_that_floods_is_capped() -> None:
@@ -200,7 +214,7 @@ def test_a_key_that_floods_is_capped() -> None:
     feed = Feed(step_events=3, session_events=2)
     feed.add(*((key, 1 + n / 10) for n in range(5) for key in (NOVA, REQUEST)))
     assert feed.store.counts.overflow == 2 + 3
-    batch = feed.store.flush()
+    batch = flushed(feed.store)
     assert sorted(np.diff(batch.splits).tolist()) == [2, 3]
     assert not batch.complete.any()
 

@@ -1,0 +1,90 @@
+"""How far the time of each key has come: what it closes its windows by, and what tells a late row from others.
+
+The source of one service goes by its own lines, because they come in order.  To all other keys - a tenant's source of
+everything, sessions - several hosts write, and of these one clock may be wrong, one shipper slow, one file read after
+the others.  Their time moves
+
+- by rows that come *fresh*, within ``jump`` of their own time by the recorded clock;
+- never beyond the recorded clock, which says up to when all raw partitions have been read;
+- not within ``jump`` after a row of a backlog, or after the recorded clock leapt ahead: others like it follow;
+- for the source of everything also by its low watermark, so that it goes on while nothing is fresh, as in files.
+"""
+
+import numpy as np
+
+from models.arrays import group_starts, running_max_before
+from models.records import BOOL, I64, NO_TIME
+from models.windows.config import WindowConfig, microseconds
+from models.windows.event_buffer import NewRows
+from models.windows.key_state import NEVER, KeyState
+from models.windows.low_watermark import LowWatermark
+
+
+class KeyClocks:
+    """Moves the times of keys on."""
+
+    def __init__(self, config: WindowConfig, keys: KeyState, shared_rows: int) -> None:
+        """``shared_rows`` is how many rows low watermarks look back on."""
+        self._keys = keys
+        self._shared_rows = shared_rows
+        self._patience = microseconds(config.jump)
+        self._span = microseconds(config.idle)
+        self._watermarks: dict[int, LowWatermark] = {}  # of the slots that are sources of everything
+        self._leapt_at = NEVER
+
+    def leap(self, clock: int) -> None:
+        """Note that the recorded clock leapt ahead to this moment: what an outage held up is still to come."""
+        self._leapt_at = clock
+
+    def forget(self, slots: I64) -> None:
+        """Drop what is remembered of keys that are forgotten."""
+        for slot in slots.tolist():
+            self._watermarks.pop(slot, None)
+
+    def advance(self, rows: NewRows, slots: I64, seen: I64, clock: int) -> I64:
+        """Move the keys' times on by new rows (n,), which are sorted by slot; ``slots`` (k,) are those that they have.
+
+        ``seen`` (n,) is the recorded clock of each row's raw partition, ``clock`` that of all.  Returns the time of each
+        row's key before it (n,).
+        """
+        keys, first = self._keys, group_starts(rows.slot)
+        start = keys.time(slots)
+        group = np.repeat(np.arange(len(first)), np.diff(np.append(first, len(rows))))
+        moves = np.where(seen == NO_TIME, rows.time, np.minimum(rows.time, seen))
+        is_shared = keys.is_shared[rows.slot] == 1
+        if is_shared.any():
+            may_move = self._is_fresh(rows, start[group], seen, is_shared) & ~self._is_held(slots, clock)[group]
+            moves = np.where(is_shared, np.where(may_move, np.minimum(moves, clock), NEVER), moves)
+        # What does not move the time on repeats it, so that groups in order are known to be in order.
+        moves = np.maximum(moves, start[group])
+        before = running_max_before(moves, first, start)
+        reached = np.maximum.reduceat(moves, first)
+        stops = np.append(first[1:], len(rows))
+        for i in np.flatnonzero(keys.is_all_sources[slots]).tolist():
+            low, high = int(first[i]), int(stops[i])
+            watermark = self._watermarks.setdefault(int(slots[i]), LowWatermark(self._span, self._shared_rows))
+            if seen[low] == NO_TIME:
+                before[low:high] = np.maximum(before[low:high], watermark.add(rows.time[low:high]))
+            else:
+                watermark.add_at(int(seen[low:high].max()), rows.time[low:high])
+            reached[i] = max(int(reached[i]), watermark.value)
+        keys.reached[slots] = np.maximum(keys.reached[slots], reached)
+        return before
+
+    def _is_fresh(self, rows: NewRows, start: I64, seen: I64, is_shared: BOOL) -> BOOL:
+        """Whether each row (n,) came within ``jump`` of its time; notes those of a backlog that are not too late.
+
+        ``start`` (n,) is the time of the row's key.
+        """
+        keys = self._keys
+        is_known = seen != NO_TIME
+        is_behind = is_known & (seen - rows.time > self._patience)
+        waits = is_behind & is_shared & (rows.time >= start - keys.allowed_lateness[rows.slot])
+        np.maximum.at(keys.behind_at, rows.slot[waits], seen[waits])
+        is_fresh: BOOL = is_known & ~is_behind
+        return is_fresh
+
+    def _is_held(self, slots: I64, clock: int) -> BOOL:
+        """Whether each key (k,) waits for the rest of a backlog."""
+        is_held: BOOL = np.maximum(self._keys.behind_at[slots], self._leapt_at) + self._patience > clock
+        return is_held
