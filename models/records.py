@@ -69,7 +69,7 @@ class RowFlag(IntEnum):
     """Set in a window store: the row's key has been there for as long as the store remembers who wrote."""
 
     SERVER_FAULT = 8
-    """The text reports an HTTP status 500 to 599 (these five are read off the text: ``models.templates.line_marks``)."""
+    """The text reports an HTTP status 500 to 599.  This and all below are read off the text, by ``line_marks``."""
 
     CLIENT_FAULT = 16
     """… 400 to 499, but for 404."""
@@ -84,9 +84,7 @@ class RowFlag(IntEnum):
     """… that a process begins."""
 
 
-MARKS: Final = (
-    RowFlag.SERVER_FAULT | RowFlag.CLIENT_FAULT | RowFlag.CRASH | RowFlag.FAILURE | RowFlag.START
-)
+MARKS: Final = RowFlag.SERVER_FAULT | RowFlag.CLIENT_FAULT | RowFlag.CRASH | RowFlag.FAILURE | RowFlag.START
 """The bits of ``RowFlag`` that come from the text of a line."""
 
 

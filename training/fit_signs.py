@@ -1,8 +1,8 @@
 """What training saw of bad news, and in how many of its stretches of ten minutes each sign of failure was new.
 
 Whether a stretch would have shown a sign is judged by all others (leave-one-out): a template, or a source, with errors
-in one stretch only was a first error there.  As in the estimate of Good and Turing (Good 1953), what was seen once tells
-how often something new comes.  A whole stretch stands for its windows, so the count errs on the side of more.
+in one stretch only was a first error there.  As in the estimate of Good and Turing (Good 1953), what was seen once
+tells how often something new comes.  A whole stretch stands for its windows, so the count errs on the side of more.
 """
 
 from collections import Counter, defaultdict
@@ -34,7 +34,7 @@ from models.detectors.signs import (
 )
 from models.features.sequences import SHARED, SOURCE, kind_numbers
 from models.features.window_features import UNKNOWN, WindowFeatures
-from models.records import BOOL, I64, source_id
+from models.records import BOOL, I64
 
 KEPT: Final = 500_000
 """Different pairs of stretch and template that are kept of errors, a judgement: it bounds the memory of a training."""

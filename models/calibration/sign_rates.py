@@ -2,8 +2,8 @@
 
 Each sign has a rate of false alarms a day in normal operation.  What is known beforehand counts as so many days of logs
 (a Gamma prior of a Poisson rate); evidence of this cloud is in how many stretches of ten minutes a sign would have been
-new, and in how much time.  The posterior mean is what was expected plus what was seen, over all the time that both stand
-for.  Of two signs of one window the rarer counts; what is *at least so anomalous* are the signs that are as rare, so their
+new, and in how much time.  The posterior mean is what was expected plus what was seen, over the time that both stand
+for.  Of two signs of one window the rarer counts; at least so anomalous are all signs that are as rare, so that their
 rates add up.
 """
 

@@ -105,7 +105,9 @@ def _first_errors(finding: Finding) -> str:
 
 def _refusals(finding: Finding) -> str:
     of = f" to {finding.service}" if finding.service else ""
-    return f"{_number(finding.value)} requests{of} refused in {finding.seconds:.0f} s (answers 4xx, far more than usual)"
+    return (
+        f"{_number(finding.value)} requests{of} refused in {finding.seconds:.0f} s (answers 4xx, far more than usual)"
+    )
 
 
 def _restarts(finding: Finding) -> str:
@@ -122,7 +124,8 @@ def _untrained(finding: Finding) -> str:
     """In how much of training nothing like it was seen: in the largest unit of which there are two."""
     for seconds, unit in _UNITS:
         if finding.trained_s >= 2 * seconds:
-            return f" (none like {'this' if finding.value == 1 else 'these'} in {finding.trained_s / seconds:.0f} {unit} of training)"
+            these = "this" if finding.value == 1 else "these"
+            return f" (none like {these} in {finding.trained_s / seconds:.0f} {unit} of training)"
     return " (none like it in training)"
 
 

@@ -246,9 +246,7 @@ class Signs:
         limit = usual.limit(usual.started, usual.most_started, times.template, STARTS, STARTS)
         return _beyond(times, limit, features)
 
-    def _by_service(
-        self, features: WindowFeatures, window: int, chosen: BOOL, kind: FindingKind
-    ) -> list[Finding]:
+    def _by_service(self, features: WindowFeatures, window: int, chosen: BOOL, kind: FindingKind) -> list[Finding]:
         """A finding for each service that wrote chosen rows (rows,), those with most first."""
         windows, rows = features.windows, rows_of(features, window)
         own = np.flatnonzero(chosen[rows]) + rows.start

@@ -19,8 +19,8 @@ _CLIENT_FAULT: Final = "<client-fault>"
 _CRASH: Final = re.compile(
     r"segfault at|general protection fault|core dumped|[Kk]ernel panic|\bpanic: |Out of memory: |oom-kill|OOM[Kk]illed"
     r"|Killed process|CrashLoopBackOff|Main process exited|Start request repeated too quickly|Unhandled error"
-    r"|Failed with result|[Cc]hild \S{1,40} (?:killed|died)|(?:killed|terminated) by signal|was sent SIG(?:KILL|SEGV|ABRT)"
-    r"|got signal <\*>|mysqld got signal|soft lockup"
+    r"|Failed with result|[Cc]hild \S{1,40} (?:killed|died)|(?:killed|terminated) by signal"
+    r"|was sent SIG(?:KILL|SEGV|ABRT)|got signal <\*>|soft lockup|kernel BUG"
 )
 """A process of the platform or the machine itself went down."""
 
@@ -29,7 +29,7 @@ _FAILURE: Final = re.compile(
     r"|Read-only file ?system|Input/output error|Buffer I/O error|(?:OSD|POOL)_FULL|HEALTH_ERR"
     r"|Too many (?:open files|connections)|Cannot allocate memory|Deadlock found"
     r"|Can't connect to MySQL|Lost connection to MySQL|has gone away|DBConnectionError"
-    r"|WSREP has not yet prepared|non-primary component|(?:AMQP|MySQL|messaging) server \S{0,60} ?(?:on \S{1,60} )?is unreachable"
+    r"|WSREP has not yet prepared|non-primary component|server (?:on )?\S{1,60} is unreachable"
     r"|resource limit alarm|Mnesia\S{0,20} .{0,20}(?:partition|inconsistent)|is not responding|MessagingTimeout"
     r"|Connection refused|ECONNREFUSED|No route to host|Unable to establish connection"
     r"|certificate (?:has )?expired|CERTIFICATE_VERIFY_FAILED"

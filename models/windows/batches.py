@@ -12,7 +12,18 @@ from models.windows.key_state import SEPARATOR
 from models.windows.window_kind import ClosedWindows
 
 _PER_WINDOW: Final = ("kinds", "start", "end", "new_rows", "context", "continuations", "complete")
-_PER_ROW: Final = ("time", "template", "origin", "level", "marks", "partition", "offset", "values", "surprise", "row_ids")
+_PER_ROW: Final = (
+    "time",
+    "template",
+    "origin",
+    "level",
+    "marks",
+    "partition",
+    "offset",
+    "values",
+    "surprise",
+    "row_ids",
+)
 
 
 def window_batch(  # noqa: PLR0913 - one argument a property of the windows

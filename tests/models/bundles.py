@@ -32,7 +32,8 @@ HIDDEN = 8
 class Window:
     """A window of templates one second apart; ``fresh`` None stands for all rows.
 
-    ``seconds`` since the window's start, ``levels``, ``marks`` and ``values`` (the first of each row) may be given per row.
+    ``seconds`` since the window's start, ``levels``, ``marks`` and ``values`` (the first of each row) may be given per
+    row.
     """
 
     templates: tuple[int, ...]
