@@ -47,6 +47,14 @@ class FindingKind(StrEnum):
     """``follows`` comes right after ``template``, which was never seen."""
     ABSENT = "absent"
     """``template`` is in the normal window that is most like this one, and not in this one."""
+    CRITICAL = "critical"
+    """``value`` lines of ``service`` are of level CRITICAL or speak of a crash; there was none in ``trained_s``."""
+    FIRST_ERRORS = "first_errors"
+    """``value`` error lines of ``service``, which wrote none like them in ``trained_s``."""
+    REFUSALS = "refusals"
+    """``value`` requests to ``service`` were refused with one kind of answer 4xx, far more than usual."""
+    RESTARTS = "restarts"
+    """``service`` started ``value`` times."""
     UNEXPECTED = "unexpected"
     """``template`` is in this window, and not in the normal window that is most like it."""
 
@@ -76,6 +84,8 @@ class Finding:
     """Length of the window in which messages were counted; 0 for a session, which has no fixed length."""
     cycle_hours: int = 0
     """24 or 168 where ``usual`` holds for this hour of the day or week; 0 where it holds always."""
+    trained_s: float = 0.0
+    """Seconds of training in which nothing like it was seen."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the finding as a JSON object; fields that do not apply are left out."""
@@ -88,6 +98,7 @@ class Finding:
             "count": self.count,
             "seconds": self.seconds,
             "cycle_hours": self.cycle_hours,
+            "trained_s": self.trained_s,
         }
         numbers = {"value": self.value, "usual": self.usual}
         moment = {} if self.moment is None else {"moment": time_text(self.moment)}
@@ -120,6 +131,7 @@ class Finding:
             moment=None if moment is None else parse_time(moment),
             seconds=float(record.get("seconds", 0.0)),
             cycle_hours=int(record.get("cycle_hours", 0)),
+            trained_s=float(record.get("trained_s", 0.0)),
         )
 
 

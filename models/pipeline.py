@@ -5,6 +5,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 
 from models.decode.decoder import DecodeConfig, Decoder
 from models.decode.file_merge import merged
@@ -91,7 +92,10 @@ class LineProcessor:
     def keyed(self, logs: LogBatch, spans: Mapping[int, RawSpan]) -> Processed:
         """Mask, template and key decoded lines; ``spans`` says what part of the raw partitions they cover."""
         assigned = self._matcher.assign(logs.lines["message"], logs.lines["service"])
-        frame = key_events(logs.lines, assigned.ids, assigned.values, self._rules, spans)
+        lines = logs.lines
+        if assigned.marks.any():
+            lines = lines.with_columns(pl.col("flags") | pl.Series(assigned.marks))
+        frame = key_events(lines, assigned.ids, assigned.values, self._rules, spans)
         return Processed(logs, frame, assigned.new, assigned.overflow)
 
 

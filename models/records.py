@@ -68,6 +68,25 @@ class RowFlag(IntEnum):
     HISTORY_KNOWN = 4
     """Set in a window store: the row's key has been there for as long as the store remembers who wrote."""
 
+    SERVER_FAULT = 8
+    """The text reports an HTTP status 500 to 599.  This and all below are read off the text, by ``line_marks``."""
+
+    CLIENT_FAULT = 16
+    """… 400 to 499, but for 404."""
+
+    CRASH = 32
+    """… that a process went down."""
+
+    FAILURE = 64
+    """… a failure of the platform that is known by its text."""
+
+    START = 128
+    """… that a process begins."""
+
+
+MARKS: Final = RowFlag.SERVER_FAULT | RowFlag.CLIENT_FAULT | RowFlag.CRASH | RowFlag.FAILURE | RowFlag.START
+"""The bits of ``RowFlag`` that come from the text of a line."""
+
 
 @dataclass(frozen=True, slots=True)
 class RawBatch:
@@ -233,6 +252,7 @@ class WindowBatch:
     - ``complete`` says that counts in the window mean something: no row of its time was dropped (late, overflow), and
       a source has been there for nearly two lengths of a window.
     - ``origin`` is the ``source_id`` of the source that wrote the row.
+    - ``marks`` are those bits of ``RowFlag`` that come from the text of the line (``MARKS``).
     - ``surprise`` (nats) is NaN for new rows until a sequence scorer fills it, and what was filled in before for the
       others.
     - ``row_ids`` name the rows in the store: the same row has the same id in every window of the batch.
@@ -252,6 +272,7 @@ class WindowBatch:
     template: U64
     origin: U32
     level: U8
+    marks: U8
     partition: I32
     offset: I64
     values: F32  # shape (rows, VALUES)

@@ -12,6 +12,7 @@ from models.calibration.service_state import ServiceState, errors_only, is_live,
 from models.detectors.ensemble import DetectorSet
 from models.detectors.lstm import LstmDetector
 from models.detectors.sentences import sentence
+from models.detectors.signs import Signs
 from models.features.sequences import kind_numbers
 from models.features.window_features import WindowFeatures
 from models.findings import Finding
@@ -148,7 +149,9 @@ class Decisions:
             strength = float(self.parts[detector.name][i]) if detector.name in self.parts else 0.0
             if strength >= _REPORTED_FROM:
                 findings = detector.findings(views[detector.name], i, self.bundle.template_of)
-                ranked += [(-strength, rank, finding) for rank, finding in enumerate(findings)]
+                # Bad news first: it is what people look for, however unusual all else is.
+                weight = np.inf if detector.name == Signs.name else strength
+                ranked += [(-weight, rank, finding) for rank, finding in enumerate(findings)]
         ranked.sort(key=lambda entry: entry[:2])
         by_sentence: dict[str, Finding] = {}
         for _, _, finding in ranked:

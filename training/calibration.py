@@ -14,8 +14,10 @@ import numpy as np
 from models.bundle import Bundle
 from models.calibration.fusion import Fusion, blocks_of, fit_fused
 from models.calibration.service_state import errors_only, is_live
+from models.calibration.sign_rates import SignRates
 from models.detectors.ensemble import DetectorSet
 from models.detectors.lstm import LstmDetector
+from models.detectors.signs import Evidence, Sign, Signs
 from models.errors import InvalidError
 from models.features.sequences import kind_numbers
 from models.pipeline import PipelineConfig
@@ -74,17 +76,30 @@ def score_normal(
     return HeldOutScores(kind[rows], blocks, np.concatenate(live)[rows], np.concatenate(grid)[rows], kept)
 
 
-def calibrate(scores: HeldOutScores, days: float, say: Callable[[str], None]) -> Fusion:
+def calibrate(
+    scores: HeldOutScores, days: float, say: Callable[[str], None], evidence: Evidence | None = None
+) -> Fusion:
     """Tails of each detector per kind of window, and of their joint strength; ``days`` is the time held, per tenant.
 
-    Tails leave out what looks like faults.  Their joint strength takes all in: its quartiles know how to.
+    Tails leave out what looks like faults.  Their joint strength takes all in: its quartiles know how to.  How often
+    signs of failure were new in training is ``evidence``; without it, these windows say how often they show.
     """
     days = max(days, MIN_DAYS)
     suspects = suspect_blocks(scores, days)
     parts = tails(scores, suspects)
     strengths = errors_only(Fusion(parts, {}).strengths(scores.kinds, scores.raws), scores.live)
     say(_told(scores, len(suspects)))
-    return Fusion(parts, fit_fused(scores.kinds, scores.blocks, strengths, days))
+    signs = None
+    if Signs.name in scores.raws:
+        signs = SignRates.of(evidence or shown_signs(scores, days))
+    return Fusion(parts, fit_fused(scores.kinds, scores.blocks, strengths, days), signs)
+
+
+def shown_signs(scores: HeldOutScores, days: float) -> Evidence:
+    """In how many blocks windows show each sign of failure."""
+    shown = np.nan_to_num(scores.raws[Signs.name]).astype(np.int64)
+    counts = {sign: len(np.unique(scores.blocks[shown & sign > 0])) for sign in Sign}
+    return Evidence(counts, days * DAY_US / 1e6)
 
 
 def _told(scores: HeldOutScores, left_out: int) -> str:

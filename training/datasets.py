@@ -240,6 +240,7 @@ def select(batch: WindowBatch, chosen: I64) -> WindowBatch:
         template=batch.template[rows],
         origin=batch.origin[rows],
         level=batch.level[rows],
+        marks=batch.marks[rows],
         partition=batch.partition[rows],
         offset=batch.offset[rows],
         values=batch.values[rows],

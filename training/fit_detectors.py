@@ -23,6 +23,7 @@ from models.features.sequences import SHARED, SOURCE, kind_numbers
 from models.features.vocabulary import SPECIAL, Vocabulary
 from models.features.window_features import Groups, WindowFeatures
 from models.records import BOOL, F64, I64, Level
+from training.fit_signs import SignSamples
 
 WEAK_LEVEL: Final = Level.INFO
 """Level up to which new texts have little weight: a change of configuration or version brings many of them."""
@@ -40,6 +41,7 @@ class DetectorTrainer:
     _samples: Samples = field(init=False)
     _values: ValueSamples = field(init=False)
     _silences: SilenceSamples = field(default_factory=SilenceSamples)
+    _signs: SignSamples = field(default_factory=SignSamples)
     _known: dict[int, I64] = field(default_factory=dict)
     _seen: I64 = field(init=False)
     _pairs: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -50,8 +52,13 @@ class DetectorTrainer:
         self._seen = np.zeros(len(self.groups), np.int64)
         self._values = ValueSamples(len(self.vocabulary))
 
-    def add(self, facts: WindowFeatures, chosen: BOOL) -> None:
-        """Learn from the windows that are ``chosen`` (n,)."""
+    def add(self, facts: WindowFeatures, chosen: BOOL, sound: BOOL | None = None) -> None:
+        """Learn from the windows that are ``chosen`` (n,).
+
+        Bad news are learnt of all ``sound`` windows (n,), also of those that are held back: how often they were new is
+        counted for each stretch of time by the others.
+        """
+        self._signs.add(facts, np.flatnonzero(chosen if sound is None else sound))
         windows, shown = facts.windows, judged(facts, WEAK_LEVEL, self.groups)
         self._samples.add(shown, errors_of(facts), np.flatnonzero(chosen))
         entry = np.repeat(chosen, np.diff(facts.token_counts.splits))
@@ -84,6 +91,7 @@ class DetectorTrainer:
             FollowUps.fit(self._samples),
             self._values.fit(self.text),
             self._silences.fit(),
+            self._signs.fit(len(self.groups)),
         )
         return DetectorSet(self.groups, detectors, self._rarity(), self._home(), self._seen, WEAK_LEVEL)
 

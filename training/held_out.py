@@ -51,13 +51,15 @@ class HeldOutScores:
 
 
 def tails(scores: HeldOutScores, without: I64) -> dict[str, Calibration]:
-    """Tail of each detector per kind of window, from all blocks but some.
+    """Tail of each detector per kind of window, from all blocks but some; signs of failure have none.
 
     A window at an error is one look more at what the windows around it show, so only what asks for them takes them in.
     """
     usable = scores.live & ~np.isin(scores.blocks, without)
     parts = {}
     for name, raw in scores.raws.items():
+        if name not in SCORE_SCALE:
+            continue
         by_kind = {}
         counts = usable & (scores.grid | (name == Onset.name)) & ~np.isnan(raw)
         for kind in np.unique(scores.kinds[counts]).tolist():

@@ -89,8 +89,9 @@ def learn(
     learner = DetectorTrainer(data.vocabulary, groups, config.pipeline.windows.step, _texts(data))
     example: WindowBatch | None = None
     for closed in windows(paths, config.pipeline, data.table):
-        trained = split.trained(closed) & config.pipeline.windows.on_grid(closed) & doubtful.outside(closed)
-        learner.add(WindowFeatures.of(closed, data.vocabulary, groups), trained)
+        sound = config.pipeline.windows.on_grid(closed) & doubtful.outside(closed)
+        trained = split.trained(closed) & sound
+        learner.add(WindowFeatures.of(closed, data.vocabulary, groups), trained, sound)
         sequences = trained & (kind_numbers(closed) != SHARED)
         chosen = select(closed, np.flatnonzero(sequences))
         if len(chosen):
@@ -106,7 +107,7 @@ def learn(
     score = partial(raw_scores, lstm=LstmDetector(onnx, data.vocabulary), detectors=companions)
     again = scored_windows(paths, config.pipeline, data.table, score)
     scored = score_normal(again, config.pipeline.windows, companions, split.held, progress.lines)
-    fusion = calibrate(scored, split.days(data.spans), progress.message)
+    fusion = calibrate(scored, split.days(data.spans), progress.message, companions.evidence)
     return Bundle(
         onnx,
         data.vocabulary,

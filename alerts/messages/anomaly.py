@@ -24,6 +24,7 @@ _SESSION: Final = "session"
 
 KINDS: Final[Mapping[str, str]] = {
     "silence": "silence",
+    "signs": "errors",
     "levels": "errors",
     "values": "values",
     "followups": "missing",
@@ -46,6 +47,9 @@ CLEAR: Final = 3.0
 
 _VAGUE: Final = frozenset({"lstm", "counts", "sets"})
 """Detectors that find *that* a window is unusual, and not what in it."""
+
+_SIGNS: Final = "signs"
+"""Detector of signs of failure."""
 
 _VAGUE_DIVISOR: Final = 5
 """The strength of a vague detector is divided by this beside that of others, a judgement."""
@@ -84,11 +88,13 @@ class Anomaly:
         """Return how many detectors, vague ones aside, have a strength of at least ``CLEAR``.
 
         It is 0 but for windows over everything.  Among the few lines of one service a first error counts as an error
-        and as a new message, so two witnesses mean little; among all lines of a tenant they do not.
+        and as a new message, so two witnesses mean little; among all lines of a tenant they do not.  A sign of failure
+        counts twice: what it means is known beforehand, and nothing else need be unusual.
         """
         if self.key != ALL_SOURCES:
             return 0
-        return sum(part >= CLEAR for name, part in self.parts.items() if name in KINDS and name not in _VAGUE)
+        clear = [name for name, part in self.parts.items() if part >= CLEAR and name in KINDS and name not in _VAGUE]
+        return len(clear) + (_SIGNS in clear)
 
     @property
     def kind(self) -> str:

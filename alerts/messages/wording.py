@@ -42,6 +42,17 @@ TEMPLATE: Final = 60
 _VAGUE: Final = frozenset({FindingKind.ABSENT, FindingKind.UNEXPECTED})
 """They only say that no normal window is quite like this one."""
 
+_NAMES_SERVICE: Final = frozenset(
+    {
+        FindingKind.SILENT,
+        FindingKind.CRITICAL,
+        FindingKind.FIRST_ERRORS,
+        FindingKind.REFUSALS,
+        FindingKind.RESTARTS,
+    }
+)
+"""Findings whose sentence names the service."""
+
 _COUNTING: Final = frozenset({FindingKind.RATE_HIGH, FindingKind.RATE_LOW})
 """They count a message, and say little where its text is unknown."""
 
@@ -84,8 +95,8 @@ def title(  # noqa: PLR0913 - what a title is made of
     service = lead.service if lead is not None and lead.service else services[0]
     if lead is None:
         what = f"{service}: {reason_text(reasons[0]) if reasons else kind_name(kind).lower()}"
-    elif lead.kind is FindingKind.SILENT:
-        # The sentence itself begins with the service.
+    elif lead.kind in _NAMES_SERVICE and lead.service:
+        # The sentence itself names the service.
         what = finding_text(lead)
     else:
         what = f"{service}: {finding_text(lead)}"

@@ -13,6 +13,9 @@ needs no other: block maxima of all detectors together say little about the rang
 windows over everything, and for errors of a source, which may be all that counts of it; other tails rest on too few
 windows.
 
+Signs of failure (``models.calibration.sign_rates``) are no part of the joint strength: how often each is a false alarm
+is known beforehand, so a window may fire by one alone after minutes of training, where few blocks widen all else.
+
 The number that comes out has one meaning for every kind of window and every tenant: how many windows at least as
 anomalous a tenant would show in a day of normal operation, all kinds taken together.
 """
@@ -24,7 +27,9 @@ from typing import Any, Final
 import numpy as np
 
 from models.calibration.service_state import COUNTS_ALWAYS
+from models.calibration.sign_rates import PER_DAY, SignRates
 from models.calibration.tails import Calibration
+from models.detectors.signs import Signs
 from models.errors import InvalidError
 from models.features.sequences import SHARED, SOURCE
 from models.records import F64, I32, I64
@@ -100,14 +105,21 @@ class BlockMaxima:
 
 @dataclass(frozen=True, slots=True)
 class Fusion:
-    """Calibrations of the detectors by name, and of their joint strength per kind of window."""
+    """Calibrations of the detectors by name, and of their joint strength per kind of window.
+
+    ``signs`` are the rates of false alarms of signs of failure; bundles of older versions have none.
+    """
 
     parts: Mapping[str, Calibration]
     fused: Mapping[int, BlockMaxima]
+    signs: SignRates | None = None
 
     def strengths(self, kinds: I32, raws: Mapping[str, F64]) -> dict[str, F64]:
         """Return the strength of each detector (n,), 0 where its raw score is NaN."""
-        return {name: self.parts[name].strength(kinds, raw) for name, raw in raws.items() if name in self.parts}
+        out = {name: self.parts[name].strength(kinds, raw) for name, raw in raws.items() if name in self.parts}
+        if self.signs is not None and Signs.name in raws:
+            out[Signs.name] = self.signs.strength(raws[Signs.name])
+        return out
 
     def false_alarms(self, kinds: I32, strengths: Mapping[str, F64]) -> F64:
         """Return log10 of the expected windows a day and tenant that are at least as anomalous, of all kinds.
@@ -128,8 +140,12 @@ class Fusion:
             alone = [part[of_kind] for name, part in strengths.items() if _may_fire_alone(kind, name)]
             if alone:
                 strongest = np.max(alone, axis=0) / _caution(maxima.blocks)
-                rate = np.minimum(rate, maxima.log_rate[0] + np.log10(len(strengths)) - strongest)
+                others = len(strengths.keys() - {Signs.name})
+                rate = np.minimum(rate, maxima.log_rate[0] + np.log10(others) - strongest)
             log_rate[of_kind] = rate - np.log10(self._share(kind))
+        signs = strengths.get(Signs.name)
+        if signs is not None:
+            log_rate = np.where(signs > 0, np.minimum(log_rate, np.log10(PER_DAY) - signs), log_rate)
         return log_rate
 
     def _share(self, kind: int) -> float:
@@ -141,7 +157,8 @@ class Fusion:
     def to_json(self) -> dict[str, Any]:
         """Return plain records."""
         parts = {name: part.to_json() for name, part in self.parts.items()}
-        return {"parts": parts, "fused": {str(kind): asdict(extremes) for kind, extremes in self.fused.items()}}
+        signs = {} if self.signs is None else {"signs": self.signs.to_json()}
+        return {"parts": parts, "fused": {str(kind): asdict(of_kind) for kind, of_kind in self.fused.items()}, **signs}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Fusion":
@@ -157,7 +174,7 @@ class Fusion:
             raise InvalidError(f"damaged calibration: {error!r}", "train the bundle again") from error
         if not fused:
             raise InvalidError("the calibration is empty", "train the bundle on logs with at least one closed window")
-        return cls(parts, fused)
+        return cls(parts, fused, SignRates.from_json(record["signs"]) if "signs" in record else None)
 
 
 def _caution(blocks: int) -> float:
@@ -167,7 +184,7 @@ def _caution(blocks: int) -> float:
 
 def _may_fire_alone(kind: int, name: str) -> bool:
     """Whether a detector may fire alone on windows of a kind."""
-    return kind == SHARED or (kind == SOURCE and name == COUNTS_ALWAYS)
+    return name != Signs.name and (kind == SHARED or (kind == SOURCE and name == COUNTS_ALWAYS))
 
 
 def _extremes(record: Mapping[str, Any]) -> BlockMaxima:
@@ -182,10 +199,11 @@ def _extremes(record: Mapping[str, Any]) -> BlockMaxima:
 
 
 def joint(strengths: Mapping[str, F64], n: int) -> F64:
-    """Return the p-norm of the strengths (n,) above ``COMMON``."""
+    """Return the p-norm of the strengths (n,) above ``COMMON``; signs of failure are no part of it."""
     total = np.zeros(n)
-    for _, strength in sorted(strengths.items()):
-        total += np.maximum(strength - COMMON, 0.0) ** NORM
+    for name, strength in sorted(strengths.items()):
+        if name != Signs.name:
+            total += np.maximum(strength - COMMON, 0.0) ** NORM
     return np.asarray(total ** (1.0 / NORM), np.float64)
 
 

@@ -20,6 +20,9 @@ ENOUGH: Final = 40
 COUNTS_ALWAYS: Final = "levels"
 """Name of the detector whose strength counts in every state."""
 
+_ERRORS: Final = frozenset({COUNTS_ALWAYS, "signs"})
+"""Names of all detectors of errors: what else signs of failure look at, they only do for services that training saw."""
+
 
 class ServiceState(StrEnum):
     """How far a service is known."""
@@ -44,8 +47,7 @@ def is_live(group: I64, seen: I64) -> BOOL:
 def errors_only(strengths: Mapping[str, F64], live: BOOL) -> dict[str, F64]:
     """Return the strengths that count: of windows (n,) that are not ``live`` those of errors only."""
     return {
-        name: strength if name == COUNTS_ALWAYS else np.where(live, strength, 0.0)
-        for name, strength in strengths.items()
+        name: strength if name in _ERRORS else np.where(live, strength, 0.0) for name, strength in strengths.items()
     }
 
 

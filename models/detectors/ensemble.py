@@ -16,6 +16,7 @@ from models.detectors.first_error import Onset
 from models.detectors.missing_followups import FollowUps
 from models.detectors.nearest_normal import Nearest
 from models.detectors.novelty import Novelty
+from models.detectors.signs import Evidence, Signs
 from models.detectors.silence import Silence
 from models.detectors.template_rates import Rates
 from models.detectors.transitions import Transitions
@@ -38,6 +39,7 @@ _READERS: Final[Mapping[str, Callable[[Any], Detector]]] = {
     "followups": FollowUps.from_arrays,
     "values": Values.from_arrays,
     "silence": Silence.from_arrays,
+    "signs": Signs.from_arrays,
 }
 
 SCORE_SCALE: Final[Mapping[str, float]] = {
@@ -56,7 +58,7 @@ SCORE_SCALE: Final[Mapping[str, float]] = {
 """By how much a raw score must rise to mean something, in its own unit: the scale of its tail where samples are too few
 to fit one.  Judgements."""
 
-WEIGH_ALL_LINES: Final = frozenset({Novelty.name, Levels.name, Onset.name, Silence.name})
+WEIGH_ALL_LINES: Final = frozenset({Novelty.name, Levels.name, Onset.name, Silence.name, Signs.name})
 """Detectors that are shown new texts of little weight too; all others judge the windows as if these were not there."""
 
 _COMPARE_WHOLE_WINDOWS: Final = frozenset({"sets", "counts"})
@@ -96,6 +98,11 @@ class DetectorSet:
             scores |= {name: scores[name] * known for name in _COMPARE_WHOLE_WINDOWS & scores.keys()}
         return scores
 
+    @property
+    def evidence(self) -> Evidence | None:
+        """What training knows of signs of failure; None where no detector looks for them."""
+        return next((detector.evidence for detector in self.detectors if isinstance(detector, Signs)), None)
+
     def passed_over(self, features: WindowFeatures) -> BOOL:
         """Return which rows (rows,) the sequence model is not shown: new texts of little weight."""
         return is_weak(features, self.weak_level)
@@ -114,6 +121,9 @@ class DetectorSet:
         errors = features.windows.level[rows] >= Level.ERROR
         new = np.where(self.passed_over(features)[rows], 0.0, _NEW_WEIGHT)
         weight: F64 = np.where(tokens == NEW, new, self.rarity[tokens]) + errors * _ERROR_WEIGHT
+        for detector in self.detectors:
+            if isinstance(detector, Signs):
+                weight += detector.telling(features, window) * _NEW_WEIGHT
         return weight
 
     def services(self, features: WindowFeatures, window: int, rows: I64) -> tuple[str, ...]:

@@ -14,6 +14,9 @@ _WHOLE_FROM: Final = 1e3
 _WHOLE_TO: Final = 1e15
 """Numbers from here on are written with an exponent: nobody reads sixteen digits."""
 
+_UNITS: Final = ((86_400, "days"), (3600, "hours"), (60, "minutes"))
+"""Seconds of a unit of time, and its name."""
+
 _CYCLES: Final[Mapping[int, str]] = {0: "", 24: " at this hour of the day", 168: " at this hour of the week"}
 """Hours of a cycle, and how one of its hours is named."""
 
@@ -92,6 +95,40 @@ def _unusual_order(finding: Finding) -> str:
     return f"{_quoted(finding.follows)} comes right after {_quoted(finding.template)} (never seen in training)"
 
 
+def _critical(finding: Finding) -> str:
+    return f"{_lines(finding, 'critical line')}{_untrained(finding)}"
+
+
+def _first_errors(finding: Finding) -> str:
+    return f"{_lines(finding, 'error line')}{_untrained(finding)}"
+
+
+def _refusals(finding: Finding) -> str:
+    of = f" to {finding.service}" if finding.service else ""
+    return (
+        f"{_number(finding.value)} requests{of} refused in {finding.seconds:.0f} s (answers 4xx, far more than usual)"
+    )
+
+
+def _restarts(finding: Finding) -> str:
+    return f"{_number(finding.value)} starts of {finding.service or 'a process'} in {finding.seconds:.0f} s"
+
+
+def _lines(finding: Finding, name: str) -> str:
+    count = _number(finding.value)
+    of = f" of {finding.service}" if finding.service else ""
+    return f"{count} {name}{'s' if count != '1' else ''}{of}"
+
+
+def _untrained(finding: Finding) -> str:
+    """In how much of training nothing like it was seen: in the largest unit of which there are two."""
+    for seconds, unit in _UNITS:
+        if finding.trained_s >= 2 * seconds:
+            these = "this" if finding.value == 1 else "these"
+            return f" (none like {these} in {finding.trained_s / seconds:.0f} {unit} of training)"
+    return " (none like it in training)"
+
+
 def _absent(finding: Finding) -> str:
     return f"{_quoted(finding.template)} is missing (the most similar normal window has it)"
 
@@ -117,6 +154,10 @@ _SENTENCES: Final[Mapping[FindingKind, Callable[[Finding], str]]] = {
     FindingKind.UNUSUAL_ORDER: _unusual_order,
     FindingKind.ABSENT: _absent,
     FindingKind.UNEXPECTED: _unexpected,
+    FindingKind.CRITICAL: _critical,
+    FindingKind.FIRST_ERRORS: _first_errors,
+    FindingKind.REFUSALS: _refusals,
+    FindingKind.RESTARTS: _restarts,
 }
 
 

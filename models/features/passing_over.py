@@ -66,6 +66,7 @@ def without(windows: WindowBatch, dropped: BOOL) -> WindowBatch:
         template=windows.template[kept],
         origin=windows.origin[kept],
         level=windows.level[kept],
+        marks=windows.marks[kept],
         partition=windows.partition[kept],
         offset=windows.offset[kept],
         values=windows.values[kept],

@@ -17,7 +17,8 @@ import polars as pl
 
 from models.arrays import distinct
 from models.errors import InvalidError
-from models.records import F32, U64
+from models.records import F32, U8, U64
+from models.templates.line_marks import marks_of
 from models.templates.masks import VALUE, Masks
 from models.templates.mining import Mined, Words, mine_words
 
@@ -146,7 +147,7 @@ class NewTemplate:
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """Template ids (n,) and values (n, VALUES) of messages.
+    """Template ids (n,), values (n, VALUES) and marks (n,) of messages; ``marks`` are bits of ``RowFlag``.
 
     ``new`` are templates met for the first time, ``overflow`` counts lines whose template was above the cap of its
     service and is not told.
@@ -154,15 +155,17 @@ class Assigned:
 
     ids: U64
     values: F32
+    marks: U8
     new: list[NewTemplate]
     overflow: int
 
 
 @dataclass(slots=True)
 class _Known:
-    """Ids of masked texts that were met; a pure cache."""
+    """Ids and marks of masked texts that were met; a pure cache."""
 
     ids: dict[str, int] = field(default_factory=dict)
+    marks: dict[str, int] = field(default_factory=dict)
     texts: dict[int, str] = field(default_factory=dict)
 
 
@@ -185,13 +188,15 @@ class TemplateMatcher:
         if len(known) >= self._limits.remembered:
             # Between batches only: what a batch's own lines were resolved to is told at its end, with its text.
             known.clear()
+            self._known.marks.clear()
             self._known.texts.clear()
         ids = [known.get(text, 0) for text in texts]
         if 0 in ids:
             ids = [number or self._resolve(text) for number, text in zip(ids, texts, strict=True)]
         out = np.array(ids, dtype=np.uint64)[inverse]
+        marks = np.array([self._known.marks.get(text, 0) for text in texts], dtype=np.uint8)[inverse]
         new, overflow = self._tell(out, services)
-        return Assigned(out, masked.values[inverse], new, overflow)
+        return Assigned(out, masked.values[inverse], marks, new, overflow)
 
     def text(self, number: int) -> str:
         """Text of a template of the table, or of one met lately; "" if it is neither."""
@@ -209,6 +214,9 @@ class TemplateMatcher:
             number = template_id(own)
             known.texts[number] = own
         known.ids[text] = number
+        marks = marks_of(text)
+        if marks:
+            known.marks[text] = marks
         return number
 
     def _tell(self, ids: U64, services: pl.Series | None) -> tuple[list[NewTemplate], int]:

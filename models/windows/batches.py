@@ -6,13 +6,24 @@ import numpy as np
 import numpy.typing as npt
 
 from models.arrays import ranges, splits
-from models.records import BOOL, F32, I32, I64, U8, U32, U64, VALUES, KeyKind, LastSeen, WindowBatch
+from models.records import BOOL, F32, I32, I64, MARKS, U8, U32, U64, VALUES, KeyKind, LastSeen, WindowBatch
 from models.windows.event_buffer import EventBuffer
 from models.windows.key_state import SEPARATOR
 from models.windows.window_kind import ClosedWindows
 
 _PER_WINDOW: Final = ("kinds", "start", "end", "new_rows", "context", "continuations", "complete")
-_PER_ROW: Final = ("time", "template", "origin", "level", "partition", "offset", "values", "surprise", "row_ids")
+_PER_ROW: Final = (
+    "time",
+    "template",
+    "origin",
+    "level",
+    "marks",
+    "partition",
+    "offset",
+    "values",
+    "surprise",
+    "row_ids",
+)
 
 
 def window_batch(  # noqa: PLR0913 - one argument a property of the windows
@@ -47,6 +58,7 @@ def window_batch(  # noqa: PLR0913 - one argument a property of the windows
         template=buffer.template[owned],
         origin=buffer.origin[owned],
         level=buffer.level[owned],
+        marks=buffer.flags[owned] & np.uint8(MARKS),
         partition=buffer.partition[owned],
         offset=buffer.offset[owned],
         values=buffer.values[owned],
@@ -103,6 +115,7 @@ def _empty() -> WindowBatch:
         template=template,
         origin=origin,
         level=level,
+        marks=level,
         partition=partition,
         offset=none,
         values=values,

@@ -24,6 +24,7 @@ FINDINGS = st.builds(
     moment=st.none() | st.integers(0, 2 * 10**15).map(to_millisecond),
     seconds=st.floats(0, 1000),
     cycle_hours=st.sampled_from([0, 24, 168]),
+    trained_s=st.floats(0, 1e7),
 )
 
 

@@ -11,9 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.pipeline import LineProcessor, PipelineConfig, Processed, raw_spans, score_files, scored_files
-from models.records import ALL_SOURCES, NO_TIME, EventFrame, KeyKind, RawBatch, RawSpan, Verdict
+from models.records import ALL_SOURCES, NO_TIME, EventFrame, KeyKind, RawBatch, RawSpan, RowFlag, Verdict
 from models.scorer import Scorer
 from models.templates.matcher import mine, template_id
+from models.windows.frame_codec import decode, encode
 from models.windows.scoring import WindowScorer
 from models.windows.store import WindowStore
 from tests.models.bundles import TEXTS, bundle
@@ -182,3 +183,18 @@ def test_a_file_cut_in_two_gives_the_same_verdicts(log: Path, tmp_path: Path) ->
         assert (verdict.score, verdict.parts, verdict.reasons) == (same.score, same.parts, same.reasons)
         places = [line.offset + 100 * line.partition for line in verdict.lines]
         assert places == [line.offset for line in same.lines]
+
+
+def test_marks_of_texts_reach_the_windows() -> None:
+    """Through the wire form of frames; what the window store notes in the same bits stays there."""
+    refused = (
+        b'{"source": "nova/nova-api", "log": "2026-03-02 09:00:01.000 7 INFO nova [-] \\"POST /a/b\\" status: 403"}'
+    )
+    plain = b'{"source": "nova/nova-api", "log": "2026-03-02 09:00:02.000 7 INFO nova [-] all is well"}'
+    made, store = processor(), WindowStore(BUNDLE.windows)
+    frame = made.process(raw([refused, plain])).frame
+    store.add(decode(encode(frame, "1"))[0])
+    closed = store.flush()
+    sizes = np.diff(closed.splits).tolist()
+    assert sizes == [2, 2]
+    assert closed.marks.tolist() == [int(RowFlag.CLIENT_FAULT), 0] * 2

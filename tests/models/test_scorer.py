@@ -1,17 +1,21 @@
 """The LSTM detector and the scorer: decisions are a function of each window alone."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.bundle import Bundle
 from models.calibration.fusion import Fusion
+from models.calibration.sign_rates import SignRates
 from models.calibration.tails import Calibration
 from models.detectors.error_rate import errors_of
 from models.detectors.lstm import COMMON, NEW_SURPRISE, LstmDetector, reduce
 from models.detectors.sentences import sentence
+from models.detectors.signs import Evidence, Signs
 from models.detectors.template_rates import Rates
 from models.features.normal_samples import Samples
 from models.features.sequences import SHARED
@@ -21,6 +25,7 @@ from models.records import ALL_SOURCES, KeyKind, Pointer, Verdict, WindowBatch
 from models.scorer import Scorer
 from models.templates.matcher import template_id
 from tests.models.bundles import TEMPLATES, TEXTS, UNSEEN, Window, bundle, windows
+from tests.models.detectors.normal import NO_TROUBLE
 
 BUNDLE = bundle()
 SCORER = Scorer(BUNDLE)
@@ -145,8 +150,8 @@ EVERY_KIND = (0, 1, 6)
 USUAL = (TEMPLATES[0], TEMPLATES[1], TEMPLATES[2])
 
 
-def counting() -> Scorer:
-    """One whose bundle also counts: windows of the service and of everything hold three templates, once each."""
+def counting() -> Bundle:
+    """One that also counts: windows of the service and of everything hold three templates, once each."""
     known = bundle()
     groups = known.detectors.groups
     facts = WindowFeatures.of(windows([Window(USUAL), Window(USUAL, ALL_SOURCES)] * 30), known.vocabulary, groups)
@@ -160,10 +165,11 @@ def counting() -> Scorer:
         dict.fromkeys(("lstm", "novelty", "levels", "rates"), Calibration(dict.fromkeys(EVERY_KIND, tail))),
         dict.fromkeys(EVERY_KIND, extremes),
     )
-    return Scorer(replace(known, detectors=companions, calibration=calibration), 700.0)
+    return replace(known, detectors=companions, calibration=calibration)
 
 
-COUNTING = counting()
+COUNTS = counting()
+COUNTING = Scorer(COUNTS, 700.0)
 
 
 def verdict(window: Window) -> Verdict:
@@ -222,6 +228,31 @@ def test_a_window_that_fires_names_the_services_that_it_speaks_of(
     assert said.fired
     assert said.services == services
     assert set(said.templates) == {f"{TEMPLATES[0]:016x}", f"{UNSEEN:016x}"}
+
+
+def test_a_first_error_fires_at_a_budget_of_one_a_day_and_is_the_first_reason(tmp_path: Path) -> None:
+    """After a quarter of an hour of training, in a service that was trained on and in one that was not."""
+    known = COUNTS
+    usual = replace(NO_TROUBLE, most_errors=np.zeros(len(known.detectors.groups), np.int64))
+    evidence = Evidence({}, 900.0)
+    companions = replace(known.detectors, detectors=(*known.detectors.detectors, Signs(usual, evidence)))
+    calibration = replace(known.calibration, signs=SignRates.of(evidence))
+    replace(known, detectors=companions, calibration=calibration).write(tmp_path / "bundle")
+    scorer = Scorer(Bundle.load(tmp_path / "bundle"), 1.0)
+    chosen = [
+        Window((*USUAL, UNSEEN), key, levels=(2, 2, 2, level))
+        for key in ("nova/nova-compute", "stranger")
+        for level in (2, 4, 5)
+    ]
+    said = scorer.decide(windows(chosen)).verdicts()
+    assert [verdict.fired for verdict in said] == [False, True, True] * 2
+    assert all(0.5 <= said[i].importance < 0.7 and said[i + 1].importance > 0.95 for i in (1, 4))
+    assert [verdict.reasons[0] for verdict in said if verdict.fired] == [
+        f"1 {kind} line of {service} (none like this in 15 minutes of training)"
+        for service in ("nova/nova-compute", "stranger")
+        for kind in ("error", "critical")
+    ]
+    assert said[1].parts["signs"] > 3.0
 
 
 def test_a_window_that_does_not_fire_gives_no_reasons() -> None:

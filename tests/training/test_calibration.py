@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from models.bundle import Bundle
+from models.calibration.sign_rates import SignRates
 from models.detectors.lstm import LstmDetector
+from models.detectors.signs import Evidence, Sign
 from models.errors import InvalidError
 from models.features.sequences import SHARED
 from models.features.window_features import WindowFeatures
@@ -18,7 +20,7 @@ from models.scorer import Scorer, raw_scores
 from models.windows.store import WindowStore
 from stream.wiring.core import DEMO_BUNDLE
 from tests.training.simulated import START
-from training.calibration import calibrate, recalibrate, score_normal
+from training.calibration import calibrate, recalibrate, score_normal, shown_signs
 from training.datasets import windows
 from training.held_out import HeldOutScores
 from training.simulate import Scenario, stream_records
@@ -98,3 +100,21 @@ def test_windows_at_errors_count_among_the_joint_and_not_among_each_detector_alo
     calm = calibrate(replace(held, raws={**raws, "levels": raw}), 1.0, lambda _: None)
     assert found.fused[SHARED].blocks == calm.fused[SHARED].blocks == n // 10
     assert found.fused[SHARED].knots[-1] > calm.fused[SHARED].knots[-1]
+
+
+def test_signs_are_rated_by_training_or_by_these_windows() -> None:
+    """What training counted goes before; a calibration alone counts stretches that show a sign."""
+    n = 100
+    raw = np.random.default_rng(1).exponential(size=n)
+    shown = np.where(np.arange(n) % 20 < 2, float(Sign.ERROR), 0.0)
+    shown[50] = np.nan
+    ones = np.ones(n, np.bool_)
+    held = HeldOutScores(np.full(n, SHARED, np.int32), np.arange(n) // 10, ones, ones, {"levels": raw, "signs": shown})
+    assert shown_signs(held, 2.0) == Evidence({sign: 5 * (sign is Sign.ERROR) for sign in Sign}, 172_800.0)
+    found = calibrate(held, 2.0, lambda _: None)
+    assert found.signs == SignRates.of(shown_signs(held, 2.0))
+    assert "signs" not in found.parts
+    taught = calibrate(held, 2.0, lambda _: None, Evidence({}, 900.0))
+    assert taught.signs == SignRates.of(Evidence({}, 900.0))
+    assert calibrate(replace(held, raws={"levels": raw}), 2.0, lambda _: None).signs is None
+    assert taught.fused == calibrate(replace(held, raws={"levels": raw}), 2.0, lambda _: None).fused

@@ -32,7 +32,10 @@ from tests.models.detectors.normal import (
 from training.datasets import select
 from training.fit_detectors import DetectorTrainer
 
-NAMES = ["sets", "counts", "novelty", "levels", "onset", "transitions", "rates", "followups", "values", "silence"]
+NAMES = [
+    *("sets", "counts", "novelty", "levels", "onset", "transitions", "rates", "followups", "values", "silence"),
+    "signs",
+]
 CHOSEN = normal.normal(1, 200)
 
 
@@ -74,6 +77,7 @@ def test_all_detectors_are_fitted_and_silent_on_normal_windows() -> None:
         ("rates", at([(1, CLAIM)])),
         ("followups", at([(2, HEARTBEAT), (5, CLAIM)])),
         ("values", Window((STARTED,), COMPUTE, values=(1e6,))),
+        ("signs", Window((UNSEEN,), API, levels=(5,))),
     ],
 )
 def test_each_detector_finds_what_it_is_there_for(name: str, window: Window) -> None:

@@ -60,6 +60,9 @@ def test_several_witnesses_make_a_weak_window_strong() -> None:
     assert Role().take(replace(witnessed, key="nova@host")) == []
     vague = replace(witnessed, parts={"levels": 3.5, "lstm": 9.0, "counts": 9.0, "onset": 9.0})
     assert Role().take(vague) == []
+    sign = replace(witnessed, parts={"signs": 3.8})
+    assert statuses(Role().take(sign)) == ["firing"]
+    assert Role().take(replace(sign, parts={"signs": 2.9})) == []
 
 
 @pytest.mark.parametrize(

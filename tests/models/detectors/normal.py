@@ -1,6 +1,7 @@
 """A small cloud in normal operation, and any windows at all to try detectors on."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from random import Random
 from typing import Any, Final
 
@@ -15,6 +16,7 @@ from models.detectors.missing_followups import FollowUps
 from models.detectors.nearest_normal import Nearest
 from models.detectors.novelty import Novelty
 from models.detectors.sentences import sentence
+from models.detectors.signs import Evidence, Sign, Signs, Usual
 from models.detectors.silence import SilenceSamples
 from models.detectors.template_rates import Rates
 from models.detectors.transitions import Transitions, pairs_of
@@ -23,7 +25,7 @@ from models.features.normal_samples import Samples
 from models.features.sequences import SHARED
 from models.features.vocabulary import SPECIAL, Vocabulary
 from models.features.window_features import Groups, WindowFeatures
-from models.records import ALL_SOURCES, I64, KeyKind, Level
+from models.records import ALL_SOURCES, I64, U64, KeyKind, Level
 from models.templates.matcher import template_id
 from tests.models.bundles import Window, windows
 
@@ -124,6 +126,21 @@ def tokens_of_groups(source: WindowFeatures) -> dict[int, I64]:
 SERVICE: Final = GROUPS.services.index("nova-compute") + SHARED + 1
 
 
+_NONE: Final[U64] = np.zeros(0, np.uint64)
+NO_TROUBLE: Final = Usual(
+    errors=_NONE,
+    criticals=_NONE,
+    noisy=np.zeros(0, np.uint32),
+    most_errors=np.zeros(len(GROUPS), np.int64),
+    refused=_NONE,
+    most_refused=np.zeros(0, np.int64),
+    started=_NONE,
+    most_started=np.zeros(0, np.int64),
+    sources=(API, COMPUTE),
+)
+"""Training without bad news."""
+
+
 def detector_set() -> DetectorSet:
     """Fit all detectors to normal operation; two templates have a usual service, one is rare."""
     collected = samples()
@@ -145,6 +162,7 @@ def detector_set() -> DetectorSet:
         FollowUps.fit(collected),
         values.fit(),
         silent.fit(),
+        Signs(replace(NO_TROUBLE, errors=np.array(TEMPLATES, np.uint64)), Evidence(dict.fromkeys(Sign, 0), 3600.0)),
     )
     return DetectorSet(GROUPS, detectors, rarity, home, np.full(len(GROUPS), 100))
 

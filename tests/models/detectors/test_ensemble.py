@@ -8,10 +8,11 @@ import pytest
 
 from models.detectors.ensemble import SCORE_SCALE, DetectorSet
 from models.detectors.novelty import REMARK, Novelty
+from models.detectors.signs import Evidence, Sign, Signs
 from models.detectors.silence import Silence
 from models.errors import InvalidError
 from models.features.window_features import WindowFeatures
-from models.records import ALL_SOURCES, Level, source_id
+from models.records import ALL_SOURCES, Level, RowFlag, source_id
 from tests.models.bundles import Window
 from tests.models.detectors import normal
 from tests.models.detectors.normal import (
@@ -90,8 +91,23 @@ def test_without_a_level_all_new_texts_count() -> None:
 
 
 def test_every_detector_has_a_unit() -> None:
-    """Calibration asks by how much a score must rise to mean something."""
-    assert {*(detector.name for detector in ALL.detectors), "lstm"} == set(SCORE_SCALE)
+    """Calibration asks by how much a score must rise to mean something; signs of failure have rates instead."""
+    assert {*(detector.name for detector in ALL.detectors), "lstm"} == {*SCORE_SCALE, Signs.name}
+
+
+def test_the_lines_that_signs_are_read_from_weigh_most() -> None:
+    """Refused requests are written as INFO, and new texts of that level have no weight of their own."""
+    refused = (0, *(int(RowFlag.CLIENT_FAULT),) * 4)
+    shown = facts(at([(0, SYNCED), *((1 + n, UNSEEN) for n in range(4))], levels=(2,) * 5, marks=refused))
+    assert WEIGHING.weights(shown, 0).tolist() == [5.0, 12.0, 12.0, 12.0, 12.0]
+    without = dataclasses.replace(WEIGHING, detectors=WEIGHING.detectors[:-1])
+    assert without.weights(shown, 0).tolist() == [5.0, 0.0, 0.0, 0.0, 0.0]
+
+
+def test_what_training_knows_of_signs_is_at_hand() -> None:
+    """Bundles of older versions know nothing of them."""
+    assert ALL.evidence == Evidence(dict.fromkeys(Sign, 0), 3600.0)
+    assert dataclasses.replace(ALL, detectors=ALL.detectors[:-1]).evidence is None
 
 
 def damaged(**changed: object) -> bytes:

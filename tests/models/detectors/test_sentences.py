@@ -56,6 +56,24 @@ GET = '<*> "GET <*>" time: <*>'
             Finding(FindingKind.RATE_HIGH, value=4.0, usual=0.0, seconds=60.0),
             "4 lines never seen in training in 60 s (usually at most 0)",
         ),
+        (
+            Finding(FindingKind.CRITICAL, value=1.0, service="nova-scheduler", trained_s=1020.0),
+            "1 critical line of nova-scheduler (none like this in 17 minutes of training)",
+        ),
+        (
+            Finding(FindingKind.FIRST_ERRORS, value=5.0, service="glance-api", trained_s=7200.0),
+            "5 error lines of glance-api (none like these in 2 hours of training)",
+        ),
+        (
+            Finding(FindingKind.FIRST_ERRORS, value=2.0, trained_s=86_400.0 * 21),
+            "2 error lines (none like these in 21 days of training)",
+        ),
+        (Finding(FindingKind.FIRST_ERRORS, value=2.0, trained_s=60.0), "2 error lines (none like it in training)"),
+        (
+            Finding(FindingKind.REFUSALS, value=20.0, service="nova-api", seconds=60.0),
+            "20 requests to nova-api refused in 60 s (answers 4xx, far more than usual)",
+        ),
+        (Finding(FindingKind.RESTARTS, value=4.0, seconds=60.0), "4 starts of a process in 60 s"),
         (Finding(FindingKind.UNUSUAL_BEGIN, "A"), "the session begins with `A` (no session did in training)"),
         (Finding(FindingKind.UNUSUAL_END, "A"), "the session ends with `A` (no session did in training)"),
         (Finding(FindingKind.UNUSUAL_ORDER, "A", "B"), "`B` comes right after `A` (never seen in training)"),

@@ -1,0 +1,174 @@
+"""What training saw of bad news, and in how many of its stretches of ten minutes each sign of failure was new.
+
+Whether a stretch would have shown a sign is judged by all others (leave-one-out): a template, or a source, with errors
+in one stretch only was a first error there.  As in the estimate of Good and Turing (Good 1953), what was seen once
+tells how often something new comes.  A whole stretch stands for its windows, so the count errs on the side of more.
+"""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+
+from models.arrays import ranges
+from models.calibration.fusion import BLOCK_US
+from models.detectors.signs import (
+    BURST,
+    REFUSED,
+    SPREAD,
+    STARTS,
+    Evidence,
+    Sign,
+    Signs,
+    Times,
+    Usual,
+    burst_limit,
+    is_critical,
+    is_trouble,
+    refusal_limit,
+    refusals,
+    start_limit,
+    starts,
+)
+from models.features.sequences import SHARED, SOURCE, kind_numbers
+from models.features.window_features import UNKNOWN, WindowFeatures
+from models.records import BOOL, I64
+
+KEPT: Final = 500_000
+"""Different pairs of stretch and template that are kept of errors, a judgement: it bounds the memory of a training."""
+
+_MINUTE_US: Final = 60_000_000
+"""Microseconds: the time of training is counted in minutes with a line."""
+
+_DAY_S: Final = 86_400.0
+"""Seconds."""
+
+
+@dataclass(slots=True)
+class SignSamples:
+    """Collects bad news of windows of normal operation, batch by batch."""
+
+    _tenants: dict[str, int] = field(default_factory=dict)
+    _minutes: set[int] = field(default_factory=set)
+    _sources: set[str] = field(default_factory=set)
+    _errors: Counter[tuple[int, int, int]] = field(default_factory=Counter)
+    """Lines by block, template and origin."""
+    _criticals: Counter[tuple[int, int, int]] = field(default_factory=Counter)
+    _most_errors: dict[int, dict[int, int]] = field(default_factory=dict)
+    """Group → block → most errors of a window."""
+    _refused: dict[int, dict[int, int]] = field(default_factory=dict)
+    """Template → block → most times that a window held it."""
+    _started: dict[int, dict[int, int]] = field(default_factory=dict)
+
+    def add(self, facts: WindowFeatures, chosen: I64) -> None:
+        """Learn from the ``chosen`` windows (m,), of which each line's newest step must be one."""
+        windows = facts.windows
+        kinds = kind_numbers(windows)[chosen]
+        sources = chosen[kinds == SOURCE]
+        tenant = np.array([self._tenants.setdefault(name, len(self._tenants)) << 40 for name in windows.tenants])
+        last = windows.end - 1
+        self._minutes.update(np.unique(tenant[sources] + last[sources] // _MINUTE_US).tolist())
+        self._sources.update(windows.keys[i] for i in sources.tolist())
+        block = tenant + last // BLOCK_US
+        rows = ranges(windows.splits[sources + 1] - windows.new_rows[sources], windows.splits[sources + 1])
+        for is_bad, counter in ((is_trouble, self._errors), (is_critical, self._criticals)):
+            bad = rows[is_bad(facts)[rows]]
+            columns = (block[facts.window[bad]], windows.template[bad], windows.origin[bad])
+            triples = zip(*(column.tolist() for column in columns), strict=True)
+            counter.update(triple for triple in triples if triple in counter or len(counter) < KEPT)
+        judged = np.zeros(len(windows), np.bool_)
+        judged[chosen[(kinds == SOURCE) | (kinds == SHARED)]] = True
+        errors = np.bincount(facts.window[is_trouble(facts)], minlength=len(windows))
+        with_errors = np.flatnonzero(judged & (errors > 0) & (facts.group != UNKNOWN))
+        _note(self._most_errors, facts.group[with_errors], block[with_errors], errors[with_errors])
+        for times, most in ((refusals(facts), self._refused), (starts(facts), self._started)):
+            _note_times(most, times, block, judged)
+
+    def fit(self, groups: int) -> Signs:
+        """The detector, of so many groups of windows."""
+        seconds = len(self._minutes) * _MINUTE_US / 1e6
+        days = seconds / _DAY_S
+        by_origin = _blocks(self._errors, 2)
+        noisy = sorted(origin for origin, blocks in by_origin.items() if _is_noisy(len(blocks), days))
+        most = np.zeros(groups, np.int64)
+        for group, by_block in self._most_errors.items():
+            most[group] = max(by_block.values())
+        refused, most_refused = _table(self._refused)
+        started, most_started = _table(self._started)
+        usual = Usual(
+            errors=np.array(sorted(_blocks(self._errors, 1)), np.uint64),
+            criticals=np.array(sorted(_blocks(self._criticals, 1)), np.uint64),
+            noisy=np.array(noisy, np.uint32),
+            most_errors=most,
+            refused=refused,
+            most_refused=most_refused,
+            started=started,
+            most_started=most_started,
+            sources=tuple(sorted(self._sources)),
+        )
+        return Signs(usual, Evidence(self._counts(days), seconds))
+
+    def _counts(self, days: float) -> dict[Sign, int]:
+        """In how many blocks each sign was new."""
+        by_template, by_origin = _blocks(self._errors, 1), _blocks(self._errors, 2)
+        lines: Counter[int] = Counter()
+        writers: dict[int, set[int]] = defaultdict(set)
+        for (block, template, origin), count in self._errors.items():
+            if len(by_template[template]) == 1 and not _is_noisy(len(by_origin[origin]) - 1, days):
+                lines[block] += count
+                writers[block].add(origin)
+        bursts = {block for block, count in lines.items() if count >= BURST}
+        bursts |= _beyond(self._most_errors.values(), 2 * BURST, lambda most: burst_limit(most, 2 * BURST))
+        by_critical = _blocks(self._criticals, 1)
+        return {
+            Sign.ERROR: len(lines),
+            Sign.BURST: len(bursts),
+            Sign.SPREAD: sum(len(of) >= SPREAD for of in writers.values()),
+            Sign.CRITICAL: len({block for of in by_critical.values() if len(of) == 1 for block in of}),
+            Sign.REFUSALS: len(_beyond(self._refused.values(), REFUSED, refusal_limit)),
+            Sign.RESTARTS: len(_beyond(self._started.values(), STARTS, start_limit)),
+        }
+
+
+def _is_noisy(blocks: int, days: float) -> bool:
+    """Whether errors in so many stretches are at least one a day, the default budget of false alarms."""
+    return blocks > 0 and blocks >= days
+
+
+def _blocks(lines: Iterable[tuple[int, int, int]], column: int) -> dict[int, set[int]]:
+    """Blocks in which each value of a column was seen."""
+    out: dict[int, set[int]] = defaultdict(set)
+    for line in lines:
+        out[line[column]].add(line[0])
+    return out
+
+
+def _note(most: dict[int, dict[int, int]], ids: Iterable[int], blocks: I64, counts: I64) -> None:
+    """Take the largest count of each id and block."""
+    for number, block, count in zip(np.asarray(ids).tolist(), blocks.tolist(), counts.tolist(), strict=True):
+        by_block = most.setdefault(number, {})
+        by_block[block] = max(by_block.get(block, 0), count)
+
+
+def _note_times(most: dict[int, dict[int, int]], times: Times, block: I64, judged: BOOL) -> None:
+    chosen = judged[times.window]
+    _note(most, times.template[chosen], block[times.window[chosen]], times.count[chosen])
+
+
+def _table(most: dict[int, dict[int, int]]) -> tuple[np.ndarray[tuple[int], np.dtype[np.uint64]], I64]:
+    """Ids, ascending, with their largest count."""
+    ids = sorted(most)
+    return np.array(ids, np.uint64), np.array([max(most[number].values()) for number in ids], np.int64)
+
+
+def _beyond(most: Iterable[dict[int, int]], new: int, limit: Callable[[I64], I64]) -> set[int]:
+    """Blocks that reach the limit which all others set, ``new`` where there are none."""
+    out: set[int] = set()
+    for by_block in most:
+        ranked = sorted(by_block.items(), key=lambda item: -item[1])
+        block, count = ranked[0]
+        if count >= (int(limit(np.array(ranked[1][1]))) if len(ranked) > 1 else new):
+            out.add(block)
+    return out
