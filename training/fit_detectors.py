@@ -39,7 +39,7 @@ class DetectorTrainer:
     """Masked text of a token's template, whose words tell what its numbers are."""
     _samples: Samples = field(init=False)
     _values: ValueSamples = field(init=False)
-    _silences: SilenceSamples = field(default_factory=SilenceSamples)
+    _silences: SilenceSamples = field(init=False)
     _known: dict[int, I64] = field(default_factory=dict)
     _seen: I64 = field(init=False)
     _pairs: I64 = field(default_factory=lambda: np.zeros(0, np.int64))
@@ -49,6 +49,7 @@ class DetectorTrainer:
         self._samples = Samples(self.step)
         self._seen = np.zeros(len(self.groups), np.int64)
         self._values = ValueSamples(len(self.vocabulary))
+        self._silences = SilenceSamples(self.step)
 
     def add(self, facts: WindowFeatures, chosen: BOOL) -> None:
         """Learn from the windows that are ``chosen`` (n,)."""
