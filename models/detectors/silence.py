@@ -15,7 +15,7 @@ from models.arrays import ranges
 from models.detectors.base import Arrays, TemplateText, significant
 from models.features.sequences import SHARED
 from models.features.window_features import WindowFeatures, service_of
-from models.features.writing_gaps import LEAST, GapModel, GapTally, fit_gaps
+from models.features.writing_gaps import BLOCK_S, DAY_S, LEAST, GapModel, GapTally, fit_gaps
 from models.findings import Finding, FindingKind, to_millisecond
 from models.records import F64, HOST_MARK, I64, U32, KeyKind, source_id
 
@@ -60,6 +60,16 @@ class Silence:
         if len(windows):
             scores[windows] = self._excess(features, windows).max(axis=1, initial=0.0)
         return np.round(scores, _DIGITS)
+
+    def log_per_day(self, features: WindowFeatures) -> F64:
+        """Return log10 of how many silences a day (n,) are at least as strange in normal operation, by the gaps alone.
+
+        It holds from the first quarter of an hour on, without a calibration; NaN where ``score`` has no say, and for
+        bundles of older versions.
+        """
+        known = 1.0 if self._gaps is not None else np.nan
+        per_day: F64 = known * (np.log10(DAY_S / BLOCK_S) - self.score(features) / np.log(10.0))
+        return per_day
 
     def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
         """Return who is silent, for how long; the most unusual first."""
