@@ -4,6 +4,7 @@ import re
 from typing import Final
 
 from models.findings import FindingKind
+from models.records import VALUES
 from models.templates.measures import DURATION, MEASURE, MEASURES, NAMES, TIMES, UNKNOWN, slots_by_rank
 
 _SLOT: Final = re.compile(r"<\*>")
@@ -71,9 +72,14 @@ def meaning_of(
     return (FindingKind.SLOW if label in _DURATIONS else FindingKind.LARGE_VALUE), label
 
 
-def durations(template: str) -> int:
-    """Return how many of the first values of a template's messages are known for durations by the words around them."""
-    return sum(rank == DURATION for _, rank in slots_by_rank(template))
+def duration_floors(template: str) -> tuple[float, ...]:
+    """Return for each of the first values of a template's messages, while these are durations, what is as good as none.
+
+    That is a millisecond, in the unit of the duration.
+    """
+    ranked = slots_by_rank(template)
+    known = [slot for slot, rank in ranked if rank == DURATION][:VALUES]
+    return tuple(1.0 if _label_at(template, slot) == "ms" else 1e-3 for slot in known)
 
 
 def is_measure(template: str, column: int, numbers: int) -> bool | None:
@@ -86,7 +92,7 @@ def is_measure(template: str, column: int, numbers: int) -> bool | None:
     """
     ranked = slots_by_rank(template)
     says = [_measures(template, slot) for slot, _ in ranked]
-    if len(says) == numbers or column < sum(rank <= MEASURE for _, rank in ranked):
+    if len(says) == numbers or column < _certain(ranked, numbers):
         return says[column]
     named = [answer for answer in says if answer is not None]
     return named[column] if len(named) == numbers else None
@@ -118,10 +124,16 @@ def _label(template: str, column: int, numbers: int, *, by_meaning: bool) -> str
     """
     ranked = slots_by_rank(template) if by_meaning else [(slot, UNKNOWN) for slot in _SLOT.finditer(template)]
     labels = [_label_at(template, slot) for slot, _ in ranked]
-    if len(labels) == numbers or column < sum(rank <= MEASURE for _, rank in ranked):
+    if len(labels) == numbers or column < _certain(ranked, numbers):
         return labels[column] or ""
     named = [label for label in labels if label is not None]
     return named[column] if len(named) == numbers else None
+
+
+def _certain(ranked: list[tuple[re.Match[str], int]], numbers: int) -> int:
+    """How many of the first values are known for those of the first ``<*>``: none where a measure has no number."""
+    certain = min(sum(rank <= MEASURE for _, rank in ranked), VALUES)
+    return certain if certain <= numbers else 0
 
 
 def _label_at(template: str, slot: re.Match[str]) -> str | None:

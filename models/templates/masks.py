@@ -109,8 +109,9 @@ class Masks:
         # Prefixes that stay are found again as part of the value; "=" is stripped before a number is read.
         self._values = "|".join(f"(?:{mask.pattern})" for mask in (*(m for m in values if m.kept), *_plain(masks)))
         self._by_meaning = by_meaning
+        self._numbers = self._values
         if by_meaning and self._values:
-            self._values = f"{measures.LABEL}??(?:{self._values}){measures.UNIT}?"
+            self._numbers = f"{measures.LABEL}??(?:{self._values}){measures.UNIT}?"
         content = "\0".join(f"{mask.name}\0{mask.pattern}\0{mask.kept}{mask.becomes}{mask.where}" for mask in masks)
         content += f"\0{_CHOICE}" * by_meaning
         self.version = hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
@@ -149,8 +150,8 @@ class Masks:
     @classmethod
     def from_records(cls, records: Sequence[Mapping[str, Any]]) -> "Masks":
         """The masks that ``records`` gave; raises InvalidError where they are none."""
-        by_meaning = bool(records) and _CHOICE in records[0]
         try:
+            by_meaning = bool(records) and _CHOICE in records[0]
             return cls([_from_record(record) for record in records[by_meaning:]], by_meaning=by_meaning)
         except (KeyError, TypeError) as error:
             raise InvalidError(f"not a list of masks: {error!r}", "the bundle is damaged: train it again") from error
@@ -201,7 +202,9 @@ class Masks:
         out = np.full((len(messages), VALUES), np.nan, np.float32)
         if not len(messages) or not self._values:
             return out
-        matches = pl.DataFrame({"value": messages.str.extract_all(self._values)}).with_row_index("row").explode("value")
+        matches = (
+            pl.DataFrame({"value": messages.str.extract_all(self._numbers)}).with_row_index("row").explode("value")
+        )
         matches = matches.filter(pl.col("value").is_not_null())
         # Statuses, counts and units come again and again.
         value, of = distinct(matches["value"])
