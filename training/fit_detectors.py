@@ -13,6 +13,7 @@ from models.detectors.first_error import Onset
 from models.detectors.missing_followups import FollowUps
 from models.detectors.nearest_normal import Nearest
 from models.detectors.novelty import Novelty
+from models.detectors.number_meaning import duration_floors
 from models.detectors.silence import SilenceSamples
 from models.detectors.template_rates import Rates
 from models.detectors.transitions import Transitions, pairs_of
@@ -20,6 +21,7 @@ from models.detectors.value_limits import ValueSamples
 from models.features.normal_samples import Samples
 from models.features.passing_over import judged
 from models.features.sequences import SHARED, SOURCE, kind_numbers
+from models.features.usual_pace import PaceSamples
 from models.features.vocabulary import SPECIAL, Vocabulary
 from models.features.window_features import Groups, WindowFeatures
 from models.records import BOOL, F64, I64, Level
@@ -40,7 +42,8 @@ class DetectorTrainer:
     """Masked text of a token's template, whose words tell what its numbers are."""
     _samples: Samples = field(init=False)
     _values: ValueSamples = field(init=False)
-    _silences: SilenceSamples = field(default_factory=SilenceSamples)
+    _paces: PaceSamples = field(init=False)
+    _silences: SilenceSamples = field(init=False)
     _signs: SignSamples = field(default_factory=SignSamples)
     _known: dict[int, I64] = field(default_factory=dict)
     _seen: I64 = field(init=False)
@@ -51,6 +54,9 @@ class DetectorTrainer:
         self._samples = Samples(self.step)
         self._seen = np.zeros(len(self.groups), np.int64)
         self._values = ValueSamples(len(self.vocabulary))
+        texts = ("" if token < SPECIAL else self.text(token) for token in range(len(self.vocabulary)))
+        self._paces = PaceSamples([duration_floors(text) for text in texts])
+        self._silences = SilenceSamples(self.step)
 
     def add(self, facts: WindowFeatures, chosen: BOOL, sound: BOOL | None = None) -> None:
         """Learn from the windows that are ``chosen`` (n,).
@@ -71,9 +77,9 @@ class DetectorTrainer:
         source = np.flatnonzero(chosen & (kind_numbers(windows) == SOURCE))
         known = facts.group[source][facts.group[source] >= 0]
         self._seen += np.bincount(known, minlength=len(self.groups))
-        self._values.add(
-            facts, ranges(windows.splits[source + 1] - windows.new_rows[source], windows.splits[source + 1])
-        )
+        rows = ranges(windows.splits[source + 1] - windows.new_rows[source], windows.splits[source + 1])
+        self._values.add(facts, rows)
+        self._paces.add(facts, rows)
         window, packed = pairs_of(shown)
         self._pairs = np.union1d(self._pairs, packed[chosen[window]])
 
@@ -89,7 +95,7 @@ class DetectorTrainer:
             Transitions(self._pairs),
             Rates.fit(self._samples, sources),
             FollowUps.fit(self._samples),
-            self._values.fit(self.text),
+            self._values.fit(self.text, self._paces.fit()),
             self._silences.fit(),
             self._signs.fit(len(self.groups)),
         )

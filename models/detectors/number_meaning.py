@@ -5,6 +5,7 @@ from typing import Final
 
 from models.findings import FindingKind
 from models.records import VALUES
+from models.templates.measures import DURATION, MEASURE, MEASURES, NAMES, TIMES, UNKNOWN, slots_by_rank
 
 _SLOT: Final = re.compile(r"<\*>")
 
@@ -12,7 +13,7 @@ _NEAR: Final = 24
 """Characters before and after a ``<*>`` in which its label or unit stands."""
 
 _STATUS_LABEL: Final = re.compile(r"(?i)\b(?:status(?: code)?|HTTP)[:= ]+$")
-_TIME_LABEL: Final = re.compile(r"(?i)\b(?:time|took|elapsed|duration)[:= ]+$")
+_TIME_LABEL: Final = re.compile(r"(?i)(?:\b|_)(?:time|took|elapsed|duration)'?[:= ]+$")
 _OTHER_LABEL: Final = re.compile(r"(?i)\b(?:len|length|size|count|total|microversion)[:= ]+$")
 _UNIT: Final = re.compile(r"^ ?(seconds?|secs?|s|ms|msecs?|milliseconds?|[kKMGT]i?B|bytes)\b")
 _UNIT_NAMES: Final = {
@@ -28,17 +29,8 @@ _SECONDS: Final = frozenset({"second", "seconds", "sec", "secs", "s"})
 _SINCE_LABEL: Final = re.compile(r"(?i)\b(?:uptime|up for|up|age|since|epoch|timestamp)[:= ]+$")
 """Labels of numbers that only grow, whatever their unit."""
 
-_NAME_LABEL: Final = re.compile(
-    r"(?i)(?:\b|_)(?:p?pid|tid|uid|gid|ids?|port|req|request|seq|seqno|sequence|serial|app|core|worker|thread|process"
-    r"|child|xid|lsn|offset|position|pos|index|version|microversion|revision|generation|term|connection|conn|channel"
-    r"|session|job|task|line|vlan|vni|tag|code line)(?: (?:id|no\.?|number))?[:=#, ]+#?$"
-)
-"""Labels of numbers that name or count something."""
-
-_MEASURE_LABEL: Final = re.compile(
-    r"(?i)(?:\b|_)(?:ram|mem|memory|disk|v?cpus?|used|free|usage|load|queue|depth|pending|waiting|backlog|retries"
-    r"|attempts?|delay|latency|timeout|wait|waited|lag|rtt|rate|percent|code)'?[:= ]+$"
-)
+_NAME_LABEL: Final = re.compile(rf"(?i)(?:\b|_)(?:{NAMES})(?: (?:id|no\.?|number))?'?[:=#, ]+#?$")
+_MEASURE_LABEL: Final = re.compile(rf"(?i)(?:\b|_)(?:{TIMES}|{MEASURES})'?[:= ]+$")
 _MEASURE_UNIT: Final = re.compile(
     r"(?i)^ ?(?:usecs?|[un]s|microseconds?|nanoseconds?|minutes?|mins?|hours?|days?|octets|percent)\b"
 )
@@ -58,16 +50,19 @@ def tells_duration(template: str) -> bool:
     return _TELLS_DURATION.search(template) is not None
 
 
-def meaning_of(template: str, column: int, numbers: int, value: float) -> tuple[FindingKind, str]:
+def meaning_of(
+    template: str, column: int, numbers: int, value: float, *, by_meaning: bool = True
+) -> tuple[FindingKind, str]:
     """Return what an unusually large number is, and its unit ("" where it has none or it is unknown).
 
     Args:
         template: masked text of the message.
-        column: which of the message's numbers it is, from 0.
-        numbers: how many numbers were cut out of the message, at most ``models.records.VALUES``.
+        column: which of the message's values it is, from 0.
+        numbers: how many values the message has.
         value: the number.
+        by_meaning: whether values stand in the order of ``measures.ranks``; else as in the message.
     """
-    label = _label(template, column, numbers)
+    label = _label(template, column, numbers, by_meaning=by_meaning)
     if label is None:
         if _TELLS_STATUS.search(template) and _is_error(value):
             return FindingKind.REFUSED, ""
@@ -77,23 +72,30 @@ def meaning_of(template: str, column: int, numbers: int, value: float) -> tuple[
     return (FindingKind.SLOW if label in _DURATIONS else FindingKind.LARGE_VALUE), label
 
 
+def duration_floors(template: str) -> tuple[float, ...]:
+    """Return for each of the first values of a template's messages, while these are durations, what is as good as none.
+
+    That is a millisecond, in the unit of the duration.
+    """
+    ranked = slots_by_rank(template)
+    known = [slot for slot, rank in ranked if rank == DURATION][:VALUES]
+    return tuple(1.0 if _label_at(template, slot) == "ms" else 1e-3 for slot in known)
+
+
 def is_measure(template: str, column: int, numbers: int) -> bool | None:
     """Whether the words around a number say that it measures something, or that it does not; None where they do not.
 
     Args:
         template: masked text of the message; "" where it is unknown.
-        column: which of the message's numbers it is, from 0.
-        numbers: how many numbers were cut out of the message, at most ``models.records.VALUES``.
+        column: which of the message's values it is, from 0, in the order of ``measures.ranks``.
+        numbers: how many values the message has.
     """
-    says = [_measures(template, slot) for slot in _SLOT.finditer(template)]
-    if len(says) == numbers:
+    ranked = slots_by_rank(template)
+    says = [_measures(template, slot) for slot, _ in ranked]
+    if len(says) == numbers or column < _certain(ranked, numbers):
         return says[column]
-    if says and ((column == 0 and says[0]) or (column == numbers - 1 < VALUES - 1 and says[-1])):
-        return True
     named = [answer for answer in says if answer is not None]
-    # Of a message with more numbers than are kept, these are the first ones.
-    fits = len(named) == numbers or (numbers == VALUES and len(named) > numbers)
-    return named[column] if fits else None
+    return named[column] if len(named) == numbers else None
 
 
 def is_status(template: str, value: float) -> bool:
@@ -114,17 +116,24 @@ def _measures(template: str, slot: re.Match[str]) -> bool | None:
     return True if any(label.search(before) for label in labels) else None
 
 
-def _label(template: str, column: int, numbers: int) -> str | None:
+def _label(template: str, column: int, numbers: int, *, by_meaning: bool) -> str | None:
     """Unit of the number in a column, ``status``, or "" for none; None where it is unclear which ``<*>`` it was.
 
     A ``<*>`` may stand for a path or a name as well.  So either all of them are numbers, or those are whose label or
     unit says so, if these are as many as the numbers of the message.
     """
-    labels = [_label_at(template, slot) for slot in _SLOT.finditer(template)]
-    if len(labels) == numbers:
+    ranked = slots_by_rank(template) if by_meaning else [(slot, UNKNOWN) for slot in _SLOT.finditer(template)]
+    labels = [_label_at(template, slot) for slot, _ in ranked]
+    if len(labels) == numbers or column < _certain(ranked, numbers):
         return labels[column] or ""
     named = [label for label in labels if label is not None]
     return named[column] if len(named) == numbers else None
+
+
+def _certain(ranked: list[tuple[re.Match[str], int]], numbers: int) -> int:
+    """How many of the first values are known for those of the first ``<*>``: none where a measure has no number."""
+    certain = min(sum(rank <= MEASURE for _, rank in ranked), VALUES)
+    return certain if certain <= numbers else 0
 
 
 def _label_at(template: str, slot: re.Match[str]) -> str | None:

@@ -1,10 +1,11 @@
 """Sources that have fallen silent: at the end of a window over everything, the time since each known source last wrote.
 
 That is remembered for some minutes (``models.records.LastSeen``), so a source that writes once a minute can be missed
-too.  A source is expected where training saw it write within that time in every window but a few; one that often rests
-is not expected.
+too.  How long a silence is strange is told by the gaps that training saw (``models.features.writing_gaps``); a source
+that often rests for as long as is remembered is not expected.
 """
 
+import dataclasses
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -14,20 +15,12 @@ from models.arrays import ranges
 from models.detectors.base import Arrays, TemplateText, significant
 from models.features.sequences import SHARED
 from models.features.window_features import WindowFeatures, service_of
+from models.features.writing_gaps import BLOCK_S, DAY_S, LEAST, GapModel, GapTally, fit_gaps
 from models.findings import Finding, FindingKind, to_millisecond
-from models.records import F64, HOST_MARK, I64, KeyKind, source_id
+from models.records import F64, HOST_MARK, I64, U32, KeyKind, source_id
 
-QUANTILE: Final = 0.995
-"""Share of normal windows in which a source's silence is at most its ``longest``: a judgement."""
-
-OFTEN: Final = 0.95
-"""Share in which it is at most ``usual``: from there to ``longest`` an exponential tail falls to a tenth."""
-
-RESTS: Final = 0.75
-"""A source whose ``longest`` is more than this share of the time that is remembered is not expected: a judgement."""
-
-FEW: Final = 100
-"""Windows that must have been seen, a judgement."""
+_EXPECTED: Final = 3.0
+"""Surprise in nats, at the longest silence that is remembered, from which a source is expected: a judgement."""
 
 _LEAST_SPREAD_S: Final = 3.0
 """Least spread in seconds, a judgement."""
@@ -35,23 +28,25 @@ _LEAST_SPREAD_S: Final = 3.0
 _LEAST_SPREAD: Final = 0.25
 """Least spread as a share of the longest silence: who writes by the clock may still be a little late.  A judgement."""
 
-_KEPT: Final = 4_000_000
-"""Silences (windows times sources) that training keeps: 32 MB."""
-
 _DIGITS: Final = 6
 """Decimals of a score: coarser than the rounding errors of different machines."""
 
 
 class Silence:
-    """``keys`` are those of the expected sources, ``usual`` and ``longest`` (m,) their silences in seconds."""
+    """``keys`` are those of the expected sources, ``gaps`` what training saw of their silences (m,).
+
+    Bundles of older versions have ``usual`` and ``longest`` (m,) instead: silences in seconds, of which one window in
+    twenty and one in two hundred is beyond.
+    """
 
     name = "silence"
 
-    def __init__(self, keys: tuple[str, ...], usual: F64, longest: F64) -> None:
+    def __init__(self, keys: tuple[str, ...], usual: F64, longest: F64, gaps: GapModel | None = None) -> None:
         self._keys = keys
         self._origins = np.array([source_id(key) for key in keys], np.int64)
         self._usual = usual
         self._longest = longest
+        self._gaps = gaps
 
     @property
     def sources(self) -> dict[int, str]:
@@ -59,12 +54,22 @@ class Silence:
         return {origin: service_of(key) for origin, key in zip(self._origins.tolist(), self._keys, strict=True)}
 
     def score(self, features: WindowFeatures) -> F64:
-        """Return the largest silence beyond a source's longest, in its own spreads; NaN but for all-sources windows."""
+        """Return how strange the strangest silence is, in nats (of old bundles: in spreads); NaN but for ``SHARED``."""
         scores = np.full(len(features.group), np.nan)
         windows = np.flatnonzero((features.group == SHARED) & features.complete)
         if len(windows):
             scores[windows] = self._excess(features, windows).max(axis=1, initial=0.0)
         return np.round(scores, _DIGITS)
+
+    def log_per_day(self, features: WindowFeatures) -> F64:
+        """Return log10 of how many silences a day (n,) are at least as strange in normal operation, by the gaps alone.
+
+        It holds from the first quarter of an hour on, without a calibration; NaN where ``score`` has no say, and for
+        bundles of older versions.
+        """
+        known = 1.0 if self._gaps is not None else np.nan
+        per_day: F64 = known * (np.log10(DAY_S / BLOCK_S) - self.score(features) / np.log(10.0))
+        return per_day
 
     def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
         """Return who is silent, for how long; the most unusual first."""
@@ -92,27 +97,36 @@ class Silence:
         return tuple(dict.fromkeys(service_of(self._keys[source]) for source in self._silent(features, window)))
 
     def _silent(self, features: WindowFeatures, window: int) -> list[int]:
-        """Return the numbers of the sources that are silent for more than a spread beyond their longest."""
+        """Return the numbers of the sources whose silence is strange, the most unusual first."""
         if features.group[window] != SHARED or not features.complete[window]:
             return []
         excess = self._excess(features, np.array([window]))[0]
         return [source for source in np.argsort(-excess, kind="stable").tolist() if excess[source] > 1.0]
 
     def _excess(self, features: WindowFeatures, windows: I64) -> F64:
-        """Return by how many spreads each source (n, m) is silent beyond its longest."""
+        """Return how strange the silence of each source (n, m) is."""
+        silent = silences(features, windows, self._origins)
+        if self._gaps is not None:
+            known = (features.windows.end - features.windows.last_seen.floor)[windows, None] / 1e6
+            # Where none of them has written, sources have other names here than in training.
+            named = (silent < known).any(axis=1, keepdims=True)
+            return np.where(named, self._gaps.surprise(silent), 0.0)
         spread = np.maximum(self._longest - self._usual, np.maximum(self._longest * _LEAST_SPREAD, _LEAST_SPREAD_S))
-        excess: F64 = np.maximum(silences(features, windows, self._origins) - self._longest, 0.0) / spread
+        excess: F64 = np.maximum(silent - self._longest, 0.0) / spread
         return excess
 
     def arrays(self) -> Arrays:
-        """Return names and silences."""
-        return {"keys": np.array(self._keys, np.str_), "usual": self._usual, "longest": self._longest}
+        """Return names, silences and gaps."""
+        learnt = {} if self._gaps is None else self._gaps.arrays()
+        return {"keys": np.array(self._keys, np.str_), "usual": self._usual, "longest": self._longest, **learnt}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Make a detector of what ``arrays`` returned."""
         usual, longest = (np.asarray(arrays[name], np.float64) for name in ("usual", "longest"))
-        return cls(tuple(map(str, arrays["keys"].tolist())), usual, longest)
+        table = (np.asarray(arrays[name], np.float64) for name in ("gaps", "saw_days") if name in arrays)
+        gaps = GapModel.from_arrays(*table) if "gaps" in arrays else None
+        return cls(tuple(map(str, arrays["keys"].tolist())), usual, longest, gaps)
 
 
 def silences(features: WindowFeatures, windows: I64, origins: I64) -> F64:
@@ -135,58 +149,62 @@ def silences(features: WindowFeatures, windows: I64, origins: I64) -> F64:
 
 @dataclass(slots=True)
 class SilenceSamples:
-    """Collects silences of sources in normal windows; of very many windows only every second, fourth … is kept."""
+    """Collects the gaps between the lines of each source in normal windows over everything, in the order of time."""
 
+    step: float
+    """Length of a step in seconds: each selected window adds its newest."""
     _keys: dict[int, str] = field(default_factory=dict)
-    _silent: dict[int, list[F64]] = field(default_factory=dict)
-    _windows: int = 0
-    _seen: int = 0
-    _stride: int = 1
+    _tallies: dict[int, GapTally] = field(default_factory=dict)
+    _until: dict[str, int] = field(default_factory=dict)
+    """Moment up to which each tenant is watched without a break (microseconds)."""
+    _last: dict[str, dict[int, int]] = field(default_factory=dict)
+    """Newest line of each source of a tenant since the last break."""
     _known: int = 0
-    """Microseconds up to a window's end of which it is known who wrote."""
+    """Most microseconds up to a window's end of which it is known who wrote."""
 
     def add(self, features: WindowFeatures, selected: I64) -> None:
         """Add the windows over everything among these, and the names of sources."""
         windows = features.windows
         for i in np.flatnonzero((windows.kinds == KeyKind.SOURCE) & (features.group != SHARED)).tolist():
             self._keys.setdefault(source_id(windows.keys[i]), windows.keys[i])
-        chosen = selected[(features.group[selected] == SHARED) & features.complete[selected]]
-        # Of a key's first minutes less is known than later: what reaches back as far as any counts.
-        known = windows.end[chosen] - windows.last_seen.floor[chosen]
-        if known.max(initial=0) > self._known:
-            self._known = int(known.max())
-            self._silent, self._windows = {}, 0
-        chosen = chosen[known == self._known]
-        number = self._seen + np.arange(len(chosen))
-        self._seen += len(chosen)
-        chosen = chosen[number % self._stride == 0]
-        if not len(chosen):
-            return
-        last_seen = windows.last_seen
-        entries = ranges(last_seen.splits[chosen], last_seen.splits[chosen + 1])
-        origins = np.unique(last_seen.origin[entries]).astype(np.int64)
-        silent = silences(features, chosen, origins)
-        for column, origin in enumerate(origins.tolist()):
-            seconds = silent[:, column]
-            self._silent.setdefault(origin, []).append(seconds[seconds < self._known / 1e6])
-        self._windows += len(chosen)
-        if self._windows * len(self._silent) > _KEPT:
-            self._thin()
+        step = round(self.step * 1e6)
+        chosen = np.isin(np.arange(len(windows)), selected) & features.complete
+        breaks = ~chosen & (windows.end % step == 0)
+        for i in np.flatnonzero((features.group == SHARED) & (chosen | breaks)).tolist():
+            tenant, end = windows.tenants[i], int(windows.end[i])
+            floor = int(windows.last_seen.floor[i])
+            if breaks[i] or self._until.get(tenant, floor) < floor:
+                self._close(tenant)
+            if chosen[i] and end > self._until.get(tenant, 0):
+                self._known = max(self._known, end - floor)
+                self._until[tenant] = end
+                rows = np.arange(windows.splits[i], windows.splits[i + 1])
+                rows = rows[windows.time[rows] >= end - step]
+                self._watch(self._last.setdefault(tenant, {}), windows.origin[rows], windows.time[rows])
 
-    def _thin(self) -> None:
-        self._stride *= 2
-        self._windows //= 2
-        self._silent = {origin: [np.concatenate(parts)[::2]] for origin, parts in self._silent.items()}
+    def _watch(self, last: dict[int, int], origin: U32, time: I64) -> None:
+        """Count the gaps before lines in order of time."""
+        for source in np.unique(origin).tolist():
+            of_source = time[origin == source]
+            gaps = np.diff(of_source, prepend=last.get(source, int(of_source[0]))) / 1e6
+            self._tallies.setdefault(source, GapTally()).add(gaps)
+            last[source] = int(of_source[-1])
+
+    def _close(self, tenant: str) -> None:
+        """End a stretch: who has not written again was silent until there, or has stopped for good."""
+        until = self._until.pop(tenant, 0)
+        for source, moment in self._last.pop(tenant, {}).items():
+            self._tallies[source].add(np.array([(until - moment) / 1e6]))
 
     def fit(self) -> Silence:
-        """Make a detector that expects the sources which are nearly always there."""
-        regular: list[tuple[str, float, float]] = []
-        index, usual_index = int(QUANTILE * (self._windows - 1)), int(OFTEN * (self._windows - 1))
-        for origin, parts in self._silent.items():
-            silent = np.sort(np.concatenate(parts))
-            if self._windows >= FEW and index < len(silent) and origin in self._keys:
-                regular.append((self._keys[origin], float(silent[usual_index]), float(silent[index])))
-        expected = sorted(source for source in regular if source[2] <= RESTS * self._known / 1e6)
-        keys = tuple(key for key, _, _ in expected)
-        usual, longest = (np.array([source[i] for source in expected], np.float64) for i in (1, 2))
-        return Silence(keys, np.round(usual, 3), np.round(longest, 3))
+        """Make a detector that expects the sources whose silence is strange before it is forgotten when they wrote."""
+        for tenant in list(self._until):
+            self._close(tenant)
+        enough = {self._keys[o]: t for o, t in self._tallies.items() if t.count >= LEAST and o in self._keys}
+        keys = np.array(sorted(enough), np.str_)
+        gaps = fit_gaps([enough[key] for key in keys.tolist()])
+        # All silent alike: what load there is does not count.
+        alone = dataclasses.replace(gaps, saw_days=True)
+        expected = alone.surprise(np.full((1, len(gaps)), self._known / 1e6))[0] >= _EXPECTED
+        gaps = gaps.take(expected)
+        return Silence(tuple(keys[expected].tolist()), gaps.threshold, gaps.longest, gaps)

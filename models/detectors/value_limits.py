@@ -19,8 +19,10 @@ from models.arrays import group_starts, splits
 from models.detectors.base import Arrays, TemplateText, rows_of, significant
 from models.detectors.number_meaning import is_measure, is_status, meaning_of
 from models.features.number_behaviour import NumberKind, kind_of
+from models.features.usual_pace import BLOCK_S, Pace, token_of
 from models.features.vocabulary import SPECIAL
 from models.features.window_features import WindowFeatures
+from models.features.writing_gaps import DAY_S
 from models.findings import Finding, to_millisecond
 from models.records import BOOL, F32, F64, I64, VALUES
 
@@ -53,13 +55,18 @@ _SCALE: Final = 1000
 
 
 class Values:
-    """``limit`` and ``spread`` (tokens, VALUES): the quantile of each value, and how far its logarithm spreads."""
+    """``limit`` and ``spread`` (tokens, VALUES): the quantile of each value, and how far its logarithm spreads.
+
+    ``pace`` is how long calls of each service take; bundles of older versions have none, and their values stand in the
+    order of the message.
+    """
 
     name = "values"
 
-    def __init__(self, limit: F32, spread: F32) -> None:
+    def __init__(self, limit: F32, spread: F32, pace: Pace | None = None) -> None:
         self._limit = limit
         self._spread = spread
+        self._pace = pace
 
     def score(self, features: WindowFeatures) -> F64:
         """Return the summed excess of all lines of each window, in spreads."""
@@ -69,8 +76,53 @@ class Values:
         scores: F64 = (total[features.windows.splits[1:]] - total[features.windows.splits[:-1]]) / _SCALE
         return scores
 
+    def log_per_day(self, features: WindowFeatures) -> F64:
+        """Return log10 of how many minutes a day (n,) are at least as slow in normal operation, by their paces alone.
+
+        It holds from the first quarter of an hour on, without a calibration; NaN where there is nothing to compare.
+        """
+        surprise = np.full(len(features.group), np.nan)
+        if self._pace is not None:
+            window, _, _, nats = self._pace.surprise(features)
+            np.fmax.at(surprise, window, nats)
+        per_day: F64 = np.log10(DAY_S / BLOCK_S) - surprise / np.log(10.0)
+        return per_day
+
     def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
-        """Return the template whose values exceed the usual most, with the median of the values that do."""
+        """Return the template whose values exceed the usual most, with the median of those; else the slowest pace."""
+        return self._beyond(features, window, text) or self._slow(features, window, text)
+
+    def _slow(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+        """The pace of a window that is the most unusual, if any is."""
+        if self._pace is None:
+            return []
+        windows, places, means, nats = self._pace.surprise(features)
+        of_window = np.flatnonzero((windows == window) & (nats > 0))
+        if not len(of_window):
+            return []
+        worst = of_window[np.argmax(nats[of_window])]
+        place = int(places[worst])
+        token, column = token_of(int(self._pace.code[place]))
+        rows = np.arange(len(features.tokens))[rows_of(features, window)]
+        rows = rows[(features.tokens[rows] == token) & (features.windows.values[rows, column] >= 0)]
+        floor, usual = float(self._pace.floor[place]), float(self._pace.mean[place])
+        value = max(float(np.exp(means[worst])) - floor, 0.0)
+        numbers = int((~np.isnan(features.windows.values[rows[0]])).sum())
+        kind, unit = meaning_of(text(token), column, numbers, value)
+        return [
+            Finding(
+                kind,
+                text(token),
+                value=significant(value),
+                usual=significant(max(float(np.exp(usual + 2.0 * np.sqrt(self._pace.between[place]))) - floor, 0.0)),
+                unit=unit,
+                count=len(rows),
+                moment=to_millisecond(int(features.windows.time[rows].min())),
+            )
+        ]
+
+    def _beyond(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+        """The template whose values exceed the usual most, with the median of the values that do."""
         rows = rows_of(features, window)
         tokens, values = features.tokens[rows], features.windows.values[rows]
         excess = self._excess(tokens, values)
@@ -85,7 +137,7 @@ class Values:
         value = float(np.sort(values[lines, column])[len(lines) // 2])
         template = text(token)
         numbers = int((~np.isnan(values[lines[0]])).sum())
-        kind, unit = meaning_of(template, column, numbers, value)
+        kind, unit = meaning_of(template, column, numbers, value, by_meaning=self._pace is not None)
         return [
             Finding(
                 kind,
@@ -109,13 +161,15 @@ class Values:
         return excess
 
     def arrays(self) -> Arrays:
-        """Return limits and spreads."""
-        return {"limit": self._limit, "spread": self._spread}
+        """Return limits, spreads and paces."""
+        pace = {} if self._pace is None else {"pace": self._pace.table()}
+        return {"limit": self._limit, "spread": self._spread, **pace}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
         """Make a detector of what ``arrays`` returned."""
-        return cls(np.asarray(arrays["limit"], np.float32), np.asarray(arrays["spread"], np.float32))
+        pace = Pace.from_table(np.asarray(arrays["pace"], np.float64)) if "pace" in arrays else None
+        return cls(np.asarray(arrays["limit"], np.float32), np.asarray(arrays["spread"], np.float32), pace)
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,11 +231,12 @@ class ValueSamples:
         self._parts.append(lines)
         self._count += int((lines.values >= 0).sum())
 
-    def fit(self, text: TemplateText = lambda _: "") -> Values:
+    def fit(self, text: TemplateText = lambda _: "", pace: Pace | None = None) -> Values:
         """Make a detector: limits where enough values of a measure were seen, infinite elsewhere.
 
         Args:
             text: masked text of the template of a token, whose words tell what its numbers are.
+            pace: how long calls take.
         """
         limit = np.full((self.tokens, VALUES), np.inf, np.float32)
         spread = np.ones((self.tokens, VALUES), np.float32)
@@ -205,7 +260,7 @@ class ValueSamples:
                     middle = number[len(number) // 2]
                     limit[token, column] = high
                     spread[token, column] = max(float(np.log1p(high) - np.log1p(middle)), _LEAST_SPREAD)
-        return Values(limit, spread)
+        return Values(limit, spread, pace)
 
 
 def _measures(lines: _Lines, template: str) -> Iterator[int]:

@@ -16,15 +16,15 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from models.arrays import distinct
 from models.errors import InvalidError
-from models.records import F32, VALUES
+from models.records import F32, F64, VALUES
+from models.templates import measures
 
 VALUE: Final = "<*>"
 
 _ADJACENT: Final = r"<\*>(?:(?:, ?| |=)?<\*>)+"
 """A list of values of whatever length is one value, and so is a path with a query."""
-
-_NUMBER: Final = r"^=?([-+]?[0-9]+(?:\.[0-9]+)?(?:[eE][-+]?[0-9]+)?)(%|[A-Za-z]+)?$"
 
 LOOKED_AT: Final = 2048
 """Characters of a message that masks are tried on: they take the square of it at worst.
@@ -32,6 +32,9 @@ LOOKED_AT: Final = 2048
 A template has 64 words at most, which fit in many times over.
 """
 _REST: Final = f" {VALUE}"
+
+_CHOICE: Final = "values"
+"""Key of the record that says which numbers of a message are kept, where it is not the first ones."""
 
 _UNITS: Final[Mapping[str, float]] = {
     "ns": 1e-9,
@@ -78,8 +81,8 @@ class Mask:
 class Masked:
     """Messages without their values.
 
-    ``text`` holds ``<*>`` where values stood; ``values`` (n, VALUES) the first numbers among these in order: durations
-    in seconds, sizes in bytes, NaN where there are fewer.
+    ``text`` holds ``<*>`` where values stood; ``values`` (n, VALUES) numbers among these in order, as
+    ``Masks.numbers`` has them: durations in seconds, sizes in bytes, NaN where there are fewer.
     """
 
     text: pl.Series
@@ -89,8 +92,12 @@ class Masked:
 class Masks:
     """A list of masks, compiled."""
 
-    def __init__(self, masks: Sequence[Mask]) -> None:
-        """Compile; raises InvalidError that names the mask whose pattern is wrong."""
+    def __init__(self, masks: Sequence[Mask], *, by_meaning: bool = True) -> None:
+        """Compile; raises InvalidError that names the mask whose pattern is wrong.
+
+        With ``by_meaning`` the numbers that are kept of a message are those that measure something; bundles of older
+        versions were trained on the first ones.
+        """
         for mask in masks:
             _check(mask)
         self.masks = tuple(masks)
@@ -101,7 +108,12 @@ class Masks:
         self._any = "|".join(f"(?:{mask.pattern})" for mask in masks if not mask.kept)
         # Prefixes that stay are found again as part of the value; "=" is stripped before a number is read.
         self._values = "|".join(f"(?:{mask.pattern})" for mask in (*(m for m in values if m.kept), *_plain(masks)))
+        self._by_meaning = by_meaning
+        self._numbers = self._values
+        if by_meaning and self._values:
+            self._numbers = f"{measures.LABEL}??(?:{self._values}){measures.UNIT}?"
         content = "\0".join(f"{mask.name}\0{mask.pattern}\0{mask.kept}{mask.becomes}{mask.where}" for mask in masks)
+        content += f"\0{_CHOICE}" * by_meaning
         self.version = hashlib.blake2b(content.encode(), digest_size=8).hexdigest()
 
     @classmethod
@@ -139,13 +151,15 @@ class Masks:
     def from_records(cls, records: Sequence[Mapping[str, Any]]) -> "Masks":
         """The masks that ``records`` gave; raises InvalidError where they are none."""
         try:
-            return cls([_from_record(record) for record in records])
+            by_meaning = bool(records) and _CHOICE in records[0]
+            return cls([_from_record(record) for record in records[by_meaning:]], by_meaning=by_meaning)
         except (KeyError, TypeError) as error:
             raise InvalidError(f"not a list of masks: {error!r}", "the bundle is damaged: train it again") from error
 
     def records(self) -> list[dict[str, Any]]:
         """The masks as plain records, for a bundle."""
-        return [
+        choice: list[dict[str, Any]] = [{_CHOICE: "by meaning"}] if self._by_meaning else []
+        return choice + [
             {"name": mask.name, "pattern": mask.pattern, "kept": mask.kept}
             | ({"becomes": mask.becomes, "where": mask.where} if mask.becomes else {})
             for mask in self.masks
@@ -180,24 +194,32 @@ class Masks:
         return text.clone().scatter(hit.arg_true(), ended)
 
     def numbers(self, messages: pl.Series) -> F32:
-        """The first VALUES numbers of each message: (n, VALUES) float32, NaN where there are fewer."""
+        """The VALUES numbers of each message that say most, what measures first; by old masks the first VALUES ones.
+
+        Shape (n, VALUES), float32, NaN where there are fewer.
+        """
         messages = _shortened(messages)
         out = np.full((len(messages), VALUES), np.nan, np.float32)
         if not len(messages) or not self._values:
             return out
-        matches = pl.DataFrame({"value": messages.str.extract_all(self._values)}).with_row_index("row").explode("value")
-        matches = matches.filter(pl.col("value").str.contains(_NUMBER))
-        parts = matches["value"].str.extract_groups(_NUMBER).struct.unnest()
-        number = parts.to_series(0).cast(pl.Float64, strict=False)
-        factor = parts.to_series(1).replace_strict(_UNITS, default=1.0, return_dtype=pl.Float64)
-        scaled = (number * factor.fill_null(1.0)).to_numpy()
-        is_number = np.flatnonzero(~np.isnan(scaled))
-        row = matches["row"].to_numpy()[is_number].astype(np.int64)
-        first = np.searchsorted(row, row, "left")
-        rank = np.arange(len(row)) - first
-        kept = rank < VALUES
+        matches = (
+            pl.DataFrame({"value": messages.str.extract_all(self._numbers)}).with_row_index("row").explode("value")
+        )
+        matches = matches.filter(pl.col("value").is_not_null())
+        # Statuses, counts and units come again and again.
+        value, of = distinct(matches["value"])
+        number = measures.NUMBER if self._by_meaning else measures.BARE_NUMBER
+        parts = matches["value"].gather(value).str.extract_groups(number).struct.unnest()
+        scaled = _amounts(parts)
+        kept = np.flatnonzero(~np.isnan(scaled[of]))
+        row, of = matches["row"].to_numpy()[kept].astype(np.int64), of[kept]
+        if self._by_meaning:
+            choice = measures.chosen(row, measures.ranks(parts)[of])
+            row, of = row[choice], of[choice]
+        rank = np.arange(len(row)) - np.searchsorted(row, row, "left")
+        first = rank < VALUES
         with np.errstate(over="ignore"):
-            out[row[kept], rank[kept]] = scaled[is_number][kept].astype(np.float32)
+            out[row[first], rank[first]] = scaled[of][first].astype(np.float32)
         return out
 
     def kinds(self, message: str) -> list[str]:
@@ -210,6 +232,14 @@ class Masks:
             if pl.Series([value]).str.contains(f"^(?:{mask.pattern})$").item():
                 return mask.name
         return "unknown"
+
+
+def _amounts(parts: pl.DataFrame) -> F64:
+    """Numbers (n,) in seconds and bytes; ``parts`` are the groups of ``measures.NUMBER``."""
+    amount = parts.to_series(2).cast(pl.Float64, strict=False)
+    factor = parts.to_series(4).replace_strict(_UNITS, default=1.0, return_dtype=pl.Float64)
+    amounts: F64 = (amount * factor.fill_null(1.0)).cast(pl.Float64).fill_null(np.nan).to_numpy()
+    return amounts
 
 
 def _from_record(record: Mapping[str, Any]) -> Mask:

@@ -2,7 +2,7 @@
 
 import pytest
 
-from models.detectors.number_meaning import is_measure, is_status, meaning_of, tells_duration
+from models.detectors.number_meaning import duration_floors, is_measure, is_status, meaning_of, tells_duration
 from models.findings import FindingKind
 
 ACCESS = '<*> "GET <*> HTTP<*>" status: <*> len: <*> time: <*>'
@@ -12,10 +12,10 @@ SLOW, REFUSED, LARGE = FindingKind.SLOW, FindingKind.REFUSED, FindingKind.LARGE_
 @pytest.mark.parametrize(
     ("template", "column", "numbers", "value", "expected"),
     [
-        (ACCESS, 0, 3, 503.0, (REFUSED, "")),
-        (ACCESS, 0, 3, 302.0, (LARGE, "")),
-        (ACCESS, 1, 3, 503.0, (LARGE, "")),
-        (ACCESS, 2, 3, 2.5, (SLOW, "s")),
+        (ACCESS, 1, 3, 503.0, (REFUSED, "")),
+        (ACCESS, 1, 3, 302.0, (LARGE, "")),
+        (ACCESS, 2, 3, 503.0, (LARGE, "")),
+        (ACCESS, 0, 3, 2.5, (SLOW, "s")),
         # Neither all of the <*> nor as many as are labelled are numbers: the words of the whole template decide.
         (ACCESS, 1, 2, 2.5, (SLOW, "")),
         (ACCESS, 1, 2, 503.0, (REFUSED, "")),
@@ -36,6 +36,13 @@ def test_a_number_means_what_its_label_says(
     assert meaning_of(template, column, numbers, value) == expected
 
 
+def test_values_of_older_bundles_stand_in_the_order_of_the_message() -> None:
+    """The status of a request log comes before its duration."""
+    assert meaning_of(ACCESS, 0, 3, 503.0, by_meaning=False) == (REFUSED, "")
+    assert meaning_of(ACCESS, 2, 3, 2.5, by_meaning=False) == (SLOW, "s")
+    assert meaning_of(ACCESS, 1, 2, 2.5, by_meaning=False) == (SLOW, "")
+
+
 UWSGI = (
     "[pid: <*>|app: <*>|req: <*>] <*> () {<*> vars in <*> bytes} [<*>] GET <*> => generated <*> bytes in <*> msecs"
     " (HTTP<*>) <*> headers in <*> bytes (<*> switches on core <*>)"
@@ -45,16 +52,16 @@ UWSGI = (
 @pytest.mark.parametrize(
     ("template", "numbers", "expected"),
     [
-        (UWSGI, 4, [False, False, False, True]),
+        (UWSGI, 4, [True, True, True, True]),
         (ACCESS, 3, [True, True, True]),
         ("Took <*> seconds to build instance.", 1, [True]),
         ("response code <*>: try again", 1, [True]),
         ("up <*> seconds, <*> users", 2, [False, None]),
         ("uptime: <*> s", 1, [False]),
-        ("connection #<*> from port <*> closed after <*> ms", 3, [False, False, True]),
+        ("connection #<*> from port <*> closed after <*> ms", 3, [True, False, False]),
         ("used_ram=<*> used_disk=<*>", 2, [True, True]),
-        # The last one has a unit, so the last number is it, whatever the others are.
-        ("<*> finished <*>. Time elapsed: <*>", 2, [None, True]),
+        # One has a label that says so, and comes first, whatever the others are.
+        ("<*> finished <*>. Time elapsed: <*>", 2, [True, None]),
         ("<*> of <*> done", 2, [None, None]),
         ("<*> requests served", 1, [None]),
         ("", 1, [None]),
@@ -76,3 +83,18 @@ def test_templates_that_report_durations_are_known() -> None:
     """By a label or a unit."""
     assert tells_duration(ACCESS)
     assert not tells_duration("Total: <*> MB")
+
+
+@pytest.mark.parametrize(
+    ("template", "floors"),
+    [
+        (UWSGI, (1.0,)),
+        (ACCESS, (1e-3,)),
+        ("# Query_time: <*>  Lock_time: <*> Rows_sent: <*>", (1e-3, 1e-3)),
+        ("Total: <*> MB", ()),
+        ("", ()),
+    ],
+)
+def test_durations_come_first_and_have_a_floor_of_a_millisecond(template: str, floors: tuple[float, ...]) -> None:
+    """In their own unit."""
+    assert duration_floors(template) == floors

@@ -47,10 +47,10 @@ def test_masking_twice_changes_nothing(message: str) -> None:
 
 
 def test_numbers_are_kept_in_seconds_and_bytes() -> None:
-    """The first four numbers of a line, in its order, units applied; NaN where there are fewer."""
+    """What measures first, units applied; NaN where there are fewer."""
     values = MASKS.numbers(pl.Series(['"GET /x HTTP/1.1" status: 200 len: 1890 time: 250ms', "none"]))
     assert values.shape == (2, VALUES)
-    assert values[0, :3].tolist() == [200.0, 1890.0, 0.25]
+    assert values[0, :3].tolist() == [0.25, 200.0, 1890.0]
     assert np.isnan(values[0, 3])
     assert np.isnan(values[1]).all()
 
@@ -201,7 +201,17 @@ def test_a_status_stays_among_the_values(line: str) -> None:
 def test_status_and_duration_of_uwsgi_are_among_the_values() -> None:
     """Its process, application and request counters are not part of the message."""
     (values,) = Masks.default().numbers(pl.Series([REQUEST_LINES[1].format(200)]))
-    assert values.tolist() == [250, 1, 200, 5]
+    assert values.tolist() == [1, 250, 180, 200]
+
+
+def test_bundles_of_older_versions_keep_the_first_numbers() -> None:
+    """They were trained so: in the order of the line, whatever they are."""
+    older = Masks.from_records([record for record in MASKS.records() if "name" in record])
+    assert older.version != MASKS.version
+    (values,) = older.numbers(pl.Series(["pid: 7 worker 3 port 43210 status: 200 time: 4.5"]))
+    assert values.tolist() == [7, 3, 43210, 200]
+    (values,) = MASKS.numbers(pl.Series(["pid: 7 worker 3 port 43210 status: 200 time: 4.5"]))
+    assert values.tolist() == [4.5, 200, 7, 3]
 
 
 def test_outcomes_come_back_from_a_bundle() -> None:
