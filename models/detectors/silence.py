@@ -5,7 +5,7 @@ too.  A source is expected where training saw it write within that time in every
 is not expected.
 
 What was trained without hosts, as from files, is expected of the service on any host.  A source of one host is expected
-there, as long as any source of its service that training saw is there; where all of them are on other hosts, or on none,
+there as long as any source of its service that training saw is there; where all of them are on other hosts or on none,
 the hosts are not those of the training, and the service is expected on any.
 """
 
