@@ -139,6 +139,15 @@ class Metrics:
             ("state",),
         ),
     ]
+    service_lines: Annotated[
+        Counter,
+        Spec(
+            "tocsin_service_lines_total",
+            "lines",
+            "Lines of each service that wrote all the time in training; 0 for one that never came.",
+            ("service",),
+        ),
+    ]
     open_windows: Annotated[Gauge, Spec("tocsin_open_windows", "windows", "Windows that wait for more events.")]
     window_keys: Annotated[Gauge, Spec("tocsin_window_keys", "keys", "Keys (sources, sessions) held in memory.")]
     score_seconds: Annotated[

@@ -41,8 +41,8 @@ class BrokenArchiveError(InvalidError):
 class FileBatch:
     """Lines of one file: partition = number of the file, offset = number of the line, both from 0.
 
-    ``sources`` names the source of plain lines by partition: the file's path (``source_of``).  ``written`` (microseconds) says when the
-    file was last written, of standard input what time it is.
+    ``sources`` names the source of plain lines by partition: the file's path (``source_of``).  ``written``
+    (microseconds) says when the file was last written, of standard input what time it is.
     """
 
     raw: RawBatch

@@ -24,6 +24,7 @@ from models.windows.keys import split_frame
 from stream.heartbeat import Heartbeat
 from stream.ingest.partition_buffer import MAX_BUFFERED, PartitionBuffer, select
 from stream.ingest.partition_clocks import PartitionClocks
+from stream.ingest.service_watch import BundleServices, ServiceWatch
 from stream.kafka.clients import TIMEOUT_S, Broker, watermarks_of
 from stream.kafka.consuming import (
     Consumer,
@@ -61,6 +62,7 @@ class IngestConfig:
         tick_s: Seconds between two messages of the recorded clock to every partition of ``logs.events``.
         speed: Simulated seconds per real second; 1 but for a simulation.
         dead: Share of dead letters at which the role stops.
+        services: Services of the bundle.
     """
 
     batch_lines: int = 20_000
@@ -68,6 +70,7 @@ class IngestConfig:
     tick_s: float = 1.0
     speed: float = 1.0
     dead: DeadLimit = field(default_factory=DeadLimit)
+    services: BundleServices = field(default_factory=BundleServices)
 
 
 class Ingest:
@@ -92,6 +95,7 @@ class Ingest:
         self._now = now
         self._clocks = PartitionClocks(now, config.speed)
         self._dead = DeadWatch(config.dead)
+        self._services = ServiceWatch(config.services, metrics)
         self._outbox = Outbox(broker.producer())
         self._heartbeat = Heartbeat(ROLE, log, now=now)
         self._heartbeat.add(lines=0, events=0, dead_letters=0, frames=0)
@@ -225,6 +229,7 @@ class Ingest:
         )
         self._metrics.new_templates.inc(len(processed.new))
         self._metrics.template_overflow.inc(processed.overflow)
+        self._services.count(processed.logs.lines["service"], self._now())
         self._heartbeat.add(lines=len(raw), events=processed.events, dead_letters=len(rejects))
         self._dead.count(len(raw), len(rejects))
 
@@ -235,6 +240,7 @@ class Ingest:
             if end is not None and end <= self._position[partition]:
                 self._clocks.mark_idle(partition)
         self._active.clear()
+        self._services.tell(self._now(), self._position)
         self._heartbeat.tick(partitions=len(self._position), lag=self._measure_lag(consumer))
         clocks = self._clocks.read()
         if not clocks:

@@ -148,7 +148,7 @@ def test_score_says_what_it_could_not_read(here: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "1 lines were not understood (no_line 1)" in result.stderr
     assert "1 of 1 events have no time of their own" in result.stderr
-    assert "none of the bundle's" in result.stderr
+    assert "0 of them in these logs, which hold heat/engine" in result.stderr
 
 
 def test_score_is_silent_where_all_is_read(here: Path) -> None:
