@@ -193,12 +193,15 @@ class RawSpan:
     """The stretch of one raw partition that a frame covers: offsets ``first`` to ``last``, inclusive.
 
     ``clock`` (microseconds) is the broker's time up to which that partition has been read; ``NO_TIME`` where there is
-    none (files).  A tick has no new offsets (``last < first``) and only moves the clock.
+    none (files).  A tick has no new offsets (``last < first``) and only moves the clock.  ``since`` (microseconds) is
+    when the message at ``first`` came to the broker; where that is later than all that was read, and ``first`` is not,
+    the topic was made anew.
     """
 
     first: int
     last: int
     clock: int
+    since: int = NO_TIME
 
 
 @dataclass(frozen=True, slots=True)

@@ -114,6 +114,15 @@ class Metrics:
         Counter,
         Spec("tocsin_duplicate_rows_total", "rows", "Rows left out because their raw offsets had been seen."),
     ]
+    raw_restarts: Annotated[
+        Counter,
+        Spec(
+            "tocsin_raw_restarts_total",
+            "restarts",
+            "How often the offsets of `logs.raw` began again, per partition of it and of `logs.events`: "
+            "the topic was made anew.",
+        ),
+    ]
     late_rows: Annotated[
         Counter,
         Spec("tocsin_late_rows_total", "rows", "Rows that came after their windows had closed."),

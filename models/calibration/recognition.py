@@ -1,4 +1,4 @@
-"""Whether a bundle and logs belong together: which of its services are in them, and which of theirs it does not know."""
+"""Whether a bundle and logs belong together: which of its services are in them, which of theirs it lacks."""
 
 from collections.abc import Collection, Iterator, Sequence
 from typing import Final

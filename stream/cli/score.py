@@ -92,4 +92,4 @@ class _Report:
         if self.timeless:
             worst = some_names([source for source, _ in self.timeless.most_common()])
             yield f"{self.timeless.total():,} of {self.events:,} events have no time of their own, in {worst}"
-        yield from describe_recognition(self.groups.services, self.services, self.groups.services)
+        yield from describe_recognition(self.groups.services, self.services)

@@ -22,7 +22,7 @@ from models.records import EventFrame, RawBatch, RawSpan
 from models.windows import frame_codec
 from models.windows.keys import split_frame
 from stream.heartbeat import Heartbeat
-from stream.ingest.partition_buffer import MAX_BUFFERED, PartitionBuffer, select
+from stream.ingest.partition_buffer import MAX_BUFFERED, PartitionBuffer, runs, select
 from stream.ingest.partition_clocks import PartitionClocks
 from stream.ingest.service_watch import BundleServices, ServiceWatch
 from stream.kafka.clients import TIMEOUT_S, Broker, watermarks_of
@@ -151,17 +151,23 @@ class Ingest:
             self._position[partition] = int(raw.offsets[rows][-1]) + 1
             self._active.add(partition)
             self._clocks.observe(partition, int(raw.arrived[rows].max()))
-        raw = self._rebuild_memory(raw)
-        if len(raw):
-            processed = self._processor.process(raw, clocks=self._clocks.read())
-            self._send(raw, processed)
-            self._count(raw, processed)
+        for part in runs(raw):
+            fresh = self._rebuild_memory(part)
+            if len(fresh):
+                processed = self._processor.process(fresh, clocks=self._clocks.read())
+                self._send(fresh, processed)
+                self._count(fresh, processed)
         self._metrics.batch_seconds.labels(ROLE).observe(self._now() - started)
 
     def _align(self, consumer: Consumer, new: RawBatch) -> RawBatch:
         """Return what may be processed now, by the broker's time; pause partitions of which too much is buffered."""
         for partition in np.unique(new.partitions).tolist():
-            self._fetched[partition] = int(new.offsets[new.partitions == partition][-1]) + 1
+            offsets = new.offsets[new.partitions == partition]
+            if offsets[0] < self._fetched.get(partition, 0):
+                # The consumer goes back only where its offset is none of the partition's any more.
+                log.warning("%s [%d] begins again at offset %d", self._topics.logs_raw, partition, offsets[0])
+                self._emit_from[partition] = int(offsets[0])
+            self._fetched[partition] = int(offsets[-1]) + 1
         topic = self._topics.logs_raw
         unread = {
             partition: _has_more(consumer, topic, partition, offset) for partition, offset in self._fetched.items()

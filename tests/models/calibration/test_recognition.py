@@ -7,7 +7,6 @@ from models.calibration.recognition import describe_recognition, regular_service
 from models.features.sequences import SHARED
 from models.features.window_features import Groups
 
-
 OTHERS = (
     "2 services of the bundle (keystone, nova-api), 0 of them in these logs, which hold log/keystone, log/nova: "
     "only errors count; train on these logs, or name the files as in training"
