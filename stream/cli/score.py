@@ -32,12 +32,14 @@ def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     import orjson
 
     from models.pipeline import score_files
+    from models.targets import check_file
     from models.verdicts import to_json
     from models.windows.store import WindowStore
     from stream.cli.output import Progress, open_output
     from stream.settings import load_settings
     from stream.wiring.core import load_bundle, make_components
 
+    check_file(out)
     settings = load_settings()
     parts = make_components(settings, load_bundle(settings, bundle))
     store = WindowStore(parts.windows)

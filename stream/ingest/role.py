@@ -235,7 +235,7 @@ class Ingest:
         )
         self._metrics.new_templates.inc(len(processed.new))
         self._metrics.template_overflow.inc(processed.overflow)
-        self._services.count(processed.logs.lines["service"], self._now())
+        self._services.count(dict(processed.logs.lines["service"].value_counts().iter_rows()), self._now())
         self._heartbeat.add(lines=len(raw), events=processed.events, dead_letters=len(rejects))
         self._dead.count(len(raw), len(rejects))
 

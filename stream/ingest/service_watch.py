@@ -1,11 +1,9 @@
 """Which of the bundle's services have shown since the start: a shipper that never came up is told within minutes."""
 
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
-
-import polars as pl
 
 from alerts.monitoring.metrics import Metrics
 from models.calibration.recognition import describe_recognition
@@ -38,22 +36,22 @@ class ServiceWatch:
         for service in services.regular:
             metrics.service_lines.labels(service)
 
-    def count(self, services: pl.Series, now: float) -> None:
-        """Count lines (n,) of services at ``now`` (seconds of a monotonic clock)."""
-        if not len(services) or not self._services.known:
+    def count(self, lines: Mapping[str, int], now: float) -> None:
+        """Count lines by service at ``now`` (seconds of a monotonic clock)."""
+        if not lines or not self._services.known:
             return
         self._first_at = now if self._first_at is None else self._first_at
-        for service, lines in services.value_counts().iter_rows():
+        for service, count in lines.items():
             self._seen.add(service)
             if service in self._services.regular:
-                self._metrics.service_lines.labels(service).inc(lines)
+                self._metrics.service_lines.labels(service).inc(count)
 
     def tell(self, now: float, partitions: Collection[int]) -> list[str]:
         """Log who is missing once it is time to, and return it; ``partitions`` are those read by this process."""
         if self._is_told or self._first_at is None or now - self._first_at < SETTLED_S:
             return []
         self._is_told = True
-        told = list(describe_recognition(self._services.known, self._seen, self._services.regular))
-        for sentence in told:
+        sentences = list(describe_recognition(self._services.known, self._seen, self._services.regular))
+        for sentence in sentences:
             log.warning("%s (in %d partitions, %.0f s)", sentence, len(partitions), now - self._first_at)
-        return told
+        return sentences
