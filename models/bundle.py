@@ -21,6 +21,7 @@ from models.calibration.fusion import Fusion
 from models.detectors.ensemble import DetectorSet
 from models.errors import InvalidError
 from models.features.vocabulary import SPECIAL, Vocabulary
+from models.targets import check_folder
 from models.templates.masks import Masks
 from models.templates.matcher import TemplateTable
 from models.windows.config import WindowConfig
@@ -69,14 +70,26 @@ class Bundle:
         number = int(self.vocabulary.ids[token - SPECIAL])
         return self.table.text(number) or f"template {number:016x}"
 
+    @staticmethod
+    def check_target(path: Path) -> None:
+        """Check that a bundle can be written to a folder.
+
+        Raises:
+            InvalidError: it cannot, or the folder holds something that is no bundle.
+        """
+        if path.exists() and not path.is_dir():
+            raise InvalidError(f"{path} is a file", "give a folder to --out")
+        check_folder(path, is_replaced=True)
+        if path.exists() and not (path / HEAD).is_file() and any(path.iterdir()):
+            raise InvalidError(f"{path} is not empty and no bundle", "give another folder to --out")
+
     def write(self, path: Path) -> None:
         """Write the folder, all or nothing; one that is there is replaced.
 
         Raises:
             InvalidError: the folder cannot be written, or holds something that is no bundle.
         """
-        if path.exists() and not (path / HEAD).is_file() and any(path.iterdir()):
-            raise InvalidError(f"{path} is not empty and no bundle", "give another folder to --out")
+        self.check_target(path)
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             fresh = Path(tempfile.mkdtemp(prefix=f".{path.name}.", dir=path.parent))

@@ -9,7 +9,7 @@ import polars as pl
 
 from models.decode.decoder import DecodeConfig, Decoder
 from models.decode.file_merge import merged
-from models.records import I64, NO_TIME, EventFrame, LogBatch, RawBatch, RawSpan, RowFlag, Verdict, WindowBatch
+from models.records import NO_TIME, EventFrame, LogBatch, RawBatch, RawSpan, RowFlag, Verdict, WindowBatch
 from models.scorer import Scorer
 from models.templates.masks import Masks
 from models.templates.matcher import NewTemplate, TemplateLimits, TemplateMatcher, TemplateTable
@@ -54,8 +54,9 @@ def raw_spans(raw: RawBatch, clocks: Mapping[int, int]) -> dict[int, RawSpan]:
     """What part of each raw partition a batch covers; ``clocks`` also names partitions that only moved on in time."""
     spans = {partition: RawSpan(0, -1, clock) for partition, clock in clocks.items()}
     for partition in np.unique(raw.partitions).tolist():
-        offsets: I64 = raw.offsets[raw.partitions == partition]
-        spans[partition] = RawSpan(int(offsets[0]), int(offsets[-1]), clocks.get(partition, NO_TIME))
+        rows = np.flatnonzero(raw.partitions == partition)
+        first, last = int(raw.offsets[rows[0]]), int(raw.offsets[rows[-1]])
+        spans[partition] = RawSpan(first, last, clocks.get(partition, NO_TIME), int(raw.arrived[rows[0]]))
     return spans
 
 

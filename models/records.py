@@ -157,9 +157,32 @@ class LogBatch:
     """Events by source and what could not be read of them: ``time``, ``level`` or ``format``."""
 
 
+HOST_BITS: Final = 12
+"""Bits of a source's number that are its host's: of 100 hosts of a service about one pair shares a number, and of 100
+services one in 100 bundles; a judgement between the two."""
+
+
 def source_id(key: str) -> int:
-    """Number of a source by its key: the same in every version, on every machine and in every tenant."""
-    return zlib.crc32(key.encode())
+    """Number of a source by its key: the same on every machine and in every tenant.
+
+    The upper bits tell the service, so that it is known on every host; the lower ``HOST_BITS`` the host, 0 for none.
+    """
+    service, _, host = key.partition(HOST_MARK)
+    return service_number(service) << HOST_BITS | _host_number(host)
+
+
+def service_number(service: str) -> int:
+    """Upper bits of the numbers of a service's sources."""
+    return zlib.crc32(service.encode()) >> HOST_BITS
+
+
+def _host_number(host: str) -> int:
+    """Lower bits of a source's number: the same for a host's short name and its full one."""
+    if not host:
+        return 0
+    short = host.lower().partition(".")[0]
+    name = host if short.isdecimal() else short
+    return 1 + zlib.crc32(name.encode()) % ((1 << HOST_BITS) - 1)
 
 
 KEY_SCHEMA: Final[Mapping[str, pl.DataType]] = {
@@ -189,12 +212,15 @@ class RawSpan:
     """The stretch of one raw partition that a frame covers: offsets ``first`` to ``last``, inclusive.
 
     ``clock`` (microseconds) is the broker's time up to which that partition has been read; ``NO_TIME`` where there is
-    none (files).  A tick has no new offsets (``last < first``) and only moves the clock.
+    none (files).  A tick has no new offsets (``last < first``) and only moves the clock.  ``since`` (microseconds) is
+    when the message at ``first`` came to the broker; where that is later than all that was read, and ``first`` is not,
+    the topic was made anew.
     """
 
     first: int
     last: int
     clock: int
+    since: int = NO_TIME
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,8 +20,8 @@ ALLOWED = {
 
 # Folders and files of each package in order: each may import only those before it.
 ORDER = {
-    "models": "errors rfc3339 findings records arrays verdicts decode templates windows features detectors calibration"
-    " bundle scorer pipeline",
+    "models": "errors targets rfc3339 findings records arrays verdicts decode templates windows features detectors"
+    " calibration bundle scorer pipeline",
     "training": "simulate datasets held_out tensorflow_import network export export_encoder fit_lstm fit_signs"
     " fit_detectors fault_screening calibration train evaluate cli",
     "index": "text storage lines embedding search evidence diagnosis redaction llm explain analyze",

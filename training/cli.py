@@ -33,6 +33,7 @@ def train(  # noqa: PLR0913 - click passes each option
     from dataclasses import replace
 
     from models.bundle import Bundle
+    from models.decode.log_files import list_files
     from models.errors import InvalidError
     from models.pipeline import PipelineConfig
     from training.fit_lstm import FitConfig
@@ -42,6 +43,8 @@ def train(  # noqa: PLR0913 - click passes each option
 
     if "-" in paths:
         raise InvalidError("training reads its files several times", "save standard input to a file first")
+    list_files(paths)
+    Bundle.check_target(out)
     import_tensorflow()
     pipeline = ctx.obj() if callable(ctx.obj) else PipelineConfig()
     known = Bundle.load(base) if base else None
@@ -70,9 +73,12 @@ def recalibrate(ctx: click.Context, paths: tuple[str, ...], source: Path, out: P
       tocsin recalibrate /var/log/nova /var/log/neutron --bundle bundle --out bundle-new
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     from models.bundle import Bundle
+    from models.decode.log_files import list_files
     from models.pipeline import PipelineConfig
     from training.calibration import recalibrate as run
 
+    list_files(paths)
+    Bundle.check_target(out)
     pipeline = ctx.obj() if callable(ctx.obj) else PipelineConfig()
     bundle = run(paths, pipeline, Bundle.load(source), lambda text: click.echo(text, err=True), lambda _: None)
     bundle.write(out)
@@ -106,12 +112,16 @@ def simulate(  # noqa: PLR0913 - click passes each option
     from datetime import UTC, datetime
 
     from models.errors import InvalidError
+    from models.targets import check_file
     from training.simulate import Scenario, plan_faults, write_jsonl
 
     try:
         begin = datetime.fromisoformat(start)
     except ValueError as error:
         raise InvalidError(f"--start {start!r} is not a time", "write 2026-03-02T00:00:00Z") from error
+    check_file(out)
+    if truth is not None:
+        check_file(truth, "--truth")
     begin = begin if begin.tzinfo else begin.replace(tzinfo=UTC)
     planned = plan_faults(begin, hours * 3600, seed) if faults else ()
     scenario = Scenario(seed=seed, start=begin, duration_s=hours * 3600, rate=rate, faults=planned)

@@ -114,6 +114,15 @@ class Metrics:
         Counter,
         Spec("tocsin_duplicate_rows_total", "rows", "Rows left out because their raw offsets had been seen."),
     ]
+    raw_restarts: Annotated[
+        Counter,
+        Spec(
+            "tocsin_raw_restarts_total",
+            "restarts",
+            "How often the offsets of `logs.raw` began again, per partition of it and of `logs.events`: "
+            "the topic was made anew.",
+        ),
+    ]
     late_rows: Annotated[
         Counter,
         Spec("tocsin_late_rows_total", "rows", "Rows that came after their windows had closed."),
@@ -137,6 +146,15 @@ class Metrics:
             "windows",
             "Windows of which only errors count: their service is in `shadow` or `learning`.",
             ("state",),
+        ),
+    ]
+    service_lines: Annotated[
+        Counter,
+        Spec(
+            "tocsin_service_lines_total",
+            "lines",
+            "Lines of each service that wrote all the time in training; 0 for one that never came.",
+            ("service",),
         ),
     ]
     open_windows: Annotated[Gauge, Spec("tocsin_open_windows", "windows", "Windows that wait for more events.")]

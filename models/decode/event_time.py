@@ -33,6 +33,11 @@ class Settled:
     yearless: BOOL
 
 
+def _names(pattern: str, source: str) -> bool:
+    """Whether a shell pattern names a source; a relative one also names the end of a path."""
+    return fnmatchcase(source, pattern) or (source.startswith("/") and fnmatchcase(source, f"*/{pattern}"))
+
+
 class Clocks:
     """Settles times with the configured zones; remembers the last time of files whose stamps lack a year."""
 
@@ -47,7 +52,7 @@ class Clocks:
         self._last.pop(partition, None)
 
     def _zone_of(self, source: str) -> str:
-        return next((zone for pattern, zone in self._zones.items() if fnmatchcase(source, pattern)), self._zone)
+        return next((zone for pattern, zone in self._zones.items() if _names(pattern, source)), self._zone)
 
     def settle(self, records: pl.DataFrame, arrived: I64, written: Mapping[int, int]) -> Settled:
         """Times of records with the columns of RECORD, FACTS and ``stamp``; ``arrived`` is the broker's time.

@@ -4,6 +4,7 @@ import codecs
 import gzip
 import logging
 import lzma
+import re
 import shutil
 import sys
 import time
@@ -27,6 +28,8 @@ _CHUNK: Final = 1 << 20
 """Bytes read at once: a judgement."""
 _SAMPLE: Final = 64
 """Bytes at a file's begin that tell UTF-16 without a mark: 32 characters of a log's first line."""
+_NUMBERED: Final = re.compile(r"[0-9a-f]{64}-json\.log|\d+\.log")
+"""Files of container runtimes: the container's id, or how often it was started."""
 _RECORDS: Final = (".jsonl", ".ndjson")
 
 
@@ -38,8 +41,8 @@ class BrokenArchiveError(InvalidError):
 class FileBatch:
     """Lines of one file: partition = number of the file, offset = number of the line, both from 0.
 
-    ``sources`` names the source of plain lines by partition: the file's path.  ``written`` (microseconds) says when the
-    file was last written, of standard input what time it is.
+    ``sources`` names the source of plain lines by partition: the file's path (``source_of``).  ``written``
+    (microseconds) says when the file was last written, of standard input what time it is.
     """
 
     raw: RawBatch
@@ -80,7 +83,7 @@ def read_file(
 
     Standard input is what ``stdin`` holds from its begin (see ``kept_stdin``), if it is given.
     """
-    source = "stdin" if file.path == "-" else str(file.path)
+    source = "stdin" if file.path == "-" else source_of(file.path)
     sources = {} if source.endswith(_RECORDS) else {file.number: source}
     written = {file.number: _written(file.path)}
     first = 0
@@ -94,6 +97,19 @@ def read_file(
         )
         first += size
         yield FileBatch(raw, sources, written)
+
+
+def source_of(path: str | Path) -> str:
+    """Absolute path of a file with links followed, so that it is one source however it was named.
+
+    A link to a file that a container runtime named by a number keeps the name of the link, which tells more; a pipe
+    keeps its name.
+    """
+    named = Path(path)
+    if not named.is_file():
+        return str(path)
+    target = named.resolve()
+    return str(named.parent.resolve() / named.name if _NUMBERED.match(target.name) else target)
 
 
 def _written(path: str | Path) -> int:

@@ -11,7 +11,7 @@ import polars as pl
 from models.decode.clean_text import cleaned
 from models.decode.formats.levels import level_of, otel_level_of
 from models.decode.json_fields import FieldColumns, RejectReason
-from models.decode.service_names import identifier_service, service_of, unit_of
+from models.decode.service_names import identifier_service, place_of, unit_of
 from models.decode.shipped import field_names as names
 from models.decode.shipped.messages import RECORD_MARKS, Messages
 from models.decode.timestamps import Clock, naive, rfc3339
@@ -374,13 +374,19 @@ def _plain(rows: list[int], lines: list[str], batch: RawBatch, sources: Mapping[
 
 
 def _derive(records: pl.DataFrame, batch: RawBatch, sources: Mapping[int, str]) -> pl.DataFrame:
-    """Sources and services that follow from other fields."""
+    """Sources, services and hosts that follow from other fields."""
     source = records["source"].fill_null(records["service"]).fill_null(records["host"])
     if source.has_nulls():
         of = batch.partitions[records["row"].to_numpy()].tolist()
         source = source.fill_null(pl.Series([sources.get(p, "unknown") for p in of], dtype=pl.String))
-    service = records["service"]
-    if service.has_nulls():
-        derived = {name: service_of(name) for name in source.unique().to_list()}
-        service = service.fill_null(source.replace_strict(derived, return_dtype=pl.String) if derived else source)
-    return records.with_columns(source.alias("source"), service.alias("service"), records["host"].fill_null(""))
+    service, host = records["service"], records["host"]
+    if service.has_nulls() or host.has_nulls():
+        names = source.unique().to_list()
+        places = dict(zip(names, map(place_of, names), strict=True))
+        service = service.fill_null(_mapped(source, {name: places[name][0] for name in names}))
+        host = host.fill_null(_mapped(source, {name: places[name][1] for name in names}))
+    return records.with_columns(source.alias("source"), service.alias("service"), host.alias("host"))
+
+
+def _mapped(names: pl.Series, values: Mapping[str, str]) -> pl.Series:
+    return names.replace_strict(values, return_dtype=pl.String) if values else names

@@ -1,4 +1,4 @@
-"""Which service a source belongs to, from its name alone."""
+"""Which service and host a source belongs to, from its name alone."""
 
 import re
 from functools import lru_cache
@@ -10,35 +10,97 @@ _ROTATED: Final = re.compile(
 )
 _CONTAINER: Final = re.compile(r"^[^_]+_[^_]+_(.+)-[0-9a-f]{64}$")
 _LOG_FOLDERS: Final = frozenset({"log", "logs", ""})
+_NAMELESS_FILE: Final = re.compile(r"\d+|current|previous(?:\.insecure)?")
+"""Files of container runtimes, must-gather and runit, whose folder names the program."""
 _TAG: Final = re.compile(r"^([^\s\[\]:]+)(?:\[\d*\])?:?$")
 _NAMELESS: Final = re.compile(r"^(?:init|session-\w+|libpod-.*|docker-.*|crio-.*|cri-containerd-.*|run-.*)\.scope$")
 """Scopes that name no program: what writes in them says itself who it is."""
 
+_PROGRAM: Final = re.compile(
+    r"(aodh|barbican|blazar|ceilometer|cinder|cloudkitty|cyborg|designate|glance|gnocchi|heat|horizon|ironic|keystone|"
+    r"magnum|manila|masakari|mistral|neutron|nova|octavia|ovn|placement|sahara|senlin|swift|tacker|trove|vitrage|"
+    r"watcher|zaqar|zun|apache2?|httpd|nginx|haproxy|keepalived|mysqld?|mariadb|postgresql|galera|rabbitmq|redis|valkey|"
+    r"memcached|etcd|ceph|libvirtd?|virtqemud|openvswitch|ovs|pacemaker|corosync)(?:[-_.]|$)"
+)
+"""Names that begin like a program's say whose the file is, in whatever folder a copy of it stands."""
+
+_ROLES: Final = (
+    "controller|control|ctrl|ctl|compute|comp|cmp|node|host|worker|master|networker|network|storage|infra|hypervisor|"
+    "hv|kvm|mon|osd|aio"
+)
+_HOST: Final = re.compile(
+    rf"(?i)(?:[a-z][a-z0-9]*-)*(?:{_ROLES})[-_]?\d{{1,5}}(?:\.[a-z0-9-]+)*"
+    r"|[a-z][a-z0-9-]*(?:\.[a-z0-9-]+)*\.[a-z0-9-]+\.[a-z]{2,}"
+)
+"""Folders that name a host wherever they stand: a role with a number, or a name with its domain."""
+_HOST_ABOVE: Final = re.compile(rf"(?i)(?:[a-z][a-z0-9]*-)*(?:{_ROLES})|[a-z](?:[a-z0-9-]*[a-z0-9])?-?\d{{1,5}}")
+"""Folders that name a host where ``var/log`` stands in them: the copy of a whole host."""
+_SOS: Final = re.compile(r"sosreport-([a-z0-9][a-z0-9.-]*?)(?:-\d+)?-\d{4}-\d\d-\d\d-[a-z]+", re.IGNORECASE)
+_NODE: Final = re.compile(r"(?i)(?=.*[a-z])([a-z0-9.-]+?)(?:[-_](?:sasl|upgrade|startup\w*))?")
+"""What stands behind the @ of a node's name, and what RabbitMQ adds to that of a file."""
+_NODE_PROGRAMS: Final = {"rabbit": "rabbitmq"}
+
 
 @lru_cache(maxsize=65_536)
-def service_of(source: str) -> str:
-    """Service of a source: an absolute path gives its file's stem, with the folder's name where the stem lacks it.
+def place_of(source: str) -> tuple[str, str]:
+    """Service and host ("" where it names none) of a source.
+
+    An absolute path gives its file's stem, with the folder's name where the stem lacks it, and the host from a folder
+    that is named like one:
 
     ``/var/log/nova/nova-compute.log.1`` → ``nova-compute``, ``/var/log/neutron/server.log`` → ``neutron-server``,
-    ``/var/log/rabbitmq/rabbit@ctl1.log`` → ``rabbitmq``; any other source is its own service.
+    ``/var/log/rabbitmq/rabbit@ctl1.log`` → ``rabbitmq`` on ``ctl1``, ``/copy/ctl2/var/log/nova/nova-api.log`` and
+    ``/copy/compute1/nova-api.log`` → ``nova-api`` on ``ctl2`` and ``compute1``; any other source is its own service.
     """
     if not source.startswith("/"):
-        return source
+        return source, ""
     path = PurePosixPath(source)
-    stem, parent = path.name, path.parent.name
-    while (shorter := _ROTATED.sub("", stem)) not in {stem, ""}:
-        stem = shorter
+    stem, folders = _stem(path.name), list(path.parts[1:-1])
+    host, place = _host(folders)
+    if place is not None and place == len(folders) - 1:
+        folders[place] = ""
+    parent = folders[-1] if folders else ""
     if parent == "containers" and (container := _CONTAINER.match(stem)):
-        return container[1]
-    # A node's name: program@host.  What stands behind it would be taken for the host of the service.
+        return container[1], host
     program, _, node = stem.partition("@")
     if program and node:
-        return parent if parent.startswith(program) else program
-    if stem.isdigit() and parent:
-        return parent
-    if parent in _LOG_FOLDERS or stem.startswith(parent):
-        return stem or source
-    return f"{parent}-{stem}"
+        # What stands behind the @ would be taken for the host of the service.
+        match = _NODE.fullmatch(node)
+        known = parent.startswith(program) or _PROGRAM.fullmatch(parent)
+        where = match[1] if match and match[1] != "localhost" else host
+        return parent if known else _NODE_PROGRAMS.get(program, program), where
+    if _NAMELESS_FILE.fullmatch(stem):
+        named = [name for name in folders if name not in _LOG_FOLDERS]
+        return (named[-1] if named else stem), host
+    telling = _PROGRAM.match(stem) and not _PROGRAM.fullmatch(parent)
+    if parent in _LOG_FOLDERS or stem.startswith(parent) or telling:
+        return stem or source, host
+    return f"{parent}-{stem}", host
+
+
+def service_of(source: str) -> str:
+    """Service of a source; see ``place_of``."""
+    return place_of(source)[0]
+
+
+def _stem(name: str) -> str:
+    """Name of a file without what says its kind, and what rotation added."""
+    while (shorter := _ROTATED.sub("", name)) not in {name, ""}:
+        name = shorter
+    return name
+
+
+def _host(folders: list[str]) -> tuple[str, int | None]:
+    """Host that a path names and the number of the folder that does, the nearest to the file; "" where none does."""
+    for place in range(len(folders) - 1, -1, -1):
+        name = folders[place]
+        if report := _SOS.fullmatch(name):
+            return report[1], place
+        if _HOST.fullmatch(name):
+            return name, place
+        if folders[place + 1 : place + 3] == ["var", "log"] and _HOST_ABOVE.fullmatch(name):
+            return name, place
+    return "", None
 
 
 def unit_service(unit: str) -> str:

@@ -26,7 +26,7 @@ from models.features.passing_over import is_weak, judged, known_share
 from models.features.sequences import SHARED
 from models.features.vocabulary import NEW
 from models.features.window_features import UNKNOWN, Groups, WindowFeatures
-from models.records import BOOL, F64, I64, Level, source_id
+from models.records import BOOL, F64, HOST_BITS, I64, Level, service_number
 
 _READERS: Final[Mapping[str, Callable[[Any], Detector]]] = {
     "sets": Nearest.from_arrays,
@@ -150,14 +150,11 @@ class DetectorSet:
     def _writers(self, features: WindowFeatures, rows: I64) -> list[str]:
         """Services that wrote rows, in their order: as their sources say, where these are known, else their templates.
 
-        A source is known by its service alone, or as one that silence expects; other hosts' origins are only numbers.
+        The number of a source tells a service that training saw, on whatever host.
         """
-        known = {source_id(name): name for name in self.groups.services}
-        for detector in self.detectors:
-            if isinstance(detector, Silence):
-                known |= detector.sources
+        known = {service_number(name): name for name in self.groups.services}
         usual = self.usual_service[features.tokens[rows]].tolist()
-        origins = features.windows.origin[rows].tolist()
+        origins = (features.windows.origin[rows] >> HOST_BITS).tolist()
         services = [
             known.get(origin) or (self.groups.name(group) if group > SHARED else "")
             for origin, group in zip(origins, usual, strict=True)

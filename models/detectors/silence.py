@@ -3,9 +3,14 @@
 That is remembered for some minutes (``models.records.LastSeen``), so a source that writes once a minute can be missed
 too.  How long a silence is strange is told by the gaps that training saw (``models.features.writing_gaps``); a source
 that often rests for as long as is remembered is not expected.
+
+What was trained without hosts, as from files, is expected of the service on any host.  A source of one host is expected
+there as long as any source of its service that training saw is there; where all of them are on other hosts or on none,
+the hosts are not those of the training, and the service is expected on any.
 """
 
 import dataclasses
+import zlib
 from dataclasses import dataclass, field
 from typing import Final, Self
 
@@ -17,7 +22,7 @@ from models.features.sequences import SHARED
 from models.features.window_features import WindowFeatures, service_of
 from models.features.writing_gaps import BLOCK_S, DAY_S, LEAST, GapModel, GapTally, fit_gaps
 from models.findings import Finding, FindingKind, to_millisecond
-from models.records import F64, HOST_MARK, I64, U32, KeyKind, source_id
+from models.records import F64, HOST_BITS, HOST_MARK, I64, U32, KeyKind, source_id
 
 _EXPECTED: Final = 3.0
 """Surprise in nats, at the longest silence that is remembered, from which a source is expected: a judgement."""
@@ -44,14 +49,14 @@ class Silence:
     def __init__(self, keys: tuple[str, ...], usual: F64, longest: F64, gaps: GapModel | None = None) -> None:
         self._keys = keys
         self._origins = np.array([source_id(key) for key in keys], np.int64)
+        # Frames of earlier versions number sources so.
+        self._old_origins = np.array([zlib.crc32(key.encode()) for key in keys], np.int64)
+        services, self._service = np.unique(self._origins >> HOST_BITS, return_inverse=True)
+        self._services: I64 = services
+        self._anywhere = np.array([HOST_MARK not in key for key in keys], np.bool_)
         self._usual = usual
         self._longest = longest
         self._gaps = gaps
-
-    @property
-    def sources(self) -> dict[int, str]:
-        """Services of the expected sources by their origin."""
-        return {origin: service_of(key) for origin, key in zip(self._origins.tolist(), self._keys, strict=True)}
 
     def score(self, features: WindowFeatures) -> F64:
         """Return how strange the strangest silence is, in nats (of old bundles: in spreads); NaN but for ``SHARED``."""
@@ -74,7 +79,7 @@ class Silence:
     def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
         """Return who is silent, for how long; the most unusual first."""
         del text
-        seconds = silences(features, np.array([window]), self._origins)[0]
+        seconds = self._silences(features, np.array([window]))[0]
         end = int(features.windows.end[window])
         findings = []
         for source in self._silent(features, window):
@@ -105,7 +110,7 @@ class Silence:
 
     def _excess(self, features: WindowFeatures, windows: I64) -> F64:
         """Return how strange the silence of each source (n, m) is."""
-        silent = silences(features, windows, self._origins)
+        silent = self._silences(features, windows)
         if self._gaps is not None:
             known = (features.windows.end - features.windows.last_seen.floor)[windows, None] / 1e6
             # Where none of them has written, sources have other names here than in training.
@@ -114,6 +119,20 @@ class Silence:
         spread = np.maximum(self._longest - self._usual, np.maximum(self._longest * _LEAST_SPREAD, _LEAST_SPREAD_S))
         excess: F64 = np.maximum(silent - self._longest, 0.0) / spread
         return excess
+
+    def _silences(self, features: WindowFeatures, windows: I64) -> F64:
+        """Return the seconds for which each expected source (n, m) has been silent, on the hosts where it counts."""
+        if not self._keys:
+            return np.zeros((len(windows), 0))
+        known = features.windows.end[windows] - features.windows.last_seen.floor[windows]
+        unseen = known[:, None] / 1e6
+        alone = np.minimum(*(silences(features, windows, numbers) for numbers in (self._origins, self._old_origins)))
+        seen = np.zeros((len(windows), len(self._services)), np.bool_)
+        row, column = np.nonzero(alone < unseen)
+        seen[row, self._service[column]] = True
+        anywhere = silences(features, windows, self._services, HOST_BITS)[:, self._service]
+        counts_anywhere = self._anywhere | ~seen[:, self._service]
+        return np.where(counts_anywhere, np.minimum(alone, anywhere), alone)
 
     def arrays(self) -> Arrays:
         """Return names, silences and gaps."""
@@ -129,20 +148,23 @@ class Silence:
         return cls(tuple(map(str, arrays["keys"].tolist())), usual, longest, gaps)
 
 
-def silences(features: WindowFeatures, windows: I64, origins: I64) -> F64:
-    """Return the seconds from each origin's last line to the end of these windows (n, m), as far back as is known."""
+def silences(features: WindowFeatures, windows: I64, origins: I64, bits: int = 0) -> F64:
+    """Return the seconds from each origin's last line to the end of these windows (n, m), as far back as is known.
+
+    The lowest ``bits`` of what a window knows are left out; ``origins`` lack them already.
+    """
     last_seen = features.windows.last_seen
     if not len(origins):
         return np.zeros((len(windows), 0))
     low, high = last_seen.splits[windows], last_seen.splits[windows + 1]
     entries = ranges(low, high)
     row = np.repeat(np.arange(len(windows)), high - low)
-    origin = last_seen.origin[entries].astype(np.int64)
+    origin = last_seen.origin[entries].astype(np.int64) >> bits
     order = np.argsort(origins)
     column = np.minimum(np.searchsorted(origins[order], origin), len(origins) - 1)
     known = origins[order][column] == origin
     last = np.repeat(last_seen.floor[windows][:, None], len(origins), axis=1)
-    last[row[known], order[column[known]]] = last_seen.time[entries[known]]
+    np.maximum.at(last, (row[known], order[column[known]]), last_seen.time[entries[known]])
     silent: F64 = (features.windows.end[windows][:, None] - last) / 1e6
     return silent
 

@@ -17,7 +17,7 @@ import orjson
 import polars as pl
 
 from models.errors import InvalidError
-from models.records import KEY_SCHEMA, ROW_SCHEMA, EventFrame, RawSpan
+from models.records import KEY_SCHEMA, NO_TIME, ROW_SCHEMA, EventFrame, RawSpan
 
 MAGIC: Final = b"TCF1"
 """First bytes of every frame."""
@@ -34,6 +34,8 @@ def encode(frame: EventFrame, templates: str) -> bytes:
             "templates": templates,
             "rows": len(frame.rows),
             "raw": {str(number): [span.first, span.last, span.clock] for number, span in frame.raw.items()},
+            # Beside the others, where earlier versions leave it alone.
+            "since": {str(number): span.since for number, span in frame.raw.items() if span.since != NO_TIME},
         }
     )
     keys = _ipc(frame.keys)
@@ -60,7 +62,8 @@ def decode(message: bytes) -> tuple[EventFrame, str]:
     start = 8 + size
     keys = _read(body[start : start + key_size], KEY_SCHEMA)
     rows = _read(body[start + key_size :], ROW_SCHEMA)
-    raw = {int(number): RawSpan(*span) for number, span in header["raw"].items()}
+    since = header.get("since", {})
+    raw = {int(number): RawSpan(*span, since.get(number, NO_TIME)) for number, span in header["raw"].items()}
     return EventFrame(keys, rows, raw), str(header["templates"])
 
 

@@ -17,7 +17,9 @@ clock, independent of how lines were cut into frames:
   of the current and the previous stretch of ``forget`` only.  So state never depends on old frames, and reading again
   from ``restart_offset`` rebuilds it exactly.
 
-Rows come from Kafka at least once: a row whose raw offset was covered by an earlier frame is dropped and counted.
+Rows come from Kafka at least once: a row whose raw offset was covered by an earlier frame is dropped and counted.  A
+frame whose first message came later than all that was read of its partition is no repetition, though: the topic was
+made again, which is counted, and its offsets begin again.
 """
 
 from collections.abc import Iterator, Mapping
@@ -51,6 +53,8 @@ class WindowCounts:
     late: int = 0
     overflow: int = 0
     duplicates: int = 0
+    restarts: int = 0
+    """How often the offsets of a raw partition began again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +191,9 @@ class WindowStore:
         seen = np.full(len(partition), NO_TIME, np.int64)
         for number, span in frame.raw.items():
             last, clock = self._raw.get(number, (-1, NO_TIME))
+            if span.first <= last and span.last >= span.first and NO_TIME < clock < span.since:
+                self.counts.restarts += 1
+                last = -1
             if len(partition):
                 is_of_partition = partition == number
                 seen[is_of_partition] = max(span.clock, clock)

@@ -53,7 +53,7 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
     entries=with_plugins(ENTRIES, list(entry_points(group=PLUGINS))),
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(package_name="tocsin", message="tocsin %(version)s")
+@click.version_option(None, "-V", "--version", package_name="tocsin", message="tocsin %(version)s")
 @click.pass_context
 def tocsin(ctx: click.Context) -> None:
     """Detect anomalies in the logs of OpenStack-like clouds, as they stream through Kafka.

@@ -48,10 +48,13 @@ def analyze(  # noqa: PLR0913 - one argument an option
     import orjson
 
     from index.evidence.issue import read_issue
+    from models.targets import check_file
     from stream.cli.output import Progress, open_output
     from stream.settings import load_settings
     from stream.wiring.analyze import IssueQuestion, analyze_logs
 
+    if out is not None:
+        check_file(out)
     question = IssueQuestion(read_issue(issue), (*first, *more), tenant, bundle, fast=fast)
     with Progress("lines", sys.stderr) as progress:
         result = analyze_logs(load_settings(), question, tell, progress.add)

@@ -3,11 +3,16 @@
 ``tocsin --help`` must be quick, and a worker must not need the libraries that only training imports.
 """
 
+import difflib
+import errno
+import os
+import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import EntryPoint
+from pathlib import Path
 from typing import Any, Final
 
 import click
@@ -19,6 +24,12 @@ USAGE_ERROR: Final = 2
 """Exit status of wrong options and of expected errors, as click has it."""
 INTERRUPTED: Final = 130
 """Exit status after Ctrl-C: 128 and the number of SIGINT."""
+
+_FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EIO})
+"""Numbers of errors by which a disk takes no more."""
+
+_SIMILARITY: Final = 0.6
+"""Least similarity, by difflib, of a command that is suggested for an unknown one.  A judgement."""
 
 _EXTRAS: Final[Mapping[str, str]] = {
     "tensorflow": "train",
@@ -84,7 +95,22 @@ class LazyGroup(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         """Run the command; turn its expected errors into exit statuses."""
         with _explained():
-            return super().invoke(ctx)
+            result = super().invoke(ctx)
+            # What a full disk takes no more is to be told here, and not at the interpreter's end.
+            sys.stdout.flush()
+            return result
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; an unknown one is told with the one that is most like it."""
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            close = difflib.get_close_matches(args[0], self.entries, n=1, cutoff=_SIMILARITY)
+            if close:
+                error.message = f"No such command '{args[0]}'; did you mean '{close[0]}'?"
+            raise
 
 
 @contextmanager
@@ -108,8 +134,22 @@ def _explained() -> Iterator[None]:
             raise
         advice = f"install it with: pip install 'tocsin[{_EXTRAS[library]}]'"
         raise BrokenCommand(f"this command needs {library}, which is not installed; {advice}") from error
+    except OSError as error:
+        if error.errno not in _FULL:
+            raise
+        _abandon_stdout()
+        raise BrokenCommand(f"cannot write: {error.strerror}; free some space, or write elsewhere") from error
     except KeyboardInterrupt:
         raise click.exceptions.Exit(INTERRUPTED) from None
+
+
+def _abandon_stdout() -> None:
+    """Let what standard output still holds go nowhere: at its end the interpreter would try to write it again."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        with Path(os.devnull).open("wb") as nowhere:
+            os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def with_plugins(entries: Mapping[str, CommandEntry], plugins: list[EntryPoint]) -> dict[str, CommandEntry]:

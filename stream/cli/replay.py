@@ -17,6 +17,17 @@ def _offsets(_: click.Context, __: click.Parameter, value: str | None) -> dict[i
         raise click.BadParameter(f"{value!r} is not a list of partition:offset pairs, such as 0:1200,1:980") from error
 
 
+def _check_range(
+    since: int | None, until: int | None, first: dict[int, int] | None, last: dict[int, int] | None
+) -> None:
+    """Refuse ranges that end before they begin."""
+    if since is not None and until is not None and until <= since:
+        raise click.UsageError("the range is empty: --to is not after --from.")
+    for partition in (first or {}).keys() & (last or {}).keys():
+        if (last or {})[partition] <= (first or {})[partition]:
+            raise click.UsageError(f"the range of partition {partition} is empty: --to-offsets is not after its start.")
+
+
 @click.command()
 @click.option("--from", "since", type=TIME, help="Start of the range, by the broker's time.")
 @click.option("--to", "until", type=TIME, help="End of the range (exclusive); default: now.")
@@ -43,8 +54,12 @@ def replay(  # noqa: PLR0913 - click passes each option
     Example:
       tocsin replay --from 2026-11-23T02:00:00Z --to 2026-11-23T03:00:00Z --out windows.jsonl
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    from itertools import chain
+
     import orjson
 
+    from models.errors import InvalidError
+    from models.targets import check_file
     from models.verdicts import to_json
     from stream.cli.output import open_output
     from stream.kafka.reader import read_range
@@ -52,6 +67,8 @@ def replay(  # noqa: PLR0913 - click passes each option
     from stream.settings import load_settings
     from stream.wiring.core import load_bundle, make_broker, make_components, make_topics
 
+    check_file(out)
+    _check_range(since, until, from_offsets, to_offsets)
     settings = load_settings()
     parts = make_components(settings, load_bundle(settings, bundle))
     broker, topics = make_broker(settings), make_topics(settings)
@@ -64,8 +81,13 @@ def replay(  # noqa: PLR0913 - click passes each option
         records = read_range(broker, topics.logs_events, read_from, end)
         verdicts = replay_events(records, start, parts.scorer, parts.windows)
     windows = fired = 0
+    first = next(verdicts, None)
+    if first is None:
+        raise InvalidError(
+            "no window closes in this range", "look for lines with `tocsin topics cat logs.raw`, or widen it"
+        )
     with open_output(out, "wb") as file:
-        for verdict in verdicts:
+        for verdict in chain([first], verdicts):
             windows += 1
             fired += verdict.fired
             file.write(orjson.dumps(to_json(verdict)) + b"\n")

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING
 
 import click
 
@@ -13,9 +13,6 @@ if TYPE_CHECKING:
     from models.features.window_features import Groups
     from models.pipeline import Processed
     from models.records import Verdict
-
-_NAMED: Final = 5
-"""Services that a warning names; the others are counted."""
 
 
 @click.command()
@@ -35,12 +32,14 @@ def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     import orjson
 
     from models.pipeline import score_files
+    from models.targets import check_file
     from models.verdicts import to_json
     from models.windows.store import WindowStore
     from stream.cli.output import Progress, open_output
     from stream.settings import load_settings
     from stream.wiring.core import load_bundle, make_components
 
+    check_file(out)
     settings = load_settings()
     parts = make_components(settings, load_bundle(settings, bundle))
     store = WindowStore(parts.windows)
@@ -87,25 +86,12 @@ class _Report:
 
     def warnings(self) -> Iterator[str]:
         """Yield what makes the result worth less than it looks, one line each."""
+        from models.calibration.recognition import describe_recognition, some_names
+
         if self.refused:
             reasons = ", ".join(f"{reason} {count:,}" for reason, count in self.refused.most_common())
             yield f"{self.refused.total():,} lines were not understood ({reasons}); `tocsin formats` shows them"
         if self.timeless:
-            worst = _some([source for source, _ in self.timeless.most_common()])
+            worst = some_names([source for source, _ in self.timeless.most_common()])
             yield f"{self.timeless.total():,} of {self.events:,} events have no time of their own, in {worst}"
-        known = set(self.groups.services) & self.services
-        unknown = sorted(self.services - known)
-        if unknown and not known:
-            trained = len(self.groups.services)
-            yield (
-                f"none of the bundle's {trained} services is in these logs, which hold {_some(unknown)}, so only "
-                "errors count; train on these logs, or name the files as in training"
-            )
-        elif unknown:
-            yield f"{len(unknown)} services are not in the bundle, so only their errors count: {_some(unknown)}"
-
-
-def _some(names: Sequence[str]) -> str:
-    """Return a few names, and how many more there are."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+        yield from describe_recognition(self.groups.services, self.services)

@@ -29,7 +29,9 @@ def templates(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
       tocsin templates /var/log/nova/nova-api.log --out templates.csv
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     from models.decode.log_files import kept_stdin
+    from models.targets import check_file
 
+    check_file(out)
     # Templates are mined first and assigned then: the lines are read twice.
     with kept_stdin(paths) as stdin:
         _write(paths, stdin, bundle, out)

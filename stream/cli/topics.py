@@ -41,6 +41,8 @@ def cat(topic: str, since: int | None, until: int | None, partitions: tuple[int,
     from stream.settings import load_settings
     from stream.wiring.core import make_broker, make_topics
 
+    if since is not None and until is not None and until <= since:
+        raise click.UsageError("the range is empty: --to is not after --from.")
     settings = load_settings()
     name = make_topics(settings).name(topic)
     records = read_range(make_broker(settings), name, since, until, partitions or None)

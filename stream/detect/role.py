@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import cast
 
 import faust
@@ -215,7 +215,16 @@ class Detect:
         metrics.late_rows.inc(now.late - before.late)
         metrics.overflow_rows.inc(now.overflow - before.overflow)
         metrics.duplicate_rows.inc(now.duplicates - before.duplicates)
-        self._counted[tp] = WindowCounts(now.rows, now.late, now.overflow, now.duplicates)
+        if now.restarts > before.restarts:
+            metrics.raw_restarts.inc(now.restarts - before.restarts)
+            log.warning(
+                "%s was made anew: the offsets of %d partitions began again, as %s [%d] shows; all lines count",
+                self._topics.logs_raw,
+                now.restarts - before.restarts,
+                tp.topic,
+                tp.partition,
+            )
+        self._counted[tp] = replace(now)
 
     def _count_windows(self, decided: Decisions, due: I64) -> None:
         metrics = self._metrics

@@ -4,6 +4,7 @@ import socket
 import time
 import urllib.request
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
@@ -123,7 +124,7 @@ def _failures_checks(settings: Settings) -> Iterator[Check]:
 
 
 def _rules_checks(settings: Settings) -> Iterator[Check]:
-    from stream.wiring.core import load_rules
+    from stream.wiring.core import load_bundle, load_rules, unknown_templates
     from stream.wiring.sinks import make_sinks, sink_names
 
     if (path := settings.rules) is None:
@@ -134,10 +135,14 @@ def _rules_checks(settings: Settings) -> Iterator[Check]:
         # Reported by the check of the sinks.
         sinks = None
     try:
-        warnings = load_rules(settings).warnings(time.time_ns() // 1000, sinks)
+        loaded = load_rules(settings)
     except InvalidError as error:
         yield Check("rules", CheckOutcome.FAIL, error.problem, error.advice)
         return
+    warnings = loaded.warnings(time.time_ns() // 1000, sinks)
+    # Whatever is wrong with the bundle is reported by its own check.
+    with suppress(InvalidError):
+        warnings += unknown_templates(loaded, load_bundle(settings))
     if not warnings:
         yield Check("rules", CheckOutcome.OK, f"{path}, without warnings")
     for warning in warnings:

@@ -5,7 +5,7 @@ the lines of the others too late.  So a partition that is ahead waits until ever
 as far.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Final
 
 import numpy as np
@@ -89,6 +89,15 @@ class PartitionBuffer:
             np.concatenate([self._buffered.arrived, new.arrived]),
         )
         return joined, np.concatenate([self._keys, keys])
+
+
+def runs(raw: RawBatch) -> Iterator[RawBatch]:
+    """Yield stretches of a batch in which no partition's offsets go back, as they do where a topic was made anew."""
+    order = np.argsort(raw.partitions, kind="stable")
+    goes_back = (np.diff(raw.offsets[order]) <= 0) & (np.diff(raw.partitions[order]) == 0)
+    cuts = np.sort(order[1:][goes_back])
+    for rows in np.split(np.arange(len(raw)), cuts):
+        yield select(raw, rows)
 
 
 def select(raw: RawBatch, rows: I64) -> RawBatch:

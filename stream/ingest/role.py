@@ -22,8 +22,9 @@ from models.records import EventFrame, RawBatch, RawSpan
 from models.windows import frame_codec
 from models.windows.keys import split_frame
 from stream.heartbeat import Heartbeat
-from stream.ingest.partition_buffer import MAX_BUFFERED, PartitionBuffer, select
+from stream.ingest.partition_buffer import MAX_BUFFERED, PartitionBuffer, runs, select
 from stream.ingest.partition_clocks import PartitionClocks
+from stream.ingest.service_watch import BundleServices, ServiceWatch
 from stream.kafka.clients import TIMEOUT_S, Broker, watermarks_of
 from stream.kafka.consuming import (
     Consumer,
@@ -61,6 +62,7 @@ class IngestConfig:
         tick_s: Seconds between two messages of the recorded clock to every partition of ``logs.events``.
         speed: Simulated seconds per real second; 1 but for a simulation.
         dead: Share of dead letters at which the role stops.
+        services: Services of the bundle.
     """
 
     batch_lines: int = 20_000
@@ -68,6 +70,7 @@ class IngestConfig:
     tick_s: float = 1.0
     speed: float = 1.0
     dead: DeadLimit = field(default_factory=DeadLimit)
+    services: BundleServices = field(default_factory=BundleServices)
 
 
 class Ingest:
@@ -92,6 +95,7 @@ class Ingest:
         self._now = now
         self._clocks = PartitionClocks(now, config.speed)
         self._dead = DeadWatch(config.dead)
+        self._services = ServiceWatch(config.services, metrics)
         self._outbox = Outbox(broker.producer())
         self._heartbeat = Heartbeat(ROLE, log, now=now)
         self._heartbeat.add(lines=0, events=0, dead_letters=0, frames=0)
@@ -147,17 +151,23 @@ class Ingest:
             self._position[partition] = int(raw.offsets[rows][-1]) + 1
             self._active.add(partition)
             self._clocks.observe(partition, int(raw.arrived[rows].max()))
-        raw = self._rebuild_memory(raw)
-        if len(raw):
-            processed = self._processor.process(raw, clocks=self._clocks.read())
-            self._send(raw, processed)
-            self._count(raw, processed)
+        for part in runs(raw):
+            fresh = self._rebuild_memory(part)
+            if len(fresh):
+                processed = self._processor.process(fresh, clocks=self._clocks.read())
+                self._send(fresh, processed)
+                self._count(fresh, processed)
         self._metrics.batch_seconds.labels(ROLE).observe(self._now() - started)
 
     def _align(self, consumer: Consumer, new: RawBatch) -> RawBatch:
         """Return what may be processed now, by the broker's time; pause partitions of which too much is buffered."""
         for partition in np.unique(new.partitions).tolist():
-            self._fetched[partition] = int(new.offsets[new.partitions == partition][-1]) + 1
+            offsets = new.offsets[new.partitions == partition]
+            if offsets[0] < self._fetched.get(partition, 0):
+                # The consumer goes back only where its offset is none of the partition's any more.
+                log.warning("%s [%d] begins again at offset %d", self._topics.logs_raw, partition, offsets[0])
+                self._emit_from[partition] = int(offsets[0])
+            self._fetched[partition] = int(offsets[-1]) + 1
         topic = self._topics.logs_raw
         unread = {
             partition: _has_more(consumer, topic, partition, offset) for partition, offset in self._fetched.items()
@@ -225,6 +235,7 @@ class Ingest:
         )
         self._metrics.new_templates.inc(len(processed.new))
         self._metrics.template_overflow.inc(processed.overflow)
+        self._services.count(dict(processed.logs.lines["service"].value_counts().iter_rows()), self._now())
         self._heartbeat.add(lines=len(raw), events=processed.events, dead_letters=len(rejects))
         self._dead.count(len(raw), len(rejects))
 
@@ -235,6 +246,7 @@ class Ingest:
             if end is not None and end <= self._position[partition]:
                 self._clocks.mark_idle(partition)
         self._active.clear()
+        self._services.tell(self._now(), self._position)
         self._heartbeat.tick(partitions=len(self._position), lag=self._measure_lag(consumer))
         clocks = self._clocks.read()
         if not clocks:

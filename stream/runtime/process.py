@@ -3,18 +3,20 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from prometheus_client import CollectorRegistry
 
 from alerts.messages.signed_receipt import Signer
 from alerts.monitoring.metrics import Metrics
 from alerts.monitoring.metrics_server import serve_metrics
+from models.calibration.recognition import regular_services
 from models.rfc3339 import SECOND, parse_time
 from stream.deliver.role import Deliver
 from stream.detect.role import Detect, DetectConfig
 from stream.explain.role import ExplainConfig, ExplainRole, wall_clock
 from stream.ingest.role import Ingest, IngestConfig
+from stream.ingest.service_watch import BundleServices
 from stream.kafka.clients import Broker
 from stream.kafka.topic_specs import Topics
 from stream.runtime.roles import Roles
@@ -101,8 +103,14 @@ class Process:
         return served
 
     def _ingest(self, config: IngestConfig) -> Ingest:
-        version = self.components.bundle.templates_version
-        return Ingest(self.broker, self.topics, self.components.processor(), version, self.metrics, config)
+        bundle = self.components.bundle
+        known = bundle.detectors
+        regular = regular_services(known.groups, known.windows_seen)
+        services = BundleServices(frozenset(known.groups.services), frozenset(regular))
+        config = replace(config, services=services)
+        return Ingest(
+            self.broker, self.topics, self.components.processor(), bundle.templates_version, self.metrics, config
+        )
 
     def _detect(self, *, publish_all: bool) -> Detect:
         config = DetectConfig(self.components.windows, publish_all=publish_all)

@@ -23,6 +23,18 @@ _SERVICE_LINK: Final = re.compile(
 
 _LINK_VALUE: Final = re.compile(r"(tcp|udp|sctp)://")
 
+SHIPPER_VARIABLES: Final = frozenset(
+    {
+        "TOCSIN_BROKERS",
+        "TOCSIN_HTTP_PORT",
+        "TOCSIN_LOGS",
+        "TOCSIN_STATE",
+        "TOCSIN_TENANT",
+        "TOCSIN_TOPIC",
+    }
+)
+"""Variables of Fluent Bit's configurations (helm/fluent-bit), which may stand in the environment of both."""
+
 _SIMILARITY: Final = 0.75
 """Least similarity, by difflib, of a name that is suggested for an unknown one.  A judgement."""
 
@@ -55,7 +67,7 @@ def _joined(errors: Sequence[InvalidError]) -> InvalidError:
 
 
 def _unknown_variables(variables: Mapping[str, str]) -> list[InvalidError]:
-    known = {CONFIG_VARIABLE, *(PREFIX + name.upper() for name in Settings.model_fields)}
+    known = {CONFIG_VARIABLE, *SHIPPER_VARIABLES, *(PREFIX + name.upper() for name in Settings.model_fields)}
     return [
         InvalidError(f"{name} is not a setting", _advice(name.upper(), known))
         for name, value in sorted(variables.items())

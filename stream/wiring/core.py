@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from alerts.incidents.policy import IncidentPolicy
-from alerts.routing.rules import Rules
+from alerts.routing.rules import Rules, Suppression
 from index.diagnosis.known_failures import KnownFailures, shipped
 from models.bundle import Bundle
 from models.decode.decoder import DecodeConfig
@@ -15,6 +15,7 @@ from models.errors import InvalidError
 from models.pipeline import LineProcessor, PipelineConfig
 from models.scorer import Scorer
 from models.templates.masks import Masks
+from models.templates.matcher import template_id
 from models.windows.config import WindowConfig
 from stream.ingest.role import IngestConfig
 from stream.kafka.clients import Broker
@@ -115,6 +116,23 @@ def make_components(settings: Settings, bundle: Bundle) -> Components:
 def load_rules(settings: Settings) -> Rules:
     """Return the rules of the settings; without any, every alert goes to every sink."""
     return Rules.load(settings.rules) if settings.rules else Rules()
+
+
+def unknown_templates(rules: Rules, bundle: Bundle) -> list[str]:
+    """Return a warning for each suppression whose template is none of the bundle's, so that nothing may match it."""
+    warnings = []
+    for silence in rules.silences:
+        if isinstance(silence, Suppression) and silence.template:
+            known = bundle.table.text(template_id(silence.template))
+            if known is None:
+                texts = (bundle.table.text(number) or "" for number in bundle.table)
+                longer = next((text for text in texts if text.startswith(silence.template)), "")
+                hint = f"; did you mean the whole of {longer!r}?" if longer else ""
+                warnings.append(
+                    f"{silence.name} has a template that is none of the bundle's, so it silences nothing that training "
+                    f"saw{hint}"
+                )
+    return warnings
 
 
 def load_failures(settings: Settings) -> KnownFailures:

@@ -1,6 +1,7 @@
 """Settings: precedence, and refusals that name what is wrong without showing it."""
 
 import os
+import re
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from pydantic import ValidationError
 
 from models.errors import InvalidError
 from stream.settings import load_settings
+from stream.settings.load import SHIPPER_VARIABLES
 
 WEBHOOK = "https://hooks.example.org/T000/s3cr3t-part"
 
@@ -242,3 +244,13 @@ def test_settings_cannot_be_changed() -> None:
     """They are read once and shared by all roles."""
     with pytest.raises(ValidationError):
         load_settings().zone = "Asia/Tokyo"
+
+
+def test_the_variables_of_the_shipper_are_no_mistake(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All that its configurations name may stand in the environment of both."""
+    folder = Path(__file__).parents[2] / "helm" / "fluent-bit"
+    named = {name for path in folder.glob("*.yaml") for name in re.findall(r"TOCSIN_\w+", path.read_text())}
+    assert named == SHIPPER_VARIABLES
+    for name in named:
+        monkeypatch.setenv(name, "x")
+    assert load_settings().topic_prefix == "tocsin."

@@ -34,6 +34,7 @@ def evaluate(  # noqa: PLR0913 - click passes each option
     import orjson
 
     from models.pipeline import PipelineConfig
+    from models.targets import check_folder
     from training.evaluate.evaluate import Options
     from training.evaluate.evaluate import evaluate as run
     from training.evaluate.report.html_page import page
@@ -44,6 +45,7 @@ def evaluate(  # noqa: PLR0913 - click passes each option
 
     sets = read_spec(spec)
     chosen = _numbers(seeds)
+    check_folder(out)
     out.mkdir(parents=True, exist_ok=True)
     if bundle is None and any(chosen_set.model.bundle is None for chosen_set in sets):
         import_tensorflow()

@@ -17,7 +17,7 @@ from stream.settings import Settings
 from stream.topics.feedback import read_feedback, send
 from stream.wiring.core import make_broker, make_topics
 
-SHORTEST: Final = 6
+SHORTEST: Final = 4
 """Digits of an id that are enough where no other begins with them: a judgement, shorter ones are often mistyped."""
 
 
@@ -52,7 +52,9 @@ class IncidentClient:
             for incident in self.incidents.all()
             if incident.id.startswith(name) and incident.state is not IncidentState.PENDING
         ]
-        if len(name) < SHORTEST or not matches:
+        if len(name) < SHORTEST:
+            raise InvalidError(f"{name!r} is too short for an id", f"give at least {SHORTEST} characters of it")
+        if not matches:
             raise InvalidError(f"no incident has an id that begins with {name!r}", "see `tocsin incidents list --all`")
         if len(matches) > 1:
             raise InvalidError(f"{len(matches)} incidents have ids that begin with {name!r}", "give more of it")

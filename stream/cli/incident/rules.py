@@ -50,7 +50,7 @@ def check(path: Path | None) -> None:
       tocsin rules check rules.yaml
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     loaded = _load(path)
-    for warning in loaded.warnings(time.time_ns() // 1000):
+    for warning in _warnings(loaded):
         click.echo(f"tocsin: {warning}", err=True)
     parts = (
         (len(loaded.routes), "routes"),
@@ -59,6 +59,25 @@ def check(path: Path | None) -> None:
     )
     budget = f", at most {loaded.budget.text}" if loaded.budget else ""
     click.echo(", ".join(f"{count} {name}" for count, name in parts) + f"{budget}: version {loaded.version}")
+
+
+def _warnings(loaded: "Rules") -> list[str]:
+    """Return what in the rules is most likely not meant, with the sinks and the bundle of the settings."""
+    from models.errors import InvalidError
+    from stream.settings import load_settings
+    from stream.wiring.core import load_bundle, unknown_templates
+    from stream.wiring.sinks import make_sinks, sink_names
+
+    settings = load_settings()
+    try:
+        names = sink_names(make_sinks(settings)) or None
+    except InvalidError:
+        # Told by `tocsin doctor`.
+        names = None
+    warnings = loaded.warnings(time.time_ns() // 1000, names)
+    if settings.bundle is not None:
+        warnings += unknown_templates(loaded, load_bundle(settings))
+    return warnings
 
 
 @rules.command("try")
@@ -155,13 +174,19 @@ def _topic(since: int | None, until: int | None) -> "Iterator[Anomaly]":
 def _file(path: Path) -> "Iterator[Anomaly]":
     from models.errors import InvalidError
 
+    lines = windows = 0
     try:
         with path.open("rb") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
-                    yield from _read(line, f"{path}, line {number}")
+                    lines += 1
+                    for window in _read(line, f"{path}, line {number}"):
+                        windows += 1
+                        yield window
     except OSError as error:
         raise InvalidError(f"{path} cannot be read ({error.strerror})", "check the path") from error
+    if not windows:
+        raise InvalidError(f"none of the {lines} lines of {path} is a window", "give what `tocsin score` has written")
 
 
 def _read(value: bytes, position: str) -> "Iterator[Anomaly]":

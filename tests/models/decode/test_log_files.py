@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import json
 import lzma
 import sys
 from pathlib import Path
@@ -12,9 +13,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.decode import log_files as files
+from models.decode.decoder import DecodeConfig, Decoder
 from models.decode.log_files import FileBatch, LogFile, kept_stdin, list_files, read_file, read_paths
 from models.errors import InvalidError
 from models.records import NO_TIME
+from models.rfc3339 import time_text
 
 LINES = st.lists(st.binary(max_size=30).map(lambda line: line.replace(b"\n", b"")), max_size=40)
 ENDS = pytest.mark.parametrize("end", [b"\n", b"\r\n"])
@@ -165,3 +168,68 @@ def test_a_file_that_cannot_be_read_is_told_by_its_name(tmp_path: Path) -> None:
     with pytest.raises(InvalidError, match=r"a\.log: cannot be read \(No such file"):
         list(read_file(listed))
     assert not listed.is_regular
+
+
+def _services(decoder: Decoder, path: str | Path) -> set[tuple[str, str]]:
+    """Service and host of all lines of what a path names."""
+    return {
+        place
+        for batch in read_paths([path])
+        for place in decoder.decode(batch.raw, batch.sources, batch.written).lines.select("service", "host").rows()
+    }
+
+
+LINE = "2026-11-30 09:14:14.123 7 INFO nova.api [-] one\n"
+
+
+def test_a_file_is_one_source_however_it_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By a relative path, dots, links, its folder, what rotation made of it, and from any working directory."""
+    folder = tmp_path / "log" / "neutron"
+    folder.mkdir(parents=True)
+    (folder / "server.log").write_text(LINE)
+    (folder / "server.log.1").write_text(LINE)
+    (folder / "server.log.2.gz").write_bytes(gzip.compress(LINE.encode()))
+    (tmp_path / "mine").symlink_to(folder)
+    (tmp_path / "current.log").symlink_to(folder / "server.log")
+    expected = {("neutron-server", "")}
+    monkeypatch.chdir(tmp_path)
+    names = ["log", "./log/neutron", "log/../log/neutron/server.log", "mine", "current.log", str(folder), "."]
+    assert [_services(Decoder(DecodeConfig()), name) for name in names] == [expected] * len(names)
+    monkeypatch.chdir(folder)
+    names = [".", "server.log", "server.log.1", "server.log.2.gz", "../neutron"]
+    assert [_services(Decoder(DecodeConfig()), name) for name in names] == [expected] * len(names)
+
+
+def test_a_link_to_the_file_of_a_runtime_keeps_its_name(tmp_path: Path) -> None:
+    """The name in /var/log/containers tells the container; the target's only its id."""
+    identity = "0a" * 32
+    target = tmp_path / "docker" / identity / f"{identity}-json.log"
+    target.parent.mkdir(parents=True)
+    target.write_text(LINE)
+    (tmp_path / "containers").mkdir()
+    link = tmp_path / "containers" / f"api-7d_prod_web-{identity}.log"
+    link.symlink_to(target)
+    assert _services(Decoder(DecodeConfig()), link) == {("web", "")}
+
+
+def test_the_host_of_a_path_is_that_of_lines_whose_record_names_none(tmp_path: Path) -> None:
+    """Whether read from the file or from records; a record's own host counts more."""
+    path = tmp_path / "compute1" / "nova" / "nova-api.log"
+    path.parent.mkdir(parents=True)
+    path.write_text(LINE)
+    assert _services(Decoder(DecodeConfig()), path) == {("nova-api", "compute1")}
+    records = tmp_path / "records.jsonl"
+    shipped = [{"path": str(path), "log": LINE}, {"path": str(path), "log": LINE, "host": "central"}]
+    records.write_text("".join(json.dumps(record) + "\n" for record in shipped))
+    assert _services(Decoder(DecodeConfig()), records) == {("nova-api", "compute1"), ("nova-api", "central")}
+
+
+def test_a_zone_by_a_relative_pattern_counts_for_the_whole_path(tmp_path: Path) -> None:
+    """Sources are absolute; what settings name may be the end of one."""
+    path = tmp_path / "nova" / "nova-api.log"
+    path.parent.mkdir()
+    path.write_text(LINE)
+    decoder = Decoder(DecodeConfig(zones={"nova/*.log": "Europe/Prague"}))
+    (batch,) = read_paths([path])
+    (time,) = decoder.decode(batch.raw, batch.sources, batch.written).lines["time"].to_list()
+    assert time_text(time) == "2026-11-30T08:14:14.123Z"

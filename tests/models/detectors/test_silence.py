@@ -2,6 +2,7 @@
 
 import dataclasses
 import random
+import zlib
 
 import numpy as np
 import pytest
@@ -153,3 +154,79 @@ def test_too_few_windows_teach_nothing() -> None:
     made = facts([usual(rng) for _ in range(FEW - 1)])
     samples.add(made, np.arange(len(made.group)))
     assert (samples.fit().score(facts([usual(rng, without=BUSY, since=0.0)]))[0]) == 0
+
+
+def moved(lines: Lines, hosts: dict[str, str]) -> Lines:
+    """The same lines with other hosts; "" for none."""
+    parts = [(second, *source.partition("@")) for second, source in lines]
+    named = [(second, service, hosts.get(host, host)) for second, service, _, host in parts]
+    return [(second, f"{service}@{host}" if host else service) for second, service, host in named]
+
+
+def learnt_without_hosts() -> Silence:
+    """Fit to minutes of the same two services as files tell them: without a host."""
+    rng = random.Random(11)
+    samples = SilenceSamples()
+    hostless = batch([moved(usual(rng), {"a": "", "b": "", "c{1}": ""}) for _ in range(300)])
+    hostless = dataclasses.replace(hostless, keys=[key.partition("@")[0] for key in hostless.keys])
+    made = WindowFeatures.of(hostless, VOCABULARY, GROUPS)
+    samples.add(made, np.arange(len(made.group)))
+    return samples.fit()
+
+
+HOSTLESS = learnt_without_hosts()
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        {"a": "ctl1", "b": "ctl2"},
+        {"a": "ctl1.example.com", "b": "10.0.0.7"},
+        {"a": "", "b": ""},
+        {"a": "", "b": "ctl2"},
+        {"a": "ctl1", "b": "ctl1"},
+    ],
+)
+def test_what_was_trained_without_hosts_is_silent_only_where_all_hosts_are(hosts: dict[str, str]) -> None:
+    """Whatever hosts are served, and named then without one."""
+    rng = random.Random(12)
+    alive = WindowFeatures.of(batch([moved(usual(rng), hosts)]), VOCABULARY, GROUPS)
+    assert HOSTLESS.score(alive)[0] == 0
+    quiet = [line for line in usual(rng) if line[0] < 10 or line[1] == SELDOM]
+    dead = WindowFeatures.of(batch([moved(quiet, hosts)]), VOCABULARY, GROUPS)
+    assert HOSTLESS.score(dead)[0] > 3
+    (silent,) = HOSTLESS.findings(dead, 0, text)
+    assert (silent.service, silent.host) == ("nova-compute", "")
+
+
+@pytest.mark.parametrize("hosts", [{"a": "", "b": ""}, {"a": "x1", "b": "x2"}, {"a": "x1", "b": ""}])
+def test_what_was_trained_with_hosts_is_expected_anywhere_where_these_are_gone(hosts: dict[str, str]) -> None:
+    """All on other hosts, or on none: the service counts."""
+    rng = random.Random(13)
+    alive = WindowFeatures.of(batch([moved(usual(rng), hosts)]), VOCABULARY, GROUPS)
+    assert DETECTOR.score(alive)[0] == 0
+    quiet = [line for line in usual(rng) if line[0] < 10 or line[1] == SELDOM]
+    dead = WindowFeatures.of(batch([moved(quiet, hosts)]), VOCABULARY, GROUPS)
+    assert DETECTOR.score(dead)[0] > 3
+
+
+@pytest.mark.parametrize("full", ["a.example.com", "A", "a.cloud.internal"])
+def test_a_host_is_the_same_by_its_short_name_and_its_full_one(full: str) -> None:
+    """The one that stopped is found, though the other's service writes."""
+    rng = random.Random(14)
+    lines = moved(usual(rng, without=BUSY, since=10.0), {"a": full, "b": "b.example.com"})
+    made = WindowFeatures.of(batch([lines]), VOCABULARY, GROUPS)
+    assert DETECTOR.score(made)[0] > 3
+    (silent,) = DETECTOR.findings(made, 0, text)
+    assert silent.host == "a"
+
+
+def test_frames_of_earlier_versions_are_judged_as_they_were() -> None:
+    """They number a source by the checksum of its whole key."""
+    rng = random.Random(15)
+    lines = usual(rng)
+    made = batch([lines])
+    numbers = {source_id(key): zlib.crc32(key.encode()) for key in (BUSY, CALM, SELDOM)}
+    old = np.array([numbers[origin] for origin in made.last_seen.origin.tolist()], np.uint32)
+    made = dataclasses.replace(made, last_seen=dataclasses.replace(made.last_seen, origin=old))
+    assert DETECTOR.score(WindowFeatures.of(made, VOCABULARY, GROUPS))[0] == 0

@@ -42,3 +42,10 @@ def test_a_damaged_frame_is_refused(place: int, change: int) -> None:
     message[place % len(message)] ^= change
     with pytest.raises(InvalidError):
         frames.decode(bytes(message))
+
+
+def test_when_a_stretch_began_to_come_is_kept_and_may_lack() -> None:
+    """Frames of earlier versions do not say it."""
+    raw = {0: RawSpan(0, 4, 1_700_000_000_000_000, 1_600_000_000_000_000), 1: RawSpan(7, 9, NO_TIME)}
+    decoded, _ = frames.decode(frames.encode(EventFrame.empty(raw), "v"))
+    assert decoded.raw == raw

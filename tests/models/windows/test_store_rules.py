@@ -1,10 +1,12 @@
 """Windows, rule by rule: when one closes, what is late, what is dropped, what is forgotten."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
 from models.errors import InvalidError
-from models.records import ALL_SOURCES, EventFrame, KeyKind, WindowBatch, source_id
+from models.records import ALL_SOURCES, EventFrame, KeyKind, RawSpan, WindowBatch, source_id
 from models.rfc3339 import SECOND
 from models.windows.config import WindowConfig
 from models.windows.store import WindowStore
@@ -207,6 +209,59 @@ def test_rows_that_come_again_are_dropped() -> None:
     feed.give(again)
     assert (feed.store.counts.rows, feed.store.counts.duplicates) == (2, 2)
     assert sorted(bounds(flushed(feed.store))) == [("nova@c1", -45, 15, 1), ("req-1", 2, 62, 1)]
+
+
+def arrived(one: EventFrame, first: int, last: int, since: float, clock: float) -> EventFrame:
+    """The frame with what of raw partition 0 it covers; times in seconds after BEGIN."""
+    moments = (round((EPOCH + BEGIN + second) * SECOND) for second in (clock, since))
+    return dataclasses.replace(one, raw={0: RawSpan(first, last, *moments)})
+
+
+def offset_row(offset: int, second: float) -> Row:
+    """An event of NOVA at a raw offset."""
+    return Row(NOVA, BEGIN + second, offset=offset)
+
+
+@pytest.mark.parametrize("size", [3, 300])
+def test_lines_of_a_topic_made_anew_count(size: int) -> None:
+    """Offsets begin again with lines that came later than all that was read, be they fewer or more than before."""
+    feed = Feed()
+    feed.give(arrived(frame([offset_row(n, n / 10) for n in range(100)]), 0, 99, since=0, clock=10))
+    anew = [offset_row(n, 500 + n / 10) for n in range(size)]
+    feed.give(arrived(frame(anew), 0, size - 1, since=500, clock=530))
+    feed.give(arrived(frame([offset_row(size, 540)]), size, size, since=540, clock=540))
+    assert feed.store.counts.restarts == 1
+    assert (feed.store.counts.rows, feed.store.counts.duplicates) == (101 + size, 0)
+    # From then on offsets count as before.
+    feed.give(arrived(frame([offset_row(size, 540)]), size, size, since=540, clock=540))
+    assert (feed.store.counts.restarts, feed.store.counts.duplicates) == (1, 1)
+
+
+@pytest.mark.parametrize("clock", [10.0, 60.0])
+def test_lines_that_are_sent_again_are_no_topic_made_anew(clock: float) -> None:
+    """After a crash of ingest the first of them came before the end of what was read, and new ones may follow."""
+    feed = Feed()
+    feed.give(arrived(frame([offset_row(n, n / 10) for n in range(100)]), 0, 99, since=0, clock=10))
+    feed.give(arrived(frame([offset_row(n, n / 10) for n in range(50, 150)]), 50, 149, since=5, clock=clock))
+    assert (feed.store.counts.restarts, feed.store.counts.duplicates, feed.store.counts.rows) == (0, 50, 150)
+
+
+def test_a_restart_mark_before_a_topic_was_made_anew_rebuilds_the_same() -> None:
+    """What the frames behind it tell is the same again."""
+    frames = [
+        arrived(frame([offset_row(n, n / 10) for n in range(100)]), 0, 99, since=0, clock=10),
+        arrived(frame([offset_row(n, 20 + n) for n in range(5)]), 0, 4, since=20, clock=25),
+        arrived(frame([offset_row(5, 26)]), 5, 5, since=26, clock=26),
+    ]
+    first = WindowStore(WindowConfig())
+    for offset, one in enumerate(frames):
+        first.add(one, offset)
+    mark = first.restart_mark()
+    assert mark is not None
+    again = WindowStore(WindowConfig(), mark)
+    for offset, one in enumerate(frames[mark.offset :], mark.offset):
+        again.add(one, offset)
+    assert bounds(again.flush()) == bounds(first.flush())
 
 
 def test_a_key_that_floods_is_capped() -> None:

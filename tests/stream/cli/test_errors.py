@@ -1,15 +1,20 @@
 """What the user did wrong: exit status 2 and one line on standard error that says what to do."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
 from stream.cli import tocsin
+from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
+from stream.kafka.topic_specs import Topics
 from stream.wiring.core import DEMO_BUNDLE
 
+ROOT = Path(__file__).parents[3]
 BUNDLE = ("--bundle", str(DEMO_BUNDLE))
 LINE = "2026-03-02 08:00:{:02d}.000 7 INFO nova.compute.manager [{}] Took 1.5 seconds to build instance\n"
 REQUEST = "req-772c28a4-455d-4e72-b258-cbec9ee5486f - - - - -"
@@ -148,7 +153,7 @@ def test_score_says_what_it_could_not_read(here: Path) -> None:
     assert result.exit_code == 0, result.output
     assert "1 lines were not understood (no_line 1)" in result.stderr
     assert "1 of 1 events have no time of their own" in result.stderr
-    assert "none of the bundle's" in result.stderr
+    assert "0 of them in these logs, which hold heat/engine" in result.stderr
 
 
 def test_score_is_silent_where_all_is_read(here: Path) -> None:
@@ -158,3 +163,96 @@ def test_score_is_silent_where_all_is_read(here: Path) -> None:
     result = CliRunner().invoke(tocsin, ["score", "nova.jsonl", *BUNDLE, "--out", "out"])
     assert result.exit_code == 0, result.output
     assert len(result.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    "out", ["nova.log", "nova.log/bundle", "full", "/proc/bundle"], ids=["file", "below a file", "folder", "proc"]
+)
+@pytest.mark.parametrize("command", [("train", "nova.log"), ("recalibrate", "nova.log", *BUNDLE)])
+def test_a_bundle_that_cannot_be_written_is_told_before_the_work(
+    here: Path, command: tuple[str, ...], out: str
+) -> None:
+    """No library of training is imported, and what is there stays."""
+    (here / "full").mkdir()
+    (here / "full" / "mine.txt").write_text("mine")
+    before = (here / "nova.log").read_bytes()
+    assert out in refusal(*command, "--out", out)
+    assert (here / "nova.log").read_bytes() == before
+    assert [path.name for path in (here / "full").iterdir()] == ["mine.txt"]
+
+
+@pytest.mark.parametrize("command", ["train", "recalibrate"])
+def test_a_path_to_train_on_that_is_missing_is_told_at_once(command: str) -> None:
+    """Before a library of training is imported."""
+    options = BUNDLE if command == "recalibrate" else ()
+    assert "nope.log: no such file or folder" in refusal(command, "nope.log", *options, "--out", "out")
+
+
+def test_the_simulator_names_files_that_cannot_be_written(here: Path) -> None:
+    """The list of faults as well, before a line is made."""
+    assert "--out nowhere/x.jsonl" in refusal("simulate", "--out", "nowhere/x.jsonl")
+    assert "--truth nowhere/t.json" in refusal("simulate", "--out", "x.jsonl", "--truth", "nowhere/t.json")
+    assert not (here / "x.jsonl").exists()
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ("score", "nova.log", *BUNDLE, "--out", "/dev/full"),
+        ("templates", "nova.log", "--out", "/dev/full"),
+        ("simulate", "--hours", "0.01", "--out", "/dev/full"),
+    ],
+)
+def test_a_full_disk_is_a_plain_error(command: tuple[str, ...]) -> None:
+    """Whoever writes."""
+    assert "No space left on device; free some space" in refusal(*command)
+
+
+def test_a_full_standard_output_is_a_plain_error() -> None:
+    """Also of what stands in its buffer at the end."""
+    program = "from stream.cli import main; main()"
+    command = [sys.executable, "-c", program, "--help"]
+    with Path("/dev/full").open("wb") as full:
+        done = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, cwd=ROOT, check=False)
+    assert (done.returncode, done.stderr.decode().count("\n")) == (2, 1)
+    assert b"No space left on device" in done.stderr
+
+
+@pytest.mark.parametrize(("typed", "meant"), [("trian", "train"), ("scor", "score"), ("incident", "incidents")])
+def test_a_mistyped_command_is_told_the_right_one(typed: str, meant: str) -> None:
+    """If one is like it."""
+    assert f"No such command '{typed}'; did you mean '{meant}'?" in refusal(typed)
+    assert "did you mean" not in refusal("xyzzy")
+
+
+def test_the_version_has_a_short_option() -> None:
+    """As other programs have it."""
+    assert CliRunner().invoke(tocsin, ["-V"]).output.startswith("tocsin ")
+
+
+@pytest.mark.parametrize(
+    "bounds",
+    [
+        ("--from", "2026-11-23T03:00Z", "--to", "2026-11-23T02:00Z"),
+        ("--from", "2026-11-23T03:00Z", "--to", "2026-11-23T03:00Z"),
+        ("--from-offsets", "0:10,1:5", "--to-offsets", "0:20,1:5"),
+    ],
+)
+def test_a_range_that_ends_before_it_begins_is_refused(here: Path, bounds: tuple[str, ...]) -> None:
+    """And the older result stays."""
+    (here / "out").write_text("older")
+    assert "is empty" in refusal("replay", *bounds, *BUNDLE, "--out", "out")
+    assert (here / "out").read_text() == "older"
+    if bounds[0] == "--from":
+        assert "is empty" in refusal("topics", "cat", "logs.raw", *bounds)
+
+
+def test_a_replay_without_a_window_leaves_the_older_result(
+    embedded: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch, here: Path
+) -> None:
+    """The topics are there and empty."""
+    monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", embedded.bootstrap)
+    Broker(embedded.bootstrap).ensure_topics(Topics("tocsin.").specs(2))
+    (here / "out").write_text("older")
+    assert "no window closes in this range" in refusal("replay", *BUNDLE, "--out", "out")
+    assert (here / "out").read_text() == "older"

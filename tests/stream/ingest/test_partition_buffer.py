@@ -1,11 +1,12 @@
 """Raw partitions side by side: by time, each in its order, nothing lost, nobody waited for without end."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from models.records import RawBatch
-from stream.ingest.partition_buffer import PATIENCE_S, PartitionBuffer
+from stream.ingest.partition_buffer import PATIENCE_S, PartitionBuffer, runs
 
 
 def batch(*messages: tuple[int, int, int]) -> RawBatch:
@@ -80,3 +81,21 @@ def test_a_revoked_partition_is_forgotten() -> None:
     aligner.release(batch((0, 0, 10), (2, 0, 50)), {0: True, 1: True, 2: True})
     aligner.forget(0)
     assert aligner.release(NOTHING, {}).values == [b"2/0"]
+
+
+@pytest.mark.parametrize(
+    ("places", "expected"),
+    [
+        ([(0, 1), (1, 1), (0, 2), (1, 2)], [4]),
+        ([(0, 8), (1, 1), (0, 9), (0, 0), (1, 2), (0, 1)], [3, 3]),
+        ([(0, 8), (1, 5), (0, 0), (1, 0), (1, 1)], [2, 1, 2]),
+        ([(0, 8)], [1]),
+    ],
+)
+def test_a_batch_is_cut_where_offsets_begin_again(places: list[tuple[int, int]], expected: list[int]) -> None:
+    """In no stretch do those of a partition go back."""
+    partitions, offsets = (np.array(column) for column in zip(*places, strict=True))
+    raw = RawBatch([b""] * len(places), partitions.astype(np.int32), offsets.astype(np.int64), offsets * 0)
+    parts = list(runs(raw))
+    assert [len(part) for part in parts] == expected
+    assert np.concatenate([part.offsets for part in parts]).tolist() == offsets.tolist()

@@ -6,10 +6,12 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from models.bundle import Bundle
 from models.templates.matcher import template_id
 from stream.cli import tocsin
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
+from stream.wiring.core import DEMO_BUNDLE
 
 FILE = """
 version: 1
@@ -131,3 +133,31 @@ def test_rules_are_tried_on_the_topic(embedded: EmbeddedBroker, monkeypatch: pyt
     assert producer.flush(30) == 0
     monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", embedded.bootstrap)
     assert orjson.loads(run("try", "rules.yaml", "--json").stdout)["incidents"] == 2
+
+
+def test_a_sink_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where sinks are set; without any, rules may be of another machine."""
+    assert "no sink" not in run("check", "rules.yaml").stderr
+    monkeypatch.setenv("TOCSIN_ALERT_FILE", "alerts.jsonl")
+    assert "storage names pagerduty, which is no sink; there are file" in run("check", "rules.yaml").stderr
+
+
+def test_a_template_that_no_line_has_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """With the whole one, where only its begin was given."""
+    assert "template" not in run("check", "rules.yaml").stderr
+    monkeypatch.setenv("TOCSIN_BUNDLE", str(DEMO_BUNDLE))
+    assert "dnsmasq has a template that is none of the bundle's" in run("check", "rules.yaml").stderr
+    table = Bundle.load(DEMO_BUNDLE).table
+    texts = [table.text(number) or "" for number in table]
+    whole = next(text for text in texts if "'" not in text and '"' not in text and text.count(" ") > 4)
+    text = FILE.replace("Respawning dnsmasq for uuid <*>", whole.rpartition(" ")[0])
+    text = text.replace("Respawning dnsmasq for uuid 7d3", whole)
+    Path("rules.yaml").write_text(text)
+    assert f"did you mean the whole of {whole!r}" in run("check", "rules.yaml").stderr
+
+
+def test_a_file_without_a_window_is_refused() -> None:
+    """After each line's own complaint."""
+    Path("garbage").write_text("no window\n\nnone either\n")
+    told = run("try", "rules.yaml", "--windows", "garbage", status=2).stderr
+    assert "none of the 2 lines of garbage is a window" in told
