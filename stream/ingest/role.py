@@ -24,6 +24,7 @@ from models.windows.keys import split_frame
 from stream.heartbeat import Heartbeat
 from stream.ingest.partition_buffer import MAX_BUFFERED, PartitionBuffer, select
 from stream.ingest.partition_clocks import PartitionClocks
+from stream.ingest.unread_events import UnreadEvents
 from stream.kafka.clients import TIMEOUT_S, Broker, watermarks_of
 from stream.kafka.consuming import (
     Consumer,
@@ -88,6 +89,7 @@ class Ingest:
         self._processor = processor
         self._version = templates_version
         self._metrics = metrics
+        self._unread = UnreadEvents(metrics)
         self._config = config
         self._now = now
         self._clocks = PartitionClocks(now, config.speed)
@@ -223,6 +225,7 @@ class Ingest:
                 notes=processed.logs.notes,
             )
         )
+        self._unread.count(processed.logs)
         self._metrics.new_templates.inc(len(processed.new))
         self._metrics.template_overflow.inc(processed.overflow)
         self._heartbeat.add(lines=len(raw), events=processed.events, dead_letters=len(rejects))
