@@ -94,6 +94,24 @@ class Metrics:
             ("kind",),
         ),
     ]
+    service_events: Annotated[
+        Counter,
+        Spec(
+            "tocsin_service_events_total",
+            "lines",
+            "Events of each service; from the 201st service on together as `(others)`.",
+            ("service",),
+        ),
+    ]
+    unread_events: Annotated[
+        Counter,
+        Spec(
+            "tocsin_unread_events_total",
+            "lines",
+            "Events of each service in which no `time` of their own, no `level` or no known `format` was found.",
+            ("service", "lacking"),
+        ),
+    ]
     new_templates: Annotated[
         Counter,
         Spec("tocsin_new_templates_total", "templates", "Templates that the bundle does not know, at first sight."),

@@ -9,7 +9,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from models.decode.timestamps import Clock, check_zone, to_utc, with_year, year_from, year_next
+from models.decode.timestamps import DAY, Clock, check_zone, to_utc, with_year, year_from, year_next
 from models.records import BOOL, I64, NO_TIME
 from models.rfc3339 import SECOND
 
@@ -69,9 +69,16 @@ class Clocks:
         own = records["at"].fill_null(0).to_numpy().copy()
         yearless = clock == Clock.YEARLESS
         alone = yearless & (stamp < 0) & (arrival < 0)
+        seen = np.where(stamp >= 0, stamp, arrival)
         if yearless.any():
-            own = self._with_years(records, own, yearless, np.where(stamp >= 0, stamp, arrival), written)
-        own = self._in_utc(records, own, (clock == Clock.NAIVE) | yearless)
+            own = self._with_years(records, own, yearless, seen, written)
+        dateless = clock == Clock.DATELESS
+        if dateless.any():
+            # On the day of the arrival first, as the zone's offset depends on it.
+            own = np.where(dateless, own + np.maximum(seen, 0) // DAY * DAY, own)
+        own = self._in_utc(records, own, (clock == Clock.NAIVE) | yearless | dateless)
+        if dateless.any():
+            own = np.where(dateless, self._on_day(own, seen), own)
         own = _believed(np.where((clock == Clock.NONE) | (own < 0), NO_TIME, own))
         own = np.where(own == NO_TIME, stamp, own)
         future = (arrival >= 0) & (own > arrival + self._limit)
@@ -93,6 +100,10 @@ class Clocks:
             in_zone = records["source"].is_in([s for s, z in names.items() if z == zone]).to_numpy() & naive
             time[in_zone] = to_utc(time[in_zone], zone)
         return time
+
+    def _on_day(self, own: I64, seen: I64) -> I64:
+        """Times of day on the latest day that puts them before they were read; if nobody says when, they are none."""
+        return np.where(seen >= 0, own + (seen + self._limit - own) // DAY * DAY, NO_TIME)
 
     def _with_years(
         self, records: pl.DataFrame, time: I64, yearless: BOOL, arrival: I64, written: Mapping[int, int]

@@ -26,20 +26,24 @@ LOOKED_AT: Final = 1024
 """Characters at a line's begin in which a header is looked for, so that no line takes long; JSON is read whole."""
 _LEVEL_WORD: Final = "(?i:trace|debug|info|notice|warn|warning|error|err|critical|crit|fatal|alert|emerg|panic)"
 _INNER: Final = (
-    r"^\s*(?:#033\[|[0-9]{4}[-/][0-9]|\[[^\]]{0,40}[0-9:][^\]]{0,40}\]|\{\s*\"|[a-z_]{1,12}=|[0-9]+:[A-Z] |"
-    r"[IWEF][0-9]{4} |[A-Z][a-z]{2} [ 0-3]?[0-9] |\S+ (?:\S+ .*)?\[[0-9]{2}/[A-Z]|"
+    r"^\s*(?:ovs\||#033\[|[0-9]{4}[-/][0-9]|\[[^\]]{0,40}[0-9:][^\]]{0,40}\]|\{\s*\"|[a-z_]{1,12}=|[0-9]+:[A-Z] |"
+    r"[IWEF][0-9]{4} |[A-Z][a-z]{2} [ 0-3]?[0-9] |\S+ (?:\S+ .*)?\[[0-9]{2}/[A-Z]|\S+ \S+ [0-9]{2}/[A-Z][a-z]{2}/|"
     rf"[\[<(]?(?:(?i:note|audit)|{_LEVEL_WORD})\b)"
 )
 """How a header inside a message may begin: most messages have none and are looked at once."""
-_LEADING: Final = rf"^\s*(?:[\[<(]({_LEVEL_WORD})[\])>]|({_LEVEL_WORD})\s?:)"
+_LEADING: Final = (
+    rf"^\s*(?:\[[0-9]{{1,9}}-[0-9]{{1,9}}\] |ovs\|[0-9]+\|[^|]*\|)?"
+    rf"(?:[\[<(]({_LEVEL_WORD})[\])>]|({_LEVEL_WORD})\s?:|(EMER|ERR|WARN|INFO|DBG)\||(TRACE|DEBUG|INFO|NOTICE|WARNING|ERROR|CRITICAL|FATAL)\s)"
+)
 """A level at the begin of a message that has no header: it says how bad it is, and stays where it is."""
-_CLIENT: Final = r"^(?:\[(?:remote|client) [^\]]{0,80}\] )+"
-"""What mod_wsgi writes between its own header and the application's."""
+_CLIENT: Final = r"^(?:\[(?:remote|client) [^\]]{0,80}\] |\[[0-9]{1,9}-[0-9]{1,9}\] )+"
+"""What mod_wsgi, and PostgreSQL in syslog, write between their own header and the application's."""
 _QUARTER: Final = 15 * 60 * SECOND
 _ZONES: Final = 14 * 3600 * SECOND
 """Microseconds: zones differ by quarters of an hour, and by 14 hours from Greenwich at most."""
 _AGREE: Final = 30 * SECOND
 """Microseconds by which a line's own clock and the one that took it up may differ: a judgement."""
+_NO_DATE: Final = (int(Clock.NONE), int(Clock.DATELESS))
 _NEVER: Final = LineFormat("", r"[^\s\S]", lambda lines: lines)
 
 
@@ -132,7 +136,7 @@ def _behind_names(left: pl.DataFrame, formats: Sequence[LineFormat], parts: list
         headers: list[pl.DataFrame] = []
         _try_all(behind, formats, headers)
         # Only a time makes it credible that the words before it are a file's name.
-        timed = [part.filter(pl.col("clock") != int(Clock.NONE)) for part in headers]
+        timed = [part.filter(~pl.col("clock").is_in(_NO_DATE)) for part in headers]
         parts.extend(timed)
         left = _without(left, timed)
 
@@ -189,7 +193,7 @@ def _read_again(outer: pl.DataFrame, formats: Sequence[LineFormat]) -> pl.DataFr
     inner = pl.concat(parts).filter((pl.col("level") > 0) | (pl.col("clock") != int(Clock.NONE)))
     both = outer.join(inner, on="row", how="left", maintain_order="left", suffix="_in")
     level, logger, clock = pl.col("level_in"), pl.col("logger_in"), pl.col("clock_in")
-    timed = clock.is_not_null() & (clock != int(Clock.NONE)) & (clock != int(Clock.YEARLESS))
+    timed = clock.is_not_null() & ~clock.is_in([*_NO_DATE, int(Clock.YEARLESS)])
     # The outer header may name its zone where the inner does not: the clocks differ by whole quarters of an hour then.
     shift = pl.col("at_in") - pl.col("at")
     zone = (shift / _QUARTER).round() * _QUARTER

@@ -9,8 +9,19 @@ import polars as pl
 
 from models.decode.decoder import Decoder
 from models.decode.log_files import FileBatch
-from models.records import Level, RowFlag
+from models.records import Level, LogBatch, RowFlag
 from models.rfc3339 import time_text
+
+
+def events_by_service(logs: LogBatch) -> tuple[Counter[str], Counter[tuple[str, str]]]:
+    """Events of each service, and how many of them lack what: ``time``, ``level`` or ``format``."""
+    events = logs.lines.filter((pl.col("flags") & RowFlag.CONTINUATION) == 0)
+    total: Counter[str] = Counter(dict(events["service"].value_counts().iter_rows()))
+    service = dict(events.select("source", "service").unique("source", keep="first").iter_rows()) if logs.unread else {}
+    lacking: Counter[tuple[str, str]] = Counter()
+    for (source, what), count in logs.unread.items():
+        lacking[service[source], what] += count
+    return total, lacking
 
 
 @dataclass(slots=True)

@@ -31,6 +31,8 @@ class Clock(IntEnum):
     """Local time without year, read as of ``LEAP_YEAR``."""
     NONE = 3
     """A header without a time."""
+    DATELESS = 4
+    """Local time of day without a date, read as of 1970-01-01."""
 
 
 def micros(year: I64, month: I64, day: I64, seconds: I64, fraction: I64) -> tuple[I64, BOOL]:

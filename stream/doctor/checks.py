@@ -43,7 +43,8 @@ def examine() -> Iterator[Check]:
 
 def _kafka_checks(settings: Settings) -> Iterator[Check]:
     # stream.wiring imports every part of Tocsin; the settings are to be reported even if one of them is broken.
-    from stream.wiring.core import make_broker, make_topics, topic_specs
+    from stream.doctor.reading_check import check_reading
+    from stream.wiring.core import decode_config, make_broker, make_topics, topic_specs
 
     try:
         broker = make_broker(settings)
@@ -56,6 +57,7 @@ def _kafka_checks(settings: Settings) -> Iterator[Check]:
         yield check_topics(known, topic_specs(settings))
         if topics.logs_raw in known:
             yield check_time_stamps(broker, topics.logs_raw)
+            yield check_reading(broker, topics.logs_raw, decode_config(settings))
         for group, topic in consumers(topics).items():
             if topic in known:
                 yield check_lag(broker, group, topic)

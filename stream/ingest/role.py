@@ -25,6 +25,7 @@ from stream.heartbeat import Heartbeat
 from stream.ingest.partition_buffer import MAX_BUFFERED, PartitionBuffer, runs, select
 from stream.ingest.partition_clocks import PartitionClocks
 from stream.ingest.service_watch import BundleServices, ServiceWatch
+from stream.ingest.unread_events import UnreadEvents
 from stream.kafka.clients import TIMEOUT_S, Broker, watermarks_of
 from stream.kafka.consuming import (
     Consumer,
@@ -91,6 +92,7 @@ class Ingest:
         self._processor = processor
         self._version = templates_version
         self._metrics = metrics
+        self._unread = UnreadEvents(metrics)
         self._config = config
         self._now = now
         self._clocks = PartitionClocks(now, config.speed)
@@ -233,6 +235,7 @@ class Ingest:
                 notes=processed.logs.notes,
             )
         )
+        self._unread.count(processed.logs)
         self._metrics.new_templates.inc(len(processed.new))
         self._metrics.template_overflow.inc(processed.overflow)
         self._services.count(dict(processed.logs.lines["service"].value_counts().iter_rows()), self._now())

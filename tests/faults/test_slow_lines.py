@@ -1,6 +1,5 @@
 """No line takes long: shapes on which a pattern may take more than linear time, over formats and masks."""
 
-import random
 import time
 from typing import Final
 
@@ -11,30 +10,11 @@ import polars as pl
 from models.decode.decoder import DecodeConfig, Decoder
 from models.records import RawBatch
 from models.templates.masks import Masks
+from tests.faults.slow_shapes import shapes
 
-SIZE: Final = 64_000
 SHAPES: Final = 200
 LIMIT_S: Final = 0.05
 """Seconds of processor a line of 64 kB may take."""
-HEADS: Final = (
-    *("", "2026-11-30 09:14:14.123 7 INFO a.b [-] ", "2026-11-30 09:14:14.123 7 INFO a.b [", "2026-11-30 09:14:14 "),
-    *("2026-11-30T09:14:14.123Z|", "Nov 30 09:14:14 h p[1]: ", "Nov 30 09:14:14 h ", "level=info ts=2026 msg=x "),
-    *(
-        '{"level":"error","msg":"',
-        "[pid: 1|app: 0|req: 1/2] ",
-        "10.0.0.1 - - [",
-        "[Mon Nov 30 09:14:14 2026] [wsgi:error] ",
-    ),
-    *("7:M 30 Nov 2026 09:14:14.123 * ", "<34>1 2026-11-30T09:14:14Z c su - ID47 [", "\x1b[", "#033[", 'key="'),
-    *("11/30/2026 9:14:14 PM ", "2026-11-30  9:14:14 0 ", "a.log:", "2026-11-30T09:14:14.1Z stdout P ", "I "),
-    *("=ERROR REPORT==== ", "[WARNING] 062/100000 (1) : ", "type=A msg=audit(", "E1130 09:14:14.1   1234 "),
-)
-UNITS: Final = (
-    *("a", "1+", "1-", "a.", "1.", "1:", "[", "]", "(", "{", '"', "a=", 'a="', '\\"', "/", "a/", "@a", "a@", ":", "::"),
-    *("|", "<", "=", "- ", "1 ", "a ", "[1] ", "(a) ", "A ", "a[1] ", "a.b ", "1/", "0x", "%", "\\", "a-", "_", "a_1 "),
-    *("é", "<*> ", "T10:", "2026-11-30 ", "09:14:14 ", "\x1b[1m", "\x1b", "#033[", "req-", "a,b,", "1e", "HTTP/1.1 "),
-    *("status: ", "http://", "a:1 ", " ", "\t", "[-] ", "=> ", "AAAAA ", '{"a":', "\0", "\ufeff", "key=value "),
-)
 
 
 def seconds_of(line: str, decoder: Decoder, offset: int) -> float:
@@ -50,13 +30,8 @@ def seconds_of(line: str, decoder: Decoder, offset: int) -> float:
 
 def test_no_line_takes_long() -> None:
     """The same seed gives the same shapes; a line that seems slow is tried again, as patterns are compiled once."""
-    rng = random.Random(1)
-    shapes = [
-        rng.choice(HEADS) + "".join(rng.choices(UNITS, k=rng.choice([1, 1, 1, 2, 3]))) * SIZE for _ in range(SHAPES)
-    ]
     decoder, slow = Decoder(DecodeConfig(max_line=1 << 20)), []
-    for number, shape in enumerate(shapes):
-        line = shape[:SIZE]
+    for number, line in enumerate(shapes(1, SHAPES)):
         tries = (seconds_of(line, decoder, 4 * number + attempt) for attempt in (0, 2, 1))
         if all(taken > LIMIT_S for taken in tries):
             slow.append(line[:80])

@@ -81,15 +81,17 @@ class Deployment:
             producer.poll(0)
         assert producer.flush(PATIENCE_S) == 0
 
-    def await_windows(self, count: int, patience_s: float = PATIENCE_S) -> None:
-        """Wait until ``anomalies`` holds so many different windows."""
+    def await_windows(self, count: int, patience_s: float = PATIENCE_S, tenant: str = "") -> None:
+        """Wait until ``anomalies`` holds so many different windows, of one tenant if it is given."""
         deadline = time.monotonic() + patience_s
         ids: set[str] = set()
         following = follow(self.broker, self.topics.anomalies)
         while len(ids) < count:
             record = next(following)
             if record is not None:
-                ids.add(orjson.loads(record.value or b"")["id"])
+                window = orjson.loads(record.value or b"")
+                if window["tenant"] == (tenant or window["tenant"]):
+                    ids.add(window["id"])
             assert time.monotonic() < deadline, f"{len(ids)} of {count} windows; {self.log()}"
         following.close()
 

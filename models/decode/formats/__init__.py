@@ -15,6 +15,7 @@ FORMATS: Final[tuple[LineFormat, ...]] = (
     *structured.FORMATS,
     *generic.FORMATS,
     *platform.LOOSE,
+    *generic.LOOSE,
 )
 """Most telling first: each is tried only on lines that none before it knew."""
 

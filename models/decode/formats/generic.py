@@ -2,13 +2,14 @@
 
 from typing import Final
 
+import numpy as np
 import polars as pl
 
-from models.decode.formats.base import DIGITS, LineFormat, by_pattern, from_groups, read_epoch, read_iso
+from models.decode.formats.base import DIGITS, LineFormat, Stamps, by_pattern, from_groups, read_epoch, read_iso
 from models.decode.formats.levels import LEVEL_WORD
 from models.decode.formats.rest import deepened
 from models.decode.formats.stamps import NAMED_ZONES
-from models.decode.timestamps import ISO, Clock
+from models.decode.timestamps import ISO, Clock, digits, number, of_day
 from models.rfc3339 import SECOND
 
 _EPOCH: Final = r"[0-9]{10}(?:\.[0-9]{1,9})?|[0-9]{13}|[0-9]{16}|[0-9]{19}"
@@ -40,6 +41,26 @@ def _decode_iso(lines: pl.DataFrame) -> pl.DataFrame:
     return deepened(read)
 
 
+_OF_DAY: Final = r"^(?:[A-Za-z0-9_./-]+: )?\[?[0-2][0-9]:[0-5][0-9]:[0-6][0-9](?:[.,][0-9]{1,9})?\]? "
+"""A time of day without a date, perhaps behind who writes: Juju, logback, WildFly."""
+
+
+def _read_of_day(groups: pl.DataFrame) -> Stamps:
+    cells = digits(groups["time"], 8)
+    seconds, exists = of_day(number(cells, 0, 2), number(cells, 3, 2), number(cells, 6, 2))
+    part = groups["time"].str.slice(9).str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64).to_numpy()
+    return seconds * SECOND + part, exists, np.full(len(seconds), Clock.DATELESS, np.int64)
+
+
+def _decode_of_day(lines: pl.DataFrame) -> pl.DataFrame:
+    """A time of day and a level: without one, what begins with a time may be any line of a table."""
+    pattern = (
+        r"^(?:(?P<logger>[A-Za-z0-9_./-]+): )?\[?(?P<time>[0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?)\]? +"
+        rf"(?:(?P<level>{LEVEL_WORD}) +)?(?P<message>(?s:.*))$"
+    )
+    return deepened(from_groups(lines, pattern, _read_of_day)).filter(pl.col("level") > 0)
+
+
 FORMATS: Final = (
     by_pattern(
         "bgl",
@@ -65,3 +86,15 @@ FORMATS: Final = (
         begins=DIGITS,
     ),
 )
+LOOSE: Final = (
+    LineFormat("time of day", _OF_DAY, _decode_of_day, outer=True),
+    # No time, but a level at the very begin, in capitals: no line of a traceback begins so.
+    by_pattern(
+        "level first",
+        r"^(?:[A-Za-z0-9_.-]+: \[)?[A-Z]{3,8}(?:\]|:) ",
+        rf"^(?:(?P<logger>[A-Za-z0-9_.-]+): \[)?(?P<level>{LEVEL_WORD})(?:\]|:) +(?P<message>\S(?s:.*))$",
+        None,
+        outer=True,
+    ),
+)
+"""Tried last of all, and not inside another header, where such words are part of the message."""

@@ -10,6 +10,7 @@ from models.decode.formats.levels import LEVEL_WORD
 from models.decode.timestamps import Clock, digits, micros, number, of_day
 
 _STAMP: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2}[ T][0-9]{2}:[0-9]{2}:[0-9]{2}(?:[.,][0-9]{1,9})?"
+_ZONE: Final = "(?:Z|[+-][0-9]{2}:?[0-9]{2})?"
 _CLASS: Final = r"[A-Za-z_][\w.$/@-]*"
 
 
@@ -27,6 +28,22 @@ FORMATS: Final = (
         "log4j",
         rf"^{_STAMP} +{LEVEL_WORD} +(?:\[|{_CLASS}:(?: |$))",
         rf"^(?P<time>{_STAMP}) +(?P<level>{LEVEL_WORD}) +(?:\[[^\]]*\] +)?(?P<logger>{_CLASS}): ?(?P<message>(?s:.*))$",
+        read_iso,
+        begins=DIGITS,
+    ),
+    by_pattern(
+        "spring",
+        rf"^{_STAMP}{_ZONE} +{LEVEL_WORD} +[0-9]+ --- \[",
+        rf"^(?P<time>{_STAMP}{_ZONE}) +(?P<level>{LEVEL_WORD}) +[0-9]+ --- (?:\[[^\]]*\] +)+(?P<logger>\S+) +: "
+        r"?(?P<message>(?s:.*))$",
+        read_iso,
+        begins=DIGITS,
+    ),
+    by_pattern(
+        "loguru",
+        rf"^{_STAMP} \| {LEVEL_WORD} +\| [\w.]+:",
+        rf"^(?P<time>{_STAMP}) \| (?P<level>{LEVEL_WORD}) +\| (?P<logger>[\w.]+):[^:\s]*:[0-9]+ - "
+        r"(?P<message>(?s:.*))$",
         read_iso,
         begins=DIGITS,
     ),

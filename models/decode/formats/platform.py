@@ -7,8 +7,9 @@ import polars as pl
 
 from models.decode.formats.base import LineFormat, Stamps, by_pattern, facts, from_groups, read_epoch
 from models.decode.formats.levels import LEVEL_WORD, LEVELS
-from models.decode.formats.rest import by_status, deepened
+from models.decode.formats.rest import CEPH, by_status, deepened
 from models.decode.formats.stamps import SPELLINGS, read_parts
+from models.decode.formats.syslog import with_priority
 from models.decode.timestamps import Clock
 from models.records import Level
 
@@ -28,12 +29,13 @@ _REPORT_LEVELS: Final = {
     "CRITICAL": Level.CRITICAL,
 }
 _BEFORE: Final = (
-    "^[\\[(<\"'*#|=-]{0,3}(?:[0-9]+:(?P<role>[MSCX]) )?(?:[A-Za-z0-9_.-]+\\[[0-9]+\\]:? +|\\([^)\n]+\\) )?"
+    r"""^[\[(<"'*#|=-]{0,3} ?(?:(?:cluster|audit|cephadm) )?(?:[0-9]+:(?P<role>[MSCX]) )?"""
+    r"(?:[A-Za-z0-9_.-]+\[[0-9]+\]:? +|\([^)\n]+\) )?"
     rf"(?:[\[<(]?(?P<early>{LEVEL_WORD}|[DIWEF])[\]>)]?[ :|,-]{{1,4}})?[\[(]?(?P<rest>[0-9A-Za-z](?s:.*))$"
 )
-"""What may stand before a stamp: brackets, Redis's process and role, a program with its process, a level."""
+"""What may stand before a stamp: brackets, Ceph's channel, Redis's process and role, a program and process, a level."""
 _STAMPED: Final = tuple(
-    rf"^{spelling}(?:[\])>]|(?-u:\b)|$)[ \t:,|]*(?:-+ )?(?P<message>(?s:.*))$" for spelling in SPELLINGS
+    rf"^{spelling}(?:[\])>]|(?-u:\b)|$)[ \t:,|>]*(?:-+ )?(?P<message>(?s:.*))$" for spelling in SPELLINGS
 )
 _STAMPED_HINT: Final = r"^(?s:.{5,90}?)(?:[0-9]{1,2}[:.][0-9]{2}[:.][0-9]{2}|[T_ -][0-9]{6}Z?\b)"
 
@@ -94,7 +96,8 @@ def _decode_stamped(lines: pl.DataFrame) -> pl.DataFrame:
 
 def _early_level(groups: pl.DataFrame) -> pl.DataFrame:
     """FACTS with the level that stands before the stamp, or as Redis's mark behind it."""
-    early = pl.col("early")
+    # Ceph in containers writes "debug" before every line; its number behind the stamp is the level.
+    early = pl.when(~pl.col("message").str.contains(CEPH)).then("early")
     header = facts(
         groups.with_columns(
             pl.col("message").str.strip_chars(),
@@ -128,7 +131,7 @@ def _decode_report(lines: pl.DataFrame) -> pl.DataFrame:
 def _decode_ring(lines: pl.DataFrame) -> pl.DataFrame:
     """The kernel's ring buffer: seconds since the machine started, which is no time of day."""
     pattern = r"^(?:<[0-9]{1,3}>)?\[ {0,5}[0-9]{1,9}\.[0-9]{6}\](?:\[[^\]]{1,20}\])? (?P<message>(?s:.*))$"
-    return from_groups(lines, pattern, None)
+    return facts(with_priority(from_groups(lines, pattern, None), lines))
 
 
 FORMATS: Final = (

@@ -24,7 +24,10 @@ _LOWER: Final = r"(?i:trace|debug|info|notice|note|warn|warning|error|err|critic
 _POSTGRES: Final = r"LOG|STATEMENT|DETAIL|HINT|CONTEXT"
 _BEGIN: Final = 200
 """Characters of a message in which a level is looked for: a judgement, longer than any header."""
-_GATE: Final = rf"(?-u:\b)(?:{_ANY}|{_POSTGRES})(?-u:\b)|level=|^\S+ +-?[0-9]{{1,2}} |^[CEWNIDT] \| |^[.*#-] "
+_GATE: Final = (
+    rf"(?-u:\b)(?:{_ANY}|{_POSTGRES})(?-u:\b)|level=|^\S+ +-?[0-9]{{1,2}} |^[CEWNIDT] \| |^[FEWID] +[A-Z]+ +\[|"
+    r"^[.*#-] "
+)
 """Most lines without a level right behind their time have none at all: they are looked at once."""
 
 _WORD: Final = (
@@ -44,19 +47,30 @@ _SHAPES: Final = (
         r"^[0-9a-f]{6,16} +-?[0-9]{1,2} (?P<logger>log_channel)\([^)]*\) log \[(?P<level>[A-Z]+)\] :? ?"
         r"(?P<message>(?s:.*))$"
     ),
+    # 7fa2ca12e700  0 [cephadm ERROR cephadm.serve] text: a module of Ceph's manager
+    r"^[0-9a-f]{6,16} +-?[0-9]{1,2} \[(?P<logger>[a-z_]+) (?P<level>[A-Z]+) [^\]]*\] ?(?P<message>(?s:.*))$",
     # E | etcdserver: text
     r"^(?P<level>[CEWNIDT]) \| (?P<logger>[A-Za-z0-9_./-]+): (?P<message>(?s:.*))$",
+    # E NETWORK  [conn1] text: MongoDB, which Juju uses
+    r"^(?P<level>[FEWID]) +(?P<logger>[A-Z]{3,10}) +\[[^\]]*\] ?(?P<message>(?s:.*))$",
     # cloud-init: a file and its level, as in util.py[WARNING]
     rf"^(?P<logger>[A-Za-z0-9_.-]+)\[(?P<level>{_UPPER})\]: ?(?P<message>(?s:.*))$",
     # [WARN ][o.e.c.r.a] [node] text: Elasticsearch
     rf"^\[(?P<level>{_UPPER}) *\]\[(?P<logger>[^\]\s]+) *\] ?(?P<message>(?s:.*))$",
+    # Columns, as Windows writes them: Error    CSI    text
+    (
+        r"^(?P<level>Verbose|Information|Info|Warning|Error|Critical)(?: {2}|\t)\s*"
+        r"(?:(?P<logger>\S+(?: \S+){0,3})(?: {2}|\t)\s*)?(?P<message>(?s:.*))$"
+    ),
+    # general: error: text (named)
+    rf"^(?P<logger>[a-z][a-z0-9_-]*): (?P<level>{_LOWER}): (?P<message>(?s:.*))$",
     rf"{_SKIP}[\[<|]\s*(?P<level>{_ANY})\s*[\]>|]{_END}",
     rf"{_SKIP}(?P<level>{_UPPER})(?::|\s|\||$){_END}",
     rf"{_SKIP}(?P<level>{_POSTGRES}):{_END}",
     rf"{_SKIP}(?P<level>{_LOWER})\s*:{_END}",
 )
 """Where a level may stand, the most telling first."""
-_CEPH: Final = r"^[0-9a-f]{6,16} +(?P<number>-?[0-9]{1,2}) (?P<message>(?s:.*))$"
+CEPH: Final = r"^[0-9a-f]{6,16} +(?P<number>-?[0-9]{1,2}) (?P<message>(?s:.*))$"
 _OSLO: Final = rf"^\[?[0-9]+\]? +(?:{_UPPER}) +[A-Za-z_][^\s=]*:?(?:\s|$)"
 _PAIR: Final = r"(?-u:\b)(?:level|lvl|severity)=\"?([A-Za-z]+)"
 _CLASS: Final = (
@@ -140,7 +154,7 @@ def _ceph(read: pl.DataFrame) -> pl.DataFrame:
     """Ceph's own numbers: -1 is an error, 0 to 9 are worth writing, more is for debugging."""
     if read.is_empty():
         return read
-    groups = read["message"].str.extract_groups(_CEPH).struct.unnest()
+    groups = read["message"].str.extract_groups(CEPH).struct.unnest()
     number = groups["number"].cast(pl.Int64, strict=False)
     level = pl.when(number < 0).then(int(Level.ERROR)).when(number > _WORTH_WRITING).then(int(Level.DEBUG))
     known = number.is_not_null()

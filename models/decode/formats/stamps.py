@@ -59,6 +59,8 @@ _ZONE: Final = r"(?: ?(?P<zone>[+-][0-9]{2}:?[0-9]{2}|(?:" + "|".join(NAMED_ZONE
 SPELLINGS: Final = (
     # 2026-11-30  9:14:14, 2026/11/30 09.14.14, 2026-11-30T09:14:14,123+0100
     rf"{_YEAR}[-/.](?P<month>[0-9]{{1,2}})[-/.]{_DAY}(?:T|[ _-]{{1,3}}|: ?){_CLOCK}{_ZONE}",
+    # 2026 Nov 30 09:14:14
+    rf"{_YEAR} {_MONTH} +{_DAY},? {_CLOCK}{_ZONE}",
     # Mon Nov 30 09:14:14.123 UTC 2026
     rf"{_DOW}{_MONTH} +{_DAY} {_CLOCK}{_ZONE} {_YEAR}",
     # Mon, 30 Nov 2026 09:14:14 GMT, 30-Nov-2026::09:14:14, 30/Nov/2026:09:14:14 +0100

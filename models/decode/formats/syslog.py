@@ -51,7 +51,7 @@ def _read_yearless(groups: pl.DataFrame) -> Stamps:
     return time, exists, np.full(len(time), Clock.YEARLESS, np.int64)
 
 
-def _priority(header: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
+def with_priority(header: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     """The level out of a leading ``<PRI>``, where the line has one."""
     code = lines["text"].str.extract(r"^<([0-9]{1,3})>").cast(pl.Int64)
     if code.null_count() == len(code):
@@ -68,7 +68,7 @@ def _decode_rfc3164(lines: pl.DataFrame) -> pl.DataFrame:
         rest = lines.filter(~pl.col("row").is_in(header["row"].implode()))
         pattern = rf"^(?:<[0-9]{{1,3}}>)?(?P<time>{_RFC3164}) \S+ (?P<message>(?s:.*))$"
         header = pl.concat([header, _cluster(from_groups(rest, pattern, _read_yearless))])
-    return facts(_priority(header, lines))
+    return facts(with_priority(header, lines))
 
 
 def _cluster(header: pl.DataFrame) -> pl.DataFrame:
@@ -97,7 +97,7 @@ def _decode_iso(lines: pl.DataFrame) -> pl.DataFrame:
         rest = lines.filter(~pl.col("row").is_in(header["row"].implode()))
         pattern = rf"^(?:<[0-9]{{1,3}}>)?(?P<time>{ISO}) [A-Za-z0-9][\w.-]* {_TAG}: ?(?P<message>(?s:.*))$"
         header = pl.concat([header, from_groups(rest, pattern, read_iso)])
-    return facts(_priority(header, lines))
+    return facts(with_priority(header, lines))
 
 
 FORMATS: Final = (

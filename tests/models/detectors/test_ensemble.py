@@ -9,7 +9,6 @@ import pytest
 from models.detectors.ensemble import SCORE_SCALE, DetectorSet
 from models.detectors.novelty import REMARK, Novelty
 from models.detectors.signs import Evidence, Sign, Signs
-from models.detectors.silence import Silence
 from models.errors import InvalidError
 from models.features.window_features import WindowFeatures
 from models.records import ALL_SOURCES, Level, RowFlag, source_id
