@@ -65,6 +65,15 @@ def describe_learning(settings: Settings, progress: Progress) -> str:
     return f"{known}; {_next(settings, progress)}"
 
 
+def advice_on_learning(settings: Settings, progress: Progress) -> str:
+    """Return what to do so that the worker learns, "" where it does."""
+    if not settings.learn_after_s or missing_libraries():
+        return (
+            "install tocsin[train] and set TOCSIN_LEARN_AFTER_S, or run `tocsin train` elsewhere and set TOCSIN_BUNDLE"
+        )
+    return f"look at {learning_folder(settings).path}/lesson.log" if progress.problem else ""
+
+
 def _next(settings: Settings, progress: Progress) -> str:
     if not settings.learn_after_s:
         return "it does not learn by itself (learn_after_s is 0)"
