@@ -19,6 +19,7 @@ import orjson
 
 from models.calibration.fusion import Fusion
 from models.detectors.ensemble import DetectorSet
+from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
 from models.features.vocabulary import SPECIAL, Vocabulary
 from models.targets import check_folder
@@ -48,6 +49,16 @@ class Bundle:
     windows: WindowConfig
     facts: Mapping[str, Any]
     """What is known of the training: seed, counts, time span, versions."""
+
+    @property
+    def network(self) -> bytes | None:
+        """The network, None where calibration gives it no say: then it need not run at all."""
+        return self.onnx if LstmDetector.name in self.calibration.parts else None
+
+    @property
+    def is_general(self) -> bool:
+        """Whether no service counts as seen in training, as in the bundle that ships: then errors alone count."""
+        return not self.detectors.windows_seen.any()
 
     @property
     def templates_version(self) -> str:

@@ -16,7 +16,7 @@ from models.detectors.signs import Signs
 from models.features.sequences import kind_numbers
 from models.features.window_features import WindowFeatures
 from models.findings import Finding
-from models.records import BOOL, F32, F64, I64, KeyKind, Pointer, Verdict, WindowBatch
+from models.records import BOOL, F32, F64, I64, NO_TIME, KeyKind, Pointer, Verdict, WindowBatch
 from models.verdicts import window_id
 
 LINES: Final = 10
@@ -187,10 +187,14 @@ class Scorer:
         self.bundle_id = bundle.id
         self._bundle = bundle
         self._log_budget = float(np.log10(false_alarms_per_day))
-        self._lstm = LstmDetector(bundle.onnx, bundle.vocabulary)
+        self._lstm = LstmDetector(bundle.network, bundle.vocabulary)
 
-    def decide(self, windows: WindowBatch) -> Decisions:
-        """Score a batch of windows and decide which of them fire."""
+    def decide(self, windows: WindowBatch, foreign_until: int = NO_TIME) -> Decisions:
+        """Score a batch of windows and decide which of them fire.
+
+        Of windows that begin by ``foreign_until`` (microseconds) only errors count: events up to then may have the
+        template ids of another bundle, which this one does not know.
+        """
         bundle = self._bundle
         if not len(windows):
             empty = np.zeros(0)
@@ -198,7 +202,8 @@ class Scorer:
         scored = raw_scores(windows, self._lstm, bundle.detectors)
         kinds = kind_numbers(windows)
         parts = bundle.calibration.strengths(kinds, scored.raws)
-        counted = errors_only(parts, is_live(scored.facts.group, bundle.detectors.windows_seen))
+        live = is_live(scored.facts.group, bundle.detectors.windows_seen) & (windows.start > foreign_until)
+        counted = errors_only(parts, live)
         score = np.round(-bundle.calibration.false_alarms(kinds, counted), _DIGITS) + 0.0
         importance = np.round(1.0 / (1.0 + 10.0 ** -np.clip(score + self._log_budget, -300, 300)), _DIGITS)
         surprise = scored.surprise if scored.surprise is not None else windows.surprise

@@ -8,9 +8,9 @@ PATIENCE_S: Final = 180.0
 """For what takes a second or two: a busy machine may need many times as long, and a test that passes never waits it."""
 
 
-def until(happens: Callable[[], object]) -> None:
+def until(happens: Callable[[], object], patience_s: float = PATIENCE_S) -> None:
     """Wait until something is true."""
-    deadline = time.monotonic() + PATIENCE_S
+    deadline = time.monotonic() + patience_s
     while not happens():
-        assert time.monotonic() < deadline, f"it did not happen in {PATIENCE_S:.0f} s"
+        assert time.monotonic() < deadline, f"it did not happen in {patience_s:.0f} s"
         time.sleep(0.02)

@@ -35,14 +35,15 @@ MIN_DAYS: Final = 1 / 96
 """Less time than this is taken for this much."""
 
 
-def score_normal(
+def score_normal(  # noqa: PLR0913 - one function a question
     scored: Iterable[WindowScores],
     config: WindowConfig,
     companions: DetectorSet,
     is_held_out: Callable[[WindowBatch], BOOL],
     count: Callable[[int], None],
+    is_usable: Callable[[WindowBatch], BOOL] = lambda batch: np.ones(len(batch), np.bool_),
 ) -> HeldOutScores:
-    """Keep those scored windows that are ``is_held_out`` for calibration.
+    """Keep those scored windows that are ``is_held_out`` for calibration, of those that are ``is_usable`` at all.
 
     Kinds of which none is held are judged by all others: flattering where these were trained on, but not nothing.
 
@@ -52,6 +53,7 @@ def score_normal(
     kinds: list[I32] = []
     tenants: list[str] = []
     ends: list[I64] = []
+    usable: list[BOOL] = []
     chosen: list[BOOL] = []
     live: list[BOOL] = []
     grid: list[BOOL] = []
@@ -61,16 +63,17 @@ def score_normal(
         kinds.append(kind_numbers(batch))
         tenants += batch.tenants
         ends.append(batch.end)
-        chosen.append(is_held_out(batch))
+        usable.append(is_usable(batch))
+        chosen.append(is_held_out(batch) & usable[-1])
         live.append(is_live(scores.facts.group, companions.windows_seen))
         grid.append(config.on_grid(batch))
         for name, raw in scores.raws.items():
             raws.setdefault(name, []).append(raw)
         count(len(batch))
-    if not kinds:
+    if not any(part.any() for part in usable):
         raise InvalidError("no window to calibrate on", "give logs of normal operation that are at least a minute long")
     kind, is_held = np.concatenate(kinds), np.concatenate(chosen)
-    rows = np.flatnonzero(is_held | ~np.isin(kind, kind[is_held]))
+    rows = np.flatnonzero(np.concatenate(usable) & (is_held | ~np.isin(kind, kind[is_held])))
     blocks = blocks_of([tenants[i] for i in rows.tolist()], np.concatenate(ends)[rows])
     kept = {name: np.concatenate(parts)[rows] for name, parts in raws.items()}
     return HeldOutScores(kind[rows], blocks, np.concatenate(live)[rows], np.concatenate(grid)[rows], kept)
@@ -134,7 +137,7 @@ def recalibrate(
         return np.ones(len(batch), np.bool_)
 
     pipeline = dataclasses.replace(config, masks=bundle.masks, windows=bundle.windows)
-    score = partial(raw_scores, lstm=LstmDetector(bundle.onnx, bundle.vocabulary), detectors=bundle.detectors)
+    score = partial(raw_scores, lstm=LstmDetector(bundle.network, bundle.vocabulary), detectors=bundle.detectors)
     scored = scored_windows(paths, pipeline, bundle.table, score, bundle.detectors.groups.services)
     scores = score_normal(scored, pipeline.windows, bundle.detectors, everything, count)
     if not known:

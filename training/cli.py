@@ -6,6 +6,21 @@ from pathlib import Path
 import click
 
 
+def _stretches(_: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
+    """Begin and end of each stretch in microseconds."""
+    from models.rfc3339 import parse_time
+
+    stretches = []
+    for text in texts:
+        try:
+            begin, end = map(parse_time, text.split("/"))
+            stretches.append((begin, end))
+        except ValueError as error:
+            message = f"{text!r} is not a stretch of time: write 2026-11-23T02:00Z/2026-11-23T02:20Z"
+            raise click.BadParameter(message, param=parameter) from error
+    return tuple(stretches)
+
+
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
 @click.option("--out", required=True, type=click.Path(path_type=Path), help="Folder to write the bundle to.")
@@ -15,9 +30,24 @@ import click
 )
 @click.option("--epochs", default=16, show_default=True, type=click.IntRange(min=1), help="Maximum number of epochs.")
 @click.option("--keep-all", is_flag=True, help="Train also on stretches that look like faults.")
+@click.option(
+    "--leave-out",
+    multiple=True,
+    metavar="BEGIN/END",
+    callback=_stretches,
+    help="Stretch of time with a known fault, such as 2026-11-23T02:00Z/2026-11-23T02:20Z; may be repeated.",
+)
 @click.pass_context
 def train(  # noqa: PLR0913 - click passes each option
-    ctx: click.Context, paths: tuple[str, ...], out: Path, base: Path | None, seed: int, epochs: int, *, keep_all: bool
+    ctx: click.Context,
+    paths: tuple[str, ...],
+    out: Path,
+    base: Path | None,
+    seed: int,
+    epochs: int,
+    leave_out: tuple[tuple[int, int], ...],
+    *,
+    keep_all: bool,
 ) -> None:
     """Train on log files of normal operation and write a bundle.
 
@@ -48,7 +78,8 @@ def train(  # noqa: PLR0913 - click passes each option
     import_tensorflow()
     pipeline = ctx.obj() if callable(ctx.obj) else PipelineConfig()
     known = Bundle.load(base) if base else None
-    config = TrainConfig(pipeline=pipeline, fit=replace(FitConfig(), epochs=epochs), seed=seed, keep_all=keep_all)
+    fit = replace(FitConfig(), epochs=epochs)
+    config = TrainConfig(pipeline=pipeline, fit=fit, seed=seed, keep_all=keep_all, left_out=leave_out)
     progress = TrainingProgress(lambda text: click.echo(text, err=True), lambda _: None)
     bundle = run(paths, config, known, progress)
     bundle.write(out)

@@ -30,24 +30,35 @@ _TOLD: Final = 5
 
 @dataclass(frozen=True, slots=True)
 class SuspectBlocks:
-    """Stretches of ten minutes by tenant: their numbers since 1970, ascending; ``of`` is how many were looked at."""
+    """Stretches of ten minutes by tenant: their numbers since 1970, ascending; ``of`` is how many were looked at.
+
+    ``named`` are stretches of all tenants that somebody named as faulty: begin and end in microseconds.
+    """
 
     numbers: Mapping[str, I64] = field(default_factory=dict)
     of: int = 0
+    named: tuple[tuple[int, int], ...] = ()
 
     def __len__(self) -> int:
         return sum(map(len, self.numbers.values()))
 
     def outside(self, batch: WindowBatch) -> BOOL:
         """Whether each window (n,) has no part in any of them."""
-        out = np.ones(len(batch), np.bool_)
+        out = self.outside_named(batch)
         if not self.numbers:
             return out
         tenants = np.array(batch.tenants)
         for tenant, numbers in self.numbers.items():
             of_tenant = np.flatnonzero(tenants == tenant)
             first = np.searchsorted(numbers, batch.start[of_tenant] // BLOCK_US)
-            out[of_tenant] = first == np.searchsorted(numbers, batch.end[of_tenant] // BLOCK_US, side="right")
+            out[of_tenant] &= first == np.searchsorted(numbers, batch.end[of_tenant] // BLOCK_US, side="right")
+        return out
+
+    def outside_named(self, batch: WindowBatch) -> BOOL:
+        """Whether each window (n,) has no part in a stretch that was named."""
+        out = np.ones(len(batch), np.bool_)
+        for begin, end in self.named:
+            out &= (batch.end < begin) | (batch.start > end)
         return out
 
     def describe(self) -> str:

@@ -2,7 +2,7 @@
 
 import platform
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from importlib import import_module
 from pathlib import Path
@@ -35,13 +35,15 @@ _LIBRARIES: Final = ("tensorflow", "keras", "tf2onnx", "onnxruntime", "polars", 
 class TrainConfig:
     """Everything that decides a training but the files.
 
-    ``keep_all`` takes the logs for free of faults: what looks like one is learnt like all else.
+    ``keep_all`` takes the logs for free of faults: what looks like one is learnt like all else.  ``left_out`` are
+    stretches that are known to be faulty (begin and end in microseconds): neither learnt nor calibrated on.
     """
 
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
     fit: FitConfig = field(default_factory=FitConfig)
     seed: int = 1
     keep_all: bool = False
+    left_out: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +64,7 @@ def train(paths: Sequence[str | Path], config: TrainConfig, base: Bundle | None,
     for sentence in data.describe():
         progress.message(sentence)
     doubtful = SuspectBlocks() if config.keep_all else screen_faults(paths, config.pipeline, data, progress)
-    return learn(paths, config, data, doubtful, progress)
+    return learn(paths, config, data, replace(doubtful, named=config.left_out), progress)
 
 
 def screen_faults(
@@ -106,7 +108,9 @@ def learn(
     companions = learner.fit()
     score = partial(raw_scores, lstm=LstmDetector(onnx, data.vocabulary), detectors=companions)
     again = scored_windows(paths, config.pipeline, data.table, score)
-    scored = score_normal(again, config.pipeline.windows, companions, split.held, progress.lines)
+    scored = score_normal(
+        again, config.pipeline.windows, companions, split.held, progress.lines, doubtful.outside_named
+    )
     fusion = calibrate(scored, split.days(data.spans), progress.message, companions.evidence)
     return Bundle(
         onnx,

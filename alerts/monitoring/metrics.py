@@ -286,6 +286,31 @@ class Metrics:
         Gauge,
         Spec("tocsin_bundle_trained_seconds", "seconds since 1970", "Time of the newest line that training saw."),
     ]
+    bundle_learned: Annotated[
+        Gauge,
+        Spec(
+            "tocsin_bundle_learned_seconds",
+            "seconds",
+            "Logs of this cloud from which the worker itself trained the bundle in use; 0: none, errors alone count.",
+        ),
+    ]
+    next_lesson: Annotated[
+        Gauge,
+        Spec(
+            "tocsin_next_lesson_seconds",
+            "seconds since 1970",
+            "When the worker trains the next time; 0: when the first line has come, or never.",
+        ),
+    ]
+    lessons: Annotated[
+        Counter,
+        Spec(
+            "tocsin_lessons_total",
+            "trainings",
+            "Trainings of the worker itself: `learned`, `failed`, or `postponed` because of faults.",
+            ("outcome",),
+        ),
+    ]
     explain_seconds: Annotated[
         Histogram,
         Spec("tocsin_explain_seconds", "seconds", "Time to make one explanation, beside the alert.", (), SECONDS),

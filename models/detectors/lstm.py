@@ -4,7 +4,7 @@ The network gives the negative log-likelihood of each next event (DeepLog, Du et
 which has one operating point only).  A window's raw score is the surprise above what is common, summed over the window.
 """
 
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnxruntime as ort
@@ -43,12 +43,17 @@ class LstmDetector:
 
     name = "lstm"
 
-    def __init__(self, onnx: bytes, vocabulary: Vocabulary, threads: int = 1) -> None:
-        """Load the network.
+    def __init__(self, onnx: bytes | None, vocabulary: Vocabulary, threads: int = 1) -> None:
+        """Load the network; without one, no event surprises and no window has a raw score.
 
         Raises:
             InvalidError: it cannot be loaded, or has other inputs.
         """
+        self.vocabulary = vocabulary
+        self._cache: dict[bytes, F32] = {}
+        self._session: Any = None
+        if onnx is None:
+            return
         options = ort.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -60,14 +65,14 @@ class LstmDetector:
         names = tuple(sorted(node.name for node in self._session.get_inputs()))
         if names != INPUTS:
             raise InvalidError(f"the bundle's network takes {names}, not {INPUTS}", "train the bundle again")
-        self.vocabulary = vocabulary
-        self._cache: dict[bytes, F32] = {}
 
     def score(self, windows: WindowBatch, passed_over: BOOL | None = None) -> RawScores:
         """Return raw scores (windows,) and surprise (rows,) in nats.
 
         Rows that are ``passed_over`` (rows,) have no surprise and are no context of others.
         """
+        if self._session is None:
+            return RawScores(np.full(len(windows), np.nan), np.full(len(windows.time), np.nan, np.float32))
         if passed_over is not None and passed_over.any():
             raw, of_others = self._score(without(windows, passed_over))
             surprise = np.full(len(passed_over), np.nan, np.float32)

@@ -34,7 +34,7 @@ def _check_range(
 @click.option("--from-offsets", callback=_offsets, help="Start as partition:offset pairs: 0:1200,1:980.")
 @click.option("--to-offsets", callback=_offsets, help="End (exclusive) as partition:offset pairs.")
 @click.option("--raw", is_flag=True, help="Decode logs.raw again; default: read logs.events, which is exact.")
-@click.option("--bundle", type=click.Path(path_type=Path), help="Bundle to score with; default: TOCSIN_BUNDLE.")
+@click.option("--bundle", type=click.Path(path_type=Path), help="Bundle to score with; default: the one in use.")
 @click.option("--out", required=True, help="File of JSON lines, one per closed window; - is standard output.")
 def replay(  # noqa: PLR0913 - click passes each option
     since: int | None,
@@ -66,11 +66,12 @@ def replay(  # noqa: PLR0913 - click passes each option
     from stream.replay import earlier, lead, replay_events, replay_raw
     from stream.settings import load_settings
     from stream.wiring.core import load_bundle, make_broker, make_components, make_topics
+    from stream.wiring.learning import served_bundle
 
     check_file(out)
     _check_range(since, until, from_offsets, to_offsets)
     settings = load_settings()
-    parts = make_components(settings, load_bundle(settings, bundle))
+    parts = make_components(settings, load_bundle(settings, bundle or served_bundle(settings).path))
     broker, topics = make_broker(settings), make_topics(settings)
     start, end = from_offsets or since, to_offsets or until
     read_from = earlier(start, lead(parts.windows))

@@ -1,11 +1,21 @@
 """``tocsin run``: serve roles."""
 
 import asyncio
+import os
 import signal
+import sys
+from contextlib import suppress
+from typing import TYPE_CHECKING, Final
 
 import click
 
-from stream.runtime.roles import ROLES, check_roles
+from stream.runtime.roles import ROLES, Roles, check_roles
+
+if TYPE_CHECKING:
+    from stream.runtime.process import Process
+
+LOOK_S: Final = 2.0
+"""Seconds between two looks at whether there is a newer bundle to serve; a judgement."""
 
 
 def _roles(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -23,7 +33,8 @@ def _roles(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
 def run(roles: tuple[str, ...], *, publish_all: bool) -> None:
     """Serve one role or all until SIGTERM or SIGINT, then finish the work in progress, commit and exit with 0.
 
-    Missing topics are created.
+    Missing topics are created.  Without TOCSIN_BUNDLE it begins with the bundle that ships, which tells of errors only,
+    and learns by itself: after 20 minutes of logs, then after 2 and 12 hours, then daily.
 
     \b
     Example:
@@ -35,17 +46,40 @@ def run(roles: tuple[str, ...], *, publish_all: bool) -> None:
 
     settings = load_settings()
     setup_logs(settings.log_level, as_json=settings.log_json)
-    asyncio.run(_serve(roles, publish_all=publish_all))
+    if asyncio.run(_serve(roles, publish_all=publish_all)):
+        # All work is committed.  A fresh process with the same number and arguments goes on with the new bundle.
+        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - no shell: our own arguments
 
 
-async def _serve(roles: tuple[str, ...], *, publish_all: bool) -> None:
+async def _serve(roles: tuple[str, ...], *, publish_all: bool) -> bool:
+    """Serve until a signal or a newer bundle; return whether it was the latter."""
     from stream.runtime.process import Process
     from stream.settings import load_settings
 
     process = Process.connect(load_settings())
     with process.metrics_served():
         served = process.start(roles, publish_all=publish_all)
-        loop = asyncio.get_running_loop()
+        loop, ended = asyncio.get_running_loop(), asyncio.Event()
+
+        def end() -> None:
+            ended.set()
+            served.stop()
+
         for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, served.stop)
+            loop.add_signal_handler(number, end)
+        watch = asyncio.create_task(_watch(process, served, ended))
         await served.wait()
+        newer = watch.done() and watch.result()
+        watch.cancel()
+    return newer and not ended.is_set()
+
+
+async def _watch(process: "Process", served: Roles, ended: asyncio.Event) -> bool:
+    """Stop the roles when there is a newer bundle to serve; return whether there is one, once ``ended`` is set."""
+    while not ended.is_set():
+        if await asyncio.to_thread(process.is_outdated):
+            served.stop()
+            return True
+        with suppress(TimeoutError):
+            await asyncio.wait_for(ended.wait(), LOOK_S)
+    return False

@@ -14,7 +14,7 @@ import numpy as np
 import orjson
 
 from models.errors import FatalError
-from models.records import I64, EventFrame, WindowBatch
+from models.records import I64, NO_TIME, EventFrame, WindowBatch
 from models.scorer import Decisions, Scorer
 from models.windows.config import WindowConfig
 from models.windows.scoring import StoreInput, step_together
@@ -94,10 +94,12 @@ def decide(
     scorer: Scorer,
     frames: Sequence[tuple[PartitionWindows, int, EventFrame]],
     timed: Callable[[], AbstractContextManager[object]] = nullcontext,
+    foreign_until: int = NO_TIME,
 ) -> tuple[Decisions, I64] | None:
     """Score the windows that frames of different partitions close, in one batch.
 
-    Scoring a batch has a fixed cost, so partitions share one.  ``timed`` is entered around it.
+    Scoring a batch has a fixed cost, so partitions share one.  ``timed`` is entered around it.  ``foreign_until`` is
+    that of ``Scorer.decide``.
 
     Returns:
         Decisions and the numbers of the windows whose verdicts are to be published; None where no window closes.
@@ -105,7 +107,7 @@ def decide(
 
     def score(windows: WindowBatch) -> Decisions:
         with timed() if len(windows) else nullcontext():
-            return scorer.decide(windows)
+            return scorer.decide(windows, foreign_until)
 
     taken = [partition.take(offset, frame) for partition, offset, frame in frames]
     decided, closed = step_together([store_input for store_input, _ in taken], score)

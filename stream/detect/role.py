@@ -89,6 +89,9 @@ class Detect:
         self._heartbeat = Heartbeat(ROLE, log)
         self._heartbeat.add(frames=0, windows=0, fired=0)
         self._warned_version = ""
+        self._foreign_until = (
+            NO_TIME  # time of the last event that was read with other templates, as before a new bundle
+        )
         self._limited: set[str] = set()  # services logged as being in shadow or learning
         self._failure: Exception | None = None
         self._waiting: asyncio.Queue[EventT[bytes]] = asyncio.Queue(WAITING)
@@ -173,7 +176,7 @@ class Detect:
             if offset > partition.next > 0:
                 log.warning("%s [%d]: frames %d to %d are gone", tp.topic, tp.partition, partition.next, offset - 1)
             taken.append((partition, offset, self._decode(tp, offset, value)))
-        decided = decide(self._scorer, taken, self._metrics.score_seconds.time)
+        decided = decide(self._scorer, taken, self._metrics.score_seconds.time, self._foreign_until)
         if decided is not None:
             self._publish(*decided)
             self._count_windows(*decided)
@@ -195,9 +198,16 @@ class Detect:
             # Only ingest writes here, so this is a foreign or a future message: log where it is and go on.
             log.error("%s [%d] offset %d: %s", tp.topic, tp.partition, offset, error)  # noqa: TRY400 - no trace needed
             return EventFrame.empty({})
-        if version not in {self._version, self._warned_version}:
+        if version == self._version or not len(frame.rows):
+            return frame
+        self._foreign_until = max(self._foreign_until, cast("int", frame.rows["time"].max()))
+        if version != self._warned_version:
             self._warned_version = version
-            log.warning("frames were made with templates %s, the bundle has %s", version, self._version)
+            log.warning(
+                "frames were made with templates %s, the bundle has %s: of their windows only errors count",
+                version,
+                self._version,
+            )
         return frame
 
     def _publish(self, decided: Decisions, due: I64) -> None:

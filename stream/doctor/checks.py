@@ -34,6 +34,7 @@ def examine() -> Iterator[Check]:
     )
     yield from _kafka_checks(settings)
     yield from _bundle_checks(settings)
+    yield from _learning_checks(settings)
     yield from _redaction_checks(settings)
     yield from _failures_checks(settings)
     yield from _sink_checks(settings)
@@ -70,9 +71,12 @@ def _bundle_checks(settings: Settings) -> Iterator[Check]:
     from models.calibration.service_state import ServiceState, describe_service, state_of
     from models.templates.masks import Masks
     from stream.wiring.core import load_bundle
+    from stream.wiring.learning import served_bundle
 
     def bundle() -> str:
-        loaded = load_bundle(settings)
+        loaded = load_bundle(settings, served_bundle(settings).path)
+        if loaded.is_general:
+            return f"{loaded.id} with {len(loaded.table)} templates, the one that ships"
         known = loaded.detectors
         shadow = [
             describe_service(known.groups, known.windows_seen, service, loaded.windows.step)
@@ -89,6 +93,21 @@ def _bundle_checks(settings: Settings) -> Iterator[Check]:
     if settings.masks is not None:
         path = settings.masks
         yield _tried("masks", lambda: masks(path))
+
+
+def _learning_checks(settings: Settings) -> Iterator[Check]:
+    """Say what a worker without a bundle knows, and when it will know more."""
+    from stream.wiring.learning import advice_on_learning, describe_learning, served_bundle
+
+    try:
+        progress = served_bundle(settings).progress
+    except InvalidError as error:
+        yield Check("learning", CheckOutcome.FAIL, error.problem, error.advice)
+        return
+    if progress is not None:
+        advice = advice_on_learning(settings, progress)
+        outcome = CheckOutcome.WARN if advice else CheckOutcome.OK
+        yield Check("learning", outcome, describe_learning(settings, progress), advice)
 
 
 def _delivery_checks(settings: Settings, broker: Broker, known: Mapping[str, int]) -> Iterator[Check]:

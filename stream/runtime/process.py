@@ -11,6 +11,7 @@ from alerts.messages.signed_receipt import Signer
 from alerts.monitoring.metrics import Metrics
 from alerts.monitoring.metrics_server import serve_metrics
 from models.calibration.recognition import regular_services
+from models.errors import InvalidError
 from models.rfc3339 import SECOND, parse_time
 from stream.deliver.role import Deliver
 from stream.detect.role import Detect, DetectConfig
@@ -19,6 +20,7 @@ from stream.ingest.role import Ingest, IngestConfig
 from stream.ingest.service_watch import BundleServices
 from stream.kafka.clients import Broker
 from stream.kafka.topic_specs import Topics
+from stream.learning.learner import Learner
 from stream.runtime.roles import Roles
 from stream.settings import Settings
 from stream.wiring.core import (
@@ -33,6 +35,7 @@ from stream.wiring.core import (
     topic_specs,
 )
 from stream.wiring.explainer import make_explainer
+from stream.wiring.learning import ServedBundle, describe_learning, make_learner, served_bundle
 from stream.wiring.sinks import deliver_config
 
 log = logging.getLogger(__name__)
@@ -46,6 +49,7 @@ class Process:
     broker: Broker
     topics: Topics
     components: Components
+    served: ServedBundle
     registry: CollectorRegistry
     metrics: Metrics
 
@@ -57,17 +61,22 @@ class Process:
             InvalidError: there is no bundle, or it cannot be used.
             TransientError: the broker does not answer.
         """
-        components = make_components(settings, load_bundle(settings))
+        served = served_bundle(settings)
+        components = make_components(settings, load_bundle(settings, served.path))
         broker = make_broker(settings)
         broker.ensure_topics(topic_specs(settings), settings.replication)
         registry = CollectorRegistry()
         metrics = Metrics.on(registry)
         metrics.bundle_info.labels(components.bundle.id).set(1)
-        if newest := components.bundle.facts.get("to"):
+        newest = components.bundle.facts.get("to")
+        if newest and not components.bundle.is_general:
             metrics.bundle_trained.set(parse_time(newest) / SECOND)
         facts = {"kafka": broker.bootstrap, "prefix": settings.topic_prefix, "bundle": components.bundle.id}
         log.info("connected", extra=facts)
-        return cls(settings, broker, make_topics(settings), components, registry, metrics)
+        if served.progress is not None:
+            metrics.bundle_learned.set(served.progress.known_us / SECOND)
+            log.info("%s", describe_learning(settings, served.progress))
+        return cls(settings, broker, make_topics(settings), components, served, registry, metrics)
 
     @contextmanager
     def metrics_served(self) -> Iterator[None]:
@@ -100,7 +109,21 @@ class Process:
         if "deliver" in roles:
             config = deliver_config(self.settings)
             served.start_thread("deliver", lambda: Deliver(self.broker, self.topics, self.metrics, config))
+        if "detect" in roles and self.served.progress is not None and self.settings.learn_after_s:
+            served.start_thread("learn", self._learner)
         return served
+
+    def is_outdated(self) -> bool:
+        """Return whether there is another bundle to serve by now."""
+        try:
+            return served_bundle(self.settings).path != self.served.path
+        except InvalidError as error:
+            # Somebody changed the folder; what is served goes on as it is.
+            log.warning("%s", error)
+            return False
+
+    def _learner(self) -> Learner:
+        return make_learner(self.settings, self.broker, self.topics, self.metrics)
 
     def _ingest(self, config: IngestConfig) -> Ingest:
         bundle = self.components.bundle

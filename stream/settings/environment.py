@@ -45,6 +45,11 @@ def default_cache() -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "tocsin"
 
 
+def default_state() -> Path:
+    """Return Tocsin's folder among what programs keep, by the XDG base directory specification."""
+    return Path(os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state") / "tocsin"
+
+
 def config_file() -> Path | None:
     """Return the settings file: ``TOCSIN_CONFIG``, or ``tocsin.toml`` in this folder if it exists."""
     named = os.environ.get(CONFIG_VARIABLE)

@@ -26,7 +26,14 @@ from pydantic_settings import (
 )
 
 from stream.kafka.security import PROPERTIES
-from stream.settings.environment import PREFIX, config_file, default_cache, library_secrets, read_config
+from stream.settings.environment import (
+    PREFIX,
+    config_file,
+    default_cache,
+    default_state,
+    library_secrets,
+    read_config,
+)
 
 _SECRET_PROPERTY: Final = re.compile(r"password|secret|\.key\.pem$")
 """Properties of ``kafka`` that are secret; the others are only in the same table."""
@@ -124,7 +131,13 @@ class Settings(BaseSettings):
     """Replicas of topics that are created."""
 
     bundle: Path | None = None
-    """Folder of the trained model."""
+    """Folder of the trained model; without one, the worker begins with the shipped one and learns by itself."""
+    learn_after_s: float = Field(default=1200, ge=0, allow_inf_nan=False)
+    """Without `bundle`: how much of the logs the first training takes; 0: the worker never trains."""
+    state_path: Path = Field(
+        default_factory=default_state, json_schema_extra={"default_text": "$XDG_STATE_HOME/tocsin"}
+    )
+    """Folder of what the worker has learned by itself; processes that serve different roles must share it."""
     masks: Path | None = None
     """TOML file with masks in addition to the shipped ones; used in training, a bundle keeps its own."""
 

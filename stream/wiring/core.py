@@ -108,9 +108,9 @@ def make_components(settings: Settings, bundle: Bundle) -> Components:
     windows = replace(bundle.windows, idle=settings.idle_s, forget=2 * settings.idle_s)
     pipeline = PipelineConfig(decode_config(settings), bundle.masks, windows=windows)
     scorer = Scorer(bundle, settings.false_alarms_per_day)
-    return Components(
-        bundle, windows, lambda: pipeline.processor(bundle.table, bundle.detectors.groups.services), scorer
-    )
+    # Windows over everything leave out services that training did not see, unless it saw none of this cloud at all.
+    services = None if bundle.is_general else bundle.detectors.groups.services
+    return Components(bundle, windows, lambda: pipeline.processor(bundle.table, services), scorer)
 
 
 def load_rules(settings: Settings) -> Rules:
