@@ -31,6 +31,13 @@ A judgement, which changes nothing on the systems of loghub in ``tests/bench/ben
 RARE_SHARE: Final = 0.1
 """Share of the texts with the same first word below which a word is rare: a judgement."""
 
+_SIZES: Final = ("B", "bytes", "kB", "KB", "MB", "GB", "TB", "KiB", "MiB", "GiB", "TiB")
+_DURATIONS: Final = ("ns", "us", "ms", "s", "sec", "secs", "seconds", "m", "min", "minutes", "h", "hours")
+UNITS: Final = frozenset((*_SIZES, *_DURATIONS))
+"""Units of sizes and durations: in which of them a value is given depends on how large it is."""
+
+_MARKS: Final = "()[]{},.;:"
+
 _ROUNDS: Final = 8
 """How often texts are looked at again; a judgement: texts with more varying words are rare."""
 
@@ -73,17 +80,19 @@ def _settled(current: set[Mined], variants: int) -> set[Mined]:
 def _freed(current: set[Mined], variants: int) -> set[Mined]:
     """Templates with the words widened that vary freely at several positions at once.
 
-    Where two words vary freely, hardly any two texts differ in one word only.  Among the texts with the same first word
-    a word that few of them have at its position is rare; many texts that are equal but for rare words, and that have
-    more common words than rare ones, are one template.
+    Where two words vary freely, hardly any two texts differ in one word only.  Among the texts with the same first
+    word, and then among those with the same last one, a word that few of them have at its position is rare; many texts
+    that are equal but for rare words, and that have more common words than rare ones, are one template.
     """
-    by_first: dict[str, list[Mined]] = defaultdict(list)
-    for template in current:
-        by_first[template.words[0] if template.words else ""].append(template)
-    out: set[Mined] = set()
-    for templates in by_first.values():
-        out.update(templates if len(templates) < FREE_TEXTS else _without_rare(templates, variants))
-    return out
+    for end in (0, -1):
+        by_word: dict[str, list[Mined]] = defaultdict(list)
+        for template in current:
+            by_word[template.words[end] if template.words else ""].append(template)
+        out: set[Mined] = set()
+        for templates in by_word.values():
+            out.update(templates if len(templates) < FREE_TEXTS else _without_rare(templates, variants))
+        current = out
+    return current
 
 
 def _without_rare(templates: list[Mined], variants: int) -> set[Mined]:
@@ -93,17 +102,35 @@ def _without_rare(templates: list[Mined], variants: int) -> set[Mined]:
     groups: dict[tuple[int, ...], dict[Words, list[Mined]]] = defaultdict(lambda: defaultdict(list))
     for template in templates:
         rare = tuple(i for i in places if template.words[i] != VALUE and counts[i][template.words[i]] < enough)
-        groups[rare][tuple(VALUE if i in rare else template.words[i] for i in places)].append(template)
-    out: set[Mined] = set()
-    for rare, texts in groups.items():
-        for words, some in texts.items():
-            common = sum(word != VALUE for word in words)
-            varied = all(len({template.words[i] for template in some}) >= variants for i in rare)
-            if len(rare) > 1 and common > len(rare) and len(some) >= FREE_TEXTS and varied:
-                out.update(Mined(words, tuple(sorted({*template.wild, *rare}))) for template in some)
-            else:
-                out.update(some)
-    return out
+        groups[rare][_masked(template.words, rare)].append(template)
+    # Free positions, fewest first, each with the texts that have them, less one word: what is free in one text is so in
+    # another that differs from it in one word.
+    near: dict[tuple[int, ...], set[tuple[int, Words]]] = {}
+    for rare in sorted(groups, key=lambda rare: (len(rare), rare)):
+        free = [words for words, some in groups[rare].items() if _vary_freely(words, rare, some, variants)]
+        if free:
+            near[rare] = {(i, _without(words, i)) for words in free for i in places}
+    return {_with_free(template, near) for template in templates} if near else set(templates)
+
+
+def _with_free(template: Mined, near: Mapping[tuple[int, ...], set[tuple[int, Words]]]) -> Mined:
+    for free, texts in near.items():
+        words = _masked(template.words, free)
+        if any((i, _without(words, i)) in texts for i in range(len(words))):
+            return Mined(words, tuple(sorted({*template.wild, *(i for i in free if template.words[i] != VALUE)})))
+    return template
+
+
+def _masked(words: Words, places: tuple[int, ...]) -> Words:
+    return tuple(VALUE if i in places else word for i, word in enumerate(words))
+
+
+def _vary_freely(words: Words, rare: tuple[int, ...], some: list[Mined], variants: int) -> bool:
+    """Whether many texts are equal but for rare words at several positions, and mostly of common words."""
+    common = sum(word != VALUE for word in words)
+    if len(rare) < 2 or common <= len(rare) or len(some) < FREE_TEXTS:  # noqa: PLR2004 - several
+        return False
+    return all(len({template.words[i] for template in some}) >= variants for i in rare)
 
 
 def _varying(texts: set[Words], variants: int) -> set[tuple[int, Words]]:
@@ -114,8 +141,17 @@ def _varying(texts: set[Words], variants: int) -> set[tuple[int, Words]]:
             if word != VALUE:
                 seen[i, _without(words, i)].add(word)
     return {
-        place for place, different in seen.items() if len(different) >= variants and any(w != VALUE for w in place[1])
+        place
+        for place, different in seen.items()
+        if (len(different) >= variants or (len(different) > 1 and _are_units(place, different)))
+        and any(w != VALUE for w in place[1])
     }
+
+
+def _are_units(place: tuple[int, Words], different: set[str]) -> bool:
+    """Whether the words at a position only say in which unit the value before them is given."""
+    i, around = place
+    return i > 0 and around[i - 1].endswith(VALUE) and all(word.strip(_MARKS) in UNITS for word in different)
 
 
 def _without(words: Words, i: int) -> Words:

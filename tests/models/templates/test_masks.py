@@ -32,6 +32,12 @@ def text(message: str) -> str:
         ("GET http://10.0.0.1:5000/v3/tokens?x=1", "GET <*>"),
         ("at 2026-03-03 12:00:00.5 it was 0x7f3a", "at <*> it was <*>"),
         ("nothing to mask", "nothing to mask"),
+        ("lease 52:54:00:12:34:56 at 12:34:56", "lease <*> at <*>"),
+        ('lock=7, tag="View Lock", ws=Source{101}, x', "lock=<*>, tag=<*>, ws=<*>, x"),
+        ('reason="" name="a b"', 'reason="" name=<*>'),
+        ("lifetime <1 sec, took <5ms, <2 people", "lifetime <*>, took <*>, <<*> people"),
+        ("Pending:0 Scheduled:12 Current:7", "Pending:<*> Scheduled:<*> Current:<*>"),
+        ("on compute-1:8774, [MSRA-41.corp.example.com:49130], db:3306", "on <*>, [<*>], <*>"),
     ],
 )
 def test_values_go_and_words_stay(message: str, masked: str) -> None:

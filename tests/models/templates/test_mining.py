@@ -111,6 +111,46 @@ def test_words_that_vary_freely_at_several_places_are_values(seed: int) -> None:
     }
 
 
+def random_names(rng: random.Random, count: int) -> list[str]:
+    """Words that no other text has."""
+    return ["".join(rng.choices("abcdefghijkl", k=7)) for _ in range(count)]
+
+
+@given(st.integers(0, 10**6))
+def test_a_text_may_begin_or_end_with_a_word_that_varies_freely(seed: int) -> None:
+    """One end that stays is enough."""
+    rng = random.Random(seed)
+    people, hosts = random_names(rng, 300), random_names(rng, 300)
+    texts = [f"{one} was moved to {other} because of load" for one, other in zip(people, hosts, strict=True)]
+    texts += [f"Evacuation of all guests of {one} ends on {other}" for one, other in zip(people, hosts, strict=True)]
+    assert set(mined(*texts)) == {
+        "<*> was moved to <*> because of load",
+        "Evacuation of all guests of <*> ends on <*>",
+    }
+
+
+@given(st.integers(0, 10**6))
+def test_what_varies_in_one_text_does_so_in_another_that_differs_in_one_word(seed: int) -> None:
+    """Few texts of a kind are no evidence alone, but beside many of their like."""
+    rng = random.Random(seed)
+    names = random_names(rng, 600)
+    texts = [f"Clients: SPP opened {a} of {b} again" for a, b in pairwise(names[:200])]
+    texts += [f"Clients: DISM opened {a} of {b} again" for a, b in pairwise(names[200:206])]
+    texts += [f"Clients: DISM closed {a} of {b} soon" for a, b in pairwise(names[300:306])]
+    templates = set(mined(*texts))
+    assert {"Clients: SPP opened <*> of <*> again", "Clients: DISM opened <*> of <*> again"} <= templates
+    assert len(templates) == 7
+
+
+def test_units_of_one_measure_are_one_template() -> None:
+    """Which unit a size or duration has says how large it is; other words behind a value stay, however few."""
+    sizes = [f"sent (<*> {a}), got <*> {b} in all" for a in ("KB", "MB") for b in ("B", "KB", "GB")]
+    assert set(mined(*sizes)) == {"sent (<*> <*> got <*> <*> in all"}
+    assert set(mined("took <*> ms", "took <*> s")) == {"took <*> <*>"}
+    words = ["found <*> errors", "found <*> warnings", "took ms", "took s"]
+    assert set(mined(*words)) == set(words)
+
+
 def test_few_texts_and_few_common_words_stay_as_they_are() -> None:
     """What merely has a begin in common is no template."""
     few = [f"Failed to {verb} {noun} now" for verb, noun in zip(NAMES, reversed(NAMES), strict=True)]
