@@ -3,13 +3,13 @@
 Whoever's clock is off by more than some seconds would break every window that several hosts share: their order, who is
 silent, what follows on what.  Two things tell how far a clock is off:
 
-- **Arrival.**  A line that comes to the broker ``lag`` after its time was delayed or has a wrong clock.  Delays vary, and
-  the lag of a backlog shrinks; so where the least lag of two stretches of 20 s in a row is the same, it is the clock.
-  Lines of a stretch are put right by what the stretches before it told, wherever batches are cut.
-- **Order.**  Files do not tell arrivals, but records of several hosts in one file stand in the order of arrival.  From a
+- **Arrival.**  A line that comes to the broker ``lag`` after its time was delayed or has a wrong clock.  Delays vary,
+  and the lag of a backlog shrinks; so where the least lag of two stretches of 20 s in a row is the same, it is the
+  clock.  Lines are put right by what the stretches before theirs told, wherever batches are cut.
+- **Order.**  Files tell no arrivals, but records of several hosts in one file stand in the order of arrival.  From a
   line of one host to the next line of another passes a short time, and from there back: half the difference of the two
-  is the difference of the clocks, as in NTP (RFC 5905, section 8).  Hosts are compared with the one that writes most, and
-  the median of all is taken to be right.
+  is the difference of the clocks, as in NTP (RFC 5905, section 8).  Hosts are compared with the one that writes most,
+  and the median of all is taken to be right.
 """
 
 from collections.abc import Iterator
@@ -19,6 +19,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from models.arrays import group_starts
 from models.records import BOOL, I64, NO_TIME
 from models.rfc3339 import SECOND
 
@@ -44,6 +45,9 @@ _SWITCHES: Final = 3
 _MOST_SOURCES: Final = 65_536
 """Sources that are remembered; a judgement that bounds memory."""
 
+_REMEMBERED: Final = 30
+"""Stretches, ten minutes, after which a source that writes no more is left out of ``off``; a judgement."""
+
 _WHO: Final = ("tenant", "service", "host")
 """Columns that name a source."""
 
@@ -53,7 +57,7 @@ Source = tuple[str, str, str]
 
 @dataclass(slots=True)
 class _Lag:
-    """Of one source: the newest stretch, the least lag in it and in the one before, and what its lines are put right by.
+    """Of one source: the newest stretch, the least lag in it and in the one before, and what puts its lines right.
 
     Microseconds.
     """
@@ -73,7 +77,7 @@ class HostClocks:
     """Tenant and host → correction by the order of lines (microseconds)."""
 
     def settle(self, lines: pl.DataFrame, arrived: I64 | None = None) -> pl.DataFrame:
-        """Put the times of lines with LOG_SCHEMA right; ``arrived`` (n,) is when the broker got each, if it is known."""
+        """Put right the times of lines with LOG_SCHEMA; ``arrived`` (n,) is when the broker got each, if it is known."""
         if not len(lines):
             return lines
         time = lines["time"].to_numpy()
@@ -83,15 +87,24 @@ class HostClocks:
             right = self._settle_by_arrival(lines, time, arrived)
         return lines if right is time else lines.with_columns(pl.Series("time", right, pl.Int64))
 
-    def off(self) -> dict[Source, float]:
-        """Return by how many seconds the clocks that are wrong are ahead; "" for services where it is the whole host."""
-        by_arrival = {who: -lag.correction / SECOND for who, lag in self._lags.items() if lag.correction}
-        by_order = {
-            (tenant, "", host): -correction / SECOND
-            for (tenant, host), correction in self._by_order.items()
-            if correction
-        }
-        return by_order | by_arrival
+    def off(self) -> dict[tuple[str, str], float]:
+        """Return by how many seconds wrong clocks are ahead, by host and service; "" as service: the whole host."""
+        clocks = {(host, ""): -by / SECOND for (_, host), by in self._by_order.items() if by}
+        newest = max((lag.stretch for lag in self._lags.values()), default=0)
+        of_host: dict[str, dict[str, int]] = {}
+        for (_, service, host), lag in self._lags.items():
+            if newest - lag.stretch <= _REMEMBERED:
+                of_host.setdefault(host, {})[service] = -lag.correction
+        for host, ahead in of_host.items():
+            wrong = {service: value for service, value in ahead.items() if value}
+            if not wrong:
+                continue
+            alike = max(wrong.values()) - min(wrong.values()) <= _SAME
+            if host and alike and 2 * len(wrong) > len(ahead):
+                clocks[host, ""] = max(wrong.values(), key=abs) / SECOND
+            else:
+                clocks.update({(host, service): value / SECOND for service, value in wrong.items()})
+        return clocks
 
     def _settle_by_arrival(self, lines: pl.DataFrame, time: I64, arrived: I64) -> I64:
         lag = arrived - time
@@ -101,10 +114,7 @@ class HostClocks:
             pl.Series("lag", np.where(arrived == NO_TIME, _LONGEST, lag)),
         )
         least = stretches.group_by(*_WHO, "stretch", maintain_order=True).agg(pl.col("lag").min()).sort("stretch")
-        corrections = [
-            self._next(who, stretch, value)
-            for *who, stretch, value in least.iter_rows()
-        ]
+        corrections = [self._next(who, stretch, value) for *who, stretch, value in least.iter_rows()]
         if not any(corrections):
             return time
         joined = stretches.join(
@@ -158,6 +168,12 @@ class HostClocks:
                 yield str(tenant), host, is_of_host, None if ahead[i] is None else -int(ahead[i] or 0)
 
 
+def described(host: str, service: str, seconds: float) -> str:
+    """Return a sentence on one entry of ``HostClocks.off``."""
+    place = f"{service} on {host}" if host and service else host or service
+    return f"the clock of {place} is {abs(seconds):.0f} s {'ahead' if seconds > 0 else 'behind'}"
+
+
 def clocks_ahead(who: I64, time: I64, hosts: int) -> list[int | None]:
     """How far each host's clock is ahead of the median, in microseconds; None where too few lines tell.
 
@@ -166,20 +182,29 @@ def clocks_ahead(who: I64, time: I64, hosts: int) -> list[int | None]:
     """
     counts = np.bincount(who[who >= 0], minlength=hosts)
     reference = int(counts.argmax())
-    passed, before, after = np.diff(time), who[:-1], who[1:]
+    there, back = _passed(who, time, reference), _passed(who[::-1], -time[::-1], reference)
     ahead: list[int | None] = [None] * hosts
     ahead[reference] = 0
-    for host in np.flatnonzero((counts >= _SWITCHES) & (np.arange(hosts) != reference)).tolist():
-        there = passed[(before == reference) & (after == host)]
-        back = passed[(before == host) & (after == reference)]
-        if min(len(there), len(back)) >= _SWITCHES:
-            difference = (np.median(there) - np.median(back)) / 2
-            gap = abs(np.median(there) + np.median(back))
-            ahead[host] = round(float(difference) / SECOND, 1) * SECOND if abs(difference) > max(_SAME, gap) else 0
+    for host in there.keys() & back.keys():
+        if min(len(there[host]), len(back[host])) >= _SWITCHES:
+            onward, return_ = float(np.median(there[host])), float(np.median(back[host]))
+            difference, gap = (onward - return_) / 2, abs(onward + return_)
+            ahead[host] = round(difference / SECOND, 1) * SECOND if abs(difference) > max(_SAME, gap) else 0
     known = sorted(value for value in ahead if value is not None)
     # Of two in the middle the one that blames the host that writes least.
     middle = min(known[(len(known) - 1) // 2 : len(known) // 2 + 1], key=abs)
     return [None if value is None else int(value - middle) for value in ahead]
+
+
+def _passed(who: I64, time: I64, reference: int) -> dict[int, I64]:
+    """Per host the times (k,) that passed from lines of the reference to the next line of the host."""
+    place = np.maximum.accumulate(np.where(who == reference, np.arange(len(who)), -1))
+    rows = np.flatnonzero((place >= 0) & (who >= 0) & (who != reference))
+    _, first = np.unique(who[rows] * len(who) + place[rows], return_index=True)
+    rows = rows[first]
+    passed, host = time[rows] - time[place[rows]], who[rows]
+    begins = group_starts(host)
+    return dict(zip(host[begins].tolist(), np.split(passed, begins[1:]), strict=False))
 
 
 def _agreed(lag: _Lag) -> int:
@@ -192,7 +217,7 @@ def _agreed(lag: _Lag) -> int:
 
 
 def _corrected(time: I64, arrived: I64, correction: I64) -> I64:
-    """Times (n,) put right, but never beyond their arrival, or so far back that it would be the clock that was mended."""
+    """Times (n,) put right: not beyond their arrival, nor back to long before it, where the clock has been mended."""
     forward = np.minimum(time + correction, np.maximum(time, arrived))
     back = np.maximum(time + correction, np.minimum(time, arrived - _SAME))
     return np.where(correction > 0, forward, np.where(correction < 0, back, time))

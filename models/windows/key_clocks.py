@@ -44,8 +44,8 @@ class KeyClocks:
     def advance(self, rows: NewRows, slots: I64, seen: I64, clock: int) -> I64:
         """Move the keys' times on by new rows (n,), which are sorted by slot; ``slots`` (k,) are those that they have.
 
-        ``seen`` (n,) is the recorded clock of each row's raw partition, ``clock`` that of all.  Returns the time of each
-        row's key before it (n,).
+        ``seen`` (n,) is the recorded clock of each row's raw partition, ``clock`` that of all.  Returns the time (n,)
+        of each row's key before it.
         """
         keys, first = self._keys, group_starts(rows.slot)
         start = keys.time(slots)
