@@ -12,15 +12,14 @@ silent, what follows on what.  Two things tell how far a clock is off:
   and the median of all is taken to be right.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from models.arrays import group_starts
-from models.records import BOOL, I64, NO_TIME
+from models.arrays import distinct
+from models.records import I64, NO_TIME
 from models.rfc3339 import SECOND
 
 STRETCH_S: Final = 20
@@ -38,6 +37,12 @@ shipper waits."""
 
 _LONGEST: Final = 26 * 3600 * SECOND
 """Clocks are not further off (microseconds), or it is no clock but an old log that is sent again: any mistaken zone."""
+
+UNKNOWN: Final = np.iinfo(np.int64).min
+"""Stands for a clock that cannot be compared."""
+
+_ROUNDED: Final = SECOND // 10
+"""Precision of a comparison (microseconds): finer than what it can tell."""
 
 _SWITCHES: Final = 3
 """Changes from host to host and back that are needed for a comparison; a judgement."""
@@ -77,7 +82,7 @@ class HostClocks:
     """Tenant and host → correction by the order of lines (microseconds)."""
 
     def settle(self, lines: pl.DataFrame, arrived: I64 | None = None) -> pl.DataFrame:
-        """Put right the times of lines with LOG_SCHEMA; ``arrived`` (n,) is when the broker got each, if it is known."""
+        """Put right the times of lines with LOG_SCHEMA; ``arrived`` (n,) is when the broker got each, if known."""
         if not len(lines):
             return lines
         time = lines["time"].to_numpy()
@@ -141,31 +146,29 @@ class HostClocks:
         return lag.correction
 
     def _settle_by_order(self, lines: pl.DataFrame, time: I64) -> I64:
+        if lines["host"].n_unique() < 2:  # noqa: PLR2004 - two hosts to compare
+            return time
         corrections = np.zeros(len(lines), np.int64)
-        for tenant, host, is_of_host, correction in self._compared(lines, time):
-            known = self._by_order.get((tenant, host), 0)
-            if correction is not None and (abs(correction - known) > SECOND or not correction):
-                known = self._by_order[tenant, host] = correction
-            if known:
-                corrections[is_of_host] = known
+        for tenant, of_tenant in lines.select("tenant", "host").with_row_index("row").group_by("tenant"):
+            first, who = distinct(of_tenant["host"])
+            hosts, rows = of_tenant["host"].gather(first).to_list(), of_tenant["row"].to_numpy()
+            is_named = np.array([host != "" for host in hosts])
+            ahead = clocks_ahead(np.where(is_named[who], who, NO_TIME), time[rows], len(hosts))
+            corrections[rows] = self._corrections_of(str(tenant[0]), hosts, ahead)[who]
         return time + corrections if corrections.any() else time
 
-    @staticmethod
-    def _compared(lines: pl.DataFrame, time: I64) -> Iterator[tuple[str, str, BOOL, int | None]]:
-        """Tenant, host, its lines (n,) and what puts them right; None where there is nothing to compare them with."""
-        names = lines.select("tenant", "host").unique(maintain_order=True)
-        if names["host"].n_unique() < 2:  # noqa: PLR2004 - two hosts to compare
-            return
-        tenants, hosts = lines["tenant"], lines["host"]
-        for (tenant,), of_tenant in names.filter(pl.col("host") != "").group_by("tenant", maintain_order=True):
-            chosen = np.flatnonzero((tenants == tenant).to_numpy())
-            number = {host: i for i, host in enumerate(of_tenant["host"])}
-            who = hosts.gather(chosen).replace_strict(number, default=NO_TIME, return_dtype=pl.Int64).to_numpy()
-            ahead = clocks_ahead(who, time[chosen], len(number))
-            for host, i in number.items():
-                is_of_host = np.zeros(len(lines), np.bool_)
-                is_of_host[chosen[who == i]] = True
-                yield str(tenant), host, is_of_host, None if ahead[i] is None else -int(ahead[i] or 0)
+    def _corrections_of(self, tenant: str, hosts: list[str], ahead: I64) -> I64:
+        """What puts the lines of each host (k,) right; remembers what ``ahead`` (k,) says of those that are wrong."""
+        corrections = np.zeros(len(hosts), np.int64)
+        for i, host in enumerate(hosts):
+            known = self._by_order.get((tenant, host), 0)
+            if ahead[i] == UNKNOWN:
+                corrections[i] = known
+            elif ahead[i] or known:
+                # Small differences are those of the measurement: times of a host are to stay in order.
+                corrections[i] = known if ahead[i] and abs(ahead[i] + known) <= SECOND else -ahead[i]
+                self._by_order[tenant, host] = int(corrections[i])
+        return corrections
 
 
 def described(host: str, service: str, seconds: float) -> str:
@@ -174,37 +177,41 @@ def described(host: str, service: str, seconds: float) -> str:
     return f"the clock of {place} is {abs(seconds):.0f} s {'ahead' if seconds > 0 else 'behind'}"
 
 
-def clocks_ahead(who: I64, time: I64, hosts: int) -> list[int | None]:
-    """How far each host's clock is ahead of the median, in microseconds; None where too few lines tell.
+def clocks_ahead(who: I64, time: I64, hosts: int) -> I64:
+    """How far each host's clock is ahead of the median (hosts,), in microseconds; UNKNOWN where too few lines tell.
 
     ``who`` (n,) is the number of the host that wrote each line, below 0 where it is unknown, ``time`` (n,) the line's
     time; lines stand in the order of arrival.  What is not more than 5 s, or than the time between lines, is 0.
     """
+    ahead = np.full(hosts, UNKNOWN, np.int64)
     counts = np.bincount(who[who >= 0], minlength=hosts)
     reference = int(counts.argmax())
-    there, back = _passed(who, time, reference), _passed(who[::-1], -time[::-1], reference)
-    ahead: list[int | None] = [None] * hosts
+    onward, times = _usually_passed(who, time, reference, hosts)
+    back, times_back = _usually_passed(who[::-1], -time[::-1], reference, hosts)
+    is_known = np.minimum(times, times_back) >= _SWITCHES
+    difference = (onward - back) // 2 // _ROUNDED * _ROUNDED
+    is_wrong = np.abs(difference) > np.maximum(np.abs(onward + back), _SAME)
+    ahead[is_known] = np.where(is_wrong, difference, 0)[is_known]
     ahead[reference] = 0
-    for host in there.keys() & back.keys():
-        if min(len(there[host]), len(back[host])) >= _SWITCHES:
-            onward, return_ = float(np.median(there[host])), float(np.median(back[host]))
-            difference, gap = (onward - return_) / 2, abs(onward + return_)
-            ahead[host] = round(difference / SECOND, 1) * SECOND if abs(difference) > max(_SAME, gap) else 0
-    known = sorted(value for value in ahead if value is not None)
-    # Of two in the middle the one that blames the host that writes least.
-    middle = min(known[(len(known) - 1) // 2 : len(known) // 2 + 1], key=abs)
-    return [None if value is None else int(value - middle) for value in ahead]
+    known = np.sort(ahead[ahead != UNKNOWN])
+    # Of two in the middle the one that blames the host that writes less.
+    middle = min(known[(len(known) - 1) // 2 : len(known) // 2 + 1].tolist(), key=abs)
+    return np.where(ahead == UNKNOWN, UNKNOWN, ahead - middle)
 
 
-def _passed(who: I64, time: I64, reference: int) -> dict[int, I64]:
-    """Per host the times (k,) that passed from lines of the reference to the next line of the host."""
+def _usually_passed(who: I64, time: I64, reference: int, hosts: int) -> tuple[I64, I64]:
+    """Per host (hosts,) the median time from a line of the reference to the host's next one, and of how many."""
     place = np.maximum.accumulate(np.where(who == reference, np.arange(len(who)), -1))
     rows = np.flatnonzero((place >= 0) & (who >= 0) & (who != reference))
     _, first = np.unique(who[rows] * len(who) + place[rows], return_index=True)
     rows = rows[first]
     passed, host = time[rows] - time[place[rows]], who[rows]
-    begins = group_starts(host)
-    return dict(zip(host[begins].tolist(), np.split(passed, begins[1:]), strict=False))
+    passed = passed[np.lexsort((passed, host))]
+    counts = np.bincount(host, minlength=hosts)
+    median = np.zeros(hosts, np.int64)
+    is_there = counts > 0
+    median[is_there] = passed[(np.cumsum(counts) - counts + counts // 2)[is_there]]
+    return median, counts
 
 
 def _agreed(lag: _Lag) -> int:

@@ -1,5 +1,7 @@
 """What comes late, in blocks or all at once: the stream says what files say, and nobody is called silent."""
 
+import threading
+import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -7,14 +9,18 @@ from uuid import uuid4
 
 import pytest
 
+from models.records import ALL_SOURCES
+from models.rfc3339 import SECOND
 from stream.kafka.clients import Broker
-from tests.integration.streamed import Deployment, Window, scraped
+from tests.integration.streamed import PATIENCE_S, Deployment, Window, scraped
 from tests.kafka_server import KafkaServer
 from tests.ports import held_port
 from training.simulate import Scenario, SimRecord, stream_records
 
 PARTITIONS = 8
 PAUSE_S = 45.0
+LIVE_S = 240.0
+"""Long enough that sources of everything know who wrote in the last three minutes."""
 START = datetime(2026, 3, 3, 8, 0, tzinfo=UTC)
 
 pytestmark = [pytest.mark.slow]
@@ -68,3 +74,49 @@ def test_files_sent_one_after_the_other_give_the_windows_of_the_files(broker: Br
     expected = deployment.score([("", record.value) for record in records])
     blocks = [("one partition", record.value) for record in sorted(records, key=lambda record: record.key)]
     assert shapes(streamed(deployment, blocks, len(expected))) == shapes(expected)
+
+
+@pytest.mark.kafka
+@pytest.mark.timeout(600)
+def test_a_broker_that_rests_makes_nobody_silent(tmp_path: Path) -> None:
+    """Lines wait at their shipper for 45 s and come at once: meanwhile the pipeline tells that it has not read them."""
+    server = KafkaServer(tmp_path / "kafka")
+    server.start()
+    try:
+        deployment = deploy(Broker(server.bootstrap), tmp_path)
+        port = held_port()
+        deployment.send([])
+        worker = deployment.worker(port)
+        worker.start()
+        scraped(port, "tocsin_role_up", 3)
+        shipper = threading.Thread(target=_ship, args=(deployment, LIVE_S))
+        shipper.start()
+        time.sleep(LIVE_S / 3)
+        server.pause()
+        time.sleep(PAUSE_S)
+        behind = time.time() - scraped(port, "tocsin_read_until_seconds", 1.0)["tocsin_read_until_seconds"] / PARTITIONS
+        server.resume()
+        shipper.join()
+        time.sleep(3 * deployment.idle_s)
+        late = scraped(port, "tocsin_windows_total", 1)["tocsin_late_rows_total"]
+        status = worker.stop()
+        windows = deployment.windows().values()
+    finally:
+        server.resume()
+        server.stop()
+    assert status == 0, deployment.log()
+    assert behind > PAUSE_S - 15
+    assert late == 0
+    assert [window["reasons"] for window in windows if window["fired"]] == []
+    assert any(window["key"] == ALL_SOURCES for window in windows)
+
+
+def _ship(deployment: Deployment, seconds: float) -> None:
+    """Send lines as a quiet cloud writes them, each at its time."""
+    producer = deployment.broker.producer()
+    began = time.time()
+    for record in quiet(datetime.fromtimestamp(began, UTC), seconds):
+        while record.time / SECOND > time.time():
+            producer.poll(0.01)
+        producer.produce(deployment.topics.logs_raw, record.value, record.key.encode())
+    assert producer.flush(PATIENCE_S) == 0

@@ -16,7 +16,7 @@ Line = tuple[float, str, str, float]
 
 
 def frame(lines: list[Line], off: Mapping[str, float]) -> tuple[pl.DataFrame, I64]:
-    """The columns of lines that count, where ``off`` says by how many seconds the clocks of hosts are ahead; and their arrivals."""
+    """The columns of lines that count, and their arrivals; ``off``: seconds by which the clocks of hosts are ahead."""
     times = [round(second * SECOND) + BEGIN + round(off.get(host, 0) * SECOND) for second, _, host, _ in lines]
     table = pl.DataFrame(
         {
