@@ -304,7 +304,7 @@ class Ingest:
             self._active.discard(partition)
             # Another worker reports it from now on.
             self._metrics.lag_messages.remove(self._topics.logs_raw, str(partition))
-            self._metrics.read_until.remove(str(partition))
+            # `read_until` stays: who reads the partition from now on says more, and if nobody does, that is to be seen.
         log.info("partitions revoked", extra={"role": ROLE, "partitions": sorted(numbers)})
 
     def _commit(self, consumer: Consumer, offsets: Mapping[int, int], *, wait: bool) -> None:
