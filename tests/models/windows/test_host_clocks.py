@@ -1,6 +1,6 @@
 """Clocks that are wrong: found by arrival or by order, put right, told of, and nothing else is touched."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import polars as pl
@@ -15,7 +15,7 @@ Line = tuple[float, str, str, float]
 """Second after BEGIN at which it is written, service, host, and second at which it arrives."""
 
 
-def frame(lines: list[Line], off: Mapping[str, float]) -> tuple[pl.DataFrame, I64]:
+def frame(lines: Sequence[Line], off: Mapping[str, float]) -> tuple[pl.DataFrame, I64]:
     """The columns of lines that count, and their arrivals; ``off``: seconds by which the clocks of hosts are ahead."""
     times = [round(second * SECOND) + BEGIN + round(off.get(host, 0) * SECOND) for second, _, host, _ in lines]
     table = pl.DataFrame(
