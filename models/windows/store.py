@@ -1,10 +1,12 @@
 """Windows over keyed events: fixed grids for sources, inactivity for sessions, closed by the time in the lines.
 
-All of it is a function of the frames in their order (the order of record), and, but for the two rules that mention the
-clock, independent of how lines were cut into frames:
+All of it is a function of the frames in their order (the order of record), and, where no clock is recorded, as in files,
+independent of how lines were cut into frames:
 
-- A key's time is the largest event time that it has shown.  A row is *late*, and only counted, when it lies more than
-  ``lateness`` below that.
+- A key's *time* (``models/windows/key_clocks.py``) says how far its events are known.  For the source of one service it
+  is the largest event time so far.  Keys that several hosts write to wait for what may still come: for what is unread,
+  for the rest of a backlog, for the slowest host.  A row is *late*, and only counted, when it lies more than
+  ``lateness`` below its key's time.
 - A *source window* is ``length`` long and ends with a grid step of ``step`` that holds an event; one more ends just
   behind the first error of each step (``at_errors``), so that nobody waits for the step's end.  It closes when the
   key's time passes its end by ``lateness``.
