@@ -1,7 +1,7 @@
 """Windows over keyed events: fixed grids for sources, inactivity for sessions, closed by the time in the lines.
 
-All of it is a function of the frames in their order (the order of record), and, where no clock is recorded, as in files,
-independent of how lines were cut into frames:
+All of it is a function of the frames in their order (the order of record), and, where no clock is recorded (files), it
+is independent of how lines were cut into frames:
 
 - A key's *time* (``models/windows/key_clocks.py``) says how far its events are known.  For the source of one service it
   is the largest event time so far.  Keys that several hosts write to wait for what may still come: for what is unread,

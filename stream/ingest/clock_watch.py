@@ -3,8 +3,7 @@
 import logging
 from collections.abc import Mapping
 
-from prometheus_client import Gauge
-
+from alerts.monitoring.metrics import Metrics
 from models.windows.host_clocks import described
 
 log = logging.getLogger(__name__)
@@ -13,9 +12,9 @@ log = logging.getLogger(__name__)
 class ClockWatch:
     """Compares the clocks that are off now with those that were."""
 
-    def __init__(self, gauge: Gauge) -> None:
-        """``gauge`` has the labels host and service."""
-        self._gauge = gauge
+    def __init__(self, metrics: Metrics) -> None:
+        """Begin with none."""
+        self._gauge = metrics.clock_offset
         self._off: dict[tuple[str, str], float] = {}
 
     def update(self, off: Mapping[tuple[str, str], float]) -> None:

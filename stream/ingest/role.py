@@ -93,7 +93,7 @@ class Ingest:
         self._config = config
         self._now = now
         self._clocks = PartitionClocks(now, config.speed)
-        self._clock_watch = ClockWatch(metrics.clock_offset)
+        self._clock_watch = ClockWatch(metrics)
         self._dead = DeadWatch(config.dead)
         self._outbox = Outbox(broker.producer())
         self._heartbeat = Heartbeat(ROLE, log, now=now)
