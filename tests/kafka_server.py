@@ -135,6 +135,18 @@ class KafkaServer:
         """Kill the node with SIGKILL, as a crash does."""
         self._signal(signal.SIGKILL)
 
+    def pause(self) -> None:
+        """Have the node rest: it keeps its connections and answers nobody."""
+        self._send(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Have the node go on after ``pause``."""
+        self._send(signal.SIGCONT)
+
+    def _send(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            os.killpg(self._process.pid, number)
+
     def _signal(self, number: signal.Signals) -> None:
         process, self._process = self._process, None
         if process is None:

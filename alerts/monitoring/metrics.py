@@ -189,6 +189,24 @@ class Metrics:
         Gauge,
         Spec("tocsin_lag_messages", "messages", "Messages between the role and the log's end.", ("topic", "partition")),
     ]
+    read_until: Annotated[
+        Gauge,
+        Spec(
+            "tocsin_read_until_seconds",
+            "seconds since 1970",
+            "Broker's time up to which a partition of `logs.raw` has been read.",
+            ("partition",),
+        ),
+    ]
+    clock_offset: Annotated[
+        Gauge,
+        Spec(
+            "tocsin_clock_offset_seconds",
+            "seconds",
+            "How far a wrong clock is ahead of the broker's; `service` where it is not the whole host.",
+            ("host", "service"),
+        ),
+    ]
     incidents_open: Annotated[Gauge, Spec("tocsin_incidents_open", "incidents", "Incidents not yet resolved.")]
     incident_since: Annotated[
         Gauge,

@@ -103,7 +103,8 @@ def judge(  # noqa: PLR0913 - what judges comes in three parts
         processed = processor.keyed(LogBatch(part, (), {}, {}), raw_spans(raw, {}))
         verdicts += scored.step(processed.frame).verdicts()
         progress(size)
-    verdicts += scored.flush().verdicts()
+    for decided in scored.flush():
+        verdicts += decided.verdicts()
     return _judged(verdicts, Observed.of(material, complete=complete))
 
 

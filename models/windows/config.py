@@ -26,7 +26,7 @@ class WindowConfig:
     lateness: float = 2.0
     """How far an event may lie behind the newest of its key and still join its window."""
     shared_lateness: float = 5.0
-    """The same for a tenant's source of everything, to which shippers of many hosts add."""
+    """The same for keys to which shippers of many hosts add: a tenant's source of everything, and sessions."""
     gap: float = 60.0
     """A session ends after so long without an event."""
     age: float = 600.0
@@ -36,7 +36,9 @@ class WindowConfig:
     forget: float = 120.0
     """A key without an event for so long on the recorded clock is forgotten: at least ``idle``."""
     jump: float = 15.0
-    """How far one frame may move the clock, so that what an outage held up still arrives in time."""
+    """How far one frame may move the clock, so that what an outage held up still arrives in time.
+
+    Keys that many hosts write to wait as long for the rest of a backlog, and for what came after the clock leapt."""
     session_events: int = 512
     """Rows that a session may keep within one ``age``; more are counted as overflow."""
     step_events: int = 50_000

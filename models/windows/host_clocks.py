@@ -3,23 +3,23 @@
 Whoever's clock is off by more than some seconds would break every window that several hosts share: their order, who is
 silent, what follows on what.  Two things tell how far a clock is off:
 
-- **Arrival.**  A line that comes to the broker ``lag`` after its time was delayed or has a wrong clock.  Delays vary, and
-  the lag of a backlog shrinks; so where the least lag of two stretches of 20 s in a row is the same, it is the clock.
-  Lines of a stretch are put right by what the stretches before it told, wherever batches are cut.
-- **Order.**  Files do not tell arrivals, but records of several hosts in one file stand in the order of arrival.  From a
+- **Arrival.**  A line that comes to the broker ``lag`` after its time was delayed or has a wrong clock.  Delays vary,
+  and the lag of a backlog shrinks; so where the least lag of two stretches of 20 s in a row is the same, it is the
+  clock.  Lines are put right by what the stretches before theirs told, wherever batches are cut.
+- **Order.**  Files tell no arrivals, but records of several hosts in one file stand in the order of arrival.  From a
   line of one host to the next line of another passes a short time, and from there back: half the difference of the two
-  is the difference of the clocks, as in NTP (RFC 5905, section 8).  Hosts are compared with the one that writes most, and
-  the median of all is taken to be right.
+  is the difference of the clocks, as in NTP (RFC 5905, section 8).  Hosts are compared with the one that writes most,
+  and the median of all is taken to be right.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from models.records import BOOL, I64, NO_TIME
+from models.arrays import distinct
+from models.records import I64, NO_TIME
 from models.rfc3339 import SECOND
 
 STRETCH_S: Final = 20
@@ -38,11 +38,20 @@ shipper waits."""
 _LONGEST: Final = 26 * 3600 * SECOND
 """Clocks are not further off (microseconds), or it is no clock but an old log that is sent again: any mistaken zone."""
 
+UNKNOWN: Final = np.iinfo(np.int64).min
+"""Stands for a clock that cannot be compared."""
+
+_ROUNDED: Final = SECOND // 10
+"""Precision of a comparison (microseconds): finer than what it can tell."""
+
 _SWITCHES: Final = 3
 """Changes from host to host and back that are needed for a comparison; a judgement."""
 
 _MOST_SOURCES: Final = 65_536
 """Sources that are remembered; a judgement that bounds memory."""
+
+_REMEMBERED: Final = 30
+"""Stretches, ten minutes, after which a source that writes no more is left out of ``off``; a judgement."""
 
 _WHO: Final = ("tenant", "service", "host")
 """Columns that name a source."""
@@ -53,7 +62,7 @@ Source = tuple[str, str, str]
 
 @dataclass(slots=True)
 class _Lag:
-    """Of one source: the newest stretch, the least lag in it and in the one before, and what its lines are put right by.
+    """Of one source: the newest stretch, the least lag in it and in the one before, and what puts its lines right.
 
     Microseconds.
     """
@@ -73,7 +82,7 @@ class HostClocks:
     """Tenant and host → correction by the order of lines (microseconds)."""
 
     def settle(self, lines: pl.DataFrame, arrived: I64 | None = None) -> pl.DataFrame:
-        """Put the times of lines with LOG_SCHEMA right; ``arrived`` (n,) is when the broker got each, if it is known."""
+        """Put right the times of lines with LOG_SCHEMA; ``arrived`` (n,) is when the broker got each, if known."""
         if not len(lines):
             return lines
         time = lines["time"].to_numpy()
@@ -83,15 +92,24 @@ class HostClocks:
             right = self._settle_by_arrival(lines, time, arrived)
         return lines if right is time else lines.with_columns(pl.Series("time", right, pl.Int64))
 
-    def off(self) -> dict[Source, float]:
-        """Return by how many seconds the clocks that are wrong are ahead; "" for services where it is the whole host."""
-        by_arrival = {who: -lag.correction / SECOND for who, lag in self._lags.items() if lag.correction}
-        by_order = {
-            (tenant, "", host): -correction / SECOND
-            for (tenant, host), correction in self._by_order.items()
-            if correction
-        }
-        return by_order | by_arrival
+    def off(self) -> dict[tuple[str, str], float]:
+        """Return by how many seconds wrong clocks are ahead, by host and service; "" as service: the whole host."""
+        clocks = {(host, ""): -by / SECOND for (_, host), by in self._by_order.items() if by}
+        newest = max((lag.stretch for lag in self._lags.values()), default=0)
+        of_host: dict[str, dict[str, int]] = {}
+        for (_, service, host), lag in self._lags.items():
+            if newest - lag.stretch <= _REMEMBERED:
+                of_host.setdefault(host, {})[service] = -lag.correction
+        for host, ahead in of_host.items():
+            wrong = {service: value for service, value in ahead.items() if value}
+            if not wrong:
+                continue
+            alike = max(wrong.values()) - min(wrong.values()) <= _SAME
+            if host and alike and 2 * len(wrong) > len(ahead):
+                clocks[host, ""] = max(wrong.values(), key=abs) / SECOND
+            else:
+                clocks.update({(host, service): value / SECOND for service, value in wrong.items()})
+        return clocks
 
     def _settle_by_arrival(self, lines: pl.DataFrame, time: I64, arrived: I64) -> I64:
         lag = arrived - time
@@ -101,10 +119,7 @@ class HostClocks:
             pl.Series("lag", np.where(arrived == NO_TIME, _LONGEST, lag)),
         )
         least = stretches.group_by(*_WHO, "stretch", maintain_order=True).agg(pl.col("lag").min()).sort("stretch")
-        corrections = [
-            self._next(who, stretch, value)
-            for *who, stretch, value in least.iter_rows()
-        ]
+        corrections = [self._next(who, stretch, value) for *who, stretch, value in least.iter_rows()]
         if not any(corrections):
             return time
         joined = stretches.join(
@@ -131,55 +146,72 @@ class HostClocks:
         return lag.correction
 
     def _settle_by_order(self, lines: pl.DataFrame, time: I64) -> I64:
+        if lines["host"].n_unique() < 2:  # noqa: PLR2004 - two hosts to compare
+            return time
         corrections = np.zeros(len(lines), np.int64)
-        for tenant, host, is_of_host, correction in self._compared(lines, time):
-            known = self._by_order.get((tenant, host), 0)
-            if correction is not None and (abs(correction - known) > SECOND or not correction):
-                known = self._by_order[tenant, host] = correction
-            if known:
-                corrections[is_of_host] = known
+        for tenant, of_tenant in lines.select("tenant", "host").with_row_index("row").group_by("tenant"):
+            first, who = distinct(of_tenant["host"])
+            hosts, rows = of_tenant["host"].gather(first).to_list(), of_tenant["row"].to_numpy()
+            is_named = np.array([host != "" for host in hosts])
+            ahead = clocks_ahead(np.where(is_named[who], who, NO_TIME), time[rows], len(hosts))
+            corrections[rows] = self._corrections_of(str(tenant[0]), hosts, ahead)[who]
         return time + corrections if corrections.any() else time
 
-    @staticmethod
-    def _compared(lines: pl.DataFrame, time: I64) -> Iterator[tuple[str, str, BOOL, int | None]]:
-        """Tenant, host, its lines (n,) and what puts them right; None where there is nothing to compare them with."""
-        names = lines.select("tenant", "host").unique(maintain_order=True)
-        if names["host"].n_unique() < 2:  # noqa: PLR2004 - two hosts to compare
-            return
-        tenants, hosts = lines["tenant"], lines["host"]
-        for (tenant,), of_tenant in names.filter(pl.col("host") != "").group_by("tenant", maintain_order=True):
-            chosen = np.flatnonzero((tenants == tenant).to_numpy())
-            number = {host: i for i, host in enumerate(of_tenant["host"])}
-            who = hosts.gather(chosen).replace_strict(number, default=NO_TIME, return_dtype=pl.Int64).to_numpy()
-            ahead = clocks_ahead(who, time[chosen], len(number))
-            for host, i in number.items():
-                is_of_host = np.zeros(len(lines), np.bool_)
-                is_of_host[chosen[who == i]] = True
-                yield str(tenant), host, is_of_host, None if ahead[i] is None else -int(ahead[i] or 0)
+    def _corrections_of(self, tenant: str, hosts: list[str], ahead: I64) -> I64:
+        """What puts the lines of each host (k,) right; remembers what ``ahead`` (k,) says of those that are wrong."""
+        corrections = np.zeros(len(hosts), np.int64)
+        for i, host in enumerate(hosts):
+            known = self._by_order.get((tenant, host), 0)
+            if ahead[i] == UNKNOWN:
+                corrections[i] = known
+            elif ahead[i] or known:
+                # Small differences are those of the measurement: times of a host are to stay in order.
+                corrections[i] = known if ahead[i] and abs(ahead[i] + known) <= SECOND else -ahead[i]
+                self._by_order[tenant, host] = int(corrections[i])
+        return corrections
 
 
-def clocks_ahead(who: I64, time: I64, hosts: int) -> list[int | None]:
-    """How far each host's clock is ahead of the median, in microseconds; None where too few lines tell.
+def described(host: str, service: str, seconds: float) -> str:
+    """Return a sentence on one entry of ``HostClocks.off``."""
+    place = f"{service} on {host}" if host and service else host or service
+    return f"the clock of {place} is {abs(seconds):.0f} s {'ahead' if seconds > 0 else 'behind'}"
+
+
+def clocks_ahead(who: I64, time: I64, hosts: int) -> I64:
+    """How far each host's clock is ahead of the median (hosts,), in microseconds; UNKNOWN where too few lines tell.
 
     ``who`` (n,) is the number of the host that wrote each line, below 0 where it is unknown, ``time`` (n,) the line's
     time; lines stand in the order of arrival.  What is not more than 5 s, or than the time between lines, is 0.
     """
+    ahead = np.full(hosts, UNKNOWN, np.int64)
     counts = np.bincount(who[who >= 0], minlength=hosts)
     reference = int(counts.argmax())
-    passed, before, after = np.diff(time), who[:-1], who[1:]
-    ahead: list[int | None] = [None] * hosts
+    onward, times = _usually_passed(who, time, reference, hosts)
+    back, times_back = _usually_passed(who[::-1], -time[::-1], reference, hosts)
+    is_known = np.minimum(times, times_back) >= _SWITCHES
+    difference = (onward - back) // 2 // _ROUNDED * _ROUNDED
+    is_wrong = np.abs(difference) > np.maximum(np.abs(onward + back), _SAME)
+    ahead[is_known] = np.where(is_wrong, difference, 0)[is_known]
     ahead[reference] = 0
-    for host in np.flatnonzero((counts >= _SWITCHES) & (np.arange(hosts) != reference)).tolist():
-        there = passed[(before == reference) & (after == host)]
-        back = passed[(before == host) & (after == reference)]
-        if min(len(there), len(back)) >= _SWITCHES:
-            difference = (np.median(there) - np.median(back)) / 2
-            gap = abs(np.median(there) + np.median(back))
-            ahead[host] = round(float(difference) / SECOND, 1) * SECOND if abs(difference) > max(_SAME, gap) else 0
-    known = sorted(value for value in ahead if value is not None)
-    # Of two in the middle the one that blames the host that writes least.
-    middle = min(known[(len(known) - 1) // 2 : len(known) // 2 + 1], key=abs)
-    return [None if value is None else int(value - middle) for value in ahead]
+    known = np.sort(ahead[ahead != UNKNOWN])
+    # Of two in the middle the one that blames the host that writes less.
+    middle = min(known[(len(known) - 1) // 2 : len(known) // 2 + 1].tolist(), key=abs)
+    return np.where(ahead == UNKNOWN, UNKNOWN, ahead - middle)
+
+
+def _usually_passed(who: I64, time: I64, reference: int, hosts: int) -> tuple[I64, I64]:
+    """Per host (hosts,) the median time from a line of the reference to the host's next one, and of how many."""
+    place = np.maximum.accumulate(np.where(who == reference, np.arange(len(who)), -1))
+    rows = np.flatnonzero((place >= 0) & (who >= 0) & (who != reference))
+    _, first = np.unique(who[rows] * len(who) + place[rows], return_index=True)
+    rows = rows[first]
+    passed, host = time[rows] - time[place[rows]], who[rows]
+    passed = passed[np.lexsort((passed, host))]
+    counts = np.bincount(host, minlength=hosts)
+    median = np.zeros(hosts, np.int64)
+    is_there = counts > 0
+    median[is_there] = passed[(np.cumsum(counts) - counts + counts // 2)[is_there]]
+    return median, counts
 
 
 def _agreed(lag: _Lag) -> int:
@@ -192,7 +224,7 @@ def _agreed(lag: _Lag) -> int:
 
 
 def _corrected(time: I64, arrived: I64, correction: I64) -> I64:
-    """Times (n,) put right, but never beyond their arrival, or so far back that it would be the clock that was mended."""
+    """Times (n,) put right: not beyond their arrival, nor back to long before it, where the clock has been mended."""
     forward = np.minimum(time + correction, np.maximum(time, arrived))
     back = np.maximum(time + correction, np.minimum(time, arrived - _SAME))
     return np.where(correction > 0, forward, np.where(correction < 0, back, time))

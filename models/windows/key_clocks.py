@@ -30,22 +30,25 @@ class KeyClocks:
         self._patience = microseconds(config.jump)
         self._span = microseconds(config.idle)
         self._watermarks: dict[int, LowWatermark] = {}  # of the slots that are sources of everything
+        self._clock = NO_TIME
         self._leapt_at = NEVER
 
-    def leap(self, clock: int) -> None:
-        """Note that the recorded clock leapt ahead to this moment: what an outage held up is still to come."""
-        self._leapt_at = clock
+    def read(self, clock: int) -> None:
+        """Take the recorded clock up to which all has been read; after a leap what an outage held up is to come."""
+        if clock > self._clock + self._patience:
+            self._leapt_at = clock
+        self._clock = max(clock, self._clock)
 
     def forget(self, slots: I64) -> None:
         """Drop what is remembered of keys that are forgotten."""
         for slot in slots.tolist():
             self._watermarks.pop(slot, None)
 
-    def advance(self, rows: NewRows, slots: I64, seen: I64, clock: int) -> I64:
+    def advance(self, rows: NewRows, slots: I64, seen: I64) -> I64:
         """Move the keys' times on by new rows (n,), which are sorted by slot; ``slots`` (k,) are those that they have.
 
-        ``seen`` (n,) is the recorded clock of each row's raw partition, ``clock`` that of all.  Returns the time of each
-        row's key before it (n,).
+        ``seen`` (n,) is the recorded clock of each row's raw partition.  Returns the time (n,) of each row's key before
+        it.
         """
         keys, first = self._keys, group_starts(rows.slot)
         start = keys.time(slots)
@@ -53,8 +56,8 @@ class KeyClocks:
         moves = np.where(seen == NO_TIME, rows.time, np.minimum(rows.time, seen))
         is_shared = keys.is_shared[rows.slot] == 1
         if is_shared.any():
-            may_move = self._is_fresh(rows, start[group], seen, is_shared) & ~self._is_held(slots, clock)[group]
-            moves = np.where(is_shared, np.where(may_move, np.minimum(moves, clock), NEVER), moves)
+            may_move = self._is_fresh(rows, start[group], seen, is_shared) & ~self._is_held(slots)[group]
+            moves = np.where(is_shared, np.where(may_move, np.minimum(moves, self._clock), NEVER), moves)
         # What does not move the time on repeats it, so that groups in order are known to be in order.
         moves = np.maximum(moves, start[group])
         before = running_max_before(moves, first, start)
@@ -84,7 +87,7 @@ class KeyClocks:
         is_fresh: BOOL = is_known & ~is_behind
         return is_fresh
 
-    def _is_held(self, slots: I64, clock: int) -> BOOL:
+    def _is_held(self, slots: I64) -> BOOL:
         """Whether each key (k,) waits for the rest of a backlog."""
-        is_held: BOOL = np.maximum(self._keys.behind_at[slots], self._leapt_at) + self._patience > clock
+        is_held: BOOL = np.maximum(self._keys.behind_at[slots], self._leapt_at) + self._patience > self._clock
         return is_held

@@ -121,7 +121,9 @@ class KeyState:
         self.is_all_sources: I64 = none
         self.is_shared: I64 = none
         self._many_cells = _MANY_CELLS
-        self._older_cells: dict[tuple[int, int], int] = {}  # slot and cell → rows in it; the key's two newest stand above
+        self._older_cells: dict[
+            tuple[int, int], int
+        ] = {}  # slot and cell → rows in it; the key's two newest stand above
 
     def __len__(self) -> int:
         """Number of keys known."""
@@ -226,8 +228,7 @@ class KeyState:
     def within_cap(self, slots: I64, cells: I64, cap: int) -> BOOL:
         """Whether each row (n,) is among the first ``cap`` of its key and grid cell, in the order of record.
 
-        The counts of a key's two newest cells stand in arrays.  Only where a backlog is worked off do rows come for older
-        ones.
+        The counts of a key's two newest cells stand in arrays; rows of a backlog may come for older ones.
         """
         order = np.lexsort((cells, slots))
         sorted_slots, sorted_cells = slots[order], cells[order]

@@ -21,8 +21,8 @@ ROWS: Final = 65_536
 and so many rows of a key take some 10 MB of memory."""
 
 _BLOCKS: Final = 16
-"""Where no clock is recorded, the watermark moves so often in ``most`` rows, wherever lines are cut: a judgement, because
-a key with so many open rows is slow to look at (10 ms)."""
+"""Where no clock is recorded, the watermark moves so often in ``most`` rows, wherever lines are cut: a judgement,
+because a key with so many open rows is slow to look at (10 ms)."""
 
 
 @dataclass(slots=True)

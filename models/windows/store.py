@@ -1,10 +1,12 @@
 """Windows over keyed events: fixed grids for sources, inactivity for sessions, closed by the time in the lines.
 
-All of it is a function of the frames in their order (the order of record), and, but for the two rules that mention the
-clock, independent of how lines were cut into frames:
+All of it is a function of the frames in their order (the order of record), and, where no clock is recorded (files), it
+is independent of how lines were cut into frames:
 
-- A key's time is the largest event time that it has shown.  A row is *late*, and only counted, when it lies more than
-  ``lateness`` below that.
+- A key's *time* (``models/windows/key_clocks.py``) says how far its events are known.  For the source of one service it
+  is the largest event time so far.  Keys that several hosts write to wait for what may still come: for what is unread,
+  for the rest of a backlog, for the slowest host.  A row is *late*, and only counted, when it lies more than
+  ``lateness`` below its key's time.
 - A *source window* is ``length`` long and ends with a grid step of ``step`` that holds an event; one more ends just
   behind the first error of each step (``at_errors``), so that nobody waits for the step's end.  It closes when the
   key's time passes its end by ``lateness``.
@@ -96,11 +98,11 @@ class WindowStore:
             microseconds(config.age), microseconds(config.lateness), microseconds(config.shared_lateness)
         )
         self._clocks = KeyClocks(config, self._keys, shared_rows)
-        self._clocks.leap(self.clock)
         sources = SourceWindows(config, self._keys)
         self._memory = sources.memory
         self._kinds: tuple[WindowKind, ...] = (sources, SessionWindows(config, self._keys))
         self._raw: dict[int, tuple[int, int]] = dict(mark.raw) if mark else {}  # raw partition → last offset, clock
+        self._clocks.read(self._read_until())
         self._dropped: list[_DroppedRows] = []
         self._marks: dict[int, RestartMark] = {}  # era → state before its first frame
 
@@ -117,7 +119,7 @@ class WindowStore:
         """Take the next frame (``offset``: its place on ``logs.events``) and return the windows that it closes."""
         if self.clock == NO_TIME:
             self.clock = min((span.clock for span in frame.raw.values()), default=NO_TIME)
-            self._clocks.leap(self.clock)
+            self._clocks.read(self.clock)
         era = self._era_now()
         if era not in self._marks:
             self._marks[era] = RestartMark(offset, self.clock, dict(self._raw))
@@ -136,12 +138,10 @@ class WindowStore:
             self._close(windows, changed[self._keys.time(changed) >= self._keys.next_close[changed]], forced=False)
             for windows, changed in zip(self._kinds, touched, strict=True)
         ]
-        clock = min((clock for _, clock in self._raw.values()), default=NO_TIME)
+        clock = self._read_until()
+        self._clocks.read(clock)
         if clock > self.clock:
-            if clock > self.clock + self._jump:
-                clock = self.clock + self._jump
-                self._clocks.leap(clock)
-            self.clock = clock
+            self.clock = min(clock, self.clock + self._jump)
             batches += self._fire_timers()
         self._settle_drops()
         return concat([batch for batch in batches if len(batch)])
@@ -178,6 +178,10 @@ class WindowStore:
             if era < chosen:
                 del self._marks[era]
         return self._marks[chosen]
+
+    def _read_until(self) -> int:
+        """The recorded clock up to which all raw partitions have been read."""
+        return min((clock for _, clock in self._raw.values()), default=NO_TIME)
 
     def _era_now(self) -> int:
         """Number of the stretch of ``forget`` that the recorded clock is in."""
@@ -235,7 +239,7 @@ class WindowStore:
         """
         keys = self._keys
         keys.enter_era(slots, era)
-        limit = self._clocks.advance(rows, slots, seen, self.clock) - keys.allowed_lateness[rows.slot]
+        limit = self._clocks.advance(rows, slots, seen) - keys.allowed_lateness[rows.slot]
         latest = running_max_before(rows.time, first, keys.latest(slots))
         keys.max_time[slots] = np.maximum(keys.max_time[slots], np.maximum.reduceat(rows.time, first))
         keys.seen[slots] = np.maximum(keys.seen[slots], np.maximum.reduceat(seen, first))

@@ -34,6 +34,7 @@ def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     from models.pipeline import score_files
     from models.targets import check_file
     from models.verdicts import to_json
+    from models.windows.host_clocks import described
     from models.windows.store import WindowStore
     from stream.cli.output import Progress, open_output
     from stream.settings import load_settings
@@ -44,15 +45,17 @@ def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     parts = make_components(settings, load_bundle(settings, bundle))
     store = WindowStore(parts.windows)
     report = _Report(parts.bundle.detectors.groups)
+    processor = parts.processor()
     with open_output(out, "wb") as file, Progress("lines", sys.stderr) as progress:
-        for verdicts, processed in score_files(paths, parts.processor(), parts.scorer, store):
+        for verdicts, processed in score_files(paths, processor, parts.scorer, store):
             report.add(verdicts, processed)
             file.write(b"".join(orjson.dumps(to_json(verdict)) + b"\n" for verdict in verdicts))
             if processed is not None:
                 progress.add(processed.received)
     late = f"; warning: {store.counts.late} rows came too late for their windows" if store.counts.late else ""
     click.echo(f"{progress.count} lines, {report.windows} windows, {report.fired} fired{late}", err=True)
-    for warning in report.warnings():
+    clocks = [described(*place, seconds) for place, seconds in processor.clocks.off().items()]
+    for warning in (*report.warnings(), *clocks):
         click.echo(f"tocsin: {warning}", err=True)
 
 

@@ -18,10 +18,12 @@ import orjson
 
 from alerts.monitoring.metrics import LineCount, Metrics
 from models.pipeline import LineProcessor, Processed
-from models.records import EventFrame, RawBatch, RawSpan
+from models.records import NO_TIME, EventFrame, RawBatch, RawSpan
+from models.rfc3339 import SECOND
 from models.windows import frame_codec
 from models.windows.keys import split_frame
 from stream.heartbeat import Heartbeat
+from stream.ingest.clock_watch import ClockWatch
 from stream.ingest.partition_buffer import MAX_BUFFERED, PartitionBuffer, runs, select
 from stream.ingest.partition_clocks import PartitionClocks
 from stream.ingest.service_watch import BundleServices, ServiceWatch
@@ -96,6 +98,7 @@ class Ingest:
         self._config = config
         self._now = now
         self._clocks = PartitionClocks(now, config.speed)
+        self._clock_watch = ClockWatch(metrics)
         self._dead = DeadWatch(config.dead)
         self._services = ServiceWatch(config.services, metrics)
         self._outbox = Outbox(broker.producer())
@@ -156,7 +159,7 @@ class Ingest:
         for part in runs(raw):
             fresh = self._rebuild_memory(part)
             if len(fresh):
-                processed = self._processor.process(fresh, clocks=self._clocks.read())
+                processed = self._processor.process(fresh, clocks=self._read_until())
                 self._send(fresh, processed)
                 self._count(fresh, processed)
         self._metrics.batch_seconds.labels(ROLE).observe(self._now() - started)
@@ -251,13 +254,25 @@ class Ingest:
         self._active.clear()
         self._services.tell(self._now(), self._position)
         self._heartbeat.tick(partitions=len(self._position), lag=self._measure_lag(consumer))
-        clocks = self._clocks.read()
+        self._clock_watch.update(self._processor.clocks.off())
+        clocks = self._read_until()
         if not clocks:
             return
+        for partition, clock in clocks.items():
+            if clock != NO_TIME:
+                self._metrics.read_until.labels(str(partition)).set(clock / SECOND)
         empty = EventFrame.empty({partition: RawSpan(0, -1, clock) for partition, clock in clocks.items()})
         self._outbox.begin({})
         self._send_frames(dict.fromkeys(range(self._events_partitions), empty))
         self._outbox.end()
+
+    def _read_until(self) -> dict[int, int]:
+        """Return the clock of every assigned partition; of one that nothing is known of yet, that it has none.
+
+        Without it detect would take what the others show for all that there is.
+        """
+        clocks = self._clocks.read()
+        return {partition: clocks.get(partition, NO_TIME) for partition in self._position} if clocks else {}
 
     def _measure_lag(self, consumer: Consumer) -> int:
         """Return how many lines are not yet processed, as the broker's last answer says; set the gauge."""
@@ -304,6 +319,7 @@ class Ingest:
             self._active.discard(partition)
             # Another worker reports it from now on.
             self._metrics.lag_messages.remove(self._topics.logs_raw, str(partition))
+            # `read_until` stays: who reads the partition from now on says more, and if nobody does, that is to be seen.
         log.info("partitions revoked", extra={"role": ROLE, "partitions": sorted(numbers)})
 
     def _commit(self, consumer: Consumer, offsets: Mapping[int, int], *, wait: bool) -> None:

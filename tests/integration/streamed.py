@@ -47,6 +47,7 @@ class Deployment:
     bundle: Path = DEMO_BUNDLE
     batch_lines: int = 700
     idle_s: int = IDLE_S
+    partitions: int = PARTITIONS
 
     @property
     def topics(self) -> Topics:
@@ -61,8 +62,8 @@ class Deployment:
             "TOCSIN_BUNDLE": str(self.bundle),
             "TOCSIN_METRICS_PORT": str(metrics_port),
             "TOCSIN_METRICS_HOST": "127.0.0.1",
-            "TOCSIN_RAW_PARTITIONS": str(PARTITIONS),
-            "TOCSIN_EVENTS_PARTITIONS": str(PARTITIONS),
+            "TOCSIN_RAW_PARTITIONS": str(self.partitions),
+            "TOCSIN_EVENTS_PARTITIONS": str(self.partitions),
             "TOCSIN_IDLE_S": str(self.idle_s),
             "TOCSIN_BATCH_LINES": str(self.batch_lines),
             "POLARS_MAX_THREADS": "1",
@@ -74,7 +75,7 @@ class Deployment:
 
     def send(self, values: Iterable[tuple[str, bytes]]) -> None:
         """Create the topics, put keys and records onto ``logs.raw`` and wait until the broker has them."""
-        self.broker.ensure_topics(self.topics.specs(PARTITIONS))
+        self.broker.ensure_topics(self.topics.specs(self.partitions))
         producer = self.broker.producer()
         for key, value in values:
             producer.produce(self.topics.logs_raw, value, key.encode())

@@ -61,7 +61,7 @@ def test_ingest_tells_how_far_it_is_behind(cluster: Broker) -> None:
         def __init__(self) -> None:
             """Take all from the real one."""
 
-        decoder = processor.decoder
+        decoder, clocks = processor.decoder, processor.clocks
 
         def process(self, raw: RawBatch, *args: object, **kwargs: object) -> Processed:
             taken.append(len(raw))
