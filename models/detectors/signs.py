@@ -26,8 +26,9 @@ answer in two logs)."""
 SPREAD: Final = 3
 """Sources with first errors in one window over everything that are a sign of their own, a judgement."""
 
-REFUSED: Final = 5
-"""Answers of one new template with a client's fault in a window that are a burst, a judgement."""
+REFUSED: Final = 4
+"""Answers of one new template with a client's fault in a window that are a burst, a judgement: a user tries once or
+twice again.  Of a recorded cloud's normal traffic, and of two days of others', no window holds so many."""
 
 STARTS: Final = 3
 """Times in a window that a process starts until it is said to start again and again, a judgement."""
