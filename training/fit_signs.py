@@ -20,9 +20,9 @@ from models.detectors.signs import (
     REFUSED,
     SPREAD,
     STARTS,
-    Evidence,
-    Lines,
     Sign,
+    SignEvidence,
+    SignLines,
     Signs,
     Times,
     Usual,
@@ -69,7 +69,7 @@ class SignSamples:
         self._sources.update(windows.keys[i] for i in sources.tolist())
         block = tenant + last // BLOCK_US
         rows = ranges(windows.splits[sources + 1] - windows.new_rows[sources], windows.splits[sources + 1])
-        lines = Lines.of(facts)
+        lines = SignLines.of(facts)
         for is_bad, counter in ((lines.trouble, self._errors), (lines.critical, self._criticals)):
             bad = rows[is_bad[rows]]
             columns = (block[lines.window[bad]], lines.template[bad], lines.origin[bad])
@@ -105,7 +105,7 @@ class SignSamples:
             most_started=most_started,
             sources=tuple(sorted(self._sources)),
         )
-        return Signs(usual, Evidence(self._counts(days), seconds))
+        return Signs(usual, SignEvidence(self._counts(days), seconds))
 
     def _counts(self, days: float) -> dict[Sign, int]:
         """In how many blocks each sign was new."""

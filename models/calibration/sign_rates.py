@@ -13,7 +13,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 
-from models.detectors.signs import Evidence, Sign
+from models.detectors.signs import Sign, SignEvidence
 from models.errors import InvalidError
 from models.records import F64
 
@@ -52,7 +52,7 @@ class SignRates:
     per_day: Mapping[Sign, float]
 
     @classmethod
-    def of(cls, evidence: Evidence) -> Self:
+    def of(cls, evidence: SignEvidence) -> Self:
         """Return the posterior means."""
         days = PRIOR_DAYS + evidence.seconds / _DAY_S
         rates = {sign: (rate * PRIOR_DAYS + evidence.counts.get(sign, 0)) / days for sign, rate in PRIOR.items()}

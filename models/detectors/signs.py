@@ -66,7 +66,7 @@ class Sign(IntFlag):
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class SignEvidence:
     """What training knows of signs: in how many stretches of ten minutes each was new, and in how many seconds."""
 
     counts: Mapping[Sign, int]
@@ -96,8 +96,8 @@ class Usual:
         """From how many times on each of some templates (n,) is a burst."""
         if not len(ids):
             return np.full(len(templates), new, np.int64)
-        at = np.minimum(np.searchsorted(ids, templates), len(ids) - 1)
-        return np.where(ids[at] == templates, burst_limit(most[at], known), new)
+        place = np.minimum(np.searchsorted(ids, templates), len(ids) - 1)
+        return np.where(ids[place] == templates, burst_limit(most[place], known), new)
 
 
 def burst_limit(most: I64, least: int) -> I64:
@@ -106,7 +106,7 @@ def burst_limit(most: I64, least: int) -> I64:
 
 
 @dataclass(frozen=True, slots=True)
-class Lines:
+class SignLines:
     """What signs are read from: columns of the rows (rows,) of windows, and the ``group`` of each window (n,)."""
 
     window: I64
@@ -196,14 +196,14 @@ class Signs:
 
     name = "signs"
 
-    def __init__(self, usual: Usual, evidence: Evidence) -> None:
+    def __init__(self, usual: Usual, evidence: SignEvidence) -> None:
         self._usual = usual
         self.evidence = evidence
         self._names = {source_id(key): service_of(key) for key in usual.sources}
 
     def score(self, features: WindowFeatures) -> F64:
         """Return the sum of the signs (``Sign``) that each window shows; NaN for sessions."""
-        lines = Lines.of(features)
+        lines = SignLines.of(features)
         signs = np.zeros(len(lines), np.int64)
         if lines.level.max(initial=0) >= Level.ERROR or lines.marks.any():
             fresh = self._fresh(lines)
@@ -219,7 +219,7 @@ class Signs:
 
     def telling(self, features: WindowFeatures, window: int) -> BOOL:
         """Return which rows of a window, in their order, its signs are read from."""
-        lines = Lines.of_one(features, window)
+        lines = SignLines.of_one(features, window)
         templates = np.concatenate([self._refusals(lines).template, self._starts(lines).template])
         repeated = (lines.marks & (RowFlag.CLIENT_FAULT | RowFlag.START) > 0) & np.isin(lines.template, templates)
         telling: BOOL = self._fresh(lines) | self._fresh_critical(lines) | repeated
@@ -228,7 +228,7 @@ class Signs:
     def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
         """Return crashes, then first errors by source, refusals and restarts."""
         del text
-        lines = Lines.of_one(features, window)
+        lines = SignLines.of_one(features, window)
         key = features.windows.keys[window]
         seconds = float(features.windows.end[window] - features.windows.start[window]) / 1e6
         repeated = [
@@ -245,33 +245,33 @@ class Signs:
             *repeated,
         ]
 
-    def _fresh(self, lines: Lines) -> BOOL:
+    def _fresh(self, lines: SignLines) -> BOOL:
         """Whether each row (rows,) is a first error: of a template, and of a source, without one in training."""
         known = np.isin(lines.template, self._usual.errors) | np.isin(lines.origin, self._usual.noisy)
         fresh: BOOL = lines.trouble & ~known
         return fresh
 
-    def _fresh_critical(self, lines: Lines) -> BOOL:
+    def _fresh_critical(self, lines: SignLines) -> BOOL:
         fresh: BOOL = lines.critical & ~np.isin(lines.template, self._usual.criticals)
         return fresh
 
-    def _many(self, lines: Lines) -> BOOL:
+    def _many(self, lines: SignLines) -> BOOL:
         """Whether each window (n,) holds far more errors than any of training."""
         most = np.where(lines.group >= 0, self._usual.most_errors[lines.group], 0)
         many: BOOL = lines.count(lines.trouble) >= burst_limit(most, KNOWN_BURST)
         return many
 
-    def _refusals(self, lines: Lines) -> Times:
+    def _refusals(self, lines: SignLines) -> Times:
         times, usual = lines.refusals, self._usual
         limit = usual.limit(usual.refused, usual.most_refused, times.template, REFUSED, KNOWN_BURST)
         return _beyond(times, limit, lines)
 
-    def _starts(self, lines: Lines) -> Times:
+    def _starts(self, lines: SignLines) -> Times:
         times, usual = lines.starts, self._usual
         limit = usual.limit(usual.started, usual.most_started, times.template, STARTS, STARTS)
         return _beyond(times, limit, lines)
 
-    def _by_service(self, lines: Lines, key: str, chosen: BOOL, kind: FindingKind) -> list[Finding]:
+    def _by_service(self, lines: SignLines, key: str, chosen: BOOL, kind: FindingKind) -> list[Finding]:
         """A finding for each service that wrote chosen rows (rows,) of the window ``key``, those with most first."""
         by_service: dict[str, list[int]] = {}
         for row in np.flatnonzero(chosen).tolist():
@@ -292,7 +292,7 @@ class Signs:
         """Service of an origin; "" where a window over everything holds one that training did not meet."""
         return self._names.get(origin, "") if key == ALL_SOURCES else service_of(key)
 
-    def _writer(self, lines: Lines, key: str, template: int) -> str:
+    def _writer(self, lines: SignLines, key: str, template: int) -> str:
         """Service that wrote a template's first line in a window."""
         first = int(np.argmax(lines.template == np.uint64(template)))
         return self._service(key, int(lines.origin[first]))
@@ -329,10 +329,10 @@ class Signs:
             sources=tuple(map(str, arrays["sources"].tolist())),
         )
         counts = dict(zip(Sign, np.asarray(arrays["counts"], np.int64).tolist(), strict=True))
-        return cls(usual, Evidence(counts, float(np.asarray(arrays["seconds"], np.float64)[0])))
+        return cls(usual, SignEvidence(counts, float(np.asarray(arrays["seconds"], np.float64)[0])))
 
 
-def _sources(lines: Lines, chosen: BOOL) -> I64:
+def _sources(lines: SignLines, chosen: BOOL) -> I64:
     """How many sources wrote the chosen rows (rows,) of each window over everything (n,); 0 for others."""
     rows = np.flatnonzero(chosen & (lines.group[lines.window] == SHARED))
     pairs = np.unique(lines.window[rows] << 32 | lines.origin[rows].astype(np.int64))
@@ -340,7 +340,7 @@ def _sources(lines: Lines, chosen: BOOL) -> I64:
     return count
 
 
-def _beyond(times: Times, limit: I64, lines: Lines) -> Times:
+def _beyond(times: Times, limit: I64, lines: SignLines) -> Times:
     """Those that reach their limit (k,), of services that training saw: of others nobody knows what is usual."""
     chosen = (times.count >= limit) & (lines.group[times.window] != UNKNOWN)
     return Times(times.window[chosen], times.template[chosen], times.count[chosen])

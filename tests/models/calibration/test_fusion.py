@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from models.calibration.fusion import BLOCK_US, COMMON, Fusion, blocks_of, fit_extremes, joint
 from models.calibration.sign_rates import SignRates
 from models.calibration.tails import Calibration, fit_tail
-from models.detectors.signs import Evidence, Sign
+from models.detectors.signs import Sign, SignEvidence
 from models.errors import InvalidError
 from models.features.sequences import SHARED
 
@@ -99,7 +99,7 @@ def test_one_voice_that_is_sure_among_all_windows_of_a_day_needs_no_other() -> N
 
 def test_a_sign_of_failure_fires_by_its_own_rate_whatever_the_others_say() -> None:
     """It neither adds to the joint strength nor shares its budget; without rates it counts nothing."""
-    rates = SignRates.of(Evidence({}, 900.0))
+    rates = SignRates.of(SignEvidence({}, 900.0))
     calm = fusion(0, SHARED)
     model = Fusion(calm.parts, calm.fused, rates)
     kinds = np.array([0, SHARED, SHARED], np.int32)
@@ -116,7 +116,7 @@ def test_a_sign_of_failure_fires_by_its_own_rate_whatever_the_others_say() -> No
 
 def test_what_is_stranger_than_a_sign_counts_for_more() -> None:
     """Of both the rarer."""
-    model = Fusion(fusion(0).parts, fusion(0).fused, SignRates.of(Evidence({}, 900.0)))
+    model = Fusion(fusion(0).parts, fusion(0).fused, SignRates.of(SignEvidence({}, 900.0)))
     kinds = np.zeros(2, np.int32)
     raws = {"a": np.array([40.0, 40.0]), "signs": np.array([0.0, Sign.ERROR])}
     first, second = model.false_alarms(kinds, model.strengths(kinds, raws))

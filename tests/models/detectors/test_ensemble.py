@@ -8,7 +8,7 @@ import pytest
 
 from models.detectors.ensemble import SCORE_SCALE, DetectorSet
 from models.detectors.novelty import REMARK, Novelty
-from models.detectors.signs import Evidence, Sign, Signs
+from models.detectors.signs import Sign, SignEvidence, Signs
 from models.detectors.silence import Silence
 from models.errors import InvalidError
 from models.features.window_features import WindowFeatures
@@ -106,7 +106,7 @@ def test_the_lines_that_signs_are_read_from_weigh_most() -> None:
 
 def test_what_training_knows_of_signs_is_at_hand() -> None:
     """Bundles of older versions know nothing of them."""
-    assert ALL.evidence == Evidence(dict.fromkeys(Sign, 0), 3600.0)
+    assert ALL.evidence == SignEvidence(dict.fromkeys(Sign, 0), 3600.0)
     assert dataclasses.replace(ALL, detectors=ALL.detectors[:-1]).evidence is None
 
 
