@@ -132,9 +132,15 @@ class SignLines:
     def of_one(cls, features: WindowFeatures, window: int) -> Self:
         """Those of one window, whose number then is 0."""
         windows, rows = features.windows, rows_of(features, window)
-        columns = (windows.time, windows.template, windows.origin, windows.level, windows.marks)
-        number = np.zeros(rows.stop - rows.start, np.int64)
-        return cls(number, *(column[rows] for column in columns), features.group[window : window + 1])
+        return cls(
+            window=np.zeros(rows.stop - rows.start, np.int64),
+            time=windows.time[rows],
+            template=windows.template[rows],
+            origin=windows.origin[rows],
+            level=windows.level[rows],
+            marks=windows.marks[rows],
+            group=features.group[window : window + 1],
+        )
 
     def count(self, chosen: BOOL) -> I64:
         """How many chosen rows (rows,) each window (n,) holds."""
