@@ -17,7 +17,7 @@ from models.calibration.service_state import errors_only, is_live
 from models.calibration.sign_rates import SignRates
 from models.detectors.ensemble import DetectorSet
 from models.detectors.lstm import LstmDetector
-from models.detectors.signs import Evidence, Sign, Signs
+from models.detectors.signs import Sign, SignEvidence, Signs
 from models.errors import InvalidError
 from models.features.sequences import kind_numbers
 from models.pipeline import PipelineConfig
@@ -80,7 +80,7 @@ def score_normal(  # noqa: PLR0913 - one function a question
 
 
 def calibrate(
-    scores: HeldOutScores, days: float, say: Callable[[str], None], evidence: Evidence | None = None
+    scores: HeldOutScores, days: float, say: Callable[[str], None], evidence: SignEvidence | None = None
 ) -> Fusion:
     """Tails of each detector per kind of window, and of their joint strength; ``days`` is the time held, per tenant.
 
@@ -98,11 +98,11 @@ def calibrate(
     return Fusion(parts, fit_fused(scores.kinds, scores.blocks, strengths, days), signs)
 
 
-def shown_signs(scores: HeldOutScores, days: float) -> Evidence:
+def shown_signs(scores: HeldOutScores, days: float) -> SignEvidence:
     """In how many blocks windows show each sign of failure."""
     shown = np.nan_to_num(scores.raws[Signs.name]).astype(np.int64)
     counts = {sign: len(np.unique(scores.blocks[shown & sign > 0])) for sign in Sign}
-    return Evidence(counts, days * DAY_US / 1e6)
+    return SignEvidence(counts, days * DAY_US / 1e6)
 
 
 def _told(scores: HeldOutScores, left_out: int) -> str:

@@ -6,7 +6,7 @@ tells how often something new comes.  A whole stretch stands for its windows, so
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -16,21 +16,17 @@ from models.arrays import ranges
 from models.calibration.fusion import BLOCK_US
 from models.detectors.signs import (
     BURST,
+    KNOWN_BURST,
     REFUSED,
     SPREAD,
     STARTS,
-    Evidence,
     Sign,
+    SignEvidence,
+    SignLines,
     Signs,
     Times,
     Usual,
     burst_limit,
-    is_critical,
-    is_trouble,
-    refusal_limit,
-    refusals,
-    start_limit,
-    starts,
 )
 from models.features.sequences import SHARED, SOURCE, kind_numbers
 from models.features.window_features import UNKNOWN, WindowFeatures
@@ -73,17 +69,18 @@ class SignSamples:
         self._sources.update(windows.keys[i] for i in sources.tolist())
         block = tenant + last // BLOCK_US
         rows = ranges(windows.splits[sources + 1] - windows.new_rows[sources], windows.splits[sources + 1])
-        for is_bad, counter in ((is_trouble, self._errors), (is_critical, self._criticals)):
-            bad = rows[is_bad(facts)[rows]]
-            columns = (block[facts.window[bad]], windows.template[bad], windows.origin[bad])
+        lines = SignLines.of(facts)
+        for is_bad, counter in ((lines.trouble, self._errors), (lines.critical, self._criticals)):
+            bad = rows[is_bad[rows]]
+            columns = (block[lines.window[bad]], lines.template[bad], lines.origin[bad])
             triples = zip(*(column.tolist() for column in columns), strict=True)
             counter.update(triple for triple in triples if triple in counter or len(counter) < KEPT)
         judged = np.zeros(len(windows), np.bool_)
         judged[chosen[(kinds == SOURCE) | (kinds == SHARED)]] = True
-        errors = np.bincount(facts.window[is_trouble(facts)], minlength=len(windows))
+        errors = lines.count(lines.trouble)
         with_errors = np.flatnonzero(judged & (errors > 0) & (facts.group != UNKNOWN))
         _note(self._most_errors, facts.group[with_errors], block[with_errors], errors[with_errors])
-        for times, most in ((refusals(facts), self._refused), (starts(facts), self._started)):
+        for times, most in ((lines.refusals, self._refused), (lines.starts, self._started)):
             _note_times(most, times, block, judged)
 
     def fit(self, groups: int) -> Signs:
@@ -108,7 +105,7 @@ class SignSamples:
             most_started=most_started,
             sources=tuple(sorted(self._sources)),
         )
-        return Signs(usual, Evidence(self._counts(days), seconds))
+        return Signs(usual, SignEvidence(self._counts(days), seconds))
 
     def _counts(self, days: float) -> dict[Sign, int]:
         """In how many blocks each sign was new."""
@@ -120,15 +117,15 @@ class SignSamples:
                 lines[block] += count
                 writers[block].add(origin)
         bursts = {block for block, count in lines.items() if count >= BURST}
-        bursts |= _beyond(self._most_errors.values(), 2 * BURST, lambda most: burst_limit(most, 2 * BURST))
+        bursts |= _beyond(self._most_errors.values(), KNOWN_BURST, KNOWN_BURST)
         by_critical = _blocks(self._criticals, 1)
         return {
             Sign.ERROR: len(lines),
             Sign.BURST: len(bursts),
             Sign.SPREAD: sum(len(of) >= SPREAD for of in writers.values()),
             Sign.CRITICAL: len({block for of in by_critical.values() if len(of) == 1 for block in of}),
-            Sign.REFUSALS: len(_beyond(self._refused.values(), REFUSED, refusal_limit)),
-            Sign.RESTARTS: len(_beyond(self._started.values(), STARTS, start_limit)),
+            Sign.REFUSALS: len(_beyond(self._refused.values(), REFUSED, KNOWN_BURST)),
+            Sign.RESTARTS: len(_beyond(self._started.values(), STARTS, STARTS)),
         }
 
 
@@ -163,12 +160,11 @@ def _table(most: dict[int, dict[int, int]]) -> tuple[np.ndarray[tuple[int], np.d
     return np.array(ids, np.uint64), np.array([max(most[number].values()) for number in ids], np.int64)
 
 
-def _beyond(most: Iterable[dict[int, int]], new: int, limit: Callable[[I64], I64]) -> set[int]:
-    """Blocks that reach the limit which all others set, ``new`` where there are none."""
+def _beyond(most: Iterable[dict[int, int]], new: int, known: int) -> set[int]:
+    """Blocks with a burst: of at least ``new``, or where other blocks hold some, as these and ``known`` tell."""
     out: set[int] = set()
     for by_block in most:
-        ranked = sorted(by_block.items(), key=lambda item: -item[1])
-        block, count = ranked[0]
-        if count >= (int(limit(np.array(ranked[1][1]))) if len(ranked) > 1 else new):
+        (block, count), *others = sorted(by_block.items(), key=lambda item: -item[1])
+        if count >= (int(burst_limit(np.array(others[0][1]), known)) if others else new):
             out.add(block)
     return out

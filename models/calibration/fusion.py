@@ -14,7 +14,8 @@ windows over everything, and for errors of a source, which may be all that count
 windows.
 
 Signs of failure (``models.calibration.sign_rates``) are no part of the joint strength: how often each is a false alarm
-is known beforehand, so a window may fire by one alone after minutes of training, where few blocks widen all else.
+is known beforehand, so a window may fire by one alone after minutes of training, where few blocks widen all else.  The
+days between two false alarms, by a sign and by the joint strength, add up.
 
 The number that comes out has one meaning for every kind of window and every tenant: how many windows at least as
 anomalous a tenant would show in a day of normal operation, all kinds taken together.
@@ -145,7 +146,9 @@ class Fusion:
             log_rate[of_kind] = rate - np.log10(self._share(kind))
         signs = strengths.get(Signs.name)
         if signs is not None:
-            log_rate = np.where(signs > 0, np.minimum(log_rate, np.log10(PER_DAY) - signs), log_rate)
+            # Days until either add up: whoever shows more beside the same sign ranks above.
+            days = np.logaddexp(-log_rate * _DECADE, (signs - np.log10(PER_DAY)) * _DECADE) / _DECADE
+            log_rate = np.where(signs > 0, -days, log_rate)
         return log_rate
 
     def _share(self, kind: int) -> float:

@@ -16,7 +16,7 @@ from models.detectors.first_error import Onset
 from models.detectors.missing_followups import FollowUps
 from models.detectors.nearest_normal import Nearest
 from models.detectors.novelty import Novelty
-from models.detectors.signs import Evidence, Signs
+from models.detectors.signs import SignEvidence, Signs
 from models.detectors.silence import Silence
 from models.detectors.template_rates import Rates
 from models.detectors.transitions import Transitions
@@ -99,7 +99,7 @@ class DetectorSet:
         return scores
 
     @property
-    def evidence(self) -> Evidence | None:
+    def evidence(self) -> SignEvidence | None:
         """What training knows of signs of failure; None where no detector looks for them."""
         return next((detector.evidence for detector in self.detectors if isinstance(detector, Signs)), None)
 

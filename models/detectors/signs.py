@@ -6,7 +6,7 @@ shows; how often each is a false alarm is known beforehand and gives way to what
 (``models.calibration.sign_rates``).
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import IntFlag
 from typing import Final, Self
@@ -17,7 +17,7 @@ from models.detectors.base import Arrays, TemplateText, rows_of
 from models.features.sequences import SHARED
 from models.features.window_features import UNKNOWN, WindowFeatures, service_of
 from models.findings import Finding, FindingKind, to_millisecond
-from models.records import BOOL, F64, I64, U32, U64, Level, RowFlag, source_id
+from models.records import ALL_SOURCES, BOOL, F64, I64, U8, U32, U64, Level, RowFlag, source_id
 
 BURST: Final = 5
 """Lines of first errors in a window that are a burst, a judgement: one failed request writes three (the error, and the
@@ -27,12 +27,13 @@ SPREAD: Final = 3
 """Sources with first errors in one window over everything that are a sign of their own, a judgement."""
 
 REFUSED: Final = 4
-"""Answers of one new template with a client's fault in a window that are a burst, a judgement."""
+"""Answers of one new template with a client's fault in a window that are a burst, a judgement: a user tries once or
+twice again.  Of a recorded cloud's normal traffic, and of two days of others', no window holds so many."""
 
 STARTS: Final = 3
 """Times in a window that a process starts until it is said to start again and again, a judgement."""
 
-_KNOWN_BURST: Final = 10
+KNOWN_BURST: Final = 10
 """Errors, or client's faults of one template, in a window that are a burst where training saw some, …"""
 
 _FACTOR: Final = 4
@@ -65,7 +66,7 @@ class Sign(IntFlag):
 
 
 @dataclass(frozen=True, slots=True)
-class Evidence:
+class SignEvidence:
     """What training knows of signs: in how many stretches of ten minutes each was new, and in how many seconds."""
 
     counts: Mapping[Sign, int]
@@ -95,8 +96,8 @@ class Usual:
         """From how many times on each of some templates (n,) is a burst."""
         if not len(ids):
             return np.full(len(templates), new, np.int64)
-        at = np.minimum(np.searchsorted(ids, templates), len(ids) - 1)
-        return np.where(ids[at] == templates, burst_limit(most[at], known), new)
+        place = np.minimum(np.searchsorted(ids, templates), len(ids) - 1)
+        return np.where(ids[place] == templates, burst_limit(most[place], known), new)
 
 
 def burst_limit(most: I64, least: int) -> I64:
@@ -104,57 +105,96 @@ def burst_limit(most: I64, least: int) -> I64:
     return np.maximum(_FACTOR * most, least)
 
 
-def refusal_limit(most: I64) -> I64:
-    """From how many answers on a known template is a burst of refusals."""
-    return burst_limit(most, _KNOWN_BURST)
+@dataclass(frozen=True, slots=True)
+class SignLines:
+    """What signs are read from: columns of the rows (rows,) of windows, and the ``group`` of each window (n,)."""
 
+    window: I64
+    time: I64
+    template: U64
+    origin: U32
+    level: U8
+    marks: U8
+    group: I64
 
-def start_limit(most: I64) -> I64:
-    """From how many starts on a known template starts again and again."""
-    return burst_limit(most, STARTS)
+    def __len__(self) -> int:
+        """Number of windows."""
+        return len(self.group)
 
+    @classmethod
+    def of(cls, features: WindowFeatures) -> Self:
+        """Those of all windows."""
+        windows = features.windows
+        columns = (windows.time, windows.template, windows.origin, windows.level, windows.marks)
+        return cls(features.window, *columns, features.group)
 
-def is_trouble(features: WindowFeatures) -> BOOL:
-    """Whether each row (rows,) is an error: by its level or, unless it is of level DEBUG, by its text."""
-    level, marks = features.windows.level, features.windows.marks
-    trouble: BOOL = (level >= Level.ERROR) | ((marks & _TROUBLE > 0) & (level != Level.DEBUG))
-    return trouble
+    @classmethod
+    def of_one(cls, features: WindowFeatures, window: int) -> Self:
+        """Those of one window, whose number then is 0."""
+        windows, rows = features.windows, rows_of(features, window)
+        return cls(
+            window=np.zeros(rows.stop - rows.start, np.int64),
+            time=windows.time[rows],
+            template=windows.template[rows],
+            origin=windows.origin[rows],
+            level=windows.level[rows],
+            marks=windows.marks[rows],
+            group=features.group[window : window + 1],
+        )
 
+    def count(self, chosen: BOOL) -> I64:
+        """How many chosen rows (rows,) each window (n,) holds."""
+        count: I64 = np.bincount(self.window[chosen], minlength=len(self))
+        return count
 
-def is_critical(features: WindowFeatures) -> BOOL:
-    """Whether each row (rows,) is of level CRITICAL, or speaks of a crash."""
-    level, marks = features.windows.level, features.windows.marks
-    critical: BOOL = (level >= Level.CRITICAL) | ((marks & RowFlag.CRASH > 0) & (level != Level.DEBUG))
-    return critical
+    @property
+    def trouble(self) -> BOOL:
+        """Whether each row (rows,) is an error: by its level or, unless it is of level DEBUG, by its text."""
+        by_text = (self.marks & _TROUBLE > 0) & (self.level != Level.DEBUG)
+        trouble: BOOL = (self.level >= Level.ERROR) | by_text
+        return trouble
+
+    @property
+    def critical(self) -> BOOL:
+        """Whether each row (rows,) is of level CRITICAL, or speaks of a crash."""
+        by_text = (self.marks & RowFlag.CRASH > 0) & (self.level != Level.DEBUG)
+        critical: BOOL = (self.level >= Level.CRITICAL) | by_text
+        return critical
+
+    @property
+    def refusals(self) -> "Times":
+        """How many answers with a client's fault of each template windows hold."""
+        rows = np.flatnonzero((self.marks & RowFlag.CLIENT_FAULT > 0) & ~self.trouble)
+        return _times(self.window[rows], self.template[rows])
+
+    @property
+    def starts(self) -> "Times":
+        """How many times, apart from each other, one source starts in a window, by the template that says so."""
+        rows = np.flatnonzero(self.marks & RowFlag.START > 0)
+        columns = (self.window[rows], self.template[rows], self.origin[rows], self.time[rows] // _START_US)
+        moments = np.unique(np.stack([column.astype(np.uint64) for column in columns], axis=1), axis=0)
+        unique, count = np.unique(moments[:, :3], axis=0, return_counts=True)
+        return Times(unique[:, 0].astype(np.int64), unique[:, 1], count.astype(np.int64))
 
 
 @dataclass(frozen=True, slots=True)
 class Times:
-    """How often windows hold a template, (k,) each: ``rows`` is the first such row."""
+    """How often windows hold a template, (k,) each."""
 
     window: I64
     template: U64
     count: I64
 
+    def __iter__(self) -> Iterator[tuple[int, int]]:
+        """Template and count of each entry."""
+        return zip(self.template.tolist(), self.count.tolist(), strict=True)
 
-def refusals(features: WindowFeatures) -> Times:
-    """How many answers with a client's fault of each template windows hold."""
-    marked = features.windows.marks & RowFlag.CLIENT_FAULT > 0
-    rows = np.flatnonzero(marked & ~is_trouble(features))
-    pairs = np.stack([features.window[rows].astype(np.uint64), features.windows.template[rows]], axis=1)
+
+def _times(window: I64, template: U64) -> Times:
+    """Count rows."""
+    pairs = np.stack([window.astype(np.uint64), template], axis=1)
     unique, count = np.unique(pairs, axis=0, return_counts=True)
     return Times(unique[:, 0].astype(np.int64), unique[:, 1], count.astype(np.int64))
-
-
-def starts(features: WindowFeatures) -> Times:
-    """How many times, apart from each other, one source starts in a window, by the template that says so."""
-    windows = features.windows
-    rows = np.flatnonzero(windows.marks & RowFlag.START > 0)
-    slot = windows.time[rows] // _START_US
-    columns = (features.window[rows], windows.origin[rows], windows.template[rows], slot)
-    moments = np.unique(np.stack([column.astype(np.uint64) for column in columns], axis=1), axis=0)
-    unique, count = np.unique(moments[:, :3], axis=0, return_counts=True)
-    return Times(unique[:, 0].astype(np.int64), unique[:, 2], count.astype(np.int64))
 
 
 class Signs:
@@ -162,123 +202,106 @@ class Signs:
 
     name = "signs"
 
-    def __init__(self, usual: Usual, evidence: Evidence) -> None:
+    def __init__(self, usual: Usual, evidence: SignEvidence) -> None:
         self._usual = usual
         self.evidence = evidence
         self._names = {source_id(key): service_of(key) for key in usual.sources}
 
     def score(self, features: WindowFeatures) -> F64:
         """Return the sum of the signs (``Sign``) that each window shows; NaN for sessions."""
-        n = len(features.windows)
-        signs = np.zeros(n, np.int64)
-        if features.windows.level.max(initial=0) >= Level.ERROR or features.windows.marks.any():
-            fresh, critical = self._fresh(features), self._fresh_critical(features)
-            first = np.bincount(features.window[fresh], minlength=n)
+        lines = SignLines.of(features)
+        signs = np.zeros(len(lines), np.int64)
+        if lines.level.max(initial=0) >= Level.ERROR or lines.marks.any():
+            fresh = self._fresh(lines)
+            first = lines.count(fresh)
             signs |= np.where(first > 0, Sign.ERROR, 0)
-            signs |= np.where((first >= BURST) | self._many(features), Sign.BURST, 0)
-            signs |= np.where(_sources(features, fresh) >= SPREAD, Sign.SPREAD, 0)
-            signs |= np.where(np.bincount(features.window[critical], minlength=n) > 0, Sign.CRITICAL, 0)
-            for sign, times in ((Sign.REFUSALS, self._refusals(features)), (Sign.RESTARTS, self._starts(features))):
-                signs[times.window] |= sign
-        judged = (features.group == UNKNOWN) | (features.group >= SHARED)
+            signs |= np.where((first >= BURST) | self._many(lines), Sign.BURST, 0)
+            signs |= np.where(_sources(lines, fresh) >= SPREAD, Sign.SPREAD, 0)
+            signs |= np.where(lines.count(self._fresh_critical(lines)) > 0, Sign.CRITICAL, 0)
+            signs[self._refusals(lines).window] |= Sign.REFUSALS
+            signs[self._starts(lines).window] |= Sign.RESTARTS
+        judged = (lines.group == UNKNOWN) | (lines.group >= SHARED)
         return np.where(judged, signs.astype(np.float64), np.nan)
 
     def telling(self, features: WindowFeatures, window: int) -> BOOL:
         """Return which rows of a window, in their order, its signs are read from."""
-        rows = rows_of(features, window)
-        of = (self._refusals(features), self._starts(features))
-        templates = np.concatenate([times.template[times.window == window] for times in of])
-        marks = features.windows.marks[rows] & (RowFlag.CLIENT_FAULT | RowFlag.START) > 0
-        repeated = marks & np.isin(features.windows.template[rows], templates)
-        telling: BOOL = self._fresh(features)[rows] | self._fresh_critical(features)[rows] | repeated
+        lines = SignLines.of_one(features, window)
+        templates = np.concatenate([self._refusals(lines).template, self._starts(lines).template])
+        repeated = (lines.marks & (RowFlag.CLIENT_FAULT | RowFlag.START) > 0) & np.isin(lines.template, templates)
+        telling: BOOL = self._fresh(lines) | self._fresh_critical(lines) | repeated
         return telling
 
     def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
-        """Return crashes, then first errors by source, bursts, refusals and restarts."""
+        """Return crashes, then first errors by source, refusals and restarts."""
         del text
-        critical = self._by_service(features, window, self._fresh_critical(features), FindingKind.CRITICAL)
-        fresh = self._by_service(features, window, self._fresh(features), FindingKind.FIRST_ERRORS)
+        lines = SignLines.of_one(features, window)
+        key = features.windows.keys[window]
+        seconds = float(features.windows.end[window] - features.windows.start[window]) / 1e6
         repeated = [
-            Finding(
-                kind,
-                value=float(count),
-                service=self._writer(features, window, template),
-                seconds=self._length(features, window),
-                trained_s=self.evidence.seconds,
-            )
+            Finding(kind, value=float(count), service=self._writer(lines, key, template), seconds=seconds)
             for kind, times in (
-                (FindingKind.REFUSALS, self._refusals(features)),
-                (FindingKind.RESTARTS, self._starts(features)),
+                (FindingKind.REFUSALS, self._refusals(lines)),
+                (FindingKind.RESTARTS, self._starts(lines)),
             )
-            for template, count in zip(
-                times.template[times.window == window].tolist(),
-                times.count[times.window == window].tolist(),
-                strict=True,
-            )
+            for template, count in times
         ]
-        return [*critical, *fresh, *repeated]
+        return [
+            *self._by_service(lines, key, self._fresh_critical(lines), FindingKind.CRITICAL),
+            *self._by_service(lines, key, self._fresh(lines), FindingKind.FIRST_ERRORS),
+            *repeated,
+        ]
 
-    def _fresh(self, features: WindowFeatures) -> BOOL:
+    def _fresh(self, lines: SignLines) -> BOOL:
         """Whether each row (rows,) is a first error: of a template, and of a source, without one in training."""
-        windows = features.windows
-        known = np.isin(windows.template, self._usual.errors) | np.isin(windows.origin, self._usual.noisy)
-        fresh: BOOL = is_trouble(features) & ~known
+        known = np.isin(lines.template, self._usual.errors) | np.isin(lines.origin, self._usual.noisy)
+        fresh: BOOL = lines.trouble & ~known
         return fresh
 
-    def _fresh_critical(self, features: WindowFeatures) -> BOOL:
-        fresh: BOOL = is_critical(features) & ~np.isin(features.windows.template, self._usual.criticals)
+    def _fresh_critical(self, lines: SignLines) -> BOOL:
+        fresh: BOOL = lines.critical & ~np.isin(lines.template, self._usual.criticals)
         return fresh
 
-    def _many(self, features: WindowFeatures) -> BOOL:
+    def _many(self, lines: SignLines) -> BOOL:
         """Whether each window (n,) holds far more errors than any of training."""
-        count = np.bincount(features.window[is_trouble(features)], minlength=len(features.windows))
-        most = np.where(features.group >= 0, self._usual.most_errors[features.group], 0)
-        many: BOOL = count >= burst_limit(most, _KNOWN_BURST)
+        most = np.where(lines.group >= 0, self._usual.most_errors[lines.group], 0)
+        many: BOOL = lines.count(lines.trouble) >= burst_limit(most, KNOWN_BURST)
         return many
 
-    def _refusals(self, features: WindowFeatures) -> Times:
-        times, usual = refusals(features), self._usual
-        limit = usual.limit(usual.refused, usual.most_refused, times.template, REFUSED, _KNOWN_BURST)
-        return _beyond(times, limit, features)
+    def _refusals(self, lines: SignLines) -> Times:
+        times, usual = lines.refusals, self._usual
+        limit = usual.limit(usual.refused, usual.most_refused, times.template, REFUSED, KNOWN_BURST)
+        return _beyond(times, limit, lines)
 
-    def _starts(self, features: WindowFeatures) -> Times:
-        times, usual = starts(features), self._usual
+    def _starts(self, lines: SignLines) -> Times:
+        times, usual = lines.starts, self._usual
         limit = usual.limit(usual.started, usual.most_started, times.template, STARTS, STARTS)
-        return _beyond(times, limit, features)
+        return _beyond(times, limit, lines)
 
-    def _by_service(self, features: WindowFeatures, window: int, chosen: BOOL, kind: FindingKind) -> list[Finding]:
-        """A finding for each service that wrote chosen rows (rows,), those with most first."""
-        windows, rows = features.windows, rows_of(features, window)
-        own = np.flatnonzero(chosen[rows]) + rows.start
+    def _by_service(self, lines: SignLines, key: str, chosen: BOOL, kind: FindingKind) -> list[Finding]:
+        """A finding for each service that wrote chosen rows (rows,) of the window ``key``, those with most first."""
         by_service: dict[str, list[int]] = {}
-        for row in own.tolist():
-            by_service.setdefault(self._service(features, window, int(windows.origin[row])), []).append(row)
+        for row in np.flatnonzero(chosen).tolist():
+            by_service.setdefault(self._service(key, int(lines.origin[row])), []).append(row)
         ranked = sorted(by_service.items(), key=lambda item: -len(item[1]))
         return [
             Finding(
                 kind,
-                value=float(len(of)),
+                value=float(len(rows)),
                 service=service,
-                moment=to_millisecond(int(windows.time[of].min())),
+                moment=to_millisecond(int(lines.time[rows].min())),
                 trained_s=self.evidence.seconds,
             )
-            for service, of in ranked[:_SHOWN]
+            for service, rows in ranked[:_SHOWN]
         ]
 
-    def _service(self, features: WindowFeatures, window: int, origin: int) -> str:
+    def _service(self, key: str, origin: int) -> str:
         """Service of an origin; "" where a window over everything holds one that training did not meet."""
-        if features.group[window] != SHARED:
-            return service_of(features.windows.keys[window])
-        return self._names.get(origin, "")
+        return self._names.get(origin, "") if key == ALL_SOURCES else service_of(key)
 
-    def _writer(self, features: WindowFeatures, window: int, template: int) -> str:
+    def _writer(self, lines: SignLines, key: str, template: int) -> str:
         """Service that wrote a template's first line in a window."""
-        rows = rows_of(features, window)
-        at = rows.start + int(np.argmax(features.windows.template[rows] == np.uint64(template)))
-        return self._service(features, window, int(features.windows.origin[at]))
-
-    def _length(self, features: WindowFeatures, window: int) -> float:
-        return float(features.windows.end[window] - features.windows.start[window]) / 1e6
+        first = int(np.argmax(lines.template == np.uint64(template)))
+        return self._service(key, int(lines.origin[first]))
 
     def arrays(self) -> Arrays:
         """Return what training saw, and in how much time."""
@@ -312,18 +335,18 @@ class Signs:
             sources=tuple(map(str, arrays["sources"].tolist())),
         )
         counts = dict(zip(Sign, np.asarray(arrays["counts"], np.int64).tolist(), strict=True))
-        return cls(usual, Evidence(counts, float(np.asarray(arrays["seconds"], np.float64)[0])))
+        return cls(usual, SignEvidence(counts, float(np.asarray(arrays["seconds"], np.float64)[0])))
 
 
-def _sources(features: WindowFeatures, chosen: BOOL) -> I64:
+def _sources(lines: SignLines, chosen: BOOL) -> I64:
     """How many sources wrote the chosen rows (rows,) of each window over everything (n,); 0 for others."""
-    rows = np.flatnonzero(chosen & (features.group[features.window] == SHARED))
-    pairs = np.unique(features.window[rows] << 32 | features.windows.origin[rows].astype(np.int64))
-    count: I64 = np.bincount(pairs >> 32, minlength=len(features.windows))
+    rows = np.flatnonzero(chosen & (lines.group[lines.window] == SHARED))
+    pairs = np.unique(lines.window[rows] << 32 | lines.origin[rows].astype(np.int64))
+    count: I64 = np.bincount(pairs >> 32, minlength=len(lines))
     return count
 
 
-def _beyond(times: Times, limit: I64, features: WindowFeatures) -> Times:
+def _beyond(times: Times, limit: I64, lines: SignLines) -> Times:
     """Those that reach their limit (k,), of services that training saw: of others nobody knows what is usual."""
-    chosen = (times.count >= limit) & (features.group[times.window] != UNKNOWN)
+    chosen = (times.count >= limit) & (lines.group[times.window] != UNKNOWN)
     return Times(times.window[chosen], times.template[chosen], times.count[chosen])

@@ -58,10 +58,10 @@ def shown(path: Path, by: Trained) -> tuple[Counter[Sign], float]:
         ends.append(closed.end)
         raw = by.signs.score(WindowFeatures.of(closed, by.data.vocabulary, by.groups))
         raws.append(np.nan_to_num(raw).astype(np.int64))
-    end, raw = np.concatenate(ends), np.concatenate(raws)
+    end, signs = np.concatenate(ends), np.concatenate(raws)
     blocks = blocks_of(tenants, end)
     minutes = set(zip(tenants, (end // MINUTE_US).tolist(), strict=True))
-    return Counter({sign: len(np.unique(blocks[raw & sign > 0])) for sign in Sign}), len(minutes) * MINUTE_US / DAY_US
+    return Counter({sign: len(np.unique(blocks[signs & sign > 0])) for sign in Sign}), len(minutes) * MINUTE_US / DAY_US
 
 
 def main(names: list[str]) -> None:

@@ -15,7 +15,7 @@ from models.calibration.tails import Calibration
 from models.detectors.error_rate import errors_of
 from models.detectors.lstm import COMMON, NEW_SURPRISE, LstmDetector, reduce
 from models.detectors.sentences import sentence
-from models.detectors.signs import Evidence, Signs
+from models.detectors.signs import SignEvidence, Signs
 from models.detectors.template_rates import Rates
 from models.features.normal_samples import Samples
 from models.features.sequences import SHARED
@@ -234,7 +234,7 @@ def test_a_first_error_fires_at_a_budget_of_one_a_day_and_is_the_first_reason(tm
     """After a quarter of an hour of training, in a service that was trained on and in one that was not."""
     known = COUNTS
     usual = replace(NO_TROUBLE, most_errors=np.zeros(len(known.detectors.groups), np.int64))
-    evidence = Evidence({}, 900.0)
+    evidence = SignEvidence({}, 900.0)
     companions = replace(known.detectors, detectors=(*known.detectors.detectors, Signs(usual, evidence)))
     calibration = replace(known.calibration, signs=SignRates.of(evidence))
     replace(known, detectors=companions, calibration=calibration).write(tmp_path / "bundle")

@@ -10,7 +10,7 @@ import pytest
 from models.bundle import Bundle
 from models.calibration.sign_rates import SignRates
 from models.detectors.lstm import LstmDetector
-from models.detectors.signs import Evidence, Sign
+from models.detectors.signs import Sign, SignEvidence
 from models.errors import InvalidError
 from models.features.sequences import SHARED
 from models.features.window_features import WindowFeatures
@@ -110,11 +110,11 @@ def test_signs_are_rated_by_training_or_by_these_windows() -> None:
     shown[50] = np.nan
     ones = np.ones(n, np.bool_)
     held = HeldOutScores(np.full(n, SHARED, np.int32), np.arange(n) // 10, ones, ones, {"levels": raw, "signs": shown})
-    assert shown_signs(held, 2.0) == Evidence({sign: 5 * (sign is Sign.ERROR) for sign in Sign}, 172_800.0)
+    assert shown_signs(held, 2.0) == SignEvidence({sign: 5 * (sign is Sign.ERROR) for sign in Sign}, 172_800.0)
     found = calibrate(held, 2.0, lambda _: None)
     assert found.signs == SignRates.of(shown_signs(held, 2.0))
     assert "signs" not in found.parts
-    taught = calibrate(held, 2.0, lambda _: None, Evidence({}, 900.0))
-    assert taught.signs == SignRates.of(Evidence({}, 900.0))
+    taught = calibrate(held, 2.0, lambda _: None, SignEvidence({}, 900.0))
+    assert taught.signs == SignRates.of(SignEvidence({}, 900.0))
     assert calibrate(replace(held, raws={"levels": raw}), 2.0, lambda _: None).signs is None
     assert taught.fused == calibrate(replace(held, raws={"levels": raw}), 2.0, lambda _: None).fused

@@ -86,7 +86,7 @@ def test_errors_of_different_sources_were_each_a_first_one() -> None:
     [
         (bad(UNSEEN, 5), {Sign.ERROR: 1, Sign.BURST: 1}),
         (bad(UNSEEN, level=int(Level.CRITICAL)), {Sign.ERROR: 1, Sign.CRITICAL: 1}),
-        (at([(n, SYNCED) for n in range(4)], marks=(int(RowFlag.CLIENT_FAULT),) * 4), {Sign.REFUSALS: 1}),
+        (at([(n, SYNCED) for n in range(5)], marks=(int(RowFlag.CLIENT_FAULT),) * 5), {Sign.REFUSALS: 1}),
         (at([(10 * n, STARTED) for n in range(3)], marks=(int(RowFlag.START),) * 3), {Sign.RESTARTS: 1}),
         (at([(n, SYNCED) for n in range(3)], marks=(int(RowFlag.CLIENT_FAULT),) * 3), {}),
     ],

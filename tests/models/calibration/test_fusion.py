@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from models.calibration.fusion import BLOCK_US, COMMON, Fusion, blocks_of, fit_extremes, joint
 from models.calibration.sign_rates import SignRates
 from models.calibration.tails import Calibration, fit_tail
-from models.detectors.signs import Evidence, Sign
+from models.detectors.signs import Sign, SignEvidence
 from models.errors import InvalidError
 from models.features.sequences import SHARED
 
@@ -99,7 +99,7 @@ def test_one_voice_that_is_sure_among_all_windows_of_a_day_needs_no_other() -> N
 
 def test_a_sign_of_failure_fires_by_its_own_rate_whatever_the_others_say() -> None:
     """It neither adds to the joint strength nor shares its budget; without rates it counts nothing."""
-    rates = SignRates.of(Evidence({}, 900.0))
+    rates = SignRates.of(SignEvidence({}, 900.0))
     calm = fusion(0, SHARED)
     model = Fusion(calm.parts, calm.fused, rates)
     kinds = np.array([0, SHARED, SHARED], np.int32)
@@ -107,20 +107,23 @@ def test_a_sign_of_failure_fires_by_its_own_rate_whatever_the_others_say() -> No
     said = model.strengths(kinds, raws)
     assert sorted(said) == ["a", "signs"]
     expected = np.log10([sum(rates.per_day.values()), rates.per_day[Sign.CRITICAL]])
-    rate = model.false_alarms(kinds, said)
-    assert rate[:2] == pytest.approx(expected, abs=1e-5)
-    assert rate[2] == calm.false_alarms(kinds, calm.strengths(kinds, raws))[2] > 0
+    rate, without = model.false_alarms(kinds, said), calm.false_alarms(kinds, calm.strengths(kinds, raws))
+    assert rate[:2] == pytest.approx(expected, abs=0.01)
+    assert rate[:2] == pytest.approx(-np.log10(10**-expected + 10 ** -without[:2]), abs=1e-5)
+    assert rate[2] == without[2] > 0
     assert sorted(calm.strengths(kinds, raws)) == ["a"]
     assert joint({"signs": np.full(1, 9.0)}, 1)[0] == 0
 
 
 def test_what_is_stranger_than_a_sign_counts_for_more() -> None:
-    """Of both the rarer."""
-    model = Fusion(fusion(0).parts, fusion(0).fused, SignRates.of(Evidence({}, 900.0)))
-    kinds = np.zeros(2, np.int32)
-    raws = {"a": np.array([40.0, 40.0]), "signs": np.array([0.0, Sign.ERROR])}
-    first, second = model.false_alarms(kinds, model.strengths(kinds, raws))
-    assert first == second < -1
+    """Next to it the sign is nothing; and of two windows with the same sign the stranger one ranks above."""
+    model = Fusion(fusion(0).parts, fusion(0).fused, SignRates.of(SignEvidence({}, 900.0)))
+    kinds = np.zeros(4, np.int32)
+    raws = {"a": np.array([40.0, 40.0, 5.0, 6.0]), "signs": np.array([0.0, *(Sign.ERROR,) * 3])}
+    first, second, calm, odd = model.false_alarms(kinds, model.strengths(kinds, raws))
+    assert first == pytest.approx(second)
+    assert first < -1
+    assert odd < calm < 0
 
 
 def test_windows_over_everything_get_most_of_the_budget() -> None:

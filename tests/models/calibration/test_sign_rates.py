@@ -6,11 +6,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from models.calibration.sign_rates import PER_DAY, PRIOR, PRIOR_DAYS, SignRates
-from models.detectors.signs import Evidence, Sign
+from models.detectors.signs import Sign, SignEvidence
 from models.errors import InvalidError
 
 DAY_S = 86_400.0
-QUARTER = SignRates.of(Evidence({}, 900.0))
+QUARTER = SignRates.of(SignEvidence({}, 900.0))
 """After a quarter of an hour without any."""
 
 
@@ -29,7 +29,7 @@ def test_after_minutes_each_sign_keeps_the_budget_and_the_serious_ones_by_far() 
 
 def test_one_unlucky_error_in_two_hours_silences_lone_errors_and_nothing_else() -> None:
     """Above one a day they fire no more; bursts and crashes still do."""
-    rates = SignRates.of(Evidence({Sign.ERROR: 1}, 7200.0))
+    rates = SignRates.of(SignEvidence({Sign.ERROR: 1}, 7200.0))
     assert per_day(rates, Sign.ERROR) > 1.0
     assert per_day(rates, Sign.BURST) < 0.3
 
@@ -43,7 +43,7 @@ def test_of_several_signs_the_rarest_counts() -> None:
 def test_the_prior_gives_way(sign: Sign, count: int, seconds: float) -> None:
     """The rate lies between what was known beforehand and what this cloud shows, ever nearer to the latter."""
     seen = count / (seconds / DAY_S)
-    rate = SignRates.of(Evidence({sign: count}, seconds)).per_day[sign]
+    rate = SignRates.of(SignEvidence({sign: count}, seconds)).per_day[sign]
     assert min(PRIOR[sign], seen) - 1e-6 <= rate <= max(PRIOR[sign], seen) + 1e-6
     weight = PRIOR_DAYS / (PRIOR_DAYS + seconds / DAY_S)
     assert rate == pytest.approx(weight * PRIOR[sign] + (1 - weight) * seen, rel=1e-6, abs=1e-6)

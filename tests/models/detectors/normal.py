@@ -16,7 +16,7 @@ from models.detectors.missing_followups import FollowUps
 from models.detectors.nearest_normal import Nearest
 from models.detectors.novelty import Novelty
 from models.detectors.sentences import sentence
-from models.detectors.signs import Evidence, Sign, Signs, Usual
+from models.detectors.signs import Sign, SignEvidence, Signs, Usual
 from models.detectors.silence import SilenceSamples
 from models.detectors.template_rates import Rates
 from models.detectors.transitions import Transitions, pairs_of
@@ -162,7 +162,7 @@ def detector_set() -> DetectorSet:
         FollowUps.fit(collected),
         values.fit(),
         silent.fit(),
-        Signs(replace(NO_TROUBLE, errors=np.array(TEMPLATES, np.uint64)), Evidence(dict.fromkeys(Sign, 0), 3600.0)),
+        Signs(replace(NO_TROUBLE, errors=np.array(TEMPLATES, np.uint64)), SignEvidence(dict.fromkeys(Sign, 0), 3600.0)),
     )
     return DetectorSet(GROUPS, detectors, rarity, home, np.full(len(GROUPS), 100))
 

@@ -8,7 +8,7 @@ import pytest
 
 from models.detectors.ensemble import SCORE_SCALE, DetectorSet
 from models.detectors.novelty import REMARK, Novelty
-from models.detectors.signs import Evidence, Sign, Signs
+from models.detectors.signs import Sign, SignEvidence, Signs
 from models.errors import InvalidError
 from models.features.window_features import WindowFeatures
 from models.records import ALL_SOURCES, Level, RowFlag, source_id
@@ -96,16 +96,16 @@ def test_every_detector_has_a_unit() -> None:
 
 def test_the_lines_that_signs_are_read_from_weigh_most() -> None:
     """Refused requests are written as INFO, and new texts of that level have no weight of their own."""
-    refused = (0, *(int(RowFlag.CLIENT_FAULT),) * 4)
-    shown = facts(at([(0, SYNCED), *((1 + n, UNSEEN) for n in range(4))], levels=(2,) * 5, marks=refused))
-    assert WEIGHING.weights(shown, 0).tolist() == [5.0, 12.0, 12.0, 12.0, 12.0]
+    refused = (0, *(int(RowFlag.CLIENT_FAULT),) * 5)
+    shown = facts(at([(0, SYNCED), *((1 + n, UNSEEN) for n in range(5))], levels=(2,) * 6, marks=refused))
+    assert WEIGHING.weights(shown, 0).tolist() == [5.0, *(12.0,) * 5]
     without = dataclasses.replace(WEIGHING, detectors=WEIGHING.detectors[:-1])
-    assert without.weights(shown, 0).tolist() == [5.0, 0.0, 0.0, 0.0, 0.0]
+    assert without.weights(shown, 0).tolist() == [5.0, *(0.0,) * 5]
 
 
 def test_what_training_knows_of_signs_is_at_hand() -> None:
     """Bundles of older versions know nothing of them."""
-    assert ALL.evidence == Evidence(dict.fromkeys(Sign, 0), 3600.0)
+    assert ALL.evidence == SignEvidence(dict.fromkeys(Sign, 0), 3600.0)
     assert dataclasses.replace(ALL, detectors=ALL.detectors[:-1]).evidence is None
 
 

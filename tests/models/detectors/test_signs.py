@@ -6,7 +6,7 @@ from typing import Final
 import numpy as np
 import pytest
 
-from models.detectors.signs import BURST, REFUSED, STARTS, Evidence, Sign, Signs
+from models.detectors.signs import BURST, REFUSED, STARTS, Sign, SignEvidence, Signs
 from models.findings import FindingKind
 from models.records import ALL_SOURCES, Level, RowFlag, source_id
 from tests.models.bundles import Window
@@ -36,7 +36,7 @@ USUAL: Final = replace(
     started=np.array([DONE], np.uint64),
     most_started=np.array([1], np.int64),
 )
-DETECTOR: Final = Signs(USUAL, Evidence({}, 1200.0))
+DETECTOR: Final = Signs(USUAL, SignEvidence({}, 1200.0))
 ERROR, CRITICAL, INFO = int(Level.ERROR), int(Level.CRITICAL), int(Level.INFO)
 
 
@@ -69,14 +69,14 @@ def test_sessions_have_no_signs() -> None:
 
 def test_what_training_saw_as_an_error_is_no_sign() -> None:
     """Nor is a new one of a source that writes some every day."""
-    noisy = Signs(replace(USUAL, noisy=np.array([source_id(COMPUTE)], np.uint32)), Evidence({}, 1200.0))
+    noisy = Signs(replace(USUAL, noisy=np.array([source_id(COMPUTE)], np.uint32)), SignEvidence({}, 1200.0))
     assert signs(errors(1, template=CLAIM)) == [Sign(0)]
     assert signs(errors(1), errors(1, API), detector=noisy) == [Sign(0), Sign.ERROR]
 
 
 def test_a_critical_line_is_a_sign_even_of_a_noisy_source() -> None:
     """Unless training saw the same one."""
-    noisy = Signs(replace(USUAL, noisy=np.array([source_id(COMPUTE)], np.uint32)), Evidence({}, 1200.0))
+    noisy = Signs(replace(USUAL, noisy=np.array([source_id(COMPUTE)], np.uint32)), SignEvidence({}, 1200.0))
     lines = errors(1, level=CRITICAL), errors(1, level=CRITICAL, template=CLAIM)
     assert signs(*lines, detector=noisy) == [Sign.CRITICAL, Sign(0)]
 
@@ -108,7 +108,7 @@ def test_far_more_known_errors_than_ever_are_a_burst() -> None:
     """Four times as many as in any window of training, and ten at least."""
     most = USUAL.most_errors.copy()
     most[normal.SERVICE] = 8
-    busy = Signs(replace(USUAL, most_errors=most), Evidence({}, 1200.0))
+    busy = Signs(replace(USUAL, most_errors=most), SignEvidence({}, 1200.0))
     windows = errors(9, API, CLAIM), errors(10, API, CLAIM), errors(31, COMPUTE, CLAIM), errors(32, COMPUTE, CLAIM)
     assert signs(*windows, detector=busy) == [Sign(0), Sign.BURST, Sign(0), Sign.BURST]
 
