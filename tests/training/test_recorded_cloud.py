@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from models.bundle import Bundle
+from models.findings import Finding, FindingKind
 from models.pipeline import PipelineConfig, score_files
 from models.records import Verdict
 from models.rfc3339 import SECOND, parse_time
@@ -21,7 +22,7 @@ pytestmark = [pytest.mark.train, pytest.mark.slow, pytest.mark.usefixtures("tens
 
 RECORDING: Final = Path(__file__).parents[1] / "data" / "cloud"
 TRAINED_UNTIL: Final = "2026-11-30T13:10"
-SHOWS: Final = ("rabbit-stop", "db-stop", "wrong-password")
+SHOWS: Final = ("rabbit-stop", "db-stop", "compute-kill", "keystone-slow", "wrong-password")
 """Faults that windows show within their time and a minute; of the others nothing fires yet."""
 
 
@@ -66,3 +67,24 @@ def test_a_fault_fires(name: str, verdicts: list[Verdict], faults: dict[str, tup
     """Some window fires while the fault lasts, or within a minute of its end."""
     low, high = faults[name]
     assert any(verdict.fired for verdict in verdicts if low <= verdict.end <= high + 60 * SECOND)
+
+
+def found_in(
+    name: str, kind: FindingKind, verdicts: list[Verdict], faults: dict[str, tuple[int, int]]
+) -> list[tuple[Verdict, Finding]]:
+    """Findings of one kind, with their windows, of windows that fired while a fault lasted."""
+    low, high = faults[name]
+    fired = [verdict for verdict in verdicts if verdict.fired and low <= verdict.end <= high]
+    return [(verdict, finding) for verdict in fired for finding in verdict.findings if finding.kind == kind]
+
+
+def test_a_killed_service_is_silent_on_its_host(verdicts: list[Verdict], faults: dict[str, tuple[int, int]]) -> None:
+    """Nova-compute of one of two hosts; the load makes both write, and the other goes on."""
+    silent = found_in("compute-kill", FindingKind.SILENT, verdicts, faults)
+    assert {(finding.service, finding.host) for _, finding in silent} == {("nova-compute", "cmp1")}
+
+
+def test_slow_tokens_are_told_of_keystone(verdicts: list[Verdict], faults: dict[str, tuple[int, int]]) -> None:
+    """Its request log has their durations, and no single one need be beyond all that training saw."""
+    slow = found_in("keystone-slow", FindingKind.SLOW, verdicts, faults)
+    assert "keystone-uwsgi@controller" in {verdict.key for verdict, _ in slow}
