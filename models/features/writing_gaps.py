@@ -84,8 +84,7 @@ class GapModel:
 
     def take(self, chosen: BOOL) -> "GapModel":
         """The sources where a mask (m,) holds."""
-        columns = (self.threshold, self.exceeding, self.excess, self.every, self.mean, self.longest)
-        return GapModel(*(column[chosen] for column in columns), self.steady[chosen], self.saw_days)
+        return _from_table(self.arrays()["gaps"][:, chosen], saw_days=self.saw_days)
 
     def surprise(self, silent: F64) -> F64:
         """Return how seldom sources are silent for so long, in nats below once in ``BLOCK_S`` of any source.
@@ -105,10 +104,10 @@ class GapModel:
         columns = (self.threshold, self.exceeding, self.excess, self.every, self.mean, self.longest, self.steady)
         return {"gaps": np.stack(columns).astype(np.float64), "saw_days": np.array([float(self.saw_days)])}
 
-    @classmethod
-    def from_arrays(cls, gaps: F64, saw_days: F64) -> "GapModel":
+    @staticmethod
+    def from_arrays(gaps: F64, saw_days: F64) -> "GapModel":
         """Make a model of what ``arrays`` returned."""
-        return cls(*gaps[:6], gaps[6] > 0, bool(saw_days[0]))
+        return _from_table(gaps, saw_days=bool(saw_days[0]))
 
     def _load(self, silent: F64) -> F64:
         """Return what share of the usual load there seems to be, by the silences of all other sources that follow it.
@@ -130,7 +129,12 @@ def fit_gaps(tallies: Sequence[GapTally]) -> GapModel:
     """Fit the gaps of sources (m,), ``LEAST`` or more of each."""
     columns = np.array([_fit(tally) for tally in tallies], np.float64).reshape(-1, 7)
     saw_days = max((tally.seconds for tally in tallies), default=0.0) >= DAY_S
-    return GapModel(*np.round(columns[:, :6], 6).T, columns[:, 6] > 0, saw_days)
+    return _from_table(np.round(columns, 6).T, saw_days=saw_days)
+
+
+def _from_table(table: F64, *, saw_days: bool) -> GapModel:
+    threshold, exceeding, excess, every, mean, longest, steady = table
+    return GapModel(threshold, exceeding, excess, every, mean, longest, steady > 0, saw_days)
 
 
 def _fit(tally: GapTally) -> tuple[float, ...]:

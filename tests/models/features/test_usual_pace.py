@@ -23,7 +23,7 @@ FLOORS[token(STARTED)] = (1e-3,)
 ELSEWHERE = "neutron-server@controller"
 
 
-def minutes(durations: Sequence[Sequence[float]], key: str = COMPUTE) -> WindowFeatures:
+def minutes(durations: Sequence[Sequence[float] | F64], key: str = COMPUTE) -> WindowFeatures:
     """A window per minute, with a line for each duration and one without."""
     made = windows(
         [Window((HEARTBEAT,) + (STARTED,) * len(some), key, values=(float("nan"), *some)) for some in durations]
@@ -50,7 +50,7 @@ def learnt(*seen: WindowFeatures) -> Pace:
 PACE = learnt(minutes(usual(np.random.default_rng(1), 15)))
 
 
-def strangest(*durations: Sequence[float], key: str = COMPUTE) -> float:
+def strangest(*durations: Sequence[float] | F64, key: str = COMPUTE) -> float:
     """Surprise of one minute, in nats."""
     return float(PACE.surprise(minutes(durations, key))[3].max(initial=0.0))
 
@@ -110,6 +110,6 @@ def test_a_pace_comes_back_from_its_table_and_names_its_place() -> None:
 
 def test_a_window_is_as_strange_in_any_company() -> None:
     """Of a batch of minutes as alone."""
-    some = [*usual(np.random.default_rng(4), 20), np.array([5.0] * 4)]
+    some: list[F64] = [*usual(np.random.default_rng(4), 20), np.array([5.0] * 4)]
     together = PACE.surprise(minutes(some))[3].tolist()
     assert together == [float(PACE.surprise(minutes([durations]))[3][0]) for durations in some]
