@@ -34,6 +34,9 @@ _PRIOR_SHARE: Final = 0.25
 """Excess that is taken for seen before any is, in seconds and as a share of the threshold: who writes by the clock may
 still be a little late.  Judgements."""
 
+_STOPPED: Final = 2
+"""Sources that may have stopped together with one, but at most a third of all: a service writes up to three logs."""
+
 _STEADY: Final = 0.5
 """Mean excess, as a share of that of random gaps, below which a clock makes a source write: a judgement."""
 
@@ -112,16 +115,23 @@ class GapModel:
     def _load(self, silent: F64) -> F64:
         """Return what share of the usual load there seems to be, by the silences of all other sources that follow it.
 
-        For exponential gaps it is the number of sources by the sum of their silences, each in its own means.  One that
-        has no other beside it may be at rest.
+        For exponential gaps it is the number of sources by the sum of their silences, each in its own means.  The
+        longest silent may have stopped together with it and do not count.  One that has no other may be at rest.
         """
         share = np.ones(silent.shape)
         follows = np.flatnonzero(~self.steady)
         if self.saw_days or not len(follows):
             return share
         relative = silent[:, follows] / self.mean[follows]
-        others = relative.sum(axis=1, keepdims=True) - relative
-        share[:, follows] = np.minimum(len(follows) / (others + 1.0), 1.0) if len(follows) > 1 else 0.0
+        dropped = min(_STOPPED, (len(follows) - 1) // 3)
+        longest = -np.sort(-relative, axis=1)[:, : dropped + 1]
+        # Of whom is among the longest silent, the next one is left out.
+        among = relative >= longest[:, dropped : dropped + 1]
+        without = np.where(
+            among, longest.sum(axis=1, keepdims=True), relative + longest[:, :-1].sum(axis=1, keepdims=True)
+        )
+        others = np.maximum(relative.sum(axis=1, keepdims=True) - without, 0.0)
+        share[:, follows] = np.minimum((len(follows) - dropped) / (others + 1.0), 1.0) if len(follows) > 1 else 0.0
         return share
 
 
