@@ -35,7 +35,7 @@ HOST_MARK: Final = "@"
 """Stands between service and host in the key of a source."""
 
 VALUES: Final = 4
-"""Numeric values kept per event: the first four numbers that the masks cut out of its line."""
+"""Numeric values kept per event: of the numbers that masks cut out of its line those that say most, durations first."""
 
 
 class Level(IntEnum):

@@ -32,6 +32,9 @@ KIND_NAMES: Final = {KeyKind.SOURCE: "source", KeyKind.SESSION: "session"}
 _DIGITS: Final = 6
 """Decimals of score and importance: so that the same window gives the same text on every machine."""
 
+_LOG_WINDOWS: Final = 3.76
+"""log10 of the windows a day of one key: one each 15 s."""
+
 _REPORTED_FROM: Final = 1.0
 """Strength of a part from which its findings are reported: one window in ten is as unusual.  A judgement."""
 
@@ -203,8 +206,16 @@ class Scorer:
         kinds = kind_numbers(windows)
         parts = bundle.calibration.strengths(kinds, scored.raws)
         live = is_live(scored.facts.group, bundle.detectors.windows_seen) & (windows.start > foreign_until)
-        counted = errors_only(parts, live)
-        score = np.round(-bundle.calibration.false_alarms(kinds, counted), _DIGITS) + 0.0
+        log_rate = bundle.calibration.false_alarms(kinds, errors_only(parts, live))
+        known = bundle.detectors.log_per_day(scored.facts)
+        for name, per_day in known.items():
+            # After little training calibration takes nothing for rare; some detectors know better by themselves.
+            alone = np.where(live, per_day + np.log10(len(known)), np.nan)
+            log_rate = np.fmin(log_rate, alone)
+            strength = parts.get(name, np.zeros(len(live)))
+            rare = np.round(_LOG_WINDOWS - alone, _DIGITS)
+            parts[name] = np.where(alone <= self._log_budget, np.fmax(strength, rare), strength)
+        score = np.round(-log_rate, _DIGITS) + 0.0
         importance = np.round(1.0 / (1.0 + 10.0 ** -np.clip(score + self._log_budget, -300, 300)), _DIGITS)
         surprise = scored.surprise if scored.surprise is not None else windows.surprise
         return Decisions(windows, score, importance, importance >= FIRES_AT, parts, surprise, scored.facts, bundle)

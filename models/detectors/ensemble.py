@@ -103,6 +103,11 @@ class DetectorSet:
         """What training knows of signs of failure; None where no detector looks for them."""
         return next((detector.evidence for detector in self.detectors if isinstance(detector, Signs)), None)
 
+    def log_per_day(self, features: WindowFeatures) -> dict[str, F64]:
+        """Return log10 of how many windows a day (n,) are as strange in normal operation, of detectors that know."""
+        known = (detector for detector in self.detectors if isinstance(detector, Silence | Values))
+        return {detector.name: detector.log_per_day(features) for detector in known}
+
     def passed_over(self, features: WindowFeatures) -> BOOL:
         """Return which rows (rows,) the sequence model is not shown: new texts of little weight."""
         return is_weak(features, self.weak_level)

@@ -67,7 +67,7 @@ class Pace:
         # An upper bound of the tail of Student's t from its density; tight where it is small.
         tail = np.log(np.maximum(z, 1.0) * (1.0 - 1.0 / freedom) * np.sqrt(2.0 * np.pi))
         tail += (freedom - 1.0) / 2.0 * np.log1p(z * z / freedom)
-        nats = tail - np.log(len(self.code) * BLOCK_S * 1e6 / _MINUTE_US)
+        nats = tail - np.log(max(len(self.code), 1) * BLOCK_S * 1e6 / _MINUTE_US)
         return window, place, mean, np.where(z > 1.0, np.maximum(nats, 0.0), 0.0)
 
     def _sums(self, features: WindowFeatures) -> tuple[I64, I64, F64, F64]:

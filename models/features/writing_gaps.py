@@ -34,6 +34,9 @@ _PRIOR_SHARE: Final = 0.25
 """Excess that is taken for seen before any is, in seconds and as a share of the threshold: who writes by the clock may
 still be a little late.  Judgements."""
 
+_STOPPED: Final = 2
+"""Sources that may have stopped together with one, but at most a third of all: a service writes up to three logs."""
+
 _STEADY: Final = 0.5
 """Mean excess, as a share of that of random gaps, below which a clock makes a source write: a judgement."""
 
@@ -84,8 +87,7 @@ class GapModel:
 
     def take(self, chosen: BOOL) -> "GapModel":
         """The sources where a mask (m,) holds."""
-        columns = (self.threshold, self.exceeding, self.excess, self.every, self.mean, self.longest)
-        return GapModel(*(column[chosen] for column in columns), self.steady[chosen], self.saw_days)
+        return _from_table(self.arrays()["gaps"][:, chosen], saw_days=self.saw_days)
 
     def surprise(self, silent: F64) -> F64:
         """Return how seldom sources are silent for so long, in nats below once in ``BLOCK_S`` of any source.
@@ -105,24 +107,31 @@ class GapModel:
         columns = (self.threshold, self.exceeding, self.excess, self.every, self.mean, self.longest, self.steady)
         return {"gaps": np.stack(columns).astype(np.float64), "saw_days": np.array([float(self.saw_days)])}
 
-    @classmethod
-    def from_arrays(cls, gaps: F64, saw_days: F64) -> "GapModel":
+    @staticmethod
+    def from_arrays(gaps: F64, saw_days: F64) -> "GapModel":
         """Make a model of what ``arrays`` returned."""
-        return cls(*gaps[:6], gaps[6] > 0, bool(saw_days[0]))
+        return _from_table(gaps, saw_days=bool(saw_days[0]))
 
     def _load(self, silent: F64) -> F64:
         """Return what share of the usual load there seems to be, by the silences of all other sources that follow it.
 
-        For exponential gaps it is the number of sources by the sum of their silences, each in its own means.  One that
-        has no other beside it may be at rest.
+        For exponential gaps it is the number of sources by the sum of their silences, each in its own means.  The
+        longest silent may have stopped together with it and do not count.  One that has no other may be at rest.
         """
         share = np.ones(silent.shape)
         follows = np.flatnonzero(~self.steady)
         if self.saw_days or not len(follows):
             return share
         relative = silent[:, follows] / self.mean[follows]
-        others = relative.sum(axis=1, keepdims=True) - relative
-        share[:, follows] = np.minimum(len(follows) / (others + 1.0), 1.0) if len(follows) > 1 else 0.0
+        dropped = min(_STOPPED, (len(follows) - 1) // 3)
+        longest = -np.sort(-relative, axis=1)[:, : dropped + 1]
+        # Of whom is among the longest silent, the next one is left out.
+        among = relative >= longest[:, dropped : dropped + 1]
+        without = np.where(
+            among, longest.sum(axis=1, keepdims=True), relative + longest[:, :-1].sum(axis=1, keepdims=True)
+        )
+        others = np.maximum(relative.sum(axis=1, keepdims=True) - without, 0.0)
+        share[:, follows] = np.minimum((len(follows) - dropped) / (others + 1.0), 1.0) if len(follows) > 1 else 0.0
         return share
 
 
@@ -130,7 +139,12 @@ def fit_gaps(tallies: Sequence[GapTally]) -> GapModel:
     """Fit the gaps of sources (m,), ``LEAST`` or more of each."""
     columns = np.array([_fit(tally) for tally in tallies], np.float64).reshape(-1, 7)
     saw_days = max((tally.seconds for tally in tallies), default=0.0) >= DAY_S
-    return GapModel(*np.round(columns[:, :6], 6).T, columns[:, 6] > 0, saw_days)
+    return _from_table(np.round(columns, 6).T, saw_days=saw_days)
+
+
+def _from_table(table: F64, *, saw_days: bool) -> GapModel:
+    threshold, exceeding, excess, every, mean, longest, steady = table
+    return GapModel(threshold, exceeding, excess, every, mean, longest, steady > 0, saw_days)
 
 
 def _fit(tally: GapTally) -> tuple[float, ...]:

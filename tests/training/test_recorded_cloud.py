@@ -10,6 +10,7 @@ from typing import Final
 import pytest
 
 from models.bundle import Bundle
+from models.findings import Finding, FindingKind
 from models.pipeline import PipelineConfig, score_files
 from models.records import ALL_SOURCES, Verdict
 from models.rfc3339 import SECOND, parse_time
@@ -27,11 +28,12 @@ SHOWS: Final = (
     "compute-kill",
     "conductor-hang",
     "placement-stop",
+    "keystone-slow",
     "disk-full",
     "wrong-password",
     "quota",
 )
-"""Faults that windows show within their time and a minute; of a slow keystone nothing fires yet."""
+"""Faults that windows show within their time and a minute."""
 
 FIRST: Final = {
     "db-stop": "error line",
@@ -97,3 +99,24 @@ def test_a_fault_is_told_by_its_first_sign(
         (verdict for verdict in fired if low <= verdict.end <= high + 60 * SECOND), key=lambda verdict: verdict.end
     )
     assert any(FIRST[name] in reason for reason in first.reasons)
+
+
+def found_in(
+    name: str, kind: FindingKind, verdicts: list[Verdict], faults: dict[str, tuple[int, int]]
+) -> list[tuple[Verdict, Finding]]:
+    """Findings of one kind, with their windows, of windows that fired while a fault lasted."""
+    low, high = faults[name]
+    fired = [verdict for verdict in verdicts if verdict.fired and low <= verdict.end <= high]
+    return [(verdict, finding) for verdict in fired for finding in verdict.findings if finding.kind == kind]
+
+
+def test_a_killed_service_is_silent_on_its_host(verdicts: list[Verdict], faults: dict[str, tuple[int, int]]) -> None:
+    """Nova-compute of one of two hosts; the load makes both write, and the other goes on."""
+    silent = found_in("compute-kill", FindingKind.SILENT, verdicts, faults)
+    assert {(finding.service, finding.host) for _, finding in silent} == {("nova-compute", "cmp1")}
+
+
+def test_slow_tokens_are_told_of_keystone(verdicts: list[Verdict], faults: dict[str, tuple[int, int]]) -> None:
+    """Its request log has their durations, and no single one need be beyond all that training saw."""
+    slow = found_in("keystone-slow", FindingKind.SLOW, verdicts, faults)
+    assert "keystone-uwsgi@controller" in {verdict.key for verdict, _ in slow}

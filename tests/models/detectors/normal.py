@@ -146,7 +146,7 @@ def detector_set() -> DetectorSet:
     collected = samples()
     values = ValueSamples(len(VOCABULARY))
     values.add(NORMAL, np.arange(len(NORMAL.tokens)))
-    silent = SilenceSamples()
+    silent = SilenceSamples(15.0)
     silent.add(NORMAL, np.arange(len(NORMAL.group)))
     rarity, home = np.ones(len(VOCABULARY)), np.full(len(VOCABULARY), -1)
     rarity[token(SYNCED)] = 5.0

@@ -15,7 +15,8 @@ from models.detectors.lstm import LstmDetector
 from models.detectors.silence import SilenceSamples
 from models.features.window_features import WindowFeatures
 from models.findings import Finding
-from models.records import ALL_SOURCES, F64, KeyKind, Level, source_id
+from models.records import ALL_SOURCES, F64, KeyKind, Level, WindowBatch, source_id
+from models.rfc3339 import SECOND
 from models.windows.last_seen import last_seen_entries
 from tests.models.bundles import Window, network, windows
 from tests.models.detectors import normal
@@ -67,18 +68,30 @@ class Lstm:
 
 def features(*chosen: Window) -> WindowFeatures:
     """What detectors are shown of these windows; those over everything know who wrote last: one of two sources."""
+    return remembered(windows(list(chosen)))
+
+
+def one_after_the_other(*chosen: Window) -> WindowFeatures:
+    """The same of windows of which those over everything follow each other."""
     made = windows(list(chosen))
+    later = np.cumsum([key == ALL_SOURCES for key in made.keys]) * 60 * SECOND
+    time = made.time + np.repeat(later, np.diff(made.splits))
+    return remembered(replace(made, start=made.start + later, end=made.end + later, time=time))
+
+
+def remembered(made: WindowBatch) -> WindowFeatures:
+    """What detectors are shown of these windows, with who wrote last."""
     window = np.repeat(np.arange(len(made)), np.diff(made.splits))
     origin = np.where(made.template == SYNCED, source_id(API), source_id(COMPUTE)).astype(np.uint32)
     everything = np.array([key == ALL_SOURCES for key in made.keys], np.bool_)
     last = last_seen_entries(window, origin, made.time, np.arange(len(made)), made.splits[1:], made.start, everything)
-    return WindowFeatures.of(replace(made, last_seen=last), VOCABULARY, GROUPS)
+    return WindowFeatures.of(replace(made, origin=origin, last_seen=last), VOCABULARY, GROUPS)
 
 
 def fitted() -> Mapping[str, Detector]:
     """All detectors by their names, fitted on normal operation."""
-    silences = SilenceSamples()
-    seen = features(*normal.normal(1, 300))
+    silences = SilenceSamples(60.0)
+    seen = one_after_the_other(*normal.normal(1, 300))
     silences.add(seen, np.arange(len(seen.group)))
     detectors = {detector.name: detector for detector in normal.detector_set().detectors}
     return {**detectors, "silence": silences.fit(), "lstm": Lstm(network(len(VOCABULARY)))}
@@ -99,7 +112,7 @@ ANOMALIES: Final[Mapping[str, Window]] = {
     "rates": at([(n, HEARTBEAT) for n in range(50)]),
     "followups": at([*((10 * n, HEARTBEAT) for n in range(6)), (5, CLAIM)]),
     "values": at([(1, STARTED)], values=(500.0,)),
-    "silence": at([(1, HEARTBEAT), (2, SYNCED)], ALL_SOURCES),
+    "silence": at([(1, HEARTBEAT), *((2 * n, SYNCED) for n in range(1, 30))], ALL_SOURCES),
     "lstm": at([(n, UNSEEN) for n in range(50)]),
     "signs": at([(1, UNSEEN)], levels=(int(Level.ERROR),)),
 }

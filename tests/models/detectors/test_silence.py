@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.detectors.silence import FEW, Silence, SilenceSamples
+from models.detectors.silence import Silence, SilenceSamples
 from models.features.vocabulary import Vocabulary
 from models.features.window_features import Groups, WindowFeatures
 from models.records import ALL_SOURCES, WindowBatch, source_id
@@ -21,11 +21,12 @@ from tests.models.detectors.normal import sentences_of, text
 BUSY, CALM, SELDOM = "nova-compute@a", "nova-compute@b", "cinder-volume@c{1}"
 GROUPS = Groups(["nova-compute", "cinder-volume"])
 VOCABULARY = Vocabulary(TEMPLATES)
+MINUTE = 60 * SECOND
 Lines = list[tuple[float, str]]
 
 
 def batch(chosen: list[Lines], *, whole: bool = True, before: float = 0.0) -> WindowBatch:
-    """Windows over everything, of lines given by second and source; and one window of each source.
+    """Windows over everything, a minute each, of lines given by second and source; and one window of each source.
 
     ``before`` seconds before them are known too.
     """
@@ -36,6 +37,13 @@ def batch(chosen: list[Lines], *, whole: bool = True, before: float = 0.0) -> Wi
     made += [Window((TEMPLATES[0],), key) for key in (BUSY, CALM, SELDOM)]
     origins = [source_id(source) for lines in chosen for _, source in lines]
     out = windows(made)
+    later = np.arange(len(made)) * MINUTE
+    out = dataclasses.replace(
+        out,
+        start=out.start + later,
+        end=out.end + later,
+        time=out.time + np.repeat(later, np.diff(out.splits)),
+    )
     origin = np.array([*origins, *map(source_id, (BUSY, CALM, SELDOM))], np.uint32)
     window = np.repeat(np.arange(len(made)), np.diff(out.splits))
     everything = np.arange(len(made)) < len(chosen)
@@ -57,17 +65,16 @@ def usual(rng: random.Random, *, without: str = "", since: float = 60.0) -> Line
     return sorted(line for line in lines if line[1] != without or line[0] < since)
 
 
-def learnt() -> Silence:
-    """Fit to three hundred usual minutes."""
+def learnt(minutes: int) -> Silence:
+    """Fit to so many usual minutes."""
     rng = random.Random(1)
-    samples = SilenceSamples()
-    for _ in range(3):
-        made = facts([usual(rng) for _ in range(100)])
-        samples.add(made, np.arange(len(made.group)))
+    samples = SilenceSamples(60.0)
+    made = facts([usual(rng) for _ in range(minutes)])
+    samples.add(made, np.arange(len(made.group)))
     return samples.fit()
 
 
-DETECTOR = learnt()
+DETECTOR = learnt(300)
 
 
 def test_usual_minutes_score_nothing_or_little() -> None:
@@ -75,7 +82,7 @@ def test_usual_minutes_score_nothing_or_little() -> None:
     rng = random.Random(2)
     scores = DETECTOR.score(facts([usual(rng) for _ in range(500)]))[:500]
     assert (scores == 0).mean() > 0.97
-    assert scores.max() < 1.0
+    assert scores.max() < 3.0
 
 
 @pytest.mark.parametrize(("source", "since"), [(BUSY, 30.0), (BUSY, 0.0), (CALM, 20.0)])
@@ -83,8 +90,8 @@ def test_a_source_that_stops_is_found_and_named(source: str, since: float) -> No
     """Whether or not it wrote at the beginning of the window; the longer, the stranger."""
     rng = random.Random(3)
     made = facts([usual(rng, without=source, since=since), usual(rng)])
-    found, other = DETECTOR.score(made)[:2]
-    assert found > 3 > other
+    stopped, other = DETECTOR.score(made)[:2]
+    assert stopped > 3 > other
     (silent,) = DETECTOR.findings(made, 0, text)
     assert f"{silent.service}@{silent.host}" == source
     assert silent.value is not None
@@ -123,37 +130,86 @@ def test_only_whole_windows_over_everything_are_judged() -> None:
     assert sentences_of(DETECTOR, facts([usual(rng, without=BUSY, since=0.0)], whole=False), 0) == []
 
 
-def calm(rng: random.Random, silent: float, *, known: bool = True) -> WindowFeatures:
-    """Minutes of a source that last wrote ``silent`` seconds before the end; the two minutes before may be known."""
-    lines = [(n * 5 + rng.uniform(0, 2), BUSY) for n in range(12)]
+def calm(silent: float, *, known: bool = True) -> WindowFeatures:
+    """A minute of a source that last wrote ``silent`` seconds before its end; the two minutes before may be known."""
+    lines = [(n * 5.0, BUSY) for n in range(12)]
     lines += [(60 - silent, CALM)] * (known or silent < 60)
     return WindowFeatures.of(batch([sorted(lines)], before=120.0 * known), VOCABULARY, GROUPS)
 
 
-def test_who_writes_once_a_minute_is_missed_when_a_line_is_due() -> None:
-    """What is remembered from before the window tells; without it nothing is said."""
+def once_a_minute() -> Silence:
+    """A quarter of an hour of a source that writes every five seconds, and one that writes once a minute."""
     rng = random.Random(9)
-    samples = SilenceSamples()
-    # Of the first windows nothing is known beyond themselves: they teach nothing once others do.
-    for known in (False, True):
-        for _ in range(FEW * 2):
-            samples.add(calm(rng, rng.uniform(0, 60), known=known), np.arange(4))
-    detector = samples.fit()
-    usual, due, late = (calm(rng, silent) for silent in (50.0, 70.0, 150.0))
-    assert detector.score(usual)[0] == 0
+    minutes = [[*((n * 5.0, BUSY) for n in range(12)), (rng.uniform(20, 30), CALM)] for _ in range(15)]
+    made = WindowFeatures.of(batch([sorted(lines) for lines in minutes], before=120.0), VOCABULARY, GROUPS)
+    samples = SilenceSamples(60.0)
+    samples.add(made, np.arange(len(made.group)))
+    return samples.fit()
+
+
+def test_who_writes_once_a_minute_is_missed_after_a_quarter_of_an_hour_of_training() -> None:
+    """What is remembered from before the window tells; without it nothing is said."""
+    detector = once_a_minute()
+    on_time, due, late = (calm(silent) for silent in (50.0, 100.0, 170.0))
+    assert detector.score(on_time)[0] == 0
     assert 0 < detector.score(due)[0] < detector.score(late)[0]
     (reason,) = sentences_of(detector, late, 0)
-    assert reason.startswith("nova-compute on b has written nothing for 150 s (usually at most ")
-    assert detector.score(calm(rng, 150.0, known=False))[0] < detector.score(due)[0]
+    assert reason.startswith("nova-compute on b has written nothing for 170 s (usually at most ")
+    assert detector.score(calm(170.0, known=False))[0] == 0
 
 
-def test_too_few_windows_teach_nothing() -> None:
-    """Below the limit no source is expected."""
-    rng = random.Random(7)
-    samples = SilenceSamples()
-    made = facts([usual(rng) for _ in range(FEW - 1)])
+def test_a_silence_has_a_rate_of_false_alarms_of_its_own() -> None:
+    """What training makes rarer than once a day is so without any calibration; what is usual comes any time."""
+    detector = once_a_minute()
+    on_time, late = (float(detector.log_per_day(calm(silent))[0]) for silent in (50.0, 170.0))
+    assert late < 0 < on_time
+    assert np.isnan(detector.log_per_day(calm(50.0))[1])
+    again = Silence.from_arrays(detector.arrays())
+    assert again.log_per_day(calm(170.0))[0] == late
+
+
+def test_a_few_lines_teach_nothing() -> None:
+    """Below the least number of gaps no source is expected."""
+    assert learnt(1).score(facts([usual(random.Random(7), without=CALM, since=0.0)]))[0] == 0
+
+
+def test_a_source_that_stopped_during_training_is_not_expected() -> None:
+    """It was taken away, or moved: its long silence was normal."""
+    rng = random.Random(1)
+    made = facts([usual(rng, without=BUSY if minute >= 5 else "", since=0.0) for minute in range(30)])
+    samples = SilenceSamples(60.0)
     samples.add(made, np.arange(len(made.group)))
-    assert (samples.fit().score(facts([usual(rng, without=BUSY, since=0.0)]))[0]) == 0
+    detector = samples.fit()
+    assert "nova-compute@a" not in detector.arrays()["keys"].tolist()
+
+
+def test_where_sources_have_other_names_nothing_is_silent() -> None:
+    """Training on files knew no hosts, and serving does: none of the expected has ever written."""
+    lines = [(n * 5.0, "nova-compute@elsewhere") for n in range(12)]
+    strangers = WindowFeatures.of(batch([lines], before=120.0), VOCABULARY, GROUPS)
+    assert once_a_minute().score(strangers)[0] == 0
+
+
+def test_held_back_minutes_are_no_silence() -> None:
+    """A stretch that training leaves out ends what is watched, and begins it anew."""
+    rng = random.Random(1)
+    made = facts([usual(rng) for _ in range(40)])
+    samples = SilenceSamples(60.0)
+    samples.add(made, np.array([n for n in range(40) if n not in range(10, 30)]))
+    longest = dict(
+        zip(samples.fit().arrays()["keys"].tolist(), samples.fit().arrays()["longest"].tolist(), strict=True)
+    )
+    assert longest[BUSY] < 10
+
+
+def test_bundles_of_older_versions_judge_as_before() -> None:
+    """By the silence that one window in two hundred is beyond, in spreads from that of one in twenty."""
+    older = Silence((CALM,), np.array([20.0]), np.array([30.0]))
+    again = Silence.from_arrays(older.arrays())
+    for detector in (older, again):
+        assert detector.score(calm(55.0))[0] == 2.5
+        assert detector.score(calm(29.0))[0] == 0
+        assert np.isnan(detector.log_per_day(calm(55.0))[0])
 
 
 def moved(lines: Lines, hosts: dict[str, str]) -> Lines:
@@ -166,7 +222,7 @@ def moved(lines: Lines, hosts: dict[str, str]) -> Lines:
 def learnt_without_hosts() -> Silence:
     """Fit to minutes of the same two services as files tell them: without a host."""
     rng = random.Random(11)
-    samples = SilenceSamples()
+    samples = SilenceSamples(60.0)
     hostless = batch([moved(usual(rng), {"a": "", "b": "", "c{1}": ""}) for _ in range(300)])
     hostless = dataclasses.replace(hostless, keys=[key.partition("@")[0] for key in hostless.keys])
     made = WindowFeatures.of(hostless, VOCABULARY, GROUPS)

@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 
 from models.detectors import value_limits as values
 from models.detectors.value_limits import FEW, MOST, Values, ValueSamples
+from models.features.usual_pace import PaceSamples
 from models.features.window_features import WindowFeatures
+from models.findings import FindingKind
 from models.records import VALUES
 from models.rfc3339 import SECOND
 from tests.models.bundles import START, Window
@@ -30,6 +32,7 @@ from tests.models.detectors.normal import (
     score,
     sentences_of,
 )
+from tests.models.features.test_usual_pace import FLOORS, minutes
 
 FLOATS = npt.NDArray[np.floating[Any]]
 NAN = float("nan")
@@ -301,3 +304,37 @@ def test_thinning_keeps_the_values_of_a_line_together(monkeypatch: pytest.Monkey
     source.windows.values[:, 1] = np.where(source.tokens == normal.token(STARTED), 1.0, NAN)
     limit = fitted(source, "len: <*> queue: <*>").arrays()["limit"][normal.token(STARTED), :2]
     assert limit.tolist() == [1000.0, 1.0]
+
+
+def slow_minutes() -> tuple[Values, WindowFeatures]:
+    """A detector of a quarter of an hour of calls, and a usual and a slow minute."""
+    rng = np.random.default_rng(1)
+    seen = minutes([0.5 * np.exp(rng.normal(0, 0.5, 5)) for _ in range(15)])
+    paces = PaceSamples(FLOORS)
+    paces.add(seen, np.arange(len(seen.tokens)))
+    collected = ValueSamples(len(VOCABULARY))
+    collected.add(seen, np.arange(len(seen.tokens)))
+    detector = collected.fit(lambda _: "Took <*> seconds", paces.fit())
+    limit = float(detector.arrays()["limit"][normal.token(STARTED), 0])
+    return Values.from_arrays(detector.arrays()), minutes([[0.5] * 4, [limit] * 40, [20.0] * 4])
+
+
+def test_a_slow_minute_has_a_rate_of_false_alarms_of_its_own() -> None:
+    """Without any calibration; detectors of older bundles have none."""
+    detector, shown = slow_minutes()
+    usual, slower, slow = detector.log_per_day(shown)
+    assert slow < 0 < usual
+    assert slow < slower
+    assert np.isnan(DETECTOR.log_per_day(shown)).all()
+
+
+def test_a_pace_is_named_where_no_single_value_is_beyond_its_limit() -> None:
+    """All calls are slow, and none is slower than the slowest that training saw."""
+    detector, shown = slow_minutes()
+    assert detector.score(shown)[1] == 0
+    (slow,) = detector.findings(shown, 1, lambda _: "Took <*> seconds")
+    assert (slow.kind, slow.unit, slow.count) == (FindingKind.SLOW, "s", 40)
+    assert slow.value is not None
+    assert slow.usual is not None
+    assert slow.value > slow.usual
+    assert detector.findings(shown, 0, lambda _: "Took <*> seconds") == []

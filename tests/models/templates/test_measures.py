@@ -19,7 +19,7 @@ MASKS = Masks.default()
         ),
         ('10.0.0.1 - - [x] "GET /v3 HTTP/1.1" 200 612 "-" "x" request_time=4.012 upstream_response_time=4.010', 2),
         (
-            "[pid: 287|app: 0|req: 2/4] () {34 vars in 769 bytes} PUT / => generated 250 bytes in 4.012 msecs (1 core 0)",
+            "[pid: 287|app: 0|req: 2/4] () {34 vars in 769 bytes} PUT / => generated 250 bytes in 4.012 msecs",
             1,
         ),
         ('(1234) 10.0.0.1 "GET /v2.0/ports HTTP/1.1" status: 200 len: 413 microversion: 2.96 time: 4.012', 1),
