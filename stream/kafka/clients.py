@@ -107,7 +107,7 @@ class Broker:
         """Return an admin client; overrides as for ``producer``, but for ``error_cb``, which keeps its name."""
         with kafka_errors("set up a Kafka admin client"):
             plain: dict[str, Setting] = {"bootstrap.servers": self.bootstrap, **_COMMON, **self.extra, **overrides}
-            return AdminClient(plain, logger=client_log)
+            return AdminClient(plain, logger=client_log)  # type: ignore[arg-type]  # its stubs know no callbacks
 
     def is_embedded(self) -> bool:
         """Return whether this is an embedded broker, by its cluster id."""
