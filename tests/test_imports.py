@@ -23,7 +23,7 @@ ORDER = {
     "models": "errors targets rfc3339 findings records arrays verdicts decode templates windows features detectors"
     " calibration bundle scorer pipeline",
     "training": "simulate datasets held_out tensorflow_import network export export_encoder fit_lstm fit_signs"
-    " fit_detectors fault_screening calibration train platform_bundle evaluate cli",
+    " fit_detectors fault_screening calibration report train platform_bundle evaluate cli",
     "index": "text storage lines embedding search evidence diagnosis redaction llm explain analyze",
     "alerts": "messages incidents routing sinks delivery monitoring",
     "stream": "kafka settings topics heartbeat ingest detect explain deliver replay learning wiring doctor runtime demo"

@@ -86,6 +86,11 @@ def train(  # noqa: PLR0913 - click passes each option
     click.echo(
         f"bundle {bundle.id} in {out}: {bundle.facts['templates']} templates of {bundle.facts['events']:,} events"
     )
+    click.echo(
+        f"next: `tocsin score NEWER-LOGS --bundle {out} --out windows.jsonl` shows whether normal operation stays "
+        f"quiet; then set TOCSIN_BUNDLE={out} and see `tocsin doctor`",
+        err=True,
+    )
 
 
 @click.command()

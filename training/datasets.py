@@ -15,6 +15,7 @@ import numpy as np
 import polars as pl
 
 from models.arrays import ranges, splits
+from models.calibration.recognition import some_names
 from models.decode.decoder import Decoder
 from models.decode.log_files import read_paths
 from models.errors import InvalidError
@@ -43,6 +44,8 @@ MIN_COUNT: Final = 2
 
 MAX_TEXTS: Final = 1_000_000
 """Different masked texts that the survey keeps, so that memory is bounded; a judgement."""
+INSTEAD: Final = "give logs of normal operation, a quarter of an hour at least; see `tocsin formats PATH…`"
+"""What to do where files are nothing to learn from."""
 DAY_US: Final = 86_400e6
 """Microseconds a day."""
 
@@ -61,6 +64,9 @@ class Survey:
     """Lines that were not understood, by reason."""
     timeless: int = 0
     """Events without a time of their own."""
+    worst: Mapping[str, int] = field(default_factory=dict)
+    """The same by source."""
+    hosts: frozenset[str] = frozenset()
 
     def describe(self) -> Iterator[str]:
         """Yield what the files hold and what of it was not read, in sentences for people."""
@@ -74,7 +80,11 @@ class Survey:
             total = sum(self.refused.values())
             yield f"warning: {total:,} lines were not understood ({reasons}); `tocsin formats` shows them"
         if self.timeless:
-            yield f"warning: {self.timeless:,} of {self.events:,} events have no time of their own (`tocsin formats`)"
+            worst = some_names([source for source, _ in Counter(self.worst).most_common()])
+            yield (
+                f"warning: {self.timeless:,} of {self.events:,} events have no time of their own, in {worst} "
+                "(`tocsin formats`)"
+            )
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,44 +152,70 @@ def survey(
     """First pass: mine templates and measure.
 
     Raises:
-        InvalidError: no line was understood.
+        InvalidError: no line was understood, or none has a time.
     """
     texts: Counter[str] = Counter()
     spans: dict[str, tuple[int, int]] = {}
     services: set[str] = set()
     refused: Counter[str] = Counter()
-    lines = events = timeless = 0
+    worst: Counter[str] = Counter()
+    hosts: set[str] = set()
+    lines = events = 0
     decoder = Decoder(config.decode)
     for batch in read_paths(paths):
         logs = decoder.decode(batch.raw, batch.sources, batch.written)
         decoded = logs.lines
         lines += len(batch.raw)
         refused.update(reject.reason for reject in logs.rejects)
-        timeless += sum(count for (_, what), count in logs.unread.items() if what == "time")
+        worst.update({source: count for (source, what), count in logs.unread.items() if what == "time"})
         only = decoded.filter((pl.col("flags") & RowFlag.CONTINUATION) == 0)
         events += len(only)
         services.update(service_of(name) for name in only["service"].unique().to_list())
+        hosts.update(only["host"].unique().to_list())
         counts = config.masks.text(only["message"]).alias("text").value_counts()
         for text, count in counts.iter_rows():
             if text in texts or len(texts) < MAX_TEXTS:
                 texts[text] += count
-        for tenant, low, high in (
-            only.group_by("tenant").agg(pl.min("time").alias("low"), pl.max("time").alias("high")).iter_rows()
-        ):
-            known = spans.get(tenant, (low, high))
-            spans[tenant] = (min(known[0], low), max(known[1], high))
+        _widen(spans, only)
         progress(len(batch.raw))
     if not events:
         raise InvalidError(
             "no line of these files could be understood", "look at one with `tocsin templates FILE --out -`"
         )
+    if not spans:
+        raise InvalidError(f"none of the {lines:,} lines names a time, as logs do", INSTEAD)
     table = mine(texts, base)
+    vocabulary = _vocabulary(table, texts)
+    return Survey(
+        table,
+        vocabulary,
+        frozenset(services),
+        lines,
+        events,
+        spans,
+        refused,
+        worst.total(),
+        worst,
+        frozenset(hosts - {""}),
+    )
+
+
+def _vocabulary(table: TemplateTable, texts: Mapping[str, int]) -> Vocabulary:
+    """Templates that were met often enough, by masked texts and how often each was."""
     seen: Counter[int] = Counter()
     for text, count in texts.items():
         words = words_of(text)
         seen[table.match(words) or template_id(" ".join(words))] += count
-    vocabulary = Vocabulary(number for number, count in seen.items() if count >= MIN_COUNT)
-    return Survey(table, vocabulary, frozenset(services), lines, events, spans, refused, timeless)
+    return Vocabulary(number for number, count in seen.items() if count >= MIN_COUNT)
+
+
+def _widen(spans: dict[str, tuple[int, int]], events: pl.DataFrame) -> None:
+    """Take events into the span of time of their tenants."""
+    # What has no time is put beside its neighbours when windows are made, and tells nothing of the span.
+    dated = events.filter(pl.col("time") > 0).group_by("tenant")
+    for tenant, low, high in dated.agg(pl.min("time").alias("low"), pl.max("time").alias("high")).iter_rows():
+        known = spans.get(tenant, (low, high))
+        spans[tenant] = (min(known[0], low), max(known[1], high))
 
 
 def split_of(data: Survey, seed: int) -> Split:

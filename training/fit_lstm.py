@@ -88,7 +88,7 @@ def fit(
         for inputs, targets, weights in _batches(train, rng):
             model.train_on_batch([_hide(inputs, config.hidden_inputs, rng), targets], weights)
         loss = _evaluate(model, validate or train)
-        tell(f"epoch {epoch + 1} of {config.epochs}: {loss:.3f} nats per event")
+        tell(f"epoch {epoch + 1} of {config.epochs}: {loss:.3f}, the mean surprise of an event; less is better")
         if loss < best - 1e-3:
             best, best_weights, waited = loss, model.get_weights(), 0
         else:

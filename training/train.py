@@ -27,6 +27,7 @@ from training.export import to_onnx
 from training.fault_screening import SuspectBlocks, screen
 from training.fit_detectors import DetectorTrainer
 from training.fit_lstm import Corpus, FitConfig, fit
+from training.report import check_enough, report
 
 _LIBRARIES: Final = ("tensorflow", "keras", "tf2onnx", "onnxruntime", "polars", "numpy")
 
@@ -61,10 +62,14 @@ def train(paths: Sequence[str | Path], config: TrainConfig, base: Bundle | None,
         InvalidError: the files hold too little to learn from.
     """
     data = survey(paths, config.pipeline, base.table if base else None, progress.lines)
+    check_enough(data)
     for sentence in data.describe():
         progress.message(sentence)
     doubtful = SuspectBlocks() if config.keep_all else screen_faults(paths, config.pipeline, data, progress)
-    return learn(paths, config, data, replace(doubtful, named=config.left_out), progress)
+    bundle = learn(paths, config, data, replace(doubtful, named=config.left_out), progress)
+    for sentence in report(data, bundle):
+        progress.message(sentence)
+    return bundle
 
 
 def screen_faults(

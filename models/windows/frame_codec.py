@@ -63,7 +63,10 @@ def decode(message: bytes) -> tuple[EventFrame, str]:
     keys = _read(body[start : start + key_size], KEY_SCHEMA)
     rows = _read(body[start + key_size :], ROW_SCHEMA)
     since = header.get("since", {})
-    raw = {int(number): RawSpan(*span, since.get(number, NO_TIME)) for number, span in header["raw"].items()}
+    raw = {
+        int(number): RawSpan(first, last, clock, since.get(number, NO_TIME))
+        for number, (first, last, clock) in header["raw"].items()
+    }
     return EventFrame(keys, rows, raw), str(header["templates"])
 
 

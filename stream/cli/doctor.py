@@ -27,7 +27,8 @@ def doctor(*, as_json: bool) -> None:
     for check in examine():
         checks.append(check)
         if not as_json:
-            click.echo(f"{check.outcome.value:4}  {check.name}: {check.seen}")
+            seen = check.seen.replace("\n", "\n      ")
+            click.echo(f"{check.outcome.value:4}  {check.name}: {seen}")
             if check.advice:
                 click.echo(f"      → {check.advice}")
     failed = [check.name for check in checks if check.outcome is CheckOutcome.FAIL]

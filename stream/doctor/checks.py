@@ -8,7 +8,8 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Final
 
-from models.errors import InvalidError, TocsinError
+from models.bundle import Bundle
+from models.errors import FatalError, InvalidError, TocsinError
 from stream.doctor.result import Check, CheckOutcome
 from stream.kafka.clients import Broker
 from stream.kafka.consumer_lag import ConsumerLag
@@ -32,8 +33,11 @@ def examine() -> Iterator[Check]:
     yield Check(
         "settings", CheckOutcome.OK, f"Kafka at {settings.kafka_bootstrap_servers}, topics {settings.topic_prefix}*"
     )
-    yield from _kafka_checks(settings)
-    yield from _bundle_checks(settings)
+    is_reached = True
+    for check in _kafka_checks(settings):
+        is_reached &= check.outcome is not CheckOutcome.FAIL
+        yield check
+    yield from _bundle_checks(settings, is_reached=is_reached)
     yield from _learning_checks(settings)
     yield from _redaction_checks(settings)
     yield from _failures_checks(settings)
@@ -67,29 +71,24 @@ def _kafka_checks(settings: Settings) -> Iterator[Check]:
         yield Check("broker", CheckOutcome.FAIL, error.problem, error.advice)
 
 
-def _bundle_checks(settings: Settings) -> Iterator[Check]:
-    from models.calibration.service_state import ServiceState, describe_service, state_of
+def _bundle_checks(settings: Settings, *, is_reached: bool) -> Iterator[Check]:
+    """Check the bundle, and where Kafka ``is_reached`` whether it belongs to the newest lines."""
     from models.templates.masks import Masks
+    from stream.doctor.bundle_checks import bundle_checks
     from stream.wiring.core import load_bundle
     from stream.wiring.learning import served_bundle
-
-    def bundle() -> str:
-        loaded = load_bundle(settings, served_bundle(settings).path)
-        if loaded.is_general:
-            return f"{loaded.id} with {len(loaded.table)} templates, the one that ships"
-        known = loaded.detectors
-        shadow = [
-            describe_service(known.groups, known.windows_seen, service, loaded.windows.step)
-            for service in known.groups.services
-            if state_of(known.groups.number(service), known.windows_seen) is ServiceState.SHADOW
-        ]
-        live = len(known.groups.services) - len(shadow)
-        return "; ".join([f"{loaded.id} with {len(loaded.table)} templates, {live} services live", *shadow])
 
     def masks(path: Path) -> str:
         return f"{path}, version {Masks.load(path).version}"
 
-    yield _tried("bundle", bundle)
+    try:
+        bundle = load_bundle(settings, served_bundle(settings).path)
+    except TocsinError as error:
+        yield Check("bundle", CheckOutcome.FAIL, error.problem, error.advice)
+    else:
+        yield from bundle_checks(bundle, time.time_ns() // 1000)
+        if is_reached and not bundle.is_general:
+            yield from _recognition_checks(settings, bundle)
     if settings.masks is not None:
         path = settings.masks
         yield _tried("masks", lambda: masks(path))
@@ -108,6 +107,19 @@ def _learning_checks(settings: Settings) -> Iterator[Check]:
         advice = advice_on_learning(settings, progress)
         outcome = CheckOutcome.WARN if advice else CheckOutcome.OK
         yield Check("learning", outcome, describe_learning(settings, progress), advice)
+
+
+def _recognition_checks(settings: Settings, bundle: Bundle) -> Iterator[Check]:
+    from stream.doctor.bundle_checks import check_recognised
+    from stream.wiring.core import make_broker, make_components, make_topics
+
+    topic = make_topics(settings).logs_raw
+    try:
+        broker = make_broker(settings)
+        if topic in broker.topics():
+            yield check_recognised(broker, topic, make_components(settings, bundle))
+    except TocsinError as error:
+        yield Check("recognised", CheckOutcome.WARN, error.problem, error.advice)
 
 
 def _delivery_checks(settings: Settings, broker: Broker, known: Mapping[str, int]) -> Iterator[Check]:
@@ -193,10 +205,30 @@ def check_broker(broker: Broker) -> Check:
     """Check that the cluster answers in a few seconds."""
     try:
         brokers, topics = broker.size(TIMEOUT_S)
+    except FatalError as error:
+        # It answers, and lets this client not in.
+        return Check("broker", CheckOutcome.FAIL, error.problem, error.advice)
     except TocsinError as error:
         advice = "start Kafka, or set TOCSIN_KAFKA_BOOTSTRAP_SERVERS (and [kafka] for TLS and passwords)"
+        if _is_listening(broker.bootstrap):
+            # A listener that expects TLS or a password hangs up on a client that comes without.
+            advice = (
+                "a program listens there: set what it expects of clients in [kafka]: TLS, a password, or another port"
+            )
         return Check("broker", CheckOutcome.FAIL, error.problem, advice)
     return Check("broker", CheckOutcome.OK, f"{brokers} brokers, {topics} topics at {broker.bootstrap}")
+
+
+def _is_listening(bootstrap: str) -> bool:
+    """Whether a program takes connections at one of the addresses."""
+    for address in bootstrap.split(","):
+        host, _, port = address.strip().rpartition(":")
+        try:
+            with socket.create_connection((host.rpartition("//")[2].strip("[]"), int(port)), TIMEOUT_S):
+                return True
+        except (OSError, ValueError):
+            continue
+    return False
 
 
 def check_topics(known: Mapping[str, int], specs: Iterable[TopicSpec]) -> Check:

@@ -10,9 +10,9 @@ from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, Topi
 from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # not in its stubs
 from confluent_kafka.cimpl import NewTopic
 
-from models.errors import InvalidError, TransientError
+from models.errors import FatalError, InvalidError, TransientError
 from stream.kafka.embedded import CLUSTER_ID_PREFIX
-from stream.kafka.errors import kafka_errors, translate
+from stream.kafka.errors import CREDENTIALS_ADVICE, kafka_errors, translate
 from stream.kafka.topic_specs import MAX_MESSAGE_BYTES, TopicSpec
 
 T = TypeVar("T")
@@ -103,11 +103,11 @@ class Broker:
         with kafka_errors("set up a Kafka consumer"):
             return Consumer(self._settings({**_CONSUMER, "group.id": group}, overrides), logger=client_log)
 
-    def admin(self) -> AdminClient:
-        """Return an admin client."""
+    def admin(self, **overrides: Setting) -> AdminClient:
+        """Return an admin client; overrides as for ``producer``, but for ``error_cb``, which keeps its name."""
         with kafka_errors("set up a Kafka admin client"):
-            plain: dict[str, Value] = {"bootstrap.servers": self.bootstrap, **_COMMON, **self.extra}
-            return AdminClient(plain, logger=client_log)
+            plain: dict[str, Setting] = {"bootstrap.servers": self.bootstrap, **_COMMON, **self.extra, **overrides}
+            return AdminClient(plain, logger=client_log)  # type: ignore[arg-type]  # its stubs know no callbacks
 
     def is_embedded(self) -> bool:
         """Return whether this is an embedded broker, by its cluster id."""
@@ -118,9 +118,23 @@ class Broker:
         return self._topics(self.admin())
 
     def size(self, timeout_s: float = TIMEOUT_S) -> tuple[int, int]:
-        """Return the number of brokers and the number of topics; raises TransientError when there is no answer."""
-        with kafka_errors(f"reach Kafka at {self.bootstrap}"):
-            metadata = self.admin().list_topics(timeout=timeout_s)
+        """Return the number of brokers and the number of topics.
+
+        Raises:
+            TransientError: there is no answer.
+            FatalError: there is one: the password is wrong, or TLS or SASL are not what the address expects.
+        """
+        action = f"reach Kafka at {self.bootstrap}"
+        reports: list[KafkaError] = []
+        admin = self.admin(error_cb=reports.append)
+        try:
+            with kafka_errors(action):
+                metadata = admin.list_topics(timeout=timeout_s)
+        except TransientError as error:
+            admin.poll(0)
+            if refusal := next(filter(_is_refusal, reports), None):
+                raise FatalError(f"cannot {action}: {refusal.str()}", CREDENTIALS_ADVICE) from error
+            raise
         return len(metadata.brokers), len(metadata.topics)
 
     def topic_config(self, topic: str, timeout_s: float = TIMEOUT_S) -> dict[str, str | None]:
@@ -221,6 +235,11 @@ class Broker:
     def _is_embedded(self, admin: AdminClient) -> bool:
         with kafka_errors(f"reach Kafka at {self.bootstrap}"):
             return str(admin.list_topics(timeout=TIMEOUT_S).cluster_id).startswith(CLUSTER_ID_PREFIX)
+
+
+def _is_refusal(error: KafkaError) -> bool:
+    """Whether a broker answered and did not let the client in, as far as librdkafka can tell."""
+    return error.name() in {"_AUTHENTICATION", "_SSL"} or "security.protocol" in error.str()
 
 
 def retry_until_known(request: Callable[[], T], action: str) -> T:

@@ -11,7 +11,9 @@ from models.errors import FatalError, InvalidError, TocsinError, TransientError
 _RETRY_ADVICE: Final = "if it persists, check that the brokers are up and reachable"
 _STOP_ADVICE: Final = "restart the role; if it happens again, look at the broker's log"
 _TOPIC_ADVICE: Final = "create the topic, or correct its name or prefix (TOCSIN_TOPIC_PREFIX)"
-_CREDENTIALS_ADVICE: Final = "correct the client's credentials and security settings"
+CREDENTIALS_ADVICE: Final = (
+    "correct the client's credentials and security settings ([kafka], or TOCSIN_KAFKA_SASL_… and …_SSL_…)"
+)
 _ACCESS_ADVICE: Final = "grant this client the right in the cluster's access rules"
 
 # librdkafka sets `retriable()` only on errors of transactions, which Tocsin does not use: what passes by itself has to
@@ -46,10 +48,10 @@ _INVALID: Final = {
 }
 
 _FATAL: Final = {
-    "_AUTHENTICATION": _CREDENTIALS_ADVICE,
-    "_SSL": _CREDENTIALS_ADVICE,
-    "SASL_AUTHENTICATION_FAILED": _CREDENTIALS_ADVICE,
-    "UNSUPPORTED_SASL_MECHANISM": _CREDENTIALS_ADVICE,
+    "_AUTHENTICATION": CREDENTIALS_ADVICE,
+    "_SSL": CREDENTIALS_ADVICE,
+    "SASL_AUTHENTICATION_FAILED": CREDENTIALS_ADVICE,
+    "UNSUPPORTED_SASL_MECHANISM": CREDENTIALS_ADVICE,
     "TOPIC_AUTHORIZATION_FAILED": _ACCESS_ADVICE,
     "GROUP_AUTHORIZATION_FAILED": _ACCESS_ADVICE,
     "CLUSTER_AUTHORIZATION_FAILED": _ACCESS_ADVICE,

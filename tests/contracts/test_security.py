@@ -7,6 +7,8 @@ from faust.streams import Stream
 from faust.types import TP, StreamT
 
 from models.errors import TocsinError
+from stream.doctor import checks
+from stream.doctor.result import CheckOutcome
 from stream.kafka import clients, faust_transport
 from stream.kafka.clients import Broker
 from stream.kafka.faust_app import create_app, serve
@@ -63,3 +65,23 @@ def test_a_wrong_password_is_told_and_not_shown(kafka_server: KafkaServer, monke
     with pytest.raises(TocsinError) as refused:
         sasl(kafka_server, "wrong-one").topics()
     assert "wrong-one" not in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("change", "advice"),
+    [
+        ({"sasl.password": "wrong-one"}, "correct the client's credentials"),
+        ({"security.protocol": "plaintext"}, "set what it expects of clients"),
+    ],
+)
+def test_the_doctor_tells_a_refusal_from_a_kafka_that_is_away(
+    kafka_server: KafkaServer, monkeypatch: pytest.MonkeyPatch, change: dict[str, str], advice: str
+) -> None:
+    """A wrong password, and a client without one: what to correct is the client."""
+    monkeypatch.setattr(checks, "TIMEOUT_S", 3.0)
+    broker = sasl(kafka_server, PASSWORD)
+    check = checks.check_broker(Broker(broker.bootstrap, {**broker.extra, **change}))
+    assert check.outcome is CheckOutcome.FAIL
+    assert advice in check.advice
+    assert "start Kafka" not in check.advice
+    assert "wrong-one" not in check.seen

@@ -10,7 +10,12 @@ from models.bundle import Bundle
 from models.errors import InvalidError
 from training.cli import simulate, train
 
-LINE = "2026-03-02 08:00:{:02d}.000 7 INFO nova.compute.manager [-] all quiet\n"
+LINE = "2026-03-02 08:{:02d}:{:02d}.000 7 INFO nova.compute.manager [-] all quiet\n"
+
+
+def lines(count: int, text: str = LINE) -> str:
+    """So many lines, one a second."""
+    return "".join(text.format(*divmod(n, 60)) for n in range(count))
 
 
 def run(command: object, *args: object) -> Result:
@@ -47,12 +52,14 @@ def test_train_does_not_read_standard_input() -> None:
 def test_train_writes_a_bundle_and_says_which(tmp_path: Path) -> None:
     """Progress goes to standard error; a bundle can be the base of the next."""
     log, out = tmp_path / "nova-compute.log", tmp_path / "bundle"
-    log.write_text("".join(map(LINE.format, range(30))))
+    log.write_text(lines(150))
     done = run(train, log, "--out", out, "--epochs", 1)
     bundle = Bundle.load(out)
-    assert done.stdout == f"bundle {bundle.id} in {out}: 1 templates of 30 events\n"
+    assert done.stdout == f"bundle {bundle.id} in {out}: 1 templates of 150 events\n"
     assert "epoch 1 of 1: " in done.stderr
-    log.write_text(LINE.replace("quiet", "busy").format(1) * 2)
+    assert f"then set TOCSIN_BUNDLE={out}" in done.stderr
+    assert "nats" not in done.stderr
+    log.write_text(lines(100, LINE.replace("quiet", "busy")))
     done = run(train, log, "--out", out, "--epochs", 1, "--base", out)
-    assert ": 2 templates of 2 events\n" in done.stdout
+    assert ": 2 templates of 100 events\n" in done.stdout
     assert set(bundle.table) < set(Bundle.load(out).table)

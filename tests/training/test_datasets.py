@@ -71,7 +71,7 @@ def test_a_survey_says_what_it_could_not_read(tmp_path: Path) -> None:
     said = list(look(write(tmp_path / "a.jsonl", lines)).describe())
     assert "2 services" in said[0]
     assert said[1] == "warning: 1 lines were not understood (no_line 1); `tocsin formats` shows them"
-    assert said[2] == "warning: 1 of 3 events have no time of their own (`tocsin formats`)"
+    assert said[2] == "warning: 1 of 3 events have no time of their own, in x (`tocsin formats`)"
     assert len(list(look(write(tmp_path / "b.jsonl", lines[:2])).describe())) == 1
 
 

@@ -216,10 +216,19 @@ def test_the_same_seed_gives_the_same_bundle(folder: Path) -> None:
 def test_a_base_hands_its_templates_on(quarter: Bundle, tmp_path: Path) -> None:
     """With their ids, so that what is kept of old events stays readable."""
     path = tmp_path / "nova-compute.log"
-    line = "2026-03-02 08:00:{:02d}.000 7 INFO nova.compute.manager [-] {}\n"
-    path.write_text("".join(line.format(n, "an odd thing happened") for n in range(30)))
+    line = "2026-03-02 08:{:02d}:{:02d}.000 7 INFO nova.compute.manager [-] {}\n"
+    path.write_text("".join(line.format(*divmod(n, 60), "an odd thing happened") for n in range(150)))
     told: list[str] = []
     bundle = train([path], quick(1), quarter, TrainingProgress(told.append, lambda _: None))
     assert set(quarter.table) < set(bundle.table)
-    assert told[0].startswith("30 events of 30 lines, ")
-    assert told[-1].endswith("(few: thresholds will be rough)")
+    assert told[0].startswith("150 events of 150 lines, ")
+    (calibrated,) = (sentence for sentence in told if sentence.startswith("calibrated on "))
+    assert calibrated.endswith("(few: thresholds will be rough)")
+    learnt, shadow, hosts, *missing = told[told.index(calibrated) + 1 :]
+    assert learnt == "learnt from 2 minutes of logs; 0 of 1 services are live"
+    assert shadow.startswith("  nova-compute: shadow; training saw ")
+    assert hosts.startswith("the logs name no host")
+    assert [sentence.partition(",")[0] for sentence in missing] == [
+        "missing: a whole day",
+        "missing: more lines of the 1 services in shadow; until then only their errors count",
+    ]
