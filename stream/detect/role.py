@@ -249,7 +249,8 @@ class Detect:
         for i in due[decided.errors_only[due]].tolist():
             metrics.limited_windows.labels(decided.state(i)).inc()
             service = service_of(decided.windows.keys[i])
-            if service not in self._limited and len(self._limited) < MOST_WARNED:
+            # Where no service is known, the start has said so.
+            if service not in self._limited and len(self._limited) < MOST_WARNED and not decided.bundle.is_general:
                 self._limited.add(service)
                 log.warning(
                     "%s",
