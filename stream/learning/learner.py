@@ -18,7 +18,7 @@ from stream.kafka.clients import Broker
 from stream.kafka.topic_specs import Topics
 from stream.learning import child
 from stream.learning.folder import LearningFolder
-from stream.learning.material import MAX_LINES, fired_windows, first_line, write_lines
+from stream.learning.material import MAX_LINES, fired_windows, first_line, last_line, write_lines
 from stream.learning.schedule import (
     LONGEST,
     MOST_LEFT_OUT,
@@ -33,7 +33,7 @@ from stream.learning.schedule import (
 
 log = logging.getLogger(__name__)
 
-EVERY_S: Final = 5.0
+EVERY_S: Final = 10.0
 """Seconds between two looks at what is due; a judgement."""
 
 
@@ -78,17 +78,23 @@ class Learner:
                     self._step(stop)
             except TransientError as error:
                 log.debug("%s", error)  # another process learns, or the broker rests
-            except TocsinError as error:
+            except Exception as error:
                 if str(error) != self._told:
                     self._told = str(error)
-                    log.warning("learning has to wait: %s", error)
+                    log.warning(
+                        "learning has to wait: %s", error, exc_info=not isinstance(error, TocsinError | OSError)
+                    )
 
     def _step(self, stop: threading.Event) -> None:
         now = self._now()
         progress = self._progress(now)
         due = next_lesson(progress, self._config.after)
         self._metrics.next_lesson.set(max(due, 0) / SECOND)
-        if due != NO_TIME and now >= due:
+        if due == NO_TIME or now < due:
+            return
+        # Minutes of logs count, not of clocks: this machine's may be wrong, and lines may have ceased to come.
+        now = last_line(self._broker, self._topics.logs_raw, now)
+        if now >= due:
             after = self._lesson(progress, stretch(progress, now), stop)
             if not stop.is_set():
                 self._config.folder.write(after)
@@ -147,7 +153,7 @@ class Learner:
 
     def _tell(self, progress: Progress) -> None:
         """Log what is known now and when more will be."""
-        due = time_text(next_lesson(progress, self._config.after))
+        due = time_text(max(next_lesson(progress, self._config.after), self._now()))
         if progress.problem:
             log.warning("nothing was learned: %s; the next lesson begins at %s", progress.problem, due)
         elif progress.bundle:

@@ -140,7 +140,7 @@ def test_of_windows_that_another_bundle_may_have_read_only_errors_count() -> Non
     start = int(batch.start[0])
     full, errors = SCORER.decide(batch, start - 1), SCORER.decide(batch, start)
     assert full.score.tolist() == SCORER.decide(batch).score.tolist()
-    assert errors.score[0] == SCORER.decide(windows([Window(TEMPLATES[:1])])).score[0]
+    assert errors.score[0] == SCORER.decide(windows([Window((TEMPLATES[0],))])).score[0]
     assert errors.score[1] <= full.score[1]
     assert errors.parts["lstm"].tolist() == full.parts["lstm"].tolist()
 

@@ -69,6 +69,7 @@ def test_a_stretch_in_which_windows_fired_most_of_the_time_is_not_learned(broker
     """The fault would be normal from then on; the lesson is tried again later."""
     send(broker, TOPICS.logs_raw, FIRST, b"2026-11-30 15:20:00 hello")
     window = {"start": time_text(FIRST + 2 * MINUTE), "end": time_text(FIRST + 17 * MINUTE), "fired": True}
+    send(broker, TOPICS.logs_raw, FIRST + 20 * MINUTE, b"2026-11-30 15:40:00 hello")
     send(broker, TOPICS.anomalies, FIRST + 17 * MINUTE, orjson.dumps(window))
     metrics, thread, stop = learns(broker, tmp_path, FIRST + 20 * MINUTE)
     try:
@@ -81,11 +82,25 @@ def test_a_stretch_in_which_windows_fired_most_of_the_time_is_not_learned(broker
     assert metrics.lessons.labels("postponed")._value.get() == 1
 
 
+def test_a_clock_that_is_fast_or_lines_that_cease_make_no_lesson(broker: Broker, tmp_path: Path) -> None:
+    """It is minutes of logs that count."""
+    broker.producer().list_topics(TOPICS.anomalies, timeout=30)
+    send(broker, TOPICS.logs_raw, FIRST, b"2026-11-30 15:20:00 hello")
+    send(broker, TOPICS.logs_raw, FIRST + 5 * MINUTE, b"2026-11-30 15:25:00 hello")
+    metrics, thread, stop = learns(broker, tmp_path, FIRST + 90 * MINUTE)
+    try:
+        until(metrics.next_lesson._value.get)
+    finally:
+        stop.set()
+        thread.join()
+    assert LearningFolder(tmp_path).progress() == Progress(since=FIRST)
+
+
 def test_without_the_libraries_of_training_it_says_so_once_and_ends(
     broker: Broker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     """With what to do; the roles go on."""
-    monkeypatch.setattr(learning.child, "LIBRARIES", (*LIBRARIES, "no_such_library"))
+    monkeypatch.setattr("stream.learning.child.LIBRARIES", (*LIBRARIES, "no_such_library"))
     _, thread, _ = learns(broker, tmp_path, FIRST)
     thread.join(60)
     assert not thread.is_alive()
