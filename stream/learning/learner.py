@@ -23,7 +23,7 @@ from stream.learning.schedule import (
     LONGEST,
     MOST_LEFT_OUT,
     PATIENCE,
-    Progress,
+    LearningProgress,
     Span,
     left_out,
     next_lesson,
@@ -100,18 +100,18 @@ class Learner:
                 self._config.folder.write(after)
                 self._tell(after)
 
-    def _progress(self, now: int) -> Progress:
+    def _progress(self, now: int) -> LearningProgress:
         """Return the progress, with the time of the first line once there is one."""
         folder = self._config.folder
         progress = folder.progress()
         if progress.since == NO_TIME:
-            progress = Progress(since=first_line(self._broker, self._topics.logs_raw, now - LONGEST))
+            progress = LearningProgress(since=first_line(self._broker, self._topics.logs_raw, now - LONGEST))
             if progress.since != NO_TIME:
                 folder.write(progress)
                 self._tell(progress)
         return progress
 
-    def _lesson(self, progress: Progress, span: Span, stop: threading.Event) -> Progress:
+    def _lesson(self, progress: LearningProgress, span: Span, stop: threading.Event) -> LearningProgress:
         """Train on a stretch and return the progress with what came of it."""
         parts = left_out(fired_windows(self._broker, self._topics.anomalies, span), span)
         if share(parts, span) > MOST_LEFT_OUT:
@@ -130,7 +130,7 @@ class Learner:
         return after
 
     def _train(
-        self, progress: Progress, span: Span, parts: tuple[Span, ...], name: str, stop: threading.Event
+        self, progress: LearningProgress, span: Span, parts: tuple[Span, ...], name: str, stop: threading.Event
     ) -> child.Training:
         folder = self._config.folder
         started = self._now()
@@ -151,7 +151,7 @@ class Learner:
         log.info("training ended", extra={"seconds": seconds, "peak_mb": round(training.peak_mb), "out": name})
         return training
 
-    def _tell(self, progress: Progress) -> None:
+    def _tell(self, progress: LearningProgress) -> None:
         """Log what is known now and when more will be."""
         due = time_text(max(next_lesson(progress, self._config.after), self._now()))
         if progress.problem:

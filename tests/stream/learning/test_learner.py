@@ -17,7 +17,7 @@ from stream.learning import learner as learning
 from stream.learning.child import LIBRARIES
 from stream.learning.folder import LearningFolder
 from stream.learning.learner import LearnConfig, Learner
-from stream.learning.schedule import Progress
+from stream.learning.schedule import LearningProgress
 from stream.wiring.learning import PLATFORM_BUNDLE
 from tests.waiting import until
 
@@ -62,7 +62,7 @@ def test_it_waits_until_there_are_enough_logs_and_says_when_that_is(broker: Brok
         stop.set()
         thread.join()
     assert metrics.next_lesson._value.get() == (FIRST + 20 * MINUTE) / SECOND
-    assert LearningFolder(tmp_path).progress() == Progress(since=FIRST)
+    assert LearningFolder(tmp_path).progress() == LearningProgress(since=FIRST)
 
 
 def test_a_stretch_in_which_windows_fired_most_of_the_time_is_not_learned(broker: Broker, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_a_clock_that_is_fast_or_lines_that_cease_make_no_lesson(broker: Broker,
     finally:
         stop.set()
         thread.join()
-    assert LearningFolder(tmp_path).progress() == Progress(since=FIRST)
+    assert LearningFolder(tmp_path).progress() == LearningProgress(since=FIRST)
 
 
 def test_without_the_libraries_of_training_it_says_so_once_and_ends(

@@ -9,7 +9,7 @@ from models.calibration.service_state import COUNTS_ALWAYS
 from models.pipeline import score_files
 from models.rfc3339 import SECOND, parse_time
 from models.windows.store import WindowStore
-from stream.learning.schedule import Progress
+from stream.learning.schedule import LearningProgress
 from stream.settings import Settings
 from stream.wiring.core import make_components
 from stream.wiring.learning import (
@@ -32,10 +32,10 @@ MOST_BYTES = 1_000_000
 def test_the_users_bundle_comes_first_then_what_was_learned_then_the_shipped_one(tmp_path: Path) -> None:
     """A worker with a bundle of its own never learns."""
     settings = Settings(state_path=tmp_path)
-    assert served_bundle(settings) == ServedBundle(PLATFORM_BUNDLE, Progress())
+    assert served_bundle(settings) == ServedBundle(PLATFORM_BUNDLE, LearningProgress())
     folder = learning_folder(settings)
     bundle().write(folder.path / "bundle-1")
-    progress = Progress(since=FIRST).succeeded(FIRST + 20 * 60 * SECOND, "bundle-1")
+    progress = LearningProgress(since=FIRST).succeeded(FIRST + 20 * 60 * SECOND, "bundle-1")
     folder.write(progress)
     assert served_bundle(settings) == ServedBundle(folder.path / "bundle-1", progress)
     assert served_bundle(Settings(state_path=tmp_path, bundle=tmp_path)) == ServedBundle(tmp_path)
@@ -45,23 +45,29 @@ def test_the_users_bundle_comes_first_then_what_was_learned_then_the_shipped_one
 @pytest.mark.parametrize(
     ("progress", "text"),
     [
-        (Progress(), "no bundle of this cloud yet: errors are told, and nothing else; sequences, rates and silence 20"),
-        (Progress(since=FIRST), "nothing else; sequences, rates and silence from 2026-11-30T15:40Z on"),
-        (Progress(since=FIRST).failed(FIRST, "noise"), "from 2026-11-30T15:40Z on after a lesson that failed (noise)"),
         (
-            Progress(since=FIRST).succeeded(FIRST + 21 * 60 * SECOND, "bundle-1"),
+            LearningProgress(),
+            "no bundle of this cloud yet: errors are told, and nothing else; sequences, rates and silence 20",
+        ),
+        (LearningProgress(since=FIRST), "nothing else; sequences, rates and silence from 2026-11-30T15:40Z on"),
+        (
+            LearningProgress(since=FIRST).failed(FIRST, "noise"),
+            "from 2026-11-30T15:40Z on after a lesson that failed (noise)",
+        ),
+        (
+            LearningProgress(since=FIRST).succeeded(FIRST + 21 * 60 * SECOND, "bundle-1"),
             "learned from 21 minutes of this cloud's logs; it learns again from 2026-11-30T17:20Z on",
         ),
     ],
 )
-def test_what_is_known_and_when_there_will_be_more_is_one_sentence(progress: Progress, text: str) -> None:
+def test_what_is_known_and_when_there_will_be_more_is_one_sentence(progress: LearningProgress, text: str) -> None:
     """For the log and for doctor."""
     assert text in describe_learning(Settings(), progress)
 
 
 def test_a_worker_that_may_not_learn_says_so() -> None:
     """Rather than a time that never comes."""
-    assert "does not learn by itself" in describe_learning(Settings(learn_after_s=0), Progress(since=FIRST))
+    assert "does not learn by itself" in describe_learning(Settings(learn_after_s=0), LearningProgress(since=FIRST))
 
 
 def test_the_shipped_bundle_is_small_and_knows_no_service() -> None:
