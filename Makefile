@@ -19,7 +19,7 @@ export UV_NATIVE_TLS ?= true
 export PIP_CERT ?= $(AUTHORITIES)
 endif
 
-.PHONY: help demo check test lint bench bundle chaos storm fuzz shipping
+.PHONY: help demo check test lint bench bundle platform chaos storm fuzz shipping
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -60,6 +60,9 @@ bench: env  ## benchmarks; each prints ratios, medians and spread
 bundle: env  ## remake the bundle that the demo runs on: three simulated days, then training (ten minutes)
 	@.venv/bin/tocsin simulate --hours 72 --start 2026-03-02T00:00:00Z --seed 1 --out .cache/quiet-days.jsonl
 	@.venv/bin/tocsin train .cache/quiet-days.jsonl --out stream/demo_bundle --seed 1
+
+platform: env  ## remake the bundle that a worker without one begins with: a simulated day and the recorded cloud
+	@.venv/bin/python -m training.platform_bundle tests/data/cloud/normal.jsonl.xz --out stream/platform_bundle
 
 chaos: env  ## a million lines on Apache Kafka while workers are killed 20 times (ten minutes)
 	@.venv/bin/python -m tests.faults.chaos

@@ -94,6 +94,7 @@ class Detect:
         )
         self._limited: set[str] = set()  # services logged as being in shadow or learning
         self._failure: Exception | None = None
+        self._working = asyncio.Lock()  # held while frames are taken
         self._waiting: asyncio.Queue[EventT[bytes]] = asyncio.Queue(WAITING)
 
     async def run(self, stop: asyncio.Event) -> None:
@@ -111,9 +112,13 @@ class Detect:
 
         @app.task  # type: ignore[untyped-decorator]
         async def windows() -> None:
-            while self._failure is None:
+            while self._failure is None and not stop.is_set():
+                events = await self._next()
                 try:
-                    await self._take(app, await self._next())
+                    async with self._working:
+                        # What is taken behind the last commit would be told once more, perhaps by another bundle.
+                        if not stop.is_set():
+                            await self._take(app, events)
                 except Exception as error:  # noqa: BLE001 - Faust would go on without these frames
                     self._failure = error
                     stop.set()
@@ -123,8 +128,12 @@ class Detect:
             await self._commit(app)
             self._heartbeat.tick(partitions=len(self._partitions))
 
+        async def drain() -> None:
+            async with self._working:
+                await self._commit(app)
+
         try:
-            await serve(app, stop, lambda: self._commit(app))
+            await serve(app, stop, drain)
         finally:
             self._thread.shutdown()
         if self._failure is not None:
@@ -249,7 +258,8 @@ class Detect:
         for i in due[decided.errors_only[due]].tolist():
             metrics.limited_windows.labels(decided.state(i)).inc()
             service = service_of(decided.windows.keys[i])
-            if service not in self._limited and len(self._limited) < MOST_WARNED:
+            # Where no service is known, the start has said so.
+            if service not in self._limited and len(self._limited) < MOST_WARNED and not decided.bundle.is_general:
                 self._limited.add(service)
                 log.warning(
                     "%s",

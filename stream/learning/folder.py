@@ -13,7 +13,7 @@ from models.bundle import HEAD
 from models.errors import InvalidError
 from models.records import NO_TIME
 from models.rfc3339 import parse_time, time_text
-from stream.learning.schedule import Progress
+from stream.learning.schedule import LearningProgress
 
 SCHEMA: Final = "tocsin.learning/1"
 
@@ -35,7 +35,7 @@ class LearningFolder:
         """File whose lock the process that learns holds."""
         return self.path / "lesson"
 
-    def progress(self) -> Progress:
+    def progress(self) -> LearningProgress:
         """Return what was learned so far; nothing where the folder holds nothing.
 
         Raises:
@@ -46,13 +46,13 @@ class LearningFolder:
             record = orjson.loads(path.read_bytes())
             if record.pop("schema") != SCHEMA:
                 raise InvalidError(f"{path} is of another version", f"delete {self.path} to learn anew")
-            return Progress(**{name: _read(name, value) for name, value in record.items()})
+            return LearningProgress(**{name: _read(name, value) for name, value in record.items()})
         except FileNotFoundError:
-            return Progress()
+            return LearningProgress()
         except (OSError, ValueError, TypeError, KeyError, AttributeError) as error:
             raise InvalidError(f"{path} cannot be used ({error})", f"delete {self.path} to learn anew") from error
 
-    def write(self, progress: Progress) -> None:
+    def write(self, progress: LearningProgress) -> None:
         """Replace the progress.
 
         Raises:
@@ -62,12 +62,12 @@ class LearningFolder:
         data = orjson.dumps({"schema": SCHEMA, **record}, option=orjson.OPT_INDENT_2)
         write_file(self.path / _PROGRESS, [data])
 
-    def bundle(self, progress: Progress) -> Path | None:
+    def bundle(self, progress: LearningProgress) -> Path | None:
         """Return the folder of the newest bundle, None where there is none yet."""
         path = self.path / progress.bundle
         return path if progress.bundle and (path / HEAD).is_file() else None
 
-    def discard_old(self, progress: Progress) -> None:
+    def discard_old(self, progress: LearningProgress) -> None:
         """Delete all bundles but the newest."""
         bundles = sorted(head.parent for head in self.path.glob(f"*/{HEAD}"))
         for old in bundles[:-_KEPT]:

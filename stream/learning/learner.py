@@ -18,12 +18,12 @@ from stream.kafka.clients import Broker
 from stream.kafka.topic_specs import Topics
 from stream.learning import child
 from stream.learning.folder import LearningFolder
-from stream.learning.material import MAX_LINES, fired_windows, first_line, write_lines
+from stream.learning.material import MAX_LINES, fired_windows, first_line, last_line, write_lines
 from stream.learning.schedule import (
     LONGEST,
     MOST_LEFT_OUT,
     PATIENCE,
-    Progress,
+    LearningProgress,
     Span,
     left_out,
     next_lesson,
@@ -33,7 +33,7 @@ from stream.learning.schedule import (
 
 log = logging.getLogger(__name__)
 
-EVERY_S: Final = 5.0
+EVERY_S: Final = 10.0
 """Seconds between two looks at what is due; a judgement."""
 
 
@@ -78,34 +78,40 @@ class Learner:
                     self._step(stop)
             except TransientError as error:
                 log.debug("%s", error)  # another process learns, or the broker rests
-            except TocsinError as error:
+            except Exception as error:
                 if str(error) != self._told:
                     self._told = str(error)
-                    log.warning("learning has to wait: %s", error)
+                    log.warning(
+                        "learning has to wait: %s", error, exc_info=not isinstance(error, TocsinError | OSError)
+                    )
 
     def _step(self, stop: threading.Event) -> None:
         now = self._now()
         progress = self._progress(now)
         due = next_lesson(progress, self._config.after)
         self._metrics.next_lesson.set(max(due, 0) / SECOND)
-        if due != NO_TIME and now >= due:
+        if due == NO_TIME or now < due:
+            return
+        # Minutes of logs count, not of clocks: this machine's may be wrong, and lines may have ceased to come.
+        now = last_line(self._broker, self._topics.logs_raw, now)
+        if now >= due:
             after = self._lesson(progress, stretch(progress, now), stop)
             if not stop.is_set():
                 self._config.folder.write(after)
                 self._tell(after)
 
-    def _progress(self, now: int) -> Progress:
+    def _progress(self, now: int) -> LearningProgress:
         """Return the progress, with the time of the first line once there is one."""
         folder = self._config.folder
         progress = folder.progress()
         if progress.since == NO_TIME:
-            progress = Progress(since=first_line(self._broker, self._topics.logs_raw, now - LONGEST))
+            progress = LearningProgress(since=first_line(self._broker, self._topics.logs_raw, now - LONGEST))
             if progress.since != NO_TIME:
                 folder.write(progress)
                 self._tell(progress)
         return progress
 
-    def _lesson(self, progress: Progress, span: Span, stop: threading.Event) -> Progress:
+    def _lesson(self, progress: LearningProgress, span: Span, stop: threading.Event) -> LearningProgress:
         """Train on a stretch and return the progress with what came of it."""
         parts = left_out(fired_windows(self._broker, self._topics.anomalies, span), span)
         if share(parts, span) > MOST_LEFT_OUT:
@@ -124,7 +130,7 @@ class Learner:
         return after
 
     def _train(
-        self, progress: Progress, span: Span, parts: tuple[Span, ...], name: str, stop: threading.Event
+        self, progress: LearningProgress, span: Span, parts: tuple[Span, ...], name: str, stop: threading.Event
     ) -> child.Training:
         folder = self._config.folder
         started = self._now()
@@ -145,9 +151,9 @@ class Learner:
         log.info("training ended", extra={"seconds": seconds, "peak_mb": round(training.peak_mb), "out": name})
         return training
 
-    def _tell(self, progress: Progress) -> None:
+    def _tell(self, progress: LearningProgress) -> None:
         """Log what is known now and when more will be."""
-        due = time_text(next_lesson(progress, self._config.after))
+        due = time_text(max(next_lesson(progress, self._config.after), self._now()))
         if progress.problem:
             log.warning("nothing was learned: %s; the next lesson begins at %s", progress.problem, due)
         elif progress.bundle:

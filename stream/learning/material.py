@@ -9,7 +9,7 @@ import orjson
 from models.records import NO_TIME
 from models.rfc3339 import parse_time
 from stream.kafka.clients import Broker
-from stream.kafka.reader import Record, offsets_at, read_range, read_spans
+from stream.kafka.reader import Record, offsets_at, read_newest, read_range, read_spans
 from stream.learning.schedule import Span
 
 MAX_LINES: Final = 1_000_000
@@ -23,6 +23,12 @@ def first_line(broker: Broker, topic: str, earliest: int) -> int:
     spans = {partition: (low, min(low + 1, high)) for partition, (low, high) in broker.watermarks(topic).items()}
     times = [record.timestamp for record in read_spans(broker, topic, spans)]
     return max(min(times) * _MICROS_PER_MILLI, earliest) if times else NO_TIME
+
+
+def last_line(broker: Broker, topic: str, latest: int) -> int:
+    """Return when the newest line of the topic arrived, but not after ``latest``; NO_TIME without a line."""
+    times = [record.timestamp for record in read_newest(broker, topic, 1)]
+    return min(max(times) * _MICROS_PER_MILLI, latest) if times else NO_TIME
 
 
 def write_lines(broker: Broker, topic: str, span: Span, path: Path, most: int = MAX_LINES) -> int:
@@ -41,9 +47,9 @@ def write_lines(broker: Broker, topic: str, span: Span, path: Path, most: int = 
 
 
 def fired_windows(broker: Broker, topic: str, span: Span) -> list[Span]:
-    """Return begin and end, in the time of the logs, of the windows that were published in ``span`` and fired."""
-    start, end = (time // _MICROS_PER_MILLI for time in span)
-    windows = (orjson.loads(record.value or b"{}") for record in read_range(broker, topic, start, end))
+    """Return begin and end, in the time of the logs, of the windows that fired and were published from ``span`` on."""
+    start = span[0] // _MICROS_PER_MILLI  # and up to now: a window is published behind its last line
+    windows = (orjson.loads(record.value or b"{}") for record in read_range(broker, topic, start))
     return [(parse_time(window["start"]), parse_time(window["end"])) for window in windows if window.get("fired")]
 
 

@@ -40,7 +40,7 @@ PATIENCE: Final = LATER[0]
 
 
 @dataclass(frozen=True, slots=True)
-class Progress:
+class LearningProgress:
     """What was learned so far; NO_TIME where it has not happened.
 
     ``since`` is the time of the first line that was seen, ``learned`` the end of the logs that ``bundle`` (the name of
@@ -58,16 +58,16 @@ class Progress:
         """Span of this cloud's logs that the bundle in use has learned from; 0 before the first lesson."""
         return self.learned - self.since if self.bundle else 0
 
-    def succeeded(self, learned: int, bundle: str) -> "Progress":
+    def succeeded(self, learned: int, bundle: str) -> "LearningProgress":
         """Return the progress after a lesson from the logs up to ``learned``."""
         return replace(self, learned=learned, bundle=bundle, tried=learned, problem="")
 
-    def failed(self, tried: int, problem: str) -> "Progress":
+    def failed(self, tried: int, problem: str) -> "LearningProgress":
         """Return the progress after a lesson that made no bundle."""
         return replace(self, tried=tried, problem=problem)
 
 
-def next_lesson(progress: Progress, after: int) -> int:
+def next_lesson(progress: LearningProgress, after: int) -> int:
     """Return when the next lesson is due, NO_TIME while no line was seen; ``after`` is the span of the first one."""
     if progress.since == NO_TIME:
         return NO_TIME
@@ -77,7 +77,7 @@ def next_lesson(progress: Progress, after: int) -> int:
     return max(due, progress.tried + after) if progress.problem else due
 
 
-def stretch(progress: Progress, now: int) -> Span:
+def stretch(progress: LearningProgress, now: int) -> Span:
     """Return the stretch that a lesson which begins at ``now`` learns from."""
     return max(progress.since, now - LONGEST), now
 

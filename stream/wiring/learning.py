@@ -13,7 +13,7 @@ from stream.kafka.topic_specs import Topics
 from stream.learning.child import missing_libraries
 from stream.learning.folder import LearningFolder
 from stream.learning.learner import LearnConfig, Learner
-from stream.learning.schedule import Progress, next_lesson
+from stream.learning.schedule import LearningProgress, next_lesson
 from stream.settings import Settings
 from stream.settings.environment import environment
 
@@ -26,7 +26,7 @@ class ServedBundle:
     """The folder of the bundle to serve; ``progress`` is None where the user has named it."""
 
     path: Path
-    progress: Progress | None = None
+    progress: LearningProgress | None = None
 
 
 def served_bundle(settings: Settings) -> ServedBundle:
@@ -55,7 +55,7 @@ def make_learner(settings: Settings, broker: Broker, topics: Topics, metrics: Me
     return Learner(broker, topics, metrics, config)
 
 
-def describe_learning(settings: Settings, progress: Progress) -> str:
+def describe_learning(settings: Settings, progress: LearningProgress) -> str:
     """Return what is known of this cloud and when more will be, as a sentence."""
     known = (
         f"learned from {progress.known_us // (60 * SECOND)} minutes of this cloud's logs"
@@ -65,7 +65,7 @@ def describe_learning(settings: Settings, progress: Progress) -> str:
     return f"{known}; {_next(settings, progress)}"
 
 
-def advice_on_learning(settings: Settings, progress: Progress) -> str:
+def advice_on_learning(settings: Settings, progress: LearningProgress) -> str:
     """Return what to do so that the worker learns, "" where it does."""
     if not settings.learn_after_s or missing_libraries():
         return (
@@ -74,7 +74,7 @@ def advice_on_learning(settings: Settings, progress: Progress) -> str:
     return f"look at {learning_folder(settings).path}/lesson.log" if progress.problem else ""
 
 
-def _next(settings: Settings, progress: Progress) -> str:
+def _next(settings: Settings, progress: LearningProgress) -> str:
     if not settings.learn_after_s:
         return "it does not learn by itself (learn_after_s is 0)"
     if missing := missing_libraries():

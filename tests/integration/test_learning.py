@@ -13,7 +13,7 @@ from models.rfc3339 import SECOND, parse_time
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
 from stream.learning.folder import LearningFolder
-from stream.learning.schedule import Progress
+from stream.learning.schedule import LearningProgress
 from stream.wiring.core import DEMO_BUNDLE
 from stream.wiring.learning import PLATFORM_BUNDLE
 from tests.faults.chaos import Worker
@@ -69,7 +69,7 @@ def test_a_new_bundle_is_taken_over_without_losing_or_doubling_a_window(tmp_path
             number = worker.process.pid if worker.process else 0
             deployment.await_windows(50)
             shutil.copytree(DEMO_BUNDLE, deployment.state.path / "bundle-1")
-            deployment.state.write(Progress(since=1000).succeeded(2000, "bundle-1"))
+            deployment.state.write(LearningProgress(since=1000).succeeded(2000, "bundle-1"))
             until(lambda: deployment.text().count("connected kafka") == 2)
             deployment.await_windows(len(expected))
             assert worker.process is not None

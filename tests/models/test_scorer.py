@@ -139,6 +139,26 @@ def test_a_verdict_points_to_the_most_surprising_lines() -> None:
     assert verdict.events == len(rows)
 
 
+def test_of_windows_that_another_bundle_may_have_read_only_errors_count() -> None:
+    """Their template ids are foreign; what begins behind them counts in full."""
+    batch = windows([Window((UNSEEN,) * 20), Window((UNSEEN,) * 20, levels=(5,) * 20)])
+    start = int(batch.start[0])
+    full, errors = SCORER.decide(batch, start - 1), SCORER.decide(batch, start)
+    assert full.score.tolist() == SCORER.decide(batch).score.tolist()
+    assert errors.score[0] == SCORER.decide(windows([Window((TEMPLATES[0],))])).score[0]
+    assert errors.score[1] <= full.score[1]
+    assert errors.parts["lstm"].tolist() == full.parts["lstm"].tolist()
+
+
+def test_a_network_that_has_no_say_is_not_asked() -> None:
+    """No event surprises, and the detectors that are calibrated decide."""
+    parts = {name: part for name, part in BUNDLE.calibration.parts.items() if name != "lstm"}
+    silent = replace(BUNDLE, calibration=replace(BUNDLE.calibration, parts=parts), onnx=b"no network")
+    decided = Scorer(silent).decide(windows([Window((UNSEEN,) * 3)]))
+    assert np.isnan(decided.surprise).all()
+    assert "lstm" not in decided.parts
+
+
 def test_no_windows_give_no_decisions() -> None:
     """An empty batch is fine."""
     decided = SCORER.decide(windows([]))

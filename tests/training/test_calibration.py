@@ -88,6 +88,24 @@ def test_a_calibration_sees_the_scores_that_serving_sees(tmp_path: Path) -> None
         assert np.concatenate([scores[name] for scores in served]).tobytes() == held.raws[name].tobytes()
 
 
+def test_windows_that_are_not_usable_set_no_threshold(tmp_path: Path) -> None:
+    """Neither as held back nor in place of a kind of which nothing is."""
+    bundle = Bundle.load(DEMO_BUNDLE)
+    path = logs(tmp_path / "recent.jsonl", 31, new_version=False)
+    closed = list(windows([path], PipelineConfig(masks=bundle.masks), bundle.table))
+    middle = int(np.median(np.concatenate([batch.end for batch in closed])))
+    lstm, known = LstmDetector(bundle.onnx, bundle.vocabulary), bundle.detectors
+
+    def scored(usable: int) -> HeldOutScores:
+        scores = (raw_scores(batch, lstm, known) for batch in closed)
+        nothing = lambda batch: np.zeros(len(batch), np.bool_)  # noqa: E731
+        return score_normal(scores, bundle.windows, known, nothing, lambda _: None, lambda batch: batch.end > usable)
+
+    assert 0 < len(scored(middle)) < len(scored(0)) == sum(map(len, closed))
+    with pytest.raises(InvalidError, match="no window"):
+        scored(2 * middle)
+
+
 def test_windows_at_errors_count_among_the_joint_and_not_among_each_detector_alone() -> None:
     """They show what the windows around them show; how many there are is asked by one detector only."""
     n, cut = 1000, 40

@@ -41,6 +41,16 @@ def test_simulate_refuses_a_start_that_is_no_time(tmp_path: Path) -> None:
         run(simulate, "--out", tmp_path / "a.jsonl", "--start", "tomorrow")
 
 
+@pytest.mark.parametrize(
+    "text", ["yesterday", "2026-11-23T02:00Z", "2026-11-23T02:00Z/later", "2026-11-23T02:00/2026-11-23T03:00"]
+)
+def test_train_refuses_to_leave_out_what_is_no_stretch_of_time(text: str, tmp_path: Path) -> None:
+    """With an example, before it reads anything."""
+    result = run(train, str(tmp_path), "--out", str(tmp_path / "bundle"), "--leave-out", text)
+    assert result.exit_code == 2
+    assert "2026-11-23T02:00Z/2026-11-23T02:20Z" in result.output
+
+
 def test_train_does_not_read_standard_input() -> None:
     """It reads its files three times."""
     with pytest.raises(InvalidError, match="save standard input to a file first"):

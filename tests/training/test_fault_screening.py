@@ -54,6 +54,16 @@ def overlap(start: int, end: int, numbers: Iterable[int]) -> bool:
     return any(number in range(start // BLOCK_US, end // BLOCK_US + 1) for number in numbers)
 
 
+def test_stretches_that_somebody_named_are_left_out_of_every_tenant() -> None:
+    """With any window that reaches into them, and no other."""
+    batch = windows([Window((1,), tenant="a"), Window((1,), tenant="b")])
+    begin, end = int(batch.start[0]), int(batch.end[0])
+    for named, outside in (((begin - 9, begin), False), ((end, end + 9), False), ((begin - 9, begin - 1), True)):
+        suspects = SuspectBlocks(named=(named,))
+        assert suspects.outside(batch).tolist() == [outside, outside]
+        assert suspects.outside_named(batch).tolist() == [outside, outside]
+
+
 @given(
     st.lists(st.tuples(st.sampled_from("abc"), st.integers(0, 40), st.integers(0, 12)), max_size=20),
     st.dictionaries(st.sampled_from("abd"), st.sets(st.integers(0, 20), min_size=1)),

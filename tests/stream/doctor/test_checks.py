@@ -161,24 +161,27 @@ def test_the_command_exits_2_and_sums_up_in_one_line(monkeypatch: pytest.MonkeyP
     assert result.stderr == "tocsin: 1 of 1 checks failed: settings; follow the advice above\n"
 
 
-def test_a_new_deployment_lacks_topics_and_a_bundle(
+def test_a_new_deployment_lacks_topics_and_begins_with_the_shipped_bundle(
     embedded: EmbeddedBroker,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """In JSON: every check in order, with the advice to train; missing topics are only a warning."""
+    """In JSON: every check in order, with what is known and when more will be; missing topics are only a warning."""
     monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", embedded.bootstrap)
     monkeypatch.setenv("TOCSIN_METRICS_PORT", "0")
+    monkeypatch.setenv("TOCSIN_STATE_PATH", str(tmp_path / "state"))
+    monkeypatch.setenv("TOCSIN_LEARN_AFTER_S", "0")
     monkeypatch.setenv("TOCSIN_MASKS", str(tmp_path / "none.toml"))
     result = CliRunner().invoke(tocsin, ["doctor", "--json"])
     assert result.exit_code == 2, result.output
     report = orjson.loads(result.stdout)
     assert report["ok"] is False
     outcomes = {check["name"]: check["outcome"] for check in report["checks"]}
-    assert list(outcomes) == ["settings", "broker", "topics", "bundle", "masks", "sinks", "metrics"]
-    assert list(outcomes.values()) == ["ok", "ok", "warn", "fail", "fail", "warn", "ok"]
+    assert list(outcomes) == ["settings", "broker", "topics", "bundle", "masks", "learning", "sinks", "metrics"]
+    assert list(outcomes.values()) == ["ok", "ok", "warn", "ok", "fail", "warn", "warn", "ok"]
     advice = {check["name"]: check["advice"] for check in report["checks"]}
-    assert "TOCSIN_BUNDLE" in advice["bundle"]
+    assert "TOCSIN_BUNDLE" in advice["learning"]
+    assert "errors are told" in {check["name"]: check["seen"] for check in report["checks"]}["learning"]
 
 
 RULES = """

@@ -11,7 +11,7 @@ from stream.learning.schedule import (
     HOUR,
     LONGEST,
     MARGIN,
-    Progress,
+    LearningProgress,
     left_out,
     next_lesson,
     share,
@@ -25,12 +25,12 @@ FIRST = parse_time("2026-11-30T15:20:00Z")
 
 def test_nothing_is_due_before_the_first_line() -> None:
     """A cloud that ships nothing teaches nothing."""
-    assert next_lesson(Progress(), AFTER) == NO_TIME
+    assert next_lesson(LearningProgress(), AFTER) == NO_TIME
 
 
 def test_the_first_lesson_comes_twenty_minutes_after_the_first_line() -> None:
     """However long the worker itself runs."""
-    assert next_lesson(Progress(since=FIRST), AFTER) == parse_time("2026-11-30T15:40:00Z")
+    assert next_lesson(LearningProgress(since=FIRST), AFTER) == parse_time("2026-11-30T15:40:00Z")
 
 
 @pytest.mark.parametrize(
@@ -46,14 +46,14 @@ def test_the_first_lesson_comes_twenty_minutes_after_the_first_line() -> None:
 )
 def test_later_lessons_follow_the_logs_that_are_known(known: int, due: int) -> None:
     """After two hours, after twelve, then daily; what began with hours of logs skips what these hold."""
-    progress = Progress(since=FIRST).succeeded(FIRST + known, "bundle-1")
+    progress = LearningProgress(since=FIRST).succeeded(FIRST + known, "bundle-1")
     assert progress.known_us == known
     assert next_lesson(progress, AFTER) == FIRST + due
 
 
 def test_every_lesson_that_succeeds_on_time_makes_the_next_one_later() -> None:
     """A week of lessons, each taken when it is due."""
-    progress, moments = Progress(since=FIRST), []
+    progress, moments = LearningProgress(since=FIRST), []
     for number in range(8):
         due = next_lesson(progress, AFTER)
         moments.append((due - FIRST) // MINUTE)
@@ -63,14 +63,14 @@ def test_every_lesson_that_succeeds_on_time_makes_the_next_one_later() -> None:
 
 def test_a_first_lesson_that_is_set_beyond_two_hours_leaves_out_what_comes_before() -> None:
     """The setting is a least span."""
-    progress = Progress(since=FIRST)
+    progress = LearningProgress(since=FIRST)
     assert next_lesson(progress, 3 * HOUR) == FIRST + 3 * HOUR
     assert next_lesson(progress.succeeded(FIRST + 3 * HOUR, "bundle-1"), 3 * HOUR) == FIRST + 12 * HOUR
 
 
 def test_a_lesson_that_failed_is_tried_again_as_long_after_as_the_first_one_takes() -> None:
     """Not at once, which would train for ever; and a bundle that is there stays known."""
-    progress = Progress(since=FIRST).failed(FIRST + AFTER, "too few lines")
+    progress = LearningProgress(since=FIRST).failed(FIRST + AFTER, "too few lines")
     assert next_lesson(progress, AFTER) == FIRST + 2 * AFTER
     later = progress.succeeded(FIRST + 2 * AFTER, "bundle-1").failed(FIRST + 2 * HOUR, "the disk is full")
     assert later.known_us == 2 * AFTER
@@ -79,7 +79,7 @@ def test_a_lesson_that_failed_is_tried_again_as_long_after_as_the_first_one_take
 
 def test_a_lesson_learns_from_all_that_the_topic_keeps() -> None:
     """From the first line on, but no further back than lines are kept."""
-    progress = Progress(since=FIRST)
+    progress = LearningProgress(since=FIRST)
     assert stretch(progress, FIRST + AFTER) == (FIRST, FIRST + AFTER)
     assert stretch(progress, FIRST + 2 * LONGEST) == (FIRST + LONGEST, FIRST + 2 * LONGEST)
 
@@ -108,5 +108,5 @@ def test_what_is_left_out_never_passes_the_span() -> None:
 
 def test_an_older_problem_is_forgotten_with_the_next_success() -> None:
     """So that nobody is told of it any more."""
-    progress = replace(Progress(since=FIRST), problem="noise").succeeded(FIRST + AFTER, "bundle-1")
+    progress = replace(LearningProgress(since=FIRST), problem="noise").succeeded(FIRST + AFTER, "bundle-1")
     assert progress.problem == ""
