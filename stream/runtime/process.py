@@ -127,10 +127,11 @@ class Process:
 
     def _ingest(self, config: IngestConfig) -> Ingest:
         bundle = self.components.bundle
-        known = bundle.detectors
-        regular = regular_services(known.groups, known.windows_seen)
-        services = BundleServices(frozenset(known.groups.services), frozenset(regular))
-        config = replace(config, services=services)
+        # The bundle that ships knows services of any cloud: nobody misses one here.
+        if not bundle.is_general:
+            known = bundle.detectors
+            regular = regular_services(known.groups, known.windows_seen)
+            config = replace(config, services=BundleServices(frozenset(known.groups.services), frozenset(regular)))
         return Ingest(
             self.broker, self.topics, self.components.processor(), bundle.templates_version, self.metrics, config
         )
