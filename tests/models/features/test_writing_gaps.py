@@ -71,7 +71,7 @@ def test_when_users_sleep_nobody_who_follows_them_is_strange() -> None:
     rng = np.random.default_rng(4)
     learnt = model(*(gaps_of(rng, 3.0) for _ in range(6)), clock(15.0))
     asleep = np.array([[60.0] * 6 + [5.0]])
-    one = np.array([[60.0] + [3.0] * 5 + [5.0]])
+    one = np.array([[100.0] + [3.0] * 5 + [5.0]])
     stopped_clock = np.array([[60.0] * 6 + [90.0]])
     assert learnt.surprise(asleep).max() < 1.0
     assert learnt.surprise(one)[0, 0] > 5.0
