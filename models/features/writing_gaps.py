@@ -131,7 +131,10 @@ class GapModel:
             among, longest.sum(axis=1, keepdims=True), relative + longest[:, :-1].sum(axis=1, keepdims=True)
         )
         others = np.maximum(relative.sum(axis=1, keepdims=True) - without, 0.0)
-        share[:, follows] = np.minimum((len(follows) - dropped) / (others + 1.0), 1.0) if len(follows) > 1 else 0.0
+        # What is left of the silences of random writers when their longest are left out (Rényi 1953).
+        harmonic = np.cumsum(1.0 / np.arange(1.0, len(follows)))
+        left = len(follows) - sum(harmonic[-1] - (harmonic[j - 1] if j else 0.0) for j in range(dropped))
+        share[:, follows] = np.minimum(left / (others + 1.0), 1.0) if len(follows) > 1 else 0.0
         return share
 
 

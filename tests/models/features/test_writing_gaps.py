@@ -71,7 +71,7 @@ def test_when_users_sleep_nobody_who_follows_them_is_strange() -> None:
     rng = np.random.default_rng(4)
     learnt = model(*(gaps_of(rng, 3.0) for _ in range(6)), clock(15.0))
     asleep = np.array([[60.0] * 6 + [5.0]])
-    one = np.array([[60.0] + [3.0] * 5 + [5.0]])
+    one = np.array([[100.0] + [3.0] * 5 + [5.0]])
     stopped_clock = np.array([[60.0] * 6 + [90.0]])
     assert learnt.surprise(asleep).max() < 1.0
     assert learnt.surprise(one)[0, 0] > 5.0
@@ -82,7 +82,7 @@ def test_two_logs_of_one_service_that_stop_together_are_both_strange() -> None:
     """The others show that users are there; where half of them are silent, users may be going."""
     rng = np.random.default_rng(8)
     learnt = model(*(gaps_of(rng, 3.0) for _ in range(8)))
-    surprise = learnt.surprise(np.array([[60.0, 60.0] + [3.0] * 6, [60.0] * 4 + [3.0] * 4]))
+    surprise = learnt.surprise(np.array([[100.0] * 2 + [3.0] * 6, [100.0] * 4 + [3.0] * 4]))
     assert surprise[0, :2].min() > 5.0
     assert surprise[1].max() < surprise[0, :2].min() / 2
 
