@@ -114,8 +114,7 @@ class WindowStore:
     def add(self, frame: EventFrame, offset: int = 0) -> WindowBatch:
         """Take the next frame (``offset``: its place on ``logs.events``) and return the windows that it closes."""
         if self.clock == NO_TIME:
-            self.clock = min((span.clock for span in frame.raw.values()), default=NO_TIME)
-            self._clocks.read(self.clock)
+            self.clock = min((span.clock for span in frame.raw.values() if span.clock != NO_TIME), default=NO_TIME)
         era = self._era_now()
         if era not in self._marks:
             self._marks[era] = RestartMark(offset, self.clock, dict(self._raw))
