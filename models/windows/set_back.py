@@ -1,8 +1,8 @@
 """Sources whose time goes back within a file: the end of summer time where a log names no zone, a clock that was set.
 
-What follows would stand in windows that are closed, for as long as it takes to catch up.  So it goes on where the source
-stood, until its own time has come as far again.  It is for lines whose arrival nobody knows; where it is known, it tells
-more (``models/windows/host_clocks.py``).
+What follows would stand in windows that are closed, for as long as it takes to catch up.  So it goes on where the
+source stood, until its own time has come as far again.  It is for lines whose arrival nobody knows; where it is known,
+it tells more (``models/windows/host_clocks.py``).
 """
 
 from dataclasses import dataclass, field
