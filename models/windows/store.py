@@ -33,9 +33,8 @@ from models.records import BOOL, F32, I64, NO_TIME, EventFrame, RowFlag, WindowB
 from models.windows.batches import concat, window_batch
 from models.windows.config import WindowConfig, microseconds
 from models.windows.event_buffer import NONE, EventBuffer, NewRows, OpenRows
-from models.windows.key_clocks import KeyClocks
+from models.windows.key_clocks import ROWS, KeyClocks
 from models.windows.key_state import FOREVER, NEVER, KeyState
-from models.windows.low_watermark import ROWS
 from models.windows.session_windows import SessionWindows
 from models.windows.source_windows import SourceWindows
 from models.windows.window_kind import KeyedRows, WindowKind
