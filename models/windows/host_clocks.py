@@ -21,6 +21,7 @@ import polars as pl
 from models.arrays import distinct
 from models.records import I64, NO_TIME
 from models.rfc3339 import SECOND
+from models.windows.set_back import SetBack, Source
 
 STRETCH_S: Final = 20
 """Seconds of arrival in which the least lag is looked for; a judgement: some flushes of any usual shipper."""
@@ -56,9 +57,6 @@ _REMEMBERED: Final = 30
 _WHO: Final = ("tenant", "service", "host")
 """Columns that name a source."""
 
-Source = tuple[str, str, str]
-"""Tenant, service and host."""
-
 
 @dataclass(slots=True)
 class _Lag:
@@ -77,6 +75,8 @@ class _Lag:
 class HostClocks:
     """What is known of the clocks of sources; the only state that ``settle`` keeps."""
 
+    set_back: SetBack = field(default_factory=SetBack)
+    """Sources of files whose time went back."""
     _lags: dict[Source, _Lag] = field(default_factory=dict)
     _by_order: dict[tuple[str, str], int] = field(default_factory=dict)
     """Tenant and host → correction by the order of lines (microseconds)."""
@@ -87,7 +87,7 @@ class HostClocks:
             return lines
         time = lines["time"].to_numpy()
         if arrived is None or (arrived == NO_TIME).all():
-            right = self._settle_by_order(lines, time)
+            right = self._settle_by_order(lines, self.set_back.settle(lines, time))
         else:
             right = self._settle_by_arrival(lines, time, arrived)
         return lines if right is time else lines.with_columns(pl.Series("time", right, pl.Int64))

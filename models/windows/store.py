@@ -35,9 +35,8 @@ from models.records import BOOL, F32, I64, NO_TIME, EventFrame, RowFlag, WindowB
 from models.windows.batches import concat, window_batch
 from models.windows.config import WindowConfig, microseconds
 from models.windows.event_buffer import NONE, EventBuffer, NewRows, OpenRows
-from models.windows.key_clocks import KeyClocks
+from models.windows.key_clocks import ROWS, KeyClocks
 from models.windows.key_state import FOREVER, NEVER, KeyState
-from models.windows.low_watermark import ROWS
 from models.windows.session_windows import SessionWindows
 from models.windows.source_windows import SourceWindows
 from models.windows.window_kind import KeyedRows, WindowKind
@@ -118,8 +117,7 @@ class WindowStore:
     def add(self, frame: EventFrame, offset: int = 0) -> WindowBatch:
         """Take the next frame (``offset``: its place on ``logs.events``) and return the windows that it closes."""
         if self.clock == NO_TIME:
-            self.clock = min((span.clock for span in frame.raw.values()), default=NO_TIME)
-            self._clocks.read(self.clock)
+            self.clock = min((span.clock for span in frame.raw.values() if span.clock != NO_TIME), default=NO_TIME)
         era = self._era_now()
         if era not in self._marks:
             self._marks[era] = RestartMark(offset, self.clock, dict(self._raw))

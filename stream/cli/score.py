@@ -55,6 +55,10 @@ def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     late = f"; warning: {store.counts.late} rows came too late for their windows" if store.counts.late else ""
     click.echo(f"{progress.count} lines, {report.windows} windows, {report.fired} fired{late}", err=True)
     clocks = [described(*place, seconds) for place, seconds in processor.clocks.off().items()]
+    if gone_back := sorted(
+        {" on ".join(filter(None, (service, host))) for host, service in processor.clocks.set_back.times}
+    ):
+        clocks.append(f"the time went back in {_some(gone_back)}; what follows is put behind what was there")
     for warning in (*report.warnings(), *clocks):
         click.echo(f"tocsin: {warning}", err=True)
 

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.windows.key_clocks import LowWatermark
 from models.windows.key_state import NEVER
-from models.windows.low_watermark import LowWatermark
 
 
 @given(st.lists(st.integers(0, 50), min_size=1, max_size=120), st.lists(st.integers(1, 9), min_size=1, max_size=4))
