@@ -13,7 +13,7 @@ from index.evidence.severity import NOTABLE, SEVERE
 from index.lines.service_layers import depth
 from models.records import Level
 
-_CLOCK_SKEW_US: Final = 2_000_000
+CLOCK_SKEW_US: Final = 2_000_000
 """Microseconds within which clocks and buffers may change the order of two services' failures (a judgement)."""
 
 _DELAY_US: Final = 30_000_000
@@ -83,7 +83,7 @@ def first_failure(heads: pl.DataFrame, start: int) -> int | None:
     if not errors.is_empty() and int(errors["time"][0]) <= first_time + _DELAY_US:
         # An HTTP status is a symptom; the service's own error says why, and may be written a little later.
         failures = errors
-    near = failures.filter(pl.col("time") <= int(failures["time"].to_numpy()[0]) + _CLOCK_SKEW_US)
+    near = failures.filter(pl.col("time") <= int(failures["time"].to_numpy()[0]) + CLOCK_SKEW_US)
     own = near.filter(~pl.col("relayed"))
     rows = (near if own.is_empty() else own).select("line_number", "service").rows()
     deepest = max(depth(service) for _, service in rows)

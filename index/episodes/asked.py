@@ -1,0 +1,151 @@
+"""Which episode an issue asks for: by what it names outright, then by what it is about; or that none tells of it."""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from index.episodes.types import Episode, Sign
+from index.evidence.issue import Issue
+from index.lines.log_records import LogRecords
+from index.text.words import words
+from models.rfc3339 import SECOND
+
+_STRANGER: Final = 0.4
+"""Share of its score that an episode keeps of which no sign is about the issue (a judgement) …"""
+
+_WARNING: Final = 0.6
+"""… and one that only warns."""
+
+_FAR: Final = 0.3
+"""Points that an episode loses at the edge of the time that an issue names (a judgement) …"""
+
+_EDGE_US: Final = 600 * SECOND
+"""… which is ten minutes away."""
+
+_NAMED: Final = 6
+"""Words of an issue that an answer names (a judgement)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """The episode that is asked for, None where nothing tells of the issue; ``others`` in order of their weight."""
+
+    episode: Episode | None
+    others: tuple[Episode, ...]
+    looked_for: str = ""
+    """What was looked for and not found, as a phrase."""
+
+
+def choose(episodes: Sequence[Episode], issue: Issue, records: LogRecords) -> Choice:
+    """Return the episode that an issue asks for, and the others.
+
+    What the issue names outright holds: an id, a host, a time.  Of the episodes that are left, those count that are
+    about it; where it says only that something is wrong, all do.
+    """
+    candidates = list(episodes)
+    for keep, phrase in _demands(issue, records):
+        candidates = [episode for episode in candidates if keep(episode)]
+        if not candidates:
+            return Choice(None, _by_weight(episodes), phrase)
+    named = bool(issue.ids or issue.hosts or issue.moments)
+    about = [episode for episode in candidates if _tells(episode, issue)]
+    if not about and not named:
+        return Choice(None, _by_weight(episodes), f"signs of a failure about {_subjects(issue)}")
+    if not (about or candidates):
+        return Choice(None, (), "a line that tells of a failure")
+    best = max(about or candidates, key=lambda episode: _rank(episode, issue))
+    return Choice(best, tuple(other for other in _by_weight(episodes) if other is not best))
+
+
+def _demands(issue: Issue, records: LogRecords) -> Iterable[tuple[Callable[[Episode], bool], str]]:
+    """Return what an issue names outright: a test of an episode, and how to say that none passes it."""
+    if issue.ids:
+        names = ", ".join(sorted(issue.ids)[:_NAMED])
+        rows = _rows_about(issue, records)
+        phrase = f"a failure of {names}, which {len(rows)} lines name" if rows else f"{names}, which no line names"
+        yield (lambda episode: any(sign.row in rows for sign in episode.signs)), phrase
+    if issue.moments:
+        text = issue.moments.text()
+        yield (
+            (lambda episode: issue.moments.distance(episode.start, episode.end) is not None),
+            f"signs of a failure around {text}",
+        )
+    for host in sorted(issue.hosts):
+        where = _where(host, records)
+        if where == "host":
+            yield (lambda episode, host=host: _on_host(episode, host)), f"signs of a failure on {host}"
+        elif where == "":
+            yield (lambda _: False), f"{host}, which no line names"
+
+
+def _rows_about(issue: Issue, records: LogRecords) -> frozenset[int]:
+    """Return the rows that mention an id of the issue, or something that such a row mentions."""
+    mentions = records.mentions
+    wanted = np.array([number for number, name in enumerate(mentions.ids) if name in issue.ids], np.int64)
+    rows = mentions.row[np.isin(mentions.number, wanted)]
+    onward = mentions.number[np.isin(mentions.row, rows)]
+    reached = mentions.row[np.isin(mentions.number, onward)]
+    plain = [
+        index
+        for name in issue.ids
+        for index in np.flatnonzero(
+            records.lines["message"].str.to_lowercase().str.contains(name, literal=True).to_numpy()
+        ).tolist()
+    ]
+    return frozenset((*rows.tolist(), *reached.tolist(), *plain))
+
+
+def _where(name: str, records: LogRecords) -> str:
+    """Return where a name stands: ``host`` of a record, in a ``message``, or "" for nowhere."""
+    lines = records.lines
+    hosts = {host.lower() for host in lines["host"].unique().to_list()}
+    if any(name == host or name == host.partition(".")[0] for host in hosts):
+        return "host"
+    messages = lines.select(pl.col("message").str.to_lowercase().str.contains(name, literal=True).any())
+    return "message" if messages.item() else ""
+
+
+def _on_host(episode: Episode, host: str) -> bool:
+    return any(
+        host in {sign.host.lower(), sign.host.lower().partition(".")[0]} or f" {host}" in f" {sign.text.lower()}"
+        for sign in episode.signs
+    )
+
+
+def _tells(episode: Episode, issue: Issue) -> bool:
+    return any(_about(sign, issue) for sign in episode.signs)
+
+
+def _about(sign: Sign, issue: Issue) -> bool:
+    """Whether a sign is about what the issue is about."""
+    return not issue.subjects or not issue.subjects.isdisjoint(_words(sign.text))
+
+
+@lru_cache(maxsize=16_384)
+def _words(text: str) -> frozenset[str]:
+    return frozenset(words(text))
+
+
+def _rank(episode: Episode, issue: Issue) -> float:
+    """Return how well an episode fits the issue."""
+    best = max(
+        sign.score * (1.0 if sign.strong else _WARNING) * (1.0 if _about(sign, issue) else _STRANGER)
+        for sign in episode.signs
+    )
+    distance = issue.moments.distance(episode.start, episode.end) if issue.moments else None
+    return best - (_FAR * distance / _EDGE_US if distance is not None else 0.0)
+
+
+def _by_weight(episodes: Sequence[Episode]) -> tuple[Episode, ...]:
+    """Return the strong episodes, those of the most signs first; of equals the earliest."""
+    strong = [episode for episode in episodes if episode.strong]
+    return tuple(sorted(strong, key=lambda episode: (-len(episode.signs), episode.start)))
+
+
+def _subjects(issue: Issue) -> str:
+    said = [word for word in dict.fromkeys(issue.text.split()) if not issue.subjects.isdisjoint(_words(word))]
+    return ", ".join(said[:_NAMED]) or issue.text

@@ -1,0 +1,163 @@
+"""What says in logs that something is wrong: records, and what detectors found, each with its bonds to others."""
+
+from collections.abc import Mapping, Sequence
+from typing import Final
+
+import numpy as np
+
+from index.episodes.types import Bond, Sign
+from index.evidence.fired_windows import FiredWindow
+from index.evidence.relevance import Assessment
+from index.lines.callees import backend, callee
+from index.lines.log_records import LogRecords
+from index.lines.patterns import FAILURE_WORDS, HARMLESS_WARNING
+from models.detectors.sentences import sentence
+from models.findings import Finding, FindingKind
+from models.records import BOOL, I64, Level
+from models.rfc3339 import SECOND
+
+MOST: Final = 20_000
+"""Records that are taken as signs, strong ones first: a bound on the work."""
+
+_APART_US: Final = 5 * SECOND
+"""Microseconds in which records of one group count once (a judgement): a burst is one sign."""
+
+_HUB: Final = 400
+"""An id in more records than this joins nothing, as in ``index.evidence.request_trace.Bounds``."""
+
+_SERVER_ERROR: Final = 5
+"""Class of HTTP statuses, as ``LogRecords.http`` has it."""
+
+_SLICES: Final = 10
+"""Slices of the logs in which a group is looked for (a judgement)."""
+
+_EVERYWHERE: Final = 6
+"""Slices that hold a warning which is there all the time (a judgement) …"""
+
+_EVERYWHERE_ERROR: Final = 9
+"""… and an error."""
+
+_LONG_US: Final = 3_600 * SECOND
+"""Microseconds of logs from which on an error may be there all the time (a judgement: an hour)."""
+
+_FINDING_SCORE: Final = 0.6
+"""Score of a finding in a window of full importance that says nothing of the issue: a warning's (a judgement)."""
+
+_TELLING: Final[Mapping[FindingKind, str]] = {
+    FindingKind.SILENT: "silent dead down hangs stuck stopped unavailable gone does not answer silence",
+    FindingKind.SLOW: "slow latency long duration overloaded performance",
+    FindingKind.REFUSED: "refused denied rejected forbidden",
+    FindingKind.LARGE_VALUE: "",
+    FindingKind.MISSING_FOLLOW_UP: "missing skipped stuck hangs not completed never",
+    FindingKind.FEWER_FOLLOW_UPS: "missing skipped stuck hangs not completed fewer",
+}
+"""Kinds of findings that are signs, and what people say of them; what others say stands in lines anyway."""
+
+
+def signs_of(records: LogRecords, what: Assessment, relevance: Sequence[float], windows: Sequence[FiredWindow]) -> list[Sign]:
+    """Return the signs in some records and windows.
+
+    Args:
+        records: all records.
+        what: what they say about the issue.
+        relevance: how much each window's findings say about it, from 0 to 1, in the order of ``findings_in``.
+        windows: windows that fired.
+    """
+    return [*_of_records(records, what), *_of_findings(windows, relevance)]
+
+
+def findings_in(windows: Sequence[FiredWindow]) -> list[tuple[FiredWindow, Finding]]:
+    """Return the findings that are signs, with their windows."""
+    return [(window, finding) for window in windows for finding in window.findings if finding.kind in _TELLING]
+
+
+def text_of(window: FiredWindow, finding: Finding) -> str:
+    """Return a finding in the words of people."""
+    service = finding.service or window.service or " ".join(window.services[:1])
+    return f"{service} {finding.host} {_TELLING[finding.kind]} {sentence(finding)}"
+
+
+def grades(records: LogRecords, what: Assessment) -> tuple[BOOL, BOOL, BOOL]:
+    """Return which groups are strong, weak, and warnings that are there all the time; each of shape (groups,).
+
+    An error that is there all the time is a weak sign: it may be what is asked for, but explains nothing else.
+    """
+    groups = what.groups
+    level, http = records.level[groups.first], records.http[groups.first]
+    failing = groups.matching(FAILURE_WORDS)
+    harmless = groups.matching(HARMLESS_WARNING) & (level < Level.ERROR)
+    spread = _spread(records, groups.of, len(groups))
+    error = (level >= Level.ERROR) | (http == _SERVER_ERROR)
+    long = len(records) > 0 and int(records.time.max() - records.time.min()) > _LONG_US
+    always = np.where(error, (spread >= _EVERYWHERE_ERROR) & long, spread >= _EVERYWHERE)
+    strong = (error | (groups.raised & (level >= Level.WARNING))) & ~always & ~harmless
+    weak = ~strong & ~harmless & (error | (~always & ((level == Level.WARNING) | failing)))
+    return strong, weak, np.asarray(always & ~error & ((level == Level.WARNING) | failing | (http > 0)), np.bool_)
+
+
+def _spread(records: LogRecords, of: I64, groups: int) -> I64:
+    """Return in how many slices of the logs each group occurs, shape (groups,)."""
+    begin = int(records.time.min()) if len(records) else 0
+    length = max(1, int(records.time.max()) - begin + 1) if len(records) else 1
+    slices = (records.time - begin) * _SLICES // length
+    pairs = np.unique(of * _SLICES + slices)
+    return np.bincount(pairs // _SLICES, minlength=groups).astype(np.int64)
+
+
+def _of_records(records: LogRecords, what: Assessment) -> list[Sign]:
+    strong, weak, _ = grades(records, what)
+    of = what.groups.of
+    rows = np.flatnonzero((strong | weak)[of])
+    buckets = np.stack([of[rows], records.time[rows] // _APART_US])
+    _, first = np.unique(buckets, axis=1, return_index=True)
+    rows = rows[np.sort(first)]
+    rows = np.sort(rows[np.argsort(~strong[of[rows]], kind="stable")][:MOST])
+    ids = records.mentions.by_row()
+    size = np.bincount(records.mentions.number, minlength=len(records.mentions.ids))
+    heads = records.lines[rows].select("service", "host", "message").rows()
+    signs = []
+    for row, (service, host, message) in zip(rows.tolist(), heads, strict=True):
+        group = int(of[row])
+        names = [records.mentions.ids[number] for number in ids.get(row, ()) if size[number] <= _HUB]
+        said = f"{message} {records.error[row]}"
+        peers = {records.asked.get(row, ""), callee(said, service), backend(said) if strong[group] else ""} - {""}
+        signs.append(
+            Sign(
+                start=int(records.time[row]),
+                end=int(records.time[row]),
+                service=service,
+                host=host,
+                text=what.groups.texts[group],
+                strong=bool(strong[group]),
+                score=float(what.score[row]),
+                bonds=_bonds(group, service, host, names, peers, strong=bool(strong[group])),
+                row=row,
+            )
+        )
+    return signs
+
+
+def _bonds(  # noqa: PLR0913 - what signs have in common
+    group: int, service: str, host: str, names: Sequence[str], peers: set[str], *, strong: bool
+) -> tuple[Bond, ...]:
+    bonds: list[Bond] = [("kind", str(group)), *(("id", name) for name in names), *(("peer", name) for name in peers)]
+    if strong:
+        # Who waits for a service, and what that service says of itself, meet in its name.
+        bonds += [("source", service, host), ("peer", service)]
+    return tuple(bonds)
+
+
+def _of_findings(windows: Sequence[FiredWindow], relevance: Sequence[float]) -> list[Sign]:
+    signs = []
+    for (window, finding), relevant in zip(findings_in(windows), relevance, strict=True):
+        service = finding.service or window.service or (window.services[0] if window.services else "")
+        start = window.start if finding.moment is None else min(finding.moment, window.end)
+        bonds: tuple[Bond, ...] = (("finding", finding.kind.value, finding.service, finding.host, finding.template),)
+        if service:
+            bonds += (("source", service, finding.host),)
+        if finding.kind is FindingKind.SILENT:
+            bonds += (("peer", service),)
+        score = window.importance * (_FINDING_SCORE * (1 - relevant) + relevant)
+        text = text_of(window, finding)
+        signs.append(Sign(start, window.end, service, finding.host, text, True, score, bonds, finding=finding))  # noqa: FBT003
+    return signs
