@@ -12,7 +12,8 @@ from index.diagnosis.rule_based import diagnose
 from index.diagnosis.types import Diagnosis
 from index.episodes.asked import choose
 from index.episodes.cut import cut
-from index.episodes.signs import findings_in, grades, signs_of, text_of
+from index.episodes.own_history import own_findings
+from index.episodes.signs import APART_US, findings_in, grades, signs_of, text_of
 from index.episodes.types import Episode
 from index.evidence.detector_scores import DetectorScores
 from index.evidence.fired_windows import FiredWindow
@@ -142,6 +143,8 @@ def analyze(material: LogLines, issue: Issue, resources: Resources) -> Analysis:
     the diagnosis says so and names no cause.
     """
     records = LogRecords.of(material)
+    if len(records):
+        resources = replace(resources, detector_scores=_with_history(records, resources.detector_scores))
     what, episodes = _episodes(records, issue, resources)
     choice = choose(episodes, issue, records)
     failures = shipped() if resources.known_failures is None else resources.known_failures
@@ -152,9 +155,10 @@ def analyze(material: LogLines, issue: Issue, resources: Resources) -> Analysis:
     if choice.episode is None or what is None:
         evidence = _evidence(material, records, issue, resources, None)
         return Analysis(evidence, resources.explain(evidence, diagnose(evidence, failures)))
-    span = _span(choice.episode, episodes)
-    scope = _scope(material, records, what, span)
-    evidence = _evidence(scope, LogRecords.of(scope), issue, _within(resources, span), span)
+    near = _near(choice.episode, episodes)
+    span = _span(choice.episode, near)
+    scope = _scope(material, records, what, span, near)
+    evidence = _evidence(scope, LogRecords.of(scope), issue, _within(resources, span, choice.episode), span)
     apart = [other for other in choice.others if not other.near(choice.episode, _CONTEXT_US)]
     return Analysis(
         evidence, resources.explain(evidence, diagnose(evidence, failures)), _unrelated(apart, failures)
@@ -164,6 +168,14 @@ def analyze(material: LogLines, issue: Issue, resources: Resources) -> Analysis:
 def evidence_of(material: LogLines, issue: Issue, resources: Resources) -> Evidence:
     """Return the lines that tell most of an issue, best first, with their story and what is like it in the past."""
     return analyze(material, issue, resources).evidence
+
+
+def _with_history(records: LogRecords, detectors: DetectorScores | None) -> DetectorScores:
+    """Return what detectors say, and what the logs' own history shows beside it."""
+    windows = tuple(own_findings(records))
+    if detectors is None:
+        return DetectorScores({}, (), 0, len(windows), (), windows)
+    return replace(detectors, fired_windows=(*detectors.fired_windows, *windows))
 
 
 def _episodes(
@@ -185,26 +197,51 @@ def _episodes(
     return what, cut(signs_of(records, what, what.further.tolist(), windows))
 
 
-def _span(episode: Episode, episodes: Sequence[Episode]) -> Span:
-    """Return the time of an episode and of the strong ones that overlap it and begin little before: a cause may."""
-    near = [other for other in episodes if other.strong and other.near(episode, _CONTEXT_US)]
-    begin = min((other.start for other in near if other.start >= episode.start - _LEAD_TIME_US), default=episode.start)
-    return min(begin, episode.start), max([episode.end, *(other.end for other in near if other.start <= episode.end)])
+def _near(episode: Episode, episodes: Sequence[Episode]) -> list[Episode]:
+    """Return an episode, and what may belong to it though nothing ties them.
+
+    These are errors that overlap it in time, or nearly, and begin little before at most; and warnings of its services
+    meanwhile.
+    """
+    services = {sign.service for sign in episode.signs}
+    out = [episode]
+    for other in episodes:
+        if other is not episode and other.near(episode, _CONTEXT_US) and other.start >= episode.start - _LEAD_TIME_US:
+            own = not services.isdisjoint(sign.service for sign in other.signs)
+            out += [other] if other.strong or own else []
+    return out
 
 
-def _scope(material: LogLines, records: LogRecords, what: Assessment, span: Span) -> LogLines:
-    """Return the lines around an episode without the failures of other ones, and without what always warns."""
+def _span(episode: Episode, near: Sequence[Episode]) -> Span:
+    """Return the time of an episode with the errors that may belong to it."""
+    strong = [other for other in near if other.strong]
+    return min(other.start for other in [episode, *strong]), max(other.end for other in [episode, *strong])
+
+
+def _scope(
+    material: LogLines, records: LogRecords, what: Assessment, span: Span, near: Sequence[Episode]
+) -> LogLines:
+    """Return the lines around an episode, without failures that belong to other ones or that are always there."""
     begin, end = span
     strong, weak, always = grades(records, what)
     of = what.groups.of
+    failing = (strong | weak)[of]
     outside = (records.time < begin - CLOCK_SKEW_US) | (records.time > end + _AFTER_US)
-    kept = records.without(material, ((strong | weak)[of] & outside) | always[of])
-    return kept.scope(None, begin - _HISTORY_US, end + _AFTER_US)
+    # A burst is one sign: its records share group and time with the one that stands for them.
+    kept = {(int(of[sign.row]), sign.start // APART_US) for episode in near for sign in episode.signs if sign.row >= 0}
+    rows = np.flatnonzero(failing & ~outside)
+    keys = zip(of[rows].tolist(), (records.time[rows] // APART_US).tolist(), strict=True)
+    others = np.zeros(len(records), np.bool_)
+    others[rows] = [key not in kept for key in keys]
+    left = records.without(material, (failing & outside) | others | always[of])
+    return left.scope(None, begin - _HISTORY_US, end + _AFTER_US)
 
 
-def _within(resources: Resources, span: Span) -> Resources:
+def _within(resources: Resources, span: Span, episode: Episode) -> Resources:
+    """Return the resources with what detectors say of an episode's services in its time."""
     detectors = resources.detector_scores
-    return resources if detectors is None else replace(resources, detector_scores=detectors.within(*span))
+    services = {sign.service for sign in episode.signs}
+    return resources if detectors is None else replace(resources, detector_scores=detectors.within(*span, services))
 
 
 def _naming(material: LogLines, records: LogRecords, issue: Issue) -> Evidence:

@@ -18,7 +18,9 @@ from models.errors import InvalidError
 _BEGIN: Final = 1_000
 """Characters of a message that are searched, a judgement: what follows repeats, or is a traceback on one line."""
 
-_FIELDS: Final = {"id", "title", "patterns", "services", "origin", "cause", "actions", "confidence"}
+_FIELDS: Final = {"id", "title", "patterns", "services", "origin", "cause", "actions", "confidence", "symptom"}
+
+_SYMPTOMS: Final = ("", "unanswered", "consequence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class KnownFailure:
     cause: str
     actions: tuple[str, ...]
     confidence: float
+    symptom: str = ""
+    """``unanswered``: a call was not answered, by whom others say; ``consequence``: of some other failure; else ""."""
 
     def words_in(self, message: str, service: str) -> str:
         """Return the words of the message's beginning that match this failure; "" where none do."""
@@ -122,11 +126,14 @@ def _entry(entry: Mapping[str, Any], where: str) -> KnownFailure:
             cause=str(entry["cause"]),
             actions=tuple(map(str, entry["actions"])),
             confidence=confidence,
+            symptom=str(entry.get("symptom", "")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidError(
             f"{where}: {name}: {error!r}", "every entry needs id, title, patterns, cause, actions and confidence"
         ) from error
+    if failure.symptom not in _SYMPTOMS:
+        raise InvalidError(f"{where}: {name}: symptom {failure.symptom!r} is unknown", f"use {', '.join(_SYMPTOMS[1:])}")
     if not patterns or not 0 <= confidence <= 1:
         raise InvalidError(f"{where}: {name} needs at least one pattern, and a confidence from 0 to 1")
     return failure

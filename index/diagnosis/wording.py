@@ -19,6 +19,17 @@ def raised_in(origin: Origin) -> str:
     return f"{name} in {place(origin.frames[0][0])}" if origin.frames else name
 
 
+def place_of(line: EvidenceLine) -> str:
+    """Return who wrote a line, and on which host."""
+    return f"{line.service} on {line.host}" if line.host else line.service
+
+
+def lower_first(text: str) -> str:
+    """Return a sentence so that it can go on behind a colon; names keep their capitals."""
+    word = text.partition(" ")[0]
+    return text if word[1:] != word[1:].lower() else text[:1].lower() + text[1:]
+
+
 def place(frame: Frame) -> str:
     """Return a call, as people look it up."""
     return f"{frame.file}, line {frame.line}, in {frame.function}"

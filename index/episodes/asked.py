@@ -1,5 +1,6 @@
 """Which episode an issue asks for: by what it names outright, then by what it is about; or that none tells of it."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -11,13 +12,14 @@ import polars as pl
 from index.episodes.types import Episode, Sign
 from index.evidence.issue import Issue
 from index.lines.log_records import LogRecords
+from index.lines.service_layers import project
 from index.text.words import words
 from models.rfc3339 import SECOND
 
 _STRANGER: Final = 0.4
 """Share of its score that an episode keeps of which no sign is about the issue (a judgement) …"""
 
-_WARNING: Final = 0.6
+_WARNING: Final = 0.9
 """… and one that only warns."""
 
 _FAR: Final = 0.3
@@ -25,6 +27,12 @@ _FAR: Final = 0.3
 
 _EDGE_US: Final = 600 * SECOND
 """… which is ten minutes away."""
+
+_BREADTH: Final = 0.25
+"""Share by which an episode gains with each doubling of the services that it hits (a judgement)."""
+
+_OWN: Final = 1.25
+"""Times that a sign counts which is written by the project that the issue is about (a judgement)."""
 
 _NAMED: Final = 6
 """Words of an issue that an answer names (a judgement)."""
@@ -133,11 +141,21 @@ def _words(text: str) -> frozenset[str]:
 def _rank(episode: Episode, issue: Issue) -> float:
     """Return how well an episode fits the issue."""
     best = max(
-        sign.score * (1.0 if sign.strong else _WARNING) * (1.0 if _about(sign, issue) else _STRANGER)
+        sign.score * (1.0 if sign.strong else _WARNING) * _nearness(sign, issue)
         for sign in episode.signs
     )
+    if not issue.subjects:
+        # Where all is said to be wrong, what hits many services is meant.
+        best *= 1 + _BREADTH * math.log2(len({sign.service for sign in episode.signs if sign.strong} | {""}))
     distance = issue.moments.distance(episode.start, episode.end) if issue.moments else None
     return best - (_FAR * distance / _EDGE_US if distance is not None else 0.0)
+
+
+def _nearness(sign: Sign, issue: Issue) -> float:
+    """Return how near a sign is to what the issue is about."""
+    if issue.subjects and project(sign.service) in issue.projects:
+        return _OWN
+    return 1.0 if _about(sign, issue) else _STRANGER
 
 
 def _by_weight(episodes: Sequence[Episode]) -> tuple[Episode, ...]:

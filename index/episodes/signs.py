@@ -1,9 +1,11 @@
 """What says in logs that something is wrong: records, and what detectors found, each with its bonds to others."""
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
 import numpy as np
+import polars as pl
 
 from index.episodes.types import Bond, Sign
 from index.evidence.fired_windows import FiredWindow
@@ -19,11 +21,18 @@ from models.rfc3339 import SECOND
 MOST: Final = 20_000
 """Records that are taken as signs, strong ones first: a bound on the work."""
 
-_APART_US: Final = 5 * SECOND
+APART_US: Final = 5 * SECOND
 """Microseconds in which records of one group count once (a judgement): a burst is one sign."""
 
 _HUB: Final = 400
 """An id in more records than this joins nothing, as in ``index.evidence.request_trace.Bounds``."""
+
+_KEPT_US: Final = 60 * SECOND
+"""Microseconds from which on a request that one source alone names is that of a periodic task (a judgement)."""
+
+_ANSWERED: Final = re.compile(r"RemoteError|_Remote\b|Remote error")
+_BEGIN: Final = 300
+"""Characters of a message in which its exception stands (a judgement)."""
 
 _SERVER_ERROR: Final = 5
 """Class of HTTP statuses, as ``LogRecords.http`` has it."""
@@ -40,8 +49,11 @@ _EVERYWHERE_ERROR: Final = 9
 _LONG_US: Final = 3_600 * SECOND
 """Microseconds of logs from which on an error may be there all the time (a judgement: an hour)."""
 
-_FINDING_SCORE: Final = 0.6
-"""Score of a finding in a window of full importance that says nothing of the issue: a warning's (a judgement)."""
+_SEVERE: Final = 0.4
+"""Share of severity in a sign's score, the rest is relevance: which episode is meant is asked, not which is worst.
+
+A judgement; chosen with folders of several faults, each asked for.
+"""
 
 _TELLING: Final[Mapping[FindingKind, str]] = {
     FindingKind.SILENT: "silent dead down hangs stuck stopped unavailable gone does not answer silence",
@@ -90,7 +102,7 @@ def grades(records: LogRecords, what: Assessment) -> tuple[BOOL, BOOL, BOOL]:
     error = (level >= Level.ERROR) | (http == _SERVER_ERROR)
     long = len(records) > 0 and int(records.time.max() - records.time.min()) > _LONG_US
     always = np.where(error, (spread >= _EVERYWHERE_ERROR) & long, spread >= _EVERYWHERE)
-    strong = (error | (groups.raised & (level >= Level.WARNING))) & ~always & ~harmless
+    strong = error & ~always
     weak = ~strong & ~harmless & (error | (~always & ((level == Level.WARNING) | failing)))
     return strong, weak, np.asarray(always & ~error & ((level == Level.WARNING) | failing | (http > 0)), np.bool_)
 
@@ -108,19 +120,22 @@ def _of_records(records: LogRecords, what: Assessment) -> list[Sign]:
     strong, weak, _ = grades(records, what)
     of = what.groups.of
     rows = np.flatnonzero((strong | weak)[of])
-    buckets = np.stack([of[rows], records.time[rows] // _APART_US])
+    buckets = np.stack([of[rows], records.time[rows] // APART_US])
     _, first = np.unique(buckets, axis=1, return_index=True)
     rows = rows[np.sort(first)]
     rows = np.sort(rows[np.argsort(~strong[of[rows]], kind="stable")][:MOST])
     ids = records.mentions.by_row()
-    size = np.bincount(records.mentions.number, minlength=len(records.mentions.ids))
+    tying = _tying(records)
     heads = records.lines[rows].select("service", "host", "message").rows()
     signs = []
     for row, (service, host, message) in zip(rows.tolist(), heads, strict=True):
         group = int(of[row])
-        names = [records.mentions.ids[number] for number in ids.get(row, ()) if size[number] <= _HUB]
+        names = [records.mentions.ids[number] for number in ids.get(row, ()) if tying[number]]
         said = f"{message} {records.error[row]}"
-        peers = {records.asked.get(row, ""), callee(said, service), backend(said) if strong[group] else ""} - {""}
+        raised = records.error[row].partition(":")[0]
+        # Who got an error as an answer does not wait for it.
+        waits = "" if _ANSWERED.search(raised or said[:_BEGIN]) else records.asked.get(row, "")
+        peers = {waits, callee(said, service), backend(said) if strong[group] else ""} - {""}
         signs.append(
             Sign(
                 start=int(records.time[row]),
@@ -129,21 +144,43 @@ def _of_records(records: LogRecords, what: Assessment) -> list[Sign]:
                 host=host,
                 text=what.groups.texts[group],
                 strong=bool(strong[group]),
-                score=float(what.score[row]),
-                bonds=_bonds(group, service, host, names, peers, strong=bool(strong[group])),
+                score=float(_SEVERE * what.severity[group] + (1 - _SEVERE) * what.relevance[group]),
+                bonds=_bonds(f"{group} {raised}", service, host, names, peers, strong=bool(strong[group])),
                 row=row,
             )
         )
     return signs
 
 
+def _tying(records: LogRecords) -> BOOL:
+    """Return which ids tie records together, shape (ids,).
+
+    Those of very many records do not, nor do requests that one source alone keeps for long: periodic tasks have one
+    request for all that they do.
+    """
+    mentions = records.mentions
+    size = np.bincount(mentions.number, minlength=len(mentions.ids))
+    sources = records.lines.select(pl.struct("service", "host").hash(0)).to_series().to_numpy()
+    frame = pl.DataFrame(
+        {"number": mentions.number, "source": sources[mentions.row], "time": records.time[mentions.row]}
+    )
+    spans = frame.group_by("number").agg(
+        pl.col("source").n_unique().alias("sources"), (pl.col("time").max() - pl.col("time").min()).alias("span")
+    )
+    periodic = spans.filter((pl.col("sources") == 1) & (pl.col("span") > _KEPT_US))["number"].to_numpy()
+    requests = np.array([name.startswith("req-") for name in mentions.ids], np.bool_)
+    out = size <= _HUB
+    out[periodic] &= ~requests[periodic]
+    return np.asarray(out, np.bool_)
+
+
 def _bonds(  # noqa: PLR0913 - what signs have in common
-    group: int, service: str, host: str, names: Sequence[str], peers: set[str], *, strong: bool
+    kind: str, service: str, host: str, names: Sequence[str], peers: set[str], *, strong: bool
 ) -> tuple[Bond, ...]:
-    bonds: list[Bond] = [("kind", str(group)), *(("id", name) for name in names), *(("peer", name) for name in peers)]
+    bonds: list[Bond] = [("kind", kind), *(("id", name) for name in names), *(("peer", name) for name in peers)]
     if strong:
         # Who waits for a service, and what that service says of itself, meet in its name.
-        bonds += [("source", service, host), ("peer", service)]
+        bonds += [("source", service, host), ("own", service)]
     return tuple(bonds)
 
 
@@ -156,8 +193,8 @@ def _of_findings(windows: Sequence[FiredWindow], relevance: Sequence[float]) -> 
         if service:
             bonds += (("source", service, finding.host),)
         if finding.kind is FindingKind.SILENT:
-            bonds += (("peer", service),)
-        score = window.importance * (_FINDING_SCORE * (1 - relevant) + relevant)
+            bonds += (("own", service),)
+        score = _SEVERE * window.importance + (1 - _SEVERE) * relevant
         text = text_of(window, finding)
         signs.append(Sign(start, window.end, service, finding.host, text, True, score, bonds, finding=finding))  # noqa: FBT003
     return signs

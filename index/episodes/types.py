@@ -63,3 +63,7 @@ class Episode:
     def near(self, other: "Episode", slack: int) -> bool:
         """Return whether two overlap in time, or nearly: within ``slack`` microseconds."""
         return other.start <= self.end + slack and other.end >= self.start - slack
+
+    def holds(self, other: "Episode", slack: int) -> bool:
+        """Return whether another one lies within this one's time, give or take ``slack`` microseconds."""
+        return other.start >= self.start - slack and other.end <= self.end + slack

@@ -1,6 +1,6 @@
 """What the detectors of a bundle say of logs that were read from files: which lines are unusual, and why."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
@@ -46,9 +46,11 @@ class DetectorScores:
     fired_windows: tuple[FiredWindow, ...] = ()
     """The windows themselves, the most important first."""
 
-    def within(self, start: int, end: int) -> Self:
-        """Return what windows say that overlap a stretch of time (microseconds)."""
-        kept = tuple(window for window in self.fired_windows if window.start <= end and window.end >= start)
+    def within(self, start: int, end: int, services: Collection[str]) -> Self:
+        """Return what windows that overlap a stretch of time (microseconds) say of some services, or of none."""
+        kept = tuple(
+            window.about(services) for window in self.fired_windows if window.start <= end and window.end >= start
+        )
         by_reason = _by_reason(kept)
         weights = {place: 0.0 for window in kept for place in window.pointers}
         return replace(

@@ -43,6 +43,8 @@ class Issue:
     subjects: frozenset[str] = frozenset()
     """Words of which a line has one that is about the issue; empty where the issue says only that something is wrong.
     """
+    projects: frozenset[str] = frozenset()
+    """Projects of OpenStack that it is about first of all."""
     hosts: frozenset[str] = frozenset()
     """Names that look like those of hosts, in small letters."""
     moments: Moments = Moments()
@@ -57,6 +59,8 @@ class _Concept:
     means: str
     about: frozenset[str]
     """Words by which a line is about it; empty for what people do or say of anything."""
+    project: str
+    """The project whose work it is, the first of these words; "" for none."""
 
 
 def read_issue(text: str) -> Issue:
@@ -76,7 +80,10 @@ def read_issue(text: str) -> Issue:
     # Without what it is about ("fails to start"), a concept that asks for it is the best guess there is.
     meant = [concept.means for concept in fitting or concepts]
     hosts = frozenset(name.lower() for name in _NAMES.findall(_IDS.sub(" ", text)) if not _NO_HOST.match(name))
-    return Issue(text, " ".join(meant), ids, _subjects(said, hosts, fitting), hosts, moments)
+    subjects = _subjects(said, hosts, fitting)
+    leading = frozenset(concept.project for concept in fitting) | said
+    projects = frozenset(name for name in PROJECTS if name in leading)
+    return Issue(text, " ".join(meant), ids, subjects, projects, hosts, moments)
 
 
 def _subjects(said: set[str], hosts: frozenset[str], concepts: list[_Concept]) -> frozenset[str]:
@@ -109,7 +116,9 @@ def _table() -> Mapping[str, Any]:
 
 def _concept(table: Mapping[str, Any]) -> _Concept:
     means = " ".join(table["means"].split())
-    return _Concept(_words(table["said"]), _words(table.get("with", "")), means, _words(table.get("about", "")))
+    about = table.get("about", "")
+    own = about.partition(" ")[0]
+    return _Concept(_words(table["said"]), _words(table.get("with", "")), means, _words(about), own)
 
 
 def _words(text: str) -> frozenset[str]:

@@ -129,6 +129,8 @@ class Assessment:
     groups: Groups
     severity: F64
     """How severe each group is, shape (groups,), from 0 to 1."""
+    relevance: F64
+    """How much each group is about the issue, shape (groups,), from 0 to 1."""
     score: F64
     """How much each record says about the issue, shape (records,), from 0 to 1."""
     through: BOOL
@@ -164,7 +166,7 @@ def assess(  # noqa: PLR0913 - what is known beside the records, all by name
     own = weight[groups.of]
     gain = _STORY_FLOOR + (1 - _STORY_FLOOR) * np.maximum(severity, relevance)[groups.of]
     score = own + weights.story * story * gain * (1 - own)
-    return Assessment(groups, severity, score, through, every[len(groups) :])
+    return Assessment(groups, severity, relevance, score, through, every[len(groups) :])
 
 
 def rank(  # noqa: PLR0913 - what is known beside the records, all by name
