@@ -12,8 +12,9 @@ from index.diagnosis.rule_based import diagnose
 from index.diagnosis.types import Diagnosis
 from index.episodes.asked import choose
 from index.episodes.cut import cut
+from index.episodes.found import found_in
 from index.episodes.own_history import own_findings
-from index.episodes.signs import APART_US, findings_in, grades, signs_of, text_of
+from index.episodes.signs import APART_US, grades, signs_of
 from index.episodes.types import Episode
 from index.evidence.detector_scores import DetectorScores
 from index.evidence.fired_windows import FiredWindow
@@ -186,15 +187,16 @@ def _episodes(
         return None, ()
     detectors, templates = resources.detector_scores, resources.known_templates
     windows = () if detectors is None else detectors.fired_windows
+    found = found_in(windows, records)
     partition, offset = records.places()
     what = assess(
         records,
         issue,
         detectors=None if detectors is None else detectors.score_at(partition, offset),
         known=None if templates is None else np.array(list(templates), np.uint64),
-        further=[text_of(window, finding) for window, finding in findings_in(windows)],
+        further=[one.text for one in found],
     )
-    return what, cut(signs_of(records, what, what.further.tolist(), windows))
+    return what, cut(signs_of(records, what, found))
 
 
 def _near(episode: Episode, episodes: Sequence[Episode]) -> list[Episode]:

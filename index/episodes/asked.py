@@ -1,7 +1,8 @@
 """Which episode an issue asks for: by what it names outright, then by what it is about; or that none tells of it."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
@@ -9,6 +10,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from index.episodes.found import TELLING
 from index.episodes.types import Episode, Sign
 from index.evidence.issue import Issue
 from index.lines.log_records import LogRecords
@@ -19,7 +21,7 @@ from models.rfc3339 import SECOND
 _STRANGER: Final = 0.4
 """Share of its score that an episode keeps of which no sign is about the issue (a judgement) …"""
 
-_WARNING: Final = 0.9
+_WARNING: Final = 0.8
 """… and one that only warns."""
 
 _FAR: Final = 0.3
@@ -33,6 +35,21 @@ _BREADTH: Final = 0.25
 
 _OWN: Final = 1.25
 """Times that a sign counts which is written by the project that the issue is about (a judgement)."""
+
+_OFTEN: Final = 0.25
+"""Power by which a sign loses that comes in several episodes (a judgement) …"""
+
+_OFTEN_WARNING: Final = 0.5
+"""… and a warning."""
+
+_SHARES: Final = (1.0, 0.25, 0.15)
+"""Shares of the best signs of different texts in what an episode says (a judgement: one may say it all)."""
+
+_AS_SAID: Final = 1.6
+"""Times that a detector's finding counts which the issue has in its own words: "slow", "dead" (a judgement)."""
+
+_AS_ANSWERED: Final = 1.3
+"""Times that an episode counts in which a request was answered with the status that the issue names (a judgement)."""
 
 _NAMED: Final = 6
 """Words of an issue that an answer names (a judgement)."""
@@ -65,7 +82,8 @@ def choose(episodes: Sequence[Episode], issue: Issue, records: LogRecords) -> Ch
         return Choice(None, _by_weight(episodes), f"signs of a failure about {_subjects(issue)}")
     if not (about or candidates):
         return Choice(None, (), "a line that tells of a failure")
-    best = max(about or candidates, key=lambda episode: _rank(episode, issue))
+    answered, often = _answered(issue, records), _how_often(episodes)
+    best = max(about or candidates, key=lambda episode: _rank(episode, issue, often, answered))
     return Choice(best, tuple(other for other in _by_weight(episodes) if other is not best))
 
 
@@ -138,17 +156,44 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(words(text))
 
 
-def _rank(episode: Episode, issue: Issue) -> float:
-    """Return how well an episode fits the issue."""
-    best = max(
-        sign.score * (1.0 if sign.strong else _WARNING) * _nearness(sign, issue)
-        for sign in episode.signs
-    )
+def _answered(issue: Issue, records: LogRecords) -> frozenset[str]:
+    """Return the ids of the requests that were answered with an HTTP status that the issue names."""
+    if not issue.statuses:
+        return frozenset()
+    pattern = rf"(?i)(?:status|http|code)[^0-9]{{1,8}}(?:1\.[01][^0-9]{{1,3}})?(?:{'|'.join(sorted(issue.statuses))})\b"
+    rows = np.flatnonzero(records.lines["message"].str.contains(pattern).to_numpy())
+    numbers = np.unique(records.mentions.number[np.isin(records.mentions.row, rows)])
+    return frozenset(records.mentions.ids[number] for number in numbers.tolist())
+
+
+def _how_often(episodes: Sequence[Episode]) -> Counter[str]:
+    """Return in how many episodes each sign comes: what comes again and again is not what is asked for."""
+    return Counter(text for episode in episodes for text in {sign.text for sign in episode.signs})
+
+
+def _rank(episode: Episode, issue: Issue, often: Mapping[str, int], answered: frozenset[str] = frozenset()) -> float:
+    """Return how well an episode fits the issue.
+
+    ``often`` says in how many episodes a sign comes; ``answered`` are requests that were answered as the issue says.
+    """
+    scores: dict[str, float] = {}
+    for sign in episode.signs:
+        usual = often.get(sign.text, 1) ** -(_OFTEN if sign.strong else _OFTEN_WARNING)
+        score = (_AS_SAID if _as_said(sign, issue) else 1.0) * sign.score * usual * (1.0 if sign.strong else _WARNING) * _nearness(sign, issue)
+        scores[sign.text] = max(score, scores.get(sign.text, 0.0))
+    best = sum(share * score for share, score in zip(_SHARES, sorted(scores.values(), reverse=True), strict=False))
+    if any(name in answered for sign in episode.signs for kind, *values in sign.bonds if kind == "id" for name in values):
+        best *= _AS_ANSWERED
     if not issue.subjects:
         # Where all is said to be wrong, what hits many services is meant.
         best *= 1 + _BREADTH * math.log2(len({sign.service for sign in episode.signs if sign.strong} | {""}))
     distance = issue.moments.distance(episode.start, episode.end) if issue.moments else None
     return best - (_FAR * distance / _EDGE_US if distance is not None else 0.0)
+
+
+def _as_said(sign: Sign, issue: Issue) -> bool:
+    """Whether a detector found what the issue says in its own words: that something is slow, silent, missing."""
+    return sign.finding is not None and not _words(issue.text).isdisjoint(_words(TELLING[sign.finding.kind]))
 
 
 def _nearness(sign: Sign, issue: Issue) -> float:

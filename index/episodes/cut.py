@@ -11,10 +11,11 @@ from typing import Final
 from index.episodes.types import Bond, Episode, Sign
 from models.rfc3339 import SECOND
 
-HOLDS_S: Final[Mapping[str, float]] = {"id": 600.0, "kind": 600.0, "finding": 600.0, "peer": 180.0, "source": 20.0}
+HOLDS_S: Final[Mapping[str, float]] = {"id": 600.0, "kind": 600.0, "finding": 120.0, "peer": 180.0, "source": 20.0}
 """Seconds for which a bond of each kind holds: judgements.
 
-A request or a thing that works on is followed for ten minutes, and so is what is said again.  Backends and peers are
+A request or a thing that works on is followed for ten minutes, and so is what is said again; what detectors find in one
+window after the other is one trouble for two.  Backends and peers are
 common to many, so only what comes within three minutes is put down to one trouble of theirs.  Two errors of one service
 on one host need to be within seconds: it may have several troubles at a time.
 """

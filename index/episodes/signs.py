@@ -1,20 +1,18 @@
 """What says in logs that something is wrong: records, and what detectors found, each with its bonds to others."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
 import polars as pl
 
+from index.episodes.found import SEVERE, Found
 from index.episodes.types import Bond, Sign
-from index.evidence.fired_windows import FiredWindow
 from index.evidence.relevance import Assessment
 from index.lines.callees import backend, callee
 from index.lines.log_records import LogRecords
 from index.lines.patterns import FAILURE_WORDS, HARMLESS_WARNING
-from models.detectors.sentences import sentence
-from models.findings import Finding, FindingKind
 from models.records import BOOL, I64, Level
 from models.rfc3339 import SECOND
 
@@ -49,44 +47,16 @@ _EVERYWHERE_ERROR: Final = 9
 _LONG_US: Final = 3_600 * SECOND
 """Microseconds of logs from which on an error may be there all the time (a judgement: an hour)."""
 
-_SEVERE: Final = 0.4
-"""Share of severity in a sign's score, the rest is relevance: which episode is meant is asked, not which is worst.
-
-A judgement; chosen with folders of several faults, each asked for.
-"""
-
-_TELLING: Final[Mapping[FindingKind, str]] = {
-    FindingKind.SILENT: "silent dead down hangs stuck stopped unavailable gone does not answer silence",
-    FindingKind.SLOW: "slow latency long duration overloaded performance",
-    FindingKind.REFUSED: "refused denied rejected forbidden",
-    FindingKind.LARGE_VALUE: "",
-    FindingKind.MISSING_FOLLOW_UP: "missing skipped stuck hangs not completed never",
-    FindingKind.FEWER_FOLLOW_UPS: "missing skipped stuck hangs not completed fewer",
-}
-"""Kinds of findings that are signs, and what people say of them; what others say stands in lines anyway."""
-
-
-def signs_of(records: LogRecords, what: Assessment, relevance: Sequence[float], windows: Sequence[FiredWindow]) -> list[Sign]:
-    """Return the signs in some records and windows.
+def signs_of(records: LogRecords, what: Assessment, found: Sequence[Found]) -> list[Sign]:
+    """Return the signs in some records, and what detectors found.
 
     Args:
         records: all records.
-        what: what they say about the issue.
-        relevance: how much each window's findings say about it, from 0 to 1, in the order of ``findings_in``.
-        windows: windows that fired.
+        what: what they, and the texts of ``found``, say about the issue.
+        found: what detectors found.
     """
-    return [*_of_records(records, what), *_of_findings(windows, relevance)]
-
-
-def findings_in(windows: Sequence[FiredWindow]) -> list[tuple[FiredWindow, Finding]]:
-    """Return the findings that are signs, with their windows."""
-    return [(window, finding) for window in windows for finding in window.findings if finding.kind in _TELLING]
-
-
-def text_of(window: FiredWindow, finding: Finding) -> str:
-    """Return a finding in the words of people."""
-    service = finding.service or window.service or " ".join(window.services[:1])
-    return f"{service} {finding.host} {_TELLING[finding.kind]} {sentence(finding)}"
+    further = [one.sign(relevance) for one, relevance in zip(found, what.further.tolist(), strict=True)]
+    return [*_of_records(records, what), *further]
 
 
 def grades(records: LogRecords, what: Assessment) -> tuple[BOOL, BOOL, BOOL]:
@@ -144,7 +114,7 @@ def _of_records(records: LogRecords, what: Assessment) -> list[Sign]:
                 host=host,
                 text=what.groups.texts[group],
                 strong=bool(strong[group]),
-                score=float(_SEVERE * what.severity[group] + (1 - _SEVERE) * what.relevance[group]),
+                score=float(SEVERE * what.severity[group] + (1 - SEVERE) * what.relevance[group]),
                 bonds=_bonds(f"{group} {raised}", service, host, names, peers, strong=bool(strong[group])),
                 row=row,
             )
@@ -182,19 +152,3 @@ def _bonds(  # noqa: PLR0913 - what signs have in common
         # Who waits for a service, and what that service says of itself, meet in its name.
         bonds += [("source", service, host), ("own", service)]
     return tuple(bonds)
-
-
-def _of_findings(windows: Sequence[FiredWindow], relevance: Sequence[float]) -> list[Sign]:
-    signs = []
-    for (window, finding), relevant in zip(findings_in(windows), relevance, strict=True):
-        service = finding.service or window.service or (window.services[0] if window.services else "")
-        start = window.start if finding.moment is None else min(finding.moment, window.end)
-        bonds: tuple[Bond, ...] = (("finding", finding.kind.value, finding.service, finding.host, finding.template),)
-        if service:
-            bonds += (("source", service, finding.host),)
-        if finding.kind is FindingKind.SILENT:
-            bonds += (("own", service),)
-        score = _SEVERE * window.importance + (1 - _SEVERE) * relevant
-        text = text_of(window, finding)
-        signs.append(Sign(start, window.end, service, finding.host, text, True, score, bonds, finding=finding))  # noqa: FBT003
-    return signs

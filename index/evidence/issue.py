@@ -43,6 +43,8 @@ class Issue:
     subjects: frozenset[str] = frozenset()
     """Words of which a line has one that is about the issue; empty where the issue says only that something is wrong.
     """
+    statuses: frozenset[str] = frozenset()
+    """HTTP statuses that it names: ``403``."""
     projects: frozenset[str] = frozenset()
     """Projects of OpenStack that it is about first of all."""
     hosts: frozenset[str] = frozenset()
@@ -83,7 +85,8 @@ def read_issue(text: str) -> Issue:
     subjects = _subjects(said, hosts, fitting)
     leading = frozenset(concept.project for concept in fitting) | said
     projects = frozenset(name for name in PROJECTS if name in leading)
-    return Issue(text, " ".join(meant), ids, subjects, projects, hosts, moments)
+    statuses = frozenset(word for word in said if re.fullmatch("[45][0-9][0-9]", word))
+    return Issue(text, " ".join(meant), ids, subjects, statuses, projects, hosts, moments)
 
 
 def _subjects(said: set[str], hosts: frozenset[str], concepts: list[_Concept]) -> frozenset[str]:
