@@ -14,7 +14,8 @@ from index.episodes.asked import choose
 from index.episodes.cut import cut
 from index.episodes.found import found_in
 from index.episodes.own_history import own_findings
-from index.episodes.signs import APART_US, grades, signs_of
+from index.episodes.scope import CONTEXT_US, Span, lines_of, near, time_of
+from index.episodes.signs import signs_of
 from index.episodes.types import Episode
 from index.evidence.detector_scores import DetectorScores
 from index.evidence.fired_windows import FiredWindow
@@ -44,23 +45,14 @@ _GATHERED_LINES: Final = 60
 _QUERY_RECORDS: Final = 3
 """Messages of the best records that are searched for in past incidents, beside the issue: a judgement."""
 
-_LEAD_TIME_US: Final = 120 * SECOND
-"""Microseconds by which what leads to an episode may begin before it (a judgement)."""
-
-_CONTEXT_US: Final = 30 * SECOND
-"""Microseconds between two episodes of which one may be the cause of the other (a judgement)."""
-
-_HISTORY_US: Final = 900 * SECOND
-"""Microseconds of lines before an episode that show what is usual, as ``EvidenceLimits.before_s``."""
-
-_AFTER_US: Final = 60 * SECOND
-"""Microseconds of lines after it, as ``EvidenceLimits.after_s``."""
-
 _OTHERS: Final = 5
 """Other episodes that are named (a judgement)."""
 
 _SERVICES: Final = 3
 """Services of each that are named (a judgement)."""
+
+_TITLE: Final = 120
+"""Characters of a message that names one (a judgement)."""
 
 _NAMING: Final = 10
 """Lines that are shown of those that name an id without telling of a failure (a judgement)."""
@@ -84,9 +76,6 @@ Explain: TypeAlias = Callable[[Evidence, Diagnosis], Diagnosis]
 
 Place: TypeAlias = tuple[int, int]
 """Partition and offset of a line."""
-
-Span: TypeAlias = tuple[int, int]
-"""Begin and end of a stretch of time (microseconds)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,11 +101,14 @@ class Unrelated:
     services: tuple[str, ...]
     start: int
     end: int
+    rival: bool = False
+    """Whether the issue may mean it as well."""
 
     def text(self) -> str:
         """Return it as a sentence without a full stop."""
         where = f" on {', '.join(self.services)}" if self.services else ""
-        return f"{self.title} at {time_text(self.start)[:16].replace('T', ' ')}{where}, seemingly unrelated"
+        what = "which the issue may mean as well" if self.rival else "seemingly unrelated"
+        return f"{self.title} at {time_text(self.start)[:16].replace('T', ' ')}{where}, {what}"
 
     def to_record(self) -> dict[str, Any]:
         """Return it as JSON carries it."""
@@ -125,6 +117,7 @@ class Unrelated:
             "services": list(self.services),
             "start": time_text(self.start),
             "end": time_text(self.end),
+            "rival": self.rival,
         }
 
 
@@ -152,18 +145,17 @@ def analyze(material: LogLines, issue: Issue, resources: Resources) -> Analysis:
     if choice.episode is None and (episodes or issue.ids or issue.hosts or issue.moments):
         evidence = _naming(material, records, issue)
         diagnosis = not_told(evidence, choice.looked_for, len(material))
-        return Analysis(evidence, diagnosis, _unrelated(choice.others, failures))
+        return Analysis(evidence, diagnosis, _unrelated(choice.others, records, failures))
     if choice.episode is None or what is None:
         evidence = _evidence(material, records, issue, resources, None)
         return Analysis(evidence, resources.explain(evidence, diagnose(evidence, failures)))
-    near = _near(choice.episode, episodes)
-    span = _span(choice.episode, near)
-    scope = _scope(material, records, what, span, near)
-    evidence = _evidence(scope, LogRecords.of(scope), issue, _within(resources, span, choice.episode), span)
-    apart = [other for other in choice.others if not other.near(choice.episode, _CONTEXT_US)]
-    return Analysis(
-        evidence, resources.explain(evidence, diagnose(evidence, failures)), _unrelated(apart, failures)
-    )
+    meanwhile = near(choice.episode, episodes)
+    time = time_of(choice.episode, meanwhile)
+    scope = lines_of(material, records, what, time, meanwhile)
+    evidence = _evidence(scope, LogRecords.of(scope), issue, _within(resources, time, choice.episode), time)
+    apart = [other for other in choice.others if not other.near(choice.episode, CONTEXT_US)]
+    others = _unrelated(apart, records, failures, choice.rivals)
+    return Analysis(evidence, resources.explain(evidence, diagnose(evidence, failures)), others)
 
 
 def evidence_of(material: LogLines, issue: Issue, resources: Resources) -> Evidence:
@@ -179,9 +171,7 @@ def _with_history(records: LogRecords, detectors: DetectorScores | None) -> Dete
     return replace(detectors, fired_windows=(*detectors.fired_windows, *windows))
 
 
-def _episodes(
-    records: LogRecords, issue: Issue, resources: Resources
-) -> tuple[Assessment | None, Sequence[Episode]]:
+def _episodes(records: LogRecords, issue: Issue, resources: Resources) -> tuple[Assessment | None, Sequence[Episode]]:
     """Return what all records say of an issue, and the episodes that they are cut into."""
     if not len(records):
         return None, ()
@@ -197,46 +187,6 @@ def _episodes(
         further=[one.text for one in found],
     )
     return what, cut(signs_of(records, what, found))
-
-
-def _near(episode: Episode, episodes: Sequence[Episode]) -> list[Episode]:
-    """Return an episode, and what may belong to it though nothing ties them.
-
-    These are errors that overlap it in time, or nearly, and begin little before at most; and warnings of its services
-    meanwhile.
-    """
-    services = {sign.service for sign in episode.signs}
-    out = [episode]
-    for other in episodes:
-        if other is not episode and other.near(episode, _CONTEXT_US) and other.start >= episode.start - _LEAD_TIME_US:
-            own = not services.isdisjoint(sign.service for sign in other.signs)
-            out += [other] if other.strong or own else []
-    return out
-
-
-def _span(episode: Episode, near: Sequence[Episode]) -> Span:
-    """Return the time of an episode with the errors that may belong to it."""
-    strong = [other for other in near if other.strong]
-    return min(other.start for other in [episode, *strong]), max(other.end for other in [episode, *strong])
-
-
-def _scope(
-    material: LogLines, records: LogRecords, what: Assessment, span: Span, near: Sequence[Episode]
-) -> LogLines:
-    """Return the lines around an episode, without failures that belong to other ones or that are always there."""
-    begin, end = span
-    strong, weak, always = grades(records, what)
-    of = what.groups.of
-    failing = (strong | weak)[of]
-    outside = (records.time < begin - CLOCK_SKEW_US) | (records.time > end + _AFTER_US)
-    # A burst is one sign: its records share group and time with the one that stands for them.
-    kept = {(int(of[sign.row]), sign.start // APART_US) for episode in near for sign in episode.signs if sign.row >= 0}
-    rows = np.flatnonzero(failing & ~outside)
-    keys = zip(of[rows].tolist(), (records.time[rows] // APART_US).tolist(), strict=True)
-    others = np.zeros(len(records), np.bool_)
-    others[rows] = [key not in kept for key in keys]
-    left = records.without(material, (failing & outside) | others | always[of])
-    return left.scope(None, begin - _HISTORY_US, end + _AFTER_US)
 
 
 def _within(resources: Resources, span: Span, episode: Episode) -> Resources:
@@ -263,16 +213,19 @@ def _naming(material: LogLines, records: LogRecords, issue: Issue) -> Evidence:
     return Evidence(tenant=tenant, services=(), start=start, end=end, reasons=(), lines=lines)
 
 
-def _unrelated(episodes: Sequence[Episode], failures: KnownFailures) -> tuple[Unrelated, ...]:
-    """Return the weightiest episodes as people name them, in order of time."""
+def _unrelated(
+    episodes: Sequence[Episode], records: LogRecords, failures: KnownFailures, rivals: Sequence[Episode] = ()
+) -> tuple[Unrelated, ...]:
+    """Return the weightiest episodes as people name them, those that may be meant first, then in order of time."""
     out = []
-    for episode in episodes[:_OTHERS]:
+    for episode in sorted(episodes, key=lambda other: other not in rivals)[:_OTHERS]:
         best = episode.best
         known = failures.matches(best.text, best.service)
-        said = best.text.removeprefix(best.service).strip() if best.finding is None else sentence(best.finding)
+        said = sentence(best.finding) if best.finding is not None else str(records.lines["message"][best.row])
         services = tuple(dict.fromkeys(sign.service for sign in episode.signs if sign.service))[:_SERVICES]
-        out.append(Unrelated(known[0][0].title if known else short(said, 120), services, episode.start, episode.end))
-    return tuple(sorted(out, key=lambda other: other.start))
+        title = known[0][0].title if known else short(said, _TITLE)
+        out.append(Unrelated(title, services, episode.start, episode.end, episode in rivals))
+    return tuple(sorted(out, key=lambda other: (not other.rival, other.start)))
 
 
 def _evidence(

@@ -24,7 +24,7 @@ ORDER = {
     " bundle scorer pipeline",
     "training": "simulate datasets held_out tensorflow_import network export export_encoder fit_lstm fit_detectors"
     " fault_screening calibration train evaluate cli",
-    "index": "text storage lines embedding search evidence episodes diagnosis redaction llm explain analyze",
+    "index": "text storage lines embedding search evidence episodes diagnosis redaction llm explain analyze incident",
     "alerts": "messages incidents routing sinks delivery monitoring",
     "stream": "kafka settings topics heartbeat ingest detect explain deliver replay wiring doctor runtime demo cli",
 }

@@ -8,6 +8,7 @@ from index.diagnosis.known_failures import KnownFailure
 from index.evidence.message_parts import message_of
 from index.evidence.types import Evidence, EvidenceLine
 
+
 @dataclass(frozen=True, slots=True)
 class _Bonds:
     """What may connect an error with where it began."""
@@ -69,6 +70,12 @@ def affected_services(evidence: Evidence, findings: Findings, service: str) -> t
     if origin is None:
         return ()
     bonds = _Bonds.of(evidence, findings, origin, service)
-    own = {origin.line.service, service}
-    others = (line.service for line in evidence.lines if failed(line) and line.service not in own and bonds.hold(line))
-    return tuple(dict.fromkeys(others))
+    first = origin.line.service
+    # Where it shows first is hit as well, if something else is to blame.
+    own = (first,) if first != service and failed(origin.line) else ()
+    others = (
+        line.service
+        for line in evidence.lines
+        if failed(line) and line.service not in {first, service} and bonds.hold(line)
+    )
+    return tuple(dict.fromkeys((*own, *others)))

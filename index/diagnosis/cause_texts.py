@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from index.diagnosis.called import called
+from index.diagnosis.connections import near
 from index.diagnosis.findings import BACKENDS, BehaviourFinding, Findings, KnownFailureMatch, Origin, failed
 from index.diagnosis.placeholders import fill
 from index.diagnosis.wording import answer, lower_first, often, often_said, place_of, raised_in, subject
@@ -139,7 +140,8 @@ def _others(evidence: Evidence, match: KnownFailureMatch) -> list[str]:
 
 
 def _reports(line: EvidenceLine, match: KnownFailureMatch) -> bool:
-    return line.level >= Level.WARNING and bool(match.failure.words_in(message_of(line), line.service))
+    warns = line.level >= Level.WARNING and near(line, [match.line])
+    return warns and bool(match.failure.words_in(message_of(line), line.service))
 
 
 def _blamed(evidence: Evidence, match: KnownFailureMatch) -> str:

@@ -133,7 +133,9 @@ def _entry(entry: Mapping[str, Any], where: str) -> KnownFailure:
             f"{where}: {name}: {error!r}", "every entry needs id, title, patterns, cause, actions and confidence"
         ) from error
     if failure.symptom not in _SYMPTOMS:
-        raise InvalidError(f"{where}: {name}: symptom {failure.symptom!r} is unknown", f"use {', '.join(_SYMPTOMS[1:])}")
+        raise InvalidError(
+            f"{where}: {name}: symptom {failure.symptom!r} is unknown", f"use {', '.join(_SYMPTOMS[1:])}"
+        )
     if not patterns or not 0 <= confidence <= 1:
         raise InvalidError(f"{where}: {name} needs at least one pattern, and a confidence from 0 to 1")
     return failure

@@ -48,6 +48,9 @@ _SHARES: Final = (1.0, 0.25, 0.15)
 _AS_SAID: Final = 1.6
 """Times that a detector's finding counts which the issue has in its own words: "slow", "dead" (a judgement)."""
 
+_RIVAL: Final = 0.85
+"""Share of the best episode's rank from which on another one may be meant as well (a judgement)."""
+
 _AS_ANSWERED: Final = 1.3
 """Times that an episode counts in which a request was answered with the status that the issue names (a judgement)."""
 
@@ -63,6 +66,8 @@ class Choice:
     others: tuple[Episode, ...]
     looked_for: str = ""
     """What was looked for and not found, as a phrase."""
+    rivals: tuple[Episode, ...] = ()
+    """Those of the others that the issue may mean as well."""
 
 
 def choose(episodes: Sequence[Episode], issue: Issue, records: LogRecords) -> Choice:
@@ -83,8 +88,10 @@ def choose(episodes: Sequence[Episode], issue: Issue, records: LogRecords) -> Ch
     if not (about or candidates):
         return Choice(None, (), "a line that tells of a failure")
     answered, often = _answered(issue, records), _how_often(episodes)
-    best = max(about or candidates, key=lambda episode: _rank(episode, issue, often, answered))
-    return Choice(best, tuple(other for other in _by_weight(episodes) if other is not best))
+    ranks = [(_rank(episode, issue, often, answered), episode) for episode in about or candidates]
+    most, best = max(ranks, key=lambda pair: pair[0])
+    rivals = tuple(episode for rank, episode in ranks if episode is not best and rank >= _RIVAL * most)
+    return Choice(best, tuple(other for other in _by_weight(episodes) if other is not best), rivals=rivals)
 
 
 def _demands(issue: Issue, records: LogRecords) -> Iterable[tuple[Callable[[Episode], bool], str]]:
@@ -179,10 +186,18 @@ def _rank(episode: Episode, issue: Issue, often: Mapping[str, int], answered: fr
     scores: dict[str, float] = {}
     for sign in episode.signs:
         usual = often.get(sign.text, 1) ** -(_OFTEN if sign.strong else _OFTEN_WARNING)
-        score = (_AS_SAID if _as_said(sign, issue) else 1.0) * sign.score * usual * (1.0 if sign.strong else _WARNING) * _nearness(sign, issue)
+        score = (
+            (_AS_SAID if _as_said(sign, issue) else 1.0)
+            * sign.score
+            * usual
+            * (1.0 if sign.strong else _WARNING)
+            * _nearness(sign, issue)
+        )
         scores[sign.text] = max(score, scores.get(sign.text, 0.0))
     best = sum(share * score for share, score in zip(_SHARES, sorted(scores.values(), reverse=True), strict=False))
-    if any(name in answered for sign in episode.signs for kind, *values in sign.bonds if kind == "id" for name in values):
+    if any(
+        name in answered for sign in episode.signs for kind, *values in sign.bonds if kind == "id" for name in values
+    ):
         best *= _AS_ANSWERED
     if not issue.subjects:
         # Where all is said to be wrong, what hits many services is meant.

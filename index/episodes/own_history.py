@@ -61,7 +61,9 @@ def own_findings(records: LogRecords) -> list[FiredWindow]:
 
 def _slow(records: LogRecords) -> Iterator[FiredWindow]:
     lines = records.lines.filter(pl.col("masked").str.contains(_QUICK))
-    parts = lines.select("service", "host", "time", "masked", pl.col("message").str.extract_groups(_DURATION).alias("d"))
+    parts = lines.select(
+        "service", "host", "time", "masked", pl.col("message").str.extract_groups(_DURATION).alias("d")
+    )
     parts = parts.with_columns(
         pl.col("d").struct.field("1").cast(pl.Float64, strict=False).alias("number"),
         pl.col("d").struct.field("2").fill_null("s").str.to_lowercase().alias("unit"),

@@ -47,6 +47,7 @@ _EVERYWHERE_ERROR: Final = 9
 _LONG_US: Final = 3_600 * SECOND
 """Microseconds of logs from which on an error may be there all the time (a judgement: an hour)."""
 
+
 def signs_of(records: LogRecords, what: Assessment, found: Sequence[Found]) -> list[Sign]:
     """Return the signs in some records, and what detectors found.
 

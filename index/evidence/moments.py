@@ -6,9 +6,7 @@ from typing import Final, Self
 
 from models.rfc3339 import SECOND, parse_time, time_text
 
-_CLOCK: Final = (
-    r"(?:(?P<date>\d{4}-\d\d-\d\d)[T ]{1,3})?(?<![\d:.])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::[0-5]\d)?(?![\d:])"
-)
+_CLOCK: Final = r"(?:(?P<date>\d{4}-\d\d-\d\d)[T ]{1,3})?(?<![\d:.])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::[0-5]\d)?(?![\d:])"
 _MOMENT: Final = re.compile(_CLOCK)
 _RANGE: Final = re.compile(r"(?i)^(?:[.,\d]*Z?)\s*(?:-|–|to|and|until|till)\s*(?:about |around )?$")
 

@@ -1,0 +1,71 @@
+"""Which lines belong to an episode: those of its time, without the failures of other episodes."""
+
+from collections.abc import Sequence
+from typing import Final, TypeAlias
+
+import numpy as np
+
+from index.episodes.signs import APART_US, grades
+from index.episodes.types import Episode
+from index.evidence.relevance import Assessment
+from index.evidence.request_trace import CLOCK_SKEW_US
+from index.lines.log_lines import LogLines
+from index.lines.log_records import LogRecords
+from models.rfc3339 import SECOND
+
+_LEAD_TIME_US: Final = 120 * SECOND
+"""Microseconds by which what leads to an episode may begin before it (a judgement)."""
+
+CONTEXT_US: Final = 30 * SECOND
+"""Microseconds between two episodes of which one may be the cause of the other (a judgement)."""
+
+_HISTORY_US: Final = 900 * SECOND
+"""Microseconds of lines before an episode that show what is usual, as ``EvidenceLimits.before_s``."""
+
+_AFTER_US: Final = 60 * SECOND
+"""Microseconds of lines after it, as ``EvidenceLimits.after_s``."""
+
+Span: TypeAlias = tuple[int, int]
+"""Begin and end of a stretch of time (microseconds)."""
+
+
+def near(episode: Episode, episodes: Sequence[Episode]) -> list[Episode]:
+    """Return an episode, and what may belong to it though nothing ties them.
+
+    These are errors that overlap it in time, or nearly, and begin little before at most; and warnings of its services
+    meanwhile.
+    """
+    services = {sign.service for sign in episode.signs}
+    out = [episode]
+    for other in episodes:
+        if other is not episode and other.near(episode, CONTEXT_US) and other.start >= episode.start - _LEAD_TIME_US:
+            own = not services.isdisjoint(sign.service for sign in other.signs)
+            out += [other] if other.strong or own else []
+    return out
+
+
+def time_of(episode: Episode, meanwhile: Sequence[Episode]) -> Span:
+    """Return the time of an episode with the errors that may belong to it."""
+    strong = [other for other in meanwhile if other.strong]
+    return min(other.start for other in [episode, *strong]), max(other.end for other in [episode, *strong])
+
+
+def lines_of(
+    material: LogLines, records: LogRecords, what: Assessment, time: Span, episodes: Sequence[Episode]
+) -> LogLines:
+    """Return the lines around some episodes, without failures that belong to other ones or that are always there."""
+    begin, end = time
+    strong, weak, always = grades(records, what)
+    of = what.groups.of
+    failing = (strong | weak)[of]
+    outside = (records.time < begin - CLOCK_SKEW_US) | (records.time > end + _AFTER_US)
+    # A burst is one sign: its records share group and time with the one that stands for them.
+    kept = {
+        (int(of[sign.row]), sign.start // APART_US) for episode in episodes for sign in episode.signs if sign.row >= 0
+    }
+    rows = np.flatnonzero(failing & ~outside)
+    keys = zip(of[rows].tolist(), (records.time[rows] // APART_US).tolist(), strict=True)
+    others = np.zeros(len(records), np.bool_)
+    others[rows] = [key not in kept for key in keys]
+    left = records.without(material, (failing & outside) | others | always[of])
+    return left.scope(None, begin - _HISTORY_US, end + _AFTER_US)
