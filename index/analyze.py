@@ -33,7 +33,7 @@ from index.lines.parsed_file import span
 from index.lines.statements import count_places
 from index.search.documents import Similar
 from models.detectors.sentences import sentence
-from models.rfc3339 import SECOND, time_text
+from models.rfc3339 import time_text
 from models.templates.matcher import TemplateTable
 
 RANKED_RECORDS: Final = 40
@@ -199,11 +199,11 @@ def _within(resources: Resources, span: Span, episode: Episode) -> Resources:
 def _naming(material: LogLines, records: LogRecords, issue: Issue) -> Evidence:
     """Return evidence of the first lines that name what the issue names, which do not tell of a failure."""
     start, end = span(material)
-    message = records.lines["message"].str.to_lowercase()
+    text = records.lines["text"].str.to_lowercase()
     rows = [
         row
         for name in sorted(issue.ids)
-        for row in np.flatnonzero(message.str.contains(name, literal=True).to_numpy())[:_NAMING].tolist()
+        for row in np.flatnonzero(text.str.contains(name, literal=True).to_numpy())[:_NAMING].tolist()
     ]
     lines = tuple(
         replace(EvidenceLine.of(material, records.lines.row(row, named=True)), id=f"L{number}", roles=("names it",))

@@ -7,7 +7,7 @@ from index.diagnosis.called import called
 from index.diagnosis.connections import near
 from index.diagnosis.findings import BACKENDS, BehaviourFinding, Findings, KnownFailureMatch, Origin, failed
 from index.diagnosis.placeholders import fill
-from index.diagnosis.wording import answer, lower_first, often, often_said, place_of, raised_in, subject
+from index.diagnosis.wording import answer, duration, lower_first, often, often_said, place_of, raised_in, subject
 from index.evidence.detector_findings import MISSING
 from index.evidence.message_parts import message_of, short
 from index.evidence.types import Evidence, EvidenceLine
@@ -41,6 +41,9 @@ _BEHAVIOUR: Final = {
 
 _BLAMED: Final = 0.45
 """Confidence of a known failure from which the service that its entry names is blamed, a judgement."""
+
+_QUOTED: Final = 120
+"""Characters of a message that a cause quotes, a judgement."""
 
 _WITNESSES: Final = 4
 """Services that are named as reporting the same failure, a judgement."""
@@ -164,7 +167,8 @@ def of_error(evidence: Evidence, findings: Findings, origin: Origin) -> Cause:
     if failed(line):
         text = f"{UNKNOWN}: {place_of(line)} reports an error that no known failure explains."
         return Cause(text, _ERROR, line.service, (), line)
-    text = f"{UNKNOWN}: {place_of(line)} writes a warning that no known failure explains: “{short(message_of(line), 120)}”."
+    said = short(message_of(line), _QUOTED)
+    text = f"{UNKNOWN}: {place_of(line)} writes a warning that no known failure explains: “{said}”."
     return Cause(text, _WARNED, line.service, (), line)
 
 
@@ -172,7 +176,7 @@ def of_first_sign(evidence: Evidence, findings: Findings, origin: Origin) -> Cau
     """Return the cause where there is no more than the first line of a new kind."""
     del evidence, findings
     line = origin.line
-    text = f"{UNKNOWN}: no line says why; {place_of(line)} shows the first sign: “{short(message_of(line), 120)}”."
+    text = f"{UNKNOWN}: no line says why; {place_of(line)} shows the first sign: “{short(message_of(line), _QUOTED)}”."
     return Cause(text, _FIRST_SIGN, origin.line.service, (), origin.line)
 
 
@@ -212,9 +216,10 @@ def _behaviour_text(odd: BehaviourFinding) -> str:
             )
         case FindingKind.SLOW:
             unit = finding.unit or "s"
+            took, at_most = duration(odd.number, unit), duration(usual, unit)
             return (
-                f"{odd.place} is slower than usual: {subject(line)} took {odd.number:.3g} {unit}, usually below "
-                f"{usual:.3g} {unit}. It is overloaded or waits for what it calls: database, queue, storage."
+                f"{odd.place} is slower than usual: {subject(line)} took {took}, usually below {at_most}. "
+                "It is overloaded or waits for what it calls: database, queue, storage."
             )
         case FindingKind.REFUSED:
             return f"{odd.place} refuses requests that it usually grants: {answer(line)}; why is unknown."

@@ -1,4 +1,4 @@
-"""Fill in what texts of the table of known failures leave open: ``{host}``, ``{service}``, ``{instance}`` …"""
+"""Fill in what texts of the table of known failures leave open, such as ``{host}``, ``{service}``, ``{instance}``."""
 
 import re
 from collections.abc import Mapping

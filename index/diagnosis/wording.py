@@ -9,6 +9,9 @@ from index.lines.tracebacks import Frame
 from models.records import Level
 from models.rfc3339 import time_text
 
+_MILLISECONDS: Final = 1_000
+"""Milliseconds in a second."""
+
 _SUBJECT: Final = 120
 """Characters of a call or message that are quoted, a judgement."""
 
@@ -40,6 +43,13 @@ def subject(line: EvidenceLine | None) -> str:
     if line is None:
         return "a step"
     return short(call_in(line), _SUBJECT) or short(message_of(line), _SUBJECT)
+
+
+def duration(number: float, unit: str) -> str:
+    """Return a duration as people write it: from a second on in seconds."""
+    if unit == "ms" and number >= _MILLISECONDS:
+        number, unit = number / _MILLISECONDS, "s"
+    return f"{number:.3g} {unit}" if number < _MILLISECONDS else f"{number:,.0f} {unit}"
 
 
 def answer(line: EvidenceLine | None) -> str:

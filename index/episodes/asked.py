@@ -4,7 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Final
 
 import numpy as np
@@ -99,7 +99,7 @@ def _demands(issue: Issue, records: LogRecords) -> Iterable[tuple[Callable[[Epis
     if issue.ids:
         names = ", ".join(sorted(issue.ids)[:_NAMED])
         rows = _rows_about(issue, records)
-        phrase = f"a failure of {names}, which {len(rows)} lines name" if rows else f"{names}, which no line names"
+        phrase = f"a failure of {names}, which some lines name" if rows else f"{names}, which no line names"
         yield (lambda episode: any(sign.row in rows for sign in episode.signs)), phrase
     if issue.moments:
         text = issue.moments.text()
@@ -110,7 +110,7 @@ def _demands(issue: Issue, records: LogRecords) -> Iterable[tuple[Callable[[Epis
     for host in sorted(issue.hosts):
         where = _where(host, records)
         if where == "host":
-            yield (lambda episode, host=host: _on_host(episode, host)), f"signs of a failure on {host}"
+            yield partial(_on_host, host), f"signs of a failure on {host}"
         elif where == "":
             yield (lambda _: False), f"{host}, which no line names"
 
@@ -126,7 +126,7 @@ def _rows_about(issue: Issue, records: LogRecords) -> frozenset[int]:
         index
         for name in issue.ids
         for index in np.flatnonzero(
-            records.lines["message"].str.to_lowercase().str.contains(name, literal=True).to_numpy()
+            records.lines["text"].str.to_lowercase().str.contains(name, literal=True).to_numpy()
         ).tolist()
     ]
     return frozenset((*rows.tolist(), *reached.tolist(), *plain))
@@ -138,11 +138,11 @@ def _where(name: str, records: LogRecords) -> str:
     hosts = {host.lower() for host in lines["host"].unique().to_list()}
     if any(name == host or name == host.partition(".")[0] for host in hosts):
         return "host"
-    messages = lines.select(pl.col("message").str.to_lowercase().str.contains(name, literal=True).any())
+    messages = lines.select(pl.col("text").str.to_lowercase().str.contains(name, literal=True).any())
     return "message" if messages.item() else ""
 
 
-def _on_host(episode: Episode, host: str) -> bool:
+def _on_host(host: str, episode: Episode) -> bool:
     return any(
         host in {sign.host.lower(), sign.host.lower().partition(".")[0]} or f" {host}" in f" {sign.text.lower()}"
         for sign in episode.signs

@@ -73,7 +73,7 @@ class Found:
 
 
 def found_in(windows: Sequence[FiredWindow], records: LogRecords) -> list[Found]:
-    """Return the findings that are signs; one of a window over all services is put down to those whose lines show it."""
+    """Return the findings that are signs; one of a window over all services is that of whose lines show it."""
     pairs = [(window, finding) for window in windows for finding in window.findings if finding.kind in TELLING]
     rows = _rows_of(records, {finding.template for _, finding in pairs if not finding.service})
     return [Found(window, _placed(window, finding, records, rows)) for window, finding in pairs]

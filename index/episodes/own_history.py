@@ -5,6 +5,7 @@ several times beyond all that came before in the same files.
 """
 
 from collections.abc import Iterator
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -14,10 +15,13 @@ from index.evidence.fired_windows import FiredWindow
 from index.lines.log_records import LogRecords
 from models.detectors.sentences import sentence
 from models.findings import Finding, FindingKind
-from models.records import F64, I64
+from models.records import BOOL, F64, I64
 from models.rfc3339 import SECOND
 
-_DURATION: Final = r"(?i)(?:\btime[:=] ?|\btook |\belapsed[:=]? ?|\bin )([0-9]+(?:\.[0-9]+)?) ?(msecs?|ms|milliseconds|secs?|seconds|s)?\b"
+_DURATION: Final = (
+    r"(?i)(?:\btime[:=] ?|\btook |\belapsed[:=]? ?|\bin )([0-9]+(?:\.[0-9]+)?)"
+    r" ?(msecs?|ms|milliseconds|secs?|seconds|s)?\b"
+)
 """A duration and its unit, as request logs write them; without a unit it is in seconds."""
 
 _QUICK: Final = r"msecs|time: |took |elapsed| ms\b"
@@ -71,8 +75,8 @@ def _slow(records: LogRecords) -> Iterator[FiredWindow]:
     for (service, host), calls in parts.group_by("service", "host", maintain_order=True):
         milli = calls["unit"].str.starts_with("m").to_numpy()
         seconds = calls["number"].to_numpy() * np.where(milli, 1e-3, 1.0)
-        slow, usual = _beyond(seconds)
         time = calls["time"].to_numpy()
+        slow, usual = _beyond(seconds, time)
         for first, last in _stretches(time[slow]):
             rows = np.flatnonzero(slow)[first:last]
             worst = int(rows[seconds[rows].argmax()])
@@ -91,15 +95,26 @@ def _slow(records: LogRecords) -> Iterator[FiredWindow]:
             yield _window(records, finding, int(time[rows[0]]), int(time[rows[-1]]))
 
 
-def _beyond(seconds: F64) -> tuple[np.ndarray[tuple[int], np.dtype[np.bool_]], F64]:
-    """Return which durations are far above all before that were not, and the longest of these, both (calls,)."""
+def _beyond(seconds: F64, time: I64) -> tuple[BOOL, F64]:
+    """Return which durations are far above all before, and the longest of these, both (calls,).
+
+    What was slow alone, without others in the time around, is part of what is usual from then on.
+    """
     slow = np.zeros(len(seconds), np.bool_)
     usual = np.zeros(len(seconds))
     longest = 0.0
+    pending: list[int] = []
     for row, value in enumerate(seconds.tolist()):
+        if pending and time[row] - time[pending[-1]] > _TOGETHER_US:
+            if len(pending) < _SLOW_CALLS:
+                longest = max(longest, *seconds[pending].tolist())
+                slow[pending] = False
+            pending = []
         usual[row] = longest
         slow[row] = row >= _HISTORY and value > max(_LEAST_S, _TIMES * longest)
-        if not slow[row]:
+        if slow[row]:
+            pending.append(row)
+        else:
             longest = max(longest, value)
     return slow, usual
 
@@ -108,7 +123,7 @@ def _stretches(times: I64) -> Iterator[tuple[int, int]]:
     """Return begin and end (exclusive) of the runs of several calls that follow one another closely."""
     breaks = np.flatnonzero(np.diff(times) > _TOGETHER_US) + 1
     bounds = [0, *breaks.tolist(), len(times)]
-    for first, last in zip(bounds, bounds[1:], strict=False):
+    for first, last in pairwise(bounds):
         if last - first >= _SLOW_CALLS:
             yield first, last
 

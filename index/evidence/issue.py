@@ -6,7 +6,7 @@
 import re
 import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
 from typing import Any, Final
@@ -49,7 +49,7 @@ class Issue:
     """Projects of OpenStack that it is about first of all."""
     hosts: frozenset[str] = frozenset()
     """Names that look like those of hosts, in small letters."""
-    moments: Moments = Moments()
+    moments: Moments = field(default_factory=Moments)
     """When it was, as far as it says so."""
 
 

@@ -6,9 +6,11 @@ from typing import Final, Self
 
 from models.rfc3339 import SECOND, parse_time, time_text
 
-_CLOCK: Final = r"(?:(?P<date>\d{4}-\d\d-\d\d)[T ]{1,3})?(?<![\d:.])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::[0-5]\d)?(?![\d:])"
-_MOMENT: Final = re.compile(_CLOCK)
-_RANGE: Final = re.compile(r"(?i)^(?:[.,\d]*Z?)\s*(?:-|–|to|and|until|till)\s*(?:about |around )?$")
+_MOMENT: Final = re.compile(
+    r"(?:(?P<date>\d{4}-\d\d-\d\d)[T ]{1,3})?"
+    r"(?<![\d:.])(?P<hour>[01]?\d|2[0-3]):(?P<minute>[0-5]\d)(?::[0-5]\d)?(?![\d:])"
+)
+_RANGE: Final = re.compile(r"(?i)^(?:[.,\d]*Z?)\s*(?:-|\u2013|to|and|until|till)\s*(?:about |around )?$")
 
 _AROUND_US: Final = 600 * SECOND
 """Microseconds around a moment that people mean by it (a judgement: ten minutes)."""

@@ -78,8 +78,9 @@ def follow(ids: pl.DataFrame, seeds: Iterable[int], bounds: Bounds = Bounds()) -
 def first_failure(heads: pl.DataFrame, start: int) -> int | None:
     """Return the record at which things went wrong first, None where nothing says so; ``start`` in microseconds.
 
-    It is the death of a process, where one is seen; else the earliest of the failures about as bad as the worst.  Where several services fail within two
-    seconds it is the service that the others call, and none that only reports another one's error.
+    It is the death of a process, where one is seen; else the earliest of the failures about as bad as the worst.  Where
+    several services fail within two seconds it is the service that the others call, and none that only reports another
+    one's error.
     """
     failures = _failures(heads, start)
     if failures is None:

@@ -23,7 +23,7 @@ def answers(verb: str, path: str, status: int, times: int) -> list[str]:
     return [f'10.0.0.1 "{verb} {path} HTTP/1.1" status: {status} len: {n} time: 0.{n % 90 + 10}' for n in range(times)]
 
 
-def mixed(  # noqa: PLR0913 - a file, its lines, and what is asked
+def mixed(
     tmp_path: Path, infos: list[str], errors: int, name: str, logger: str, issue: str = "Volume attach fails"
 ) -> tuple[Evidence, Diagnosis]:
     """Diagnosis of lines in a drawn order, among other errors of so many kinds."""
