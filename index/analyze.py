@@ -152,7 +152,7 @@ def analyze(material: LogLines, issue: Issue, resources: Resources) -> Analysis:
     meanwhile = near(choice.episode, episodes)
     time = time_of(choice.episode, meanwhile)
     scope = lines_of(material, records, what, time, meanwhile)
-    evidence = _evidence(scope, LogRecords.of(scope), issue, _within(resources, time, choice.episode), time)
+    evidence = _evidence(scope, LogRecords.of(scope), issue, _within(resources, time, meanwhile), time)
     apart = [other for other in choice.others if not other.near(choice.episode, CONTEXT_US)]
     others = _unrelated(apart, records, failures, choice.rivals)
     return Analysis(evidence, resources.explain(evidence, diagnose(evidence, failures)), others)
@@ -189,10 +189,10 @@ def _episodes(records: LogRecords, issue: Issue, resources: Resources) -> tuple[
     return what, cut(signs_of(records, what, found))
 
 
-def _within(resources: Resources, span: Span, episode: Episode) -> Resources:
-    """Return the resources with what detectors say of an episode's services in its time."""
+def _within(resources: Resources, span: Span, episodes: Sequence[Episode]) -> Resources:
+    """Return the resources with what detectors say of some episodes' services in their time."""
     detectors = resources.detector_scores
-    services = {sign.service for sign in episode.signs}
+    services = {sign.service for episode in episodes for sign in episode.signs}
     return resources if detectors is None else replace(resources, detector_scores=detectors.within(*span, services))
 
 

@@ -30,6 +30,9 @@ _FAR: Final = 0.3
 _EDGE_US: Final = 600 * SECOND
 """… which is ten minutes away."""
 
+_WARNING_WORDS: Final = 2
+"""Words that a warning must share with an issue to be about it (a judgement; one is enough for an error)."""
+
 _BREADTH: Final = 0.25
 """Share by which an episode gains with each doubling of the services that it hits (a judgement)."""
 
@@ -155,7 +158,7 @@ def _tells(episode: Episode, issue: Issue) -> bool:
 
 def _about(sign: Sign, issue: Issue) -> bool:
     """Whether a sign is about what the issue is about."""
-    return not issue.subjects or not issue.subjects.isdisjoint(_words(sign.text))
+    return issue.general or issue.shared(_words(sign.text)) >= (1 if sign.strong else _WARNING_WORDS)
 
 
 @lru_cache(maxsize=16_384)
@@ -199,7 +202,7 @@ def _rank(episode: Episode, issue: Issue, often: Mapping[str, int], answered: fr
         name in answered for sign in episode.signs for kind, *values in sign.bonds if kind == "id" for name in values
     ):
         best *= _AS_ANSWERED
-    if not issue.subjects:
+    if issue.general:
         # Where all is said to be wrong, what hits many services is meant.
         best *= 1 + _BREADTH * math.log2(len({sign.service for sign in episode.signs if sign.strong} | {""}))
     distance = issue.moments.distance(episode.start, episode.end) if issue.moments else None
@@ -213,7 +216,7 @@ def _as_said(sign: Sign, issue: Issue) -> bool:
 
 def _nearness(sign: Sign, issue: Issue) -> float:
     """Return how near a sign is to what the issue is about."""
-    if issue.subjects and project(sign.service) in issue.projects:
+    if not issue.general and project(sign.service) in issue.projects:
         return _OWN
     return 1.0 if _about(sign, issue) else _STRANGER
 
@@ -225,5 +228,6 @@ def _by_weight(episodes: Sequence[Episode]) -> tuple[Episode, ...]:
 
 
 def _subjects(issue: Issue) -> str:
-    said = [word for word in dict.fromkeys(issue.text.split()) if not issue.subjects.isdisjoint(_words(word))]
+    wanted = issue.subjects | issue.own_words
+    said = [word for word in dict.fromkeys(issue.text.split()) if not wanted.isdisjoint(_words(word))]
     return ", ".join(said[:_NAMED]) or issue.text

@@ -13,9 +13,6 @@ from index.lines.log_lines import LogLines
 from index.lines.log_records import LogRecords
 from models.rfc3339 import SECOND
 
-_LEAD_TIME_US: Final = 120 * SECOND
-"""Microseconds by which what leads to an episode may begin before it (a judgement)."""
-
 CONTEXT_US: Final = 30 * SECOND
 """Microseconds between two episodes of which one may be the cause of the other (a judgement)."""
 
@@ -30,17 +27,17 @@ Span: TypeAlias = tuple[int, int]
 
 
 def near(episode: Episode, episodes: Sequence[Episode]) -> list[Episode]:
-    """Return an episode, and what may belong to it though nothing ties them.
+    """Return an episode, and of others what may belong to it though nothing ties them.
 
-    These are errors that overlap it in time, or nearly, and begin little before at most; and warnings of its services
-    meanwhile.
+    These are errors in its time, or nearly, and warnings of its services; what others wrote earlier or later is theirs.
     """
     services = {sign.service for sign in episode.signs}
     out = [episode]
     for other in episodes:
-        if other is not episode and other.near(episode, CONTEXT_US) and other.start >= episode.start - _LEAD_TIME_US:
+        if other is not episode and other.near(episode, CONTEXT_US):
             own = not services.isdisjoint(sign.service for sign in other.signs)
-            out += [other] if other.strong or own else []
+            signs = [sign for sign in other.signs if Episode((sign,)).near(episode, CONTEXT_US)]
+            out += [Episode(tuple(signs))] if signs and (other.strong or own) else []
     return out
 
 

@@ -41,8 +41,9 @@ class Issue:
     ids: frozenset[str]
     """Requests, instances and other things, in small letters."""
     subjects: frozenset[str] = frozenset()
-    """Words of which a line has one that is about the issue; empty where the issue says only that something is wrong.
-    """
+    """Words of which a line has one that is about the issue."""
+    own_words: frozenset[str] = frozenset()
+    """Words of it that no concept knows: two of them make a line one about it, or the only one."""
     statuses: frozenset[str] = frozenset()
     """HTTP statuses that it names: ``403``."""
     projects: frozenset[str] = frozenset()
@@ -51,6 +52,16 @@ class Issue:
     """Names that look like those of hosts, in small letters."""
     moments: Moments = field(default_factory=Moments)
     """When it was, as far as it says so."""
+
+    @property
+    def general(self) -> bool:
+        """Whether it says only that something is wrong."""
+        return not (self.subjects or self.own_words)
+
+    def shared(self, words: frozenset[str]) -> int:
+        """Return in how many words a text is about it; 0 where it is not."""
+        own = len(self.own_words & words)
+        return len(self.subjects & words) + (own if own >= min(2, len(self.own_words)) else 0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +93,14 @@ def read_issue(text: str) -> Issue:
     # Without what it is about ("fails to start"), a concept that asks for it is the best guess there is.
     meant = [concept.means for concept in fitting or concepts]
     hosts = frozenset(name.lower() for name in _NAMES.findall(_IDS.sub(" ", text)) if not _NO_HOST.match(name))
-    subjects = _subjects(said, hosts, fitting)
+    subjects, own_words = _subjects(said, hosts, fitting)
     leading = frozenset(concept.project for concept in fitting) | said
     projects = frozenset(name for name in PROJECTS if name in leading)
     statuses = frozenset(word for word in said if re.fullmatch("[45][0-9][0-9]", word))
-    return Issue(text, " ".join(meant), ids, subjects, statuses, projects, hosts, moments)
+    return Issue(text, " ".join(meant), ids, subjects, own_words, statuses, projects, hosts, moments)
 
 
-def _subjects(said: set[str], hosts: frozenset[str], concepts: list[_Concept]) -> frozenset[str]:
+def _subjects(said: set[str], hosts: frozenset[str], concepts: list[_Concept]) -> tuple[frozenset[str], frozenset[str]]:
     """Return the words that say what the issue is about: those of its concepts, and its own that belong to none."""
     about = frozenset().union(*(concept.about for concept in concepts))
     of_concepts = frozenset().union(*(concept.said | concept.beside for concept in _concepts()))
@@ -99,7 +110,7 @@ def _subjects(said: set[str], hosts: frozenset[str], concepts: list[_Concept]) -
     # Who names one service of a project means that one.
     named = {word for word in said if "-" in word and word.partition("-")[0] in projects}
     of_named = {part for word in named for part in tokens.words(word.replace("-", " "))}
-    return about | named | (own | projects) - (of_named & projects)
+    return about | named | (projects - of_named), frozenset(own - projects - of_named - named)
 
 
 @cache

@@ -13,9 +13,8 @@ from index.evidence.types import Evidence, EvidenceLine
 from models.records import Level
 from tests.index.cloud import NOON
 
-_OPEN = re.compile(
-    r"\{(?:host|service|instance|volume|port|request)\}|<(?:host|service|instance|volume|port|request)>|\{\{|\}\}"
-)
+_NAME = "(?:host|service|instance|volume|port|request)"
+_OPEN = re.compile(rf"\{{{_NAME}\}}|<{_NAME}>|\{{\{{|\}}\}}")
 
 BARE = EvidenceLine("L1", "f.log", 0, 3, NOON, "nova-api", "", Level.ERROR, "text", "text", 1, 5.0)
 NAMED = EvidenceLine("L1", "f.log", 0, 3, NOON, "nova-api", "ctl-1", Level.ERROR, "text", "text", 1, 5.0)
