@@ -16,7 +16,7 @@ from index.episodes.found import found_in
 from index.episodes.own_history import own_findings
 from index.episodes.scope import CONTEXT_US, Span, lines_of, near, time_of
 from index.episodes.signs import signs_of
-from index.episodes.types import Episode
+from index.episodes.types import LogEpisode
 from index.evidence.detector_scores import DetectorScores
 from index.evidence.fired_windows import FiredWindow
 from index.evidence.frequent_failure import frequent_failure
@@ -171,25 +171,27 @@ def _with_history(records: LogRecords, detectors: DetectorScores | None) -> Dete
     return replace(detectors, fired_windows=(*detectors.fired_windows, *windows))
 
 
-def _episodes(records: LogRecords, issue: Issue, resources: Resources) -> tuple[Assessment | None, Sequence[Episode]]:
+def _episodes(
+    records: LogRecords, issue: Issue, resources: Resources
+) -> tuple[Assessment | None, Sequence[LogEpisode]]:
     """Return what all records say of an issue, and the episodes that they are cut into."""
     if not len(records):
         return None, ()
     detectors, templates = resources.detector_scores, resources.known_templates
     windows = () if detectors is None else detectors.fired_windows
-    found = found_in(windows, records)
+    detected = found_in(windows, records)
     partition, offset = records.places()
     what = assess(
         records,
         issue,
         detectors=None if detectors is None else detectors.score_at(partition, offset),
         known=None if templates is None else np.array(list(templates), np.uint64),
-        further=[one.text for one in found],
+        further=[one.text for one in detected],
     )
-    return what, cut(signs_of(records, what, found))
+    return what, cut(signs_of(records, what, detected))
 
 
-def _within(resources: Resources, span: Span, episodes: Sequence[Episode]) -> Resources:
+def _within(resources: Resources, span: Span, episodes: Sequence[LogEpisode]) -> Resources:
     """Return the resources with what detectors say of some episodes' services in their time."""
     detectors = resources.detector_scores
     services = {sign.service for episode in episodes for sign in episode.signs}
@@ -214,7 +216,7 @@ def _naming(material: LogLines, records: LogRecords, issue: Issue) -> Evidence:
 
 
 def _unrelated(
-    episodes: Sequence[Episode], records: LogRecords, failures: KnownFailures, rivals: Sequence[Episode] = ()
+    episodes: Sequence[LogEpisode], records: LogRecords, failures: KnownFailures, rivals: Sequence[LogEpisode] = ()
 ) -> tuple[Unrelated, ...]:
     """Return the weightiest episodes as people name them, those that may be meant first, then in order of time."""
     out = []

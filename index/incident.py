@@ -84,14 +84,14 @@ def _own_lines(
     records = LogRecords.of(lines)
     if not len(records):
         return lines
-    found = found_in(windows, records)
+    detected = found_in(windows, records)
     what = assess(
         records,
         Issue("", "", signals.ids),
         known=None if known is None else np.array(sorted(known), np.uint64),
-        further=[one.text for one in found],
+        further=[one.text for one in detected],
     )
-    episodes = cut(sign for sign in signs_of(records, what, found) if sign.end >= signals.begin - CLOCK_SKEW_US)
+    episodes = cut(sign for sign in signs_of(records, what, detected) if sign.end >= signals.begin - CLOCK_SKEW_US)
     masked = records.lines["masked"]
     own = [
         episode

@@ -6,7 +6,7 @@ from typing import Final
 from index.diagnosis.called import called
 from index.diagnosis.connections import near
 from index.diagnosis.findings import BACKENDS, BehaviourFinding, Findings, KnownFailureMatch, Origin, failed
-from index.diagnosis.placeholders import fill
+from index.diagnosis.known_failures import fill
 from index.diagnosis.wording import answer, duration, lower_first, often, often_said, place_of, raised_in, subject
 from index.evidence.detector_findings import MISSING
 from index.evidence.message_parts import message_of, short

@@ -20,6 +20,10 @@ _BEGIN: Final = 1_000
 
 _FIELDS: Final = {"id", "title", "patterns", "services", "origin", "cause", "actions", "confidence", "symptom"}
 
+_OPEN: Final = re.compile(r"(?<!\{)\{(host|service|instance|volume|port|request)\}(?!\})")
+_PROSE: Final = re.compile(r"(?:^|\s)(?:[Oo]n|[Ff]rom|[Oo]f|[Bb]y|[Ww]hom|[Tt]hat|[Rr]estart|[Aa]sk)\s$")
+"""What stands before a name in a sentence, not in a command."""
+
 _SYMPTOMS: Final = ("", "unanswered", "consequence")
 
 
@@ -97,6 +101,21 @@ class KnownFailures:
         """Return the failures that a message of a service matches, each with the words that do; the surest first."""
         matches = [(entry, words) for entry in self.entries if (words := entry.words_in(message, service))]
         return sorted(matches, key=lambda pair: -pair[0].confidence)
+
+
+def fill(text: str, names: Mapping[str, str]) -> str:
+    """Return a text with names in place of its placeholders; ``{{`` and ``}}`` become braces.
+
+    Where a name is not known, a sentence says "the host", and a command has the word in capitals (``HOST``), as it
+    does for all that the reader has to put in.
+    """
+
+    def name(match: re.Match[str]) -> str:
+        kind = match[1]
+        prose = f"the {kind}" if _PROSE.search(text[: match.start()]) else kind.upper()
+        return names.get(kind, "") or prose
+
+    return _OPEN.sub(name, text).replace("{{", "{").replace("}}", "}")
 
 
 @cache

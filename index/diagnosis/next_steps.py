@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
-from index.diagnosis.placeholders import fill
+from index.diagnosis.known_failures import fill
 from index.evidence.message_parts import name_in, short
 from index.evidence.types import Evidence, EvidenceLine
 from index.lines.tracebacks import Frame

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from index.episodes.found import TELLING
-from index.episodes.types import Episode, Sign
+from index.episodes.types import LogEpisode, Sign
 from index.evidence.issue import Issue
 from index.lines.log_records import LogRecords
 from index.lines.service_layers import project
@@ -65,15 +65,15 @@ _NAMED: Final = 6
 class Choice:
     """The episode that is asked for, None where nothing tells of the issue; ``others`` in order of their weight."""
 
-    episode: Episode | None
-    others: tuple[Episode, ...]
+    episode: LogEpisode | None
+    others: tuple[LogEpisode, ...]
     looked_for: str = ""
     """What was looked for and not found, as a phrase."""
-    rivals: tuple[Episode, ...] = ()
+    rivals: tuple[LogEpisode, ...] = ()
     """Those of the others that the issue may mean as well."""
 
 
-def choose(episodes: Sequence[Episode], issue: Issue, records: LogRecords) -> Choice:
+def choose(episodes: Sequence[LogEpisode], issue: Issue, records: LogRecords) -> Choice:
     """Return the episode that an issue asks for, and the others.
 
     What the issue names outright holds: an id, a host, a time.  Of the episodes that are left, those count that are
@@ -97,7 +97,7 @@ def choose(episodes: Sequence[Episode], issue: Issue, records: LogRecords) -> Ch
     return Choice(best, tuple(other for other in _by_weight(episodes) if other is not best), rivals=rivals)
 
 
-def _demands(issue: Issue, records: LogRecords) -> Iterable[tuple[Callable[[Episode], bool], str]]:
+def _demands(issue: Issue, records: LogRecords) -> Iterable[tuple[Callable[[LogEpisode], bool], str]]:
     """Return what an issue names outright: a test of an episode, and how to say that none passes it."""
     if issue.ids:
         names = ", ".join(sorted(issue.ids)[:_NAMED])
@@ -145,14 +145,14 @@ def _where(name: str, records: LogRecords) -> str:
     return "message" if messages.item() else ""
 
 
-def _on_host(host: str, episode: Episode) -> bool:
+def _on_host(host: str, episode: LogEpisode) -> bool:
     return any(
         host in {sign.host.lower(), sign.host.lower().partition(".")[0]} or f" {host}" in f" {sign.text.lower()}"
         for sign in episode.signs
     )
 
 
-def _tells(episode: Episode, issue: Issue) -> bool:
+def _tells(episode: LogEpisode, issue: Issue) -> bool:
     return any(_about(sign, issue) for sign in episode.signs)
 
 
@@ -176,12 +176,12 @@ def _answered(issue: Issue, records: LogRecords) -> frozenset[str]:
     return frozenset(records.mentions.ids[number] for number in numbers.tolist())
 
 
-def _how_often(episodes: Sequence[Episode]) -> Counter[str]:
+def _how_often(episodes: Sequence[LogEpisode]) -> Counter[str]:
     """Return in how many episodes each sign comes: what comes again and again is not what is asked for."""
     return Counter(text for episode in episodes for text in {sign.text for sign in episode.signs})
 
 
-def _rank(episode: Episode, issue: Issue, often: Mapping[str, int], answered: frozenset[str] = frozenset()) -> float:
+def _rank(episode: LogEpisode, issue: Issue, often: Mapping[str, int], answered: frozenset[str] = frozenset()) -> float:
     """Return how well an episode fits the issue.
 
     ``often`` says in how many episodes a sign comes; ``answered`` are requests that were answered as the issue says.
@@ -221,7 +221,7 @@ def _nearness(sign: Sign, issue: Issue) -> float:
     return 1.0 if _about(sign, issue) else _STRANGER
 
 
-def _by_weight(episodes: Sequence[Episode]) -> tuple[Episode, ...]:
+def _by_weight(episodes: Sequence[LogEpisode]) -> tuple[LogEpisode, ...]:
     """Return the strong episodes, those of the most signs first; of equals the earliest."""
     strong = [episode for episode in episodes if episode.strong]
     return tuple(sorted(strong, key=lambda episode: (-len(episode.signs), episode.start)))

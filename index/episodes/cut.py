@@ -8,7 +8,7 @@ a while (``HOLDS_S``): what comes back after that is another episode.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from index.episodes.types import Bond, Episode, Sign
+from index.episodes.types import Bond, LogEpisode, Sign
 from models.rfc3339 import SECOND
 
 HOLDS_S: Final[Mapping[str, float]] = {"id": 600.0, "kind": 600.0, "finding": 120.0, "peer": 180.0, "source": 20.0}
@@ -37,7 +37,7 @@ _ATTACHED_US: Final = 60 * SECOND
 """Microseconds around the errors within which it must lie (a judgement)."""
 
 
-def cut(signs: Iterable[Sign]) -> list[Episode]:
+def cut(signs: Iterable[Sign]) -> list[LogEpisode]:
     """Return the episodes of some signs, in order of their begin.
 
     Strong signs make episodes.  Warnings join one that they share an id or a peer with, and are otherwise episodes of
@@ -59,13 +59,13 @@ def cut(signs: Iterable[Sign]) -> list[Episode]:
         else:
             more.setdefault(host, []).extend(episode.signs)
     grown = [
-        Episode(tuple(sorted([*episode.signs, *more.get(number, ())], key=_order)))
+        LogEpisode(tuple(sorted([*episode.signs, *more.get(number, ())], key=_order)))
         for number, episode in enumerate(strong)
     ]
     return sorted([*grown, *apart], key=lambda episode: episode.start)
 
 
-def _host(episode: Episode, strong: Sequence[Episode], places: Mapping[Bond, Sequence[int]]) -> int | None:
+def _host(episode: LogEpisode, strong: Sequence[LogEpisode], places: Mapping[Bond, Sequence[int]]) -> int | None:
     """Return the number of the strong episode that warnings belong to, None where they stand for themselves."""
     bonds = {bond for sign in episode.signs for bond in sign.bonds}
     shared = sorted({number for bond in bonds for number in places.get(bond, ())})
@@ -76,7 +76,7 @@ def _order(sign: Sign) -> tuple[int, int, int, str]:
     return sign.start, sign.end, sign.row, sign.text
 
 
-def _joined(signs: Iterable[Sign]) -> list[Episode]:
+def _joined(signs: Iterable[Sign]) -> list[LogEpisode]:
     """Return what bonds join, in order of its begin."""
     ordered = sorted(signs, key=_order)
     parent = list(range(len(ordered)))
@@ -93,7 +93,7 @@ def _joined(signs: Iterable[Sign]) -> list[Episode]:
     members: dict[int, list[Sign]] = {}
     for number, sign in enumerate(ordered):
         members.setdefault(_root(parent, number), []).append(sign)
-    return sorted((Episode(tuple(group)) for group in members.values()), key=lambda episode: episode.start)
+    return sorted((LogEpisode(tuple(group)) for group in members.values()), key=lambda episode: episode.start)
 
 
 def _root(parent: list[int], number: int) -> int:

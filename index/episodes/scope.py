@@ -6,7 +6,7 @@ from typing import Final, TypeAlias
 import numpy as np
 
 from index.episodes.signs import APART_US, grades
-from index.episodes.types import Episode
+from index.episodes.types import LogEpisode
 from index.evidence.relevance import Assessment
 from index.evidence.request_trace import CLOCK_SKEW_US
 from index.lines.log_lines import LogLines
@@ -26,7 +26,7 @@ Span: TypeAlias = tuple[int, int]
 """Begin and end of a stretch of time (microseconds)."""
 
 
-def near(episode: Episode, episodes: Sequence[Episode]) -> list[Episode]:
+def near(episode: LogEpisode, episodes: Sequence[LogEpisode]) -> list[LogEpisode]:
     """Return an episode, and of others what may belong to it though nothing ties them.
 
     These are errors in its time, or nearly, and warnings of its services; what others wrote earlier or later is theirs.
@@ -36,19 +36,19 @@ def near(episode: Episode, episodes: Sequence[Episode]) -> list[Episode]:
     for other in episodes:
         if other is not episode and other.near(episode, CONTEXT_US):
             own = not services.isdisjoint(sign.service for sign in other.signs)
-            signs = [sign for sign in other.signs if Episode((sign,)).near(episode, CONTEXT_US)]
-            out += [Episode(tuple(signs))] if signs and (other.strong or own) else []
+            signs = [sign for sign in other.signs if LogEpisode((sign,)).near(episode, CONTEXT_US)]
+            out += [LogEpisode(tuple(signs))] if signs and (other.strong or own) else []
     return out
 
 
-def time_of(episode: Episode, meanwhile: Sequence[Episode]) -> Span:
+def time_of(episode: LogEpisode, meanwhile: Sequence[LogEpisode]) -> Span:
     """Return the time of an episode with the errors that may belong to it."""
     strong = [other for other in meanwhile if other.strong]
     return min(other.start for other in [episode, *strong]), max(other.end for other in [episode, *strong])
 
 
 def lines_of(
-    material: LogLines, records: LogRecords, what: Assessment, time: Span, episodes: Sequence[Episode]
+    material: LogLines, records: LogRecords, what: Assessment, time: Span, episodes: Sequence[LogEpisode]
 ) -> LogLines:
     """Return the lines around some episodes, without failures that belong to other ones or that are always there."""
     begin, end = time

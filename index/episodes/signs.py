@@ -48,15 +48,15 @@ _LONG_US: Final = 3_600 * SECOND
 """Microseconds of logs from which on an error may be there all the time (a judgement: an hour)."""
 
 
-def signs_of(records: LogRecords, what: Assessment, found: Sequence[Found]) -> list[Sign]:
+def signs_of(records: LogRecords, what: Assessment, detected: Sequence[Found]) -> list[Sign]:
     """Return the signs in some records, and what detectors found.
 
     Args:
         records: all records.
-        what: what they, and the texts of ``found``, say about the issue.
-        found: what detectors found.
+        what: what they, and the texts of ``detected``, say about the issue.
+        detected: what detectors found.
     """
-    further = [one.sign(relevance) for one, relevance in zip(found, what.further.tolist(), strict=True)]
+    further = [one.sign(relevance) for one, relevance in zip(detected, what.further.tolist(), strict=True)]
     return [*_of_records(records, what), *further]
 
 

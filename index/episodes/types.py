@@ -30,7 +30,7 @@ class Sign:
 
 
 @dataclass(frozen=True, slots=True)
-class Episode:
+class LogEpisode:
     """Signs that evidence of a common cause joins, in order of time."""
 
     signs: tuple[Sign, ...]
@@ -60,10 +60,10 @@ class Episode:
         """What detectors found in it."""
         return tuple(dict.fromkeys(sign.finding for sign in self.signs if sign.finding is not None))
 
-    def near(self, other: "Episode", slack: int) -> bool:
+    def near(self, other: "LogEpisode", slack: int) -> bool:
         """Return whether two overlap in time, or nearly: within ``slack`` microseconds."""
         return other.start <= self.end + slack and other.end >= self.start - slack
 
-    def holds(self, other: "Episode", slack: int) -> bool:
+    def holds(self, other: "LogEpisode", slack: int) -> bool:
         """Return whether another one lies within this one's time, give or take ``slack`` microseconds."""
         return other.start >= self.start - slack and other.end <= self.end + slack

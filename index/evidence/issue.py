@@ -11,10 +11,10 @@ from functools import cache
 from importlib import resources
 from typing import Any, Final
 
-from index.evidence.moments import Moments
 from index.lines.patterns import UUID
 from index.lines.service_layers import PROJECTS
 from index.text import words as tokens
+from index.text.moments import Moments
 from models.errors import InvalidError
 
 _IDS: Final = re.compile(rf"(?i)(?:req-)?{UUID}")

@@ -30,7 +30,7 @@ _SEVERE: Final = 0.75
 """Severity that a group must have for further records: that of an ERROR, ``Weights.error``."""
 
 EMBEDDED_GROUPS: Final = 96
-"""Groups whose meaning is compared: a bound on the work, several times what evidence holds."""
+"""RecordGroups whose meaning is compared: a bound on the work, several times what evidence holds."""
 
 _EMBEDDED_CHARS: Final = 300
 """Characters of a group's text that are embedded: a bound on the work."""
@@ -88,7 +88,7 @@ class Weights:
     story: float = 0.5
     """Of belonging to a story."""
     seeds: int = 8
-    """Groups at which stories may begin."""
+    """RecordGroups at which stories may begin."""
     again: float = 0.4
     """What each further record of a group keeps of its score."""
 
@@ -104,7 +104,7 @@ class RankedRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class Groups:
+class RecordGroups:
     """Records that say the same: ``of`` (records,) is the group of each; all else has one value a group (groups,)."""
 
     of: I64
@@ -126,7 +126,7 @@ class Groups:
 class Assessment:
     """What each record says: all of ``records``, so that it can be asked for some of them."""
 
-    groups: Groups
+    groups: RecordGroups
     severity: F64
     """How severe each group is, shape (groups,), from 0 to 1."""
     relevance: F64
@@ -204,7 +204,7 @@ def rank(  # noqa: PLR0913 - what is known beside the records, all by name
     ]
 
 
-def _group(records: LogRecords) -> Groups:
+def _group(records: LogRecords) -> RecordGroups:
     _, first, of, count = np.unique(records.kinds(), return_index=True, return_inverse=True, return_counts=True)
     error = [""] * len(first)
     for group, text in zip(of.tolist(), records.error, strict=True):
@@ -215,10 +215,12 @@ def _group(records: LogRecords) -> Groups:
         f"{service} {logger} {masked[:_COMPARED_CHARS]} {text[:_COMPARED_CHARS]}".strip()
         for (service, logger, masked), text in zip(heads, error, strict=True)
     ]
-    return Groups(of, first, count, texts, np.array([bool(text) for text in error], np.bool_))
+    return RecordGroups(of, first, count, texts, np.array([bool(text) for text in error], np.bool_))
 
 
-def _severity(records: LogRecords, groups: Groups, detectors: F64 | None, known: U64 | None, weights: Weights) -> F64:
+def _severity(
+    records: LogRecords, groups: RecordGroups, detectors: F64 | None, known: U64 | None, weights: Weights
+) -> F64:
     """Return how severe each group is (groups,), from 0 to 1: its signs add up as independent chances do."""
     level, http = records.level[groups.first], records.http[groups.first]
     signs = [
@@ -256,7 +258,7 @@ def _by_words(texts: Sequence[str], issue: Issue, weights: Weights) -> F64:
     return _spread((said + weights.meant * meant).astype(np.float64))
 
 
-def _by_meaning(groups: Groups, issue: Issue, embed: Embed, weight: F64) -> F64:
+def _by_meaning(groups: RecordGroups, issue: Issue, embed: Embed, weight: F64) -> F64:
     """Return how relevant the heaviest groups are by vectors (groups,), 0 for the others: a model is slow."""
     best = np.sort(np.argsort(-weight, kind="stable")[:EMBEDDED_GROUPS])
     vectors = embed([issue.text, *(groups.texts[group][:_EMBEDDED_CHARS] for group in best.tolist())])
@@ -278,7 +280,7 @@ def _ids_of_issue(records: LogRecords, issue: Issue) -> I64:
     return np.array([number for number, name in enumerate(records.mentions.ids) if name in issue.ids], np.int64)
 
 
-def _stories(records: LogRecords, groups: Groups, weight: F64, named: I64, weights: Weights) -> tuple[F64, BOOL]:
+def _stories(records: LogRecords, groups: RecordGroups, weight: F64, named: I64, weights: Weights) -> tuple[F64, BOOL]:
     """Return how much each record (records,) belongs to a story, from 0 to 1, and whether to that of another group."""
     mentions = records.mentions
     out = np.zeros(len(records))
@@ -305,7 +307,7 @@ def _stories(records: LogRecords, groups: Groups, weight: F64, named: I64, weigh
     return out, (out > 0) & ~of_seeds
 
 
-def _choose(records: LogRecords, groups: Groups, score: F64, severity: F64, weights: Weights) -> tuple[I64, F64]:
+def _choose(records: LogRecords, groups: RecordGroups, score: F64, severity: F64, weights: Weights) -> tuple[I64, F64]:
     """Return the best record of each group, of equals the first in time, and further ones of severe groups.
 
     With them come the scores of all records (records,), those of the further ones lowered: what happened again comes
@@ -339,7 +341,7 @@ def _about_others(rows: I64, ids: Mapping[int, Sequence[int]]) -> list[int]:
     return out
 
 
-def _roles(records: LogRecords, groups: Groups, row: int, *, through: bool, known: U64 | None) -> tuple[str, ...]:
+def _roles(records: LogRecords, groups: RecordGroups, row: int, *, through: bool, known: U64 | None) -> tuple[str, ...]:
     group = groups.of[row]
     unseen = known is not None and records.template[row] not in known
     applies = {

@@ -6,9 +6,8 @@ import pytest
 
 from index.diagnosis.cause_texts import of_match
 from index.diagnosis.findings import Findings, KnownFailureMatch
-from index.diagnosis.known_failures import KnownFailure, shipped
+from index.diagnosis.known_failures import KnownFailure, fill, shipped
 from index.diagnosis.next_steps import steps
-from index.diagnosis.placeholders import fill
 from index.evidence.types import Evidence, EvidenceLine
 from models.records import Level
 from tests.index.cloud import NOON

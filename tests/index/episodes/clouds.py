@@ -6,7 +6,7 @@ from index.analyze import Analysis, Resources, analyze
 from index.episodes.cut import cut
 from index.episodes.found import found_in
 from index.episodes.signs import signs_of
-from index.episodes.types import Episode
+from index.episodes.types import LogEpisode
 from index.evidence.issue import read_issue
 from index.evidence.relevance import assess
 from index.lines.log_records import LogRecords
@@ -32,9 +32,9 @@ def asked(values: Sequence[bytes], issue: str) -> Analysis:
     return analyze(material(cloud(values)), read_issue(issue), Resources())
 
 
-def episodes(values: Sequence[bytes]) -> list[Episode]:
+def episodes(values: Sequence[bytes]) -> list[LogEpisode]:
     """The episodes of some lines, those of errors."""
     records = LogRecords.of(material(cloud(values)))
-    found = found_in((), records)
+    detected = found_in((), records)
     what = assess(records, read_issue("anything"))
-    return [episode for episode in cut(signs_of(records, what, found)) if episode.strong]
+    return [episode for episode in cut(signs_of(records, what, detected)) if episode.strong]
