@@ -122,7 +122,8 @@ def of_match(evidence: Evidence, findings: Findings, match: KnownFailureMatch) -
     seen = "" if own else f" ({writer} says “{short(match.words, 80)}”.)"
     title = f"{unanswered} does not answer {writer}: {lower_first(failure.title)}" if unanswered else failure.title
     text = f"{title}. {why}{seen}{_witnesses(evidence, match)}"
-    service = unanswered or _blamed(evidence, match) or (origin.line.service if origin else writer)
+    began = origin.line.service if origin is not None and (own or failed(origin.line)) else writer
+    service = unanswered or _blamed(evidence, match) or began
     return Cause(text, match.confidence, service, failure.actions, match.line)
 
 

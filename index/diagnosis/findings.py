@@ -174,9 +174,9 @@ def _matches(evidence: Evidence, origin: Origin | None, table: KnownFailures) ->
     for line in evidence.lines:
         own = origin is not None and origin.holds(line)
         near_origin = own or line.id in story
-        # Where it began it is told at any level: refusals on purpose are often INFO.
-        bad = own or (line.level >= Level.WARNING if near_origin else failed(line))
-        if not (bad or SERVED in line.roles) or OF_TRACE - {RAISED} & set(line.roles):
+        if not _bad(line, origin, own=own, near_origin=near_origin) and SERVED not in line.roles:
+            continue
+        if OF_TRACE - {RAISED} & set(line.roles):
             continue
         if line.time < evidence.start - CLOCK_SKEW_US:
             continue
@@ -185,6 +185,15 @@ def _matches(evidence: Evidence, origin: Origin | None, table: KnownFailures) ->
             if near_origin or origin is None or _connected(line, failure, origin):
                 confidence = failure.confidence * place * (1.0 if line.level >= Level.ERROR else _WARNED)
                 yield KnownFailureMatch(failure, line, words, confidence)
+
+
+def _bad(line: EvidenceLine, origin: Origin | None, *, own: bool, near_origin: bool) -> bool:
+    """Whether a line may tell of the failure: where nothing is an error, at any level, as refusals often are INFO."""
+    if own or (line.level >= Level.WARNING if near_origin else failed(line)):
+        return True
+    if origin is None or failed(origin.line):
+        return False
+    return near(line, [origin.line]) and project(line.service) == project(origin.line.service) != ""
 
 
 def _connected(line: EvidenceLine, failure: KnownFailure, origin: Origin) -> bool:

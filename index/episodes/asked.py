@@ -24,6 +24,12 @@ _STRANGER: Final = 0.4
 _WARNING: Final = 0.8
 """… and one that only warns."""
 
+_CONSEQUENCE: Final = 0.5
+"""Share that a warning keeps which comes soon after errors about the same (a judgement) …"""
+
+_CONSEQUENCE_US: Final = 300 * SECOND
+"""… within so many microseconds."""
+
 _FAR: Final = 0.3
 """Points that an episode loses at the edge of the time that an issue names (a judgement) …"""
 
@@ -91,7 +97,10 @@ def choose(episodes: Sequence[LogEpisode], issue: Issue, records: LogRecords) ->
     if not (about or candidates):
         return Choice(None, (), "a line that tells of a failure")
     answered, often = _answered(issue, records), _how_often(episodes)
-    ranks = [(_rank(episode, issue, often, answered), episode) for episode in about or candidates]
+    ranks = [
+        (_rank(episode, issue, often, answered) * _as_consequence(episode, about, issue, answered), episode)
+        for episode in about or candidates
+    ]
     most, best = max(ranks, key=lambda pair: pair[0])
     rivals = tuple(episode for rank, episode in ranks if episode is not best and rank >= _RIVAL * most)
     return Choice(best, tuple(other for other in _by_weight(episodes) if other is not best), rivals=rivals)
@@ -198,15 +207,26 @@ def _rank(episode: LogEpisode, issue: Issue, often: Mapping[str, int], answered:
         )
         scores[sign.text] = max(score, scores.get(sign.text, 0.0))
     best = sum(share * score for share, score in zip(_SHARES, sorted(scores.values(), reverse=True), strict=False))
-    if any(
-        name in answered for sign in episode.signs for kind, *values in sign.bonds if kind == "id" for name in values
-    ):
+    if _is_answered(episode, answered):
         best *= _AS_ANSWERED
     if issue.general:
         # Where all is said to be wrong, what hits many services is meant.
         best *= 1 + _BREADTH * math.log2(len({sign.service for sign in episode.signs if sign.strong} | {""}))
     distance = issue.moments.distance(episode.start, episode.end) if issue.moments else None
     return best - (_FAR * distance / _EDGE_US if distance is not None else 0.0)
+
+
+def _as_consequence(episode: LogEpisode, about: Sequence[LogEpisode], issue: Issue, answered: frozenset[str]) -> float:
+    """Return the share that a warning keeps which follows errors about the same: it rather says what came of them."""
+    if episode.strong or issue.moments or _is_answered(episode, answered):
+        return 1.0
+    before = (other.strong and 0 <= episode.start - other.start <= _CONSEQUENCE_US for other in about)
+    return _CONSEQUENCE if any(before) else 1.0
+
+
+def _is_answered(episode: LogEpisode, answered: frozenset[str]) -> bool:
+    ids = (bond[1] for sign in episode.signs for bond in sign.bonds if bond[0] == "id")
+    return not answered.isdisjoint(ids)
 
 
 def _as_said(sign: Sign, issue: Issue) -> bool:

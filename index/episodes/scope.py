@@ -11,10 +11,14 @@ from index.evidence.relevance import Assessment
 from index.evidence.request_trace import CLOCK_SKEW_US
 from index.lines.log_lines import LogLines
 from index.lines.log_records import LogRecords
+from index.lines.service_layers import project
 from models.rfc3339 import SECOND
 
 CONTEXT_US: Final = 30 * SECOND
 """Microseconds between two episodes of which one may be the cause of the other (a judgement)."""
+
+_FOLLOWS_US: Final = 120 * SECOND
+"""Microseconds after an episode in which what the same projects write may follow from it (a judgement)."""
 
 _HISTORY_US: Final = 900 * SECOND
 """Microseconds of lines before an episode that show what is usual, as ``EvidenceLimits.before_s``."""
@@ -29,15 +33,17 @@ Span: TypeAlias = tuple[int, int]
 def near(episode: LogEpisode, episodes: Sequence[LogEpisode]) -> list[LogEpisode]:
     """Return an episode, and of others what may belong to it though nothing ties them.
 
-    These are errors in its time, or nearly, and warnings of its services; what others wrote earlier or later is theirs.
+    These are errors in its time, or nearly, and what its projects wrote in its time or soon after, which may follow
+    from it; what others wrote earlier or later is theirs.
     """
-    services = {sign.service for sign in episode.signs}
+    projects = {project(sign.service) or sign.service for sign in episode.signs}
     out = [episode]
     for other in episodes:
-        if other is not episode and other.near(episode, CONTEXT_US):
-            own = not services.isdisjoint(sign.service for sign in other.signs)
-            signs = [sign for sign in other.signs if LogEpisode((sign,)).near(episode, CONTEXT_US)]
-            out += [LogEpisode(tuple(signs))] if signs and (other.strong or own) else []
+        own = not projects.isdisjoint(project(sign.service) or sign.service for sign in other.signs)
+        if other is not episode and (other.strong or own):
+            until = episode.end + (_FOLLOWS_US if own else CONTEXT_US)
+            signs = [sign for sign in other.signs if sign.end >= episode.start - CONTEXT_US and sign.start <= until]
+            out += [LogEpisode(tuple(signs))] if signs else []
     return out
 
 
