@@ -20,6 +20,9 @@ CONTEXT_US: Final = 30 * SECOND
 _FOLLOWS_US: Final = 120 * SECOND
 """Microseconds after an episode in which what the same projects write may follow from it (a judgement)."""
 
+_WARNED_US: Final = 300 * SECOND
+"""Microseconds after it in which a warning of the same projects may (a judgement: users try again for minutes)."""
+
 _HISTORY_US: Final = 900 * SECOND
 """Microseconds of lines before an episode that show what is usual, as ``EvidenceLimits.before_s``."""
 
@@ -41,16 +44,16 @@ def near(episode: LogEpisode, episodes: Sequence[LogEpisode]) -> list[LogEpisode
     for other in episodes:
         own = not projects.isdisjoint(project(sign.service) or sign.service for sign in other.signs)
         if other is not episode and (other.strong or own):
-            until = episode.end + (_FOLLOWS_US if own else CONTEXT_US)
+            until = episode.end + (CONTEXT_US if not own else _FOLLOWS_US if other.strong else _WARNED_US)
             signs = [sign for sign in other.signs if sign.end >= episode.start - CONTEXT_US and sign.start <= until]
             out += [LogEpisode(tuple(signs))] if signs else []
     return out
 
 
 def time_of(episode: LogEpisode, meanwhile: Sequence[LogEpisode]) -> Span:
-    """Return the time of an episode with the errors that may belong to it."""
-    strong = [other for other in meanwhile if other.strong]
-    return min(other.start for other in [episode, *strong]), max(other.end for other in [episode, *strong])
+    """Return the time of an episode with what may belong to it; warnings make it end later, not begin earlier."""
+    begin = min(other.start for other in (episode, *meanwhile) if other is episode or other.strong)
+    return begin, max(other.end for other in (episode, *meanwhile))
 
 
 def lines_of(
