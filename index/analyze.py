@@ -2,19 +2,29 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Final, TypeAlias
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 
-from index.diagnosis.known_failures import KnownFailures
+from index.diagnosis.known_failures import KnownFailures, shipped
+from index.diagnosis.not_told import not_told
 from index.diagnosis.rule_based import diagnose
 from index.diagnosis.types import Diagnosis
+from index.episodes.asked import choose
+from index.episodes.cut import cut
+from index.episodes.found import found_in
+from index.episodes.own_history import own_findings
+from index.episodes.scope import CONTEXT_US, Span, lines_of, near, time_of
+from index.episodes.signs import signs_of
+from index.episodes.types import LogEpisode
 from index.evidence.detector_scores import DetectorScores
 from index.evidence.fired_windows import FiredWindow
 from index.evidence.frequent_failure import frequent_failure
 from index.evidence.gather import EvidenceLimits, gather
 from index.evidence.issue import Issue
-from index.evidence.relevance import Embed, RankedRecord, rank
+from index.evidence.message_parts import short
+from index.evidence.relevance import Assessment, Embed, RankedRecord, assess, rank
+from index.evidence.request_trace import CLOCK_SKEW_US
 from index.evidence.selection import CALLED, FRAME, FRAME_LATER, LAST, ODD, RAISED, RAISED_LATER
 from index.evidence.types import Evidence, EvidenceLine
 from index.lines.log_lines import LogLines
@@ -22,6 +32,8 @@ from index.lines.log_records import LogRecords
 from index.lines.parsed_file import span
 from index.lines.statements import count_places
 from index.search.documents import Similar
+from models.detectors.sentences import sentence
+from models.rfc3339 import time_text
 from models.templates.matcher import TemplateTable
 
 RANKED_RECORDS: Final = 40
@@ -33,11 +45,17 @@ _GATHERED_LINES: Final = 60
 _QUERY_RECORDS: Final = 3
 """Messages of the best records that are searched for in past incidents, beside the issue: a judgement."""
 
-_UNRELATED_SHARE: Final = 0.5
-"""Share of the best record's score: a failure below it may be of another incident (a judgement) …"""
+_OTHERS: Final = 5
+"""Other episodes that are named (a judgement)."""
 
-_LEAD_TIME_US: Final = 60_000_000
-"""… unless one of the best records follows it within so many microseconds (a judgement)."""
+_SERVICES: Final = 3
+"""Services of each that are named (a judgement)."""
+
+_TITLE: Final = 120
+"""Characters of a message that names one (a judgement)."""
+
+_NAMING: Final = 10
+"""Lines that are shown of those that name an id without telling of a failure (a judgement)."""
 
 _POINTED_SHARE: Final = 0.6
 """Share of the best record's score from which on a record is treated like one that detectors point at (a judgement)."""
@@ -75,15 +93,147 @@ class Resources:
     explain: Explain = lambda _, diagnosis: diagnosis
 
 
-def analyze(material: LogLines, issue: Issue, resources: Resources) -> tuple[Evidence, Diagnosis]:
-    """Return the evidence for an issue, and the diagnosis."""
-    evidence = evidence_of(material, issue, resources)
-    return evidence, resources.explain(evidence, diagnose(evidence, resources.known_failures))
+@dataclass(frozen=True, slots=True)
+class Unrelated:
+    """Something else that went wrong in the same logs; times in microseconds."""
+
+    title: str
+    services: tuple[str, ...]
+    start: int
+    end: int
+    rival: bool = False
+    """Whether the issue may mean it as well."""
+
+    def text(self) -> str:
+        """Return it as a sentence without a full stop."""
+        where = f" on {', '.join(self.services)}" if self.services else ""
+        what = "which the issue may mean as well" if self.rival else "seemingly unrelated"
+        return f"{self.title} at {time_text(self.start)[:16].replace('T', ' ')}{where}, {what}"
+
+    def to_record(self) -> dict[str, Any]:
+        """Return it as JSON carries it."""
+        return {
+            "title": self.title,
+            "services": list(self.services),
+            "start": time_text(self.start),
+            "end": time_text(self.end),
+            "rival": self.rival,
+        }
+
+
+@dataclass(frozen=True, slots=True)
+class Analysis:
+    """What logs tell of an issue, and what else went wrong in them."""
+
+    evidence: Evidence
+    diagnosis: Diagnosis
+    others: tuple[Unrelated, ...] = ()
+
+
+def analyze(material: LogLines, issue: Issue, resources: Resources) -> Analysis:
+    """Return the evidence for an issue, the diagnosis, and what else is wrong in these logs.
+
+    The logs are cut into episodes; the one that the issue asks for is diagnosed.  Where no episode tells of the issue,
+    the diagnosis says so and names no cause.
+    """
+    records = LogRecords.of(material)
+    if len(records):
+        resources = replace(resources, detector_scores=_with_history(records, resources.detector_scores))
+    what, episodes = _episodes(records, issue, resources)
+    choice = choose(episodes, issue, records)
+    failures = shipped() if resources.known_failures is None else resources.known_failures
+    if choice.episode is None and (episodes or issue.ids or issue.hosts or issue.moments):
+        evidence = _naming(material, records, issue)
+        diagnosis = not_told(evidence, choice.looked_for, len(material))
+        return Analysis(evidence, diagnosis, _unrelated(choice.others, records, failures))
+    if choice.episode is None or what is None:
+        evidence = _evidence(material, records, issue, resources, None)
+        return Analysis(evidence, resources.explain(evidence, diagnose(evidence, failures)))
+    meanwhile = near(choice.episode, episodes)
+    time = time_of(choice.episode, meanwhile)
+    scope = lines_of(material, records, what, time, meanwhile)
+    evidence = _evidence(scope, LogRecords.of(scope), issue, _within(resources, time, meanwhile), time)
+    apart = [other for other in choice.others if not other.near(choice.episode, CONTEXT_US)]
+    others = _unrelated(apart, records, failures, choice.rivals)
+    return Analysis(evidence, resources.explain(evidence, diagnose(evidence, failures)), others)
 
 
 def evidence_of(material: LogLines, issue: Issue, resources: Resources) -> Evidence:
     """Return the lines that tell most of an issue, best first, with their story and what is like it in the past."""
-    records = LogRecords.of(material)
+    return analyze(material, issue, resources).evidence
+
+
+def _with_history(records: LogRecords, detectors: DetectorScores | None) -> DetectorScores:
+    """Return what detectors say, and what the logs' own history shows beside it."""
+    windows = tuple(own_findings(records))
+    if detectors is None:
+        return DetectorScores({}, (), 0, len(windows), (), windows)
+    return replace(detectors, fired_windows=(*detectors.fired_windows, *windows))
+
+
+def _episodes(
+    records: LogRecords, issue: Issue, resources: Resources
+) -> tuple[Assessment | None, Sequence[LogEpisode]]:
+    """Return what all records say of an issue, and the episodes that they are cut into."""
+    if not len(records):
+        return None, ()
+    detectors, templates = resources.detector_scores, resources.known_templates
+    windows = () if detectors is None else detectors.fired_windows
+    detected = found_in(windows, records)
+    partition, offset = records.places()
+    what = assess(
+        records,
+        issue,
+        detectors=None if detectors is None else detectors.score_at(partition, offset),
+        known=None if templates is None else np.array(list(templates), np.uint64),
+        further=[one.text for one in detected],
+    )
+    return what, cut(signs_of(records, what, detected))
+
+
+def _within(resources: Resources, span: Span, episodes: Sequence[LogEpisode]) -> Resources:
+    """Return the resources with what detectors say of some episodes' services in their time."""
+    detectors = resources.detector_scores
+    services = {sign.service for episode in episodes for sign in episode.signs}
+    return resources if detectors is None else replace(resources, detector_scores=detectors.within(*span, services))
+
+
+def _naming(material: LogLines, records: LogRecords, issue: Issue) -> Evidence:
+    """Return evidence of the first lines that name what the issue names, which do not tell of a failure."""
+    start, end = span(material)
+    text = records.lines["text"].str.to_lowercase()
+    rows = [
+        row
+        for name in sorted(issue.ids)
+        for row in np.flatnonzero(text.str.contains(name, literal=True).to_numpy())[:_NAMING].tolist()
+    ]
+    lines = tuple(
+        replace(EvidenceLine.of(material, records.lines.row(row, named=True)), id=f"L{number}", roles=("names it",))
+        for number, row in enumerate(sorted(set(rows)), 1)
+    )
+    tenant = str(records.lines["tenant"][0]) if len(records) else ""
+    return Evidence(tenant=tenant, services=(), start=start, end=end, reasons=(), lines=lines)
+
+
+def _unrelated(
+    episodes: Sequence[LogEpisode], records: LogRecords, failures: KnownFailures, rivals: Sequence[LogEpisode] = ()
+) -> tuple[Unrelated, ...]:
+    """Return the weightiest episodes as people name them, those that may be meant first, then in order of time."""
+    out = []
+    for episode in sorted(episodes, key=lambda other: other not in rivals)[:_OTHERS]:
+        best = episode.best
+        known = failures.matches(best.text, best.service)
+        said = sentence(best.finding) if best.finding is not None else str(records.lines["message"][best.row])
+        services = tuple(dict.fromkeys(sign.service for sign in episode.signs if sign.service))[:_SERVICES]
+        title = known[0][0].title if known else short(said, _TITLE)
+        out.append(Unrelated(title, services, episode.start, episode.end, episode in rivals))
+    return tuple(sorted(out, key=lambda other: (not other.rival, other.start)))
+
+
+def _evidence(
+    material: LogLines, records: LogRecords, issue: Issue, resources: Resources, episode: Span | None
+) -> Evidence:
+    """Return the evidence out of some lines; ``episode`` is the time that counts, what is before it is history."""
     partition, offset = records.places()
     detectors, templates = resources.detector_scores, resources.known_templates
     ranked = rank(
@@ -93,11 +243,12 @@ def evidence_of(material: LogLines, issue: Issue, resources: Resources) -> Evide
         detectors=None if detectors is None else detectors.score_at(partition, offset),
         known=None if templates is None else np.array(list(templates), np.uint64),
         limit=RANKED_RECORDS,
+        since=None if episode is None else episode[0] - CLOCK_SKEW_US,
     )
     places = [(int(partition[record.row]), int(offset[record.row])) for record in ranked]
     gathered = gather(
-        _related(material, records, ranked),
-        [_window(material, records, ranked, places, detectors)],
+        material,
+        [_window(episode or span(material), records, ranked, places, detectors)],
         known=None if templates is None else frozenset(templates),
         similar=_similar(records, ranked, issue, resources),
         limits=EvidenceLimits(lines=_GATHERED_LINES),
@@ -107,14 +258,14 @@ def evidence_of(material: LogLines, issue: Issue, resources: Resources) -> Evide
 
 
 def _window(
-    material: LogLines,
+    time: Span,
     records: LogRecords,
     ranked: Sequence[RankedRecord],
     places: Sequence[Place],
     detectors: DetectorScores | None,
 ) -> FiredWindow:
     """Return one window over all lines, which points at the best records, as ``gather`` expects windows."""
-    start, end = span(material)
+    start, end = time
     least = _POINTED_SHARE * _best_score(ranked)
     return FiredWindow(
         tenant=str(records.lines["tenant"][0]) if len(records) else "",
@@ -136,12 +287,6 @@ def _similar(
         return ()
     messages = (str(records.lines["message"][record.row]) for record in ranked[:_QUERY_RECORDS])
     return resources.find_similar("\n".join([issue.text, *messages]))
-
-
-def _related(material: LogLines, records: LogRecords, ranked: Sequence[RankedRecord]) -> LogLines:
-    """Return the lines without the failures of another incident."""
-    least = _UNRELATED_SHARE * _best_score(ranked)
-    return records.related(material, [record.row for record in ranked if record.score >= least], _LEAD_TIME_US)
 
 
 def _best_score(ranked: Sequence[RankedRecord]) -> float:

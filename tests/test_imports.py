@@ -24,7 +24,7 @@ ORDER = {
     " calibration bundle scorer pipeline",
     "training": "simulate datasets held_out tensorflow_import network export export_encoder fit_lstm fit_signs"
     " fit_detectors fault_screening calibration report train platform_bundle evaluate cli",
-    "index": "text storage lines embedding search evidence diagnosis redaction llm explain analyze",
+    "index": "text storage lines embedding search evidence episodes diagnosis redaction llm explain analyze incident",
     "alerts": "messages incidents routing sinks delivery monitoring",
     "stream": "kafka settings topics heartbeat ingest detect explain deliver replay learning wiring doctor runtime demo"
     " cli",
@@ -46,7 +46,7 @@ HOMES = {
     "mode": {"stream/kafka/"},
     "onnx": {"training/"},
     "onnxruntime": {"models/detectors/lstm.py", "training/export.py", "index/embedding/sentence_encoder.py"},
-    "polars": {"models/", "training/", "index/lines/", "index/evidence/"},
+    "polars": {"index/episodes/", "models/", "training/", "index/lines/", "index/evidence/"},
     "prometheus_client": {"alerts/monitoring/", "stream/detect/role.py", "stream/runtime/"},
     "pydantic": {"stream/settings/"},
     "pydantic_settings": {"stream/settings/"},

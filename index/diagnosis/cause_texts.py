@@ -3,8 +3,11 @@
 from dataclasses import dataclass
 from typing import Final
 
-from index.diagnosis.findings import BehaviourFinding, Findings, KnownFailureMatch, Origin, failed
-from index.diagnosis.wording import answer, often, often_said, raised_in, subject
+from index.diagnosis.called import called
+from index.diagnosis.connections import near
+from index.diagnosis.findings import BACKENDS, BehaviourFinding, Findings, KnownFailureMatch, Origin, failed
+from index.diagnosis.known_failures import fill
+from index.diagnosis.wording import answer, duration, lower_first, often, often_said, place_of, raised_in, subject
 from index.evidence.detector_findings import MISSING
 from index.evidence.message_parts import message_of, short
 from index.evidence.types import Evidence, EvidenceLine
@@ -12,6 +15,7 @@ from index.lines.service_layers import names_of
 from index.lines.tracebacks import Frame
 from models.detectors.sentences import sentence
 from models.findings import FindingKind
+from models.records import Level
 
 UNKNOWN: Final = "Unknown"
 
@@ -38,8 +42,8 @@ _BEHAVIOUR: Final = {
 _BLAMED: Final = 0.45
 """Confidence of a known failure from which the service that its entry names is blamed, a judgement."""
 
-_BACKENDS: Final = frozenset(("rabbitmq", "mysql", "memcached", "keystone", "ceph", "placement"))
-"""What many services use; what one alone cannot reach may be well."""
+_QUOTED: Final = 120
+"""Characters of a message that a cause quotes, a judgement."""
 
 _WITNESSES: Final = 4
 """Services that are named as reporting the same failure, a judgement."""
@@ -109,34 +113,49 @@ def of_behaviour(evidence: Evidence, findings: Findings, odd: BehaviourFinding) 
 
 
 def of_match(evidence: Evidence, findings: Findings, match: KnownFailureMatch) -> Cause:
-    """Return the cause where a line matches a known failure."""
-    origin = findings.origin
+    """Return the cause where a line matches a known failure: put down to who did not answer, where a call was not."""
+    origin, failure, writer = findings.origin, match.failure, match.line.service
     own = origin is not None and origin.holds(match.line)
-    seen = "" if own else f" ({match.line.service} says “{short(match.words, 80)}”.)"
-    why = match.failure.cause.replace("{service}", match.line.service)
-    text = f"{match.failure.title}. {why}{seen}{_witnesses(evidence, match)}"
-    service = _blamed(evidence, match) or (origin.line.service if origin else match.line.service)
-    return Cause(text, match.confidence, service, match.failure.actions, match.line)
+    names = {"service": writer, "host": match.line.host}
+    why = fill(failure.cause, names)
+    unanswered = called(evidence, findings, match) if failure.symptom == "unanswered" else ""
+    seen = "" if own else f" ({writer} says “{short(match.words, 80)}”.)"
+    title = f"{unanswered} does not answer {writer}: {lower_first(failure.title)}" if unanswered else failure.title
+    text = f"{title}. {why}{seen}{_witnesses(evidence, match)}"
+    began = origin.line.service if origin is not None and (own or failed(origin.line)) else writer
+    service = unanswered or _blamed(evidence, match) or began
+    return Cause(text, match.confidence, service, failure.actions, match.line)
 
 
 def _witnesses(evidence: Evidence, match: KnownFailureMatch) -> str:
     """Who else reports the failure of a backend: one alone may itself be cut off."""
-    failure = match.failure
-    if failure.origin not in _BACKENDS:
+    if match.failure.origin not in BACKENDS:
         return ""
-    lines = (line for line in evidence.lines if failed(line) and failure.words_in(message_of(line), line.service))
-    others = [service for service in dict.fromkeys(line.service for line in lines) if service != match.line.service]
+    others = _others(evidence, match)
     if others:
         return f" {', '.join(others[:_WITNESSES])} {'tells' if len(others) == 1 else 'tell'} of it too."
     return f" Reported only by {match.line.service} so far: its own connection may be what is broken."
 
 
+def _others(evidence: Evidence, match: KnownFailureMatch) -> list[str]:
+    """The other services that report the same failure."""
+    told_by = (line.service for line in evidence.lines if _reports(line, match))
+    return [service for service in dict.fromkeys(told_by) if service != match.line.service]
+
+
+def _reports(line: EvidenceLine, match: KnownFailureMatch) -> bool:
+    warns = line.level >= Level.WARNING and near(line, [match.line])
+    return warns and bool(match.failure.words_in(message_of(line), line.service))
+
+
 def _blamed(evidence: Evidence, match: KnownFailureMatch) -> str:
-    """The service that the failure is put down to, if lines of it failed; "" if none did."""
-    if not match.failure.origin or match.confidence < _BLAMED:
+    """The service that the failure is put down to: it fails itself, or several cannot reach it; "" for neither."""
+    origin = match.failure.origin
+    if not origin or match.confidence < _BLAMED:
         return ""
-    named = (line.service for line in evidence.lines if failed(line) and match.failure.origin in names_of(line.service))
-    return next(named, "")
+    named = (line.service for line in evidence.lines if failed(line) and origin in names_of(line.service))
+    several = origin in BACKENDS and bool(_others(evidence, match))
+    return next(named, origin if several else "")
 
 
 def of_error(evidence: Evidence, findings: Findings, origin: Origin) -> Cause:
@@ -144,19 +163,21 @@ def of_error(evidence: Evidence, findings: Findings, origin: Origin) -> Cause:
     del evidence, findings
     line = origin.line
     if origin.trace is not None:
-        text = f"{line.service} raised {raised_in(origin)}; no known failure fits, so why it did is unknown."
+        text = f"{place_of(line)} raised {raised_in(origin)}; no known failure fits, so why it did is unknown."
         return Cause(text, _RAISED, line.service, (), line, _code(origin))
     if failed(line):
-        text = f"{UNKNOWN}: {line.service} reports an error that no known failure explains."
+        text = f"{UNKNOWN}: {place_of(line)} reports an error that no known failure explains."
         return Cause(text, _ERROR, line.service, (), line)
-    text = f"{UNKNOWN}: {line.service} writes a warning that no known failure explains."
+    said = short(message_of(line), _QUOTED)
+    text = f"{UNKNOWN}: {place_of(line)} writes a warning that no known failure explains: “{said}”."
     return Cause(text, _WARNED, line.service, (), line)
 
 
 def of_first_sign(evidence: Evidence, findings: Findings, origin: Origin) -> Cause:
     """Return the cause where there is no more than the first line of a new kind."""
     del evidence, findings
-    text = f"{UNKNOWN}: no line says why; {origin.line.service} shows the first sign."
+    line = origin.line
+    text = f"{UNKNOWN}: no line says why; {place_of(line)} shows the first sign: “{short(message_of(line), _QUOTED)}”."
     return Cause(text, _FIRST_SIGN, origin.line.service, (), origin.line)
 
 
@@ -191,25 +212,26 @@ def _behaviour_text(odd: BehaviourFinding) -> str:
         case FindingKind.SILENT:
             where = f"{finding.service} on {finding.host}" if finding.host else finding.service
             return (
-                f"{where} has stopped writing for {finding.value or 0.0:.0f} s, usually {usual:.0f} s at most: "
+                f"{where} has written nothing for {finding.value or 0.0:.0f} s, usually at most {usual:.0f} s: "
                 "its process or host is down or hangs, or its log is no longer shipped."
             )
         case FindingKind.SLOW:
             unit = finding.unit or "s"
+            took, at_most = duration(odd.number, unit), duration(usual, unit)
             return (
-                f"{odd.service} is slower than usual: {subject(line)} took {odd.number:.3g} {unit}, usually below "
-                f"{usual:.3g} {unit}. It is overloaded or waits for what it calls: database, queue, storage."
+                f"{odd.place} is slower than usual: {subject(line)} took {took}, usually below {at_most}. "
+                "It is overloaded or waits for what it calls: database, queue, storage."
             )
         case FindingKind.REFUSED:
-            return f"{odd.service} refuses requests that it usually grants: {answer(line)}; why is unknown."
+            return f"{odd.place} refuses requests that it usually grants: {answer(line)}; why is unknown."
         case FindingKind.MISSING_FOLLOW_UP | FindingKind.FEWER_FOLLOW_UPS:
             follows = short(finding.follows, 90) or "another step"
             return (
-                f"A step does not come to its end or is left out: after “{subject(line)}” of {odd.service} usually "
+                f"A step does not come to its end or is left out: after “{subject(line)}” of {odd.place} usually "
                 f"comes “{follows}”, and now it does not."
             )
         case _:
-            return f"{UNKNOWN}: {odd.service} behaves unusually. {short(sentence(finding), 200)}."
+            return f"{UNKNOWN}: {odd.place} behaves unusually. {short(sentence(finding), 200)}."
 
 
 def _code(origin: Origin) -> Frame | None:

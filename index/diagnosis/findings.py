@@ -1,14 +1,17 @@
 """What evidence comes down to: where it began, which known failure it matches, what is unusual in numbers and order."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from index.diagnosis.connections import ids_in, names, near
 from index.diagnosis.known_failures import KnownFailure, KnownFailures
 from index.evidence.detector_findings import numbers_in, shown_by_lines
 from index.evidence.message_parts import message_of
+from index.evidence.request_trace import CLOCK_SKEW_US
 from index.evidence.selection import CALLED, FIRST_BAD, FRAME, LAST, ODD, OF_TRACE, RAISED, SERVED
 from index.evidence.types import Evidence, EvidenceLine
-from index.lines.service_layers import depth
+from index.lines.service_layers import depth, project
 from index.lines.tracebacks import Frame, Traceback, read_inline
 from models.findings import Finding, FindingKind
 from models.records import Level
@@ -18,6 +21,12 @@ _ON_ORIGIN: Final = 1.0
 _IN_STORY: Final = 0.8
 _ELSEWHERE: Final = 0.55
 _WARNED: Final = 0.8
+
+_EXPLAINS: Final = 0.25
+"""Confidence from which on a failure that names who is to blame goes before its consequences: a judgement."""
+
+BACKENDS: Final = frozenset(("rabbitmq", "mysql", "memcached", "keystone", "ceph", "placement"))
+"""What many services use; what one alone cannot reach may be well."""
 
 _TRIED: Final = 3
 """Known failures of one line that are tried, the surest first: a judgement."""
@@ -97,6 +106,12 @@ class BehaviourFinding:
         """The service that it is about; "" where unknown."""
         return self.finding.service or (self.line.service if self.line else "")
 
+    @property
+    def place(self) -> str:
+        """The service and its host, as far as they are known."""
+        host = self.finding.host or (self.line.host if self.line else "")
+        return f"{self.service} on {host}" if host and self.service else self.service
+
 
 @dataclass(frozen=True, slots=True)
 class Findings:
@@ -141,20 +156,56 @@ def _origin(evidence: Evidence) -> Origin | None:
 
 
 def _match(evidence: Evidence, origin: Origin | None, table: KnownFailures) -> KnownFailureMatch | None:
-    """The known failure that the evidence matches best: where it began, else in its story, else anywhere."""
+    """The known failure that the evidence matches best: where it began, else in its story, else where it is connected.
+
+    What only follows from other failures explains them no further: it gives way to one that names who is to blame.
+    """
+    matches = list(_matches(evidence, origin, table))
+    best = max(matches, key=lambda match: match.confidence, default=None)
+    if best is None or not best.failure.symptom:
+        return best
+    telling = [match for match in matches if not match.failure.symptom and match.failure.origin]
+    telling = [match for match in telling if match.confidence >= _EXPLAINS]
+    return max(telling, key=lambda match: match.confidence, default=best)
+
+
+def _matches(evidence: Evidence, origin: Origin | None, table: KnownFailures) -> Iterator[KnownFailureMatch]:
     story = set(evidence.story)
-    best: KnownFailureMatch | None = None
     for line in evidence.lines:
         own = origin is not None and origin.holds(line)
-        bad = line.level >= Level.WARNING if own or line.id in story else failed(line)
-        if not (bad or SERVED in line.roles) or OF_TRACE - {RAISED} & set(line.roles):
+        near_origin = own or line.id in story
+        if not _bad(line, origin, own=own, near_origin=near_origin) and SERVED not in line.roles:
             continue
-        near = _ON_ORIGIN if own else _IN_STORY if line.id in story else _ELSEWHERE
+        if OF_TRACE - {RAISED} & set(line.roles):
+            continue
+        if line.time < evidence.start - CLOCK_SKEW_US:
+            continue
+        place = _ON_ORIGIN if own else _IN_STORY if line.id in story else _ELSEWHERE
         for failure, words in table.matches(message_of(line), line.service)[:_TRIED]:
-            confidence = failure.confidence * near * (1.0 if line.level >= Level.ERROR else _WARNED)
-            if best is None or confidence > best.confidence:
-                best = KnownFailureMatch(failure, line, words, confidence)
-    return best
+            if near_origin or origin is None or _connected(line, failure, origin):
+                confidence = failure.confidence * place * (1.0 if line.level >= Level.ERROR else _WARNED)
+                yield KnownFailureMatch(failure, line, words, confidence)
+
+
+def _bad(line: EvidenceLine, origin: Origin | None, *, own: bool, near_origin: bool) -> bool:
+    """Whether a line may tell of the failure: where nothing is an error, at any level, as refusals often are INFO."""
+    if own or (line.level >= Level.WARNING if near_origin else failed(line)):
+        return True
+    if origin is None or failed(origin.line):
+        return False
+    return near(line, [origin.line]) and project(line.service) == project(origin.line.service) != ""
+
+
+def _connected(line: EvidenceLine, failure: KnownFailure, origin: Origin) -> bool:
+    """Whether something connects a failure elsewhere with where it began: more than that it was on the same day."""
+    first = origin.line
+    if not ids_in(line.text).isdisjoint(ids_in(first.text)):
+        return True
+    if not near(line, [first]):
+        return False
+    same = line.service == first.service or project(line.service) == project(first.service) != ""
+    named = names(line, (first.service,), first.host) or names(first, (line.service,), line.host)
+    return same or named or failure.origin in BACKENDS
 
 
 def _odd(evidence: Evidence) -> BehaviourFinding | None:

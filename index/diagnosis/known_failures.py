@@ -18,7 +18,13 @@ from models.errors import InvalidError
 _BEGIN: Final = 1_000
 """Characters of a message that are searched, a judgement: what follows repeats, or is a traceback on one line."""
 
-_FIELDS: Final = {"id", "title", "patterns", "services", "origin", "cause", "actions", "confidence"}
+_FIELDS: Final = {"id", "title", "patterns", "services", "origin", "cause", "actions", "confidence", "symptom"}
+
+_OPEN: Final = re.compile(r"(?<!\{)\{(host|service|instance|volume|port|request)\}(?!\})")
+_PROSE: Final = re.compile(r"(?:^|\s)(?:[Oo]n|[Ff]rom|[Oo]f|[Bb]y|[Ww]hom|[Tt]hat|[Rr]estart|[Aa]sk)\s$")
+"""What stands before a name in a sentence, not in a command."""
+
+_SYMPTOMS: Final = ("", "unanswered", "consequence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +39,8 @@ class KnownFailure:
     cause: str
     actions: tuple[str, ...]
     confidence: float
+    symptom: str = ""
+    """``unanswered``: a call was not answered, by whom others say; ``consequence``: of some other failure; else ""."""
 
     def words_in(self, message: str, service: str) -> str:
         """Return the words of the message's beginning that match this failure; "" where none do."""
@@ -95,6 +103,21 @@ class KnownFailures:
         return sorted(matches, key=lambda pair: -pair[0].confidence)
 
 
+def fill(text: str, names: Mapping[str, str]) -> str:
+    """Return a text with names in place of its placeholders; ``{{`` and ``}}`` become braces.
+
+    Where a name is not known, a sentence says "the host", and a command has the word in capitals (``HOST``), as it
+    does for all that the reader has to put in.
+    """
+
+    def name(match: re.Match[str]) -> str:
+        kind = match[1]
+        prose = f"the {kind}" if _PROSE.search(text[: match.start()]) else kind.upper()
+        return names.get(kind, "") or prose
+
+    return _OPEN.sub(name, text).replace("{{", "{").replace("}}", "}")
+
+
 @cache
 def shipped() -> KnownFailures:
     """The table that comes with Tocsin."""
@@ -122,11 +145,16 @@ def _entry(entry: Mapping[str, Any], where: str) -> KnownFailure:
             cause=str(entry["cause"]),
             actions=tuple(map(str, entry["actions"])),
             confidence=confidence,
+            symptom=str(entry.get("symptom", "")),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InvalidError(
             f"{where}: {name}: {error!r}", "every entry needs id, title, patterns, cause, actions and confidence"
         ) from error
+    if failure.symptom not in _SYMPTOMS:
+        raise InvalidError(
+            f"{where}: {name}: symptom {failure.symptom!r} is unknown", f"use {', '.join(_SYMPTOMS[1:])}"
+        )
     if not patterns or not 0 <= confidence <= 1:
         raise InvalidError(f"{where}: {name} needs at least one pattern, and a confidence from 0 to 1")
     return failure

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable
 from typing import Final
 
+from index.diagnosis.known_failures import fill
 from index.evidence.message_parts import name_in, short
 from index.evidence.types import Evidence, EvidenceLine
 from index.lines.tracebacks import Frame
@@ -24,7 +25,7 @@ def steps(
 ) -> tuple[str, ...]:
     """Return the steps in order; ``line`` is the most important one, ``frame`` where the code failed."""
     names = _names(evidence, line)
-    following = [_filled(action, names) for action in actions]
+    following = [fill(action, names) for action in actions]
     following += _runbooks(evidence)
     if frame is not None:
         following.append(
@@ -50,12 +51,6 @@ def _names(evidence: Evidence, line: EvidenceLine | None) -> dict[str, str]:
     names["host"] = next((one.host for one in lines if one.host), "")
     names["service"] = line.service if line is not None else ""
     return names
-
-
-def _filled(action: str, names: dict[str, str]) -> str:
-    for kind, name in names.items():
-        action = action.replace(f"{{{kind}}}", name or f"<{kind}>")
-    return action.replace("{{", "{").replace("}}", "}")
 
 
 def _runbooks(evidence: Evidence) -> list[str]:

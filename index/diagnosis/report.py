@@ -44,12 +44,12 @@ class About:
     """Names of the files that hold no text."""
 
 
-def report(about: About, evidence: Evidence, diagnosis: Diagnosis) -> str:
-    """Write the page."""
-    return "\n".join(_lines(about, evidence, diagnosis)) + "\n"
+def report(about: About, evidence: Evidence, diagnosis: Diagnosis, others: Sequence[str] = ()) -> str:
+    """Write the page; ``others`` is what else is in the logs, a phrase each."""
+    return "\n".join(_lines(about, evidence, diagnosis, others)) + "\n"
 
 
-def _lines(about: About, evidence: Evidence, diagnosis: Diagnosis) -> Iterator[str]:
+def _lines(about: About, evidence: Evidence, diagnosis: Diagnosis, others: Sequence[str]) -> Iterator[str]:
     yield f"# {escape_control(about.issue)}"
     yield ""
     yield f"**What happened.** {escape_control(diagnosis.summary)}"
@@ -57,6 +57,9 @@ def _lines(about: About, evidence: Evidence, diagnosis: Diagnosis) -> Iterator[s
     yield f"**Where it began.** {escape_control(diagnosis.service) or 'unknown'}{_also(diagnosis)}"
     yield ""
     yield f"**Why.** {escape_control(diagnosis.cause)} (confidence {diagnosis.confidence:.0%})"
+    if others:
+        yield ""
+        yield from (f"- Also in these logs: {escape_control(other)}." for other in others)
     if diagnosis.actions:
         yield from ("", "## Next steps", "")
         yield from (f"{number}. {escape_control(action)}" for number, action in enumerate(diagnosis.actions, 1))

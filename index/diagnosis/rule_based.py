@@ -82,7 +82,8 @@ def _summary(evidence: Evidence, findings: Findings, cause: Cause, affected: Seq
     title = f"{match.failure.title}: " if match is not None and origin.holds(match.line) else ""
     host = f" on {line.host}" if line.host else ""
     times = f" ({line.count} times)" if line.count > 1 else ""
-    hit = f" It hits {', '.join(affected[:_OTHERS])}." if affected else ""
+    others = [service for service in affected if service != line.service]
+    hit = f" It hits {', '.join(others[:_OTHERS])}." if others else ""
     begun = f"{line.service}{host} {verb(origin)} at {time_text(line.time)[11:19]} UTC{times}"
     return f"{title}{begun}: {what.rstrip('.')}.{hit}"
 

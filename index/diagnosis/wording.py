@@ -9,6 +9,9 @@ from index.lines.tracebacks import Frame
 from models.records import Level
 from models.rfc3339 import time_text
 
+_MILLISECONDS: Final = 1_000
+"""Milliseconds in a second."""
+
 _SUBJECT: Final = 120
 """Characters of a call or message that are quoted, a judgement."""
 
@@ -17,6 +20,17 @@ def raised_in(origin: Origin) -> str:
     """Return what was raised and where, in a few words."""
     name = origin.trace.name if origin.trace is not None else ""
     return f"{name} in {place(origin.frames[0][0])}" if origin.frames else name
+
+
+def place_of(line: EvidenceLine) -> str:
+    """Return who wrote a line, and on which host."""
+    return f"{line.service} on {line.host}" if line.host else line.service
+
+
+def lower_first(text: str) -> str:
+    """Return a sentence so that it can go on behind a colon; names keep their capitals."""
+    word = text.partition(" ")[0]
+    return text if word[1:] != word[1:].lower() else text[:1].lower() + text[1:]
 
 
 def place(frame: Frame) -> str:
@@ -29,6 +43,13 @@ def subject(line: EvidenceLine | None) -> str:
     if line is None:
         return "a step"
     return short(call_in(line), _SUBJECT) or short(message_of(line), _SUBJECT)
+
+
+def duration(number: float, unit: str) -> str:
+    """Return a duration as people write it: from a second on in seconds."""
+    if unit == "ms" and number >= _MILLISECONDS:
+        number, unit = number / _MILLISECONDS, "s"
+    return f"{number:.3g} {unit}" if number < _MILLISECONDS else f"{number:,.0f} {unit}"
 
 
 def answer(line: EvidenceLine | None) -> str:

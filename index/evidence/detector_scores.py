@@ -1,12 +1,13 @@
 """What the detectors of a bundle say of logs that were read from files: which lines are unusual, and why."""
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 import numpy as np
 import orjson
 
+from index.evidence.fired_windows import FiredWindow
 from index.evidence.observable import Observed
 from index.lines.log_lines import LogLines
 from models.errors import InvalidError
@@ -27,6 +28,9 @@ _POINTER_FALL: Final = 0.25
 _REASONS: Final = 8
 """Reasons that are kept (a judgement)."""
 
+_KEPT: Final = 1_000
+"""Windows that are kept, the most important (a judgement: a day of trouble, and bounded work)."""
+
 
 @dataclass(frozen=True, slots=True)
 class DetectorScores:
@@ -39,6 +43,23 @@ class DetectorScores:
     fired: int
     findings: tuple[Finding, ...] = ()
     """The same as records."""
+    fired_windows: tuple[FiredWindow, ...] = ()
+    """The windows themselves, the most important first."""
+
+    def within(self, start: int, end: int, services: Collection[str]) -> Self:
+        """Return what windows that overlap a stretch of time (microseconds) say of some services, or of none."""
+        kept = tuple(
+            window.about(services) for window in self.fired_windows if window.start <= end and window.end >= start
+        )
+        by_reason = _by_reason(kept)
+        weights = {place: 0.0 for window in kept for place in window.pointers}
+        return replace(
+            self,
+            weights={place: weight for place, weight in self.weights.items() if place in weights},
+            reasons=tuple(by_reason)[:_REASONS],
+            findings=tuple(by_reason.values())[:_REASONS],
+            fired_windows=kept,
+        )
 
     def score_at(self, partition: I64, offset: I64) -> F64:
         """Return how strongly detectors point at the lines of these places, shape (lines,), from 0 to 1."""
@@ -55,6 +76,7 @@ class DetectorScores:
                 "windows": self.windows,
                 "fired": self.fired,
                 "findings": [finding.to_json() for finding in self.findings],
+                "fired_windows": [_to_json(window) for window in self.fired_windows],
             }
         )
 
@@ -69,7 +91,8 @@ class DetectorScores:
             table: Any = orjson.loads(data)
             weights = {(int(p), int(o)): float(weight) for p, o, weight in table["pointed"]}
             findings = findings_from_json(table["findings"])
-            return cls(weights, tuple(table["reasons"]), int(table["windows"]), int(table["fired"]), findings)
+            windows = tuple(map(_from_json, table["fired_windows"]))
+            return cls(weights, tuple(table["reasons"]), int(table["windows"]), int(table["fired"]), findings, windows)
         except (orjson.JSONDecodeError, KeyError, TypeError, ValueError) as error:
             raise InvalidError(f"this is no judgement of detectors ({error})", "make it again") from error
 
@@ -119,9 +142,38 @@ def _judged(verdicts: Sequence[Verdict], observed: Observed) -> DetectorScores:
         for rank, line in enumerate(verdict.lines):
             place = (line.partition, line.offset)
             weights[place] = max(weights.get(place, 0.0), verdict.importance / (1 + _POINTER_FALL * rank))
-    by_reason: dict[str, Finding] = {}
-    for verdict in fired:
-        for reason, finding in zip(verdict.reasons, verdict.findings, strict=True):
-            by_reason.setdefault(reason, finding)
+    windows = tuple(map(FiredWindow.from_verdict, fired[:_KEPT]))
+    by_reason = _by_reason(windows)
     reasons, findings = tuple(by_reason)[:_REASONS], tuple(by_reason.values())[:_REASONS]
-    return DetectorScores(weights, reasons, len(verdicts), len(fired), findings)
+    return DetectorScores(weights, reasons, len(verdicts), len(fired), findings, windows)
+
+
+def _by_reason(windows: Sequence[FiredWindow]) -> dict[str, Finding]:
+    by_reason: dict[str, Finding] = {}
+    for window in windows:
+        for reason, finding in zip(window.reasons, window.findings, strict=False):
+            by_reason.setdefault(reason, finding)
+    return by_reason
+
+
+def _to_json(window: FiredWindow) -> list[Any]:
+    return [
+        *(window.tenant, window.key, window.kind, window.start, window.end, window.services, window.reasons),
+        *(window.importance, window.pointers, [finding.to_json() for finding in window.findings]),
+    ]
+
+
+def _from_json(row: Sequence[Any]) -> FiredWindow:
+    tenant, key, kind, start, end, services, reasons, importance, pointers, findings = row
+    return FiredWindow(
+        tenant=str(tenant),
+        key=str(key),
+        kind=str(kind),
+        start=int(start),
+        end=int(end),
+        services=tuple(map(str, services)),
+        reasons=tuple(map(str, reasons)),
+        importance=float(importance),
+        pointers=tuple((int(partition), int(offset)) for partition, offset in pointers),
+        findings=findings_from_json(findings),
+    )

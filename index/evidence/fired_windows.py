@@ -1,7 +1,7 @@
 """Windows that fired: the fields of a record of ``anomalies`` that evidence is gathered by."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final, Self
 
@@ -75,6 +75,16 @@ class FiredWindow:
             tuple(map(_place, verdict.lines)),
             verdict.findings,
         )
+
+    def about(self, services: Collection[str]) -> Self:
+        """Return the window with the findings that are about some services, or name none."""
+        kept = [
+            (reason, finding)
+            for reason, finding in zip(self.reasons, self.findings, strict=False)
+            if not finding.service or finding.service in services
+        ]
+        reasons, findings = tuple(reason for reason, _ in kept), tuple(finding for _, finding in kept)
+        return replace(self, reasons=reasons, findings=findings)
 
     @property
     def service(self) -> str:

@@ -30,7 +30,7 @@ _SEVERE: Final = 0.75
 """Severity that a group must have for further records: that of an ERROR, ``Weights.error``."""
 
 EMBEDDED_GROUPS: Final = 96
-"""Groups whose meaning is compared: a bound on the work, several times what evidence holds."""
+"""RecordGroups whose meaning is compared: a bound on the work, several times what evidence holds."""
 
 _EMBEDDED_CHARS: Final = 300
 """Characters of a group's text that are embedded: a bound on the work."""
@@ -88,7 +88,7 @@ class Weights:
     story: float = 0.5
     """Of belonging to a story."""
     seeds: int = 8
-    """Groups at which stories may begin."""
+    """RecordGroups at which stories may begin."""
     again: float = 0.4
     """What each further record of a group keeps of its score."""
 
@@ -104,8 +104,8 @@ class RankedRecord:
 
 
 @dataclass(frozen=True, slots=True)
-class _Groups:
-    """``of`` (records,) is the group of each record; all else has one value a group, shape (groups,)."""
+class RecordGroups:
+    """Records that say the same: ``of`` (records,) is the group of each; all else has one value a group (groups,)."""
 
     of: I64
     first: I64
@@ -116,27 +116,47 @@ class _Groups:
     def __len__(self) -> int:
         return len(self.first)
 
+    def matching(self, pattern: str) -> BOOL:
+        """Return which texts a regular expression is found in, shape (groups,)."""
+        expression = re.compile(pattern)
+        return np.array([expression.search(text) is not None for text in self.texts], np.bool_)
 
-def rank(  # noqa: PLR0913 - what is known beside the records, all by name
+
+@dataclass(frozen=True, slots=True)
+class Assessment:
+    """What each record says: all of ``records``, so that it can be asked for some of them."""
+
+    groups: RecordGroups
+    severity: F64
+    """How severe each group is, shape (groups,), from 0 to 1."""
+    relevance: F64
+    """How much each group is about the issue, shape (groups,), from 0 to 1."""
+    score: F64
+    """How much each record says about the issue, shape (records,), from 0 to 1."""
+    through: BOOL
+    """Whether a record belongs to the story of another group, shape (records,)."""
+    further: F64
+    """How relevant further texts are, shape (texts,), from 0 to 1."""
+
+
+def assess(  # noqa: PLR0913 - what is known beside the records, all by name
     records: LogRecords,
     issue: Issue,
     *,
     embed: Embed | None = None,
     detectors: F64 | None = None,
     known: U64 | None = None,
-    limit: int = 40,
+    further: Sequence[str] = (),
     weights: Weights = Weights(),
-) -> list[RankedRecord]:
-    """Return up to ``limit`` records, best first.
+) -> Assessment:
+    """Return how much each record says about an issue; for the arguments see ``rank``.
 
-    ``detectors`` (records,) is what detectors say of each record, from 0 to 1; ``known`` (templates,) are the templates
-    of normal operation, None where they are not known.
+    ``further`` are texts that are no records, whose relevance is compared with that of the records.
     """
-    if not len(records):
-        return []
     groups = _group(records)
     severity = _severity(records, groups, detectors, known, weights)
-    relevance = _by_words(groups, issue, weights)
+    every = _by_words([*groups.texts, *further], issue, weights)
+    relevance = every[: len(groups)]
     weight = _weight(severity, relevance, weights)
     if embed is not None:
         meaning = _by_meaning(groups, issue, embed, weight)
@@ -146,20 +166,45 @@ def rank(  # noqa: PLR0913 - what is known beside the records, all by name
     own = weight[groups.of]
     gain = _STORY_FLOOR + (1 - _STORY_FLOOR) * np.maximum(severity, relevance)[groups.of]
     score = own + weights.story * story * gain * (1 - own)
-    chosen, score = _choose(records, groups, score, severity, weights)
+    return Assessment(groups, severity, relevance, score, through, every[len(groups) :])
+
+
+def rank(  # noqa: PLR0913 - what is known beside the records, all by name
+    records: LogRecords,
+    issue: Issue,
+    *,
+    embed: Embed | None = None,
+    detectors: F64 | None = None,
+    known: U64 | None = None,
+    limit: int = 40,
+    since: int | None = None,
+    weights: Weights = Weights(),
+) -> list[RankedRecord]:
+    """Return up to ``limit`` records, best first.
+
+    ``detectors`` (records,) is what detectors say of each record, from 0 to 1; ``known`` (templates,) are the templates
+    of normal operation, None where they are not known.  Records before ``since`` (microseconds) only count as history.
+    """
+    if not len(records):
+        return []
+    what = assess(records, issue, embed=embed, detectors=detectors, known=known, weights=weights)
+    groups = what.groups
+    late = np.ones(len(records), np.bool_) if since is None else records.time >= since
+    chosen, score = _choose(records, groups, np.where(late, what.score, -1.0), what.severity, weights)
+    chosen = chosen[late[chosen]]
     order = chosen[np.lexsort((chosen, -np.round(score[chosen], _DECIMALS)))][:limit]
     return [
         RankedRecord(
             row,
             round(float(score[row]), _DECIMALS),
             int(groups.count[groups.of[row]]),
-            _roles(records, groups, row, through=bool(through[row]), known=known),
+            _roles(records, groups, row, through=bool(what.through[row]), known=known),
         )
         for row in order.tolist()
     ]
 
 
-def _group(records: LogRecords) -> _Groups:
+def _group(records: LogRecords) -> RecordGroups:
     _, first, of, count = np.unique(records.kinds(), return_index=True, return_inverse=True, return_counts=True)
     error = [""] * len(first)
     for group, text in zip(of.tolist(), records.error, strict=True):
@@ -170,10 +215,12 @@ def _group(records: LogRecords) -> _Groups:
         f"{service} {logger} {masked[:_COMPARED_CHARS]} {text[:_COMPARED_CHARS]}".strip()
         for (service, logger, masked), text in zip(heads, error, strict=True)
     ]
-    return _Groups(of, first, count, texts, np.array([bool(text) for text in error], np.bool_))
+    return RecordGroups(of, first, count, texts, np.array([bool(text) for text in error], np.bool_))
 
 
-def _severity(records: LogRecords, groups: _Groups, detectors: F64 | None, known: U64 | None, weights: Weights) -> F64:
+def _severity(
+    records: LogRecords, groups: RecordGroups, detectors: F64 | None, known: U64 | None, weights: Weights
+) -> F64:
     """Return how severe each group is (groups,), from 0 to 1: its signs add up as independent chances do."""
     level, http = records.level[groups.first], records.http[groups.first]
     signs = [
@@ -182,7 +229,7 @@ def _severity(records: LogRecords, groups: _Groups, detectors: F64 | None, known
         weights.raised * groups.raised,
         weights.server_error * (http == _SERVER_ERROR),
         weights.client_error * (http == _CLIENT_ERROR),
-        weights.failure * _matches(FAILURE_WORDS, groups.texts),
+        weights.failure * groups.matching(FAILURE_WORDS),
         weights.rare * np.log(len(records) / groups.count) / np.log(max(len(records), 2)),
     ]
     if known is not None:
@@ -192,13 +239,8 @@ def _severity(records: LogRecords, groups: _Groups, detectors: F64 | None, known
         np.maximum.at(most, groups.of, detectors)
         signs.append(weights.detectors * most)
     unsuspicious = np.prod([1 - sign for sign in signs], axis=0)
-    harmless = _matches(HARMLESS_WARNING, groups.texts) & (level < Level.ERROR)
+    harmless = groups.matching(HARMLESS_WARNING) & (level < Level.ERROR)
     return np.asarray((1 - unsuspicious) * np.where(harmless, weights.harmless, 1.0), np.float64)
-
-
-def _matches(pattern: str, texts: Sequence[str]) -> BOOL:
-    expression = re.compile(pattern)
-    return np.array([expression.search(text) is not None for text in texts], np.bool_)
 
 
 def _weight(severity: F64, relevance: F64, weights: Weights) -> F64:
@@ -207,16 +249,16 @@ def _weight(severity: F64, relevance: F64, weights: Weights) -> F64:
     return out
 
 
-def _by_words(groups: _Groups, issue: Issue, weights: Weights) -> F64:
-    """Return how relevant each group is by its words (groups,), from 0 to 1, which the best has."""
+def _by_words(texts: Sequence[str], issue: Issue, weights: Weights) -> F64:
+    """Return how relevant each text is by its words (texts,), from 0 to 1, which the best has."""
     lexical = TfidfIndex()
-    lexical.add(groups.texts)
-    rows = np.arange(len(groups))
+    lexical.add(texts)
+    rows = np.arange(len(texts))
     said, meant = (lexical.cosines(lexical.query(text), rows) for text in (issue.text, issue.meant))
     return _spread((said + weights.meant * meant).astype(np.float64))
 
 
-def _by_meaning(groups: _Groups, issue: Issue, embed: Embed, weight: F64) -> F64:
+def _by_meaning(groups: RecordGroups, issue: Issue, embed: Embed, weight: F64) -> F64:
     """Return how relevant the heaviest groups are by vectors (groups,), 0 for the others: a model is slow."""
     best = np.sort(np.argsort(-weight, kind="stable")[:EMBEDDED_GROUPS])
     vectors = embed([issue.text, *(groups.texts[group][:_EMBEDDED_CHARS] for group in best.tolist())])
@@ -238,7 +280,7 @@ def _ids_of_issue(records: LogRecords, issue: Issue) -> I64:
     return np.array([number for number, name in enumerate(records.mentions.ids) if name in issue.ids], np.int64)
 
 
-def _stories(records: LogRecords, groups: _Groups, weight: F64, named: I64, weights: Weights) -> tuple[F64, BOOL]:
+def _stories(records: LogRecords, groups: RecordGroups, weight: F64, named: I64, weights: Weights) -> tuple[F64, BOOL]:
     """Return how much each record (records,) belongs to a story, from 0 to 1, and whether to that of another group."""
     mentions = records.mentions
     out = np.zeros(len(records))
@@ -265,7 +307,7 @@ def _stories(records: LogRecords, groups: _Groups, weight: F64, named: I64, weig
     return out, (out > 0) & ~of_seeds
 
 
-def _choose(records: LogRecords, groups: _Groups, score: F64, severity: F64, weights: Weights) -> tuple[I64, F64]:
+def _choose(records: LogRecords, groups: RecordGroups, score: F64, severity: F64, weights: Weights) -> tuple[I64, F64]:
     """Return the best record of each group, of equals the first in time, and further ones of severe groups.
 
     With them come the scores of all records (records,), those of the further ones lowered: what happened again comes
@@ -299,7 +341,7 @@ def _about_others(rows: I64, ids: Mapping[int, Sequence[int]]) -> list[int]:
     return out
 
 
-def _roles(records: LogRecords, groups: _Groups, row: int, *, through: bool, known: U64 | None) -> tuple[str, ...]:
+def _roles(records: LogRecords, groups: RecordGroups, row: int, *, through: bool, known: U64 | None) -> tuple[str, ...]:
     group = groups.of[row]
     unseen = known is not None and records.template[row] not in known
     applies = {

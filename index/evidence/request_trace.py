@@ -13,11 +13,17 @@ from index.evidence.severity import NOTABLE, SEVERE
 from index.lines.service_layers import depth
 from models.records import Level
 
-_CLOCK_SKEW_US: Final = 2_000_000
+CLOCK_SKEW_US: Final = 2_000_000
 """Microseconds within which clocks and buffers may change the order of two services' failures (a judgement)."""
 
 _DELAY_US: Final = 30_000_000
 """Microseconds within which an error or its traceback may be written after the first sign of it (a judgement)."""
+
+_DEATHS: Final = 3
+"""CRITICAL errors of one service on one host up to which each may be the death of a process (a judgement)."""
+
+_DEATH_US: Final = 120_000_000
+"""Microseconds after the first failure in which such a death explains it (a judgement): others notice it first."""
 
 _NEAR_WORST: Final = 0.6
 """Share of the worst severity from which on a failure may be the one where things went wrong (a judgement)."""
@@ -72,8 +78,9 @@ def follow(ids: pl.DataFrame, seeds: Iterable[int], bounds: Bounds = Bounds()) -
 def first_failure(heads: pl.DataFrame, start: int) -> int | None:
     """Return the record at which things went wrong first, None where nothing says so; ``start`` in microseconds.
 
-    It is the earliest of the failures that are about as bad as the worst.  Where several services fail within two
-    seconds it is the service that the others call, and none that only reports another one's error.
+    It is the death of a process, where one is seen; else the earliest of the failures about as bad as the worst.  Where
+    several services fail within two seconds it is the service that the others call, and none that only reports another
+    one's error.
     """
     failures = _failures(heads, start)
     if failures is None:
@@ -83,11 +90,29 @@ def first_failure(heads: pl.DataFrame, start: int) -> int | None:
     if not errors.is_empty() and int(errors["time"][0]) <= first_time + _DELAY_US:
         # An HTTP status is a symptom; the service's own error says why, and may be written a little later.
         failures = errors
-    near = failures.filter(pl.col("time") <= int(failures["time"].to_numpy()[0]) + _CLOCK_SKEW_US)
+    died = _died(failures)
+    if died is not None:
+        return died
+    near = failures.filter(pl.col("time") <= int(failures["time"].to_numpy()[0]) + CLOCK_SKEW_US)
     own = near.filter(~pl.col("relayed"))
     rows = (near if own.is_empty() else own).select("line_number", "service").rows()
     deepest = max(depth(service) for _, service in rows)
     return int(next(record for record, service in rows if depth(service) == deepest))
+
+
+def _died(failures: pl.DataFrame) -> int | None:
+    """Return the record with which a process died soon after the first failure, None where none did.
+
+    A process dies of a CRITICAL error, once or at each new start; one that goes on to write such errors lives.
+    """
+    begin = int(failures["time"].to_numpy()[0])
+    critical = failures.filter(pl.col("level") >= int(Level.CRITICAL))
+    if critical.is_empty():
+        return None
+    counts = critical.group_by("service", "host").agg(pl.len().alias("times"))
+    deaths = critical.join(counts, on=["service", "host"], how="left", maintain_order="left")
+    deaths = deaths.filter((pl.col("times") <= _DEATHS) & (pl.col("time") <= begin + _DEATH_US))
+    return None if deaths.is_empty() else int(deaths["line_number"][0])
 
 
 def _failures(heads: pl.DataFrame, start: int) -> pl.DataFrame | None:

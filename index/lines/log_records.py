@@ -1,16 +1,16 @@
 """Records of a log as columns, for ranking: a record is a line with the lines that continue it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import polars as pl
 
+from index.lines.callees import RPC_CALL
 from index.lines.entries import heads_of, with_entries
 from index.lines.log_lines import LogLines, places
 from index.lines.patterns import EXCEPTION_LINE, HTTP_ERROR
 from index.lines.shared_ids import shared_ids
-from models.records import I64, U64, Level
+from models.records import BOOL, I64, U64
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +49,8 @@ class LogRecords:
     error_lines: pl.DataFrame
     """Lines with LOG_LINES_SCHEMA that name the exceptions, and the row of their ``record``."""
     mentions: Mentions
+    asked: dict[int, str]
+    """The service that a record waits for, by row, as the calls of its traceback name it."""
 
     def __len__(self) -> int:
         return len(self.lines)
@@ -79,6 +81,7 @@ class LogRecords:
             error=error,
             error_lines=last,
             mentions=_mentions(heads, row_of),
+            asked=_asked(continued.with_columns(pl.Series("record", record))),
         )
 
     def kinds(self) -> U64:
@@ -86,22 +89,14 @@ class LogRecords:
         keys = self.lines.select(pl.struct("service", "template", "level", pl.Series("http", self.http)).hash(0))
         return keys.to_series().to_numpy()
 
-    def related(self, material: LogLines, near: Sequence[int], before: int) -> LogLines:
-        """Return the lines without failures that are neither of the kinds of ``near`` records nor shortly before one.
-
-        The first failure of a chain may read like something else altogether, but the others follow in ``before``
-        microseconds.
-        """
-        kinds = self.kinds()
-        moments = np.append(np.sort(self.time[list(near)]), np.iinfo(np.int64).max)
-        after = moments[np.searchsorted(moments[:-1], self.time)] - self.time
-        other = (self.level >= Level.ERROR) & (after > before) & ~np.isin(kinds, kinds[list(near)])
-        if not other.any():
+    def without(self, material: LogLines, rows: BOOL) -> LogLines:
+        """Return the lines without some records (records,) and the lines that continue these."""
+        if not rows.any():
             return material
         # A record goes with the lines that continue it, which bear its level, time and logger.
         record = ["tenant", "partition", "source", "host", "time", "logger", "level"]
-        unrelated = self.lines.filter(pl.Series(other)).select(record).unique()
-        return LogLines(material.lines.join(unrelated, on=record, how="anti", nulls_equal=True), material.sources)
+        left_out = self.lines.filter(pl.Series(rows)).select(record).unique()
+        return LogLines(material.lines.join(left_out, on=record, how="anti", nulls_equal=True), material.sources)
 
     def with_raised(self) -> pl.DataFrame:
         """Return the head lines with ``raised``: what ``error`` holds, null where that is empty."""
@@ -110,6 +105,16 @@ class LogRecords:
     def places(self) -> tuple[I64, I64]:
         """Return partition and offset of each record."""
         return places(self.lines)
+
+
+def _asked(continued: pl.DataFrame) -> dict[int, str]:
+    """Return whom records call, by row; ``continued`` are the lines that continue them, with the row of the record."""
+    calls = continued.filter(pl.col("message").str.contains("/rpcapi.py", literal=True)).select(
+        "record", "service", pl.col("message").str.extract_groups(RPC_CALL).struct.unnest()
+    )
+    names = {record: f"{of}-{name}" for record, _, of, name in calls.iter_rows() if of and name}
+    own = dict(zip(calls["record"].to_list(), calls["service"].to_list(), strict=True))
+    return {record: name for record, name in names.items() if name != own[record]}
 
 
 def _mentions(heads: pl.DataFrame, row_of: I64) -> Mentions:

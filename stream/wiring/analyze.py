@@ -7,7 +7,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, TypeAlias
 
-from index.analyze import Resources, analyze
+from index.analyze import Analysis, Resources, analyze
 from index.diagnosis.report import About, report
 from index.diagnosis.types import Diagnosis
 from index.embedding.cached_embedder import CachedEmbedder
@@ -98,20 +98,30 @@ class Result:
     """What came of a question; ``cached`` counts the files that were not read again."""
 
     about: About
-    evidence: Evidence
-    diagnosis: Diagnosis
+    analysis: Analysis
     cached: int
     judge: JudgingBundle | None
     """None where no bundle was named."""
     fast: bool
 
+    @property
+    def evidence(self) -> Evidence:
+        """The lines that it stands on."""
+        return self.analysis.evidence
+
+    @property
+    def diagnosis(self) -> Diagnosis:
+        """What the issue is put down to."""
+        return self.analysis.diagnosis
+
     def after(self, seconds: float) -> "Result":
         """Return the same with the time that it took."""
-        return replace(self, diagnosis=replace(self.diagnosis, seconds=round(seconds, 3)))
+        diagnosis = replace(self.diagnosis, seconds=round(seconds, 3))
+        return replace(self, analysis=replace(self.analysis, diagnosis=diagnosis))
 
     def to_markdown(self) -> str:
         """Return the report."""
-        return report(self.about, self.evidence, self.diagnosis)
+        return report(self.about, self.evidence, self.diagnosis, [other.text() for other in self.analysis.others])
 
     def to_record(self) -> dict[str, Any]:
         """Return the result as JSON carries it."""
@@ -128,6 +138,7 @@ class Result:
                 "unreadable": list(about.unreadable),
             },
             **self.diagnosis.to_record(self.evidence),
+            "others": [other.to_record() for other in self.analysis.others],
         }
 
 
@@ -160,7 +171,7 @@ def analyze_logs(settings: Settings, question: IssueQuestion, tell: Tell, progre
             resources = replace(resources, detector_scores=scores, known_templates=normal.table)
     if not question.fast:
         resources = _with_models(resources, settings, store, tenant, question.issue, tell)
-    evidence, diagnosis = analyze(material, question.issue, resources)
+    analysis = analyze(material, question.issue, resources)
     about = About(
         issue=question.issue.text,
         files=len(logs.files),
@@ -170,7 +181,7 @@ def analyze_logs(settings: Settings, question: IssueQuestion, tell: Tell, progre
         judge=judge.text() if judge else _NO_BUNDLE,
         unreadable=logs.unreadable,
     )
-    return Result(about, evidence, diagnosis, logs.kept, judge, fast=question.fast)
+    return Result(about, analysis, logs.kept, judge, fast=question.fast)
 
 
 def _ranking(resources: Resources, settings: Settings) -> str:

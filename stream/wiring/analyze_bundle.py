@@ -23,7 +23,7 @@ from stream.wiring.core import make_components
 _JUDGED: Final = "judged"
 """Kind of the cache's entries that hold what detectors said."""
 
-_FORM: Final = 2
+_FORM: Final = 3
 """Version of how they are judged; to be raised when another answer may come of the same bundle and files."""
 
 

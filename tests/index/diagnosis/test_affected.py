@@ -71,7 +71,7 @@ def test_an_error_of_the_same_request_or_id_or_that_names_it_is_a_hit(
 def test_who_tells_of_the_same_known_failure_is_hit() -> None:
     """Shortly after; not much later."""
     both = [first(LOST, ""), line(60, "neutron-server", LOST, "ERROR")]
-    assert set(diagnosis(both).services) == {"nova-compute", "neutron-server"}
+    assert set(diagnosis(both).services) == {"rabbitmq", "nova-compute", "neutron-server"}
     late = [first(LOST, ""), line(700, "neutron-server", LOST, "ERROR")]
     assert diagnosis(late).services == ("nova-compute",)
 

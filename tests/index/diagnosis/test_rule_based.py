@@ -65,7 +65,7 @@ def test_a_backend_that_one_service_misses_may_be_well() -> None:
 def test_what_is_not_known_stays_a_placeholder() -> None:
     """No command names the wrong thing."""
     _, found = said([line(5, "cinder-volume", "Failed to attach volume", "ERROR")])
-    assert found.actions[0] == "openstack volume show <volume> -c status -c attachments"
+    assert found.actions[0] == "openstack volume show VOLUME -c status -c attachments"
 
 
 def test_the_component_to_blame_is_where_it_began_if_it_failed_too() -> None:
@@ -79,7 +79,7 @@ def test_the_component_to_blame_is_where_it_began_if_it_failed_too() -> None:
 def test_an_unknown_error_is_called_unknown() -> None:
     """No cause is made up."""
     _, found = said([line(5, "nova-compute", "The frobnicator is bent", "ERROR")])
-    assert found.cause.startswith("Unknown: nova-compute reports an error")
+    assert found.cause.startswith("Unknown: nova-compute on node-1 reports an error")
     assert found.confidence < 0.5
 
 
@@ -105,7 +105,7 @@ def test_slow_answers_are_put_down_to_the_service_that_is_called() -> None:
     found = diagnose(evidence)
     assert found.service == "neutron-server"
     assert found.cause.startswith(
-        "neutron-server is slower than usual: GET /neutron-server took 9.5 s, usually below 0.5 s"
+        "neutron-server on node-1 is slower than usual: GET /neutron-server took 9.5 s, usually below 0.5 s"
     )
     assert "neutron-server took 9.5 s for GET /neutron-server" in " ".join(claim.text for claim in found.claims)
 
@@ -119,7 +119,7 @@ def test_a_silent_service_explains_why_others_get_no_answer() -> None:
     evidence = gather(lines, [fired(0, 300)], known=templates([*beats, *more]))
     found = diagnose(evidence)
     assert found.service == "cinder-volume"
-    assert "cinder-volume on node-1 has stopped writing for 305 s" in found.cause
+    assert "cinder-volume on node-1 has written nothing for 305 s, usually at most 5 s" in found.cause
     assert found.confidence == 0.75
     assert found.actions[0].startswith("On node-1: systemctl status cinder-volume")
 

@@ -23,7 +23,9 @@ def answers(verb: str, path: str, status: int, times: int) -> list[str]:
     return [f'10.0.0.1 "{verb} {path} HTTP/1.1" status: {status} len: {n} time: 0.{n % 90 + 10}' for n in range(times)]
 
 
-def mixed(tmp_path: Path, infos: list[str], errors: int, name: str, logger: str) -> tuple[Evidence, Diagnosis]:
+def mixed(
+    tmp_path: Path, infos: list[str], errors: int, name: str, logger: str, issue: str = "Volume attach fails"
+) -> tuple[Evidence, Diagnosis]:
     """Diagnosis of lines in a drawn order, among other errors of so many kinds."""
     words = random.Random(3).sample([f"{a}{b}{c}" for a in "bdfgk" for b in "aeiou" for c in "lmnrt"], 70)
     rows = [("INFO", logger, text) for text in infos]
@@ -36,7 +38,8 @@ def mixed(tmp_path: Path, infos: list[str], errors: int, name: str, logger: str)
     for number, (level, source, text) in enumerate(rows):
         moment = (BEGIN + timedelta(seconds=number)).strftime("%Y-%m-%d %H:%M:%S.000")
         lines.append(f"{moment} 7 {level} {source} [req-{number:08x}-aaaa-4bbb-8ccc-ddddeeeeffff u p - - -] {text}")
-    return analyze(material(tmp_path, lines, name), read_issue("Volume attach fails"), Resources())
+    analysis = analyze(material(tmp_path, lines, name), read_issue(issue), Resources())
+    return analysis.evidence, analysis.diagnosis
 
 
 def served(diagnosis: Diagnosis) -> list[str]:
@@ -51,7 +54,8 @@ def test_one_refused_call_among_many_good_ones_is_one(tmp_path: Path, size: int)
     """41 POSTs of which one is answered 500, behind 60 other errors: it was once, whatever the number of lines."""
     path = "/v2.1/servers"
     infos = [*answers("POST", path, 202, 40), *answers("POST", path, 500, 1), *answers("GET", path, 200, size - 100)]
-    evidence, diagnosis = mixed(tmp_path, infos, 60, "nova-api.log", "nova.osapi_compute.wsgi.server")
+    asked = "POST /v2.1/servers answers 500"
+    evidence, diagnosis = mixed(tmp_path, infos, 60, "nova-api.log", "nova.osapi_compute.wsgi.server", asked)
     told = served(diagnosis)
     assert told == ["nova-api answered 500 to POST /v2.1/servers."] or (size == 100 and not told)
     counts = {line.count for line in evidence.lines if "status: 500" in line.text}
@@ -84,7 +88,7 @@ def test_verb_path_and_status_are_part_of_what_is_counted(tmp_path: Path, servic
 def test_calls_about_different_things_are_counted_without_their_ids(tmp_path: Path) -> None:
     """The sentence does not say that one port was deleted eight times."""
     infos = [text for name in INSTANCES[:8] for text in answers("DELETE", f"/v2.0/ports/{name}", 503, 1)]
-    _, diagnosis = mixed(tmp_path, infos, 0, "neutron-server.log", "neutron.wsgi")
+    _, diagnosis = mixed(tmp_path, infos, 0, "neutron-server.log", "neutron.wsgi", "Deleting ports fails")
     (text,) = served(diagnosis)
     assert text.endswith("neutron-server answered 503 to DELETE /v2.0/ports/<id>, 8 times.")
 
@@ -145,7 +149,8 @@ def test_the_exception_behind_a_line_is_part_of_what_it_says(tmp_path: Path) -> 
     assert len(records) == 9
     rows = records.lines["line_number"].to_list()
     assert count_statements(records.with_raised(), rows[:2]) == {rows[0]: 3, rows[1]: 6}
-    evidence, diagnosis = analyze(logs, read_issue("message handling"), Resources())
+    analysis = analyze(logs, read_issue("message handling"), Resources())
+    evidence, diagnosis = analysis.evidence, analysis.diagnosis
     assert "KeyError" in diagnosis.summary
     assert "(3 times)" in diagnosis.summary
     assert {each.count for each in evidence.lines if "during message" in each.text} <= {3, 6}

@@ -1,0 +1,88 @@
+"""Whether an incident is to be explained again: what its diagnosis stood on is over, or something stronger came."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Self
+
+from index.diagnosis.types import Diagnosis
+from index.evidence.types import Evidence
+from models.records import Level
+from models.rfc3339 import SECOND
+
+_SLACK_US: Final = 2 * SECOND
+"""Microseconds by which clocks may differ (a judgement, as in ``index.evidence.request_trace``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalNow:
+    """One signal of an incident as it is now; times in microseconds."""
+
+    service: str
+    template: str
+    """Masked text of the message that it is about; "" for one that is about none."""
+    level: Level
+    """Of its worst line; ``UNKNOWN`` for what detectors found in numbers, order or silence."""
+    first: int
+    last: int
+    goes_on: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Basis:
+    """What a diagnosis stood on."""
+
+    until: int
+    """The end of the time that it looked at (microseconds)."""
+    service: str
+    """The service that it blamed; "" for none."""
+    services: frozenset[str]
+    """The services whose lines it cited."""
+    messages: frozenset[tuple[str, str]]
+    """Service and template of every line of its evidence."""
+    worst: Level
+    """The worst level among these."""
+
+    @classmethod
+    def of(cls, evidence: Evidence, diagnosis: Diagnosis) -> Self:
+        """Return what a diagnosis stands on."""
+        by_id = evidence.by_id()
+        cited = {name for claim in diagnosis.claims for name in claim.lines}
+        return cls(
+            until=evidence.end,
+            service=diagnosis.service,
+            services=frozenset(by_id[name].service for name in cited if name in by_id),
+            messages=frozenset((line.service, line.template) for line in evidence.lines),
+            worst=max((line.level for line in evidence.lines), default=Level.UNKNOWN),
+        )
+
+
+def needs_new_diagnosis(basis: Basis | None, signals: Sequence[SignalNow]) -> str:
+    """Return why an incident is to be explained again, as a phrase; "" where its diagnosis still holds.
+
+    Reasons, the strongest first: it has none; a CRITICAL line came that it did not see; all that it stood on is over
+    while other things go on; an error came that it did not see, of a service that it did not cite.
+    """
+    if basis is None:
+        return "it has no diagnosis yet"
+    fresh = [signal for signal in signals if _unseen(signal, basis)]
+    for signal in _worst_first(fresh):
+        if signal.level >= Level.CRITICAL:
+            return f"{signal.service} wrote a CRITICAL line since"
+    stood_on = [signal for signal in signals if signal.service in {basis.service, *basis.services}]
+    going_on = [signal for signal in signals if signal.goes_on]
+    if going_on and stood_on and not any(signal.goes_on for signal in stood_on):
+        return f"what it stood on is over, and {going_on[0].service} goes on"
+    for signal in _worst_first(fresh):
+        if signal.level >= Level.ERROR and (signal.service not in basis.services or signal.level > basis.worst):
+            return f"{signal.service} wrote a new error since"
+    return ""
+
+
+def _unseen(signal: SignalNow, basis: Basis) -> bool:
+    """Whether a signal is one that the diagnosis has not seen."""
+    message = (signal.service, signal.template)
+    return signal.last > basis.until + _SLACK_US and message not in basis.messages
+
+
+def _worst_first(signals: Iterable[SignalNow]) -> list[SignalNow]:
+    return sorted(signals, key=lambda signal: (-signal.level, signal.first, signal.service))

@@ -1,0 +1,48 @@
+"""When an incident is explained again."""
+
+from dataclasses import replace
+
+import pytest
+
+from index.diagnosis.renewal import Basis, SignalNow, needs_new_diagnosis
+from index.diagnosis.rule_based import diagnose
+from index.evidence.gather import gather
+from models.records import Level
+from tests.index.cloud import NOON, fired, line, material
+
+ERROR = "AMQP server on 10.0.0.1:5672 is unreachable: timed out"
+EVIDENCE = gather(material([line(5, "nova-api", ERROR, "ERROR")]), [fired()], known=None)
+BASIS = Basis.of(EVIDENCE, diagnose(EVIDENCE))
+LATER = BASIS.until + 10_000_000
+
+SEEN = SignalNow("nova-api", EVIDENCE.lines[0].template, Level.ERROR, NOON, LATER, goes_on=True)
+NEW = SignalNow("nova-scheduler", "Unhandled error", Level.CRITICAL, LATER, LATER, goes_on=False)
+
+
+@pytest.mark.parametrize(
+    ("signals", "reason"),
+    [
+        ([SEEN], ""),
+        ([SEEN, NEW], "nova-scheduler wrote a CRITICAL line since"),
+        ([SEEN, replace(NEW, level=Level.ERROR)], "nova-scheduler wrote a new error since"),
+        ([SEEN, replace(NEW, level=Level.WARNING)], ""),
+        ([SEEN, replace(NEW, first=NOON, last=NOON)], ""),
+        ([SEEN, replace(NEW, service="nova-api", level=Level.ERROR)], ""),
+        ([SEEN, replace(NEW, service="nova-api")], "nova-api wrote a CRITICAL line since"),
+        (
+            [replace(SEEN, goes_on=False), replace(NEW, service="glance-api", level=Level.UNKNOWN, goes_on=True)],
+            "what it stood on is over, and glance-api goes on",
+        ),
+        ([replace(SEEN, goes_on=False)], ""),
+    ],
+)
+def test_a_diagnosis_holds_until_something_stronger_comes_or_its_ground_is_over(
+    signals: list[SignalNow], reason: str
+) -> None:
+    """What it saw, what only warns, and what it blames anyway give no reason."""
+    assert needs_new_diagnosis(BASIS, signals) == reason
+
+
+def test_an_incident_without_a_diagnosis_needs_one() -> None:
+    """The first is due at once."""
+    assert needs_new_diagnosis(None, [])

@@ -1,0 +1,85 @@
+"""The episode that an issue asks for is diagnosed; where none tells of it, that is said."""
+
+import pytest
+
+from tests.index.cloud import INSTANCE, OTHER, REQUEST, line, traceback
+from tests.index.episodes.clouds import HOUR, asked
+
+FAULTS = [
+    *traceback(HOUR, "nova-compute", "KeyError: 'numa'", ("nova/compute/manager.py:10:spawn_instance",)),
+    line(HOUR + 1, "nova-compute", "Instance failed to spawn", "ERROR", request=REQUEST, host="compute-2"),
+    *[
+        line(2 * HOUR + n, "glance-api", "Failed to upload image data: No space left on device", "ERROR", request=OTHER)
+        for n in range(30)
+    ],
+    line(3 * HOUR, "cinder-volume", "DBConnectionError: Can't connect to MySQL server", "ERROR"),
+]
+"""Three faults an hour apart; the second is the loudest."""
+
+
+@pytest.mark.parametrize(
+    ("issue", "service", "cause"),
+    [
+        ("Instance fails to launch", "nova-compute", "KeyError"),
+        ("Uploading an image fails", "glance-api", "disk is full"),
+        ("The database cannot be reached", "cinder-volume", "database cannot be reached"),
+        ("Creating volumes fails", "cinder-volume", "database cannot be reached"),
+        ("Something broke around 13:00", "nova-compute", "KeyError"),
+        ("Something broke around 15:02", "cinder-volume", "database cannot be reached"),
+        ("Something broke between 13:55 and 14:20 on 2026-03-04", "glance-api", "disk is full"),
+        ("compute-2 is odd", "nova-compute", "KeyError"),
+        (f"Request {OTHER} fails", "glance-api", "disk is full"),
+    ],
+)
+def test_each_question_gets_its_own_cause(issue: str, service: str, cause: str) -> None:
+    """By its words, its time, its host or its ids; not the loudest error."""
+    analysis = asked(FAULTS, issue)
+    assert analysis.diagnosis.service == service
+    assert cause in f"{analysis.diagnosis.cause} {analysis.diagnosis.summary}"
+    first = min(line.time for line in analysis.evidence.lines if line.level >= 4)
+    assert all(first - 1 <= line.time <= first + 60_000_000 for line in analysis.evidence.lines if line.level >= 4)
+    assert len(analysis.others) == 2
+
+
+@pytest.mark.parametrize(
+    ("issue", "looked_for"),
+    [
+        ("Swift containers cannot be listed", "Swift, containers"),
+        ("Users cannot log in, keystone rejects passwords", "keystone"),
+        ("Something broke around 12:20", "around 12:20 UTC"),
+        ("nova-compute on compute-9 is dead", "compute-9, which no line names"),
+        (f"Instance {INSTANCE} does not start", f"{INSTANCE}, which no line names"),
+        ("Heat stacks cannot be created", "Heat"),
+        ("The load balancer drops connections", "balancer"),
+    ],
+)
+def test_what_no_line_tells_of_is_said_so(issue: str, looked_for: str) -> None:
+    """With what was looked for; the other faults are named, and none is offered as the cause."""
+    analysis = asked(FAULTS, issue)
+    assert analysis.diagnosis.summary.startswith("Nothing in these logs tells of it: looked in ")
+    assert looked_for in analysis.diagnosis.summary
+    assert analysis.diagnosis.cause == "Unknown: nothing in these logs tells of it."
+    assert analysis.diagnosis.confidence <= 0.1
+    assert analysis.diagnosis.service == ""
+    assert {"A disk is full", "The database cannot be reached"} <= {other.title for other in analysis.others}
+    assert all("seemingly unrelated" in other.text() for other in analysis.others)
+
+
+def test_an_id_that_only_harmless_lines_name_is_shown_with_these() -> None:
+    """It was there, and nothing failed with it."""
+    harmless = line(600, "nova-compute", f"[instance: {INSTANCE}] Resumed", host="compute-1")
+    analysis = asked([*FAULTS, harmless], f"Instance {INSTANCE} does not answer")
+    assert "which some lines name" in analysis.diagnosis.summary
+    assert [one.text for one in analysis.evidence.lines if INSTANCE in one.text]
+
+
+def test_two_that_may_be_meant_are_both_told() -> None:
+    """Neither is called unrelated."""
+    twice = [
+        line(at, "nova-compute", f"Instance failed to spawn: {why}", "ERROR")
+        for at, why in ((HOUR, "bent"), (3 * HOUR, "torn"))
+    ]
+    analysis = asked(twice, "Instance fails to spawn")
+    (other,) = analysis.others
+    assert other.rival
+    assert "may mean as well" in other.text()
