@@ -39,7 +39,7 @@ from models.windows.key_clocks import ROWS, KeyClocks
 from models.windows.key_state import FOREVER, NEVER, KeyState
 from models.windows.session_windows import SessionWindows
 from models.windows.source_windows import SourceWindows
-from models.windows.window_kind import KeyedRows, WindowKind
+from models.windows.window_kind import ClosedWindows, KeyedRows, WindowKind
 
 _FLUSHED_ROWS: Final = 16_384
 """Open rows whose windows are closed at once at the end: a judgement between the fixed cost of scoring a batch and what
@@ -237,12 +237,18 @@ class WindowStore:
         """
         keys = self._keys
         keys.enter_era(slots, era)
-        limit = self._clocks.advance(rows, slots, seen) - keys.allowed_lateness[rows.slot]
+        before = self._clocks.advance(rows, slots, seen)
+        limit = before - keys.allowed_lateness[rows.slot]
         latest = running_max_before(rows.time, first, keys.latest(slots))
         keys.max_time[slots] = np.maximum(keys.max_time[slots], np.maximum.reduceat(rows.time, first))
         keys.seen[slots] = np.maximum(keys.seen[slots], np.maximum.reduceat(seen, first))
         keys.set_timers(slots)
-        age = rows.time - keys.there_since(slots, first, rows.time, rows.time > latest + self._forget)
+        # In a backlog, file after file, a pause of one file says nothing: other files, with earlier rows, may fill it.
+        may_be_filled = (keys.is_shared[rows.slot] == 1) & (seen != NO_TIME)
+        begins_anew = (rows.time > latest + self._forget) & ~(may_be_filled & (before < latest))
+        age = rows.time - keys.there_since(slots, first, rows.time, begins_anew)
+        fills = may_be_filled & (rows.time >= limit)
+        np.minimum.at(keys.first_seen[:, 0], rows.slot[fills], rows.time[fills])
         rows.flags[age >= self._settled] |= np.uint8(RowFlag.WARMED_UP)
         rows.flags[age >= self._memory] |= np.uint8(RowFlag.HISTORY_KNOWN)
         return limit, latest
@@ -252,6 +258,18 @@ class WindowStore:
         for dropped in self._dropped:
             np.maximum.at(self._keys.last_dropped, dropped.slot, dropped.time)
         self._dropped.clear()
+
+    def _is_settled(self, slots: I64, rows: OpenRows, closed: ClosedWindows) -> BOOL:
+        """Whether the key of each closed window had been there for long at the window's last event.
+
+        In a backlog of keys that several hosts write to, earlier rows may have come later: what is known now counts.
+        """
+        keys = self._keys
+        newest = rows.time[closed.events[closed.high - 1]]
+        since = keys.first_seen[slots].min(axis=1)[closed.owner]
+        may_be_filled = ((keys.is_shared[slots] == 1) & (keys.seen[slots] != NO_TIME))[closed.owner]
+        settled: BOOL = closed.is_settled | (may_be_filled & (newest - since >= self._settled))
+        return settled
 
     def _has_all_rows(self, slots: I64, start: I64, end: I64) -> BOOL:
         """Whether each window (n,) has lost no row by the moment at which it could close.
@@ -299,7 +317,9 @@ class WindowStore:
             keys.reached[slots] = np.maximum(keys.reached[slots], limit + lateness)
         closed = windows.close(rows, limit)
         keys.drop_cells(slots, windows.cells(slots, limit))
-        complete = closed.is_settled & self._has_all_rows(slots[closed.owner], closed.start, closed.end)
+        complete = self._is_settled(slots, rows, closed) & self._has_all_rows(
+            slots[closed.owner], closed.start, closed.end
+        )
         last_seen = windows.last_seen(rows, closed)
         batch = window_batch(self._buffer, rows.row, closed, windows.kind, keys.idents(slots), complete, last_seen)
         self._buffer.free(rows.row[~closed.keep])

@@ -14,6 +14,7 @@ from models.pipeline import LineProcessor, PipelineConfig, Processed, raw_spans,
 from models.records import ALL_SOURCES, NO_TIME, EventFrame, KeyKind, RawBatch, RawSpan, RowFlag, Verdict
 from models.scorer import Scorer
 from models.templates.matcher import mine, template_id
+from models.windows.batches import concat
 from models.windows.frame_codec import decode, encode
 from models.windows.scoring import WindowScorer
 from models.windows.store import WindowStore
@@ -194,7 +195,7 @@ def test_marks_of_texts_reach_the_windows() -> None:
     made, store = processor(), WindowStore(BUNDLE.windows)
     frame = made.process(raw([refused, plain])).frame
     store.add(decode(encode(frame, "1"))[0])
-    closed = store.flush()
+    closed = concat(list(store.flush()))
     sizes = np.diff(closed.splits).tolist()
     assert sizes == [2, 2]
     assert closed.marks.tolist() == [int(RowFlag.CLIENT_FAULT), 0] * 2
