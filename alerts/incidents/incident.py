@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final, Self
 
 import orjson
 
+from alerts.incidents.signal import Signal, signals_of, with_signals
 from alerts.messages.alert import Alert, Severity, SeverityLabel, Status
 from alerts.messages.anomaly import Anomaly
 from alerts.messages.json_record import JsonForm, JsonName, JsonRecord, Time
@@ -54,13 +55,15 @@ class Incident:
     """An episode of a fault of one tenant; the fields stand in the order of the record on ``incidents``.
 
     Times are microseconds: ``seen`` and ``since`` by the wall clock, all others by event time.  Tenant, ``service``,
-    ``kind`` and ``opened`` make the id.
+    ``host``, ``kind`` and ``opened`` make the id.
     """
 
     state: IncidentState = IncidentState.PENDING
     tenant: str
     service: str
-    """Where it began."""
+    """Where it began; "" where that is unknown."""
+    host: str = ""
+    """Where it began, as far as that is known."""
     kind: str
     """Kind of failure."""
     services: tuple[str, ...] = ()
@@ -80,8 +83,8 @@ class Incident:
     """The highest of its windows, from 0 to 1."""
     windows: tuple[str, ...]
     """Ids of the newest windows."""
-    window_services: tuple[str, ...]
-    """The service of each of ``windows``; JSON packs them as ``places`` and ``homes``."""
+    window_places: tuple[str, ...]
+    """The place of each of ``windows``, ``service@host``; JSON packs them as ``places`` and ``homes``."""
     count: int
     """Number of all windows."""
     ids: tuple[str, ...] = ()
@@ -117,67 +120,91 @@ class Incident:
     """What it is put down to so far."""
     findings: Annotated[tuple[Finding, ...], JsonForm(Finding.to_json, lambda record: record)] = ()
     """What detectors report of its windows, those of the most important window first; each subject once."""
+    signals: Annotated[tuple[Signal, ...], JsonForm(Signal.to_json, Signal.from_json)] = ()
+    """What is wrong where, each with its begin and end and why it belongs here; the first is what it began with."""
 
     @property
     def id(self) -> str:
         """Return the id: the same in every run, so that what is sent twice is recognised."""
-        return incident_id(self.tenant, self.service, self.opened, self.kind)
+        place = f"{self.service}@{self.host}" if self.host else self.service
+        return incident_id(self.tenant, place, self.opened, self.kind)
 
     @property
     def resolved(self) -> bool:
         """Say whether it is over."""
         return self.state in {IncidentState.RESOLVED, IncidentState.MERGED}
 
+    def signals_since(self, time: int) -> tuple[Signal, ...]:
+        """Return the signals that were seen at this time (event time) or later."""
+        return tuple(signal for signal in self.signals if signal.last >= time)
+
     @classmethod
-    def of(cls, window: Anomaly, now: int) -> Self:
-        """Begin with one window."""
-        home = window.services[0]
+    def of(cls, share: Anomaly, now: int) -> Self:
+        """Begin with what one window says of a place."""
+        home = share.services[0]
         empty = cls(
-            tenant=window.tenant,
+            tenant=share.tenant,
             service=home,
-            kind=window.kind,
-            opened=window.end,
-            first=window.end,
-            last=window.end,
+            host=share.host,
+            kind=share.kind,
+            opened=share.end,
+            first=share.end,
+            last=share.end,
             severity=Severity.WARNING,
             importance=0.0,
             windows=(),
-            window_services=(),
+            window_places=(),
             count=0,
             seen=now,
-            services=(home,),
+            services=(home,) if home else (),
         )
-        return empty.joined(window, now, 1)
+        return empty.joined(share, now, 1)
 
-    def joined(self, window: Anomaly, now: int, limit: int) -> Self:
-        """Return it with one more window; at most ``limit`` ids of windows are remembered."""
-        home = window.services[0]
+    def joined(self, share: Anomaly, now: int, limit: int, why: str = "") -> Self:
+        """Return it with one more window, or its share; at most ``limit`` ids of windows are remembered.
+
+        Args:
+            share: What the window says of one place.
+            now: The wall clock, in microseconds.
+            limit: How many ids of windows are remembered.
+            why: Why it belongs here.
+        """
+        home = share.services[0]
         services = self.services
-        if window.located:
+        if share.located:
             # A guess gives way to the first that knows.
             services = _first((*services, home), SERVICES) if self.located else (home,)
         return replace(
             self,
-            first=min(self.first, window.end),
-            last=max(self.last, window.end),
-            importance=max(self.importance, window.importance),
-            windows=(*self.windows, window.id)[-limit:],
-            window_services=(*self.window_services, home)[-limit:],
+            first=min(self.first, share.end),
+            last=max(self.last, share.end),
+            importance=max(self.importance, share.importance),
+            windows=(*self.windows, share.id)[-limit:],
+            window_places=(*self.window_places, share.place)[-limit:],
             count=self.count + 1,
             seen=now,
             services=services,
-            located=self.located or window.located,
-            witnesses=max(self.witnesses, window.witnesses),
-            ids=_recent((*self.ids, window.key), IDS) if window.session else self.ids,
-            templates=_first((*self.templates, *window.templates), TEMPLATES),
-            top_templates=_first((*self.top_templates, *window.templates[:1]), TEMPLATES),
-            reasons=_first((*self.reasons, *window.reasons), REASONS),
-            findings=self._findings_with(window),
+            located=self.located or share.located,
+            witnesses=max(self.witnesses, share.witnesses),
+            ids=_recent((*self.ids, share.key), IDS) if share.session else self.ids,
+            templates=_first((*self.templates, *share.own_templates), TEMPLATES),
+            top_templates=_first((*self.top_templates, *share.templates[:1]), TEMPLATES),
+            reasons=_first((*self.reasons, *share.reasons), REASONS),
+            findings=self._findings_with(share),
+            signals=with_signals(self.signals, signals_of(share, why)),
         )
+
+    def has(self, share: Anomaly) -> bool:
+        """Return whether it already has what the window says of this place."""
+        return (share.id, share.place) in zip(self.windows, self.window_places, strict=True)
 
     def _findings_with(self, window: Anomaly) -> tuple[Finding, ...]:
         home = window.services[0] if window.located else ""
-        new = tuple(finding if finding.service else replace(finding, service=home) for finding in window.findings)
+        host = window.host if window.located else ""
+        new = tuple(
+            finding if finding.service else replace(finding, service=home, host=finding.host or host)
+            for finding in window.findings
+        )
         stronger = window.importance > self.importance
         return strongest((*new, *self.findings) if stronger else (*self.findings, *new))
 
@@ -234,12 +261,12 @@ class Incident:
 
 
 def _packed(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Write each service of the windows once (``places``), and for each window its number (``homes``)."""
+    """Write each place of the windows once (``places``), and for each window its number (``homes``)."""
     packed: dict[str, Any] = {}
     for name, value in record.items():
-        if name == "window_services":
-            numbers = {service: number for number, service in enumerate(dict.fromkeys(value))}
-            packed |= {"places": list(numbers), "homes": [numbers[service] for service in value]}
+        if name == "window_places":
+            numbers = {place: number for number, place in enumerate(dict.fromkeys(value))}
+            packed |= {"places": list(numbers), "homes": [numbers[place] for place in value]}
         else:
             packed[name] = value
     return packed
@@ -247,7 +274,7 @@ def _packed(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unpacked(record: dict[str, Any]) -> dict[str, Any]:
     return record | {
-        "window_services": [record["places"][number] for number in record["homes"]],
+        "window_places": [record["places"][number] for number in record["homes"]],
         # Read as a whole: findings of a kind that is not known here are left out.
         "findings": findings_from_json(record.get("findings")),
     }
@@ -260,7 +287,7 @@ def _from_old(record: dict[str, Any]) -> dict[str, Any]:
         "service": record["services"][0],
         "kind": "",
         "placed": True,
-        "window_services": record["services"][:1] * len(record["windows"]),
+        "window_places": record["services"][:1] * len(record["windows"]),
         "told": Status.FIRING if record["state"] == IncidentState.OPEN else Status.RESOLVED,
         "shown": severity,
         "paged": severity,

@@ -81,7 +81,7 @@ def title(  # noqa: PLR0913 - what a title is made of
         state: What is to be known of its state, such as ``resolved``.
     """
     lead = min(findings, key=_is_vague, default=None)
-    service = lead.service if lead is not None and lead.service else services[0]
+    service = lead.service if lead is not None and lead.service else services[0] if services else "unknown service"
     if lead is None:
         what = f"{service}: {reason_text(reasons[0]) if reasons else kind_name(kind).lower()}"
     elif lead.kind is FindingKind.SILENT:

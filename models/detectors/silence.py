@@ -54,6 +54,11 @@ class Silence:
         self._longest = longest
 
     @property
+    def keys(self) -> tuple[str, ...]:
+        """Return the keys of the expected sources."""
+        return self._keys
+
+    @property
     def sources(self) -> dict[int, str]:
         """Services of the expected sources by their origin."""
         return {origin: service_of(key) for origin, key in zip(self._origins.tolist(), self._keys, strict=True)}
@@ -90,6 +95,10 @@ class Silence:
     def services(self, features: WindowFeatures, window: int) -> tuple[str, ...]:
         """Return the services of the sources that are silent, the most unusual first."""
         return tuple(dict.fromkeys(service_of(self._keys[source]) for source in self._silent(features, window)))
+
+    def silent_sources(self, features: WindowFeatures, window: int) -> tuple[str, ...]:
+        """Return the keys of the sources that are silent, the most unusual first."""
+        return tuple(self._keys[source] for source in self._silent(features, window))
 
     def _silent(self, features: WindowFeatures, window: int) -> list[int]:
         """Return the numbers of the sources that are silent for more than a spread beyond their longest."""

@@ -93,8 +93,9 @@ def test_growing_severity_pages_again() -> None:
 def test_growing_scope_raises_severity_and_pages_again() -> None:
     """Many services are worse than one, however weak each sign."""
     role = Role()
-    role.take(window("a", 0, 0.7), window("b", 60, 0.7))
-    wider = [window(name, 120 + i, 0.7, name) for i, name in enumerate(("neutron", "cinder", "glance"))]
+    backend = ("RabbitMQ",)
+    role.take(window("a", 0, 0.7, names=backend), window("b", 60, 0.7, names=backend))
+    wider = [window(name, 120 + i, 0.7, name, names=backend) for i, name in enumerate(("neutron", "cinder", "glance"))]
     *_, last = role.take(*wider)
     assert (last.severity.label, last.page, len(last.services)) == ("error", True, 4)
 
