@@ -16,7 +16,7 @@ from typing import Any, Final, Self
 
 from alerts.incidents.annotations import Annotations, annotations_by_incident
 from alerts.incidents.incident import LABEL_SCHEMA, ORDERS, PAGES, Incident, IncidentState
-from alerts.incidents.matching import MatchStrength, best_match, is_enough, match_of, repeats
+from alerts.incidents.matching import MatchStrength, best_match, is_enough, match_of, repeats, same_cause
 from alerts.incidents.merge_split import absorbed, merge, split
 from alerts.incidents.policy import IncidentPolicy
 from alerts.messages.alert import Alert, Severity, Status
@@ -225,7 +225,17 @@ class IncidentGrouper:
         gone = [before.id] if after.id != before.id else []
         # What comes late, and changes nothing, does not bring back what is over.
         goes_on = share.end > before.last or before.state is not IncidentState.RESOLVED
-        return self.update(share.tenant, [self._grown(after, now, goes_on=goes_on)], gone, now)
+        after = self._grown(after, now, goes_on=goes_on)
+        other, evidence = same_cause(share, after, candidates, self.policy)
+        if other is not None:
+            return self.update(share.tenant, self._united(after, other, evidence, now), gone, now)
+        return self.update(share.tenant, [after], gone, now)
+
+    def _united(self, one: Incident, other: Incident, why: str, now: int) -> list[Incident]:
+        """Return two incidents that turn out to have one cause: the later goes on as part of the one that began first."""
+        there, here = sorted((one, other), key=lambda incident: (incident.opened, incident.id))
+        whole = absorbed(there, here, self.policy.max_windows, why)
+        return [self._grown(whole, now), replace(here, state=IncidentState.MERGED, into=there.id)]
 
     def _may_join(self, share: Anomaly, incident: Incident, now: int) -> bool:
         annotations = self.annotations_of(incident)

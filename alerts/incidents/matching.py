@@ -4,7 +4,7 @@ Things are joined by evidence that they have one cause: the same request, the sa
 name, the same odd messages, one project.  That they come at the same time joins only what says nothing of where it is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -13,7 +13,7 @@ from alerts.incidents.incident import Incident, IncidentState
 from alerts.incidents.policy import IncidentPolicy
 from alerts.incidents.signal import Signal, signals_of
 from alerts.messages.anomaly import BESIDE, Anomaly
-from alerts.messages.backends import project_of
+from alerts.messages.backends import INFRASTRUCTURE, project_of
 from models.rfc3339 import SECOND
 
 
@@ -59,6 +59,24 @@ def best_match(share: Anomaly, incidents: Iterable[Incident], policy: IncidentPo
         if best is None or rank > best[0]:
             best = (rank, incident, match.why)
     return (best[1], best[2]) if best else (None, "")
+
+
+def same_cause(
+    share: Anomaly, own: Incident, incidents: Iterable[Incident], policy: IncidentPolicy
+) -> tuple[Incident | None, str]:
+    """Return another incident that turns out to have the cause of the share's ``own``, and why.
+
+    Both are open and began at about the same time, and the share's messages name a backend that messages of the other
+    name, too.
+    """
+    for other in incidents:
+        began_together = abs(other.first - own.first) <= policy.onset_s * SECOND
+        if other.id == own.id or not began_together or {own.state, other.state} != {IncidentState.OPEN}:
+            continue
+        for signal in other.signals_since(share.end - policy.quiet):
+            if common := sorted(share.names.intersection(signal.names)):
+                return other, f"its messages name {common[0]}, as those of {signal.service} do"
+    return None, ""
 
 
 def gap(share: Anomaly, incident: Incident) -> int:
@@ -126,10 +144,14 @@ def _is_among(share: Anomaly, signals: Iterable[Signal]) -> bool:
     )
 
 
-def _goes_on(share: Anomaly, signals: Iterable[Signal], policy: IncidentPolicy) -> bool:
+def _goes_on(share: Anomaly, signals: Sequence[Signal], policy: IncidentPolicy) -> bool:
     """Return whether the share's place is among the signals: of the same kind, or so recent that a new kind is news."""
     kind = signals_of(share)[0].kind
     recent = share.end - int(policy.near_s * SECOND)
+    backends = INFRASTRUCTURE.intersection(name for signal in signals for name in signal.names)
+    if backends and share.names & INFRASTRUCTURE and not share.names & backends:
+        # Its messages name another backend than all before: that is another fault, though at the same place.
+        return False
     return _is_among(share, (signal for signal in signals if signal.kind == kind or signal.last >= recent))
 
 

@@ -4,8 +4,8 @@ import re
 from typing import Final
 
 _BACKENDS: Final = {
-    "RabbitMQ": r"amqp|rabbit|oslo[._]messaging|messagingtimeout|kombu|message queue",
-    "database": r"mysql|mariadb|galera|postgres|dbconnection|sqlalchemy|database",
+    "RabbitMQ": r"amqp|rabbit|messagingtimeout|messagedelivery|kombu|message queue",
+    "database": r"mysql|mariadb|galera|postgres|dbconnection|sqlalchemy|database (?:connection|server)",
     "memcached": r"memcache",
     "Ceph": r"\bceph\b|\brbd\b|\brados",
     "libvirt": r"libvirt|\bqemu\b",
@@ -21,6 +21,9 @@ _BACKENDS: Final = {
 }
 """What is named → how messages name it.  A judgement: the services that OpenStack's own errors speak of, and what they
 run on; a project is also known by the first word of its services, whatever it is called."""
+
+INFRASTRUCTURE: Final = frozenset({"RabbitMQ", "database", "memcached", "Ceph", "libvirt", "Open vSwitch"})
+"""Those of them that no project is: if one of these fails, many services do."""
 
 _PATTERNS: Final = {name: re.compile(pattern, re.IGNORECASE) for name, pattern in _BACKENDS.items()}
 
