@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 from alerts.incidents.annotations import Annotations, annotations_by_incident
-from alerts.incidents.incident import LABEL_SCHEMA, ORDERS, PAGES, Incident, IncidentState
+from alerts.incidents.incident import LABEL_SCHEMA, ORDERS, PAGES, TOLD, Incident, IncidentState
 from alerts.incidents.matching import MatchStrength, best_match, is_enough, match_of, repeats, same_cause
 from alerts.incidents.merge_split import absorbed, merge, split
 from alerts.incidents.policy import IncidentPolicy
@@ -177,6 +177,7 @@ class IncidentGrouper:
         if incident is None:
             return Step(self)
         worst = max(incident.severity, severity or incident.severity)
+        is_news = _told_of(diagnosis) != _told_of(incident.diagnosis or {})
         step = self.update(incident.tenant, [replace(incident, diagnosis=diagnosis, severity=worst)], [], now)
         after, annotations = step.incidents.find(name), self.annotations_of(incident)
         if (
@@ -184,10 +185,13 @@ class IncidentGrouper:
             or after.state is not IncidentState.OPEN
             or after.last_status is not Status.FIRING
             or annotations.silence(now)
+            or not (is_news or step.alerts)
         ):
             return step
         enriched = replace(after.alert(acknowledged=annotations.acknowledged), status=Status.ENRICHED)
-        return replace(step, alerts=(*step.alerts, enriched))
+        return replace(
+            step, alerts=(enriched,) if not any(alert.page for alert in step.alerts) else (*step.alerts, enriched)
+        )
 
     def place(self, share: Anomaly, now: int) -> Step:
         """Put what a window says of a place where it belongs among its tenant's incidents, or begin one with it."""
@@ -232,7 +236,7 @@ class IncidentGrouper:
         return self.update(share.tenant, [after], gone, now)
 
     def _united(self, one: Incident, other: Incident, why: str, now: int) -> list[Incident]:
-        """Return two incidents that turn out to have one cause: the later goes on as part of the one that began first."""
+        """Return two incidents that turn out to have one cause: the later goes on as part of the first."""
         there, here = sorted((one, other), key=lambda incident: (incident.opened, incident.id))
         whole = absorbed(there, here, self.policy.max_windows, why)
         return [self._grown(whole, now), replace(here, state=IncidentState.MERGED, into=there.id)]
@@ -339,12 +343,16 @@ class IncidentGrouper:
     def _publish_firing(
         self, incident: Incident, annotations: Annotations, *, again: bool
     ) -> tuple[Incident, Alert | None]:
-        """Publish what is open: when it is new or worse, when somebody takes it, and every ``update_s``."""
+        """Publish what is open when there is news: it is new or worse, another place or kind, or somebody takes it.
+
+        What is not urgent waits until ``update_s`` after what was published before, so that it comes together.
+        """
         update = self.policy.update_s * SECOND
         # Steps that follow one another at once are one page: the message shows the last of them.
         follows_page = incident.paged and incident.pages and incident.last - incident.pages[-1] < update
         is_worse = incident.severity > incident.paged and not follows_page
-        is_due = incident.last - incident.published >= update or incident.severity > incident.last_severity
+        has_news = bool(set(incident.news) - set(incident.told)) and incident.last - incident.published >= update
+        is_due = has_news or incident.severity > incident.last_severity
         if incident.last_status is Status.FIRING and not (is_worse or is_due or again):
             return incident, None
         note = self._why_no_page(incident) if is_worse else ""
@@ -352,6 +360,7 @@ class IncidentGrouper:
         published = replace(
             incident,
             last_status=Status.FIRING,
+            told=tuple(dict.fromkeys((*incident.told, *incident.news)))[-TOLD:],
             published=incident.last,
             last_severity=int(incident.severity),
             paged=int(incident.severity) if is_worse else incident.paged,
@@ -369,6 +378,11 @@ class IncidentGrouper:
         since = incident.last - int(budget.per_s * SECOND)
         spent = sum(since < page <= incident.last for other in self.all() for page in other.pages)
         return f"a ticket: the budget of {budget.text} is spent" if spent >= budget.pages else ""
+
+
+def _told_of(diagnosis: Mapping[str, Any]) -> tuple[Any, ...]:
+    """Return that of a diagnosis which is news when it changes: what is wrong where, and why."""
+    return tuple(diagnosis.get(name) for name in ("summary", "cause", "service"))
 
 
 def _differs(incident: Incident, before: Incident | None) -> bool:

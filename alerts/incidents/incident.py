@@ -15,7 +15,11 @@ from alerts.messages.anomaly import Anomaly
 from alerts.messages.json_record import JsonForm, JsonName, JsonRecord, Time
 from alerts.messages.wording import title
 from models.findings import Finding, findings_from_json
-from models.rfc3339 import time_text
+from models.rfc3339 import SECOND, time_text
+
+OVER: Final = 120 * SECOND
+"""Microseconds before the newest window of an incident from which on a signal that was not seen is over: a judgement,
+two lengths of a window."""
 
 INCIDENT_SCHEMA: Final = "tocsin.incident/2"
 LABEL_SCHEMA: Final = "tocsin.label/1"
@@ -35,6 +39,12 @@ SERVICES: Final = 64
 """Services; the first stay."""
 PAGES: Final = 64
 """Times of pages; the newest stay."""
+TOLD: Final = 200
+"""What was published of its signals; the newest stays: more than ``SIGNALS`` can make news of."""
+
+TELLING_KINDS: Final = frozenset({"silence", "errors", "values"})
+"""Kinds of trouble that are news beside others: a judgement, the rest mostly follows from these."""
+
 ORDERS: Final = 32
 """Orders of people; the newest stay."""
 
@@ -122,6 +132,8 @@ class Incident:
     """What detectors report of its windows, those of the most important window first; each subject once."""
     signals: Annotated[tuple[Signal, ...], JsonForm(Signal.to_json, Signal.from_json)] = ()
     """What is wrong where, each with its begin and end and why it belongs here; the first is what it began with."""
+    told: Annotated[tuple[str, ...], JsonName("heard")] = ()
+    """What has been published of its signals, as ``news`` words it."""
 
     @property
     def id(self) -> str:
@@ -133,6 +145,18 @@ class Incident:
     def resolved(self) -> bool:
         """Say whether it is over."""
         return self.state in {IncidentState.RESOLVED, IncidentState.MERGED}
+
+    @property
+    def news(self) -> tuple[str, ...]:
+        """Return what people should hear of its signals: each place, each kind of trouble, and what is over where.
+
+        Errors and messages that training did not see are one kind: the one mostly comes with the other.
+        """
+        going_on = {(signal.service, signal.host) for signal in self.signals_since(self.last - OVER)}
+        places = {(signal.service, signal.host): "" for signal in self.signals if signal.service}
+        kinds = {signal.kind for signal in self.signals if signal.kind in TELLING_KINDS}
+        over = [f"over {service}@{host}" for service, host in places if (service, host) not in going_on]
+        return (*(f"at {service}@{host}" for service, host in places), *sorted(kinds), *over)
 
     def signals_since(self, time: int) -> tuple[Signal, ...]:
         """Return the signals that were seen at this time (event time) or later."""
@@ -221,7 +245,7 @@ class Incident:
             started=self.opened,
             updated=self.last,
             ended=self.last if self.resolved else None,
-            windows=self.windows,
+            windows=tuple(dict.fromkeys(self.windows)),
             diagnosis=self.diagnosis,
             kind=self.kind,
             reasons=self.reasons,
@@ -231,7 +255,12 @@ class Incident:
             note=note,
             acknowledged=acknowledged,
             templates=self.top_templates,
+            signals=tuple(signal.to_json(self._going_on_since()) for signal in self.signals),
         )
+
+    def _going_on_since(self) -> int:
+        """Return the time from which on a signal that was seen goes on; of what is over none does."""
+        return self.last + 1 if self.resolved else self.last - OVER
 
     def summary(self) -> str:
         """Return its title: what is wrong where, who else is affected, since when and for how long."""

@@ -93,11 +93,12 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
     2. ``ID``: the session is one that the incident is about.
     3. Where more than ``quiet_s`` lies between them the incident is over: only what ``repeats`` it brings it back.
     4. ``TIME``: it is near, and either of them says nothing of where it is.
-    5. ``SERVICE``: a signal of the incident goes on at that service on that host: of this kind, or until just now.
-    6. ``TEMPLATE``: most of its first templates are among the incident's.
-    7. ``NAME``: both name the same backend or project, or one names the other's.
-    8. ``SERVICE``: it repeats what is over at that place.
-    9. ``PROJECT``: both are parts of one project, and it begins soon after the incident.
+    5. None where both name backends, such as RabbitMQ or the database, and none of them is the same.
+    6. ``SERVICE``: a signal of the incident goes on at that service on that host: of this kind, or until just now.
+    7. ``TEMPLATE``: most of its first templates are among the incident's.
+    8. ``NAME``: both name the same backend or project, or one names the other's.
+    9. ``SERVICE``: it repeats what is over at that place.
+    10. ``PROJECT``: both are parts of one project, and it begins soon after the incident.
     """
     distance, home = gap(share, incident), share.services[0]
     too_old = share.end - incident.first > policy.max_age_s * SECOND
@@ -110,6 +111,8 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
     if not share.located or not incident.located:
         return _at_the_time(share, incident, distance, policy)
     ongoing = incident.signals_since(share.end - policy.quiet)
+    if _names_another_backend(share, ongoing):
+        return NO_MATCH
     if _goes_on(share, ongoing, policy):
         return Match(MatchStrength.SERVICE, "at the same place")
     if shares_templates(share, incident):
@@ -144,14 +147,17 @@ def _is_among(share: Anomaly, signals: Iterable[Signal]) -> bool:
     )
 
 
+def _names_another_backend(share: Anomaly, signals: Iterable[Signal]) -> bool:
+    """Return whether its messages name another backend than all of the signals do: another fault, wherever it is."""
+    known = INFRASTRUCTURE.intersection(name for signal in signals for name in signal.names)
+    here = INFRASTRUCTURE & share.names
+    return bool(known and here) and not known & here
+
+
 def _goes_on(share: Anomaly, signals: Sequence[Signal], policy: IncidentPolicy) -> bool:
     """Return whether the share's place is among the signals: of the same kind, or so recent that a new kind is news."""
     kind = signals_of(share)[0].kind
     recent = share.end - int(policy.near_s * SECOND)
-    backends = INFRASTRUCTURE.intersection(name for signal in signals for name in signal.names)
-    if backends and share.names & INFRASTRUCTURE and not share.names & backends:
-        # Its messages name another backend than all before: that is another fault, though at the same place.
-        return False
     return _is_among(share, (signal for signal in signals if signal.kind == kind or signal.last >= recent))
 
 

@@ -7,8 +7,9 @@ from typing import Any, Final, Self
 from alerts.messages.anomaly import KIND_OF_FINDING, Anomaly
 from models.rfc3339 import parse_time, time_text
 
-SIGNALS: Final = 32
-"""Signals of an incident that are kept, the first ones: a judgement, a backend that ten services need makes some 25."""
+SIGNALS: Final = 96
+"""Signals of an incident that are kept, the first ones: a judgement, a backend that thirty services need makes some 90,
+and a record with them has 25 kB."""
 
 KINDS_OF_A_WINDOW: Final = 3
 """Kinds of trouble that one window reports of a place, at most: a judgement, its first findings weigh most."""

@@ -101,7 +101,7 @@ def test_alerts_fit_the_published_schema() -> None:
     [
         {"incident_id": "short"},
         {"ended": time_text(NOON)},
-        {"services": []},
+        {"services": ["nova", "nova"]},
         {"status": Status.RESOLVED},
         {"schema": "tocsin.alert/2"},
         {"windows": ["a", "a"]},
