@@ -351,7 +351,7 @@ class IncidentGrouper:
         # Steps that follow one another at once are one page: the message shows the last of them.
         follows_page = incident.paged and incident.pages and incident.last - incident.pages[-1] < update
         is_worse = incident.severity > incident.paged and not follows_page
-        has_news = bool(set(incident.news) - set(incident.told)) and incident.last - incident.published >= update
+        has_news = bool(set(incident.news) - set(incident.published_news)) and incident.last - incident.published >= update
         is_due = has_news or incident.severity > incident.last_severity
         if incident.last_status is Status.FIRING and not (is_worse or is_due or again):
             return incident, None
@@ -360,7 +360,7 @@ class IncidentGrouper:
         published = replace(
             incident,
             last_status=Status.FIRING,
-            told=tuple(dict.fromkeys((*incident.told, *incident.news)))[-TOLD:],
+            published_news=tuple(dict.fromkeys((*incident.published_news, *incident.news)))[-TOLD:],
             published=incident.last,
             last_severity=int(incident.severity),
             paged=int(incident.severity) if is_worse else incident.paged,

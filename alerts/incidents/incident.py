@@ -13,7 +13,7 @@ from alerts.incidents.signal import Signal, signals_of, with_signals
 from alerts.messages.alert import Alert, Severity, SeverityLabel, Status
 from alerts.messages.anomaly import Anomaly
 from alerts.messages.json_record import JsonForm, JsonName, JsonRecord, Time
-from alerts.messages.wording import title
+from alerts.messages.wording import short_id, title
 from models.findings import Finding, findings_from_json
 from models.rfc3339 import SECOND, time_text
 
@@ -132,7 +132,7 @@ class Incident:
     """What detectors report of its windows, those of the most important window first; each subject once."""
     signals: Annotated[tuple[Signal, ...], JsonForm(Signal.to_json, Signal.from_json)] = ()
     """What is wrong where, each with its begin and end and why it belongs here; the first is what it began with."""
-    told: Annotated[tuple[str, ...], JsonName("heard")] = ()
+    published_news: Annotated[tuple[str, ...], JsonName("heard")] = ()
     """What has been published of its signals, as ``news`` words it."""
 
     @property
@@ -262,16 +262,16 @@ class Incident:
         """Return the time from which on a signal that was seen goes on; of what is over none does."""
         return self.last + 1 if self.resolved else self.last - OVER
 
-    def summary(self) -> str:
-        """Return its title: what is wrong where, who else is affected, since when and for how long."""
+    def summary(self, *, dated: bool = True) -> str:
+        """Return its title: what is wrong where, who else is affected; ``dated`` adds since when and for how long."""
         return title(
             services=self.services,
             kind=self.kind,
             findings=self.findings,
             reasons=self.reasons,
-            begin=self.first,
-            end=self.last,
-            state=f"merged into {self.into}" if self.into else ("resolved" if self.resolved else ""),
+            span=(self.first, self.last) if dated else None,
+            state=f"merged into {short_id(self.into)}" if self.into else ("resolved" if self.resolved else ""),
+            diagnosis=self.diagnosis,
         )
 
     def to_json(self, schema: str = INCIDENT_SCHEMA) -> bytes:

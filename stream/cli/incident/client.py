@@ -17,7 +17,7 @@ from stream.settings import Settings
 from stream.topics.feedback import read_feedback, send
 from stream.wiring.core import make_broker, make_topics
 
-SHORTEST: Final = 6
+SHORTEST: Final = 4
 """Digits of an id that are enough where no other begins with them: a judgement, shorter ones are often mistyped."""
 
 

@@ -180,7 +180,7 @@ def test_the_summary_says_what_is_wrong_where_and_since_when() -> None:
     )
     assert OVER.alert().summary.endswith(". 11:59 UTC, 2 min, resolved")
     merged = replace(INCIDENT, state=IncidentState.MERGED, into="f" * 32)
-    assert merged.summary().endswith(f", merged into {'f' * 32}")
+    assert merged.summary().endswith(", merged into ffffff")
 
 
 def test_findings_of_the_most_important_window_come_first_and_each_subject_once() -> None:

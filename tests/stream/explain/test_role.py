@@ -134,7 +134,7 @@ def test_a_vote_known_silences_the_pattern_within_one_window(desk: Desk) -> None
         desk.fire("d", 45, "glance")
         *_, other = desk.alerts(3)
         assert (other["status"], other["services"]) == ("firing", ["glance"])
-    line, _ = run("incidents", "list").stdout.splitlines()
+    _, line, _ = run("incidents", "list").stdout.splitlines()
     assert "known, says jo" in line
     assert "BUG-1; 2 windows suppressed" in line
     assert len(desk.alerts(3)) == 3
@@ -212,7 +212,7 @@ def test_what_cannot_be_is_refused_in_one_line(desk: Desk) -> None:
         (fired,) = desk.alerts(1)
     name = fired["incident_id"]
     assert "see `tocsin incidents list --all`" in refusal("incidents", "show", "f" * 32)
-    assert "see `tocsin incidents list --all`" in refusal("incidents", "show", name[:5])
+    assert "see `tocsin incidents list --all`" in refusal("incidents", "show", name[:3])
     assert "cannot be split off; services that can: none" in refusal("incidents", "split", name, "--service", "nova")
     assert "another incident" in refusal("incidents", "merge", name, name)
     assert "later than now" in refusal("vote", name, "known", "--expires", "2020-01-01T00:00:00Z")
