@@ -211,10 +211,10 @@ class IncidentGrouper:
         before, why = best_match(share, candidates, self.policy)
         if before is not None and before.state is IncidentState.PENDING:
             heard_of = [incident for incident in candidates if incident.state is IncidentState.OPEN]
-            goes_on, evidence = best_match(share, heard_of, self.policy)
-            if goes_on is not None:
+            there, evidence = best_match(share, heard_of, self.policy)
+            if there is not None:
                 # What nobody has heard of becomes part of what people know of, once there is evidence.
-                joined = absorbed(goes_on.joined(share, now, limit, evidence), before, limit, evidence)
+                joined = absorbed(there.joined(share, now, limit, evidence), before, limit, evidence)
                 return self.update(share.tenant, [self._grown(joined, now)], [before.id], now)
         if before is None:
             return self.update(share.tenant, [self._grown(Incident.of(share, now), now)], [], now)
@@ -351,7 +351,9 @@ class IncidentGrouper:
         # Steps that follow one another at once are one page: the message shows the last of them.
         follows_page = incident.paged and incident.pages and incident.last - incident.pages[-1] < update
         is_worse = incident.severity > incident.paged and not follows_page
-        has_news = bool(set(incident.news) - set(incident.published_news)) and incident.last - incident.published >= update
+        has_news = (
+            bool(set(incident.news) - set(incident.published_news)) and incident.last - incident.published >= update
+        )
         is_due = has_news or incident.severity > incident.last_severity
         if incident.last_status is Status.FIRING and not (is_worse or is_due or again):
             return incident, None

@@ -96,7 +96,7 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
     5. None where both name backends, such as RabbitMQ or the database, and none of them is the same.
     6. ``SERVICE``: a signal of the incident goes on at that service on that host: of this kind, or until just now.
     7. ``TEMPLATE``: most of its first templates are among the incident's.
-    8. ``NAME``: both name the same backend or project, or one names the other's.
+    8. ``NAME``: both name the same backend or project, or one names the other's, within ``near_s``.
     9. ``SERVICE``: it repeats what is over at that place.
     10. ``PROJECT``: both are parts of one project, and it begins soon after the incident.
     """
@@ -117,7 +117,7 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
         return Match(MatchStrength.SERVICE, "at the same place")
     if shares_templates(share, incident):
         return Match(MatchStrength.TEMPLATE, "writes the same unusual messages")
-    if named := _common_name(share, ongoing):
+    if named := _common_name(share, incident.signals_since(share.end - int(policy.near_s * SECOND))):
         return Match(MatchStrength.NAME, named)
     if repeats(share, incident):
         return Match(MatchStrength.SERVICE, "it has come back")
@@ -205,7 +205,7 @@ def shares_templates(share: Anomaly, incident: Incident) -> bool:
 
 def repeats(share: Anomaly, incident: Incident) -> bool:
     """Return whether the share shows the pattern of the incident: its place, kind of failure and templates."""
-    if not _is_among(share, incident.signals):
+    if share.located != incident.located or not _is_among(share, incident.signals):
         return False
     first = share.own_templates[:TELLING]
     if not first or not incident.templates:

@@ -11,6 +11,9 @@ SIGNALS: Final = 96
 """Signals of an incident that are kept, the first ones: a judgement, a backend that thirty services need makes some 90,
 and a record with them has 25 kB."""
 
+LEADING: Final = ("silence", "errors", "values", "novelty")
+"""Kinds of trouble that stand for themselves, the most telling first: a judgement."""
+
 KINDS_OF_A_WINDOW: Final = 3
 """Kinds of trouble that one window reports of a place, at most: a judgement, its first findings weigh most."""
 
@@ -81,14 +84,14 @@ def signals_of(share: Anomaly, why: str = "") -> tuple[Signal, ...]:
     for finding in share.findings:
         if kind := KIND_OF_FINDING.get(finding.kind):
             about.setdefault(kind, finding.template)
-    if not about:
-        about = {share.kind: ""}
+    # What stands for itself leads: who is silent also misses steps, and the reverse is not so.
+    kinds = sorted(about, key=lambda kind: LEADING.index(kind) if kind in LEADING else len(LEADING)) or [share.kind]
     return tuple(
         Signal(
             service=service,
             host=host,
             kind=kind,
-            about=text,
+            about=about.get(kind, ""),
             names=tuple(sorted(share.names)),
             first=share.end,
             last=share.end,
@@ -96,7 +99,7 @@ def signals_of(share: Anomaly, why: str = "") -> tuple[Signal, ...]:
             why=why,
         )
         for service, host in share.hosts or (("", ""),)
-        for kind, text in list(about.items())[:KINDS_OF_A_WINDOW]
+        for kind in kinds[:KINDS_OF_A_WINDOW]
     )
 
 
