@@ -17,7 +17,7 @@ from typing import Any, Final, Self
 from alerts.incidents.annotations import Annotations, annotations_by_incident
 from alerts.incidents.incident import LABEL_SCHEMA, ORDERS, PAGES, TOLD, Incident, IncidentState
 from alerts.incidents.matching import MatchStrength, best_match, is_enough, match_of, repeats, same_cause
-from alerts.incidents.merge_split import absorbed, merge, split
+from alerts.incidents.merge_split import absorbed, merge, merges_finished, split
 from alerts.incidents.policy import IncidentPolicy
 from alerts.messages.alert import Alert, Severity, Status
 from alerts.messages.anomaly import BESIDE, Anomaly
@@ -91,7 +91,7 @@ class IncidentGrouper:
             else:
                 latest[key] = replace(Incident.from_json(value), seen=now)
         groups: dict[str, tuple[Incident, ...]] = {}
-        for incident in latest.values():
+        for incident in merges_finished(latest.values()):
             groups[incident.tenant] = (*groups.get(incident.tenant, ()), incident)
         return cls(policy, {tenant: _sorted(incidents) for tenant, incidents in groups.items()})
 
@@ -210,7 +210,7 @@ class IncidentGrouper:
         candidates = [incident for incident in incidents if self._may_join(share, incident, now)]
         before, why = best_match(share, candidates, self.policy)
         if before is not None and before.state is IncidentState.PENDING:
-            heard_of = [incident for incident in candidates if incident.state is IncidentState.OPEN]
+            heard_of = [incident for incident in candidates if incident.state is not IncidentState.PENDING]
             there, evidence = best_match(share, heard_of, self.policy)
             if there is not None:
                 # What nobody has heard of becomes part of what people know of, once there is evidence.

@@ -66,12 +66,12 @@ def same_cause(
 ) -> tuple[Incident | None, str]:
     """Return another incident that turns out to have the cause of the share's ``own``, and why.
 
-    Both are open and began at about the same time, and the share's messages name a backend that messages of the other
-    name, too.
+    People have heard of both, which began at about the same time, and the share's messages name a backend that messages
+    of the other name, too.
     """
     for other in incidents:
         began_together = abs(other.first - own.first) <= policy.onset_s * SECOND
-        if other.id == own.id or not began_together or {own.state, other.state} != {IncidentState.OPEN}:
+        if other.id == own.id or not began_together or IncidentState.PENDING in {own.state, other.state}:
             continue
         for signal in other.signals_since(share.end - policy.quiet):
             if common := sorted(share.names.intersection(signal.names)):

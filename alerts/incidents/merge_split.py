@@ -1,6 +1,6 @@
 """What people order: merge two incidents, split one.  Pure, and obeyed once however often it is read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
@@ -69,6 +69,28 @@ def absorbed(there: Incident, here: Incident, limit: int, why: str) -> Incident:
         since=max(here.since, there.since),
         split_off=tuple(service for service in there.split_off if service not in here.services),
     )
+
+
+def merges_finished(incidents: Iterable[Incident]) -> Iterator[Incident]:
+    """Yield the incidents, those as merged whose windows another one already has.
+
+    A crash may have kept only one of the two records that a merge changes.
+    """
+    known = list(incidents)
+    for here in known:
+        whole = next((there for there in known if _is_part(here, there)), None)
+        if whole is None or here.state is IncidentState.MERGED:
+            yield here
+        elif here.state is not IncidentState.PENDING:
+            yield replace(here, state=IncidentState.MERGED, into=whole.id)
+
+
+def _is_part(here: Incident, there: Incident) -> bool:
+    """Return whether an incident has all windows of another and more; parts of a split share windows, too."""
+    if here.id == there.id or here.tenant != there.tenant or here.service in there.split_off or not here.windows:
+        return False
+    pairs = set(zip(here.windows, here.window_places, strict=True))
+    return there.count > here.count and pairs <= set(zip(there.windows, there.window_places, strict=True))
 
 
 def split(said: Feedback, by_id: Mapping[str, Incident], now: int) -> list[Incident]:
