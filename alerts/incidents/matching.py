@@ -216,9 +216,8 @@ def repeats(share: Anomaly, incident: Incident) -> bool:
 def is_enough(incident: Incident, policy: IncidentPolicy) -> bool:
     """Return whether what is pending opens an incident: one strong signal, several witnesses, or one that lasts.
 
-    What is only known from windows whose loudest part is elsewhere has to last twice as long: such a window goes on
-    for as long as it reaches back.
+    What is only known from windows whose loudest part is elsewhere is never enough: by itself it would not have fired.
     """
     strong = incident.importance >= policy.strong_from or incident.witnesses >= policy.voices_from
-    lasts_s = policy.sustain_s * (2 if incident.importance <= BESIDE else 1)
-    return strong or (incident.count > 1 and incident.last - incident.first >= lasts_s * SECOND)
+    lasts = incident.count > 1 and incident.last - incident.first >= policy.sustain_s * SECOND
+    return strong or (lasts and incident.importance > BESIDE)
