@@ -207,6 +207,9 @@ def repeats(share: Anomaly, incident: Incident) -> bool:
     """Return whether the share shows the pattern of the incident: its place, kind of failure and templates."""
     if share.located != incident.located or not _is_among(share, incident.signals):
         return False
+    if (share.names & INFRASTRUCTURE).difference(name for signal in incident.signals for name in signal.names):
+        # A backend that was never named before is another cause, however alike the messages are.
+        return False
     first = share.own_templates[:TELLING]
     if not first or not incident.templates:
         return share.kind == incident.kind

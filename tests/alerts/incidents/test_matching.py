@@ -84,6 +84,13 @@ def test_what_is_over_does_not_swallow_another_fault_at_the_same_place() -> None
     assert [incident.count for incident in role.published()] == [2, 1]
 
 
+def test_what_names_another_backend_is_no_comeback() -> None:
+    """The same service fails again with the same messages, and now they name the database."""
+    first, later = window("a", 0, templates=("t1",)), window("b", 500, templates=("t1",))
+    assert incidents(first, later) == 1
+    assert incidents(first, replace(later, names=frozenset({"database"}))) == 2
+
+
 def test_a_request_that_two_windows_share_joins_them() -> None:
     """Long after the begin, at another service."""
     first = [window(str(at), at) for at in range(0, 400, 15)]
