@@ -39,6 +39,10 @@ class Match:
 
 NO_MATCH: Final = Match(MatchStrength.NONE)
 
+CAUSE_WITHIN: Final = 45 * SECOND
+"""Microseconds from the first message that names a project to a sign of trouble there, at most, for the one to be the
+other's cause: a judgement, three steps of windows."""
+
 TELLING: Final = 3
 """The first templates of a window, of its most telling lines, by which windows are compared: a judgement."""
 
@@ -170,7 +174,8 @@ def _common_name(share: Anomaly, signals: Iterable[Signal]) -> str:
             return f"its messages name {common[0]}, as those of {signal.service} do"
         if here != there and there in share.names:
             return f"its messages name {there}"
-        if here != there and here in signal.names:
+        # What it names is its cause only if that fails by then, and not a minute later.
+        if here != there and here in signal.names and share.end - signal.first <= CAUSE_WITHIN:
             return f"messages of {signal.service} name {here}"
     return ""
 

@@ -6,6 +6,7 @@ from typing import Any, Final, Self
 
 import orjson
 
+from alerts.messages.backends import INFRASTRUCTURE
 from models.errors import InvalidError
 from models.findings import Finding, FindingKind, findings_from_json
 from models.records import ALL_SOURCES
@@ -154,7 +155,9 @@ class Anomaly:
         own = tuple(f for f in self.findings if f.service in {"", service} and f.host in {"", host})
         share = replace(self, services=(service,), places=(place,), findings=own)
         if len(self.places) > 1:
-            share = replace(share, names=frozenset(), new_templates=())
+            # Which of them wrote a message is unknown: the loudest may, unless it is silent, have named a backend.
+            writes = is_first and not any(finding.kind is FindingKind.SILENT for finding in own)
+            share = replace(share, names=self.names & INFRASTRUCTURE if writes else frozenset(), new_templates=())
         return share if is_first else replace(share, importance=min(self.importance, BESIDE), parts={}, reasons=())
 
     def with_names(self, names_of: Callable[[str], frozenset[str] | None]) -> "Anomaly":

@@ -4,7 +4,7 @@ import re
 from typing import Final
 
 _BACKENDS: Final = {
-    "RabbitMQ": r"amqp|rabbit|messagingtimeout|messagedelivery|kombu|message queue",
+    "RabbitMQ": r"amqp|rabbit|kombu|message queue",
     "database": r"mysql|mariadb|galera|postgres|dbconnection|sqlalchemy|database (?:connection|server)",
     "memcached": r"memcache",
     "Ceph": r"\bceph\b|\brbd\b|\brados",
