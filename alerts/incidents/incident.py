@@ -12,6 +12,7 @@ import orjson
 from alerts.incidents.signal import Signal, signals_of, with_signals
 from alerts.messages.alert import Alert, Severity, SeverityLabel, Status
 from alerts.messages.anomaly import Anomaly
+from alerts.messages.backends import INFRASTRUCTURE
 from alerts.messages.json_record import JsonForm, JsonName, JsonRecord, Time
 from alerts.messages.wording import short_id, title
 from models.findings import Finding, findings_from_json
@@ -41,6 +42,9 @@ PAGES: Final = 64
 """Times of pages; the newest stay."""
 TOLD: Final = 200
 """What was published of its signals; the newest stays: more than ``SIGNALS`` can make news of."""
+
+COMMON: Final = 3
+"""Services that name a backend from which on a title says so: a judgement, two may call each other."""
 
 TELLING_KINDS: Final = frozenset({"silence", "errors", "values"})
 """Kinds of trouble that are news beside others: a judgement, the rest mostly follows from these."""
@@ -220,7 +224,9 @@ class Incident:
 
     def has(self, share: Anomaly) -> bool:
         """Return whether it already has what the window says of this place."""
-        return (share.id, share.place) in zip(self.windows, self.window_places, strict=True)
+        # Most incidents do not have the window at all, which is quicker to see.
+        pairs = zip(self.windows, self.window_places, strict=True)
+        return share.id in self.windows and (share.id, share.place) in pairs
 
     def _findings_with(self, window: Anomaly) -> tuple[Finding, ...]:
         home = window.services[0] if window.located else ""
@@ -272,7 +278,14 @@ class Incident:
             span=(self.first, self.last) if dated else None,
             state=f"merged into {short_id(self.into)}" if self.into else ("resolved" if self.resolved else ""),
             diagnosis=self.diagnosis,
+            backend=self._backend(),
         )
+
+    def _backend(self) -> tuple[str, int]:
+        """Return the backend that most of its services name, and how many do; what fewer than three name is none."""
+        naming = {name: {s.service for s in self.signals if name in s.names} for name in sorted(INFRASTRUCTURE)}
+        name, services = max(naming.items(), key=lambda item: len(item[1]))
+        return (name, len(services)) if len(services) >= COMMON else ("", 0)
 
     def to_json(self, schema: str = INCIDENT_SCHEMA) -> bytes:
         """Return the record of the compact topic; its key is the id."""

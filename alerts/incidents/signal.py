@@ -38,11 +38,6 @@ class Signal:
     why: str = ""
     """Why it belongs to its incident, in words; "" of the signal that the incident began with."""
 
-    @property
-    def place(self) -> tuple[str, str, str]:
-        """Return what tells it from other signals of an incident."""
-        return (self.service, self.host, self.kind)
-
     def to_json(self, until: int | None = None) -> dict[str, Any]:
         """Return it as a JSON object; ``until`` adds whether it goes on, that is, was seen since that time."""
         fields = {"service": self.service, "host": self.host, "about": self.about, "why": self.why}
@@ -104,13 +99,18 @@ def signals_of(share: Anomaly, why: str = "") -> tuple[Signal, ...]:
 
 
 def with_signals(known: Iterable[Signal], new: Iterable[Signal]) -> tuple[Signal, ...]:
-    """Return the signals of an incident with more of them; what is new at the same place and of its kind extends it."""
-    signals = {signal.place: signal for signal in known}
+    """Return the signals of an incident with more of them; what is new at the same place and of its kind extends it.
+
+    A host that is unknown is taken for one that is known: a window over everything does not always name it.
+    """
+    signals = list(known)
     for signal in new:
-        before = signals.get(signal.place)
-        if before is not None:
-            signals[signal.place] = replace(
+        number = next((n for n, before in enumerate(signals) if _is_same(before, signal)), None)
+        if number is not None:
+            before = signals[number]
+            signals[number] = replace(
                 before,
+                host=before.host or signal.host,
                 about=before.about or signal.about,
                 names=tuple(sorted({*before.names, *signal.names})),
                 first=min(before.first, signal.first),
@@ -119,5 +119,10 @@ def with_signals(known: Iterable[Signal], new: Iterable[Signal]) -> tuple[Signal
                 count=before.count + signal.count,
             )
         elif len(signals) < SIGNALS:
-            signals[signal.place] = signal
-    return tuple(signals.values())
+            signals.append(signal)
+    return tuple(signals)
+
+
+def _is_same(one: Signal, other: Signal) -> bool:
+    same_host = one.host == other.host or not (one.host and other.host)
+    return (one.service, one.kind) == (other.service, other.kind) and same_host

@@ -77,6 +77,7 @@ def title(  # noqa: PLR0913 - what a title is made of
     span: tuple[int, int] | None,
     state: str = "",
     diagnosis: Mapping[str, Any] | None = None,
+    backend: tuple[str, int] = ("", 0),
 ) -> str:
     """Return the title of an incident.
 
@@ -88,6 +89,7 @@ def title(  # noqa: PLR0913 - what a title is made of
         span: Event times of its first and last window, in microseconds; None where they are shown elsewhere.
         state: What is to be known of its state, such as ``resolved``.
         diagnosis: What the incident is put down to; it leads where it is rather right than wrong.
+        backend: What several services name, and how many do; it leads where no diagnosis does.
     """
     lead = min(findings, key=_is_vague, default=None)
     service = lead.service if lead is not None and lead.service else services[0] if services else UNKNOWN_SERVICE
@@ -102,6 +104,8 @@ def title(  # noqa: PLR0913 - what a title is made of
         what = finding_text(lead)
     else:
         what = f"{where}: {finding_text(lead)}"
+    if backend[0] and not known:
+        what = f"{backend[0]} is named by {backend[1]} services. {what}"
     others = [other for other in services if other != service]
     affected = f"Also affected: {_named(others)}" if others else ""
     return ". ".join(part for part in (what, affected, _joined(period(*span) if span else "", state)) if part)

@@ -72,9 +72,10 @@ def summary_fields(alert: Alert) -> dict[str, str]:
 
 def now_text(alert: Alert) -> str:
     """Return in words what goes on, and what is over: each place with its kinds of trouble; "" without signals."""
-    going_on, over = (_places(alert, ongoing=ongoing) for ongoing in (True, False))
-    parts = ["; ".join(going_on)] if going_on else []
-    return ". ".join([*parts, *(["over: " + "; ".join(over)] if over else [])])
+    going_on, over = ("; ".join(_places(alert, ongoing=ongoing)) for ongoing in (True, False))
+    if not going_on:
+        return f"back to normal: {over}" if over else ""
+    return f"{going_on}. Back to normal: {over}" if over else going_on
 
 
 def _places(alert: Alert, *, ongoing: bool) -> list[str]:

@@ -34,6 +34,7 @@ def test_a_backend_that_both_name_joins_them() -> None:
     services = ("nova-compute", "cinder-api", "glance-api", "heat-engine", "neutron-server")
     role.take(*(window(name, n, service=name, names=("RabbitMQ",)) for n, name in enumerate(services)))
     assert role.only().services == services
+    assert role.only().summary().startswith("RabbitMQ is named by 5 services. nova-compute: errors. Also affected: ")
     assert [signal.why for signal in role.only().signals][:2] == [
         "",
         "its messages name RabbitMQ, as those of nova-compute do",
@@ -156,6 +157,13 @@ def test_what_nobody_has_heard_of_becomes_part_of_what_people_know_once_there_is
     role.take(window("c", 20, service="nova-compute", names=("cinder",)))
     assert sorted(role.only().windows) == ["a", "b", "c"]
     assert len(list(role.state.all())) == 1
+
+
+def test_a_host_that_is_unknown_is_taken_for_one_that_is_known() -> None:
+    """A service is shown once, with its host as soon as one window names it."""
+    role = Role()
+    role.take(seen_at(everything("a", 0), "nova"), window("b", 15))
+    assert [(signal.service, signal.host, signal.count) for signal in role.only().signals] == [("nova", "host", 2)]
 
 
 def test_nothing_crosses_tenants() -> None:

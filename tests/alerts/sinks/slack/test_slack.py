@@ -105,7 +105,7 @@ def test_a_message_has_five_lines() -> None:
     assert text.splitlines() == [
         "When: error since 2026-03-03 01:06 UTC",
         "Why: QueuePool limit (80% sure)",
-        "Now: nova-compute on compute-1 (errors). over: nova-api (silent service)",
+        "Now: nova-compute on compute-1 (errors). Back to normal: nova-api (silent service)",
         f"Look further: tocsin explain show {alert.incident_id[:6]}",
     ]
     assert lines["elements"][0]["elements"][-1]["style"] == {"code": True}
