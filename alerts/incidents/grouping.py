@@ -10,6 +10,7 @@ behind all of them: after a crash it then sends equal alerts again, and loses no
 """
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
@@ -38,6 +39,8 @@ OTHER_KEYS: Final = (LABEL, "topology/")
 
 PENDING: Final = 32
 """Weak signals kept per tenant, the newest: a judgement, they have to come within minutes to sustain each other."""
+
+_NUMBER: Final = re.compile(r"\d+(?:[.,:]\d+)*")
 
 _ORDERS: Final = frozenset({Action.MERGE, Action.SPLIT, Action.RESOLVE})
 
@@ -382,9 +385,9 @@ class IncidentGrouper:
         return f"a ticket: the budget of {budget.text} is spent" if spent >= budget.pages else ""
 
 
-def _told_of(diagnosis: Mapping[str, Any]) -> tuple[Any, ...]:
-    """Return that of a diagnosis which is news when it changes: what is wrong where, and why."""
-    return tuple(diagnosis.get(name) for name in ("summary", "cause", "service"))
+def _told_of(diagnosis: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return that of a diagnosis which is news when it changes: the cause but for its numbers, and where it is."""
+    return tuple(_NUMBER.sub("", str(diagnosis.get(name) or "")) for name in ("cause", "service"))
 
 
 def _differs(incident: Incident, before: Incident | None) -> bool:

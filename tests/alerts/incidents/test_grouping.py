@@ -99,9 +99,10 @@ def test_a_diagnosis_is_told_when_it_is_new() -> None:
     role = Role()
     role.take(window("a", 0))
     name = role.only().id
-    first = {"summary": "The disk is full", "cause": "full", "service": "nova", "evidence": []}
+    first = {"summary": "The disk is full (3 times)", "cause": "full at 09:07", "service": "nova", "evidence": []}
     assert statuses(role.publish(role.state.diagnosed(name, first, None, role.now))) == ["enriched"]
-    assert role.publish(role.state.diagnosed(name, first | {"evidence": ["L1"]}, None, role.now)) == []
+    again = {"summary": "The disk is full (9 times)", "cause": "full at 09:08", "evidence": ["L1"]}
+    assert role.publish(role.state.diagnosed(name, first | again, None, role.now)) == []
     assert statuses(role.publish(role.state.diagnosed(name, first | {"cause": "quota"}, None, role.now))) == [
         "enriched"
     ]

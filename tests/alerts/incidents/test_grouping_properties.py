@@ -30,13 +30,10 @@ def histories(draw: st.DrawFn) -> list[Op]:
         st.sampled_from([(), ("nova@h1", "cinder@h1"), ("neutron@h1",), ("nova@h1", "nova@h2")]),
     )
     drawn = draw(st.lists(parts, min_size=1, max_size=12))
-    windows = [
-        replace(
-            window(f"w{i}", 75 * at, importance, service, names=names),
-            **({"key": "*", "places": places} if places else {}),
-        )
-        for i, (service, at, importance, names, places) in enumerate(drawn)
-    ]
+    windows = []
+    for i, (service, at, importance, names, places) in enumerate(drawn):
+        made = window(f"w{i}", 75 * at, importance, service, names=names)
+        windows.append(replace(made, key="*", places=places) if places else made)
     return draw(st.lists(st.one_of(st.sampled_from(windows), st.integers(0, 400)), min_size=1, max_size=30))
 
 
