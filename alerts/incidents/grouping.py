@@ -386,8 +386,8 @@ class IncidentGrouper:
 
 
 def _told_of(diagnosis: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return that of a diagnosis which is news when it changes: the cause but for its numbers, and where it is."""
-    return tuple(_NUMBER.sub("", str(diagnosis.get(name) or "")) for name in ("cause", "service"))
+    """Return that of a diagnosis which is news when it changes: the cause without numbers, where, who says so."""
+    return tuple(_NUMBER.sub("", str(diagnosis.get(name) or "")) for name in ("cause", "service", "mode"))
 
 
 def _differs(incident: Incident, before: Incident | None) -> bool:
