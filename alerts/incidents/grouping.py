@@ -18,10 +18,10 @@ from typing import Any, Final, Self
 from alerts.incidents.annotations import Annotations, annotations_by_incident
 from alerts.incidents.incident import LABEL_SCHEMA, ORDERS, PAGES, TOLD, Incident, IncidentState
 from alerts.incidents.matching import MatchStrength, best_match, is_enough, match_of, repeats, same_cause
-from alerts.incidents.merge_split import absorbed, merge, merges_finished, split
+from alerts.incidents.merge_split import absorbed, merge, merges_finished, root, split, united
 from alerts.incidents.policy import IncidentPolicy
 from alerts.messages.alert import Alert, Severity, Status
-from alerts.messages.anomaly import BESIDE, Anomaly
+from alerts.messages.anomaly import Anomaly
 from alerts.messages.feedback import Action, Feedback
 from models.rfc3339 import SECOND
 
@@ -219,30 +219,27 @@ class IncidentGrouper:
                 # What nobody has heard of becomes part of what people know of, once there is evidence.
                 joined = absorbed(there.joined(share, now, limit, evidence), before, limit, evidence)
                 return self.update(share.tenant, [self._grown(joined, now)], [before.id], now)
+        by_id = {incident.id: incident for incident in incidents}
         if before is None:
-            return self.update(share.tenant, [self._grown(Incident.of(share, now), now)], [], now)
+            fresh = Incident.of(share, now)
+            # Two windows may end at once and name two backends: what would have the same id is one incident.
+            before = root(by_id[fresh.id], by_id) if fresh.id in by_id else None
+            if before is None:
+                return self.update(share.tenant, [self._grown(fresh, now)], [], now)
         after = before.joined(share, now, limit, why)
         if after.state is IncidentState.PENDING and share.located:
             # Nobody has heard of it: it may still be called after the place, and begin with what is known for sure.
-            home = share.services[0]
-            if before.importance <= BESIDE < share.importance:
-                after = replace(after, service=home, host=share.host, kind=share.kind, opened=share.end)
-            elif not before.located:
-                after = replace(after, service=home, host=share.host, services=(home,))
+            named = after.called_after(share, before)
+            after = after if named.id in by_id else named
         gone = [before.id] if after.id != before.id else []
         # What comes late, and changes nothing, does not bring back what is over.
         goes_on = share.end > before.last or before.state is not IncidentState.RESOLVED
         after = self._grown(after, now, goes_on=goes_on)
         other, evidence = same_cause(share, after, candidates, self.policy)
         if other is not None:
-            return self.update(share.tenant, self._united(after, other, evidence, now), gone, now)
+            whole, part = united(after, other, limit, evidence)
+            return self.update(share.tenant, [self._grown(whole, now), part], gone, now)
         return self.update(share.tenant, [after], gone, now)
-
-    def _united(self, one: Incident, other: Incident, why: str, now: int) -> list[Incident]:
-        """Return two incidents that turn out to have one cause: the later goes on as part of the first."""
-        there, here = sorted((one, other), key=lambda incident: (incident.opened, incident.id))
-        whole = absorbed(there, here, self.policy.max_windows, why)
-        return [self._grown(whole, now), replace(here, state=IncidentState.MERGED, into=there.id)]
 
     def _may_join(self, share: Anomaly, incident: Incident, now: int) -> bool:
         annotations = self.annotations_of(incident)

@@ -11,7 +11,7 @@ import orjson
 
 from alerts.incidents.signal import Signal, signals_of, with_signals
 from alerts.messages.alert import Alert, Severity, SeverityLabel, Status
-from alerts.messages.anomaly import Anomaly
+from alerts.messages.anomaly import BESIDE, Anomaly
 from alerts.messages.backends import INFRASTRUCTURE
 from alerts.messages.json_record import JsonForm, JsonName, JsonRecord, Time
 from alerts.messages.wording import short_id, title
@@ -221,6 +221,16 @@ class Incident:
             findings=self._findings_with(share),
             signals=with_signals(self.signals, signals_of(share, why)),
         )
+
+    def called_after(self, share: Anomaly, before: "Incident") -> Self:
+        """Return it, of which nobody has heard, as it is called once a share that it has joined knows the place.
+
+        Where all ``before`` was only seen in windows whose loudest part is elsewhere, it begins with the share.
+        """
+        home = share.services[0]
+        if before.importance <= BESIDE < share.importance:
+            return replace(self, service=home, host=share.host, kind=share.kind, opened=share.end)
+        return self if before.located else replace(self, service=home, host=share.host, services=(home,))
 
     def has(self, share: Anomaly) -> bool:
         """Return whether it already has what the window says of this place."""

@@ -36,6 +36,12 @@ def merge(said: Feedback, by_id: Mapping[str, Incident], limit: int) -> list[Inc
     return [joined, replace(here, state=IncidentState.MERGED, into=there.id)]
 
 
+def united(one: Incident, other: Incident, limit: int, why: str) -> tuple[Incident, Incident]:
+    """Return two incidents that turn out to have one cause: the first with all of both, and the later as part of it."""
+    there, here = sorted((one, other), key=lambda incident: (incident.opened, incident.id))
+    return absorbed(there, here, limit, why), replace(here, state=IncidentState.MERGED, into=there.id)
+
+
 def absorbed(there: Incident, here: Incident, limit: int, why: str) -> Incident:
     """Return ``there`` with all that is known of ``here``; ``why`` they belong together, in words."""
     states = {here.state, there.state}

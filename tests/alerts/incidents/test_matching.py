@@ -191,3 +191,10 @@ def test_flapping_makes_one_incident_and_one_page(gap: int) -> None:
         role.wait(gap - 1)
     assert len(role.published()) == 1
     assert sum(alert.page for alert in role.alerts) == 1
+
+
+def test_two_windows_that_end_at_once_and_name_two_backends_are_one_incident() -> None:
+    """They would have the same id, and one would take the place of the other."""
+    role = Role()
+    role.take(window("a", 0, names=("RabbitMQ",)), window("b", 0, names=("database",)))
+    assert role.only().windows == ("a", "b")
