@@ -49,6 +49,8 @@ COMMON: Final = 3
 TELLING_KINDS: Final = frozenset({"silence", "errors", "values"})
 """Kinds of trouble that are news beside others: a judgement, the rest mostly follows from these."""
 
+PARTS: Final = 32
+"""Ids of incidents that became part of it; the newest stay."""
 ORDERS: Final = 32
 """Orders of people; the newest stay."""
 
@@ -128,6 +130,8 @@ class Incident:
     """Services that were split off: their windows belong elsewhere."""
     into: str = ""
     """Id of the incident that it is part of, once merged."""
+    parts: tuple[str, ...] = ()
+    """Ids of the newest incidents that became part of it."""
     ordered: tuple[str, ...] = ()
     """The newest orders that were obeyed, or could not be: each is looked at once."""
     diagnosis: Mapping[str, Any] | None = None

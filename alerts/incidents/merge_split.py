@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from alerts.incidents.incident import IDS, REASONS, SERVICES, TEMPLATES, Incident, IncidentState, strongest
+from alerts.incidents.incident import IDS, PARTS, REASONS, SERVICES, TEMPLATES, Incident, IncidentState, strongest
 from alerts.incidents.signal import with_signals
 from alerts.messages.feedback import Feedback
 
@@ -71,6 +71,7 @@ def absorbed(there: Incident, here: Incident, limit: int, why: str) -> Incident:
         reasons=_union(there.reasons, here.reasons, REASONS),
         findings=strongest((*stronger.findings, *weaker.findings)),
         signals=with_signals(there.signals, (replace(signal, why=signal.why or why) for signal in here.signals)),
+        parts=(*there.parts, here.id)[-PARTS:],
         paged=max(here.paged, there.paged),
         since=max(here.since, there.since),
         split_off=tuple(service for service in there.split_off if service not in here.services),
@@ -78,25 +79,17 @@ def absorbed(there: Incident, here: Incident, limit: int, why: str) -> Incident:
 
 
 def merges_finished(incidents: Iterable[Incident]) -> Iterator[Incident]:
-    """Yield the incidents, those as merged whose windows another one already has.
+    """Yield the incidents, those as merged that became part of another: a crash may have kept only the record of that.
 
-    A crash may have kept only one of the two records that a merge changes.
+    One that nobody has heard of is left out.
     """
     known = list(incidents)
-    for here in known:
-        whole = next((there for there in known if _is_part(here, there)), None)
-        if whole is None or here.state is IncidentState.MERGED:
-            yield here
-        elif here.state is not IncidentState.PENDING:
-            yield replace(here, state=IncidentState.MERGED, into=whole.id)
-
-
-def _is_part(here: Incident, there: Incident) -> bool:
-    """Return whether an incident has all windows of another and more; parts of a split share windows, too."""
-    if here.id == there.id or here.tenant != there.tenant or here.service in there.split_off or not here.windows:
-        return False
-    pairs = set(zip(here.windows, here.window_places, strict=True))
-    return there.count > here.count and pairs <= set(zip(there.windows, there.window_places, strict=True))
+    whole_of = {part: whole.id for whole in known for part in whole.parts}
+    for incident in known:
+        if incident.id not in whole_of or incident.state is IncidentState.MERGED:
+            yield incident
+        elif incident.state is not IncidentState.PENDING:
+            yield replace(incident, state=IncidentState.MERGED, into=whole_of[incident.id])
 
 
 def split(said: Feedback, by_id: Mapping[str, Incident], now: int) -> list[Incident]:

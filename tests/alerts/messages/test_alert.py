@@ -49,6 +49,7 @@ INCIDENT = Incident(
     suppressed=4,
     split_off=("glance",),
     into="",
+    parts=("ab" * 16,),
     ordered=("resolve/1/jo/",),
     findings=(Finding(FindingKind.SLOW, template="GET /servers", value=2.6, usual=0.74, unit="s", moment=NOON),),
     signals=(
