@@ -346,3 +346,5 @@ class Verdict:
     """Ids (hexadecimal) of the templates of ``lines``, each once, of a window that fired."""
     findings: tuple[Finding, ...] = ()
     """What detectors report of a window that fired, the strongest first; ``reasons`` are the same as sentences."""
+    places: tuple[str, ...] = ()
+    """Of a window of several sources that fired: where what makes it unusual comes from, ``service@host`` each."""

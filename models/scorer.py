@@ -108,7 +108,12 @@ class Decisions:
             findings=tuple(findings.values()),
             state=self.state(i),
             templates=tuple(self._templates(heaviest)) if fired else (),
+            places=self.bundle.detectors.places(self.facts, i, self._reported(i)) if fired and self.facts else (),
         )
+
+    def _reported(self, i: int) -> frozenset[str]:
+        """Names of the detectors whose findings are reported of window ``i``."""
+        return frozenset(name for name, part in self.parts.items() if part[i] >= _REPORTED_FROM)
 
     @property
     def errors_only(self) -> BOOL:

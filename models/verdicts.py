@@ -23,6 +23,7 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
     reasons = {"reasons": list(verdict.reasons)} if verdict.reasons else {}
     findings = {"findings": [finding.to_json() for finding in verdict.findings]} if verdict.findings else {}
     templates = {"templates": list(verdict.templates)} if verdict.templates else {}
+    places = {"places": list(verdict.places)} if verdict.places else {}
     return {
         "id": verdict.window_id,
         "tenant": verdict.tenant,
@@ -41,4 +42,5 @@ def to_json(verdict: Verdict) -> dict[str, Any]:
         **reasons,
         **findings,
         **templates,
+        **places,
     }

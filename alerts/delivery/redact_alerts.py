@@ -43,6 +43,9 @@ _STAY: Final = frozenset(
 
 _DIGEST: Final = "evidence_digest"
 
+_SIGNAL_TEXTS: Final = ("about", "why")
+"""Fields of a signal that are free text."""
+
 
 def redacted(alert: Alert, redactor: Redactor) -> Alert:
     """Return an alert as it may leave; ``redactor`` is one of its own.
@@ -104,6 +107,10 @@ def _map_texts(alert: Alert, change: Callable[[str], str]) -> Alert:
         reasons=tuple(map(change, alert.reasons)),
         note=change(alert.note),
         acknowledged=change(alert.acknowledged),
+        signals=tuple(
+            {**signal, **{name: change(str(signal[name])) for name in _SIGNAL_TEXTS if name in signal}}
+            for signal in alert.signals
+        ),
     )
 
 

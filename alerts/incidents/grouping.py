@@ -10,16 +10,16 @@ behind all of them: after a crash it then sends equal alerts again, and loses no
 """
 
 import logging
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 from alerts.incidents.annotations import Annotations, annotations_by_incident
-from alerts.incidents.incident import LABEL_SCHEMA, ORDERS, PAGES, Incident, IncidentState
-from alerts.incidents.matching import MatchStrength, best_match, is_enough, match_strength, repeats
-from alerts.incidents.merge_split import merge, split
+from alerts.incidents.incident import LABEL_SCHEMA, ORDERS, PAGES, TOLD, Incident, IncidentState
+from alerts.incidents.matching import MatchStrength, best_match, is_enough, match_of, repeats, same_cause
+from alerts.incidents.merge_split import absorbed, merge, merges_finished, root, split, united
 from alerts.incidents.policy import IncidentPolicy
-from alerts.incidents.topology import KEY, Topology
 from alerts.messages.alert import Alert, Severity, Status
 from alerts.messages.anomaly import Anomaly
 from alerts.messages.feedback import Action, Feedback
@@ -34,8 +34,13 @@ NOBODY: Final = Annotations()
 LABEL: Final = "label/"
 """Key of an incident that people voted on, as it was then, before its id: what later gates are judged by."""
 
+OTHER_KEYS: Final = (LABEL, "topology/")
+"""How keys of records begin that hold no incident; older versions wrote which services work together."""
+
 PENDING: Final = 32
 """Weak signals kept per tenant, the newest: a judgement, they have to come within minutes to sustain each other."""
+
+_NUMBER: Final = re.compile(r"\d+(?:[.,:]\d+)*")
 
 _ORDERS: Final = frozenset({Action.MERGE, Action.SPLIT, Action.RESOLVE})
 
@@ -68,7 +73,6 @@ class IncidentGrouper:
 
     policy: IncidentPolicy = field(default_factory=IncidentPolicy)
     groups: Mapping[str, tuple[Incident, ...]] = field(default_factory=dict)
-    topology: Topology = field(default_factory=Topology)
     annotations: Mapping[str, Annotations] = field(default_factory=dict)
 
     @classmethod
@@ -82,20 +86,17 @@ class IncidentGrouper:
             InvalidError: a record cannot be read.
         """
         latest: dict[str, Incident] = {}
-        topology = Topology()
         for key, value in records:
-            if key.startswith(LABEL):
+            if key.startswith(OTHER_KEYS):
                 continue
-            if key.startswith(KEY):
-                topology = topology.with_record(key, value)
-            elif value is None:
+            if value is None:
                 latest.pop(key, None)
             else:
                 latest[key] = replace(Incident.from_json(value), seen=now)
         groups: dict[str, tuple[Incident, ...]] = {}
-        for incident in latest.values():
+        for incident in merges_finished(latest.values()):
             groups[incident.tenant] = (*groups.get(incident.tenant, ()), incident)
-        return cls(policy, {tenant: _sorted(incidents) for tenant, incidents in groups.items()}, topology)
+        return cls(policy, {tenant: _sorted(incidents) for tenant, incidents in groups.items()})
 
     @property
     def open(self) -> int:
@@ -119,14 +120,15 @@ class IncidentGrouper:
 
         A window that has not fired, or that an incident already has, changes nothing.
         """
-        incidents = self.groups.get(window.tenant, ())
-        if not window.fired or any(window.id in incident.windows for incident in incidents):
+        if not window.fired:
             return Step(self)
-        topology = self.topology.learnt(window.tenant, window.services) if window.session else self.topology
-        if topology is self.topology:
-            return self.place_window(window, incidents, now)
-        step = Step(self, records={KEY + window.tenant: topology.record(window.tenant)})
-        return step.then(replace(self, topology=topology).place_window(window, incidents, now))
+        incidents = self.groups.get(window.tenant, ())
+        # All of them at once: a crash may have kept some of the incidents that a window changes, and not the others.
+        new = [share for share in window.shares() if not any(incident.has(share) for incident in incidents)]
+        step = Step(self)
+        for share in new:
+            step = step.then(step.incidents.place(share, now))
+        return step
 
     def tick(self, now: int) -> Step:
         """Resolve what has been quiet, publish what is no longer silenced, forget what is long over."""
@@ -178,6 +180,7 @@ class IncidentGrouper:
         if incident is None:
             return Step(self)
         worst = max(incident.severity, severity or incident.severity)
+        is_news = _told_of(diagnosis) != _told_of(incident.diagnosis or {})
         step = self.update(incident.tenant, [replace(incident, diagnosis=diagnosis, severity=worst)], [], now)
         after, annotations = step.incidents.find(name), self.annotations_of(incident)
         if (
@@ -185,45 +188,65 @@ class IncidentGrouper:
             or after.state is not IncidentState.OPEN
             or after.last_status is not Status.FIRING
             or annotations.silence(now)
+            or not (is_news or step.alerts)
         ):
             return step
         enriched = replace(after.alert(acknowledged=annotations.acknowledged), status=Status.ENRICHED)
-        return replace(step, alerts=(*step.alerts, enriched))
+        return replace(
+            step, alerts=(enriched,) if not any(alert.page for alert in step.alerts) else (*step.alerts, enriched)
+        )
 
-    def place_window(self, window: Anomaly, incidents: tuple[Incident, ...], now: int) -> Step:
-        """Put a new window where it belongs among the incidents of its tenant, or begin one with it."""
+    def place(self, share: Anomaly, now: int) -> Step:
+        """Put what a window says of a place where it belongs among its tenant's incidents, or begin one with it."""
         limit = self.policy.max_windows
+        incidents = self.groups.get(share.tenant, ())
         known = [incident for incident in incidents if self.annotations_of(incident).known_until(now)]
-        repeated = next((incident for incident in known if repeats(window, incident)), None)
+        repeated = next((incident for incident in known if repeats(share, incident)), None)
         if repeated is not None:
             suppressed = replace(
                 repeated,
                 suppressed=repeated.suppressed + 1,
-                windows=(*repeated.windows, window.id)[-limit:],
-                window_services=(*repeated.window_services, window.services[0])[-limit:],
+                windows=(*repeated.windows, share.id)[-limit:],
+                window_places=(*repeated.window_places, share.place)[-limit:],
             )
-            return self.update(window.tenant, [suppressed], [], now)
-        candidates = [incident for incident in incidents if self._may_join(window, incident, now)]
-        before = best_match(window, candidates, self.topology, self.policy)
+            return self.update(share.tenant, [suppressed], [], now)
+        candidates = [incident for incident in incidents if self._may_join(share, incident, now)]
+        before, why = best_match(share, candidates, self.policy)
+        if before is not None and before.state is IncidentState.PENDING:
+            heard_of = [incident for incident in candidates if incident.state is not IncidentState.PENDING]
+            there, evidence = best_match(share, heard_of, self.policy)
+            if there is not None:
+                # What nobody has heard of becomes part of what people know of, once there is evidence.
+                joined = absorbed(there.joined(share, now, limit, evidence), before, limit, evidence)
+                return self.update(share.tenant, [self._grown(joined, now)], [before.id], now)
+        by_id = {incident.id: incident for incident in incidents}
         if before is None:
-            return self.update(window.tenant, [self._grown(Incident.of(window, now), now)], [], now)
-        after = before.joined(window, now, limit)
-        if after.state is IncidentState.PENDING and window.located and not before.located:
-            # Nobody has heard of it: it may still be called after the place that is known for sure.
-            after = replace(after, service=window.services[0], services=(window.services[0],))
+            fresh = Incident.of(share, now)
+            # Two windows may end at once and name two backends: what would have the same id is one incident.
+            before = root(by_id[fresh.id], by_id) if fresh.id in by_id else None
+            if before is None:
+                return self.update(share.tenant, [self._grown(fresh, now)], [], now)
+        after = before.joined(share, now, limit, why)
+        if after.state is IncidentState.PENDING and share.located:
+            # Nobody has heard of it: it may still be called after the place, and begin with what is known for sure.
+            named = after.called_after(share, before)
+            after = after if named.id in by_id else named
         gone = [before.id] if after.id != before.id else []
         # What comes late, and changes nothing, does not bring back what is over.
-        goes_on = window.end > before.last or before.state is not IncidentState.RESOLVED
-        return self.update(window.tenant, [self._grown(after, now, goes_on=goes_on)], gone, now)
+        goes_on = share.end > before.last or before.state is not IncidentState.RESOLVED
+        after = self._grown(after, now, goes_on=goes_on)
+        other, evidence = same_cause(share, after, candidates, self.policy)
+        if other is not None:
+            whole, part = united(after, other, limit, evidence)
+            return self.update(share.tenant, [self._grown(whole, now), part], gone, now)
+        return self.update(share.tenant, [after], gone, now)
 
-    def _may_join(self, window: Anomaly, incident: Incident, now: int) -> bool:
+    def _may_join(self, share: Anomaly, incident: Incident, now: int) -> bool:
         annotations = self.annotations_of(incident)
         if incident.state is IncidentState.MERGED or annotations.known_until(now):
             return False
-        if not annotations.silence(now):
-            return True
-        # What only comes at the same time must not be silenced with it.
-        return match_strength(window, incident, self.topology, self.policy) >= MatchStrength.TEMPLATE
+        # What is another trouble must not be silenced with it.
+        return not annotations.silence(now) or match_of(share, incident, self.policy).strength >= MatchStrength.TEMPLATE
 
     def _grown(self, incident: Incident, now: int, *, goes_on: bool = True) -> Incident:
         """Return an incident with the severity of what it has become, and open if that is enough."""
@@ -320,12 +343,18 @@ class IncidentGrouper:
     def _publish_firing(
         self, incident: Incident, annotations: Annotations, *, again: bool
     ) -> tuple[Incident, Alert | None]:
-        """Publish what is open: when it is new or worse, when somebody takes it, and every ``update_s``."""
+        """Publish what is open when there is news: it is new or worse, another place or kind, or somebody takes it.
+
+        What is not urgent waits until ``update_s`` after what was published before, so that it comes together.
+        """
         update = self.policy.update_s * SECOND
         # Steps that follow one another at once are one page: the message shows the last of them.
         follows_page = incident.paged and incident.pages and incident.last - incident.pages[-1] < update
         is_worse = incident.severity > incident.paged and not follows_page
-        is_due = incident.last - incident.published >= update or incident.severity > incident.last_severity
+        has_news = (
+            bool(set(incident.news) - set(incident.published_news)) and incident.last - incident.published >= update
+        )
+        is_due = has_news or incident.severity > incident.last_severity
         if incident.last_status is Status.FIRING and not (is_worse or is_due or again):
             return incident, None
         note = self._why_no_page(incident) if is_worse else ""
@@ -333,6 +362,7 @@ class IncidentGrouper:
         published = replace(
             incident,
             last_status=Status.FIRING,
+            published_news=tuple(dict.fromkeys((*incident.published_news, *incident.news)))[-TOLD:],
             published=incident.last,
             last_severity=int(incident.severity),
             paged=int(incident.severity) if is_worse else incident.paged,
@@ -350,6 +380,11 @@ class IncidentGrouper:
         since = incident.last - int(budget.per_s * SECOND)
         spent = sum(since < page <= incident.last for other in self.all() for page in other.pages)
         return f"a ticket: the budget of {budget.text} is spent" if spent >= budget.pages else ""
+
+
+def _told_of(diagnosis: Mapping[str, Any]) -> tuple[str, ...]:
+    """Return that of a diagnosis which is news when it changes: the cause without numbers, where, who says so."""
+    return tuple(_NUMBER.sub("", str(diagnosis.get(name) or "")) for name in ("cause", "service", "mode"))
 
 
 def _differs(incident: Incident, before: Incident | None) -> bool:

@@ -9,12 +9,18 @@ from typing import Annotated, Any, Final, Self
 
 import orjson
 
+from alerts.incidents.signal import Signal, signals_of, with_signals
 from alerts.messages.alert import Alert, Severity, SeverityLabel, Status
-from alerts.messages.anomaly import Anomaly
+from alerts.messages.anomaly import BESIDE, Anomaly
+from alerts.messages.backends import INFRASTRUCTURE
 from alerts.messages.json_record import JsonForm, JsonName, JsonRecord, Time
-from alerts.messages.wording import title
+from alerts.messages.wording import short_id, title
 from models.findings import Finding, findings_from_json
-from models.rfc3339 import time_text
+from models.rfc3339 import SECOND, time_text
+
+OVER: Final = 120 * SECOND
+"""Microseconds before the newest window of an incident from which on a signal that was not seen is over: a judgement,
+two lengths of a window."""
 
 INCIDENT_SCHEMA: Final = "tocsin.incident/2"
 LABEL_SCHEMA: Final = "tocsin.label/1"
@@ -34,6 +40,17 @@ SERVICES: Final = 64
 """Services; the first stay."""
 PAGES: Final = 64
 """Times of pages; the newest stay."""
+TOLD: Final = 200
+"""What was published of its signals; the newest stays: more than ``SIGNALS`` can make news of."""
+
+COMMON: Final = 3
+"""Services that name a backend from which on a title says so: a judgement, two may call each other."""
+
+TELLING_KINDS: Final = frozenset({"silence", "errors", "values"})
+"""Kinds of trouble that are news beside others: a judgement, the rest mostly follows from these."""
+
+PARTS: Final = 32
+"""Ids of incidents that became part of it; the newest stay."""
 ORDERS: Final = 32
 """Orders of people; the newest stay."""
 
@@ -54,13 +71,15 @@ class Incident:
     """An episode of a fault of one tenant; the fields stand in the order of the record on ``incidents``.
 
     Times are microseconds: ``seen`` and ``since`` by the wall clock, all others by event time.  Tenant, ``service``,
-    ``kind`` and ``opened`` make the id.
+    ``host``, ``kind`` and ``opened`` make the id.
     """
 
     state: IncidentState = IncidentState.PENDING
     tenant: str
     service: str
-    """Where it began."""
+    """Where it began; "" where that is unknown."""
+    host: str = ""
+    """Where it began, as far as that is known."""
     kind: str
     """Kind of failure."""
     services: tuple[str, ...] = ()
@@ -80,8 +99,8 @@ class Incident:
     """The highest of its windows, from 0 to 1."""
     windows: tuple[str, ...]
     """Ids of the newest windows."""
-    window_services: tuple[str, ...]
-    """The service of each of ``windows``; JSON packs them as ``places`` and ``homes``."""
+    window_places: tuple[str, ...]
+    """The place of each of ``windows``, ``service@host``; JSON packs them as ``places`` and ``homes``."""
     count: int
     """Number of all windows."""
     ids: tuple[str, ...] = ()
@@ -111,73 +130,125 @@ class Incident:
     """Services that were split off: their windows belong elsewhere."""
     into: str = ""
     """Id of the incident that it is part of, once merged."""
+    parts: tuple[str, ...] = ()
+    """Ids of the newest incidents that became part of it."""
     ordered: tuple[str, ...] = ()
     """The newest orders that were obeyed, or could not be: each is looked at once."""
     diagnosis: Mapping[str, Any] | None = None
     """What it is put down to so far."""
     findings: Annotated[tuple[Finding, ...], JsonForm(Finding.to_json, lambda record: record)] = ()
     """What detectors report of its windows, those of the most important window first; each subject once."""
+    signals: Annotated[tuple[Signal, ...], JsonForm(Signal.to_json, Signal.from_json)] = ()
+    """What is wrong where, each with its begin and end and why it belongs here; the first is what it began with."""
+    published_news: Annotated[tuple[str, ...], JsonName("heard")] = ()
+    """What has been published of its signals, as ``news`` words it."""
 
     @property
     def id(self) -> str:
         """Return the id: the same in every run, so that what is sent twice is recognised."""
-        return incident_id(self.tenant, self.service, self.opened, self.kind)
+        place = f"{self.service}@{self.host}" if self.host else self.service
+        return incident_id(self.tenant, place, self.opened, self.kind)
 
     @property
     def resolved(self) -> bool:
         """Say whether it is over."""
         return self.state in {IncidentState.RESOLVED, IncidentState.MERGED}
 
+    @property
+    def news(self) -> tuple[str, ...]:
+        """Return what people should hear of its signals: each place, each kind of trouble, and what is over where.
+
+        Errors and messages that training did not see are one kind: the one mostly comes with the other.
+        """
+        going_on = {(signal.service, signal.host) for signal in self.signals_since(self.last - OVER)}
+        places = {(signal.service, signal.host): "" for signal in self.signals if signal.service}
+        kinds = {signal.kind for signal in self.signals if signal.kind in TELLING_KINDS}
+        over = [f"over {service}@{host}" for service, host in places if (service, host) not in going_on]
+        return (*(f"at {service}@{host}" for service, host in places), *sorted(kinds), *over)
+
+    def signals_since(self, time: int) -> tuple[Signal, ...]:
+        """Return the signals that were seen at this time (event time) or later."""
+        return tuple(signal for signal in self.signals if signal.last >= time)
+
     @classmethod
-    def of(cls, window: Anomaly, now: int) -> Self:
-        """Begin with one window."""
-        home = window.services[0]
+    def of(cls, share: Anomaly, now: int) -> Self:
+        """Begin with what one window says of a place."""
+        home = share.services[0]
         empty = cls(
-            tenant=window.tenant,
+            tenant=share.tenant,
             service=home,
-            kind=window.kind,
-            opened=window.end,
-            first=window.end,
-            last=window.end,
+            host=share.host,
+            kind=share.kind,
+            opened=share.end,
+            first=share.end,
+            last=share.end,
             severity=Severity.WARNING,
             importance=0.0,
             windows=(),
-            window_services=(),
+            window_places=(),
             count=0,
             seen=now,
-            services=(home,),
+            services=(home,) if home else (),
         )
-        return empty.joined(window, now, 1)
+        return empty.joined(share, now, 1)
 
-    def joined(self, window: Anomaly, now: int, limit: int) -> Self:
-        """Return it with one more window; at most ``limit`` ids of windows are remembered."""
-        home = window.services[0]
+    def joined(self, share: Anomaly, now: int, limit: int, why: str = "") -> Self:
+        """Return it with one more window, or its share; at most ``limit`` ids of windows are remembered.
+
+        Args:
+            share: What the window says of one place.
+            now: The wall clock, in microseconds.
+            limit: How many ids of windows are remembered.
+            why: Why it belongs here.
+        """
+        home = share.services[0]
         services = self.services
-        if window.located:
+        if share.located:
             # A guess gives way to the first that knows.
             services = _first((*services, home), SERVICES) if self.located else (home,)
         return replace(
             self,
-            first=min(self.first, window.end),
-            last=max(self.last, window.end),
-            importance=max(self.importance, window.importance),
-            windows=(*self.windows, window.id)[-limit:],
-            window_services=(*self.window_services, home)[-limit:],
+            first=min(self.first, share.end),
+            last=max(self.last, share.end),
+            importance=max(self.importance, share.importance),
+            windows=(*self.windows, share.id)[-limit:],
+            window_places=(*self.window_places, share.place)[-limit:],
             count=self.count + 1,
             seen=now,
             services=services,
-            located=self.located or window.located,
-            witnesses=max(self.witnesses, window.witnesses),
-            ids=_recent((*self.ids, window.key), IDS) if window.session else self.ids,
-            templates=_first((*self.templates, *window.templates), TEMPLATES),
-            top_templates=_first((*self.top_templates, *window.templates[:1]), TEMPLATES),
-            reasons=_first((*self.reasons, *window.reasons), REASONS),
-            findings=self._findings_with(window),
+            located=self.located or share.located,
+            witnesses=max(self.witnesses, share.witnesses),
+            ids=_recent((*self.ids, share.key), IDS) if share.session else self.ids,
+            templates=_first((*self.templates, *share.own_templates), TEMPLATES),
+            top_templates=_first((*self.top_templates, *share.templates[:1]), TEMPLATES),
+            reasons=_first((*self.reasons, *share.reasons), REASONS),
+            findings=self._findings_with(share),
+            signals=with_signals(self.signals, signals_of(share, why)),
         )
+
+    def called_after(self, share: Anomaly, before: "Incident") -> Self:
+        """Return it, of which nobody has heard, as it is called once a share that it has joined knows the place.
+
+        Where all ``before`` was only seen in windows whose loudest part is elsewhere, it begins with the share.
+        """
+        home = share.services[0]
+        if before.importance <= BESIDE < share.importance:
+            return replace(self, service=home, host=share.host, kind=share.kind, opened=share.end)
+        return self if before.located else replace(self, service=home, host=share.host, services=(home,))
+
+    def has(self, share: Anomaly) -> bool:
+        """Return whether it already has what the window says of this place."""
+        # Most incidents do not have the window at all, which is quicker to see.
+        pairs = zip(self.windows, self.window_places, strict=True)
+        return share.id in self.windows and (share.id, share.place) in pairs
 
     def _findings_with(self, window: Anomaly) -> tuple[Finding, ...]:
         home = window.services[0] if window.located else ""
-        new = tuple(finding if finding.service else replace(finding, service=home) for finding in window.findings)
+        host = window.host if window.located else ""
+        new = tuple(
+            finding if finding.service else replace(finding, service=home, host=finding.host or host)
+            for finding in window.findings
+        )
         stronger = window.importance > self.importance
         return strongest((*new, *self.findings) if stronger else (*self.findings, *new))
 
@@ -194,7 +265,7 @@ class Incident:
             started=self.opened,
             updated=self.last,
             ended=self.last if self.resolved else None,
-            windows=self.windows,
+            windows=tuple(dict.fromkeys(self.windows)),
             diagnosis=self.diagnosis,
             kind=self.kind,
             reasons=self.reasons,
@@ -204,19 +275,31 @@ class Incident:
             note=note,
             acknowledged=acknowledged,
             templates=self.top_templates,
+            signals=tuple(signal.to_json(self._going_on_since()) for signal in self.signals),
         )
 
-    def summary(self) -> str:
-        """Return its title: what is wrong where, who else is affected, since when and for how long."""
+    def _going_on_since(self) -> int:
+        """Return the time from which on a signal that was seen goes on; of what is over none does."""
+        return self.last + 1 if self.resolved else self.last - OVER
+
+    def summary(self, *, dated: bool = True) -> str:
+        """Return its title: what is wrong where, who else is affected; ``dated`` adds since when and for how long."""
         return title(
             services=self.services,
             kind=self.kind,
             findings=self.findings,
             reasons=self.reasons,
-            begin=self.first,
-            end=self.last,
-            state=f"merged into {self.into}" if self.into else ("resolved" if self.resolved else ""),
+            span=(self.first, self.last) if dated else None,
+            state=f"merged into {short_id(self.into)}" if self.into else ("resolved" if self.resolved else ""),
+            diagnosis=self.diagnosis,
+            backend=self._backend(),
         )
+
+    def _backend(self) -> tuple[str, int]:
+        """Return the backend that most of its services name, and how many do; what fewer than three name is none."""
+        naming = {name: {s.service for s in self.signals if name in s.names} for name in sorted(INFRASTRUCTURE)}
+        name, services = max(naming.items(), key=lambda item: len(item[1]))
+        return (name, len(services)) if len(services) >= COMMON else ("", 0)
 
     def to_json(self, schema: str = INCIDENT_SCHEMA) -> bytes:
         """Return the record of the compact topic; its key is the id."""
@@ -234,12 +317,12 @@ class Incident:
 
 
 def _packed(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Write each service of the windows once (``places``), and for each window its number (``homes``)."""
+    """Write each place of the windows once (``places``), and for each window its number (``homes``)."""
     packed: dict[str, Any] = {}
     for name, value in record.items():
-        if name == "window_services":
-            numbers = {service: number for number, service in enumerate(dict.fromkeys(value))}
-            packed |= {"places": list(numbers), "homes": [numbers[service] for service in value]}
+        if name == "window_places":
+            numbers = {place: number for number, place in enumerate(dict.fromkeys(value))}
+            packed |= {"places": list(numbers), "homes": [numbers[place] for place in value]}
         else:
             packed[name] = value
     return packed
@@ -247,7 +330,7 @@ def _packed(record: Mapping[str, Any]) -> dict[str, Any]:
 
 def _unpacked(record: dict[str, Any]) -> dict[str, Any]:
     return record | {
-        "window_services": [record["places"][number] for number in record["homes"]],
+        "window_places": [record["places"][number] for number in record["homes"]],
         # Read as a whole: findings of a kind that is not known here are left out.
         "findings": findings_from_json(record.get("findings")),
     }
@@ -260,7 +343,7 @@ def _from_old(record: dict[str, Any]) -> dict[str, Any]:
         "service": record["services"][0],
         "kind": "",
         "placed": True,
-        "window_services": record["services"][:1] * len(record["windows"]),
+        "window_places": record["services"][:1] * len(record["windows"]),
         "told": Status.FIRING if record["state"] == IncidentState.OPEN else Status.RESOLVED,
         "shown": severity,
         "paged": severity,

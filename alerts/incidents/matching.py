@@ -1,18 +1,19 @@
-"""Which incident a window belongs to, and whether what is pending is enough to alert somebody.
+"""Which incident a window's share belongs to, and why; and whether what is pending is enough to alert somebody.
 
-Signs that two things have one cause, weakest first: they begin at the same time; their services work together; the
-same odd templates; the same service; the same request, instance, port or volume.  The weaker the sign, the closer in
-time it must be.
+Things are joined by evidence that they have one cause: the same request, the same place, a backend or project that both
+name, the same odd messages, one project.  That they come at the same time joins only what says nothing of where it is.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
 from alerts.incidents.incident import Incident, IncidentState
 from alerts.incidents.policy import IncidentPolicy
-from alerts.incidents.topology import Topology
-from alerts.messages.anomaly import Anomaly
+from alerts.incidents.signal import Signal, signals_of
+from alerts.messages.anomaly import BESIDE, Anomaly
+from alerts.messages.backends import INFRASTRUCTURE, project_of
 from models.rfc3339 import SECOND
 
 
@@ -21,110 +22,210 @@ class MatchStrength(IntEnum):
 
     NONE = 0
     TIME = 1
-    LINK = 2
-    TEMPLATE = 3
-    SERVICE = 4
-    ID = 5
+    PROJECT = 2
+    NAME = 3
+    TEMPLATE = 4
+    SERVICE = 5
+    ID = 6
 
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """How strongly a window's share belongs to an incident, and why, in words."""
+
+    strength: MatchStrength
+    why: str = ""
+
+
+NO_MATCH: Final = Match(MatchStrength.NONE)
+
+CAUSE_WITHIN: Final = 45 * SECOND
+"""Microseconds from the first message that names a project to a sign of trouble there, at most, for the one to be the
+other's cause: a judgement, three steps of windows."""
 
 TELLING: Final = 3
 """The first templates of a window, of its most telling lines, by which windows are compared: a judgement."""
 
 
-def best_match(
-    window: Anomaly, incidents: Iterable[Incident], topology: Topology, policy: IncidentPolicy
-) -> Incident | None:
-    """Return the incident that the window belongs to: by the strongest match, then an open one, then the nearest."""
-    best: tuple[tuple[int, bool, int, int, str], Incident] | None = None
+def best_match(share: Anomaly, incidents: Iterable[Incident], policy: IncidentPolicy) -> tuple[Incident | None, str]:
+    """Return the incident that the share belongs to, and why.
+
+    The strongest match decides, then whether the incident began there, then whether it is open, then the nearest.
+    """
+    best: tuple[tuple[int, bool, bool, int, int, str], Incident, str] | None = None
     for incident in incidents:
-        strength = match_strength(window, incident, topology, policy)
-        if strength is MatchStrength.NONE:
+        match = match_of(share, incident, policy)
+        if match.strength is MatchStrength.NONE:
             continue
         is_open = incident.state is IncidentState.OPEN
-        rank = (int(strength), is_open, -gap(window, incident), incident.last, incident.id)
+        began_here = incident.service == share.services[0]
+        rank = (int(match.strength), began_here, is_open, -gap(share, incident), incident.last, incident.id)
         if best is None or rank > best[0]:
-            best = (rank, incident)
-    return best[1] if best else None
+            best = (rank, incident, match.why)
+    return (best[1], best[2]) if best else (None, "")
 
 
-def gap(window: Anomaly, incident: Incident) -> int:
-    """Return how far the window's end is from the incident's windows, in microseconds."""
-    return max(0, window.end - incident.last, incident.first - window.end)
+def same_cause(
+    share: Anomaly, own: Incident, incidents: Iterable[Incident], policy: IncidentPolicy
+) -> tuple[Incident | None, str]:
+    """Return another incident that turns out to have the cause of the share's ``own``, and why.
+
+    People have heard of both, which began at about the same time, and the share's messages name a backend that messages
+    of the other name, too.
+    """
+    for other in incidents:
+        began_together = abs(other.first - own.first) <= policy.onset_s * SECOND
+        if other.id == own.id or not began_together or IncidentState.PENDING in {own.state, other.state}:
+            continue
+        for signal in other.signals_since(share.end - policy.quiet):
+            if common := sorted(share.names.intersection(signal.names)):
+                return other, f"its messages name {common[0]}, as those of {signal.service} do"
+    return None, ""
 
 
-def match_strength(window: Anomaly, incident: Incident, topology: Topology, policy: IncidentPolicy) -> MatchStrength:
-    """Return the strongest sign that ties the window to the incident.
+def gap(share: Anomaly, incident: Incident) -> int:
+    """Return how far the share's end is from the incident's windows, in microseconds."""
+    return max(0, share.end - incident.last, incident.first - share.end)
+
+
+def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Match:
+    """Return the strongest evidence that the share and the incident have one cause.
 
     In this order, the first that holds:
 
-    1. None where the window is out of reach, the incident too old, or the window's service was split off.
+    1. None where the share is out of reach, the incident too old, or the share's service was split off.
     2. ``ID``: the session is one that the incident is about.
-    3. A window that only guesses where it is: ``TIME``, if it is close enough.
-    4. ``SERVICE``: the window is at one of the incident's services.
-    5. ``TEMPLATE``: most of its first templates are among the incident's.
-    6. None where more than ``quiet_s`` lies between them: what follows holds only while the incident goes on.
-    7. ``LINK``: its service works together with one of the incident's.
-    8. ``TIME``: it is close enough to an incident that only guesses where it is, or comes soon after its begin.
+    3. Where more than ``quiet_s`` lies between them the incident is over: only what ``repeats`` it brings it back.
+    4. ``TIME``: it is near, and either of them says nothing of where it is.
+    5. None where both name backends, such as RabbitMQ or the database, and none of them is the same.
+    6. ``SERVICE``: a signal of the incident goes on at that service on that host: of this kind, or until just now.
+    7. ``TEMPLATE``: most of its first templates are among the incident's.
+    8. ``NAME``: both name the same backend or project, or one names the other's, within ``near_s``.
+    9. ``SERVICE``: it repeats what is over at that place.
+    10. ``PROJECT``: both are parts of one project, and it begins soon after the incident.
     """
-    distance, home = gap(window, incident), window.services[0]
-    too_old = window.end - incident.first > policy.max_age_s * SECOND
-    if distance > _reach(window, incident, policy) or too_old or home in incident.split_off:
-        return MatchStrength.NONE
-    if window.session and window.key in incident.ids:
-        return MatchStrength.ID
-    if not window.located:
-        return MatchStrength.TIME if _guess_fits(window, incident, policy) else MatchStrength.NONE
-    if home in incident.services:
-        return MatchStrength.SERVICE
-    if _shares_templates(window, incident):
-        return MatchStrength.TEMPLATE
+    distance, home = gap(share, incident), share.services[0]
+    too_old = share.end - incident.first > policy.max_age_s * SECOND
+    if distance > _reach(share, incident, policy) or too_old or home in incident.split_off:
+        return NO_MATCH
+    if share.session and share.key in incident.ids:
+        return Match(MatchStrength.ID, f"about the same {_sort(share.key)}")
     if distance > policy.quiet:
-        return MatchStrength.NONE
-    if topology.linked(window.tenant, home, incident.services):
-        return MatchStrength.LINK
-    if incident.located:
-        is_close = abs(window.end - incident.first) <= policy.onset_s * SECOND
-    else:
-        is_close = distance <= policy.near_s * SECOND
-    return MatchStrength.TIME if is_close else MatchStrength.NONE
+        return Match(MatchStrength.SERVICE, "it has come back") if repeats(share, incident) else NO_MATCH
+    if not share.located or not incident.located:
+        return _at_the_time(share, incident, distance, policy)
+    ongoing = incident.signals_since(share.end - policy.quiet)
+    if _names_another_backend(share, ongoing):
+        return NO_MATCH
+    if _goes_on(share, ongoing, policy):
+        return Match(MatchStrength.SERVICE, "at the same place")
+    if shares_templates(share, incident):
+        return Match(MatchStrength.TEMPLATE, "writes the same unusual messages")
+    if named := _common_name(share, incident.signals_since(share.end - int(policy.near_s * SECOND))):
+        return Match(MatchStrength.NAME, named)
+    if repeats(share, incident):
+        return Match(MatchStrength.SERVICE, "it has come back")
+    return _same_project(share, incident, policy)
 
 
-def _guess_fits(window: Anomaly, incident: Incident, policy: IncidentPolicy) -> bool:
-    """Whether a window that only guesses where it is comes at the time of the incident.
+def _at_the_time(share: Anomaly, incident: Incident, distance: int, policy: IncidentPolicy) -> Match:
+    """Match what only guesses where it is: at its guess as long as the incident goes on, elsewhere only if it is near.
 
-    At the same service it may come as late as the incident goes on, or as far as it reaches if it is the same kind of
-    failure; elsewhere it has to be near.
+    An incident without a place takes what comes with a place only while that is near, too.
     """
-    distance = gap(window, incident)
-    goes_on = distance <= policy.quiet
-    if window.services[0] in incident.services and (goes_on or window.kind == incident.kind):
-        return True
-    return goes_on and distance <= policy.near_s * SECOND
+    same = bool(share.services[0]) and share.services[0] in incident.services
+    is_near = distance <= policy.near_s * SECOND
+    return Match(MatchStrength.TIME, "at the same time, and of unknown origin") if same or is_near else NO_MATCH
 
 
-def _reach(window: Anomaly, incident: Incident, policy: IncidentPolicy) -> int:
+def _is_among(share: Anomaly, signals: Iterable[Signal]) -> bool:
+    """Return whether one of the signals is at the share's service, on its host where both are known.
+
+    A request counts for every service in which it fails.
+    """
+    places = share.hosts or ((share.services[0], ""),)
+    return any(
+        signal.service == service and (signal.host == host or not (signal.host and host))
+        for signal in signals
+        for service, host in places
+    )
+
+
+def _names_another_backend(share: Anomaly, signals: Iterable[Signal]) -> bool:
+    """Return whether its messages name another backend than all of the signals do: another fault, wherever it is."""
+    known = INFRASTRUCTURE.intersection(name for signal in signals for name in signal.names)
+    here = INFRASTRUCTURE & share.names
+    return bool(known and here) and not known & here
+
+
+def _goes_on(share: Anomaly, signals: Sequence[Signal], policy: IncidentPolicy) -> bool:
+    """Return whether the share's place is among the signals: of the same kind, or so recent that a new kind is news."""
+    kind = signals_of(share)[0].kind
+    recent = share.end - int(policy.near_s * SECOND)
+    return _is_among(share, (signal for signal in signals if signal.kind == kind or signal.last >= recent))
+
+
+def _common_name(share: Anomaly, signals: Iterable[Signal]) -> str:
+    """Return in words which backend or project both name, or how one names the other's; "" where none is."""
+    here = project_of(share.services[0])
+    for signal in signals:
+        there = project_of(signal.service)
+        if common := sorted(share.names.intersection(signal.names)):
+            return f"its messages name {common[0]}, as those of {signal.service} do"
+        if here != there and there in share.names:
+            return f"its messages name {there}"
+        # What it names is its cause only if that fails by then, and not a minute later.
+        if here != there and here in signal.names and share.end - signal.first <= CAUSE_WITHIN:
+            return f"messages of {signal.service} name {here}"
+    return ""
+
+
+def _same_project(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Match:
+    """Match the services of one project with each other; one service on two hosts does not depend on itself."""
+    home, first = share.services[0], incident.service
+    is_soon = abs(share.end - incident.first) <= policy.onset_s * SECOND
+    if home == first or home in incident.services or project_of(home) != project_of(first) or not is_soon:
+        return NO_MATCH
+    return Match(MatchStrength.PROJECT, f"part of {project_of(home)} as {first} is, and began soon after it")
+
+
+def _sort(key: str) -> str:
+    """Return what a session's key is about: ``instance``, ``port`` …; a request where it does not say."""
+    sort, separator, _ = key.partition(":")
+    return sort if separator else "request"
+
+
+def _reach(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> int:
     if incident.state is IncidentState.PENDING:
         return int(policy.near_s * SECOND)
     # What comes late may have come before all that is known; grace is for what goes on.
-    return policy.quiet if window.end < incident.first else policy.reach
+    return policy.quiet if share.end < incident.first else policy.reach
 
 
-def _shares_templates(window: Anomaly, incident: Incident) -> bool:
-    first = window.templates[:TELLING]
+def shares_templates(share: Anomaly, incident: Incident) -> bool:
+    """Return whether most of the share's first templates are among the incident's."""
+    first = share.own_templates[:TELLING]
     return bool(first) and 2 * sum(template in incident.templates for template in first) > len(first)
 
 
-def repeats(window: Anomaly, incident: Incident) -> bool:
-    """Return whether the window shows the pattern of the incident: its service, kind of failure and templates."""
-    if window.services[0] not in incident.services:
+def repeats(share: Anomaly, incident: Incident) -> bool:
+    """Return whether the share shows the pattern of the incident: its place, kind of failure and templates."""
+    if share.located != incident.located or not _is_among(share, incident.signals):
         return False
-    first = window.templates[:TELLING]
+    if (share.names & INFRASTRUCTURE).difference(name for signal in incident.signals for name in signal.names):
+        # A backend that was never named before is another cause, however alike the messages are.
+        return False
+    first = share.own_templates[:TELLING]
     if not first or not incident.templates:
-        return window.kind == incident.kind
+        return share.kind == incident.kind
     return 2 * sum(template in incident.templates for template in first) >= len(first)
 
 
 def is_enough(incident: Incident, policy: IncidentPolicy) -> bool:
-    """Return whether what is pending opens an incident: one strong signal, several witnesses, or one that lasts."""
+    """Return whether what is pending opens an incident: one strong signal, several witnesses, or one that lasts.
+
+    What is only known from windows whose loudest part is elsewhere is never enough: by itself it would not have fired.
+    """
     strong = incident.importance >= policy.strong_from or incident.witnesses >= policy.voices_from
-    return strong or (incident.count > 1 and incident.last - incident.first >= policy.sustain_s * SECOND)
+    lasts = incident.count > 1 and incident.last - incident.first >= policy.sustain_s * SECOND
+    return strong or (lasts and incident.importance > BESIDE)

@@ -1,10 +1,11 @@
 """What people order: merge two incidents, split one.  Pure, and obeyed once however often it is read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from alerts.incidents.incident import IDS, REASONS, SERVICES, TEMPLATES, Incident, IncidentState, strongest
+from alerts.incidents.incident import IDS, PARTS, REASONS, SERVICES, TEMPLATES, Incident, IncidentState, strongest
+from alerts.incidents.signal import with_signals
 from alerts.messages.feedback import Feedback
 
 _STRONGEST_STATE: Final = (IncidentState.OPEN, IncidentState.RESOLVED, IncidentState.PENDING)
@@ -31,14 +32,26 @@ def merge(said: Feedback, by_id: Mapping[str, Incident], limit: int) -> list[Inc
     there = root(there, by_id)
     if there.id == here.id or there.state is IncidentState.MERGED:
         return []
+    joined = absorbed(there, here, limit, f"{said.by} merged them")
+    return [joined, replace(here, state=IncidentState.MERGED, into=there.id)]
+
+
+def united(one: Incident, other: Incident, limit: int, why: str) -> tuple[Incident, Incident]:
+    """Return two incidents that turn out to have one cause: the first with all of both, and the later as part of it."""
+    there, here = sorted((one, other), key=lambda incident: (incident.opened, incident.id))
+    return absorbed(there, here, limit, why), replace(here, state=IncidentState.MERGED, into=there.id)
+
+
+def absorbed(there: Incident, here: Incident, limit: int, why: str) -> Incident:
+    """Return ``there`` with all that is known of ``here``; ``why`` they belong together, in words."""
     states = {here.state, there.state}
     state = next(state for state in _STRONGEST_STATE if state in states)
-    pairs = zip(here.windows, here.window_services, strict=True)
-    added = [(window, service) for window, service in pairs if window not in there.windows]
+    there_has = set(zip(there.windows, there.window_places, strict=True))
+    added = [pair for pair in zip(here.windows, here.window_places, strict=True) if pair not in there_has]
     windows = (*(window for window, _ in added), *there.windows)[-limit:]
-    window_services = (*(service for _, service in added), *there.window_services)[-limit:]
+    window_places = (*(place for _, place in added), *there.window_places)[-limit:]
     weaker, stronger = sorted((here, there), key=lambda incident: incident.importance)
-    joined = replace(
+    return replace(
         there,
         state=state,
         first=min(here.first, there.first),
@@ -46,7 +59,7 @@ def merge(said: Feedback, by_id: Mapping[str, Incident], limit: int) -> list[Inc
         severity=max(here.severity, there.severity),
         importance=max(here.importance, there.importance),
         windows=windows,
-        window_services=window_services,
+        window_places=window_places,
         count=here.count + there.count,
         seen=max(here.seen, there.seen),
         services=_union(there.services, here.services, SERVICES),
@@ -57,11 +70,26 @@ def merge(said: Feedback, by_id: Mapping[str, Incident], limit: int) -> list[Inc
         top_templates=_union(there.top_templates, here.top_templates, TEMPLATES),
         reasons=_union(there.reasons, here.reasons, REASONS),
         findings=strongest((*stronger.findings, *weaker.findings)),
+        signals=with_signals(there.signals, (replace(signal, why=signal.why or why) for signal in here.signals)),
+        parts=(*there.parts, here.id)[-PARTS:],
         paged=max(here.paged, there.paged),
         since=max(here.since, there.since),
         split_off=tuple(service for service in there.split_off if service not in here.services),
     )
-    return [joined, replace(here, state=IncidentState.MERGED, into=there.id)]
+
+
+def merges_finished(incidents: Iterable[Incident]) -> Iterator[Incident]:
+    """Yield the incidents, those as merged that became part of another: a crash may have kept only the record of that.
+
+    One that nobody has heard of is left out.
+    """
+    known = list(incidents)
+    whole_of = {part: whole.id for whole in known for part in whole.parts}
+    for incident in known:
+        if incident.id not in whole_of or incident.state is IncidentState.MERGED:
+            yield incident
+        elif incident.state is not IncidentState.PENDING:
+            yield replace(incident, state=IncidentState.MERGED, into=whole_of[incident.id])
 
 
 def split(said: Feedback, by_id: Mapping[str, Incident], now: int) -> list[Incident]:
@@ -74,10 +102,11 @@ def split(said: Feedback, by_id: Mapping[str, Incident], now: int) -> list[Incid
     if not leaving:
         return []
     staying = tuple(service for service in here.services if service not in leaving)
-    gone = sum(service in leaving for service in here.window_services)
+    gone = sum(_service(place) in leaving for place in here.window_places)
     leaver = replace(
         _part(here, frozenset(leaving)),
         service=leaving[0],
+        host=next((signal.host for signal in here.signals if signal.service == leaving[0]), ""),
         services=leaving,
         count=max(1, gone),
         ids=(),
@@ -89,7 +118,8 @@ def split(said: Feedback, by_id: Mapping[str, Incident], now: int) -> list[Incid
     )
     if leaver.id in by_id:
         return []
-    others = frozenset({*here.window_services, *(finding.service for finding in here.findings)} - set(leaving))
+    seen = {*map(_service, here.window_places), *(finding.service for finding in here.findings)}
+    others = frozenset(seen | {signal.service for signal in here.signals}) - frozenset(leaving)
     rest = replace(
         _part(here, others),
         services=staying,
@@ -104,14 +134,19 @@ def _part(incident: Incident, services: frozenset[str]) -> Incident:
 
     The older windows are not known one by one any more: a part without any gets the newest.
     """
-    pairs = list(zip(incident.windows, incident.window_services, strict=True))
-    chosen = [pair for pair in pairs if pair[1] in services] or pairs[-1:]
+    pairs = list(zip(incident.windows, incident.window_places, strict=True))
+    chosen = [pair for pair in pairs if _service(pair[1]) in services] or pairs[-1:]
     return replace(
         incident,
         windows=tuple(window for window, _ in chosen),
-        window_services=tuple(service for _, service in chosen),
+        window_places=tuple(place for _, place in chosen),
         findings=tuple(finding for finding in incident.findings if finding.service in services),
+        signals=tuple(signal for signal in incident.signals if signal.service in services),
     )
+
+
+def _service(place: str) -> str:
+    return place.partition("@")[0]
 
 
 def _union(first: tuple[str, ...], second: tuple[str, ...], limit: int) -> tuple[str, ...]:

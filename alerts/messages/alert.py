@@ -80,6 +80,8 @@ class Alert:
     """Who takes care of it."""
     templates: tuple[str, ...] = ()
     """Ids of the most telling templates, at most one of each window, without repetition."""
+    signals: tuple[Mapping[str, Any], ...] = ()
+    """What is wrong where: kind, service, host, begin, end, whether it goes on, and why it belongs to the incident."""
 
     def to_json(self) -> bytes:
         """Return the record as it stands on the topic."""

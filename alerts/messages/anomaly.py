@@ -1,24 +1,16 @@
 """An anomalous window as grouping sees it: the few fields of a record of ``anomalies`` that decide."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 import orjson
 
+from alerts.messages.backends import INFRASTRUCTURE
 from models.errors import InvalidError
-from models.findings import Finding, findings_from_json
+from models.findings import Finding, FindingKind, findings_from_json
 from models.records import ALL_SOURCES
 from models.rfc3339 import parse_time
-
-DEPLOYMENT: Final = "deployment"
-"""Service of a window over everything that names no services."""
-
-SESSIONS: Final = "sessions"
-"""Service of a session that names no services."""
-
-NOWHERE: Final = frozenset({DEPLOYMENT, SESSIONS})
-"""Placeholders for an unknown service."""
 
 _SESSION: Final = "session"
 
@@ -39,6 +31,21 @@ KINDS: Final[Mapping[str, str]] = {
 
 ``onset`` is not among them: ``levels`` counts the same error."""
 
+KIND_OF_FINDING: Final[Mapping[FindingKind, str]] = {
+    FindingKind.SILENT: "silence",
+    FindingKind.ERRORS: "errors",
+    FindingKind.NEW_MESSAGE: "novelty",
+    FindingKind.NEW_HERE: "novelty",
+    FindingKind.SLOW: "values",
+    FindingKind.REFUSED: "values",
+    FindingKind.LARGE_VALUE: "values",
+    FindingKind.MISSING_FOLLOW_UP: "missing",
+    FindingKind.FEWER_FOLLOW_UPS: "missing",
+    FindingKind.RATE_HIGH: "rate",
+    FindingKind.RATE_LOW: "rate",
+}
+"""What a finding tells → kind of failure; the others only say that no normal window is quite like this one."""
+
 ODD: Final = "odd"
 """Kind of failure of a window without detector strengths."""
 
@@ -51,16 +58,20 @@ _VAGUE: Final = frozenset({"lstm", "counts", "sets"})
 _SIGNS: Final = "signs"
 """Detector of signs of failure."""
 
+BESIDE: Final = 0.5
+"""Importance of a window for its places but the loudest, the least that fires: how much it is theirs is unknown."""
+
 _VAGUE_DIVISOR: Final = 5
 """The strength of a vague detector is divided by this beside that of others, a judgement."""
 
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """A window that may have fired; ``start`` and ``end`` are event time in microseconds.
+    """A window that may have fired, or its share of one place; times are event time in microseconds.
 
-    ``services`` has at least one.  They are where the window is, but for windows over everything, which only guess
-    (see ``located``).  ``templates`` are ids of those of its heaviest lines.
+    ``services`` has at least one, "" where nothing is known.  ``places`` say of a window of several sources where that
+    comes from which makes it unusual, ``service@host`` each, the loudest first.  ``templates`` are ids of those of its
+    heaviest lines, ``names`` the backends and projects that the new ones among them name.
     """
 
     id: str
@@ -77,11 +88,47 @@ class Anomaly:
     templates: tuple[str, ...] = ()
     findings: tuple[Finding, ...] = ()
     """Empty in records of versions that did not write them."""
+    places: tuple[str, ...] = ()
+    """Empty in records of versions that did not write them."""
+    names: frozenset[str] = frozenset()
+    new_templates: tuple[str, ...] | None = None
+    """Those of ``templates`` that training did not see, once ``with_names`` has found out."""
+
+    @property
+    def own_templates(self) -> tuple[str, ...]:
+        """Return the templates that speak of this place: by them things that belong together are known.
+
+        The heaviest lines of a window over everything may come from anywhere: of these only new messages count, and
+        only where it has a single place.
+        """
+        if self.key != ALL_SOURCES:
+            return self.templates if self.new_templates is None else self.new_templates
+        return (self.new_templates or ()) if len(self.places) == 1 else ()
 
     @property
     def located(self) -> bool:
-        """Return whether the services are known."""
-        return self.key != ALL_SOURCES and self.services[0] not in NOWHERE
+        """Return whether the place is known: a window over everything without places only guesses."""
+        return bool(self.services[0]) and (self.key != ALL_SOURCES or bool(self.places))
+
+    @property
+    def place(self) -> str:
+        """Return ``service@host`` of the first place, or the service alone."""
+        if self.places:
+            return self.places[0]
+        is_source = not self.session and self.key.partition("@")[0] == self.services[0]
+        return self.key if is_source else self.services[0]
+
+    @property
+    def host(self) -> str:
+        """Return the host of the first place, "" where it is unknown."""
+        return self.place.partition("@")[2]
+
+    @property
+    def hosts(self) -> tuple[tuple[str, str], ...]:
+        """Return service and host of each place, of a request all in which it fails; nothing for what only guesses."""
+        if not self.located:
+            return ()
+        return tuple(_parted(place) for place in (self.places or (self.place,)))
 
     @property
     def witnesses(self) -> int:
@@ -95,6 +142,38 @@ class Anomaly:
             return 0
         clear = [name for name, part in self.parts.items() if part >= CLEAR and name in KINDS and name not in _VAGUE]
         return len(clear) + (_SIGNS in clear)
+
+    def shares(self) -> tuple["Anomaly", ...]:
+        """Return what the window says of each of its places; a window of one source, or of a request, has one share.
+
+        A window over everything is no place: it counts for those that made it fire, and fully for the loudest only.
+        """
+        if self.session and self.places:
+            services = dict.fromkeys((*map(_service, self.places), *self.services))
+            return (replace(self, services=tuple(services)),)
+        if self.key != ALL_SOURCES or not self.places:
+            return (self,)
+        return tuple(self._share(place, is_first=number == 0) for number, place in enumerate(self.places))
+
+    def _share(self, place: str, *, is_first: bool) -> "Anomaly":
+        service, _, host = place.partition("@")
+        # What is said of another place by name is not said of this one.
+        own = tuple(f for f in self.findings if f.service in {"", service} and f.host in {"", host})
+        share = replace(self, services=(service,), places=(place,), findings=own)
+        if len(self.places) > 1:
+            # Which of them wrote a message is unknown: the loudest may, unless it is silent, have named a backend.
+            writes = is_first and not any(finding.kind is FindingKind.SILENT for finding in own)
+            share = replace(share, names=self.names & INFRASTRUCTURE if writes else frozenset(), new_templates=())
+        return share if is_first else replace(share, importance=min(self.importance, BESIDE), parts={}, reasons=())
+
+    def with_names(self, names_of: Callable[[str], frozenset[str] | None]) -> "Anomaly":
+        """Return it with what its new messages name.
+
+        Args:
+            names_of: What the text of a template names, by the template's id; None for one that training saw.
+        """
+        named = {template: names for template in self.templates if (names := names_of(template)) is not None}
+        return replace(self, names=frozenset().union(*named.values()), new_templates=tuple(named))
 
     @property
     def kind(self) -> str:
@@ -143,6 +222,7 @@ class Anomaly:
                 reasons=tuple(map(_text, record.get("reasons") or ())),
                 templates=tuple(map(_text, record.get("templates") or ())),
                 findings=findings_from_json(record.get("findings")),
+                places=tuple(dict.fromkeys(map(_text, record.get("places") or ()))),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidError(
@@ -154,11 +234,18 @@ def _services(record: dict[str, Any]) -> tuple[str, ...]:
     named = tuple(dict.fromkeys(_text(service) for service in record.get("services") or ()))
     if named:
         return named
-    if record["kind"] == _SESSION:
-        return (SESSIONS,)
     key = _text(record["key"])
-    # The key of a source is service@host, or the service alone; that of everything names none.
-    return (DEPLOYMENT if key == ALL_SOURCES else key.partition("@")[0] or key,)
+    # The key of a source is service@host, or the service alone; that of everything, or of a request, names none.
+    return ("" if key == ALL_SOURCES or record["kind"] == _SESSION else _service(key) or key,)
+
+
+def _service(place: str) -> str:
+    return place.partition("@")[0]
+
+
+def _parted(place: str) -> tuple[str, str]:
+    service, _, host = place.partition("@")
+    return service, host
 
 
 def _text(value: Any) -> str:

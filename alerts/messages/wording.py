@@ -9,7 +9,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final
 
 from models.detectors.sentences import sentence
 from models.findings import Finding, FindingKind
@@ -30,11 +30,20 @@ KIND_NAMES: Final[Mapping[str, str]] = {
 }
 """Kind of failure, as records carry it → its name for people."""
 
+UNKNOWN_SERVICE: Final = "unknown service"
+"""Name of a place that nothing tells."""
+
 NAMED_SERVICES: Final = 3
 """Services that a title names; the others are counted.  A judgement: a line of a chat holds no more."""
 
 CLAUSE: Final = 160
 """Characters of what is wrong, in a title; a judgement: two templates and two numbers."""
+
+SURE: Final = 0.5
+"""Confidence from which a diagnosis leads the title: a judgement, below it is rather wrong than right."""
+
+SHORT_ID: Final = 6
+"""Digits of an incident's id that people read and type: a judgement, a thousand incidents rarely share them."""
 
 TEMPLATE: Final = 60
 """Characters of a template in a title; a judgement, and the beginning of a message tells most."""
@@ -76,9 +85,10 @@ def title(  # noqa: PLR0913 - what a title is made of
     kind: str,
     findings: Sequence[Finding],
     reasons: Sequence[str],
-    begin: int,
-    end: int,
+    span: tuple[int, int] | None,
     state: str = "",
+    diagnosis: Mapping[str, Any] | None = None,
+    backend: tuple[str, int] = ("", 0),
 ) -> str:
     """Return the title of an incident.
 
@@ -87,22 +97,56 @@ def title(  # noqa: PLR0913 - what a title is made of
         kind: Kind of failure, named where there is neither a finding nor a reason.
         findings: The strongest first; the first that is not vague leads.
         reasons: Sentences of the detectors, for incidents without findings.
-        begin: Event time of its first window, in microseconds.
-        end: Event time of its last window, in microseconds.
+        span: Event times of its first and last window, in microseconds; None where they are shown elsewhere.
         state: What is to be known of its state, such as ``resolved``.
+        diagnosis: What the incident is put down to; it leads where it is rather right than wrong.
+        backend: What several services name, and how many do; it leads where no diagnosis does.
     """
     lead = min(findings, key=_is_vague, default=None)
-    service = lead.service if lead is not None and lead.service else services[0]
-    if lead is None:
-        what = f"{service}: {reason_text(reasons[0]) if reasons else kind_name(kind).lower()}"
+    service = lead.service if lead is not None and lead.service else services[0] if services else UNKNOWN_SERVICE
+    where = place_text(service, lead.host if lead is not None and lead.service else "")
+    if known := diagnosed(diagnosis):
+        what = known if any(name in known for name in services) else f"{where}: {known}"
+        service = next((name for name in services if name in known), service)
+    elif lead is None:
+        what = f"{where}: {reason_text(reasons[0]) if reasons else kind_name(kind).lower()}"
     elif lead.kind in _NAMES_SERVICE and lead.service:
         # The sentence itself names the service.
         what = finding_text(lead)
     else:
-        what = f"{service}: {finding_text(lead)}"
+        what = f"{where}: {finding_text(lead)}"
+    if backend[0] and not known:
+        what = f"{backend[0]} is named by {backend[1]} services. {what}"
     others = [other for other in services if other != service]
     affected = f"Also affected: {_named(others)}" if others else ""
-    return ". ".join(part for part in (what, affected, _joined(period(begin, end), state)) if part)
+    return ". ".join(part for part in (what, affected, _joined(period(*span) if span else "", state)) if part)
+
+
+def diagnosed(diagnosis: Mapping[str, Any] | None) -> str:
+    """Return what a diagnosis says, as a title says it; "" where there is none that is sure enough."""
+    if not diagnosis or float(diagnosis.get("confidence") or 0.0) < SURE:
+        return ""
+    return _clipped(filled(str(diagnosis.get("summary") or ""), diagnosis)).rstrip(".")
+
+
+def filled(text: str, diagnosis: Mapping[str, Any]) -> str:
+    """Return a text of a diagnosis with the names of its service where it only has their place."""
+    return text.replace("{service}", str(diagnosis.get("service") or UNKNOWN_SERVICE))
+
+
+def short_id(incident_id: str) -> str:
+    """Return the beginning of an incident's id, as people read and type it."""
+    return incident_id[:SHORT_ID]
+
+
+def command(incident_id: str) -> str:
+    """Return the command that shows more of an incident."""
+    return f"tocsin explain show {short_id(incident_id)}"
+
+
+def place_text(service: str, host: str = "") -> str:
+    """Return a place in words."""
+    return f"{service} on {host}" if service and host else service or UNKNOWN_SERVICE
 
 
 def finding_text(finding: Finding) -> str:

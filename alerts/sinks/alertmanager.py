@@ -1,8 +1,8 @@
 """Alertmanager by its API v2: what is told has to be told again, or it counts as over.
 
 Each member of a cluster is a sink of its own: all are sent every alert, and one that is away holds up no other.  Labels
-are what an alert is, so they hold nothing that changes but the severity and whether it pages, and no text of a log;
-when they change, the alert under the old ones is ended in the same request.
+are what an alert is, so they hold nothing that changes while the incident goes on, and no text of a log: severity,
+service and whether it pages are annotations.  What an older version sent under other labels is ended.
 """
 
 from collections.abc import Mapping
@@ -12,7 +12,8 @@ from typing import Any, Final
 import orjson
 
 from alerts.messages.alert import Alert, Status
-from alerts.sinks.alert_text import clip, defang, diagnosis_lines, headline, strip_control
+from alerts.messages.wording import command
+from alerts.sinks.alert_text import clip, defang, diagnosis_lines, headline, now_text, strip_control
 from alerts.sinks.base import (
     LAST_DIGEST,
     SYNTHETIC,
@@ -98,17 +99,19 @@ def _posted(alert: Alert, now: float, *, paged: bool) -> Mapping[str, Any]:
     labels = {
         "alertname": SYNTHETIC_NAME if alert.kind == SYNTHETIC else ALERT_NAME,
         "tenant": alert.tenant,
-        "service": alert.services[0],
-        "severity": "none" if alert.kind == SYNTHETIC else alert.severity.label,
         "kind": alert.kind,
-        "page": "true" if paged else "false",
         "incident": alert.incident_id,
     }
     annotations = {
         "summary": alert.summary,
         "title": headline(alert),
+        "severity": "none" if alert.kind == SYNTHETIC else alert.severity.label,
+        "page": "true" if paged else "false",
+        "service": alert.services[0] if alert.services else "",
         "services": ", ".join(alert.services),
         "episode": alert.episode,
+        "now": now_text(alert),
+        "command": command(alert.incident_id),
         "note": alert.note,
         "acknowledged": alert.acknowledged,
         "reasons": "\n".join(alert.reasons),

@@ -13,6 +13,7 @@ from typing import Any, Final
 import orjson
 
 from alerts.messages.alert import Alert, Severity, Status
+from alerts.messages.wording import UNKNOWN_SERVICE
 from alerts.sinks.alert_text import clip, defang, diagnosis_lines, strip_control, summary_fields
 from alerts.sinks.base import (
     CHANGE,
@@ -120,10 +121,10 @@ class PagerDutySink(Sink):
             "client": "Tocsin",
             "payload": {
                 "summary": clip(defang(alert.summary), SUMMARY),
-                "source": clip(strip_control(f"{alert.tenant}/{alert.services[0]}"), KEY),
+                "source": clip(strip_control(f"{alert.tenant}/{_first_service(alert)}"), KEY),
                 "severity": severity,
                 "timestamp": time_text(alert.started),
-                "component": clip(strip_control(alert.services[0]), KEY),
+                "component": clip(strip_control(_first_service(alert)), KEY),
                 "group": clip(strip_control(alert.tenant), KEY),
                 "class": clip(strip_control(alert.kind or "anomaly"), KEY),
                 "custom_details": _details(alert),
@@ -143,7 +144,7 @@ class PagerDutySink(Sink):
     def _change(self, alert: Alert, digest: str) -> Request:
         payload = {
             "summary": clip(defang(alert.summary), SUMMARY),
-            "source": clip(strip_control(alert.services[0]), KEY),
+            "source": clip(strip_control(_first_service(alert)), KEY),
             "timestamp": time_text(alert.updated),
         }
         return self._post("/v2/change/enqueue", {"payload": payload}, "change", {LAST_DIGEST: digest})
@@ -189,5 +190,8 @@ def _details(alert: Alert) -> dict[str, Any]:
         **{name: defang(value) for name, value in summary_fields(alert).items()},
         "Reasons": [defang(reason) for reason in alert.reasons],
         "Diagnosis": [defang(line) for line in diagnosis_lines(alert.diagnosis)],
-        "Windows": list(alert.windows[-20:]),
     }
+
+
+def _first_service(alert: Alert) -> str:
+    return alert.services[0] if alert.services else UNKNOWN_SERVICE

@@ -2,7 +2,8 @@
 
 import io
 import zlib
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 from zipfile import BadZipFile
@@ -26,7 +27,7 @@ from models.features.passing_over import is_weak, judged, known_share
 from models.features.sequences import SHARED
 from models.features.vocabulary import NEW
 from models.features.window_features import UNKNOWN, Groups, WindowFeatures
-from models.records import BOOL, F64, HOST_BITS, I64, Level, service_number
+from models.records import BOOL, F64, HOST_BITS, I64, Level, service_number, source_id
 
 _READERS: Final[Mapping[str, Callable[[Any], Detector]]] = {
     "sets": Nearest.from_arrays,
@@ -63,6 +64,9 @@ WEIGH_ALL_LINES: Final = frozenset({Novelty.name, Levels.name, Onset.name, Silen
 
 _COMPARE_WHOLE_WINDOWS: Final = frozenset({"sets", "counts"})
 """Detectors that miss what a text stood for before it was reworded: only what share of a window is known counts."""
+
+_COUNT_ERRORS: Final = frozenset({Levels.name, Onset.name})
+"""Detectors that count lines of level ERROR and above."""
 
 _WEAK_LEVEL: Final = "weak_level"
 
@@ -151,6 +155,57 @@ class DetectorSet:
             own = rows_of(features, window)
             rows = np.concatenate([rows, np.arange(own.start, own.stop)])
         return tuple(dict.fromkeys([*silent, *self._writers(features, rows)]))
+
+    def places(self, features: WindowFeatures, window: int, reported: Collection[str]) -> tuple[str, ...]:
+        """Return where that comes from which makes a window of several sources unusual, as ``service@host``.
+
+        The host is left out where it is unknown.  First those that are silent, then those that wrote errors, messages
+        that training did not see, or values beyond what is usual, who wrote most of them first.  Of these only what
+        ``reported`` detectors (names) look at counts.  Nothing for a window of one source.
+        """
+        if not 0 <= int(features.group[window]) <= SHARED:
+            return ()
+        rows = rows_of(features, window)
+        telling = np.zeros(rows.stop - rows.start, np.bool_)
+        silent: list[str] = []
+        for detector in self.detectors:
+            if detector.name not in reported:
+                continue
+            if isinstance(detector, Silence):
+                silent += detector.silent_sources(features, window)
+            elif isinstance(detector, Values):
+                telling |= detector.exceeding(features, rows)
+            elif isinstance(detector, Signs):
+                telling |= detector.telling(features, window)
+        if _COUNT_ERRORS & set(reported):
+            telling |= features.windows.level[rows] >= Level.ERROR
+        if Novelty.name in reported:
+            telling |= features.tokens[rows] == NEW
+        writers = self._names_of(features, rows)
+        origins = features.windows.origin[rows][telling].tolist()
+        names = Counter(name for origin in origins if (name := writers[origin]))
+        # Of equally many the one that came first, as the counter keeps the order of the rows.
+        return tuple(dict.fromkeys([*silent, *(name for name, _ in names.most_common())]))
+
+    def _names_of(self, features: WindowFeatures, rows: slice) -> dict[int, str]:
+        """Return the name of each source that wrote rows, by its origin; "" where nothing tells it.
+
+        It is the key of a source where that can be put together of known services and hosts, else its service, else
+        the service that mostly writes what the source wrote.
+        """
+        keys = [key for detector in self.detectors if isinstance(detector, Silence) for key in detector.keys]
+        hosts = dict.fromkeys(key.partition("@")[2] for key in keys)
+        likely = [f"{service}@{host}" for service in self.groups.services for host in hosts if host]
+        known = {source_id(key): key for key in (*likely, *self.groups.services, *keys)}
+        services = {service_number(name): name for name in self.groups.services}
+        origins = features.windows.origin[rows]
+        usual = self.usual_service[features.tokens[rows]]
+        names: dict[int, str] = {}
+        for origin in np.unique(origins).tolist():
+            groups = usual[(origins == origin) & (usual > SHARED)]
+            most = self.groups.name(int(np.bincount(groups).argmax())) if len(groups) else ""
+            names[origin] = known.get(origin) or services.get(origin >> HOST_BITS, most)
+        return names
 
     def _writers(self, features: WindowFeatures, rows: I64) -> list[str]:
         """Services that wrote rows, in their order: as their sources say, where these are known, else their templates.

@@ -58,6 +58,11 @@ class Silence:
         self._longest = longest
         self._gaps = gaps
 
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Return the keys of the expected sources."""
+        return self._keys
+
     def score(self, features: WindowFeatures) -> F64:
         """Return how strange the strangest silence is, in nats (of old bundles: in spreads); NaN but for ``SHARED``."""
         scores = np.full(len(features.group), np.nan)
@@ -100,6 +105,10 @@ class Silence:
     def services(self, features: WindowFeatures, window: int) -> tuple[str, ...]:
         """Return the services of the sources that are silent, the most unusual first."""
         return tuple(dict.fromkeys(service_of(self._keys[source]) for source in self._silent(features, window)))
+
+    def silent_sources(self, features: WindowFeatures, window: int) -> tuple[str, ...]:
+        """Return the keys of the sources that are silent, the most unusual first."""
+        return tuple(self._keys[source] for source in self._silent(features, window))
 
     def _silent(self, features: WindowFeatures, window: int) -> list[int]:
         """Return the numbers of the sources whose silence is strange, the most unusual first."""

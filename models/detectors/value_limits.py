@@ -150,6 +150,15 @@ class Values:
             )
         ]
 
+    def exceeding(self, features: WindowFeatures, rows: slice) -> BOOL:
+        """Return which rows (n,) are of the template that ``findings`` reports, and exceed what is usual."""
+        tokens = features.tokens[rows]
+        excess = self._excess(tokens, features.windows.values[rows]).max(axis=1, initial=0.0)
+        by_token = np.zeros(len(self._limit))
+        np.add.at(by_token, tokens, excess)
+        exceeds: BOOL = (excess > 0) & (tokens == int(by_token.argmax()))
+        return exceeds
+
     def _excess(self, tokens: I64, values: F32) -> F64:
         """Return by how many spreads each value (n, VALUES) exceeds what is usual."""
         limit = self._limit[tokens]

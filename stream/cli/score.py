@@ -31,6 +31,7 @@ def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import orjson
 
+    from models.calibration.recognition import some_names
     from models.pipeline import score_files
     from models.targets import check_file
     from models.verdicts import to_json
@@ -58,7 +59,7 @@ def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     if gone_back := sorted(
         {" on ".join(filter(None, (service, host))) for host, service in processor.clocks.set_back.times}
     ):
-        clocks.append(f"the time went back in {_some(gone_back)}; what follows is put behind what was there")
+        clocks.append(f"the time went back in {some_names(gone_back)}; what follows is put behind what was there")
     for warning in (*report.warnings(), *clocks):
         click.echo(f"tocsin: {warning}", err=True)
 

@@ -34,6 +34,7 @@ from stream.kafka.outbox import Outbox
 from stream.kafka.reader import read_newest, read_range
 from stream.kafka.topic_specs import Topics
 from stream.topics.feedback import FeedbackReader
+from stream.topics.templates import TemplateNames
 
 log = logging.getLogger(__name__)
 
@@ -82,6 +83,7 @@ class ExplainRole:
         self._explainer = explainer
         self._outbox = Outbox(broker.producer())
         self._feedback = FeedbackReader(broker, topics.feedback)
+        self._template_names = TemplateNames(broker, topics.templates)
         self._signer = config.signer
         self._heartbeat = Heartbeat(ROLE, log)
         self._heartbeat.add(windows=0, feedback=0, explained=0)
@@ -117,10 +119,12 @@ class ExplainRole:
         good = [message for message in messages if message.error() is None]
         if self._incidents is None or not good:
             return
+        # What a window's new messages say stood on its topic before the window was decided.
+        self._template_names.refresh()
         self._outbox.begin({})
         for message in good:
             try:
-                window = Anomaly.from_json(message.value() or b"")
+                window = Anomaly.from_json(message.value() or b"").with_names(self._template_names.of)
                 self._remember_window(message.value() or b"", message.offset() or 0)
             except InvalidError as error:
                 position = f"{message.topic()} [{message.partition()}] offset {message.offset()}"

@@ -102,4 +102,4 @@ class Schedule:
 
 def scope(incident: Incident) -> tuple[object, ...]:
     """Return that of an incident which is worth another explanation when it changes."""
-    return (incident.severity, *sorted(incident.services))
+    return (incident.severity, *sorted(incident.services), *incident.news)

@@ -192,7 +192,7 @@ class Settings(BaseSettings):
     alert_quiet_s: Seconds = 300
     """An incident ends after this time without an anomalous window."""
     alert_update_s: Seconds = 60
-    """Minimum time between two alerts of an open incident, unless its severity rises."""
+    """Minimum time between two alerts of an open incident, unless its severity rises or its cause is found."""
     alert_grace_s: float = Field(default=900, ge=0, allow_inf_nan=False)
     """A fault that returns at the same place within this time after its incident's end reopens the incident."""
     rules: Path | None = None

@@ -23,6 +23,7 @@ def window(
     service: str = "nova",
     templates: Sequence[str] = (),
     kind: str = "levels",
+    names: Sequence[str] = (),
 ) -> Anomaly:
     """Return a window of a service that ends ``at`` seconds after the start."""
     return Anomaly(
@@ -35,6 +36,7 @@ def window(
         key=f"{service}@host",
         parts={kind: 2.0},
         templates=tuple(templates),
+        names=frozenset(names),
     )
 
 
@@ -44,7 +46,7 @@ def session(name: str, at: float, key: str, services: Sequence[str], importance:
     return replace(made, services=tuple(services), key=key, session=True)
 
 
-def everything(name: str, at: float, importance: float = STRONG, service: str = "deployment") -> Anomaly:
+def everything(name: str, at: float, importance: float = STRONG, service: str = "") -> Anomaly:
     """Return a window over everything, with its guess."""
     return replace(window(name, at, importance, service), key="*")
 

@@ -8,6 +8,7 @@
 """
 
 import argparse
+import csv
 import json
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -22,6 +23,7 @@ from alerts.incidents.grouping import IncidentPolicy
 from alerts.incidents.incident import Incident
 from alerts.messages.alert import Status
 from alerts.messages.anomaly import Anomaly
+from alerts.messages.backends import names_in
 from models.rfc3339 import SECOND, parse_time, time_text
 from training.evaluate.judges.runs import read_runs
 
@@ -29,18 +31,23 @@ GRACE_S: Final = 420
 """A fault's consequences are seen for so long after its end: instances wait for 300 s before they fail."""
 
 
-def fired(paths: Iterable[Path]) -> list[Anomaly]:
-    """Windows that fired, in the order of their ends."""
+def fired(paths: Iterable[Path], texts: Iterable[Path] = ()) -> list[Anomaly]:
+    """Windows that fired, in the order of their ends, with what their new messages name where texts are given."""
+    names: dict[str, frozenset[str]] = {}
+    for path in texts:
+        with path.open(newline="") as table:
+            names |= {row["template_id"]: names_in(row["template"]) for row in csv.DictReader(table)}
     out: list[Anomaly] = []
     for path in paths:
         with path.open("rb") as file:
-            out += [Anomaly.from_record(orjson.loads(line)) for line in file if b'"fired":true' in line]
+            windows = [Anomaly.from_record(orjson.loads(line)) for line in file if b'"fired":true' in line]
+        out += [window.with_names(names.get) if names else window for window in windows]
     return sorted(out, key=lambda window: window.end)
 
 
 def runs(arguments: argparse.Namespace) -> dict[str, object]:
     """Incidents per failing run from its fault on, and per normal run."""
-    windows = fired(arguments.windows)
+    windows = fired(arguments.windows, arguments.texts)
     of: dict[str, list[Anomaly]] = defaultdict(list)
     for window in windows:
         of[window.tenant].append(window)
@@ -84,7 +91,7 @@ def runs(arguments: argparse.Namespace) -> dict[str, object]:
 
 def stream(arguments: argparse.Namespace) -> dict[str, object]:
     """Incidents of each fault of one stream, and pages without one."""
-    windows = fired(arguments.windows)
+    windows = fired(arguments.windows, arguments.texts)
     incidents, alerts = replay(windows, IncidentPolicy())
     faults = [
         (f"{fault['kind']} {fault['service']}", parse_time(fault["start"]), parse_time(fault["end"]))
@@ -123,6 +130,7 @@ def main() -> None:
     parser.add_argument("windows", nargs="+", type=Path)
     parser.add_argument("--runs", nargs="+", type=Path, default=[])
     parser.add_argument("--faults", type=Path)
+    parser.add_argument("--texts", nargs="+", type=Path, default=[], help="tables of `tocsin templates`: new ones only")
     parser.add_argument("--days", type=float, default=1.0)
     parser.add_argument("--show", action="store_true", help="print the incidents")
     arguments = parser.parse_args()

@@ -247,6 +247,7 @@ def test_a_window_that_fires_names_the_services_that_it_speaks_of(
     said = verdict(Window((TEMPLATES[0],) * 40 + (UNSEEN,) * 9, key, kind, levels=(4,) * 49))
     assert said.fired
     assert said.services == services
+    assert bool(said.places) == (len(services) > 0 and not key.endswith("@c1"))
     assert set(said.templates) == {f"{TEMPLATES[0]:016x}", f"{UNSEEN:016x}"}
 
 

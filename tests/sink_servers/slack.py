@@ -146,12 +146,19 @@ def _chars(blocks: list[dict[str, Any]]) -> int:
 
 def _texts(block: dict[str, Any]) -> list[dict[str, Any]]:
     own = [block["text"]] if "text" in block else []
+    if block.get("type") == "rich_text":
+        return [part for section in block["elements"] for part in section["elements"]]
     return [*own, *block.get("fields", []), *(element["text"] for element in block.get("elements", []))]
 
 
 def _good(block: dict[str, Any]) -> bool:
     limits = {"header": 150, "section": 3000, "actions": 75}
     kind = block.get("type")
+    if kind == "rich_text":
+        # Its texts are shown as they are: what is bold, code or a link says so in fields of its own.
+        sections = [section for section in block["elements"] if section["type"] == "rich_text_section"]
+        parts = [part for section in sections for part in section["elements"]]
+        return len(sections) == len(block["elements"]) and all(p["type"] == "text" and p["text"] for p in parts)
     if kind not in limits or len(block.get("block_id", "")) > 255:
         return False
     texts = [block["text"]] if "text" in block else []

@@ -1,22 +1,31 @@
 """An alert as Slack's blocks, within Slack's limits.
 
-Every text that may hold words of a log is a ``plain_text`` object: Slack finds no mention, link or markup in those.
+Every text that may hold words of a log is a ``plain_text`` object or an element of ``rich_text``, whose style is a
+field of its own: Slack finds no mention, link or markup in those.
 """
 
 from collections.abc import Iterable
 from typing import Any, Final, TypeAlias
 
 from alerts.messages.alert import Alert, Severity, Status
-from alerts.sinks.alert_text import clip, defang, diagnosis_lines, headline, strip_control, summary_fields
+from alerts.messages.wording import command, moment
+from alerts.sinks.alert_text import (
+    cause_text,
+    clip,
+    defang,
+    diagnosis_lines,
+    headline,
+    now_text,
+    strip_control,
+)
 
 Block: TypeAlias = dict[str, Any]
 
 # Limits that Slack documents for blocks, in characters or in number, where nothing else is said.
 HEADER: Final = 150
 SECTION: Final = 3000
-FIELD: Final = 300
-"""Slack takes 2,000 characters, but not ten times: a judgement."""
-FIELDS: Final = 10
+LINE: Final = 400
+"""Characters of one of a message's lines: a judgement, some three lines of a wide window."""
 BLOCKS: Final = 50
 BUTTON_TEXT: Final = 75
 BUTTON_URL: Final = 3000
@@ -44,20 +53,44 @@ def message_blocks(alert: Alert, *, votes: bool) -> list[Block]:
     blocks: list[Block] = [{"type": "header", "text": _plain(header, HEADER)}]
     if len(header) > HEADER:
         blocks.append(_section(alert.summary))
-    fields = list(summary_fields(alert).items())[:FIELDS]
-    blocks.append({"type": "section", "fields": [_plain(f"{name}\n{value}", FIELD) for name, value in fields]})
-    if alert.reasons:
-        blocks.append(_section("\n".join(f"• {strip_control(reason)}" for reason in alert.reasons[:REASONS])))
-    if alert.diagnosis:
-        blocks.append(_section(str(alert.diagnosis.get("summary") or alert.diagnosis.get("cause") or "")))
+    blocks.append(_five_lines(alert))
     if buttons := [*_links(alert), *(_votes(alert) if votes else ())]:
         blocks.append({"type": "actions", "elements": buttons[:BUTTONS]})
     return fitting(blocks)
 
 
+def _five_lines(alert: Alert) -> Block:
+    """Return since when, why, what goes on now, and how to look further: with the header, five lines."""
+    since = f"{alert.severity.label} since {moment(alert.started)}"
+    ended = "" if alert.ended is None else f"ended {moment(alert.ended)}"
+    taken = f"{alert.acknowledged} takes care of it" if alert.acknowledged else ""
+    lines = {
+        "When": ", ".join(part for part in (since, ended, taken, alert.note) if part),
+        "Why": cause_text(alert),
+        "Now": now_text(alert),
+    }
+    elements = [
+        element
+        for name, text in lines.items()
+        if text
+        for element in (
+            _styled(f"{name}: ", bold=True),
+            _styled(clip(" ".join(strip_control(text).split()), LINE) + "\n"),
+        )
+    ]
+    look = (_styled("Look further: ", bold=True), _styled(command(alert.incident_id), code=True))
+    return {"type": "rich_text", "elements": [{"type": "rich_text_section", "elements": [*elements, *look]}]}
+
+
+def _styled(text: str, **style: bool) -> Block:
+    return {"type": "text", "text": text, **({"style": style} if style else {})}
+
+
 def diagnosis_blocks(alert: Alert) -> list[Block]:
-    """Return the diagnosis for the thread."""
-    return fitting([_section(line) for line in diagnosis_lines(alert.diagnosis)])
+    """Return the diagnosis for the thread, and what the detectors say."""
+    reasons = [f"• {strip_control(reason)}" for reason in alert.reasons[:REASONS]]
+    unusual = ["\n".join(["What is unusual:", *reasons])] if reasons else []
+    return fitting([_section(line) for line in (*diagnosis_lines(alert.diagnosis), *unusual)])
 
 
 def diagnosis_text(alert: Alert) -> str:
@@ -122,9 +155,7 @@ def fitting(blocks: list[Block]) -> list[Block]:
 
 
 def _size(block: Block) -> int:
-    texts = [
-        block.get("text"),
-        *block.get("fields", ()),
-        *(element.get("text") for element in block.get("elements", ())),
-    ]
+    if block["type"] == "rich_text":
+        return sum(len(part["text"]) for section in block["elements"] for part in section["elements"])
+    texts = [block.get("text"), *(element.get("text") for element in block.get("elements", ()))]
     return sum(len(text["text"]) for text in texts if text)

@@ -15,6 +15,7 @@ from urllib.parse import urlencode
 import orjson
 
 from alerts.messages.alert import Alert, Status
+from alerts.sinks.alert_text import diagnosis_lines
 from alerts.sinks.base import (
     LAST_DIGEST,
     TOO_MANY,
@@ -186,9 +187,9 @@ def _state(alert: Alert) -> str:
 
 
 def _diagnosis_digest(alert: Alert) -> str:
-    if not alert.diagnosis:
-        return ""
-    return blake2b(orjson.dumps(alert.diagnosis, option=orjson.OPT_SORT_KEYS), digest_size=8).hexdigest()
+    """Return a digest of what the thread would show of the diagnosis, so that it is posted once."""
+    lines = diagnosis_lines(alert.diagnosis)
+    return blake2b(orjson.dumps(lines), digest_size=8).hexdigest() if lines else ""
 
 
 def _quiet() -> dict[str, Any]:

@@ -61,18 +61,21 @@ def show(incident: str, *, sent: bool, as_json: bool) -> None:
 
 def _page(incident_id: str, diagnosis: Mapping[str, Any]) -> Iterator[str]:
     """Return the lines of a diagnosis as people read it."""
+    from alerts.messages.wording import filled
+
     yield f"incident {incident_id}"
-    yield f"what     {diagnosis['summary']}"
+    yield f"what     {filled(diagnosis['summary'], diagnosis)}"
     yield f"where    {diagnosis['service'] or 'unknown'}; hits {', '.join(diagnosis['services']) or 'nothing else'}"
-    yield f"why      {diagnosis['cause']} (confidence {diagnosis['confidence']:.2f})"
+    yield f"why      {filled(diagnosis['cause'], diagnosis)} ({diagnosis['confidence']:.0%} sure)"
     by = " ".join(part for part in (diagnosis["mode"], diagnosis["model"]) if part)
     yield f"by       {by}, {diagnosis['groundedness']:.0%} of its claims verified, {diagnosis['cost_usd']:.4f} USD"
     if diagnosis["note"]:
         yield f"note     {diagnosis['note']}"
     for claim in diagnosis["claims"]:
-        mark = "fact" if claim["verified"] else "guess"
-        yield f"{mark:8} {claim['text']} [{', '.join(claim['lines'])}]"
+        mark = "verified" if claim["verified"] else "not sure"
+        cited = f" [{', '.join(claim['lines'])}]" if claim["lines"] else ""
+        yield f"{mark:8} {filled(claim['text'], diagnosis)}{cited}"
     for line in diagnosis["evidence"]:
         yield f"{line['id']:8} {line['source']}[{line['partition']}]@{line['line']} x{line['count']}  {line['text']}"
     for action in diagnosis["actions"]:
-        yield f"do       {action}"
+        yield f"do       {filled(action, diagnosis)}"

@@ -9,10 +9,17 @@ from stream.cli.options import UNTIL, by
 
 if TYPE_CHECKING:
     from alerts.incidents.incident import Incident
+    from alerts.incidents.signal import Signal
     from stream.cli.incident.client import IncidentClient
 
-ID: Final = 12
-"""Digits of ids that are shown: a judgement, no two incidents of a topic begin with the same twelve."""
+HEADER: Final = f"{'id':<8}  {'state':<8}  {'severity':<8}  {'since':<20}  {'where':<24}  what"
+"""Above the lines of a list."""
+
+DEFAULT_TENANT: Final = "default"
+"""Tenant of records that name none; it is not shown."""
+
+ID: Final = 8
+"""Digits of ids that are shown: a judgement, of a million incidents two rarely begin with the same eight."""
 
 
 @click.group()
@@ -82,6 +89,8 @@ def list_(*, everything: bool, tenant: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps([_record(client, incident) for incident in shown]))
         return
+    if shown:
+        click.echo(HEADER)
     for incident in shown:
         click.echo(_line(client, incident))
     if not shown:
@@ -89,17 +98,39 @@ def list_(*, everything: bool, tenant: str | None, as_json: bool) -> None:
 
 
 def _line(client: "IncidentClient", incident: "Incident") -> str:
-    from alerts.messages.wording import day
+    from alerts.messages.wording import duration, moment, place_text
+    from models.rfc3339 import SECOND
 
     annotations = client.incidents.annotations_of(incident)
+    silence = annotations.silence(client.now)
     notes = [
-        annotations.silence(client.now),
+        silence,
         f"acknowledged by {annotations.acknowledged}" if annotations.acknowledged else "",
         f"{incident.suppressed} windows suppressed" if incident.suppressed else "",
     ]
     more = "; ".join(note for note in notes if note)
-    columns = (incident.id[:ID], f"{incident.severity.label:<8}", incident.tenant, day(incident.first))
-    return escape_control("  ".join((*columns, incident.summary())) + (f" [{more}]" if more else ""))
+    hidden = len(incident.services) - 1
+    where = place_text(incident.services[0] if incident.services else "", incident.host) + (
+        f" +{hidden}" if hidden > 0 else ""
+    )
+    columns = (
+        f"{incident.id[:ID]:<8}",
+        f"{_state(incident, silence):<8}",
+        f"{incident.severity.label:<8}",
+        f"{moment(incident.first):<20}",
+        f"{where:<24}",
+        incident.summary(dated=False),
+    )
+    tenant = "" if incident.tenant == DEFAULT_TENANT else f"{incident.tenant}: "
+    lasts = duration((incident.last - incident.first) // SECOND)
+    return escape_control(
+        "  ".join((*columns[:-1], f"{tenant}{columns[-1]}, {lasts}")) + (f" [{more}]" if more else "")
+    )
+
+
+def _state(incident: "Incident", silence: str) -> str:
+    """Return the state of an incident in a word; why it is silent, such as ``muted``, where it is."""
+    return silence.partition(" ")[0].rstrip(",") or incident.state.value
 
 
 @incidents.command()
@@ -121,11 +152,13 @@ def show(incident: str, *, as_json: bool) -> None:
     if as_json:
         click.echo(orjson.dumps(_record(client, target)))
         return
+    click.echo(HEADER)
     click.echo(_line(client, target))
     for name, values in (
         ("id", [target.id]),
         ("kind", [kind_name(target.kind)]),
         ("services", target.services),
+        ("signal", [_signal_text(signal, target.last) for signal in target.signals]),
         ("about", target.ids),
         ("why", target.reasons),
     ):
@@ -135,6 +168,17 @@ def show(incident: str, *, as_json: bool) -> None:
         words = [said["opinion"], said["cause"] and f"cause {said['cause']}", said["text"]]
         text = " ".join(word for word in words if word)
         click.echo(escape_control(f"  {said['at']}  {said['by']}: {said['action']} {text}".rstrip()))
+
+
+def _signal_text(signal: "Signal", last: int) -> str:
+    """Return one signal of an incident in words: what is wrong where, from when to when, and why it belongs to it."""
+    from alerts.incidents.incident import OVER
+    from alerts.messages.wording import kind_name, period, place_text
+
+    state = "goes on" if signal.last >= last - OVER else "over"
+    text = f"{place_text(signal.service, signal.host)}: {kind_name(signal.kind).lower()}"
+    why = f" ({signal.why})" if signal.why else ""
+    return f"{text}, {period(signal.first, signal.last)}, {state}{why}"
 
 
 def _publish(incident: str, action: str, by: str, done: str, **parts: Any) -> None:

@@ -75,12 +75,57 @@ def test_severity_follows_importance(importance: float, severity: str) -> None:
     assert alert.severity.label == severity
 
 
-def test_more_windows_are_told_after_a_while_without_a_page() -> None:
-    """An open incident does not repeat itself every 15 s, and wakes nobody twice."""
-    alerts = Role().take(*(window(str(at), at) for at in range(0, 135, 15)))
-    assert [alert.windows[-1] for alert in alerts] == ["0", "60", "120"]
-    assert [alert.page for alert in alerts] == [True, False, False]
-    assert len({alert.incident_id for alert in alerts}) == 1
+def test_what_only_goes_on_is_not_told_again() -> None:
+    """An open incident that has nothing new is silent, however long it lasts."""
+    assert len(Role().take(*(window(str(at), at) for at in range(0, 1000, 15)))) == 1
+
+
+def test_another_place_and_another_kind_are_told_together_a_minute_after_what_was_told_before() -> None:
+    """Neither wakes anybody; what is over in one place while the rest goes on is news, too."""
+    role = Role()
+    role.take(window("a", 0), window("b", 15, service="nova-api"), window("c", 30, kind="silence"))
+    (both,) = role.take(window("d", 60))
+    assert (both.page, both.services) == (False, ("nova", "nova-api"))
+    assert [(signal["service"], signal["kind"]) for signal in both.signals] == [
+        ("nova", "errors"),
+        ("nova-api", "errors"),
+        ("nova", "silence"),
+    ]
+    alerts = role.take(*(window(f"e{at}", at) for at in range(75, 600, 15)))
+    assert [[signal["ongoing"] for signal in alert.signals] for alert in alerts] == [[True, False, True]]
+    (resolved,) = role.wait(400)
+    assert not any(signal["ongoing"] for signal in resolved.signals)
+
+
+def test_a_diagnosis_is_told_when_it_is_new() -> None:
+    """One that says the same with other evidence is not; a better one is."""
+    role = Role()
+    role.take(window("a", 0))
+    name = role.only().id
+    first = {"summary": "The disk is full (3 times)", "cause": "full at 09:07", "service": "nova", "evidence": []}
+    assert statuses(role.publish(role.state.diagnosed(name, first, None, role.now))) == ["enriched"]
+    again = {"summary": "The disk is full (9 times)", "cause": "full at 09:08", "evidence": ["L1"]}
+    assert role.publish(role.state.diagnosed(name, first | again, None, role.now)) == []
+    assert statuses(role.publish(role.state.diagnosed(name, first | {"cause": "quota"}, None, role.now))) == [
+        "enriched"
+    ]
+
+
+def test_open_incidents_that_name_the_same_backend_become_one() -> None:
+    """The later goes on as part of the first, and says so."""
+    role = Role()
+    role.take(window("a", 0, service="nova-api"), window("b", 5, service="cinder-api", names=("RabbitMQ",)))
+    alerts = role.take(window("c", 15, service="nova-api", names=("RabbitMQ",)))
+    whole, part = role.published()
+    assert (whole.services, part.state) == (("nova-api", "cinder-api"), IncidentState.MERGED)
+    assert f"merged into {whole.id[:6]}" in next(a.summary for a in alerts if a.incident_id == part.id)
+
+
+def test_another_backend_is_another_fault_at_the_same_place() -> None:
+    """RabbitMQ is back, and two minutes later the database fails: two faults of nova."""
+    role = Role()
+    role.take(window("a", 0, names=("RabbitMQ",)), window("b", 100, names=("database",)))
+    assert len(role.published()) == 2
 
 
 def test_growing_severity_pages_again() -> None:
@@ -96,8 +141,9 @@ def test_growing_severity_pages_again() -> None:
 def test_growing_scope_raises_severity_and_pages_again() -> None:
     """Many services are worse than one, however weak each sign."""
     role = Role()
-    role.take(window("a", 0, 0.7), window("b", 60, 0.7))
-    wider = [window(name, 120 + i, 0.7, name) for i, name in enumerate(("neutron", "cinder", "glance"))]
+    backend = ("RabbitMQ",)
+    role.take(window("a", 0, 0.7, names=backend), window("b", 60, 0.7, names=backend))
+    wider = [window(name, 120 + i, 0.7, name, names=backend) for i, name in enumerate(("neutron", "cinder", "glance"))]
     *_, last = role.take(*wider)
     assert (last.severity.label, last.page, len(last.services)) == ("error", True, 4)
 

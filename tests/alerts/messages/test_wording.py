@@ -29,7 +29,7 @@ SILENT = Finding(FindingKind.SILENT, service="nova-compute", host="compute-2", v
 
 def titled(*findings: Finding, services: tuple[str, ...] = ("neutron-server",), **parts: Any) -> str:
     """Return a title of an incident that lasts two minutes."""
-    values: dict[str, Any] = {"kind": "values", "reasons": (), "begin": BEGIN, "end": BEGIN + 125 * SECOND} | parts
+    values: dict[str, Any] = {"kind": "values", "reasons": (), "span": (BEGIN, BEGIN + 125 * SECOND)} | parts
     return title(services=services, findings=findings, **values)
 
 
@@ -68,7 +68,30 @@ def test_without_findings_the_first_reason_leads_and_then_the_kind() -> None:
 
 def test_the_state_stands_at_the_end() -> None:
     """An incident of one window has no length."""
-    assert titled(SLOW, end=BEGIN, state="resolved").endswith(". 09:07 UTC, resolved")
+    assert titled(SLOW, span=(BEGIN, BEGIN), state="resolved").endswith(". 09:07 UTC, resolved")
+
+
+def test_a_diagnosis_that_is_rather_right_leads() -> None:
+    """It names its service, and none of the places where a name belongs stays open."""
+    sure = {"summary": "The database of {service} is down.", "service": "nova-api", "confidence": 0.75}
+    assert titled(SLOW, services=("neutron-server", "nova-api"), diagnosis=sure) == (
+        "The database of nova-api is down. Also affected: neutron-server. 09:07 UTC, 2 min"
+    )
+    assert titled(SLOW, diagnosis=sure | {"service": ""}).startswith(
+        "neutron-server: The database of unknown service is down. "
+    )
+    assert titled(SLOW, diagnosis=sure | {"confidence": 0.3}) == titled(SLOW)
+
+
+def test_what_nothing_locates_has_a_title_all_the_same() -> None:
+    """Without a service, a finding or a reason; dates may be shown elsewhere."""
+    assert titled(services=(), span=None) == "unknown service: slow or unusual values"
+
+
+def test_a_title_names_the_host() -> None:
+    """Where the finding knows it."""
+    here = Finding(FindingKind.ERRORS, value=4.0, usual=0.0, service="nova-compute", host="compute-1")
+    assert titled(here).startswith("nova-compute on compute-1: 4 error lines ")
 
 
 @pytest.mark.parametrize(

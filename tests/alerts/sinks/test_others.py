@@ -76,13 +76,30 @@ def test_an_end_is_repeated_for_five_minutes() -> None:
     assert ALERTMANAGER.refresh({"x": request.remote}, NOW + 301) is None
 
 
-def test_labels_that_change_end_the_alert_under_the_old_ones() -> None:
-    """Severity is a label: what was an error and is critical is one alert, not two."""
+def test_labels_never_change_within_an_incident() -> None:
+    """What gets worse, is found elsewhere, pages and is diagnosed is one alert; what it is by now are annotations."""
     first = ALERTMANAGER.render(fired(), {}, NOW)
+    [before] = told(first)
     assert first is not None
-    old, new = told(ALERTMANAGER.render(grown(fired(), 2, Severity.CRITICAL), first.remote, NOW + 60))
+    worse = replace(enriched(grown(fired(), 2, Severity.CRITICAL)), services=("glance-api", "nova-0"), page=True)
+    [after] = told(ALERTMANAGER.render(worse, first.remote, NOW + 60))
+    assert before["labels"] == after["labels"]
+    annotations = after["annotations"]
+    assert isinstance(annotations, dict)
+    assert [annotations[name] for name in ("severity", "service", "page")] == ["critical", "glance-api", "true"]
+    assert annotations["command"] == f"tocsin explain show {worse.incident_id[:6]}"
+
+
+def test_what_an_older_version_sent_under_other_labels_is_ended() -> None:
+    """Otherwise it would fire until it is forgotten."""
+    first = ALERTMANAGER.render(fired(), {}, NOW)
+    [posted] = told(first)
+    assert first is not None
+    old_labels = {**posted["labels"], "severity": "error"} if isinstance(posted["labels"], dict) else {}
+    remote = {**first.remote, "alert": {**posted, "labels": old_labels}}
+    old, new = told(ALERTMANAGER.render(grown(fired(), 2), remote, NOW + 60))
+    assert old["labels"] == old_labels
     assert seconds(old["endsAt"]) <= NOW + 60 < seconds(new["endsAt"])
-    assert old["labels"] != new["labels"]
 
 
 def test_labels_hold_no_text_of_a_log() -> None:
@@ -91,7 +108,7 @@ def test_labels_hold_no_text_of_a_log() -> None:
     [posted] = told(ALERTMANAGER.render(alert, {}, NOW))
     labels = posted["labels"]
     assert isinstance(labels, dict)
-    assert set(labels) == {"alertname", "tenant", "service", "severity", "kind", "page", "incident"}
+    assert set(labels) == {"alertname", "tenant", "kind", "incident"}
     assert "evil" not in str(labels)
     annotations = posted["annotations"]
     assert isinstance(annotations, dict)

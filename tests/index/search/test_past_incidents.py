@@ -7,7 +7,6 @@ import orjson
 import pytest
 
 from alerts.incidents.incident import LABEL_SCHEMA, Incident, IncidentState
-from alerts.incidents.topology import Topology
 from alerts.messages.alert import Alert, Severity, Status
 from alerts.messages.anomaly import Anomaly
 from index.embedding.hashing_embedder import HashedEmbedder
@@ -87,7 +86,7 @@ def test_what_nobody_has_heard_of_is_not_remembered() -> None:
     """Weak signals, links of services, and labels stand on the same topic."""
     window = Anomaly("w1", "blue", ("nova-api",), 5_000, 0.6, reasons=("2 error lines",), key="nova-api")
     weak = Incident.of(window, 5_000)
-    links = Topology().learnt("blue", ("nova-api", "neutron")).record("blue")
+    links = b'{"schema":"tocsin.topology/1","tenant":"blue","links":[["neutron","nova-api"]]}'
     label = weak.to_json(LABEL_SCHEMA)
     reading = read_records([(weak.id, weak.to_json()), ("topology/blue", links), ("label/1", label)])
     assert (reading.documents, reading.silent, reading.broken) == ({}, 0, ())

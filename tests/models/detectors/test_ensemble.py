@@ -9,6 +9,7 @@ import pytest
 from models.detectors.ensemble import SCORE_SCALE, DetectorSet
 from models.detectors.novelty import REMARK, Novelty
 from models.detectors.signs import Sign, SignEvidence, Signs
+from models.detectors.silence import Silence
 from models.errors import InvalidError
 from models.features.window_features import WindowFeatures
 from models.records import ALL_SOURCES, Level, RowFlag, source_id
@@ -170,3 +171,20 @@ def test_who_wrote_a_line_counts_more_than_who_mostly_does() -> None:
     assert ALL.services(named, 0, np.array([first])) == ("nova-api", "nova-compute")
     assert ALL.services(named, 0, np.array([first + 2])) == ("nova-api", "nova-compute")
     assert ALL.services(named, 0, np.array([first + 3])) == ("nova-compute", "nova-api")
+
+
+def test_the_places_of_a_window_are_those_that_wrote_what_makes_it_unusual() -> None:
+    """The loudest first; one whose name is unknown is called after what else it wrote; one source has no places."""
+    rows = [(1, HEARTBEAT), (2, UNSEEN), (3, CLAIM), (4, UNSEEN), (5, UNSEEN), (6, CLAIM)]
+    levels = tuple(int(level) for level in (2, 2, Level.ERROR, 2, 2, 2))
+    shown = facts(at(rows, ALL_SOURCES, levels=levels), at(rows, COMPUTE, levels=levels))
+    watched = Silence(("neutron-server@h1",), np.zeros(1), np.ones(1))
+    some = dataclasses.replace(ALL, detectors=(*(d for d in ALL.detectors if d.name != "silence"), watched))
+    writers = ["nova-compute@h1", "nova-api@h1", "neutron-server@h1", "nova-api@h1", "unheard-of@h9", "unheard-of@h9"]
+    origin = np.array([source_id(key) for key in writers * 2], np.uint32)
+    named = dataclasses.replace(shown, windows=dataclasses.replace(shown.windows, origin=origin))
+    assert some.places(named, 0, {"novelty"}) == ("nova-api@h1", "nova-compute")
+    assert some.places(named, 0, {"levels"}) == ("neutron-server@h1",)
+    assert some.places(named, 0, {"levels", "novelty"}) == ("nova-api@h1", "neutron-server@h1", "nova-compute")
+    assert some.places(named, 0, {"counts"}) == ()
+    assert some.places(named, 1, {"levels", "novelty"}) == ()

@@ -54,7 +54,7 @@ def test_an_incident_is_told_at_every_sink_from_its_beginning_to_its_end(place: 
         assert place.pagerduty.pages[0].events[0]["payload"]["severity"] == "error"
         place.send(worse)
         everywhere(place, 2)
-        assert [alert["labels"]["severity"] for alert in place.alertmanager.firing()] == ["critical"]
+        assert [alert["annotations"]["severity"] for alert in place.alertmanager.firing()] == ["critical"]
         place.send(resolved(worse))
         everywhere(place, 3)
         until(lambda: all(reconciles(place, sink.name) for sink in place.sinks()))

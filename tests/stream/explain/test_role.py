@@ -134,7 +134,7 @@ def test_a_vote_known_silences_the_pattern_within_one_window(desk: Desk) -> None
         desk.fire("d", 45, "glance")
         *_, other = desk.alerts(3)
         assert (other["status"], other["services"]) == ("firing", ["glance"])
-    line, _ = run("incidents", "list").stdout.splitlines()
+    _, line, _ = run("incidents", "list").stdout.splitlines()
     assert "known, says jo" in line
     assert "BUG-1; 2 windows suppressed" in line
     assert len(desk.alerts(3)) == 3
@@ -144,14 +144,14 @@ def test_incidents_are_taken_noted_muted_split_and_merged_by_command(desk: Desk)
     """Each is said once, heard by the role, and shown."""
     with desk.working():
         desk.fire("a", 0)
-        desk.fire("b", 60, "glance")
+        desk.fire("b", 60, "nova-api")
         first = desk.alerts(2)[0]["incident_id"]
         run("incidents", "ack", first, "--by", "jo")
         assert desk.alerts(3)[2]["acknowledged"] == "jo"
         run("incidents", "note", first, "looks like the disk", "--by", "al")
-        run("incidents", "split", first, "--service", "glance", "--by", "jo")
+        run("incidents", "split", first, "--service", "nova-api", "--by", "jo")
         left = desk.alerts(4)[3]
-        assert (left["services"], left["page"], left["windows"]) == (["glance"], False, ["b"])
+        assert (left["services"], left["page"], left["windows"]) == (["nova-api"], False, ["b"])
         run("incidents", "merge", left["incident_id"], first, "--by", "jo")
         gone = desk.alerts(5)[4]
         assert (gone["incident_id"], gone["status"]) == (left["incident_id"], "resolved")
@@ -162,17 +162,34 @@ def test_incidents_are_taken_noted_muted_split_and_merged_by_command(desk: Desk)
         run("incidents", "resolve", first, "--by", "jo")
         assert desk.alerts(8)[7]["status"] == "resolved"
     whole = orjson.loads(run("incidents", "show", first, "--json").stdout)
-    assert (whole["count"], whole["state"], set(whole["services"])) == (2, "resolved", {"nova", "glance"})
+    assert (whole["count"], whole["state"], set(whole["services"])) == (2, "resolved", {"nova", "nova-api"})
     assert [entry["action"] for entry in whole["said"]] == ["ack", "note"]
     shown = run("incidents", "show", first).stdout
     assert "al: note looks like the disk" in shown
     assert "no open or muted incidents" in run("incidents", "list").stdout
-    assert len(run("incidents", "list", "--all").stdout.splitlines()) == 2
+    assert len(run("incidents", "list", "--all").stdout.splitlines()) == 3
     listed = orjson.loads(run("incidents", "list", "--all", "--json").stdout)
     assert {state["incident_id"]: state["state"] for state in listed} == {
         first: "resolved",
         left["incident_id"]: "merged",
     }
+
+
+def test_services_whose_new_messages_name_one_backend_are_one_incident(desk: Desk) -> None:
+    """The texts stand on the topic of templates; without them the same two windows are two faults."""
+    for name, text in (("0a" * 8, "AMQP server is unreachable"), ("0b" * 8, "lost the connection to RabbitMQ")):
+        desk.producer.produce(TOPICS.templates, orjson.dumps({"id": name, "text": text}), name.encode())
+    desk.producer.produce(TOPICS.templates, b"no template", b"x")
+    desk.producer.flush()
+    with desk.working():
+        desk.fire("a", 0, "nova-compute", templates=["0a" * 8])
+        desk.fire("b", 60, "cinder-volume", templates=["0b" * 8])
+        desk.fire("c", 60, "glance-api", templates=["0c" * 8])
+        alerts = desk.alerts(3)
+    assert sorted(alert["services"] for alert in alerts if alert["windows"][-1] != "a") == [
+        ["glance-api"],
+        ["nova-compute", "cinder-volume"],
+    ]
 
 
 def test_what_is_said_while_nobody_listens_counts_at_the_next_start(desk: Desk) -> None:
@@ -195,7 +212,7 @@ def test_what_cannot_be_is_refused_in_one_line(desk: Desk) -> None:
         (fired,) = desk.alerts(1)
     name = fired["incident_id"]
     assert "see `tocsin incidents list --all`" in refusal("incidents", "show", "f" * 32)
-    assert "see `tocsin incidents list --all`" in refusal("incidents", "show", name[:5])
+    assert "see `tocsin incidents list --all`" in refusal("incidents", "show", name[:3])
     assert "cannot be split off; services that can: none" in refusal("incidents", "split", name, "--service", "nova")
     assert "another incident" in refusal("incidents", "merge", name, name)
     assert "later than now" in refusal("vote", name, "known", "--expires", "2020-01-01T00:00:00Z")

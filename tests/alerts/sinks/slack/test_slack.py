@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from alerts.messages.alert import Alert, Severity
 from alerts.sinks.base import Absent, Delivered, GivenUp, Remote, Request, Response, Retry
+from alerts.sinks.slack.blocks import diagnosis_blocks
 from alerts.sinks.slack.bot import SlackSink
 from alerts.sinks.slack.webhook import SlackWebhookSink
 from tests.sink_servers.sample_alerts import HOSTILE, diagnosis, enriched, fired, grown, resolved
@@ -91,6 +92,36 @@ def test_a_reply_says_where_it_belongs() -> None:
     assert body["thread_ts"] == "17.1"
     assert "reply_broadcast" not in body
     assert any("QueuePool" in block["text"]["text"] for block in body["blocks"])
+
+
+def test_a_message_has_five_lines() -> None:
+    """What, since when, why, what goes on now, and the command to look further, in words."""
+    signal = {"kind": "errors", "service": "nova-compute", "host": "compute-1", "ongoing": True}
+    over = {"kind": "silence", "service": "nova-api", "ongoing": False}
+    alert = replace(enriched(fired()), signals=(signal, over))
+    head, lines, *_ = orjson.loads(step(alert, {}).body)["blocks"]
+    assert head["text"]["text"] == f"❗ ERROR default: {alert.summary}"
+    text = "".join(part["text"] for part in lines["elements"][0]["elements"])
+    assert text.splitlines() == [
+        "When: error since 2026-03-03 01:06 UTC",
+        "Why: QueuePool limit (80% sure)",
+        "Now: nova-compute on compute-1 (errors). Back to normal: nova-api (silent service)",
+        f"Look further: tocsin explain show {alert.incident_id[:6]}",
+    ]
+    assert lines["elements"][0]["elements"][-1]["style"] == {"code": True}
+
+
+def test_the_thread_shows_a_diagnosis_once_and_the_lines_that_it_stands_on() -> None:
+    """New evidence for the same words is not posted again; what no language model could do is not news."""
+    _, remote = bring(fired(), {})
+    known = {**diagnosis(), "evidence": [{"id": "L1", "text": "QueuePool limit of size 5"}], "mode": "deterministic"}
+    alert = replace(enriched(fired()), diagnosis={**known, "note": "no key for the language model", "seconds": 1.0})
+    methods, after = bring(alert, remote)
+    assert methods == ["chat.update", "chat.postMessage"]
+    assert bring(replace(alert, diagnosis={**known, "seconds": 2.0}), after)[0] == ["chat.update"]
+    texts = [block["text"]["text"] for block in diagnosis_blocks(alert)]
+    assert "> QueuePool limit of size 5" in texts
+    assert not [text for text in texts if "E1" in text or "language model" in text or "deterministic" in text]
 
 
 @pytest.mark.parametrize("alert", [fired(), enriched(grown(fired(), 2)), resolved(fired())])

@@ -1,0 +1,128 @@
+"""Signals: what a window that fired says of one place, one for each kind of trouble there."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from typing import Any, Final, Self
+
+from alerts.messages.anomaly import KIND_OF_FINDING, Anomaly
+from models.rfc3339 import parse_time, time_text
+
+SIGNALS: Final = 96
+"""Signals of an incident that are kept, the first ones: a judgement, a backend that thirty services need makes some 90,
+and a record with them has 25 kB."""
+
+LEADING: Final = ("silence", "errors", "values", "novelty")
+"""Kinds of trouble that stand for themselves, the most telling first: a judgement."""
+
+KINDS_OF_A_WINDOW: Final = 3
+"""Kinds of trouble that one window reports of a place, at most: a judgement, its first findings weigh most."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Signal:
+    """One kind of trouble at one place; times are event times in microseconds."""
+
+    service: str = ""
+    """"" where it is unknown."""
+    host: str = ""
+    kind: str
+    about: str = ""
+    """Masked text of the message that it is about, "" where it has none."""
+    names: tuple[str, ...] = ()
+    """Backends and projects that its messages name, such as ``RabbitMQ`` or ``keystone``."""
+    first: int
+    last: int
+    importance: float
+    count: int = 1
+    """Number of windows."""
+    why: str = ""
+    """Why it belongs to its incident, in words; "" of the signal that the incident began with."""
+
+    def to_json(self, until: int | None = None) -> dict[str, Any]:
+        """Return it as a JSON object; ``until`` adds whether it goes on, that is, was seen since that time."""
+        fields = {"service": self.service, "host": self.host, "about": self.about, "why": self.why}
+        return {
+            "kind": self.kind,
+            **{name: text for name, text in fields.items() if text},
+            **({"names": list(self.names)} if self.names else {}),
+            "begin": time_text(self.first),
+            "end": time_text(self.last),
+            "importance": self.importance,
+            "windows": self.count,
+            **({} if until is None else {"ongoing": self.last >= until}),
+        }
+
+    @classmethod
+    def from_json(cls, record: Any) -> Self:
+        """Read what ``to_json`` returned.
+
+        Raises:
+            KeyError, TypeError, ValueError: it is no signal.
+        """
+        return cls(
+            service=str(record.get("service", "")),
+            host=str(record.get("host", "")),
+            kind=str(record["kind"]),
+            about=str(record.get("about", "")),
+            names=tuple(map(str, record.get("names", ()))),
+            first=parse_time(record["begin"]),
+            last=parse_time(record["end"]),
+            importance=float(record["importance"]),
+            count=int(record["windows"]),
+            why=str(record.get("why", "")),
+        )
+
+
+def signals_of(share: Anomaly, why: str = "") -> tuple[Signal, ...]:
+    """Return the signals of a window's share, that is, of what it says of one place."""
+    about: dict[str, str] = {}
+    for finding in share.findings:
+        if kind := KIND_OF_FINDING.get(finding.kind):
+            about.setdefault(kind, finding.template)
+    # What stands for itself leads: who is silent also misses steps, and the reverse is not so.
+    kinds = sorted(about, key=lambda kind: LEADING.index(kind) if kind in LEADING else len(LEADING)) or [share.kind]
+    return tuple(
+        Signal(
+            service=service,
+            host=host,
+            kind=kind,
+            about=about.get(kind, ""),
+            names=tuple(sorted(share.names)),
+            first=share.end,
+            last=share.end,
+            importance=share.importance,
+            why=why,
+        )
+        for service, host in share.hosts or (("", ""),)
+        for kind in kinds[:KINDS_OF_A_WINDOW]
+    )
+
+
+def with_signals(known: Iterable[Signal], new: Iterable[Signal]) -> tuple[Signal, ...]:
+    """Return the signals of an incident with more of them; what is new at the same place and of its kind extends it.
+
+    A host that is unknown is taken for one that is known: a window over everything does not always name it.
+    """
+    signals = list(known)
+    for signal in new:
+        number = next((n for n, before in enumerate(signals) if _is_same(before, signal)), None)
+        if number is not None:
+            before = signals[number]
+            signals[number] = replace(
+                before,
+                host=before.host or signal.host,
+                about=before.about or signal.about,
+                names=tuple(sorted({*before.names, *signal.names})),
+                first=min(before.first, signal.first),
+                last=max(before.last, signal.last),
+                importance=max(before.importance, signal.importance),
+                count=before.count + signal.count,
+            )
+        elif len(signals) < SIGNALS:
+            signals.append(signal)
+    return tuple(signals)
+
+
+def _is_same(one: Signal, other: Signal) -> bool:
+    same_host = one.host == other.host or not (one.host and other.host)
+    return (one.service, one.kind) == (other.service, other.kind) and same_host
