@@ -12,7 +12,7 @@ from index.episodes.cut import cut
 from index.episodes.found import found_in
 from index.episodes.scope import lines_of
 from index.episodes.signs import signs_of
-from index.episodes.types import Sign
+from index.episodes.types import EpisodeSign
 from index.evidence.fired_windows import FiredWindow
 from index.evidence.gather import gather
 from index.evidence.issue import Issue
@@ -103,7 +103,7 @@ def _own_lines(
     return lines_of(lines, records, what, (signals.begin, end), own)
 
 
-def _belongs(sign: Sign, template: str, signals: IncidentSignals) -> bool:
+def _belongs(sign: EpisodeSign, template: str, signals: IncidentSignals) -> bool:
     """Whether a sign is one of an incident's: it shares an id, a message, or service and host."""
     if any(kind == "id" and name in signals.ids for kind, name, *_ in sign.bonds) or template in signals.templates:
         return True

@@ -5,50 +5,14 @@
 
 import sys
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
-from typing import Annotated, Any, Final, Self, TypeAlias, get_args, get_type_hints
+from dataclasses import dataclass, fields
+from typing import Annotated, Self, get_args, get_type_hints
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
+from alerts.monitoring.line_count import LineCount
+from alerts.monitoring.metric_spec import SECONDS, SHARES, Metric, Spec, make_metric
 from models.errors import InvalidError
-
-SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
-"""Bucket bounds of durations, in seconds: 1, 2.5 and 5 of each power of ten, as Prometheus' own defaults go."""
-
-SHARES: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.99, 0.999, 1.0)
-"""Bucket bounds of shares and importances, from 0 to 1; a judgement: finer near 1, where windows fire."""
-
-
-@dataclass(frozen=True, slots=True)
-class Spec:
-    """What one metric is called and means; ``buckets`` are the upper bounds of a histogram."""
-
-    name: str
-    unit: str
-    meaning: str
-    labels: tuple[str, ...] = ()
-    buckets: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class LineCount:
-    """What became of the ``received`` lines of one batch; drops and notes are counted by reason."""
-
-    received: int
-    events: int
-    continuations: int
-    dead: Mapping[str, int] = field(default_factory=dict)
-    dropped: Mapping[str, int] = field(default_factory=dict)
-    notes: Mapping[str, int] = field(default_factory=dict)
-
-    @property
-    def unaccounted(self) -> int:
-        """Return by how many lines the count is wrong: 0, or Tocsin has a defect."""
-        accounted = self.events + self.continuations + sum(self.dead.values()) + sum(self.dropped.values())
-        return abs(self.received - accounted)
-
-
-Metric: TypeAlias = Counter | Gauge | Histogram
 
 
 @dataclass(frozen=True, slots=True)
@@ -382,7 +346,7 @@ class Metrics:
             InvalidError: the registry holds them already.
         """
         try:
-            return cls(**{name: _make(kind, spec, registry) for name, (kind, spec) in _specs().items()})
+            return cls(**{name: make_metric(kind, spec, registry) for name, (kind, spec) in _specs().items()})
         except ValueError as error:
             raise InvalidError(
                 f"the registry cannot take Tocsin's metrics ({error})", "make one registry per process"
@@ -402,7 +366,7 @@ class Metrics:
 def metrics_table() -> str:
     """Return the table of all metrics in Markdown, as ``alerts/README.md`` holds it between its markers."""
     rows = [
-        f"| `{_shown(spec)}` | {kind.__name__.lower()} | {spec.unit} | {spec.meaning} |"
+        f"| `{spec.shown}` | {kind.__name__.lower()} | {spec.unit} | {spec.meaning} |"
         for kind, spec in _specs().values()
     ]
     return "\n".join(["| metric | type | unit | meaning |", "|---|---|---|---|", *rows])
@@ -422,19 +386,9 @@ def _specs() -> dict[str, tuple[type[Metric], Spec]]:
     return specs
 
 
-def _make(kind: type[Metric], spec: Spec, registry: CollectorRegistry) -> Any:
-    if kind is Histogram:
-        return Histogram(spec.name, spec.meaning, spec.labels, registry=registry, buckets=spec.buckets)
-    return kind(spec.name, spec.meaning, spec.labels, registry=registry)
-
-
 def _add(counter: Counter, parts: Mapping[str, int]) -> None:
     for value, count in parts.items():
         counter.labels(value).inc(count)
-
-
-def _shown(spec: Spec) -> str:
-    return spec.name + ("{" + ",".join(spec.labels) + "}" if spec.labels else "")
 
 
 if __name__ == "__main__":

@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 
 from index.episodes.found import TELLING
-from index.episodes.types import LogEpisode, Sign
+from index.episodes.types import EpisodeSign, LogEpisode
 from index.evidence.issue import Issue
 from index.lines.log_records import LogRecords
 from index.lines.service_layers import project
@@ -165,7 +165,7 @@ def _tells(episode: LogEpisode, issue: Issue) -> bool:
     return any(_about(sign, issue) for sign in episode.signs)
 
 
-def _about(sign: Sign, issue: Issue) -> bool:
+def _about(sign: EpisodeSign, issue: Issue) -> bool:
     """Whether a sign is about what the issue is about."""
     return issue.general or issue.shared(_words(sign.text)) >= (1 if sign.strong else _WARNING_WORDS)
 
@@ -229,12 +229,12 @@ def _is_answered(episode: LogEpisode, answered: frozenset[str]) -> bool:
     return not answered.isdisjoint(ids)
 
 
-def _as_said(sign: Sign, issue: Issue) -> bool:
+def _as_said(sign: EpisodeSign, issue: Issue) -> bool:
     """Whether a detector found what the issue says in its own words: that something is slow, silent, missing."""
     return sign.finding is not None and not _words(issue.text).isdisjoint(_words(TELLING[sign.finding.kind]))
 
 
-def _nearness(sign: Sign, issue: Issue) -> float:
+def _nearness(sign: EpisodeSign, issue: Issue) -> float:
     """Return how near a sign is to what the issue is about."""
     if not issue.general and project(sign.service) in issue.projects:
         return _OWN

@@ -8,7 +8,7 @@ a while (``HOLDS_S``): what comes back after that is another episode.
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
-from index.episodes.types import Bond, LogEpisode, Sign
+from index.episodes.types import Bond, EpisodeSign, LogEpisode
 from models.rfc3339 import SECOND
 
 HOLDS_S: Final[Mapping[str, float]] = {"id": 600.0, "kind": 600.0, "finding": 120.0, "peer": 180.0, "source": 20.0}
@@ -37,7 +37,7 @@ _ATTACHED_US: Final = 60 * SECOND
 """Microseconds around the errors within which it must lie (a judgement)."""
 
 
-def cut(signs: Iterable[Sign]) -> list[LogEpisode]:
+def cut(signs: Iterable[EpisodeSign]) -> list[LogEpisode]:
     """Return the episodes of some signs, in order of their begin.
 
     Strong signs make episodes.  Warnings join one that they share an id or a peer with, and are otherwise episodes of
@@ -50,7 +50,7 @@ def cut(signs: Iterable[Sign]) -> list[LogEpisode]:
     for number, episode in enumerate(strong):
         for bond in {bond for sign in episode.signs for bond in sign.bonds if bond[0] in _TYING}:
             places.setdefault(bond, []).append(number)
-    more: dict[int, list[Sign]] = {}
+    more: dict[int, list[EpisodeSign]] = {}
     apart = []
     for episode in weak:
         host = _host(episode, strong, places)
@@ -72,11 +72,11 @@ def _host(episode: LogEpisode, strong: Sequence[LogEpisode], places: Mapping[Bon
     return next((number for number in shared if strong[number].holds(episode, _ATTACHED_US)), None)
 
 
-def _order(sign: Sign) -> tuple[int, int, int, str]:
+def _order(sign: EpisodeSign) -> tuple[int, int, int, str]:
     return sign.start, sign.end, sign.row, sign.text
 
 
-def _joined(signs: Iterable[Sign]) -> list[LogEpisode]:
+def _joined(signs: Iterable[EpisodeSign]) -> list[LogEpisode]:
     """Return what bonds join, in order of its begin."""
     ordered = sorted(signs, key=_order)
     parent = list(range(len(ordered)))
@@ -90,7 +90,7 @@ def _joined(signs: Iterable[Sign]) -> list[LogEpisode]:
                     parent[_root(parent, number)] = _root(parent, last[earlier])
             until[bond] = max(until.get(bond, sign.end), sign.end)
             last[bond] = number
-    members: dict[int, list[Sign]] = {}
+    members: dict[int, list[EpisodeSign]] = {}
     for number, sign in enumerate(ordered):
         members.setdefault(_root(parent, number), []).append(sign)
     return sorted((LogEpisode(tuple(group)) for group in members.values()), key=lambda episode: episode.start)

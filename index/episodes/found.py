@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from index.episodes.types import Bond, Sign
+from index.episodes.types import Bond, EpisodeSign
 from index.evidence.detector_findings import HIGH, exceeds
 from index.evidence.fired_windows import FiredWindow
 from index.lines.log_records import LogRecords
@@ -51,7 +51,7 @@ class Found:
         finding = self.finding
         return f"{finding.service} {finding.host} {TELLING[finding.kind]} {sentence(finding)}"
 
-    def sign(self, relevance: float) -> Sign:
+    def sign(self, relevance: float) -> EpisodeSign:
         """Return it as a sign; ``relevance`` is how much it says about the issue, from 0 to 1."""
         finding, window = self.finding, self.window
         bonds: list[Bond] = [("finding", finding.kind.value, finding.service, finding.host, finding.template)]
@@ -59,7 +59,7 @@ class Found:
             bonds.append(("source", finding.service, finding.host))
         if finding.kind is FindingKind.SILENT:
             bonds.append(("own", finding.service))
-        return Sign(
+        return EpisodeSign(
             start=window.start if finding.moment is None else min(finding.moment, window.end),
             end=window.end,
             service=finding.service,

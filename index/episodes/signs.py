@@ -8,7 +8,7 @@ import numpy as np
 import polars as pl
 
 from index.episodes.found import SEVERE, Found
-from index.episodes.types import Bond, Sign
+from index.episodes.types import Bond, EpisodeSign
 from index.evidence.relevance import Assessment
 from index.lines.callees import backend, callee
 from index.lines.log_records import LogRecords
@@ -48,7 +48,7 @@ _LONG_US: Final = 3_600 * SECOND
 """Microseconds of logs from which on an error may be there all the time (a judgement: an hour)."""
 
 
-def signs_of(records: LogRecords, what: Assessment, detected: Sequence[Found]) -> list[Sign]:
+def signs_of(records: LogRecords, what: Assessment, detected: Sequence[Found]) -> list[EpisodeSign]:
     """Return the signs in some records, and what detectors found.
 
     Args:
@@ -87,7 +87,7 @@ def _spread(records: LogRecords, of: I64, groups: int) -> I64:
     return np.bincount(pairs // _SLICES, minlength=groups).astype(np.int64)
 
 
-def _of_records(records: LogRecords, what: Assessment) -> list[Sign]:
+def _of_records(records: LogRecords, what: Assessment) -> list[EpisodeSign]:
     strong, weak, _ = grades(records, what)
     of = what.groups.of
     rows = np.flatnonzero((strong | weak)[of])
@@ -108,7 +108,7 @@ def _of_records(records: LogRecords, what: Assessment) -> list[Sign]:
         waits = "" if _ANSWERED.search(raised or said[:_BEGIN]) else records.asked.get(row, "")
         peers = {waits, callee(said, service), backend(said) if strong[group] else ""} - {""}
         signs.append(
-            Sign(
+            EpisodeSign(
                 start=int(records.time[row]),
                 end=int(records.time[row]),
                 service=service,

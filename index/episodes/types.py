@@ -10,7 +10,7 @@ Bond: TypeAlias = tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Sign:
+class EpisodeSign:
     """One sign: a record, or what a detector found.  Times in microseconds."""
 
     start: int
@@ -33,7 +33,7 @@ class Sign:
 class LogEpisode:
     """Signs that evidence of a common cause joins, in order of time."""
 
-    signs: tuple[Sign, ...]
+    signs: tuple[EpisodeSign, ...]
 
     @property
     def start(self) -> int:
@@ -51,7 +51,7 @@ class LogEpisode:
         return any(sign.strong for sign in self.signs)
 
     @property
-    def best(self) -> Sign:
+    def best(self) -> EpisodeSign:
         """The sign that says most; of equals the first."""
         return max(self.signs, key=lambda sign: (sign.strong, sign.score))
 

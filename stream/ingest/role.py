@@ -16,7 +16,8 @@ from typing import Final
 import numpy as np
 import orjson
 
-from alerts.monitoring.metrics import LineCount, Metrics
+from alerts.monitoring.line_count import LineCount
+from alerts.monitoring.metrics import Metrics
 from models.pipeline import LineProcessor, Processed
 from models.records import NO_TIME, EventFrame, RawBatch, RawSpan
 from models.rfc3339 import SECOND

@@ -29,7 +29,7 @@ SEEN: Final = {
     "compute-kill": ("New instances stay in BUILD", "InvalidConfiguration", "nova-compute"),
     "conductor-hang": ("Instances hang in BUILD", "nova-conductor does not answer nova-compute", "nova-conductor"),
     "placement-stop": ("Booting instances fails", "Placement cannot be reached", "placement"),
-    "keystone-slow": ("Getting a token takes very long", "keystone-uwsgi on keystone is slower", "keystone-uwsgi"),
+    "keystone-slow": ("Getting a token takes very long", "keystone-uwsgi on controller is slower", "keystone-uwsgi"),
     "disk-full": ("Uploading images fails", "The image store fails", "glance-api"),
     "wrong-password": ("Booting instances ends in time-outs", "A service's login is refused", "nova-scheduler"),
     "quota": ("Booting an instance is refused with 403", "A quota is used up", "nova-api"),

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from prometheus_client import CollectorRegistry
 
-from alerts.monitoring.metrics import LineCount, Metrics, metrics_table
+from alerts.monitoring.line_count import LineCount
+from alerts.monitoring.metrics import Metrics, metrics_table
 from alerts.monitoring.metrics_server import serve_metrics
 from models.errors import InvalidError
 

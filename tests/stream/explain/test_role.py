@@ -212,7 +212,7 @@ def test_what_cannot_be_is_refused_in_one_line(desk: Desk) -> None:
         (fired,) = desk.alerts(1)
     name = fired["incident_id"]
     assert "see `tocsin incidents list --all`" in refusal("incidents", "show", "f" * 32)
-    assert "see `tocsin incidents list --all`" in refusal("incidents", "show", name[:3])
+    assert "give at least 4 characters" in refusal("incidents", "show", name[:3])
     assert "cannot be split off; services that can: none" in refusal("incidents", "split", name, "--service", "nova")
     assert "another incident" in refusal("incidents", "merge", name, name)
     assert "later than now" in refusal("vote", name, "known", "--expires", "2020-01-01T00:00:00Z")
