@@ -29,7 +29,8 @@ class UnreadEvents:
     def count(self, logs: LogBatch) -> None:
         """Add the events of a batch."""
         events, lacking = events_by_service(logs)
-        for service, count in events.items():
+        # In an order of their own, so that it is no chance which services still get a label.
+        for service, count in sorted(events.items()):
             self._metrics.service_events.labels(self._label(service)).inc(count)
         for (service, what), count in lacking.items():
             self._metrics.unread_events.labels(self._label(service), what).inc(count)
