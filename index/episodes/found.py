@@ -91,7 +91,7 @@ def _rows_of(records: LogRecords, templates: set[str]) -> dict[str, I64]:
 
 def _placed(window: FiredWindow, finding: Finding, records: LogRecords, rows_of: Mapping[str, I64]) -> Finding:
     """Return a finding with the service and host of most lines in its window that show it."""
-    if finding.service:
+    if finding.service or finding.kind is FindingKind.HOST_SILENT:
         return finding
     service = window.service or (window.services[0] if len(window.services) == 1 else "")
     rows = rows_of.get(finding.template, np.zeros(0, np.int64))
