@@ -35,6 +35,8 @@ class FindingKind(StrEnum):
     """``follows`` usually comes as often as ``template`` (``usual`` times), and came only ``value`` times."""
     SILENT = "silent"
     """``service`` on ``host`` has written nothing for ``value`` seconds, since ``moment``; ``usual`` at most."""
+    HOST_SILENT = "host_silent"
+    """The same of all ``count`` sources of ``host``, as the host itself or what ships its logs is down."""
     RATE_HIGH = "rate_high"
     """``template`` came ``value`` times, ``usual`` at most."""
     RATE_LOW = "rate_low"
@@ -59,6 +61,10 @@ class FindingKind(StrEnum):
     """``template`` is in this window, and not in the normal window that is most like it."""
 
 
+SILENCES: Final = frozenset({FindingKind.SILENT, FindingKind.HOST_SILENT})
+"""Kinds that say that nothing is written."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One observation about a window; fields that do not apply to its kind are empty, 0 or None."""
@@ -77,7 +83,7 @@ class Finding:
     service: str = ""
     host: str = ""
     count: int = 0
-    """How many lines or templates it is about."""
+    """How many lines, templates or sources it is about."""
     moment: int | None = None
     """Event time in microseconds, to the millisecond: the first such line, or the last line of a silent source."""
     seconds: float = 0.0

@@ -15,7 +15,7 @@ from alerts.messages.anomaly import BESIDE, Anomaly
 from alerts.messages.backends import INFRASTRUCTURE
 from alerts.messages.json_record import JsonForm, JsonName, JsonRecord, Time
 from alerts.messages.wording import short_id, title
-from models.findings import Finding, findings_from_json
+from models.findings import Finding, FindingKind, findings_from_json
 from models.rfc3339 import SECOND, time_text
 
 OVER: Final = 120 * SECOND
@@ -201,11 +201,12 @@ class Incident:
             limit: How many ids of windows are remembered.
             why: Why it belongs here.
         """
-        home = share.services[0]
+        # A request goes through services that are well.
+        own = share.services[:1] if share.session else share.services
         services = self.services
         if share.located:
             # A guess gives way to the first that knows.
-            services = _first((*services, home), SERVICES) if self.located else (home,)
+            services = _first((*services, *own), SERVICES) if self.located else own
         return replace(
             self,
             first=min(self.first, share.end),
@@ -246,7 +247,9 @@ class Incident:
         home = window.services[0] if window.located else ""
         host = window.host if window.located else ""
         new = tuple(
-            finding if finding.service else replace(finding, service=home, host=finding.host or host)
+            finding
+            if finding.service or finding.kind is FindingKind.HOST_SILENT
+            else replace(finding, service=home, host=finding.host or host)
             for finding in window.findings
         )
         stronger = window.importance > self.importance
@@ -369,9 +372,14 @@ def incident_id(tenant: str, service: str, opened: int, kind: str = "") -> str:
 
 
 def strongest(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return the first findings, at most ``FINDINGS``; of those about the same subject only the first."""
+    """Return the first findings, at most ``FINDINGS``; of those about the same subject only the first.
+
+    Where a host is quiet as a whole, this stands for each of its sources that is silent.
+    """
+    new = tuple(findings)
+    quiet = {finding.host: finding for finding in reversed(new) if finding.kind is FindingKind.HOST_SILENT}
     by_subject: dict[tuple[str, ...], Finding] = {}
-    for finding in findings:
+    for finding in (quiet.get(of.host, of) if of.kind is FindingKind.SILENT else of for of in new):
         subject = (finding.kind, finding.template, finding.follows, finding.service, finding.host)
         by_subject.setdefault(subject, finding)
     return tuple(by_subject.values())[:FINDINGS]

@@ -1,6 +1,6 @@
 """An anomalous window as grouping sees it: the few fields of a record of ``anomalies`` that decide."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
@@ -8,7 +8,7 @@ import orjson
 
 from alerts.messages.backends import INFRASTRUCTURE
 from models.errors import InvalidError
-from models.findings import Finding, FindingKind, findings_from_json
+from models.findings import SILENCES, Finding, FindingKind, findings_from_json
 from models.records import ALL_SOURCES
 from models.rfc3339 import parse_time
 
@@ -33,6 +33,7 @@ KINDS: Final[Mapping[str, str]] = {
 
 KIND_OF_FINDING: Final[Mapping[FindingKind, str]] = {
     FindingKind.SILENT: "silence",
+    FindingKind.HOST_SILENT: "silence",
     FindingKind.ERRORS: "errors",
     FindingKind.NEW_MESSAGE: "novelty",
     FindingKind.NEW_HERE: "novelty",
@@ -147,22 +148,28 @@ class Anomaly:
         """Return what the window says of each of its places; a window of one source, or of a request, has one share.
 
         A window over everything is no place: it counts for those that made it fire, and fully for the loudest only.
+        All places of a host that is quiet as a whole are one share.
         """
         if self.session and self.places:
             services = dict.fromkeys((*map(_service, self.places), *self.services))
             return (replace(self, services=tuple(services)),)
         if self.key != ALL_SOURCES or not self.places:
             return (self,)
-        return tuple(self._share(place, is_first=number == 0) for number, place in enumerate(self.places))
+        quiet = {finding.host for finding in self.findings if finding.kind is FindingKind.HOST_SILENT}
+        shares: dict[str, list[str]] = {}
+        for place in self.places:
+            host = _parted(place)[1]
+            shares.setdefault(f"@{host}" if host in quiet else place, []).append(place)
+        return tuple(self._share(places, is_first=number == 0) for number, places in enumerate(shares.values()))
 
-    def _share(self, place: str, *, is_first: bool) -> "Anomaly":
-        service, _, host = place.partition("@")
+    def _share(self, places: Sequence[str], *, is_first: bool) -> "Anomaly":
+        services, host = tuple(map(_service, places)), _parted(places[0])[1]
         # What is said of another place by name is not said of this one.
-        own = tuple(f for f in self.findings if f.service in {"", service} and f.host in {"", host})
-        share = replace(self, services=(service,), places=(place,), findings=own)
+        own = tuple(f for f in self.findings if f.service in {"", *services} and f.host in {"", host})
+        share = replace(self, services=services, places=tuple(places), findings=own)
         if len(self.places) > 1:
             # Which of them wrote a message is unknown: the loudest may, unless it is silent, have named a backend.
-            writes = is_first and not any(finding.kind is FindingKind.SILENT for finding in own)
+            writes = is_first and not any(finding.kind in SILENCES for finding in own)
             share = replace(share, names=self.names & INFRASTRUCTURE if writes else frozenset(), new_templates=())
         return share if is_first else replace(share, importance=min(self.importance, BESIDE), parts={}, reasons=())
 

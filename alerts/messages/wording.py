@@ -54,13 +54,14 @@ _VAGUE: Final = frozenset({FindingKind.ABSENT, FindingKind.UNEXPECTED})
 _NAMES_SERVICE: Final = frozenset(
     {
         FindingKind.SILENT,
+        FindingKind.HOST_SILENT,
         FindingKind.CRITICAL,
         FindingKind.FIRST_ERRORS,
         FindingKind.REFUSALS,
         FindingKind.RESTARTS,
     }
 )
-"""Findings whose sentence names the service."""
+"""Findings whose sentence names the service, or the host."""
 
 _COUNTING: Final = frozenset({FindingKind.RATE_HIGH, FindingKind.RATE_LOW})
 """They count a message, and say little where its text is unknown."""
@@ -103,22 +104,23 @@ def title(  # noqa: PLR0913 - what a title is made of
         backend: What several services name, and how many do; it leads where no diagnosis does.
     """
     lead = min(findings, key=_is_vague, default=None)
+    host = lead.host if lead is not None and lead.kind is FindingKind.HOST_SILENT else ""
     service = lead.service if lead is not None and lead.service else services[0] if services else UNKNOWN_SERVICE
     where = place_text(service, lead.host if lead is not None and lead.service else "")
     if known := diagnosed(diagnosis):
-        what = known if any(name in known for name in services) else f"{where}: {known}"
+        what = known if any(name in known for name in (*services, host) if name) else f"{where}: {known}"
         service = next((name for name in services if name in known), service)
     elif lead is None:
         what = f"{where}: {reason_text(reasons[0]) if reasons else kind_name(kind).lower()}"
-    elif lead.kind in _NAMES_SERVICE and lead.service:
-        # The sentence itself names the service.
+    elif lead.kind in _NAMES_SERVICE and (lead.service or host):
+        # The sentence itself names the service or the host.
         what = finding_text(lead)
     else:
         what = f"{where}: {finding_text(lead)}"
     if backend[0] and not known:
         what = f"{backend[0]} is named by {backend[1]} services. {what}"
-    others = [other for other in services if other != service]
-    affected = f"Also affected: {_named(others)}" if others else ""
+    others = [other for other in services if host or other != service]
+    affected = f"{'Affected' if host else 'Also affected'}: {_named(others)}" if others else ""
     return ". ".join(part for part in (what, affected, _joined(period(*span) if span else "", state)) if part)
 
 

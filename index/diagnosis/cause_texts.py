@@ -14,7 +14,7 @@ from index.evidence.types import Evidence, EvidenceLine
 from index.lines.service_layers import names_of
 from index.lines.tracebacks import Frame
 from models.detectors.sentences import sentence
-from models.findings import FindingKind
+from models.findings import SILENCES, FindingKind
 from models.records import Level
 
 UNKNOWN: Final = "Unknown"
@@ -32,7 +32,7 @@ _SILENCE_AND_ERRORS: Final = 0.75
 """A silent source, and errors of others that it explains."""
 
 _BEHAVIOUR: Final = {
-    FindingKind.SILENT: 0.6,
+    **dict.fromkeys(SILENCES, 0.6),
     FindingKind.SLOW: 0.45,
     FindingKind.REFUSED: 0.4,
     **dict.fromkeys(MISSING, 0.35),
@@ -53,6 +53,10 @@ _SILENT_STEPS: Final = (
     "If it runs: does its log file still grow? If so, look at the shipper (systemctl status fluent-bit)",
     "If it hangs: kill -USR2 PID writes a report of all its threads (oslo.reports), then restart it",
 )
+_HOST_STEPS: Final = (
+    "Does {host} answer (ping, ssh, its console)? If not: power, kernel, network of the node",
+    "If it does: systemctl status fluent-bit on {host}; is /var full, does its clock run, does it reach Kafka?",
+)
 _SLOW_STEPS: Final = (
     "On {host}: load, memory and disk (top, iostat -x 1 3); how many workers of {service} are busy?",
     "Database: SHOW FULL PROCESSLIST (slow queries, locks); queue: rabbitmqctl list_queues name messages",
@@ -64,6 +68,7 @@ _MISSING_STEPS: Final = (
 )
 STEPS: Final = {
     FindingKind.SILENT: _SILENT_STEPS,
+    FindingKind.HOST_SILENT: _HOST_STEPS,
     FindingKind.SLOW: _SLOW_STEPS,
     **dict.fromkeys(MISSING, _MISSING_STEPS),
 }
@@ -103,7 +108,7 @@ def of_silent_source(evidence: Evidence, findings: Findings, silent: BehaviourFi
     """Return the cause where a source has stopped writing; surer where others have errors meanwhile."""
     del evidence
     errors = findings.origin is not None and findings.origin.strong
-    return _behaviour_cause(silent, _SILENCE_AND_ERRORS if errors else _BEHAVIOUR[FindingKind.SILENT])
+    return _behaviour_cause(silent, _SILENCE_AND_ERRORS if errors else _BEHAVIOUR[silent.finding.kind])
 
 
 def of_behaviour(evidence: Evidence, findings: Findings, odd: BehaviourFinding) -> Cause:
@@ -198,7 +203,7 @@ def unknown(evidence: Evidence) -> Cause:
 def _behaviour_cause(odd: BehaviourFinding, confidence: float) -> Cause:
     finding = odd.finding
     actions = STEPS.get(finding.kind, ())
-    if finding.kind is FindingKind.SILENT:
+    if finding.kind in SILENCES:
         actions = tuple(
             step.replace("{host}", finding.host or "its host").replace("{service}", finding.service) for step in actions
         )
@@ -214,6 +219,12 @@ def _behaviour_text(odd: BehaviourFinding) -> str:
             return (
                 f"{where} has written nothing for {finding.value or 0.0:.0f} s, usually at most {usual:.0f} s: "
                 "its process or host is down or hangs, or its log is no longer shipped."
+            )
+        case FindingKind.HOST_SILENT:
+            return (
+                f"Host or shipper of {finding.host} is quiet: all its {finding.count} sources have written nothing for "
+                f"{finding.value or 0.0:.0f} s, usually at most {usual:.0f} s. The host is down or cut off, or what "
+                "ships its logs has stopped."
             )
         case FindingKind.SLOW:
             unit = finding.unit or "s"

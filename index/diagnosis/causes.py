@@ -31,7 +31,7 @@ from index.diagnosis.cause_texts import (
 )
 from index.diagnosis.findings import BehaviourFinding, Findings, KnownFailureMatch, Origin, failed
 from index.evidence.types import Evidence
-from models.findings import FindingKind
+from models.findings import SILENCES
 
 _NO_ANSWER: Final = frozenset(
     {
@@ -74,7 +74,7 @@ def _defect(findings: Findings) -> Origin | None:
 
 def _silent_source(findings: Findings) -> BehaviourFinding | None:
     explains_match = findings.match is None or findings.match.failure.id in _NO_ANSWER
-    silent = findings.odd is not None and findings.odd.finding.kind is FindingKind.SILENT
+    silent = findings.odd is not None and findings.odd.finding.kind in SILENCES
     return findings.odd if silent and explains_match else None
 
 

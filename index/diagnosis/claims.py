@@ -11,7 +11,7 @@ from index.evidence.detector_findings import MISSING
 from index.evidence.message_parts import call_in, calls_in, code_in, message_of, name_in, short
 from index.evidence.selection import OF_TRACE, SERVED
 from index.evidence.types import Evidence, EvidenceLine
-from models.findings import FindingKind
+from models.findings import SILENCES, FindingKind
 from models.records import Level
 from models.rfc3339 import time_text
 
@@ -85,7 +85,7 @@ def _odd(odd: BehaviourFinding, line: EvidenceLine) -> Claim:
         usual = f"{finding.usual or 0.0:.3g} {unit}"
         text = f"{line.service} took {number} {unit} for {subject(line)}, usually below {usual}."
         return checked(text, (line,), (*names, number[:3]))
-    if finding.kind is FindingKind.SILENT:
+    if finding.kind in SILENCES:
         text = f"The last that {line.service} wrote, at {time_text(line.time)}: “{subject(line)}”."
     elif finding.kind in MISSING:
         text = f"{line.service} wrote “{subject(line)}”, and what usually follows is missing."

@@ -13,7 +13,7 @@ from index.evidence.selection import CALLED, FIRST_BAD, FRAME, LAST, ODD, OF_TRA
 from index.evidence.types import Evidence, EvidenceLine
 from index.lines.service_layers import depth, project
 from index.lines.tracebacks import Frame, Traceback, read_inline
-from models.findings import Finding, FindingKind
+from models.findings import SILENCES, Finding, FindingKind
 from models.records import Level
 
 # Factors on the confidence of a known failure, by where its line stands and how severe it is: judgements.
@@ -48,12 +48,13 @@ _NEAR: Final = 0.3
 """Share of the largest number from which another one is as bad, a judgement."""
 
 _RANK: Final = {
-    FindingKind.SILENT: 0,
-    FindingKind.SLOW: 1,
-    FindingKind.REFUSED: 2,
-    FindingKind.MISSING_FOLLOW_UP: 3,
-    FindingKind.FEWER_FOLLOW_UPS: 3,
-    FindingKind.LARGE_VALUE: 4,
+    FindingKind.HOST_SILENT: 0,
+    FindingKind.SILENT: 1,
+    FindingKind.SLOW: 2,
+    FindingKind.REFUSED: 3,
+    FindingKind.MISSING_FOLLOW_UP: 4,
+    FindingKind.FEWER_FOLLOW_UPS: 4,
+    FindingKind.LARGE_VALUE: 5,
 }
 """Which kind of finding says most about a cause: the lowest."""
 
@@ -211,7 +212,7 @@ def _connected(line: EvidenceLine, failure: KnownFailure, origin: Origin) -> boo
 def _odd(evidence: Evidence) -> BehaviourFinding | None:
     """The finding that says most; of several slow services the one that the others call."""
     candidates = [_with_line(finding, evidence) for finding in shown_by_lines(evidence.findings)]
-    ranked = [odd for odd in candidates if odd.line is not None or odd.finding.kind is FindingKind.SILENT]
+    ranked = [odd for odd in candidates if odd.line is not None or odd.finding.kind in SILENCES]
     return min(
         ranked,
         key=lambda odd: (_RANK[odd.finding.kind], *(-level for level in depth(odd.service))),
@@ -221,9 +222,11 @@ def _odd(evidence: Evidence) -> BehaviourFinding | None:
 
 def _with_line(finding: Finding, evidence: Evidence) -> BehaviourFinding:
     """A finding with the line of the evidence that shows it best, None where none does."""
-    if finding.kind is FindingKind.SILENT:
-        last = (line for line in evidence.lines if LAST in line.roles and line.service == finding.service)
-        return BehaviourFinding(finding, next(last, None), 0.0)
+    if finding.kind in SILENCES:
+        of_host = finding.kind is FindingKind.HOST_SILENT
+        last = (line for line in evidence.lines if LAST in line.roles)
+        own = (line for line in last if (line.host == finding.host if of_host else line.service == finding.service))
+        return BehaviourFinding(finding, next(own, None), 0.0)
     role = ODD[finding.kind]
     lines = [line for line in evidence.lines if role in line.roles and line.template == finding.template]
     if finding.kind not in {FindingKind.SLOW, FindingKind.LARGE_VALUE}:

@@ -13,7 +13,7 @@ from index.evidence.detector_findings import HIGH, exceeds
 from index.evidence.fired_windows import FiredWindow
 from index.lines.log_records import LogRecords
 from models.detectors.sentences import sentence
-from models.findings import Finding, FindingKind
+from models.findings import SILENCES, Finding, FindingKind
 from models.records import I64
 
 SEVERE: Final = 0.4
@@ -24,6 +24,7 @@ A judgement; chosen with folders of several faults, each asked for.
 
 TELLING: Final[Mapping[FindingKind, str]] = {
     FindingKind.SILENT: "silent dead down hangs stuck stopped unavailable gone silence",
+    FindingKind.HOST_SILENT: "silent dead down hangs stuck stopped unavailable gone silence host node unreachable",
     FindingKind.SLOW: "slow latency long duration overloaded performance",
     FindingKind.REFUSED: "refused denied rejected forbidden",
     FindingKind.LARGE_VALUE: "",
@@ -32,9 +33,7 @@ TELLING: Final[Mapping[FindingKind, str]] = {
 }
 """Kinds of findings that are signs, and what people say of them; what others say stands in lines anyway."""
 
-_STRONG: Final = frozenset(
-    {FindingKind.SILENT, FindingKind.SLOW, FindingKind.MISSING_FOLLOW_UP, FindingKind.FEWER_FOLLOW_UPS}
-)
+_STRONG: Final = frozenset({*SILENCES, FindingKind.SLOW, FindingKind.MISSING_FOLLOW_UP, FindingKind.FEWER_FOLLOW_UPS})
 """Those that may be all that there is of a trouble."""
 
 
@@ -92,7 +91,7 @@ def _rows_of(records: LogRecords, templates: set[str]) -> dict[str, I64]:
 
 def _placed(window: FiredWindow, finding: Finding, records: LogRecords, rows_of: Mapping[str, I64]) -> Finding:
     """Return a finding with the service and host of most lines in its window that show it."""
-    if finding.service:
+    if finding.service or finding.kind is FindingKind.HOST_SILENT:
         return finding
     service = window.service or (window.services[0] if len(window.services) == 1 else "")
     rows = rows_of.get(finding.template, np.zeros(0, np.int64))

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 from models.detectors.number_meaning import tells_duration
-from models.findings import Finding, FindingKind
+from models.findings import SILENCES, Finding, FindingKind
 
 MISSING: Final = frozenset({FindingKind.MISSING_FOLLOW_UP, FindingKind.FEWER_FOLLOW_UPS})
 """Kinds that say that what usually follows a message does not come, or not as often."""
@@ -43,8 +43,8 @@ def numbers_in(message: str, kind: FindingKind) -> list[float]:
 
 
 def _is_shown(finding: Finding) -> bool:
-    if finding.kind is FindingKind.SILENT:
-        return bool(finding.service) and finding.value is not None and finding.usual is not None
+    if finding.kind in SILENCES:
+        return bool(finding.service or finding.host) and finding.value is not None and finding.usual is not None
     if finding.kind in HIGH:
         size_of_answer = finding.kind is FindingKind.LARGE_VALUE and tells_duration(finding.template)
         return bool(finding.template) and None not in {finding.value, finding.usual} and not size_of_answer

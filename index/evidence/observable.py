@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 
 from index.lines.log_lines import LogLines
-from models.findings import Finding, FindingKind
+from models.findings import SILENCES, Finding, FindingKind
 from models.records import I64, Verdict
 
 _ABSENCE: Final = frozenset(
@@ -44,7 +44,7 @@ class Observed:
 
     def shows(self, finding: Finding, end: int) -> bool:
         """Return whether the lines bear a finding out; ``end`` (microseconds) is the end of its window."""
-        if finding.kind is FindingKind.SILENT:
+        if finding.kind in SILENCES:
             return self._silent(finding, end)
         if finding.kind in _ABSENCE and not self.complete:
             return (finding.follows if finding.kind in _FOLLOW_UPS else finding.template) in self.messages
@@ -62,9 +62,11 @@ class Observed:
         return replace(verdict, reasons=reasons, findings=findings)
 
     def _silent(self, finding: Finding, end: int) -> bool:
-        """Whether a source is in the logs and wrote nothing from the moment of the finding to the end of its window."""
+        """Whether it is in the logs and wrote nothing from the moment of the finding to the end of its window."""
         hosts = self.times.get(finding.service, {})
-        if finding.host in hosts:
+        if finding.kind is FindingKind.HOST_SILENT:
+            times = [of[finding.host] for of in self.times.values() if finding.host in of]
+        elif finding.host in hosts:
             times = [hosts[finding.host]]
         elif not finding.host or set(hosts) == {""}:
             # Training or the files name no host: the service as a whole must be silent.

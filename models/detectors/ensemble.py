@@ -193,7 +193,12 @@ class DetectorSet:
         It is the key of a source where that can be put together of known services and hosts, else its service, else
         the service that mostly writes what the source wrote.
         """
-        keys = [key for detector in self.detectors if isinstance(detector, Silence) for key in detector.keys]
+        keys: list[str] = []
+        for detector in self.detectors:
+            if isinstance(detector, Silence):
+                keys += detector.keys
+            elif isinstance(detector, Signs):
+                keys += detector.sources
         hosts = dict.fromkeys(key.partition("@")[2] for key in keys)
         likely = [f"{service}@{host}" for service in self.groups.services for host in hosts if host]
         known = {source_id(key): key for key in (*likely, *self.groups.services, *keys)}

@@ -67,6 +67,12 @@ def _silent(finding: Finding) -> str:
     return f"{source} has written nothing for {_whole(finding.value)} s (usually at most {_whole(finding.usual)} s)"
 
 
+def _host_silent(finding: Finding) -> str:
+    seconds, usual = _whole(finding.value), _whole(finding.usual)
+    quiet = f"all {finding.count} sources of {finding.host} have written nothing for {seconds} s"
+    return f"{quiet} (usually at most {usual} s): host or shipper of {finding.host} is quiet"
+
+
 def _rate_high(finding: Finding) -> str:
     return _rate(finding, "at most")
 
@@ -147,6 +153,7 @@ _SENTENCES: Final[Mapping[FindingKind, Callable[[Finding], str]]] = {
     FindingKind.MISSING_FOLLOW_UP: _missing_follow_up,
     FindingKind.FEWER_FOLLOW_UPS: _fewer_follow_ups,
     FindingKind.SILENT: _silent,
+    FindingKind.HOST_SILENT: _host_silent,
     FindingKind.RATE_HIGH: _rate_high,
     FindingKind.RATE_LOW: _rate_low,
     FindingKind.UNUSUAL_BEGIN: _unusual_begin,

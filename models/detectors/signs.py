@@ -207,6 +207,11 @@ class Signs:
         self.evidence = evidence
         self._names = {source_id(key): service_of(key) for key in usual.sources}
 
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Return the keys of all sources that training saw."""
+        return self._usual.sources
+
     def score(self, features: WindowFeatures) -> F64:
         """Return the sum of the signs (``Sign``) that each window shows; NaN for sessions."""
         lines = SignLines.of(features)

@@ -7,6 +7,9 @@ that often rests for as long as is remembered is not expected.
 What was trained without hosts, as from files, is expected of the service on any host.  A source of one host is expected
 there as long as any source of its service that training saw is there; where all of them are on other hosts or on none,
 the hosts are not those of the training, and the service is expected on any.
+
+Where all sources of one host stop at once, and other hosts write, that is one finding, of the host: it is down, or what
+ships its logs is.
 """
 
 import dataclasses
@@ -33,6 +36,18 @@ _LEAST_SPREAD_S: Final = 3.0
 _LEAST_SPREAD: Final = 0.25
 """Least spread as a share of the longest silence: who writes by the clock may still be a little late.  A judgement."""
 
+_STRANGE: Final = 1.0
+"""Score above which a silence is told, in nats (of old bundles: in spreads): a judgement."""
+
+_HOST: Final = (1 << HOST_BITS) - 1
+"""Bits of an origin that tell the host."""
+
+_LEAST_OF_HOST: Final = 2
+"""Strange silences from which on a host as a whole may be quiet: one source may stop by itself.  A judgement."""
+
+_WRITES: Final = 0.5
+"""Share of a host's silence that another host's is at most if it did not stop as well: a judgement."""
+
 _DIGITS: Final = 6
 """Decimals of a score: coarser than the rounding errors of different machines."""
 
@@ -53,6 +68,7 @@ class Silence:
         self._old_origins = np.array([zlib.crc32(key.encode()) for key in keys], np.int64)
         services, self._service = np.unique(self._origins >> HOST_BITS, return_inverse=True)
         self._services: I64 = services
+        self._hosts: I64 = self._origins & _HOST
         self._anywhere = np.array([HOST_MARK not in key for key in keys], np.bool_)
         self._usual = usual
         self._longest = longest
@@ -82,25 +98,32 @@ class Silence:
         return per_day
 
     def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
-        """Return who is silent, for how long; the most unusual first."""
+        """Return who is silent, for how long, the most unusual first; of a host that is quiet the host alone."""
         del text
+        quiet = self._quiet_hosts(features, window)
         seconds = self._silences(features, np.array([window]))[0]
-        end = int(features.windows.end[window])
-        findings = []
+        findings: dict[int, Finding] = {}
         for source in self._silent(features, window):
-            service, _, host = self._keys[source].partition(HOST_MARK)
-            findings.append(
-                Finding(
-                    FindingKind.SILENT,
-                    value=significant(float(seconds[source])),
-                    usual=significant(float(self._longest[source])),
-                    unit="s",
-                    service=service,
-                    host=host,
-                    moment=to_millisecond(end - round(float(seconds[source]) * 1e6)),
-                )
-            )
-        return findings
+            host = int(self._hosts[source])
+            sources = np.flatnonzero(self._hosts == host) if host in quiet else np.array([source])
+            lasts = quiet.get(host, float(seconds[source]))
+            findings.setdefault(int(sources[0]), self._finding(sources, lasts, int(features.windows.end[window])))
+        return list(findings.values())
+
+    def _finding(self, sources: I64, seconds: float, end: int) -> Finding:
+        """Return the finding on one source, or on all of a host, that has been silent at ``end`` for some seconds."""
+        service, _, host = self._keys[sources[0]].partition(HOST_MARK)
+        alone = len(sources) == 1
+        return Finding(
+            FindingKind.SILENT if alone else FindingKind.HOST_SILENT,
+            value=significant(seconds),
+            usual=significant(float(self._longest[sources].max())),
+            unit="s",
+            service=service if alone else "",
+            host=host,
+            count=0 if alone else len(sources),
+            moment=to_millisecond(end - round(seconds * 1e6)),
+        )
 
     def services(self, features: WindowFeatures, window: int) -> tuple[str, ...]:
         """Return the services of the sources that are silent, the most unusual first."""
@@ -111,11 +134,35 @@ class Silence:
         return tuple(self._keys[source] for source in self._silent(features, window))
 
     def _silent(self, features: WindowFeatures, window: int) -> list[int]:
-        """Return the numbers of the sources whose silence is strange, the most unusual first."""
+        """Return the numbers of the sources that are silent, or whose host is; the most unusual first."""
         if features.group[window] != SHARED or not features.complete[window]:
             return []
         excess = self._excess(features, np.array([window]))[0]
-        return [source for source in np.argsort(-excess, kind="stable").tolist() if excess[source] > 1.0]
+        silent = (excess > _STRANGE) | np.isin(self._hosts, list(self._quiet_hosts(features, window)))
+        return [source for source in np.argsort(-excess, kind="stable").tolist() if silent[source]]
+
+    def _quiet_hosts(self, features: WindowFeatures, window: int) -> dict[int, float]:
+        """Return the numbers of hosts that are quiet as a whole, and for how many seconds.
+
+        Nothing of them has been written for longer than is usual of each expected source there, expected or not, and
+        another host has written lately.
+        """
+        if features.group[window] != SHARED or not features.complete[window]:
+            return {}
+        last_seen, end = features.windows.last_seen, int(features.windows.end[window])
+        entries = slice(int(last_seen.splits[window]), int(last_seen.splits[window + 1]))
+        host = last_seen.origin[entries].astype(np.int64) & _HOST
+        since = (end - last_seen.time[entries]) / 1e6
+        seconds = self._silences(features, np.array([window]))[0]
+        strange = self._excess(features, np.array([window]))[0] > _STRANGE
+        quiet = {}
+        for number in np.unique(self._hosts[strange & (self._hosts > 0)]).tolist():
+            own = self._hosts == number
+            lasts = float(min(seconds[own].min(), since[host == number].min(initial=np.inf)))
+            others = since[(host != number) & (host > 0)].min(initial=np.inf)
+            if strange[own].sum() >= _LEAST_OF_HOST and others <= _WRITES * lasts and lasts > self._longest[own].max():
+                quiet[number] = lasts
+        return quiet
 
     def _excess(self, features: WindowFeatures, windows: I64) -> F64:
         """Return how strange the silence of each source (n, m) is."""

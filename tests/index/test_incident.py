@@ -71,6 +71,19 @@ def test_silence_is_told_by_name() -> None:
     assert diagnosis.cause.startswith("nova-compute on compute-2 has written nothing for 96 s, usually at most 31 s")
 
 
+def test_a_quiet_host_is_told_by_its_name() -> None:
+    """And not as one of its services."""
+    finding = Finding(FindingKind.HOST_SILENT, value=96.0, usual=31.0, unit="s", host="compute-2", count=2, moment=NOON)
+    signals = IncidentSignals(NOON, NOON + 60 * SECOND, frozenset({"nova-compute"}), frozenset({"compute-2"}))
+    silent = [value for value in QUIET if b"compute-2" not in value or value[8:31] < b"2026-03-04 12:00:00.000"]
+    _, diagnosis = explain_incident(
+        signals, material(silent), fired=[fired(0, 60, findings=[finding])], known=templates(QUIET)
+    )
+    assert diagnosis.cause.startswith("Host or shipper of compute-2 is quiet: all its 2 sources have written nothing")
+    assert diagnosis.summary.startswith("Host or shipper of compute-2 is quiet: ")
+    assert diagnosis.actions[0].startswith("Does compute-2 answer (")
+
+
 def test_an_incident_without_lines_is_explained_by_nothing() -> None:
     """The topic may have lost them."""
     evidence, diagnosis = explain_incident(SIGNALS, material([]))

@@ -39,7 +39,7 @@ FIRST: Final = {
     "db-stop": "error line",
     "disk-full": "1 error line of glance-api (none like this in 17 minutes of training)",
     "placement-stop": "1 error line of nova-",
-    "compute-kill": "1 critical line of nova-compute (none like this in 17 minutes of training)",
+    "compute-kill": "nova-compute on cmp1 has written nothing for",
     "quota": "requests to nova-api-uwsgi refused",
 }
 """What the first window over everything that fires says of a fault."""

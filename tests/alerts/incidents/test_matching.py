@@ -134,6 +134,25 @@ def test_what_is_found_of_another_place_by_name_is_not_said_of_this_one() -> Non
     assert (first.findings, second.findings) == ((silent, errors), (errors,))
 
 
+def test_a_quiet_host_is_one_incident_however_many_services_wrote_there() -> None:
+    """Also where some of them were missed before; it is told by the host."""
+    places = ("nova@h2", "cinder@h2", "glance@h2")
+    one = Finding(FindingKind.SILENT, service="nova", host="h2", value=40.0)
+    quiet = Finding(FindingKind.HOST_SILENT, host="h2", value=90.0, usual=50.0, count=3)
+    role = Role()
+    role.take(replace(seen_at(everything("a", 0), "nova@h2"), findings=(one,)))
+    role.take(
+        *(replace(seen_at(everything(str(at), at), *places), findings=(quiet,)) for at in range(15, 200, 15)),
+    )
+    role.wait(60)
+    incident = role.only()
+    assert incident.findings == (quiet,)
+    assert {(signal.service, signal.host, signal.kind) for signal in incident.signals} == {
+        (service, "h2", "silence") for service in ("nova", "cinder", "glance")
+    }
+    assert incident.services == ("nova", "cinder", "glance")
+
+
 def test_a_window_of_unknown_origin_joins_what_is_going_on() -> None:
     """It says nothing of where it is; only where nothing is near does it tell of something by itself."""
     assert incidents(window("a", 0), everything("b", 120)) == 1

@@ -60,6 +60,17 @@ def test_a_silent_service_is_named_once_with_its_host() -> None:
     assert ". Also affected: neutron-server. " in titled(SILENT)
 
 
+def test_a_quiet_host_is_named_and_no_service_is_to_blame() -> None:
+    """By the finding as by the diagnosis; the services that wrote there are affected."""
+    quiet = Finding(FindingKind.HOST_SILENT, host="compute-2", value=180.0, usual=55.0, count=3)
+    services = ("nova-compute", "libvirtd", "neutron-agent")
+    affected = ". Affected: nova-compute, libvirtd and 1 more. 09:07 UTC, 2 min"
+    told = "all 3 sources of compute-2 have written nothing for 180 s (usually at most 55 s): "
+    assert titled(quiet, services=services) == f"{told}host or shipper of compute-2 is quiet{affected}"
+    known = {"summary": "Host or shipper of compute-2 is quiet.", "confidence": 0.6}
+    assert titled(quiet, services=services, diagnosis=known) == f"Host or shipper of compute-2 is quiet{affected}"
+
+
 def test_without_findings_the_first_reason_leads_and_then_the_kind() -> None:
     """As incidents of older versions have them."""
     assert titled(reasons=("4 error lines, usually 0", "x")).startswith("neutron-server: 4 error lines, usually 0. ")

@@ -35,6 +35,7 @@ def match(name: str, line: EvidenceLine = BAD) -> KnownFailureMatch:
     return KnownFailureMatch(failure, line, "words", 0.8)
 
 
+QUIET = odd(FindingKind.HOST_SILENT)
 SILENT, SLOW, REFUSED = odd(FindingKind.SILENT), odd(FindingKind.SLOW), odd(FindingKind.REFUSED)
 MISSING, LARGE = odd(FindingKind.MISSING_FOLLOW_UP), odd(FindingKind.LARGE_VALUE)
 TIMEOUT, FULL = match("messaging-timeout"), match("disk-full")
@@ -48,6 +49,8 @@ TIMEOUT, FULL = match("messaging-timeout"), match("disk-full")
         (None, None, SILENT, "silent source", 0.6),
         (ERROR, TIMEOUT, SILENT, "silent source", 0.75),
         (ERROR, FULL, SILENT, "known failure", 0.8),
+        (None, None, QUIET, "silent source", 0.6),
+        (ERROR, TIMEOUT, QUIET, "silent source", 0.75),
         (SIGN, match("disk-full", CALM), SILENT, "behaviour", 0.6),
         (None, None, SLOW, "behaviour", 0.45),
         (SIGN, None, MISSING, "behaviour", 0.35),

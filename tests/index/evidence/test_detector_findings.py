@@ -19,6 +19,7 @@ REFUSED = Finding(FindingKind.REFUSED, ACCESS, value=503.0, usual=200.0, count=5
         Finding(FindingKind.MISSING_FOLLOW_UP, "A", "B <*>", seconds=60.0),
         Finding(FindingKind.FEWER_FOLLOW_UPS, "A", "B", value=1.0, usual=3.0),
         Finding(FindingKind.SILENT, value=80.0, usual=12.0, unit="s", service="nova-compute", host="node-1"),
+        Finding(FindingKind.HOST_SILENT, value=80.0, usual=12.0, unit="s", host="node-1", count=4),
     ],
 )
 def test_what_a_line_shows_is_kept(finding: Finding) -> None:

@@ -1,6 +1,7 @@
 """What detectors report counts only where the lines bear it out."""
 
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 
@@ -50,6 +51,15 @@ def test_a_service_without_hosts_that_stopped_is_silent_on_whatever_host_trainin
     stopped = [line(at, "cinder-api", f"Volume {at} made", host="") for at in range(0, 300, 5)]
     observed = Observed.of(material([*STEADY, *stopped]), complete=True)
     assert observed.shows(silence("cinder-api", "controller-1", 300), NOON + 600 * SECOND)
+
+
+@pytest.mark.parametrize(("host", "shown"), [("cmp1", True), ("ctl1", False), ("cmp2", False)])
+def test_a_host_is_quiet_only_if_none_of_its_services_writes(host: str, *, shown: bool) -> None:
+    """It has to be in the files; of another, one of two services writes on."""
+    stopped = [line(at, "nova-compute", f"Audit {at} done", host="cmp1") for at in range(0, 300, 5)]
+    finding = replace(silence("", host, 300), kind=FindingKind.HOST_SILENT)
+    observed = Observed.of(material([*STEADY, *STOPPED, *stopped]), complete=True)
+    assert observed.shows(finding, NOON + 600 * SECOND) is shown
 
 
 @pytest.mark.parametrize(

@@ -188,3 +188,15 @@ def test_the_places_of_a_window_are_those_that_wrote_what_makes_it_unusual() -> 
     assert some.places(named, 0, {"levels", "novelty"}) == ("nova-api@h1", "neutron-server@h1", "nova-compute")
     assert some.places(named, 0, {"counts"}) == ()
     assert some.places(named, 1, {"levels", "novelty"}) == ()
+
+
+def test_a_place_has_its_host_also_where_no_silence_is_expected_there() -> None:
+    """One who writes too seldom to be missed is known by name since training."""
+    shown = facts(at([(1, HEARTBEAT), (2, CLAIM)], ALL_SOURCES, levels=(2, int(Level.ERROR))))
+    origin = np.array([source_id("nova-api@ctl"), source_id("nova-compute@cmp7")], np.uint32)
+    named = dataclasses.replace(shown, windows=dataclasses.replace(shown.windows, origin=origin))
+    (signs,) = (detector for detector in ALL.detectors if isinstance(detector, Signs))
+    knowing = Signs.from_arrays({**signs.arrays(), "sources": np.array(["nova-compute@cmp7"])})
+    known = tuple(knowing if detector is signs else detector for detector in ALL.detectors)
+    assert ALL.places(named, 0, {"levels"}) == ("nova-compute",)
+    assert dataclasses.replace(ALL, detectors=known).places(named, 0, {"levels"}) == ("nova-compute@cmp7",)

@@ -45,6 +45,10 @@ GET = '<*> "GET <*>" time: <*>'
             "nova/nova-compute has written nothing for 96 s (usually at most 31 s)",
         ),
         (
+            Finding(FindingKind.HOST_SILENT, value=96.4, usual=31.0, unit="s", host="c2", count=4),
+            "all 4 sources of c2 have written nothing for 96 s (usually at most 31 s): host or shipper of c2 is quiet",
+        ),
+        (
             Finding(FindingKind.RATE_HIGH, "A", value=128.0, usual=82.0, seconds=60.0, cycle_hours=24),
             "`A` comes 128 times in 60 s (usually at most 82 at this hour of the day)",
         ),

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from models.detectors.silence import Silence, SilenceSamples
 from models.features.vocabulary import Vocabulary
 from models.features.window_features import Groups, WindowFeatures
+from models.findings import FindingKind
 from models.records import ALL_SOURCES, WindowBatch, source_id
 from models.rfc3339 import SECOND
 from models.windows.last_seen import last_seen_entries
@@ -25,7 +26,9 @@ MINUTE = 60 * SECOND
 Lines = list[tuple[float, str]]
 
 
-def batch(chosen: list[Lines], *, whole: bool = True, before: float = 0.0) -> WindowBatch:
+def batch(
+    chosen: list[Lines], *, whole: bool = True, before: float = 0.0, sources: tuple[str, ...] = (BUSY, CALM, SELDOM)
+) -> WindowBatch:
     """Windows over everything, a minute each, of lines given by second and source; and one window of each source.
 
     ``before`` seconds before them are known too.
@@ -34,7 +37,7 @@ def batch(chosen: list[Lines], *, whole: bool = True, before: float = 0.0) -> Wi
         Window((TEMPLATES[0],) * len(lines), ALL_SOURCES, seconds=tuple(second for second, _ in lines), whole=whole)
         for lines in chosen
     ]
-    made += [Window((TEMPLATES[0],), key) for key in (BUSY, CALM, SELDOM)]
+    made += [Window((TEMPLATES[0],), key) for key in sources]
     origins = [source_id(source) for lines in chosen for _, source in lines]
     out = windows(made)
     later = np.arange(len(made)) * MINUTE
@@ -44,7 +47,7 @@ def batch(chosen: list[Lines], *, whole: bool = True, before: float = 0.0) -> Wi
         end=out.end + later,
         time=out.time + np.repeat(later, np.diff(out.splits)),
     )
-    origin = np.array([*origins, *map(source_id, (BUSY, CALM, SELDOM))], np.uint32)
+    origin = np.array([*origins, *map(source_id, sources)], np.uint32)
     window = np.repeat(np.arange(len(made)), np.diff(out.splits))
     everything = np.arange(len(made)) < len(chosen)
     floor = out.start - np.where(everything, round(before * SECOND), 0)
@@ -286,3 +289,66 @@ def test_frames_of_earlier_versions_are_judged_as_they_were() -> None:
     old = np.array([numbers[origin] for origin in made.last_seen.origin.tolist()], np.uint32)
     made = dataclasses.replace(made, last_seen=dataclasses.replace(made.last_seen, origin=old))
     assert DETECTOR.score(WindowFeatures.of(made, VOCABULARY, GROUPS))[0] == 0
+
+
+CMP1 = ("nova-compute@cmp1", "neutron-agent@cmp1", "libvirtd@cmp1")
+CMP2 = ("nova-compute@cmp2", "neutron-agent@cmp2")
+COMPUTES = Groups(["nova-compute", "neutron-agent", "libvirtd"])
+
+
+def of_hosts(chosen: list[Lines], sources: tuple[str, ...]) -> WindowFeatures:
+    """Minutes of these lines; two minutes before them are known."""
+    return WindowFeatures.of(batch(chosen, before=120.0, sources=sources), VOCABULARY, COMPUTES)
+
+
+def steady(sources: tuple[str, ...], stopped: tuple[str, ...] = ()) -> Lines:
+    """A minute of sources that write every five to nine seconds; some stop after ten."""
+    lines = [(n * (5.0 + i) + i / 10, source) for i, source in enumerate(sources) for n in range(12)]
+    return sorted(line for line in lines if line[0] < 60 and (line[1] not in stopped or line[0] < 10))
+
+
+def told_of(trained: tuple[str, ...], minute: Lines) -> tuple[list[tuple[str, str, str, int]], tuple[str, ...]]:
+    """What is told of the last of three minutes, after twenty minutes of training: kind, service, host, sources."""
+    made = of_hosts([steady(trained)] * 20, trained)
+    samples = SilenceSamples(60.0)
+    samples.add(made, np.arange(20))
+    detector = samples.fit()
+    served = of_hosts([steady(trained), steady(trained), minute], trained)
+    findings = detector.findings(served, 2, text)
+    assert all(finding.value is not None and finding.value > (finding.usual or 0) for finding in findings)
+    named = [(finding.kind.value, finding.service, finding.host, finding.count) for finding in findings]
+    return sorted(named), detector.silent_sources(served, 2)
+
+
+def alone(sources: tuple[str, ...]) -> list[tuple[str, str, str, int]]:
+    """What is told of sources by name."""
+    return sorted((FindingKind.SILENT.value, *source.partition("@")[::2], 0) for source in sources)
+
+
+def test_a_host_all_of_whose_sources_stop_at_once_is_one_finding() -> None:
+    """It names the host; the sources are concerned all the same."""
+    findings, places = told_of(CMP1 + CMP2, steady(CMP1 + CMP2, CMP1))
+    assert findings == [("host_silent", "", "cmp1", 3)]
+    assert sorted(places) == sorted(CMP1)
+
+
+@pytest.mark.parametrize(
+    ("trained", "stopped", "more"),
+    [
+        (CMP1 + CMP2, CMP1[:2], ()),  # the third of the host goes on
+        (CMP1 + CMP2, CMP1, ("multipathd@cmp1",)),  # another one of the host, which is not expected, goes on
+        (CMP1 + CMP2, CMP1 + CMP2, ()),  # no other host writes
+        (CMP1 + CMP2, CMP1 + CMP2, ("mysqld",)),  # and on which host others do is unknown
+        (CMP1, CMP1, ()),  # there is one host only
+        (("libvirtd@cmp1", *CMP2), ("libvirtd@cmp1",), ()),  # the host has one source only
+        (("nova-compute", "neutron-agent", "libvirtd"), ("nova-compute", "neutron-agent"), ()),  # hosts are unknown
+    ],
+)
+def test_what_need_not_be_a_whole_host_is_told_by_name(
+    trained: tuple[str, ...], stopped: tuple[str, ...], more: tuple[str, ...]
+) -> None:
+    """Each silent source is one finding."""
+    minute = sorted([*steady(trained, stopped), *((second, source) for source in more for second in range(60))])
+    findings, places = told_of(trained, minute)
+    assert findings == alone(stopped)
+    assert sorted(places) == sorted(stopped)
