@@ -15,4 +15,4 @@ def test_hostile_records_stop_no_role_and_are_all_accounted_for(kafka: Broker, u
     """Ingest and detect live to the end, the metrics add up, and a replay tells the windows of the stream."""
     settled = settle(Deployment(kafka, unique, tmp_path), sent(6000, 3, huge=1))
     settled.check()
-    assert len(settled.published) > 200
+    assert len(settled.published) > 100
