@@ -33,11 +33,15 @@ KINDS: Final[Mapping[str, str]] = {
 
 KIND_OF_FINDING: Final[Mapping[FindingKind, str]] = {
     FindingKind.SILENT: "silence",
+    FindingKind.CRITICAL: "errors",
     FindingKind.ERRORS: "errors",
+    FindingKind.FIRST_ERRORS: "errors",
+    FindingKind.RESTARTS: "errors",
     FindingKind.NEW_MESSAGE: "novelty",
     FindingKind.NEW_HERE: "novelty",
     FindingKind.SLOW: "values",
     FindingKind.REFUSED: "values",
+    FindingKind.REFUSALS: "values",
     FindingKind.LARGE_VALUE: "values",
     FindingKind.MISSING_FOLLOW_UP: "missing",
     FindingKind.FEWER_FOLLOW_UPS: "missing",
