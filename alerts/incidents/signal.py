@@ -131,7 +131,8 @@ def with_signals(known: Iterable[Signal], new: Iterable[Signal]) -> tuple[Signal
                 names=tuple(sorted({*before.names, *signal.names})),
                 severity=max(before.severity, signal.severity),
                 first=min(before.first, signal.first),
-                last=max(before.last, signal.last),
+                # What would not have fired by itself does not tell that it goes on.
+                last=max(before.last, signal.last) if signal.importance > BESIDE else before.last,
                 importance=max(before.importance, signal.importance),
                 count=before.count + signal.count,
             )
