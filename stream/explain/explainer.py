@@ -51,7 +51,10 @@ KEPT_WINDOWS: Final = 4_096
 """Anomalous windows kept, the newest: a judgement, those of a day and more."""
 
 MAX_WINDOWS: Final = 32
-"""Windows that one explanation looks at, those of the highest scores: a judgement, to bound the lines that are read."""
+"""Windows that one explanation looks at, the newest and the highest scores: a judgement, to bound the lines."""
+
+NEWEST_WINDOWS: Final = 8
+"""How many of them are the newest, which tell what goes on: a judgement, two minutes of one place."""
 
 MAX_SIMILAR: Final = 5
 """Similar incidents and runbooks that evidence names: a judgement, as many as people read."""
@@ -194,8 +197,11 @@ class Explainer:
     def _windows_of(self, task: Task) -> list[FiredWindow]:
         """Return the windows to look at that are still kept, those of the highest scores first."""
         known = (self._windows[name] for name in dict.fromkeys(task.incident.windows) if name in self._windows)
-        windows = [window for window in known if window.end >= task.since]
-        return sorted(windows, key=lambda window: (-window.score, window.start, window.key))[:MAX_WINDOWS]
+        windows = sorted(
+            (one for one in known if one.end >= task.since), key=lambda one: (-one.end, one.start, one.key)
+        )
+        newest, others = windows[:NEWEST_WINDOWS], sorted(windows[NEWEST_WINDOWS:], key=_rank)
+        return sorted((*newest, *others[: MAX_WINDOWS - NEWEST_WINDOWS]), key=_rank)
 
     def _remember(self, records: Sequence[tuple[str, bytes]]) -> None:
         memory = self._memory.result()
@@ -265,6 +271,10 @@ class Explainer:
         tools: tuple[Decoder, TemplateMatcher] = self._per_thread.tools
         decoder, matcher = tools
         return LogLines.of(raw, decoder.fresh_copy().decode(raw), matcher, self._topics.logs_raw)
+
+
+def _rank(window: FiredWindow) -> tuple[float, int, str]:
+    return -window.score, window.start, window.key
 
 
 def _pointers(fired: Iterable[FiredWindow]) -> list[Pointer]:
