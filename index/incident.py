@@ -1,9 +1,11 @@
 """Explain an incident from its signals: its own lines from its own begin on become the evidence of its diagnosis."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Final
 
 import numpy as np
+import polars as pl
 
 from index.diagnosis.known_failures import KnownFailures
 from index.diagnosis.rule_based import diagnose
@@ -22,6 +24,8 @@ from index.evidence.types import Change, Evidence
 from index.lines.log_lines import LogLines
 from index.lines.log_records import LogRecords
 from index.search.documents import Similar
+from models.findings import FindingKind
+from models.rfc3339 import SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +44,17 @@ class IncidentSignals:
     """Masked texts of the messages that its signals are about."""
 
 
+OVER_US: Final = 120 * SECOND
+"""Microseconds before an incident's end from which on a message that did not come again is over: a judgement, two
+windows, as for the signals of an incident."""
+
+_ROUNDS: Final = 4
+"""How often what is over is left out, at most: a judgement, an incident rarely holds more troubles in turn."""
+
+_SURE: Final = 0.5
+"""Confidence from which on a diagnosis says more than that something is wrong, as for titles of alerts."""
+
+
 def explain_incident(  # noqa: PLR0913 - what is known beside the lines, all by name
     signals: IncidentSignals,
     lines: LogLines,
@@ -54,6 +69,8 @@ def explain_incident(  # noqa: PLR0913 - what is known beside the lines, all by 
 
     Errors and warnings count that belong to its signals: of their services and hosts, ids or messages, and what
     evidence of a common cause joins to these.  Those from before its begin, and those of anything else, are left out.
+    Where all messages that a diagnosis cites are over and the incident goes on, it is put down to what came since, if
+    that explains itself: the loudest of what is over must not hide it.
 
     Args:
         signals: what the incident is made of.
@@ -72,10 +89,32 @@ def explain_incident(  # noqa: PLR0913 - what is known beside the lines, all by 
         max(signals.begin, signals.end),
         services=tuple(sorted(signals.services)),
     )
-    windows = [window, *(one for one in fired if one.end >= signals.begin)]
-    own = _own_lines(signals, lines, windows, known)
-    evidence = gather(own, windows, known=known, changes=changes, similar=similar)
-    return evidence, diagnose(evidence, failures)
+    best: tuple[Evidence, Diagnosis] | None = None
+    for _ in range(_ROUNDS):
+        windows = [replace(window, start=signals.begin), *(one for one in fired if one.end >= signals.begin)]
+        own = _own_lines(signals, lines, windows, known)
+        evidence = gather(own, windows, known=known, changes=changes, similar=similar, was_usual=best is None)
+        diagnosis = diagnose(evidence, failures)
+        if best is not None and diagnosis.confidence < _SURE:
+            break
+        best = evidence, diagnosis
+        newest = _newest(own, evidence, diagnosis)
+        if not signals.begin <= newest < signals.end - OVER_US:
+            break
+        signals = replace(signals, begin=newest + CLOCK_SKEW_US + 1)
+    assert best is not None  # noqa: S101 - the first round ends with one
+    return best
+
+
+def _newest(lines: LogLines, evidence: Evidence, diagnosis: Diagnosis) -> int:
+    """Return when a message that a diagnosis cites came last (microseconds); 0 for none, and where it tells silence."""
+    by_id = evidence.by_id()
+    cited = {by_id[name] for claim in diagnosis.claims for name in claim.lines if name in by_id}
+    silent = {one.service for one in evidence.findings if one.kind is FindingKind.SILENT}
+    if not cited or diagnosis.service in silent:
+        return 0
+    said = pl.struct("service", "masked").is_in([{"service": one.service, "masked": one.template} for one in cited])
+    return int(lines.lines.filter(said)["time"].max() or 0)  # type: ignore[arg-type]
 
 
 def _own_lines(

@@ -46,7 +46,7 @@ HOMES = {
     "mode": {"stream/kafka/"},
     "onnx": {"training/"},
     "onnxruntime": {"models/detectors/lstm.py", "training/export.py", "index/embedding/sentence_encoder.py"},
-    "polars": {"index/episodes/", "models/", "training/", "index/lines/", "index/evidence/"},
+    "polars": {"index/episodes/", "index/incident.py", "models/", "training/", "index/lines/", "index/evidence/"},
     "prometheus_client": {"alerts/monitoring/", "stream/detect/role.py", "stream/runtime/"},
     "pydantic": {"stream/settings/"},
     "pydantic_settings": {"stream/settings/"},

@@ -250,7 +250,7 @@ class IncidentGrouper:
 
     def _grown(self, incident: Incident, now: int, *, goes_on: bool = True) -> Incident:
         """Return an incident with the severity of what it has become, and open if that is enough."""
-        severity = max(incident.severity, self.policy.severity(incident.importance, len(incident.services)))
+        severity = max(incident.severity, self.policy.severity(incident.signals))
         incident = replace(incident, severity=severity)
         if incident.state is IncidentState.PENDING and not is_enough(incident, self.policy):
             return incident

@@ -217,7 +217,9 @@ def repeats(share: Anomaly, incident: Incident) -> bool:
         return False
     first = share.own_templates[:TELLING]
     if not first or not incident.templates:
-        return share.kind == incident.kind
+        # Errors that say something else are others, also where only one of them says anything odd.
+        is_comparable = share.kind != "errors" or bool(first) == bool(incident.templates)
+        return share.kind == incident.kind and is_comparable
     return 2 * sum(template in incident.templates for template in first) >= len(first)
 
 

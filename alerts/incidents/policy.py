@@ -1,8 +1,10 @@
 """When incidents begin, grow, end and are published: seconds, importances, counts."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
 
+from alerts.incidents.signal import Signal, worst_of
 from alerts.messages.alert import Severity
 from models.errors import InvalidError
 from models.rfc3339 import SECOND
@@ -39,8 +41,6 @@ class IncidentPolicy:
     """An incident ends after so long without an anomalous window."""
     update_s: float = 60.0
     """An open incident is published again after so much event time, and at once when its severity rises."""
-    error_from: float = 0.8
-    critical_from: float = 0.95
     max_windows: int = 256
     """Window ids that an incident remembers: older ones would not be recognised when they come again."""
     remembered: int = 64
@@ -64,7 +64,7 @@ class IncidentPolicy:
     max_age_s: float = 86_400.0
     """An episode that is older ends; what goes on is a new one."""
     wide_from: int = 4
-    """From so many services on severity is one step higher, and from twice as many two."""
+    """From so many services that fail alike on severity is one step higher."""
     budget: PageBudget | None = None
 
     def __post_init__(self) -> None:
@@ -72,18 +72,12 @@ class IncidentPolicy:
         times = (self.update_s, self.forget_s, self.sustain_s, self.near_s, self.onset_s, self.grace_s, self.min_open_s)
         if self.quiet_s <= 0 or self.max_age_s <= 0 or min(times) < 0:
             raise InvalidError("alert times must fit: quiet_s and max_age_s above 0, the others at least 0")
-        if not 0 <= self.error_from <= self.critical_from:
-            raise InvalidError("severities must ascend: 0 <= error_from <= critical_from")
         if self.max_windows < 1 or self.remembered < 1 or min(self.wide_from, self.voices_from) < 1:
             raise InvalidError("max_windows, remembered, wide_from and voices_from must be at least 1")
 
-    def severity(self, importance: float, services: int = 1) -> Severity:
-        """Return how bad it is that windows of up to this importance come from so many services."""
-        if importance >= self.critical_from:
-            return Severity.CRITICAL
-        level = Severity.ERROR if importance >= self.error_from else Severity.WARNING
-        wider = (services >= self.wide_from) + (services >= 2 * self.wide_from)
-        return Severity(min(level + wider, Severity.CRITICAL))
+    def severity(self, signals: Iterable[Signal]) -> Severity:
+        """Return how bad it is what some signals tell."""
+        return worst_of(signals, self.wide_from)
 
     @property
     def quiet(self) -> int:

@@ -4,7 +4,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
-from alerts.messages.anomaly import KIND_OF_FINDING, Anomaly
+from alerts.messages.alert import Severity
+from alerts.messages.anomaly import BESIDE, KIND_OF_FINDING, Anomaly
+from models.findings import FindingKind
 from models.rfc3339 import parse_time, time_text
 
 SIGNALS: Final = 96
@@ -16,6 +18,9 @@ LEADING: Final = ("silence", "errors", "values", "novelty")
 
 KINDS_OF_A_WINDOW: Final = 3
 """Kinds of trouble that one window reports of a place, at most: a judgement, its first findings weigh most."""
+
+FAILING: Final = frozenset({"errors", "silence"})
+"""Kinds of trouble by which a service fails, as far as is known: a judgement; others say that it is unusual."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,6 +35,8 @@ class Signal:
     """Masked text of the message that it is about, "" where it has none."""
     names: tuple[str, ...] = ()
     """Backends and projects that its messages name, such as ``RabbitMQ`` or ``keystone``."""
+    severity: Severity = Severity.WARNING
+    """How bad it is by what is known of it, however unusual."""
     first: int
     last: int
     importance: float
@@ -43,6 +50,7 @@ class Signal:
         fields = {"service": self.service, "host": self.host, "about": self.about, "why": self.why}
         return {
             "kind": self.kind,
+            "severity": self.severity.label,
             **{name: text for name, text in fields.items() if text},
             **({"names": list(self.names)} if self.names else {}),
             "begin": time_text(self.first),
@@ -59,10 +67,14 @@ class Signal:
         Raises:
             KeyError, TypeError, ValueError: it is no signal.
         """
+        kind = str(record["kind"])
+        # Records of versions before do not have it.
+        label = record.get("severity") or _severity_of(kind).label
         return cls(
             service=str(record.get("service", "")),
             host=str(record.get("host", "")),
-            kind=str(record["kind"]),
+            kind=kind,
+            severity=Severity[str(label).upper()],
             about=str(record.get("about", "")),
             names=tuple(map(str, record.get("names", ()))),
             first=parse_time(record["begin"]),
@@ -76,9 +88,12 @@ class Signal:
 def signals_of(share: Anomaly, why: str = "") -> tuple[Signal, ...]:
     """Return the signals of a window's share, that is, of what it says of one place."""
     about: dict[str, str] = {}
+    crashed = set()
     for finding in share.findings:
         if kind := KIND_OF_FINDING.get(finding.kind):
             about.setdefault(kind, finding.template)
+            if finding.kind is FindingKind.CRITICAL:
+                crashed.add(finding.service)
     # What stands for itself leads: who is silent also misses steps, and the reverse is not so.
     kinds = sorted(about, key=lambda kind: LEADING.index(kind) if kind in LEADING else len(LEADING)) or [share.kind]
     return tuple(
@@ -88,6 +103,7 @@ def signals_of(share: Anomaly, why: str = "") -> tuple[Signal, ...]:
             kind=kind,
             about=about.get(kind, ""),
             names=tuple(sorted(share.names)),
+            severity=Severity.CRITICAL if kind == "errors" and crashed & {service, ""} else _severity_of(kind),
             first=share.end,
             last=share.end,
             importance=share.importance,
@@ -113,14 +129,35 @@ def with_signals(known: Iterable[Signal], new: Iterable[Signal]) -> tuple[Signal
                 host=before.host or signal.host,
                 about=before.about or signal.about,
                 names=tuple(sorted({*before.names, *signal.names})),
+                severity=max(before.severity, signal.severity),
                 first=min(before.first, signal.first),
-                last=max(before.last, signal.last),
+                # What would not have fired by itself does not tell that it goes on.
+                last=max(before.last, signal.last) if signal.importance > BESIDE else before.last,
                 importance=max(before.importance, signal.importance),
                 count=before.count + signal.count,
             )
         elif len(signals) < SIGNALS:
             signals.append(signal)
     return tuple(signals)
+
+
+def worst_of(signals: Iterable[Signal], wide_from: int) -> Severity:
+    """Return how bad it is what some signals tell: the worst of them, and one step more where many services show it.
+
+    What is merely unusual counts for many services only where it would have fired by itself.
+
+    Args:
+        signals: What is wrong.
+        wide_from: How many services are many.
+    """
+    counted = [signal for signal in signals if signal.severity > Severity.WARNING or signal.importance > BESIDE]
+    worst = max((signal.severity for signal in counted), default=Severity.WARNING)
+    services = {signal.service for signal in counted if signal.severity is worst}
+    return Severity(min(worst + (len(services) >= wide_from), Severity.CRITICAL))
+
+
+def _severity_of(kind: str) -> Severity:
+    return Severity.ERROR if kind in FAILING else Severity.WARNING
 
 
 def _is_same(one: Signal, other: Signal) -> bool:

@@ -18,6 +18,7 @@ import orjson
 import yaml
 
 from alerts.incidents.policy import WEEK_S, IncidentPolicy, PageBudget
+from alerts.incidents.signal import signals_of
 from alerts.messages.alert import Alert, Severity
 from alerts.messages.anomaly import Anomaly
 from alerts.routing.decision import Decision
@@ -67,7 +68,7 @@ class Subject:
                 what.templates,
                 what.page,
             )
-        severity = IncidentPolicy().severity(what.importance)
+        severity = IncidentPolicy().severity(signal for share in what.shares() for signal in signals_of(share))
         heads = what.templates[:1]
         return cls(what.tenant, what.services, what.kind, severity, what.importance, what.reasons, heads, page=True)
 

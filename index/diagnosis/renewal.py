@@ -68,14 +68,20 @@ def needs_new_diagnosis(basis: Basis | None, signals: Sequence[SignalNow]) -> st
     for signal in _worst_first(fresh):
         if signal.level >= Level.CRITICAL:
             return f"{signal.service} wrote a CRITICAL line since"
-    stood_on = [signal for signal in signals if signal.service in {basis.service, *basis.services}]
-    going_on = [signal for signal in signals if signal.goes_on]
-    if going_on and stood_on and not any(signal.goes_on for signal in stood_on):
-        return f"what it stood on is over, and {going_on[0].service} goes on"
+    if is_over(basis, signals):
+        going_on = next(signal.service for signal in signals if signal.goes_on)
+        return f"what it stood on is over, and {going_on} goes on"
     for signal in _worst_first(fresh):
         if signal.level >= Level.ERROR and (signal.service not in basis.services or signal.level > basis.worst):
             return f"{signal.service} wrote a new error since"
     return ""
+
+
+def is_over(basis: Basis, signals: Sequence[SignalNow]) -> bool:
+    """Return whether all that a diagnosis stood on is over, while other things go on."""
+    stood_on = [signal for signal in signals if signal.service in {basis.service, *basis.services}]
+    is_any_left = any(signal.goes_on for signal in stood_on)
+    return bool(stood_on) and not is_any_left and any(signal.goes_on for signal in signals)
 
 
 def _unseen(signal: SignalNow, basis: Basis) -> bool:

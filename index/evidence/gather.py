@@ -56,12 +56,14 @@ def gather(  # noqa: PLR0913 - what is known of an incident comes from six place
     known: frozenset[int] | None,
     changes: Sequence[Change] = (),
     similar: Sequence[Similar] = (),
+    was_usual: bool = True,
     limits: EvidenceLimits = EvidenceLimits(),
 ) -> Evidence:
     """Return the lines that say most about the windows that ``fired``, out of the lines around them.
 
     Only windows of the first one's tenant count; without windows all lines do.  ``known`` are the templates that
-    training saw, None where that is not known; ``changes`` and ``similar`` come from elsewhere.
+    training saw, None where that is not known; ``changes`` and ``similar`` come from elsewhere.  Where it was not
+    usual (``was_usual``) before the windows, nothing says how long sources may be silent.
     """
     tenant = fired[0].tenant if fired else _largest_tenant(material)
     windows = sorted(
@@ -86,7 +88,7 @@ def gather(  # noqa: PLR0913 - what is known of an incident comes from six place
     heads = add_severity(lines, span, windows, known)
     first = first_failure(heads, span.start)
     story = follow(shared_ids(heads), _seeds(heads, first), limits.bounds)
-    silent = _silent_sources(heads, span, first)
+    silent = _silent_sources(heads, span, first) if was_usual else []
     scene = SelectionInput(lines, heads, span, first, story, tuple(source.last for source in silent))
     selected = select(scene, windows, limits.lines, limits.story)
     shown = _evidence_lines(scope, lines, _with_counts(selected, add_raised(heads, lines), span))

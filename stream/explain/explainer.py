@@ -18,13 +18,14 @@ import orjson
 
 from alerts.incidents.incident import Incident, IncidentState
 from index.diagnosis.known_failures import KnownFailures
+from index.diagnosis.renewal import Basis
 from index.diagnosis.rule_based import diagnose
 from index.diagnosis.types import Diagnosis, Mode
 from index.evidence.fired_windows import FiredWindow
-from index.evidence.gather import gather
 from index.evidence.types import Change, Evidence
 from index.explain.escalation import Outcome
 from index.explain.similar_incident import Twin, TwinOf, find_twin
+from index.incident import explain_incident
 from index.lines.log_lines import LogLines
 from index.search.documents import Filter, Similar
 from index.search.past_incidents import DIAGNOSIS, add_incidents
@@ -34,6 +35,7 @@ from models.errors import InvalidError, TocsinError
 from models.records import Pointer
 from models.rfc3339 import SECOND
 from models.templates.matcher import TemplateMatcher
+from stream.explain.incident_signals import evidence_scope, own_findings
 from stream.explain.schedule import ExplainPolicy, Schedule, Task
 from stream.explain.surrounding_lines import Reach, raw_around
 from stream.kafka.clients import Broker
@@ -49,7 +51,10 @@ KEPT_WINDOWS: Final = 4_096
 """Anomalous windows kept, the newest: a judgement, those of a day and more."""
 
 MAX_WINDOWS: Final = 32
-"""Windows that one explanation looks at, those of the highest scores: a judgement, to bound the lines that are read."""
+"""Windows that one explanation looks at, the newest and the highest scores: a judgement, to bound the lines."""
+
+NEWEST_WINDOWS: Final = 8
+"""How many of them are the newest, which tell what goes on: a judgement, two minutes of one place."""
 
 MAX_SIMILAR: Final = 5
 """Similar incidents and runbooks that evidence names: a judgement, as many as people read."""
@@ -87,6 +92,8 @@ class Explained:
     outcome: Outcome
     record: dict[str, Any]
     """The diagnosis with its evidence, as alerts carry it."""
+    basis: Basis | None = None
+    """What it stands on."""
 
     def facts(self) -> dict[str, Any]:
         """Return what the log says of it."""
@@ -167,12 +174,13 @@ class Explainer:
         """Start the explanations that are due; return those that were made since the last call."""
         for task in self._schedule.due(now):
             pool = self._deep if task.deep and self._deepen is not None else self._quick
-            pool.submit(self._run, task, self._windows_of(task.incident))
+            pool.submit(self._run, task, self._windows_of(task))
         made = []
         while not self._results.empty():
             task, explained = self._results.get()
             final = task.deep and explained is not None and explained.outcome.diagnosis.mode is not Mode.DETERMINISTIC
-            if self._schedule.done(task.incident.id, now, final=final) and explained is not None:
+            basis = None if explained is None else explained.basis
+            if self._schedule.done(task.incident.id, now, final=final, basis=basis) and explained is not None:
                 made.append(explained)
         return made
 
@@ -186,10 +194,14 @@ class Explainer:
         for pool in (self._quick, self._deep, self._remembering):
             pool.shutdown(cancel_futures=True)
 
-    def _windows_of(self, incident: Incident) -> list[FiredWindow]:
-        """Return the windows of an incident that are still kept, those of the highest scores first."""
-        windows = [self._windows[name] for name in incident.windows if name in self._windows]
-        return sorted(windows, key=lambda window: (-window.score, window.start, window.key))[:MAX_WINDOWS]
+    def _windows_of(self, task: Task) -> list[FiredWindow]:
+        """Return the windows to look at that are still kept, those of the highest scores first."""
+        known = (self._windows[name] for name in dict.fromkeys(task.incident.windows) if name in self._windows)
+        windows = sorted(
+            (one for one in known if one.end >= task.since), key=lambda one: (-one.end, one.start, one.key)
+        )
+        newest, others = windows[:NEWEST_WINDOWS], sorted(windows[NEWEST_WINDOWS:], key=_rank)
+        return sorted((*newest, *others[: MAX_WINDOWS - NEWEST_WINDOWS]), key=_rank)
 
     def _remember(self, records: Sequence[tuple[str, bytes]]) -> None:
         memory = self._memory.result()
@@ -211,14 +223,15 @@ class Explainer:
     def _explain(self, task: Task, fired: Sequence[FiredWindow]) -> Explained:
         started = time.monotonic()
         incident = task.incident
-        evidence = self._evidence(task, fired)
-        outcome = Outcome(diagnose(evidence, self._failures))
+        evidence, diagnosis = self._diagnosed(task, fired)
+        outcome = Outcome(diagnosis)
         if task.deep and self._deepen is not None:
             base = outcome.diagnosis
             outcome = self._deepen(incident.id, evidence, base, self._twin, lambda: self._is_cancelled(task))
         diagnosis = replace(outcome.diagnosis, seconds=round(time.monotonic() - started, 3))
         outcome = replace(outcome, diagnosis=diagnosis)
-        return Explained(incident.id, incident.tenant, outcome, diagnosis.to_record(evidence))
+        basis = Basis.of(evidence, diagnosis)
+        return Explained(incident.id, incident.tenant, outcome, diagnosis.to_record(evidence), basis)
 
     def _twin(self, evidence: Evidence) -> Twin | None:
         memory, confirmed = self._memory.result(), self._confirmed
@@ -227,17 +240,29 @@ class Explainer:
     def _is_cancelled(self, task: Task) -> bool:
         return self._closing or task.incident.id not in self._schedule
 
-    def _evidence(self, task: Task, fired: Sequence[FiredWindow]) -> Evidence:
-        lines = self._lines_around(fired).scope(task.incident.tenant)
-        changes = suspects(read_changes(self._broker, self._topics.changes), task.incident)
-        evidence = gather(lines, fired, known=self._reader.known, changes=changes)
+    def _diagnosed(self, task: Task, fired: Sequence[FiredWindow]) -> tuple[Evidence, Diagnosis]:
+        """Return the evidence of an incident and what the rules put it down to."""
+        incident = task.incident
+        signals = evidence_scope(incident, fired, task.since)
+        evidence, diagnosis = explain_incident(
+            signals,
+            self._lines_around(fired).scope(incident.tenant),
+            fired=own_findings(fired, signals.services),
+            known=self._reader.known,
+            failures=self._failures,
+            changes=suspects(read_changes(self._broker, self._topics.changes), incident),
+        )
         if not evidence.lines:
             # What it points to is gone from the topic: what detection said is all that there is.
-            evidence = replace(evidence, tenant=task.incident.tenant, services=task.incident.services)
+            evidence = replace(evidence, tenant=incident.tenant, services=incident.services)
         # A first explanation does not wait for the memory, which may still be loading.
         may_wait = task.deep
         memory = self._memory.result() if may_wait or self._memory.done() else None
-        return evidence if memory is None else replace(evidence, similar=similar_to(memory, evidence, task.incident.id))
+        if memory is not None:
+            evidence = replace(evidence, similar=similar_to(memory, evidence, incident.id))
+        elif evidence.lines:
+            return evidence, diagnosis
+        return evidence, diagnose(evidence, self._failures)
 
     def _lines_around(self, fired: Iterable[FiredWindow]) -> LogLines:
         raw = raw_around(self._broker, self._topics.logs_raw, _pointers(fired), self._reader.reach)
@@ -246,6 +271,10 @@ class Explainer:
         tools: tuple[Decoder, TemplateMatcher] = self._per_thread.tools
         decoder, matcher = tools
         return LogLines.of(raw, decoder.fresh_copy().decode(raw), matcher, self._topics.logs_raw)
+
+
+def _rank(window: FiredWindow) -> tuple[float, int, str]:
+    return -window.score, window.start, window.key
 
 
 def _pointers(fired: Iterable[FiredWindow]) -> list[Pointer]:

@@ -1,14 +1,18 @@
-"""When an incident is explained: at once from the lines alone, and once more, *deep*, when it has settled.
+"""When an incident is explained: at once from the lines alone, once more, *deep*, when it has settled, and on changes.
 
-A deep explanation may ask a language model.  This is a state machine with time as an argument; the threads that do the
-work are in ``stream.explain.explainer``.
+It changes where it grows, and where its diagnosis does not hold any more (``index.diagnosis.renewal``).  A deep
+explanation may ask a language model.  This is a state machine with time as an argument; the threads that do the work
+are in ``stream.explain.explainer``.
 """
 
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from alerts.incidents.incident import Incident
+from alerts.messages.alert import Severity
+from index.diagnosis.renewal import Basis, is_over, needs_new_diagnosis
 from models.rfc3339 import SECOND
+from stream.explain.incident_signals import signals_now
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +22,7 @@ class ExplainPolicy:
     settle_s: float = 10.0
     """Age of an incident at which it is explained deep: it has more windows by then than its first."""
     again_s: float = 30.0
-    """Time from one explanation to the next of an incident that has grown."""
+    """Time from one explanation to the next of an incident that has changed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,8 @@ class Task:
     incident: Incident
     deep: bool
     """It may ask a language model; once an episode."""
+    since: int = 0
+    """When what it was put down to before was over, microseconds of event time; 0 looks from its begin on."""
 
 
 @dataclass(slots=True)
@@ -43,18 +49,32 @@ class _Episode:
     deep: bool = False
     """Its deep explanation has begun."""
     final: bool = False
-    """No later explanation can be better."""
+    """No later explanation can be better, as long as its diagnosis holds."""
     running: bool = False
+    basis: Basis | None = None
+    """What its diagnosis stands on; lost in a restart, after which it is explained anew."""
+    why: str = ""
+    """Why its diagnosis does not hold any more."""
+    tried: str = ""
+    """``why`` when its last explanation began: what that could not better is not tried again."""
+    since: int = 0
 
     def due(self, now: int, policy: ExplainPolicy) -> bool:
         """Return whether it is time for an explanation."""
-        if self.running or self.final:
+        is_stale = self.basis is not None and self.why not in {"", self.tried}
+        if self.running or (self.final and not is_stale):
             return False
         if self.explained is None:
             return True
         if not self.deep:
             return now - self.opened >= policy.settle_s * SECOND
-        return scope(self.incident) != self.scope and now - self.explained >= policy.again_s * SECOND
+        has_changed = is_stale or scope(self.incident) != self.scope
+        return has_changed and now - self.explained >= policy.again_s * SECOND
+
+    def judge(self) -> None:
+        """Find out whether its diagnosis still holds."""
+        self.why = needs_new_diagnosis(self.basis, signals_now(self.incident))
+        self.tried = self.tried if self.why else ""
 
 
 class Schedule:
@@ -72,6 +92,7 @@ class Schedule:
         """Note that an incident is open, in its present state."""
         episode = self._episodes.setdefault(incident.id, _Episode(incident, now))
         episode.incident = incident
+        episode.judge()
 
     def over(self, incident_id: str) -> None:
         """Forget an incident that is no longer open."""
@@ -85,10 +106,20 @@ class Schedule:
                 episode.running = True
                 episode.deep |= deep
                 episode.scope = scope(episode.incident)
-                yield Task(episode.incident, deep)
+                episode.tried = episode.why
+                if episode.basis is not None and is_over(episode.basis, signals_now(episode.incident)):
+                    # The loudest of what is over must not hide what goes on.
+                    episode.since = episode.basis.until
+                yield Task(episode.incident, deep, episode.since)
 
-    def done(self, incident_id: str, now: int, *, final: bool) -> bool:
-        """Note that an explanation has ended, ``final`` if no later one can be better.
+    def done(self, incident_id: str, now: int, *, final: bool, basis: Basis | None = None) -> bool:
+        """Note that an explanation has ended.
+
+        Args:
+            incident_id: Of which incident.
+            now: The wall clock, in microseconds.
+            final: Whether no later one can be better.
+            basis: What it stands on; None where there is none, and what was known before still counts.
 
         Returns:
             False if the incident is no longer open, so that nobody waits for the explanation.
@@ -97,9 +128,12 @@ class Schedule:
         if episode is None:
             return False
         episode.running, episode.explained, episode.final = False, now, final
+        episode.basis = basis or episode.basis
+        episode.judge()
         return True
 
 
 def scope(incident: Incident) -> tuple[object, ...]:
     """Return that of an incident which is worth another explanation when it changes."""
-    return (incident.severity, *sorted(incident.services), *incident.news)
+    critical = {signal.service for signal in incident.signals if signal.severity is Severity.CRITICAL}
+    return (incident.severity, *sorted(incident.services), *incident.news, *sorted(critical))

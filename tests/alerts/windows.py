@@ -8,6 +8,7 @@ from alerts.incidents.incident import Incident
 from alerts.messages.alert import Alert
 from alerts.messages.anomaly import Anomaly
 from alerts.messages.feedback import Feedback
+from models.findings import Finding, FindingKind
 from models.rfc3339 import SECOND
 
 START = 1_767_268_800 * SECOND
@@ -38,6 +39,11 @@ def window(
         templates=tuple(templates),
         names=frozenset(names),
     )
+
+
+def crash(name: str, at: float, service: str = "nova") -> Anomaly:
+    """Return a window of a service with a line of level CRITICAL."""
+    return replace(window(name, at, service=service), findings=(Finding(FindingKind.CRITICAL, service=service),))
 
 
 def session(name: str, at: float, key: str, services: Sequence[str], importance: float = STRONG) -> Anomaly:

@@ -89,3 +89,41 @@ def test_an_incident_without_lines_is_explained_by_nothing() -> None:
     evidence, diagnosis = explain_incident(SIGNALS, material([]))
     assert not evidence.lines
     assert diagnosis.confidence <= 0.1
+
+
+def test_what_is_over_does_not_hide_what_goes_on() -> None:
+    """RabbitMQ was gone for a while, loudly; minutes later a full disk is what keeps the incident going."""
+    lost = [line(at, "nova-api", f"{LOST} {at}", "ERROR", request=REQUEST, host="ctl") for at in range(0, 40, 2)]
+    full = [line(at, "nova-api", FULL, "ERROR", request=OTHER, host="ctl") for at in (290, 295)]
+    long = replace(SIGNALS, end=NOON + 300 * SECOND)
+    evidence, diagnosis = explain_incident(long, material(lines([*lost, *full])), known=templates(QUIET))
+    assert diagnosis.cause.startswith("A disk is full.")
+    assert all(LOST not in one.text for one in evidence.lines)
+    still = line(290, "nova-api", f"{LOST} 290", "ERROR", request=REQUEST, host="ctl")
+    going_on = material(lines([*lost, still, *full]))
+    assert explain_incident(long, going_on, known=templates(QUIET))[1].cause.startswith("RabbitMQ cannot be reached.")
+
+
+def test_what_explains_nothing_does_not_take_its_place() -> None:
+    """An odd warning after the outage is no better cause, and who is quiet then has not stopped."""
+    lost = [line(at, "nova-api", f"{LOST} {at}", "ERROR", request=REQUEST, host="ctl") for at in range(0, 40, 2)]
+    odd = line(295, "nova-api", "Odd value 7 of the quux", "WARNING", host="ctl")
+    long = replace(SIGNALS, end=NOON + 300 * SECOND)
+    _, diagnosis = explain_incident(long, material(lines([*lost, odd])), known=templates(QUIET))
+    assert diagnosis.cause.startswith("RabbitMQ cannot be reached.")
+
+
+def test_silence_goes_on_though_its_last_line_is_old() -> None:
+    """Others' errors since are no better cause."""
+    finding = Finding(
+        FindingKind.SILENT, value=296.0, usual=31.0, unit="s", service="nova-compute", host="compute-2", moment=NOON
+    )
+    signals = IncidentSignals(
+        NOON, NOON + 300 * SECOND, frozenset({"nova-compute", "nova-api"}), frozenset({"compute-2", "ctl"})
+    )
+    silent = [value for value in QUIET if b"compute-2" not in value or value[8:31] < b"2026-03-04 12:00:00.000"]
+    failed = line(290, "nova-api", "No valid host was found", "ERROR", request=OTHER, host="ctl")
+    everything = material(sorted([*silent, failed], key=lambda value: value[8:31]))
+    fires = [fired(0, 300, findings=[finding])]
+    _, diagnosis = explain_incident(signals, everything, fired=fires, known=templates(QUIET))
+    assert diagnosis.cause.startswith("nova-compute on compute-2 has written nothing for 296 s")

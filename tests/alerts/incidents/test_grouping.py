@@ -9,7 +9,7 @@ from alerts.incidents.incident import IncidentState
 from alerts.incidents.policy import PageBudget
 from models.errors import InvalidError
 from models.rfc3339 import SECOND
-from tests.alerts.windows import START, Role, everything, statuses, window
+from tests.alerts.windows import START, Role, crash, everything, statuses, window
 
 
 def test_one_strong_window_opens_an_incident() -> None:
@@ -18,7 +18,7 @@ def test_one_strong_window_opens_an_incident() -> None:
     (alert,) = role.take(window("a", 0, 0.97))
     assert (alert.status, alert.severity.label, alert.services, alert.kind) == (
         "firing",
-        "critical",
+        "error",
         ("nova",),
         "errors",
     )
@@ -44,7 +44,7 @@ def test_weak_windows_are_told_once_they_last() -> None:
     assert role.take(window("a", 0, 0.6), window("b", 15, 0.6), window("c", 59, 0.6)) == []
     assert role.state.open == 0
     (alert,) = role.take(window("d", 60, 0.6))
-    assert (alert.windows, alert.severity.label) == (("a", "b", "c", "d"), "warning")
+    assert (alert.windows, alert.severity.label) == (("a", "b", "c", "d"), "error")
 
 
 def test_weak_windows_far_apart_do_not_sustain_each_other() -> None:
@@ -63,16 +63,6 @@ def test_several_witnesses_make_a_weak_window_strong() -> None:
     sign = replace(witnessed, parts={"signs": 3.8})
     assert statuses(Role().take(sign)) == ["firing"]
     assert Role().take(replace(sign, parts={"signs": 2.9})) == []
-
-
-@pytest.mark.parametrize(
-    ("importance", "severity"),
-    [(0.0, "warning"), (0.79, "warning"), (0.8, "error"), (0.94, "error"), (0.95, "critical"), (1.0, "critical")],
-)
-def test_severity_follows_importance(importance: float, severity: str) -> None:
-    """Bounds belong to the higher severity."""
-    (alert,) = Role.under(IncidentPolicy(strong_from=0)).take(window("a", 0, importance))
-    assert alert.severity.label == severity
 
 
 def test_what_only_goes_on_is_not_told_again() -> None:
@@ -130,7 +120,7 @@ def test_another_backend_is_another_fault_at_the_same_place() -> None:
 
 def test_growing_severity_pages_again() -> None:
     """Steps within a minute are one page; the message is up to date at once."""
-    alerts = Role().take(window("a", 0, 0.91), window("b", 15, 0.99), window("c", 60, 0.99), window("d", 75, 0.99))
+    alerts = Role().take(window("a", 0), crash("b", 15), crash("c", 60), crash("d", 75))
     assert [(a.severity.label, a.page, a.revision) for a in alerts] == [
         ("error", True, 1),
         ("critical", False, 1),
@@ -139,13 +129,13 @@ def test_growing_severity_pages_again() -> None:
 
 
 def test_growing_scope_raises_severity_and_pages_again() -> None:
-    """Many services are worse than one, however weak each sign."""
+    """Errors of many services are worse than those of one, however weak each sign."""
     role = Role()
     backend = ("RabbitMQ",)
     role.take(window("a", 0, 0.7, names=backend), window("b", 60, 0.7, names=backend))
     wider = [window(name, 120 + i, 0.7, name, names=backend) for i, name in enumerate(("neutron", "cinder", "glance"))]
     *_, last = role.take(*wider)
-    assert (last.severity.label, last.page, len(last.services)) == ("error", True, 4)
+    assert (last.severity.label, last.page, len(last.services)) == ("critical", True, 4)
 
 
 def test_the_wall_clock_resolves_what_is_idle() -> None:
@@ -186,7 +176,7 @@ def test_what_comes_back_worse_pages() -> None:
     role = Role()
     role.take(window("a", 0, 0.91))
     role.wait(300)
-    (again,) = role.take(window("b", 600, 0.99))
+    (again,) = role.take(crash("b", 600))
     assert (again.page, again.revision, again.severity.label) == (True, 2, "critical")
 
 
@@ -220,7 +210,7 @@ def test_a_late_window_that_makes_a_past_episode_worse_is_told() -> None:
     role = Role()
     role.take(window("a", 0, 0.91), window("b", 200, 0.91))
     role.wait(301)
-    (alert,) = role.take(window("late", 150, 0.99))
+    (alert,) = role.take(crash("late", 150))
     assert (alert.status, alert.severity.label, alert.page) == ("resolved", "critical", False)
 
 
@@ -316,7 +306,7 @@ def test_a_guess_that_was_told_gives_way_too() -> None:
         {"forget_s": -1},
         {"grace_s": -1},
         {"max_age_s": 0},
-        {"error_from": 0.96},
+        {"near_s": -1},
         {"max_windows": 0},
         {"remembered": 0},
         {"wide_from": 0},

@@ -12,7 +12,7 @@ from alerts.incidents.incident import IncidentState
 from alerts.messages.feedback import DAY, Action, Feedback, Opinion, vote
 from models.errors import InvalidError
 from models.rfc3339 import SECOND
-from tests.alerts.windows import START, Role, session, statuses, window
+from tests.alerts.windows import START, Role, crash, session, statuses, window
 
 ID = "0" * 32
 OTHER = "1" * 32
@@ -189,7 +189,7 @@ def test_an_acknowledgement_is_told_and_kept() -> None:
     (taken,) = role.hear(ack)
     assert (taken.acknowledged, taken.page) == ("jo", False)
     assert role.hear(ack) == []
-    (worse,) = role.take(window("b", 100, 0.99))
+    (worse,) = role.take(crash("b", 100))
     assert (worse.acknowledged, worse.page) == ("jo", True)
     (free,) = role.hear(said(role, Action.UNACK))
     assert free.acknowledged == ""

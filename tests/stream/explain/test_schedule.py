@@ -3,7 +3,10 @@
 from dataclasses import replace
 
 from alerts.incidents.incident import Incident, IncidentState
+from alerts.incidents.signal import Signal
 from alerts.messages.alert import Severity, Status
+from index.diagnosis.renewal import Basis
+from models.records import Level
 from models.rfc3339 import SECOND
 from stream.explain.schedule import ExplainPolicy, Schedule, Task
 
@@ -102,3 +105,55 @@ def test_an_incident_that_opens_again_is_explained_anew() -> None:
     schedule.over(INCIDENT.id)
     schedule.open(INCIDENT, 100 * SECOND)
     assert not made(schedule, 100).deep
+
+
+BASIS = Basis(5 * SECOND, "nova-api", frozenset({"nova-api"}), frozenset({("nova-api", "LOST")}), Level.ERROR)
+GONE = Signal(service="nova-api", host="c1", kind="errors", first=5 * SECOND, last=5 * SECOND, importance=0.9)
+
+
+def explained(schedule: Schedule, at: float, *, final: bool = False, basis: Basis | None = BASIS) -> Task:
+    """Make the one explanation that is due, which stands on something."""
+    (task,) = due(schedule, at)
+    assert schedule.done(task.incident.id, int(at * SECOND), final=final, basis=basis)
+    return task
+
+
+def going_on(until: int) -> Incident:
+    """Return the incident with its first signal over, and another one that goes on; ``until`` in seconds."""
+    other = replace(GONE, service="neutron", first=20 * SECOND, last=until * SECOND)
+    return replace(INCIDENT, services=("nova-api", "neutron"), signals=(GONE, other), last=until * SECOND)
+
+
+def test_what_stands_on_what_is_over_is_explained_anew_by_rules_alone_and_once() -> None:
+    """From then on; also where a language model had the last word, which is not asked again."""
+    schedule = opened()
+    explained(schedule, 0)
+    assert explained(schedule, 10, final=True).deep
+    schedule.open(going_on(60), 60 * SECOND)
+    assert due(schedule, 60) == []
+    schedule.open(going_on(200), 200 * SECOND)
+    again = explained(schedule, 200)
+    assert (again.deep, again.since) == (False, BASIS.until)
+    for at in range(215, 2_000, 15):
+        schedule.open(going_on(at), at * SECOND)
+        assert due(schedule, at) == []
+
+
+def test_an_error_that_a_diagnosis_did_not_see_is_worth_another_look() -> None:
+    """Not sooner than any other change, from the begin of the incident on, and once."""
+    schedule = opened()
+    explained(schedule, 0)
+    explained(schedule, 10)
+    crashed = replace(GONE, service="nova-scheduler", severity=Severity.CRITICAL, first=12 * SECOND, last=12 * SECOND)
+    schedule.open(replace(INCIDENT, signals=(GONE, crashed), last=12 * SECOND), 12 * SECOND)
+    assert due(schedule, 39) == []
+    assert explained(schedule, 40, basis=replace(BASIS, until=12 * SECOND)).since == 0
+    assert due(schedule, 1000) == []
+
+
+def test_a_failed_explanation_is_not_tried_for_ever() -> None:
+    """What could not be read once has no basis, and is tried as often as before."""
+    schedule = opened()
+    explained(schedule, 0, basis=None)
+    explained(schedule, 10, basis=None)
+    assert due(schedule, 1000) == []
