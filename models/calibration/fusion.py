@@ -14,8 +14,8 @@ windows over everything, and for errors of a source, which may be all that count
 windows.
 
 Signs of failure (``models.calibration.sign_rates``) are no part of the joint strength: how often each is a false alarm
-is known beforehand, so a window may fire by one alone after minutes of training, where few blocks widen all else.  The
-days between two false alarms, by a sign and by the joint strength, add up.
+is known beforehand, so a window may fire by one alone after minutes of training, where few blocks widen all else.  Both
+look at the same lines, so the rarer of the two counts; the other only ranks windows that are equally rare by it.
 
 The number that comes out has one meaning for every kind of window and every tenant: how many windows at least as
 anomalous a tenant would show in a day of normal operation, all kinds taken together.
@@ -76,6 +76,11 @@ _QUARTILES: Final = float(np.log(np.log(4.0) / np.log(4.0 / 3.0)))
 
 _UPPER: Final = -float(np.log(-np.log(0.9))) - _MEDIAN
 """Distance of its upper tenth from the median."""
+
+_BESIDE: Final = 0.01
+"""What the less rare of a sign and the joint strength adds, a judgement: enough to rank windows with the same sign.
+With 1, a lone error rang louder for what repeats it: of 70 failing and 45 normal runs of a real cloud, the area under
+the ROC curve was 0.9816 instead of 0.9832."""
 
 _DECADE: Final = float(np.log(10.0))
 """A factor of ten in nats."""
@@ -146,9 +151,7 @@ class Fusion:
             log_rate[of_kind] = rate - np.log10(self._share(kind))
         signs = strengths.get(Signs.name)
         if signs is not None:
-            # Days until either add up: whoever shows more beside the same sign ranks above.
-            days = np.logaddexp(-log_rate * _DECADE, (signs - np.log10(PER_DAY)) * _DECADE) / _DECADE
-            log_rate = np.where(signs > 0, -days, log_rate)
+            log_rate = np.where(signs > 0, _rarer(log_rate, np.log10(PER_DAY) - signs), log_rate)
         return log_rate
 
     def _share(self, kind: int) -> float:
@@ -178,6 +181,13 @@ class Fusion:
         if not fused:
             raise InvalidError("the calibration is empty", "train the bundle on logs with at least one closed window")
         return cls(parts, fused, SignRates.from_json(record["signs"]) if "signs" in record else None)
+
+
+def _rarer(log_rate: F64, other: F64) -> F64:
+    """Return the smaller of two log10 of windows a day (n,): days until a window, and ``_BESIDE`` of the other's."""
+    days = np.maximum(-log_rate, -other), np.minimum(-log_rate, -other) + np.log10(_BESIDE)
+    rarer: F64 = -np.logaddexp(days[0] * _DECADE, days[1] * _DECADE) / _DECADE
+    return rarer
 
 
 def _caution(blocks: int) -> float:

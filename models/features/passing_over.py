@@ -4,23 +4,29 @@ Somebody switched on debug messages, or an upgrade brought new ones: all else is
 """
 
 from dataclasses import replace
+from typing import Final
 
 import numpy as np
 
 from models.arrays import splits
 from models.features.vocabulary import NEW
 from models.features.window_features import Groups, WindowFeatures
-from models.records import BOOL, F64, I64, Level, WindowBatch
+from models.records import BOOL, F64, I64, MARKS, Level, RowFlag, WindowBatch
+
+_BAD: Final = MARKS & ~RowFlag.START
+"""Marks of bad news."""
 
 
 def is_weak(features: WindowFeatures, weak_level: int) -> BOOL:
     """Whether each row (rows,) is a new text of little weight: of a known level, at most ``weak_level``.
 
-    Beside a new text of a higher or an unknown level, only DEBUG is weak: what else is new belongs to that news.
+    Bad news is never weak above DEBUG, such as a request that is refused for the first time: how usual that is,
+    calibration tells.  Beside a new text that is not weak, only DEBUG is: what else is new belongs to that news.
     """
     level = features.windows.level
     new = features.tokens == NEW
-    low: BOOL = new & (level <= weak_level) & (level != Level.UNKNOWN)
+    bad = (features.windows.marks & _BAD > 0) & (level != Level.DEBUG)
+    low: BOOL = new & (level <= weak_level) & (level != Level.UNKNOWN) & ~bad
     if not low.any():
         return low
     news = np.bincount(features.window[new & ~low], minlength=len(features.windows)) > 0

@@ -96,9 +96,9 @@ def test_every_detector_has_a_unit() -> None:
 
 
 def test_the_lines_that_signs_are_read_from_weigh_most() -> None:
-    """Refused requests are written as INFO, and new texts of that level have no weight of their own."""
-    refused = (0, *(int(RowFlag.CLIENT_FAULT),) * 5)
-    shown = facts(at([(0, SYNCED), *((1 + n, UNSEEN) for n in range(5))], levels=(2,) * 6, marks=refused))
+    """A process says as INFO that it starts, and new texts of that level have no weight of their own."""
+    starts = (0, *(int(RowFlag.START),) * 5)
+    shown = facts(at([(0, SYNCED), *((10 + 10 * n, UNSEEN) for n in range(5))], levels=(2,) * 6, marks=starts))
     assert WEIGHING.weights(shown, 0).tolist() == [5.0, *(12.0,) * 5]
     without = dataclasses.replace(WEIGHING, detectors=WEIGHING.detectors[:-1])
     assert without.weights(shown, 0).tolist() == [5.0, *(0.0,) * 5]

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.features.passing_over import is_weak, judged, known_share, without
-from models.records import Level
+from models.records import Level, RowFlag
 from tests.models.bundles import Window, windows
 from tests.models.detectors.normal import CLAIM, COMPUTE, GROUPS, HEARTBEAT, STARTED, UNSEEN, at, facts
 
@@ -27,6 +27,15 @@ def test_beside_news_only_debug_messages_are_weak(level: Level) -> None:
     window = Window((UNSEEN, UNSEEN, UNSEEN), COMPUTE, levels=(DEBUG, INFO, level))
     shown = facts(window, Window((UNSEEN,), COMPUTE))
     assert is_weak(shown, INFO).tolist() == [True, False, False, True]
+
+
+@pytest.mark.parametrize("mark", [RowFlag.CLIENT_FAULT, RowFlag.SERVER_FAULT, RowFlag.FAILURE, RowFlag.CRASH])
+def test_bad_news_is_weak_only_at_debug(mark: RowFlag) -> None:
+    """A request that is refused for the first time is news at level INFO; that a process starts is not."""
+    window = Window((UNSEEN,), COMPUTE, levels=(INFO,), marks=(mark,))
+    debug = Window((UNSEEN,), COMPUTE, levels=(DEBUG,), marks=(mark,))
+    start = Window((UNSEEN,), COMPUTE, levels=(INFO,), marks=(RowFlag.START,))
+    assert is_weak(facts(window, debug, start), INFO).tolist() == [False, True, True]
 
 
 def test_all_else_is_as_if_they_were_not_there() -> None:
