@@ -1,0 +1,102 @@
+"""Windows in the order in which the stream would have closed them, with the time at which it would have."""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+
+from models.decode.file_merge import Stretch, merged
+from models.pipeline import LineProcessor
+from models.records import NO_TIME, LogBatch, RawSpan, Verdict
+from models.rfc3339 import SECOND
+from models.scorer import Scorer
+from models.templates.matcher import NewTemplate
+from models.windows import frame_codec as frames
+from models.windows.config import WindowConfig
+from models.windows.scoring import WindowScorer
+from models.windows.store import WindowStore
+from stream.kafka.reader import Bound, Record
+from stream.replay import is_earlier
+
+PACE_US: Final = SECOND
+"""Microseconds of lines that are taken together: a judgement.  The roles take a quarter of a second; windows close two
+seconds after their end, on a grid of 15 seconds, so that their order is the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class ClosedWindows:
+    """Verdicts on windows that close together; ``time`` is when, in microseconds.
+
+    ``new`` are the templates that were first seen meanwhile, ``lines`` the lines with LOG_SCHEMA: of files only.
+    """
+
+    time: int
+    verdicts: Sequence[Verdict]
+    new: Sequence[NewTemplate] = ()
+    lines: pl.DataFrame | None = None
+
+
+def windows_of_files(
+    paths: Sequence[str | Path], processor: LineProcessor, scorer: Scorer, config: WindowConfig
+) -> Iterator[ClosedWindows]:
+    """Windows of files, merged by time; what is open at the end closes there, in the order of the windows' ends.
+
+    Raises:
+        InvalidError: a file cannot be read.
+    """
+    windows = WindowScorer(WindowStore(config), scorer.decide)
+    now = 0
+    for logs, spans in merged(paths, processor.decoder):
+        settled = replace(logs, lines=processor.clocks.settle(logs.lines))
+        for part, part_spans in _paced(settled, spans):
+            processed = processor.keyed(part, part_spans)
+            times = part.lines["time"]
+            now = max(now, int(times.max())) if len(times) else now  # type: ignore[arg-type]  # of integers
+            yield ClosedWindows(now, windows.step(processed.frame).verdicts(), processed.new, part.lines)
+    left = [verdict for decided in windows.flush() for verdict in decided.verdicts()]
+    for end, verdicts in groupby(sorted(left, key=lambda verdict: verdict.end), key=lambda verdict: verdict.end):
+        now = max(now, end)
+        yield ClosedWindows(now, list(verdicts))
+
+
+def windows_of_events(
+    records: Iterable[Record], start: Bound, scorer: Scorer, config: WindowConfig
+) -> Iterator[ClosedWindows]:
+    """Windows that frames of ``logs.events`` from ``start`` on close, in the order in which the frames were written.
+
+    Frames before ``start`` only fill windows; ``records`` come partition after partition, in the order of offsets.
+    """
+    closed: list[ClosedWindows] = []
+    for partition, of_partition in groupby(records, key=lambda record: record.partition):
+        windows = WindowScorer(WindowStore(config), scorer.decide)
+        for record in of_partition:
+            verdicts = windows.step(frames.decode(record.value or b"")[0], record.offset).verdicts()
+            if verdicts and not is_earlier(record, partition, start):
+                closed.append(ClosedWindows(record.timestamp * 1000, verdicts))
+    yield from sorted(closed, key=lambda windows: windows.time)
+
+
+def _paced(logs: LogBatch, spans: dict[int, RawSpan]) -> Iterator[Stretch]:
+    """Cut a stretch of lines where ``PACE_US`` of time has passed; rejects and counts go with the first part."""
+    times = logs.lines["time"].to_numpy()
+    paces = np.maximum.accumulate(times) // PACE_US
+    cuts = [0, *(np.flatnonzero(np.diff(paces)) + 1).tolist(), len(times)]
+    if len(cuts) <= 2:  # noqa: PLR2004 - begin and end
+        yield logs, spans
+        return
+    for number, (first, stop) in enumerate(pairwise(cuts)):
+        lines = logs.lines[first:stop]
+        part = replace(logs, lines=lines) if number == 0 else LogBatch(lines, (), {}, {})
+        yield part, _spans(lines)
+
+
+def _spans(lines: pl.DataFrame) -> dict[int, RawSpan]:
+    """Return what part of each file some lines cover."""
+    of_files = lines.group_by("partition").agg(
+        pl.col("offset").min().alias("first"), pl.col("offset").max().alias("last")
+    )
+    return {number: RawSpan(first, last, NO_TIME) for number, first, last in of_files.rows()}
