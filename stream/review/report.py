@@ -78,7 +78,7 @@ def _page(review: Review) -> Iterator[str]:
     told = review.told
     yield f"# Review of {moment(review.span[0])} to {moment(review.span[1])}"
     yield ""
-    read = f"{review.lines:,} lines of {len(review.files)} files" if review.files else "The topics"
+    read = f"{review.lines:,} lines of {_counted(len(review.files), 'file')}" if review.files else "The topics"
     pages = sum(alert.page for alert in review.alerts)
     yield (
         f"{read}: {review.windows:,} windows, {review.fired:,} fired; {len(told)} incidents, "
@@ -152,8 +152,12 @@ def _title(incident: Incident) -> str:
 
 def _length(incident: Incident) -> str:
     seconds = (incident.last - incident.first) // SECOND
-    windows = "1 window" if incident.count == 1 else f"{incident.count} windows"
+    windows = _counted(incident.count, "window")
     return f"{duration(seconds)}, {windows}" if seconds else windows
+
+
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
 
 
 def _others(incident: Incident) -> str:

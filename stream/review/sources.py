@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from models.decode.file_merge import Stretch, merged
+from models.decode.file_merge import merged
 from models.pipeline import LineProcessor
-from models.records import NO_TIME, LogBatch, RawSpan, Verdict
+from models.records import I32, I64, NO_TIME, EventFrame, RawSpan, Verdict
 from models.rfc3339 import SECOND
 from models.scorer import Scorer
 from models.templates.matcher import NewTemplate
@@ -51,12 +51,11 @@ def windows_of_files(
     windows = WindowScorer(WindowStore(config), scorer.decide)
     now = 0
     for logs, spans in merged(paths, processor.decoder):
-        settled = replace(logs, lines=processor.clocks.settle(logs.lines))
-        for part, part_spans in _paced(settled, spans):
-            processed = processor.keyed(part, part_spans)
-            times = part.lines["time"]
-            now = max(now, int(times.max())) if len(times) else now  # type: ignore[arg-type]  # of integers
-            yield ClosedWindows(now, windows.step(processed.frame).verdicts(), processed.new, part.lines)
+        processed = processor.keyed(replace(logs, lines=processor.clocks.settle(logs.lines)), spans)
+        yield ClosedWindows(now, (), processed.new, processed.logs.lines)
+        for frame in _paced(processed.frame):
+            now = max(now, int(frame.rows["time"].max()))  # type: ignore[arg-type]  # of integers
+            yield ClosedWindows(now, windows.step(frame).verdicts())
     left = [verdict for decided in windows.flush() for verdict in decided.verdicts()]
     for end, verdicts in groupby(sorted(left, key=lambda verdict: verdict.end), key=lambda verdict: verdict.end):
         now = max(now, end)
@@ -80,23 +79,18 @@ def windows_of_events(
     yield from sorted(closed, key=lambda windows: windows.time)
 
 
-def _paced(logs: LogBatch, spans: dict[int, RawSpan]) -> Iterator[Stretch]:
-    """Cut a stretch of lines where ``PACE_US`` of time has passed; rejects and counts go with the first part."""
-    times = logs.lines["time"].to_numpy()
-    paces = np.maximum.accumulate(times) // PACE_US
-    cuts = [0, *(np.flatnonzero(np.diff(paces)) + 1).tolist(), len(times)]
-    if len(cuts) <= 2:  # noqa: PLR2004 - begin and end
-        yield logs, spans
-        return
-    for number, (first, stop) in enumerate(pairwise(cuts)):
-        lines = logs.lines[first:stop]
-        part = replace(logs, lines=lines) if number == 0 else LogBatch(lines, (), {}, {})
-        yield part, _spans(lines)
+def _paced(frame: EventFrame) -> Iterator[EventFrame]:
+    """Cut a frame where ``PACE_US`` of time has passed."""
+    rows = frame.rows
+    paces = np.maximum.accumulate(rows["time"].to_numpy()) // PACE_US
+    cuts = [0, *(np.flatnonzero(np.diff(paces)) + 1).tolist(), len(rows)]
+    for first, stop in pairwise(cuts):
+        part = rows[first:stop]
+        if len(part):
+            yield EventFrame(frame.keys, part, _spans(part["partition"].to_numpy(), part["offset"].to_numpy()))
 
 
-def _spans(lines: pl.DataFrame) -> dict[int, RawSpan]:
-    """Return what part of each file some lines cover."""
-    of_files = lines.group_by("partition").agg(
-        pl.col("offset").min().alias("first"), pl.col("offset").max().alias("last")
-    )
-    return {number: RawSpan(first, last, NO_TIME) for number, first, last in of_files.rows()}
+def _spans(partitions: I32, offsets: I64) -> dict[int, RawSpan]:
+    """Return what part of each file some rows (n,) cover."""
+    files = {number: offsets[partitions == number] for number in np.unique(partitions).tolist()}
+    return {number: RawSpan(int(of_file.min()), int(of_file.max()), NO_TIME) for number, of_file in files.items()}
