@@ -27,7 +27,7 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
     "simulate": CommandEntry("", "Write the log lines of a simulated cloud, with or without faults."),
     "analyze": CommandEntry("stream.cli.analyze:analyze", "Find the root cause of an issue in log files."),
     "review": CommandEntry(
-        "stream.cli.review:review", "Show the incidents and alerts of log files, or of a range of the topics."
+        "stream.cli.incident.review:review", "Show the incidents and alerts of log files, or of a range of the topics."
     ),
     "replay": CommandEntry("stream.cli.replay:replay", "Re-score a time range of the topics."),
     "topics": CommandEntry("stream.cli.topics:topics", "Print a topic as JSON lines."),

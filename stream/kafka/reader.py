@@ -96,7 +96,8 @@ def read_spans(broker: Broker, topic: str, spans: Mapping[int, tuple[int, int]])
         TransientError: the broker does not answer.
     """
     if isinstance(broker, StoredBroker):
-        return [Record(*place, None, value, ()) for *place, value in broker.messages(topic, spans)]
+        stored = broker.messages(topic, spans)
+        return [Record(partition, offset, time, None, value, ()) for partition, offset, time, value in stored]
     unread = {p: _Range(p, first, stop, None, None) for p, (first, stop) in spans.items() if first < stop}
     records: list[Record] = []
     if not unread:

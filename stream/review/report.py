@@ -48,8 +48,8 @@ class Review:
     @property
     def told(self) -> list[Incident]:
         """Return the incidents by their begin, those left out that go on as part of another."""
-        told = [incident for incident in self.incidents if incident.state is not IncidentState.MERGED]
-        return sorted(told, key=lambda incident: (incident.first, incident.id))
+        whole = [incident for incident in self.incidents if incident.state is not IncidentState.MERGED]
+        return sorted(whole, key=lambda incident: (incident.first, incident.id))
 
     def alerts_jsonl(self) -> bytes:
         """Return the alerts, a line each, as they would stand on the topic."""
@@ -75,23 +75,23 @@ class Review:
 
 
 def _page(review: Review) -> Iterator[str]:
-    told = review.told
+    incidents = review.told
     yield f"# Review of {moment(review.span[0])} to {moment(review.span[1])}"
     yield ""
     read = f"{review.lines:,} lines of {_counted(len(review.files), 'file')}" if review.files else "The topics"
     pages = sum(alert.page for alert in review.alerts)
     yield (
-        f"{read}: {review.windows:,} windows, {review.fired:,} fired; {len(told)} incidents, "
+        f"{read}: {review.windows:,} windows, {review.fired:,} fired; {len(incidents)} incidents, "
         f"{len(review.alerts)} alerts, {pages} of them pages."
     )
-    if not told:
+    if not incidents:
         yield ""
         yield _nothing(review)
     else:
         yield from ("", "## Timeline", "")
-        for incident in told:
+        for incident in incidents:
             yield f"- {_clock(incident.first)} `{short_id(incident.id)}` {_title(incident)} ({_length(incident)})"
-    for incident in told:
+    for incident in incidents:
         yield from _incident(incident, review)
     yield from ("", "## How to look further", "")
     yield from _further(review)

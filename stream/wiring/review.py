@@ -7,14 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import orjson
-import polars as pl
 
 from alerts.messages.backends import names_in
 from models.bundle import Bundle
 from models.decode.log_files import list_files, read_file
 from models.errors import InvalidError
-from models.records import Verdict
-from models.rfc3339 import SECOND
+from models.records import I64, Verdict
 from stream.kafka.clients import Broker
 from stream.kafka.reader import read_range
 from stream.kafka.stored import StoredBroker, StoredPartition
@@ -22,7 +20,7 @@ from stream.kafka.topic_specs import Topics
 from stream.replay import earlier, lead
 from stream.review.playback import PacedExplainer, Playback
 from stream.review.report import Review
-from stream.review.sources import ClosedWindows, windows_of_events, windows_of_files
+from stream.review.sources import ClosedTogether, windows_of_events, windows_of_files
 from stream.settings import Settings
 from stream.topics.anomalies import anomaly
 from stream.topics.templates import TemplateNames
@@ -65,26 +63,27 @@ def _of_files(
     settings: Settings, question: ReviewQuestion, parts: Components, progress: Callable[[int], None]
 ) -> Review:
     names: dict[str, frozenset[str]] = {}
-    places: list[pl.DataFrame] = []
+    places: list[I64] = []
     lines = windows = 0
     groups: list[tuple[int, list[bytes]]] = []
     for closed in windows_of_files(question.paths, parts.processor(), parts.scorer, parts.windows):
         names.update((f"{new.id:016x}", names_in(new.text)) for new in closed.new)
         windows += len(closed.verdicts)
-        if closed.lines is not None:
-            lines += len(closed.lines)
-            progress(len(closed.lines))
-            places.append(closed.lines.select("partition", "offset", "time"))
+        count = closed.lines.shape[1]
+        lines += count
+        progress(count)
+        places.append(closed.lines)
         if fired := _fired(closed, question, parts.bundle):
             groups.append((closed.time, fired))
     if not lines:
         raise InvalidError(f"{', '.join(question.paths)}: there are no lines", "name log files that hold some")
-    times = pl.concat(places)
+    every = np.concatenate(places, axis=1)
     topics = make_topics(settings)
-    stored = _stored_lines(question.paths, times) if groups else {}
+    stored = _stored_lines(question.paths, every) if groups else {}
     broker = StoredBroker("", stored={topics.logs_raw: stored})
     files = {file.number: str(file.path) for file in list_files(question.paths)}
-    span = (int(times["time"].min()), int(times["time"].max()))  # type: ignore[arg-type]  # of integers
+    first, last = int(every[2].min()), int(every[2].max())
+    span = (max(first, (question.since or 0) * 1000), last if question.until is None else question.until * 1000)
     return _played(settings, broker, topics, parts.bundle, groups, names.get).about(lines, windows, span, files)
 
 
@@ -108,7 +107,7 @@ def _of_topics(settings: Settings, question: ReviewQuestion, parts: Components) 
     return _played(settings, broker, topics, parts.bundle, groups, templates.of).about(0, windows, (first, last), {})
 
 
-def _fired(closed: ClosedWindows, question: ReviewQuestion, bundle: Bundle) -> list[bytes]:
+def _fired(closed: ClosedTogether, question: ReviewQuestion, bundle: Bundle) -> list[bytes]:
     """Return the windows that fired as records of ``anomalies``, those of the asked time only."""
 
     def is_asked(verdict: Verdict) -> bool:
@@ -138,22 +137,21 @@ def _played(  # noqa: PLR0913 - what a role is made of
     return Review(played.incidents, played.alerts, fired=count, bundle=bundle.id)
 
 
-def _stored_lines(paths: Iterable[str], times: pl.DataFrame) -> Mapping[int, StoredPartition]:
+def _stored_lines(paths: Iterable[str], places: I64) -> Mapping[int, StoredPartition]:
     """Read files once more, as messages that a shipper would have sent at the times of their lines.
 
-    ``times`` has partition, offset and time (microseconds) of each line that was understood; the others came with the
-    line before them.
+    ``places`` (3, n) are file, number and time (microseconds) of each line that was understood; the others came with
+    the line before them.
     """
     stored = {}
-    by_file = times.partition_by("partition", as_dict=True)
     for file in list_files(list(paths)):
         values: list[bytes] = []
         for batch in read_file(file):
             source = batch.sources.get(file.number)
             values += batch.raw.values if source is None else [_record(line, source) for line in batch.raw.values]
+        _, numbers, times = places[:, places[0] == file.number]
         arrived = np.zeros(len(values), np.int64)
-        if (known := by_file.get((file.number,))) is not None:
-            arrived[known["offset"].to_numpy()] = known["time"].to_numpy() * 1000 // SECOND
+        arrived[numbers] = times // 1000
         stored[file.number] = StoredPartition(values, np.maximum.accumulate(arrived))
     return stored
 

@@ -1,7 +1,7 @@
 """The report of a review: each incident once, with why and proof; and it says so where there is nothing."""
 
 from dataclasses import replace
-from typing import Final
+from typing import Any, Final
 
 from alerts.incidents.incident import Incident, IncidentState
 from alerts.messages.alert import Severity
@@ -13,7 +13,7 @@ NOW: Final = 1_772_000_000 * SECOND
 PATHS: Final = {0: "/var/log/nova/nova-api.log"}
 
 
-def incident(service: str, after_s: int, **fields: object) -> Incident:
+def incident(service: str, after_s: int, **fields: Any) -> Incident:
     """Return an open incident of one window."""
     window = Anomaly(
         id=f"{after_s:032x}",
