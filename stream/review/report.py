@@ -51,6 +51,12 @@ class Review:
         whole = [incident for incident in self.incidents if incident.state is not IncidentState.MERGED]
         return sorted(whole, key=lambda incident: (incident.first, incident.id))
 
+    def counts(self) -> str:
+        """Return how much came of it, in words."""
+        amounts = {"window": self.windows, "incident": len(self.told), "alert": len(self.alerts)}
+        windows, *others = (_counted(amount, what) for what, amount in amounts.items())
+        return ", ".join((windows, f"{self.fired:,} fired", *others))
+
     def alerts_jsonl(self) -> bytes:
         """Return the alerts, a line each, as they would stand on the topic."""
         return b"".join(alert.to_json() + b"\n" for alert in self.alerts)
@@ -80,10 +86,7 @@ def _page(review: Review) -> Iterator[str]:
     yield ""
     read = f"{review.lines:,} lines of {_counted(len(review.files), 'file')}" if review.files else "The topics"
     pages = sum(alert.page for alert in review.alerts)
-    yield (
-        f"{read}: {review.windows:,} windows, {review.fired:,} fired; {len(incidents)} incidents, "
-        f"{len(review.alerts)} alerts, {pages} of them pages."
-    )
+    yield f"{read}: {review.counts()}, of which {_counted(pages, 'page')}."
     if not incidents:
         yield ""
         yield _nothing(review)

@@ -23,6 +23,11 @@ INCIDENTS: Final = "incidents.json"
     type=click.Path(path_type=Path),
     help="Folder for report.md, alerts.jsonl and incidents.json; without it the report goes to standard output.",
 )
+@click.option(
+    "--truth",
+    type=click.Path(path_type=Path),
+    help="Known faults (JSON, as of tocsin simulate --truth); adds how many were told.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print the report's data as one JSON object.")
 def review(  # noqa: PLR0913 - one argument an option
     paths: tuple[str, ...],
@@ -30,6 +35,7 @@ def review(  # noqa: PLR0913 - one argument an option
     since: int | None,
     until: int | None,
     out: Path | None,
+    truth: Path | None,
     *,
     as_json: bool,
 ) -> None:
@@ -47,6 +53,7 @@ def review(  # noqa: PLR0913 - one argument an option
 
     from models.targets import check_folder
     from stream.cli.output import Progress
+    from stream.review.truth import figures, read_truth
     from stream.settings import load_settings
     from stream.wiring.review import ReviewQuestion, review_logs
 
@@ -56,16 +63,19 @@ def review(  # noqa: PLR0913 - one argument an option
         raise click.UsageError("name log files, or give --from to read the topics.")
     if out is not None:
         check_folder(out)
+    faults = read_truth(truth) if truth is not None else None
     with Progress("lines", sys.stderr) as progress:
         result = review_logs(load_settings(), ReviewQuestion(paths, bundle, since, until), progress.add)
     record = result.to_record()
+    if faults is not None:
+        record["truth"] = figures(result.alerts, faults)
+        click.echo(f"told: {orjson.dumps(record['truth']).decode()}", err=True)
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         (out / REPORT).write_text(result.to_markdown(), encoding="utf-8")
         (out / ALERTS).write_bytes(result.alerts_jsonl())
         (out / INCIDENTS).write_bytes(orjson.dumps(record["incidents"], option=orjson.OPT_INDENT_2) + b"\n")
-        counts = f"{result.fired} windows fired, {len(record['incidents'])} incidents, {len(result.alerts)} alerts"
-        click.echo(f"{counts}: {out / REPORT}", err=True)
+        click.echo(f"{result.counts()}: {out / REPORT}", err=True)
     if as_json:
         click.echo(orjson.dumps(record))
     elif out is None:

@@ -60,7 +60,7 @@ def test_each_incident_has_one_section_in_the_order_of_time() -> None:
     page = review(late, early, merged).to_markdown()
     sections = [line[4:10] for line in page.splitlines() if line.startswith("## `")]
     assert sections == [early.id[:6], late.id[:6]]
-    assert "2 incidents, 2 alerts, 2 of them pages" in page
+    assert "200 windows, 1 fired, 2 incidents, 2 alerts, of which 2 pages." in page
     assert [one["incident_id"] for one in review(late, early, merged).to_record()["incidents"]] == [early.id, late.id]
 
 

@@ -61,6 +61,26 @@ def test_a_folder_gets_report_alerts_and_incidents(logs: Path, tmp_path: Path) -
     assert all((again / path.name).read_bytes() == path.read_bytes() for path in out.iterdir())
 
 
+def test_plain_files_give_the_incidents_of_the_records(logs: Path, tmp_path: Path) -> None:
+    """Of the lines as OpenStack writes them, told by the files' names; faults that are known are counted."""
+    for line in logs.read_bytes().splitlines():
+        record = orjson.loads(line)
+        path = tmp_path / "plain" / record["host"] / record["path"].lstrip("/")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with path.open("a") as file:
+            file.write(record["log"] + "\n")
+    truth = tmp_path / "truth.json"
+    faults = plan_faults(START, 300.0, 4, [FaultKind.ERROR_BURST])
+    write_jsonl(Scenario(4, START, 300.0, faults=faults), tmp_path / "same.jsonl", truth)
+    arguments = ("--bundle", str(DEMO_BUNDLE), "--truth", str(truth), "--json")
+    of_records, of_files = (orjson.loads(run(str(path), *arguments).stdout) for path in (logs, tmp_path / "plain"))
+    assert [one["incident_id"] for one in of_files["incidents"]] == [
+        one["incident_id"] for one in of_records["incidents"]
+    ]
+    assert of_files["alerts"][-1]["diagnosis"]["evidence"]
+    assert (of_files["truth"]["faults"], of_files["truth"]["told"], of_files["truth"]["own"]) == (1, 1.0, 1.0)
+
+
 def test_a_range_of_files_leaves_out_what_lies_outside(logs: Path) -> None:
     """Before the fault no window fires, and the report says so on standard output."""
     (fault,) = plan_faults(START, 300.0, 4, [FaultKind.ERROR_BURST])
