@@ -43,7 +43,7 @@ def replay_events(records: Iterable[Record], start: Bound, scorer: Scorer, confi
         for record in of_partition:
             frame, _ = frames.decode(record.value or b"")
             decided = windows.step(frame, record.offset)
-            if not _before(record, partition, start):
+            if not is_earlier(record, partition, start):
                 yield from decided.verdicts()
 
 
@@ -62,7 +62,7 @@ def replay_raw(
 
     is_warming_up = True
     for record in records:
-        is_before = _before(record, record.partition, start)
+        is_before = is_earlier(record, record.partition, start)
         if len(batch) == BATCH or (is_warming_up and not is_before and batch):
             verdicts = decide()
             batch.clear()
@@ -78,7 +78,7 @@ def replay_raw(
         yield from decided.verdicts()
 
 
-def _before(record: Record, partition: int, start: Bound) -> bool:
+def is_earlier(record: Record, partition: int, start: Bound) -> bool:
     """Whether a record lies before the stretch that begins at ``start``."""
     if start is None:
         return False

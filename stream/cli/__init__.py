@@ -26,6 +26,9 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
     "compare": CommandEntry("", "Compare two evaluations and report regressions."),
     "simulate": CommandEntry("", "Write the log lines of a simulated cloud, with or without faults."),
     "analyze": CommandEntry("stream.cli.analyze:analyze", "Find the root cause of an issue in log files."),
+    "review": CommandEntry(
+        "stream.cli.incident.review:review", "Show the incidents and alerts of log files, or of a range of the topics."
+    ),
     "replay": CommandEntry("stream.cli.replay:replay", "Re-score a time range of the topics."),
     "topics": CommandEntry("stream.cli.topics:topics", "Print a topic as JSON lines."),
     "index": CommandEntry("stream.cli.index:index", "Fill and query the search index of incidents and runbooks."),

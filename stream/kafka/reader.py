@@ -11,6 +11,7 @@ from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, Consumer, KafkaError, Mes
 from models.errors import InvalidError, TransientError
 from stream.kafka.clients import TIMEOUT_S, Broker, retry_until_known
 from stream.kafka.errors import kafka_errors, translate
+from stream.kafka.stored import StoredBroker
 
 Bound: TypeAlias = int | Mapping[int, int] | None
 """Where a range starts or ends: a time in milliseconds since the epoch, offsets per partition, or None for all that the
@@ -94,6 +95,9 @@ def read_spans(broker: Broker, topic: str, spans: Mapping[int, tuple[int, int]])
     Raises:
         TransientError: the broker does not answer.
     """
+    if isinstance(broker, StoredBroker):
+        stored = broker.messages(topic, spans)
+        return [Record(partition, offset, time, None, value, ()) for partition, offset, time, value in stored]
     unread = {p: _Range(p, first, stop, None, None) for p, (first, stop) in spans.items() if first < stop}
     records: list[Record] = []
     if not unread:
@@ -129,6 +133,8 @@ def offsets_at(broker: Broker, topic: str, time: int) -> dict[int, int]:
 
     An embedded broker has no index of times: there it is the first offset of all.
     """
+    if isinstance(broker, StoredBroker):
+        return broker.offsets_at(topic, time)
     watermarks = broker.watermarks(topic)
     if broker.is_embedded():
         return {partition: low for partition, (low, _) in watermarks.items()}

@@ -4,6 +4,7 @@ Apart from ``stream.wiring.core``, so that commands that explain nothing do not 
 """
 
 import logging
+from typing import TypeVar
 
 from index.search.past_incidents import add_incidents
 from index.search.search_index import SearchIndex
@@ -23,9 +24,22 @@ from stream.wiring.search_index import load_search_index
 
 log = logging.getLogger(__name__)
 
+ExplainerT = TypeVar("ExplainerT", bound=Explainer)
+
 
 def make_explainer(settings: Settings, broker: Broker, topics: Topics, bundle: Bundle) -> Explainer:
     """Return the explainer of incidents, which opens the memory of past incidents in the background.
+
+    Raises:
+        InvalidError: as ``make_explainer_of`` does.
+    """
+    return make_explainer_of(Explainer, settings, broker, topics, bundle)
+
+
+def make_explainer_of(
+    kind: type[ExplainerT], settings: Settings, broker: Broker, topics: Topics, bundle: Bundle
+) -> ExplainerT:
+    """Return an explainer of a class of its own, as ``make_explainer`` does.
 
     Raises:
         InvalidError: the file of known failures, or of kinds of secrets, cannot be used.
@@ -46,4 +60,4 @@ def make_explainer(settings: Settings, broker: Broker, topics: Topics, bundle: B
 
     reader = LineReader(make_tools, frozenset(bundle.table))
     failures, policy = load_failures(settings), ExplainPolicy(settings.explain_settle_s)
-    return Explainer(broker, topics, reader, failures, open_memory, make_llm_explainer(settings), policy)
+    return kind(broker, topics, reader, failures, open_memory, make_llm_explainer(settings), policy)
