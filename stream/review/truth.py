@@ -93,7 +93,7 @@ def news_of(fault: KnownFault, alerts: Sequence[Alert]) -> FaultNews:
 
 
 def figures(alerts: Sequence[Alert], faults: Sequence[KnownFault]) -> dict[str, Any]:
-    """Return shares of faults that were told, with an incident of their own, rightly; false incidents; alerts of each."""
+    """Return shares of faults told, of these as incidents of their own and rightly; false incidents; alerts of each."""
     ordered = sorted(alerts, key=lambda alert: alert.updated)
     news = [news_of(fault, ordered) for fault in faults]
     delays = [one.delay_s for one in news if one.delay_s is not None]
