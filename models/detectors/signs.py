@@ -207,6 +207,10 @@ class Signs:
         self.evidence = evidence
         self._names = {source_id(key): service_of(key) for key in usual.sources}
 
+    def without_evidence(self) -> "Signs":
+        """Return the detector for a cloud of which nothing was seen: only what is known beforehand says how often."""
+        return Signs(self._usual, SignEvidence({}, 0.0))
+
     def score(self, features: WindowFeatures) -> F64:
         """Return the sum of the signs (``Sign``) that each window shows; NaN for sessions."""
         lines = SignLines.of(features)
