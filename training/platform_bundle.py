@@ -81,7 +81,7 @@ def carried_over(
     # Only now: calibration takes no window of a service that is not known.
     unknown = dataclasses.replace(
         calibrated.detectors,
-        detectors=tuple(detector.without_evidence() for detector in kept if isinstance(detector, Signs)),
+        detectors=tuple(detector.elsewhere() for detector in kept if isinstance(detector, Signs)),
         windows_seen=np.zeros_like(known.windows_seen),
     )
     rates = dataclasses.replace(calibrated.calibration, signs=SignRates.of(OWN_RATES))
