@@ -127,7 +127,12 @@ def _lines(finding: Finding, name: str) -> str:
 
 
 def _untrained(finding: Finding) -> str:
-    """In how much of training nothing like it was seen: in the largest unit of which there are two."""
+    """In how much of training nothing like it was seen: in the largest unit of which there are two.
+
+    "" where none was on this cloud, as in the bundle that ships.
+    """
+    if not finding.trained_s:
+        return ""
     for seconds, unit in _UNITS:
         if finding.trained_s >= 2 * seconds:
             these = "this" if finding.value == 1 else "these"

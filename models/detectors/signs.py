@@ -7,7 +7,7 @@ shows; how often each is a false alarm is known beforehand and gives way to what
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import IntFlag
 from typing import Final, Self
 
@@ -211,6 +211,10 @@ class Signs:
     def sources(self) -> tuple[str, ...]:
         """Return the keys of all sources that training saw."""
         return self._usual.sources
+
+    def elsewhere(self) -> "Signs":
+        """Return the detector for another cloud: which templates are harmless holds there, sources and rates do not."""
+        return Signs(replace(self._usual, noisy=np.empty(0, np.uint32)), SignEvidence({}, 0.0))
 
     def score(self, features: WindowFeatures) -> F64:
         """Return the sum of the signs (``Sign``) that each window shows; NaN for sessions."""

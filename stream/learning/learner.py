@@ -160,7 +160,7 @@ class Learner:
             minutes = progress.known_us // (60 * SECOND)
             log.info("learned from %d minutes of this cloud's logs; the next lesson begins at %s", minutes, due)
         else:
-            log.info("the first lesson begins at %s; until then errors alone are told", due)
+            log.info("the first lesson begins at %s; until then only errors, failures and crashes are told", due)
 
     def _now(self) -> int:
         """Return the time, in microseconds, to the millisecond, as the progress keeps it."""

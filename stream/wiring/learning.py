@@ -60,7 +60,7 @@ def describe_learning(settings: Settings, progress: LearningProgress) -> str:
     known = (
         f"learned from {progress.known_us // (60 * SECOND)} minutes of this cloud's logs"
         if progress.bundle
-        else "no bundle of this cloud yet: errors are told, and nothing else"
+        else "no bundle of this cloud yet: errors, failures and crashes are told, and nothing else"
     )
     return f"{known}; {_next(settings, progress)}"
 

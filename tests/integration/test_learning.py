@@ -109,7 +109,7 @@ def test_what_needs_to_be_learned_is_told_after_the_first_lesson(tmp_path: Path)
     learned = deployment.state.bundle(deployment.state.progress())
     assert learned is not None
     assert bundles == {Bundle.load(learned).id}
-    assert "errors are told, and nothing else" in deployment.text()
+    assert "errors, failures and crashes are told, and nothing else" in deployment.text()
     assert "learned from 2" in deployment.text()
 
 

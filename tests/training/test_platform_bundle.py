@@ -1,12 +1,17 @@
 """What carries over from the clouds of a training to any other."""
 
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
+
 from models.bundle import Bundle
+from models.detectors.signs import SignEvidence, Signs
 from models.pipeline import PipelineConfig, score_files
 from models.scorer import Scorer
 from models.windows.store import WindowStore
 from stream.wiring.core import DEMO_BUNDLE
+from tests.models.detectors.normal import NO_TROUBLE
 from tests.training.simulated import MINUTE, START, fault
 from training.platform_bundle import CARRIED_OVER, carried_over
 from training.simulate import FaultKind, Scenario, write_jsonl
@@ -15,12 +20,21 @@ BURST = fault(FaultKind.ERROR_BURST, "controller-1/neutron-server", 12, 14)
 SILENCE = fault(FaultKind.SILENCE, "controller-1/neutron-server", 5, 9)
 
 
+def with_signs(bundle: Bundle) -> Bundle:
+    """Give a bundle of before there were signs those of a training without bad news."""
+    known = bundle.detectors
+    usual = replace(NO_TROUBLE, most_errors=np.zeros(len(known.groups), np.int64))
+    signs = Signs(usual, SignEvidence({}, 3600.0))
+    others = tuple(detector for detector in known.detectors if detector.name != signs.name)
+    return replace(bundle, detectors=replace(known, detectors=(*others, signs)))
+
+
 def test_what_depends_on_one_cloud_is_left_behind(tmp_path: Path) -> None:
     """Of a bundle that sees both, only the errors are left: the silence of a service passes without a word."""
     normal, faulty = tmp_path / "normal.jsonl", tmp_path / "faulty.jsonl"
     write_jsonl(Scenario(41, START, 16 * 60.0, 0.3), normal, None)
     write_jsonl(Scenario(42, START, 16 * 60.0, 0.3, faults=(SILENCE, BURST)), faulty, None)
-    before = Bundle.load(DEMO_BUNDLE)
+    before = with_signs(Bundle.load(DEMO_BUNDLE))
     said: list[str] = []
     carried_over([normal], PipelineConfig(), before, said.append).write(tmp_path / "bundle")
     bundle = Bundle.load(tmp_path / "bundle")

@@ -73,6 +73,7 @@ GET = '<*> "GET <*>" time: <*>'
             "2 error lines (none like these in 21 days of training)",
         ),
         (Finding(FindingKind.FIRST_ERRORS, value=2.0, trained_s=60.0), "2 error lines (none like it in training)"),
+        (Finding(FindingKind.FIRST_ERRORS, value=2.0, service="glance-api"), "2 error lines of glance-api"),
         (
             Finding(FindingKind.REFUSALS, value=20.0, service="nova-api", seconds=60.0),
             "20 requests to nova-api refused in 60 s (answers 4xx, far more than usual)",

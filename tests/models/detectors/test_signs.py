@@ -99,6 +99,15 @@ def test_texts_are_bad_news_at_any_level(mark: RowFlag, level: Level, sign: Sign
     assert signs(at([(1, UNSEEN)], levels=(int(level),), marks=(int(mark),))) == [sign]
 
 
+def test_elsewhere_a_harmless_template_stays_harmless_and_no_source_is_noisy() -> None:
+    """A host and service of the same names in another cloud are others, and how often signs come there is not known."""
+    noisy = Signs(replace(USUAL, noisy=np.array([source_id(COMPUTE)], np.uint32)), SignEvidence({Sign.ERROR: 3}, 1e6))
+    windows = (errors(1, template=CLAIM), errors(1))
+    assert signs(*windows, detector=noisy) == [Sign(0), Sign(0)]
+    assert signs(*windows, detector=noisy.elsewhere()) == [Sign(0), Sign.ERROR]
+    assert noisy.elsewhere().evidence == SignEvidence({}, 0.0)
+
+
 def test_many_first_errors_are_a_burst() -> None:
     """A single failed request writes up to three lines of them."""
     assert signs(errors(BURST - 1), errors(BURST)) == [Sign.ERROR, Sign.ERROR | Sign.BURST]

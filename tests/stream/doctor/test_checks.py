@@ -181,7 +181,10 @@ def test_a_new_deployment_lacks_topics_and_begins_with_the_shipped_bundle(
     assert list(outcomes.values()) == ["ok", "ok", "warn", "ok", "fail", "warn", "warn", "ok"]
     advice = {check["name"]: check["advice"] for check in report["checks"]}
     assert "TOCSIN_BUNDLE" in advice["learning"]
-    assert "errors are told" in {check["name"]: check["seen"] for check in report["checks"]}["learning"]
+    assert (
+        "errors, failures and crashes are told"
+        in {check["name"]: check["seen"] for check in report["checks"]}["learning"]
+    )
 
 
 RULES = """

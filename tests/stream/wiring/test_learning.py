@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from models.bundle import Bundle
-from models.calibration.service_state import COUNTS_ALWAYS
+from models.calibration.sign_rates import PER_DAY
+from models.detectors.signs import Sign
 from models.pipeline import score_files
 from models.rfc3339 import SECOND, parse_time
 from models.windows.store import WindowStore
@@ -47,7 +49,7 @@ def test_the_users_bundle_comes_first_then_what_was_learned_then_the_shipped_one
     [
         (
             LearningProgress(),
-            "no bundle of this cloud yet: errors are told, and nothing else; sequences, rates and silence 20",
+            "no bundle of this cloud yet: errors, failures and crashes are told, and nothing else; sequences, rates",
         ),
         (LearningProgress(since=FIRST), "nothing else; sequences, rates and silence from 2026-11-30T15:40Z on"),
         (
@@ -75,9 +77,17 @@ def test_the_shipped_bundle_is_small_and_knows_no_service() -> None:
     shipped = Bundle.load(PLATFORM_BUNDLE)
     assert shipped.is_general
     assert shipped.network is None
-    assert set(shipped.calibration.parts) == {detector.name for detector in shipped.detectors.detectors}
-    assert COUNTS_ALWAYS in shipped.calibration.parts
+    assert [detector.name for detector in shipped.detectors.detectors] == ["signs"]
     assert sum(path.stat().st_size for path in PLATFORM_BUNDLE.iterdir()) < MOST_BYTES
+
+
+def test_of_signs_the_shipped_bundle_leaves_out_those_that_some_clouds_show_every_day() -> None:
+    """Refused requests and restarts are rarer than one a day in some clouds only; all other signs fire alone."""
+    rates = Bundle.load(PLATFORM_BUNDLE).calibration.signs
+    assert rates is not None
+    one_a_day = np.log10(PER_DAY)
+    telling = {sign for sign in Sign if rates.strength(np.array([float(sign)]))[0] >= one_a_day}
+    assert telling == set(Sign) - {Sign.REFUSALS, Sign.RESTARTS}
 
 
 def test_the_shipped_bundle_tells_errors_of_a_cloud_that_it_never_saw(tmp_path: Path) -> None:
