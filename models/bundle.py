@@ -67,12 +67,11 @@ class Bundle:
 
     @cached_property
     def id(self) -> str:
-        """Identity of the bundle: a hash over all that decides; the facts do not count."""
-        digest = hashlib.sha256()
-        for name, data in sorted(self._contents().items()):
-            digest.update(f"{name}:{hashlib.sha256(data).hexdigest()}\n".encode())
-        digest.update(_dump(dataclasses.asdict(self.windows)))
-        return digest.hexdigest()[:16]
+        """Identity of the bundle: a hash over all that decides; the facts do not count.
+
+        Of a bundle that was read it is that of the files, as another version of Python may compress the same otherwise.
+        """
+        return _identity(self._contents(), self.windows)
 
     def template_of(self, token: int) -> str:
         """Masked text of the template that a token stands for; "" for a special token, which stands for none."""
@@ -109,7 +108,7 @@ class Bundle:
                 (fresh / name).write_bytes(data)
             head = {
                 "schema": SCHEMA,
-                "id": self.id,
+                "id": _identity(contents, self.windows),
                 "files": {name: hashlib.sha256(data).hexdigest() for name, data in contents.items()},
                 "windows": dataclasses.asdict(self.windows),
                 "templates_version": self.templates_version,
@@ -150,10 +149,11 @@ class Bundle:
         )
         if head.get("templates_version") != bundle.templates_version:
             raise InvalidError(f"{path}: templates and masks are not those of its training", "train the bundle again")
-        if head.get("id") != bundle.id:
+        if head.get("id") != (identity := _identity(data, windows)):
             raise InvalidError(
                 f"{path}: the bundle is not the one that its id names", "copy it again or train it again"
             )
+        bundle.__dict__["id"] = identity
         return bundle
 
     def _contents(self) -> dict[str, bytes]:
@@ -165,6 +165,14 @@ class Bundle:
             "companions.npz": self.detectors.to_bytes(),
             "calibration.json": _dump(self.calibration.to_json()),
         }
+
+
+def _identity(contents: Mapping[str, bytes], windows: WindowConfig) -> str:
+    digest = hashlib.sha256()
+    for name, data in sorted(contents.items()):
+        digest.update(f"{name}:{hashlib.sha256(data).hexdigest()}\n".encode())
+    digest.update(_dump(dataclasses.asdict(windows)))
+    return digest.hexdigest()[:16]
 
 
 def _dump(value: Any) -> bytes:

@@ -3,9 +3,11 @@
 import hashlib
 from pathlib import Path
 
+import numpy as np
 import orjson
 import pytest
 
+from models import bundle as module
 from models.bundle import FILES, HEAD, Bundle
 from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
@@ -110,3 +112,16 @@ def test_writing_replaces_a_bundle_and_nothing_else(tmp_path: Path) -> None:
     with pytest.raises(InvalidError, match="another folder"):
         bundle().write(other)
     assert (other / "nova.log").read_text() == "precious"
+
+
+def test_who_compressed_a_file_does_not_matter(written: Path) -> None:
+    """Another version of Python packs the same arrays into other bytes; the files are what the identity names."""
+    with np.load(written / "companions.npz") as arrays:
+        np.savez(written / "companions.npz", **{name: arrays[name] for name in arrays.files})
+    contents = {name: (written / name).read_bytes() for name in FILES}
+    identity = module._identity(contents, bundle().windows)
+    edit_head(written, id=identity, files={name: hashlib.sha256(data).hexdigest() for name, data in contents.items()})
+    again = Bundle.load(written)
+    assert again.id == identity != bundle().id
+    again.write(written)
+    assert Bundle.load(written).id == bundle().id
