@@ -182,10 +182,14 @@ class DetectorSet:
         if Novelty.name in reported:
             telling |= features.tokens[rows] == NEW
         writers = self._names_of(features, rows)
-        origins = features.windows.origin[rows][telling].tolist()
+        origins, times = (column[rows][telling].tolist() for column in (features.windows.origin, features.windows.time))
         names = Counter(name for origin in origins if (name := writers[origin]))
-        # Of equally many the one that came first, as the counter keeps the order of the rows.
-        return tuple(dict.fromkeys([*silent, *(name for name, _ in names.most_common())]))
+        first: dict[str, int] = {}
+        for origin, time in zip(origins, times, strict=True):
+            first.setdefault(writers[origin], time)
+        # Of equally many the one that came first; by name where that is one moment, as lines have no order in it.
+        ranked = sorted(names, key=lambda name: (-names[name], first[name], name))
+        return tuple(dict.fromkeys([*silent, *ranked]))
 
     def _names_of(self, features: WindowFeatures, rows: slice) -> dict[int, str]:
         """Return the name of each source that wrote rows, by its origin; "" where nothing tells it.
