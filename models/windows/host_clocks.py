@@ -82,11 +82,15 @@ class HostClocks:
     """Tenant and host → correction by the order of lines (microseconds)."""
 
     def settle(self, lines: pl.DataFrame, arrived: I64 | None = None) -> pl.DataFrame:
-        """Put right the times of lines with LOG_SCHEMA; ``arrived`` (n,) is when the broker got each, if known."""
+        """Put right the times of lines with LOG_SCHEMA.
+
+        ``arrived`` (n,) is when the broker got each; None for files.  Where the broker tells no times nothing is put
+        right: the order of lines across partitions, and where batches are cut, is chance.
+        """
         if not len(lines):
             return lines
         time = lines["time"].to_numpy()
-        if arrived is None or (arrived == NO_TIME).all():
+        if arrived is None:
             right = self._settle_by_order(lines, self.set_back.settle(lines, time))
         else:
             right = self._settle_by_arrival(lines, time, arrived)
