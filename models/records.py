@@ -168,7 +168,7 @@ def source_id(key: str) -> int:
     The upper bits tell the service, so that it is known on every host; the lower ``HOST_BITS`` the host, 0 for none.
     """
     service, _, host = key.partition(HOST_MARK)
-    return service_number(service) << HOST_BITS | _host_number(host)
+    return service_number(service) << HOST_BITS | host_number(host)
 
 
 def service_number(service: str) -> int:
@@ -176,7 +176,7 @@ def service_number(service: str) -> int:
     return zlib.crc32(service.encode()) >> HOST_BITS
 
 
-def _host_number(host: str) -> int:
+def host_number(host: str) -> int:
     """Lower bits of a source's number: the same for a host's short name and its full one."""
     if not host:
         return 0

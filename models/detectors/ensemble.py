@@ -4,7 +4,7 @@ import io
 import zlib
 from collections import Counter
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 from zipfile import BadZipFile
 
@@ -23,11 +23,12 @@ from models.detectors.template_rates import Rates
 from models.detectors.transitions import Transitions
 from models.detectors.value_limits import Values
 from models.errors import InvalidError
-from models.features.passing_over import is_weak, judged, known_share
+from models.features.passing_over import is_weak, is_weak_in, judged, known_share
 from models.features.sequences import SHARED
+from models.features.source_names import SourceNames
 from models.features.vocabulary import NEW
 from models.features.window_features import UNKNOWN, Groups, WindowFeatures
-from models.records import BOOL, F64, HOST_BITS, I64, Level, service_number, source_id
+from models.records import BOOL, F64, I64, Level
 
 _READERS: Final[Mapping[str, Callable[[Any], Detector]]] = {
     "sets": Nearest.from_arrays,
@@ -92,6 +93,17 @@ class DetectorSet:
     usual_service: I64
     windows_seen: I64
     weak_level: int = Level.UNKNOWN
+    _names: SourceNames = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Prepare what each window that fires asks for: in a storm that is most of them."""
+        keys: list[str] = []
+        for detector in self.detectors:
+            if isinstance(detector, Silence):
+                keys += detector.keys
+            elif isinstance(detector, Signs):
+                keys += detector.sources
+        object.__setattr__(self, "_names", SourceNames(self.groups.services, keys))
 
     def score(self, features: WindowFeatures) -> dict[str, F64]:
         """Return the raw scores (n,) by name of the detector."""
@@ -128,7 +140,7 @@ class DetectorSet:
         rows = rows_of(features, window)
         tokens = features.tokens[rows]
         errors = features.windows.level[rows] >= Level.ERROR
-        new = np.where(self.passed_over(features)[rows], 0.0, _NEW_WEIGHT)
+        new = np.where(is_weak_in(features, window, self.weak_level), 0.0, _NEW_WEIGHT)
         weight: F64 = np.where(tokens == NEW, new, self.rarity[tokens]) + errors * _ERROR_WEIGHT
         for detector in self.detectors:
             if isinstance(detector, Signs):
@@ -194,26 +206,15 @@ class DetectorSet:
     def _names_of(self, features: WindowFeatures, rows: slice) -> dict[int, str]:
         """Return the name of each source that wrote rows, by its origin; "" where nothing tells it.
 
-        It is the key of a source where that can be put together of known services and hosts, else its service, else
-        the service that mostly writes what the source wrote.
+        It is what its number tells, else the service that mostly writes what the source wrote.
         """
-        keys: list[str] = []
-        for detector in self.detectors:
-            if isinstance(detector, Silence):
-                keys += detector.keys
-            elif isinstance(detector, Signs):
-                keys += detector.sources
-        hosts = dict.fromkeys(key.partition("@")[2] for key in keys)
-        likely = [f"{service}@{host}" for service in self.groups.services for host in hosts if host]
-        known = {source_id(key): key for key in (*likely, *self.groups.services, *keys)}
-        services = {service_number(name): name for name in self.groups.services}
         origins = features.windows.origin[rows]
         usual = self.usual_service[features.tokens[rows]]
         names: dict[int, str] = {}
         for origin in np.unique(origins).tolist():
             groups = usual[(origins == origin) & (usual > SHARED)]
             most = self.groups.name(int(np.bincount(groups).argmax())) if len(groups) else ""
-            names[origin] = known.get(origin) or services.get(origin >> HOST_BITS, most)
+            names[origin] = self._names.key(origin) or most
         return names
 
     def _writers(self, features: WindowFeatures, rows: I64) -> list[str]:
@@ -221,12 +222,10 @@ class DetectorSet:
 
         The number of a source tells a service that training saw, on whatever host.
         """
-        known = {service_number(name): name for name in self.groups.services}
         usual = self.usual_service[features.tokens[rows]].tolist()
-        origins = (features.windows.origin[rows] >> HOST_BITS).tolist()
         services = [
-            known.get(origin) or (self.groups.name(group) if group > SHARED else "")
-            for origin, group in zip(origins, usual, strict=True)
+            self._names.service(origin) or (self.groups.name(group) if group > SHARED else "")
+            for origin, group in zip(features.windows.origin[rows].tolist(), usual, strict=True)
         ]
         return [service for service in services if service]
 

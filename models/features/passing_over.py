@@ -23,14 +23,25 @@ def is_weak(features: WindowFeatures, weak_level: int) -> BOOL:
     Bad news is never weak above DEBUG, such as a request that is refused for the first time: how usual that is,
     calibration tells.  Beside a new text that is not weak, only DEBUG is: what else is new belongs to that news.
     """
-    level = features.windows.level
-    new = features.tokens == NEW
-    bad = (features.windows.marks & _BAD > 0) & (level != Level.DEBUG)
+    return _is_weak(features, slice(None), features.window, weak_level)
+
+
+def is_weak_in(features: WindowFeatures, window: int, weak_level: int) -> BOOL:
+    """Whether each row of one window, in their order, is weak as ``is_weak`` says, which looks at all windows."""
+    rows = slice(*features.windows.splits[window : window + 2].tolist())
+    return _is_weak(features, rows, features.window[rows], weak_level)
+
+
+def _is_weak(features: WindowFeatures, rows: slice, window: I64, weak_level: int) -> BOOL:
+    """Whether each of some rows is weak; ``window`` is that of each, of which all rows are among them."""
+    level = features.windows.level[rows]
+    new = features.tokens[rows] == NEW
+    bad = (features.windows.marks[rows] & _BAD > 0) & (level != Level.DEBUG)
     low: BOOL = new & (level <= weak_level) & (level != Level.UNKNOWN) & ~bad
     if not low.any():
         return low
-    news = np.bincount(features.window[new & ~low], minlength=len(features.windows)) > 0
-    weak: BOOL = low & ~(news[features.window] & (level != Level.DEBUG))
+    news = np.bincount(window[new & ~low], minlength=len(features.windows)) > 0
+    weak: BOOL = low & ~(news[window] & (level != Level.DEBUG))
     return weak
 
 
