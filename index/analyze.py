@@ -33,6 +33,7 @@ from index.lines.parsed_file import span
 from index.lines.statements import count_places
 from index.search.documents import Similar
 from models.detectors.sentences import sentence
+from models.records import F64, U64
 from models.rfc3339 import time_text
 from models.templates.matcher import TemplateTable
 
@@ -91,6 +92,14 @@ class Resources:
     known_failures: KnownFailures | None = None
     """None: those that are shipped."""
     explain: Explain = lambda _, diagnosis: diagnosis
+
+    def known(self) -> U64 | None:
+        """Return the numbers of the templates of normal operation, None where they are not known."""
+        return None if self.known_templates is None else np.array(list(self.known_templates), np.uint64)
+
+    def pointed(self, records: LogRecords) -> F64 | None:
+        """Return what detectors say of each record (records,), from 0 to 1; None where none judged them."""
+        return None if self.detector_scores is None else self.detector_scores.score_at(*records.places())
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,15 +186,13 @@ def _episodes(
     """Return what all records say of an issue, and the episodes that they are cut into."""
     if not len(records):
         return None, ()
-    detectors, templates = resources.detector_scores, resources.known_templates
-    windows = () if detectors is None else detectors.fired_windows
-    detected = found_in(windows, records)
-    partition, offset = records.places()
+    detectors = resources.detector_scores
+    detected = found_in(() if detectors is None else detectors.fired_windows, records)
     what = assess(
         records,
         issue,
-        detectors=None if detectors is None else detectors.score_at(partition, offset),
-        known=None if templates is None else np.array(list(templates), np.uint64),
+        detectors=resources.pointed(records),
+        known=resources.known(),
         further=[one.text for one in detected],
     )
     return what, cut(signs_of(records, what, detected))
@@ -201,15 +208,10 @@ def _within(resources: Resources, span: Span, episodes: Sequence[LogEpisode]) ->
 def _naming(material: LogLines, records: LogRecords, issue: Issue) -> Evidence:
     """Return evidence of the first lines that name what the issue names, which do not tell of a failure."""
     start, end = span(material)
-    text = records.lines["text"].str.to_lowercase()
-    rows = [
-        row
-        for name in sorted(issue.ids)
-        for row in np.flatnonzero(text.str.contains(name, literal=True).to_numpy())[:_NAMING].tolist()
-    ]
+    rows = {row for naming in records.naming(issue.ids) for row in naming[:_NAMING].tolist()}
     lines = tuple(
         replace(EvidenceLine.of(material, records.lines.row(row, named=True)), id=f"L{number}", roles=("names it",))
-        for number, row in enumerate(sorted(set(rows)), 1)
+        for number, row in enumerate(sorted(rows), 1)
     )
     tenant = str(records.lines["tenant"][0]) if len(records) else ""
     return Evidence(tenant=tenant, services=(), start=start, end=end, reasons=(), lines=lines)
@@ -240,8 +242,8 @@ def _evidence(
         records,
         issue,
         embed=resources.embed,
-        detectors=None if detectors is None else detectors.score_at(partition, offset),
-        known=None if templates is None else np.array(list(templates), np.uint64),
+        detectors=resources.pointed(records),
+        known=resources.known(),
         limit=RANKED_RECORDS,
         since=None if episode is None else episode[0] - CLOCK_SKEW_US,
     )

@@ -25,6 +25,7 @@ from index.lines.log_lines import LogLines
 from index.lines.log_records import LogRecords
 from index.search.documents import Similar
 from models.findings import FindingKind
+from models.records import U64
 from models.rfc3339 import SECOND
 
 
@@ -89,10 +90,12 @@ def explain_incident(  # noqa: PLR0913 - what is known beside the lines, all by 
         max(signals.begin, signals.end),
         services=tuple(sorted(signals.services)),
     )
+    records = LogRecords.of(lines)
+    templates = None if known is None else np.array(sorted(known), np.uint64)
     best: tuple[Evidence, Diagnosis] | None = None
     for _ in range(_ROUNDS):
         windows = [replace(window, start=signals.begin), *(one for one in fired if one.end >= signals.begin)]
-        own = _own_lines(signals, lines, windows, known)
+        own = _own_lines(signals, lines, records, windows, templates) if len(records) else lines
         evidence = gather(own, windows, known=known, changes=changes, similar=similar, was_usual=best is None)
         diagnosis = diagnose(evidence, failures)
         if best is not None and diagnosis.confidence < _SURE:
@@ -108,8 +111,8 @@ def explain_incident(  # noqa: PLR0913 - what is known beside the lines, all by 
 
 def _newest(lines: LogLines, evidence: Evidence, diagnosis: Diagnosis) -> int:
     """Return when a message that a diagnosis cites came last (microseconds); 0 for none, and where it tells silence."""
-    by_id = evidence.by_id()
-    cited = {by_id[name] for claim in diagnosis.claims for name in claim.lines if name in by_id}
+    ids = diagnosis.cited
+    cited = [line for line in evidence.lines if line.id in ids]
     silent = {one.service for one in evidence.findings if one.kind is FindingKind.SILENT}
     if not cited or diagnosis.service in silent:
         return 0
@@ -118,16 +121,14 @@ def _newest(lines: LogLines, evidence: Evidence, diagnosis: Diagnosis) -> int:
 
 
 def _own_lines(
-    signals: IncidentSignals, lines: LogLines, windows: Sequence[FiredWindow], known: frozenset[int] | None
+    signals: IncidentSignals, lines: LogLines, records: LogRecords, windows: Sequence[FiredWindow], known: U64 | None
 ) -> LogLines:
-    records = LogRecords.of(lines)
-    if not len(records):
-        return lines
+    """Return the lines of the episodes that an incident's signals belong to; ``records`` are those of ``lines``."""
     detected = found_in(windows, records)
     what = assess(
         records,
         Issue("", "", signals.ids),
-        known=None if known is None else np.array(sorted(known), np.uint64),
+        known=known,
         further=[one.text for one in detected],
     )
     episodes = cut(sign for sign in signs_of(records, what, detected) if sign.end >= signals.begin - CLOCK_SKEW_US)

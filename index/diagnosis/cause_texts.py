@@ -215,9 +215,9 @@ def _behaviour_text(odd: BehaviourFinding) -> str:
     usual = finding.usual or 0.0
     match finding.kind:
         case FindingKind.SILENT:
-            where = f"{finding.service} on {finding.host}" if finding.host else finding.service
             return (
-                f"{where} has written nothing for {finding.value or 0.0:.0f} s, usually at most {usual:.0f} s: "
+                f"{place_of(finding)} has written nothing for {finding.value or 0.0:.0f} s, "
+                f"usually at most {usual:.0f} s: "
                 "its process or host is down or hangs, or its log is no longer shipped."
             )
         case FindingKind.HOST_SILENT:

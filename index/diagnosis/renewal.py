@@ -45,12 +45,11 @@ class Basis:
     @classmethod
     def of(cls, evidence: Evidence, diagnosis: Diagnosis) -> Self:
         """Return what a diagnosis stands on."""
-        by_id = evidence.by_id()
-        cited = {name for claim in diagnosis.claims for name in claim.lines}
+        cited = diagnosis.cited
         return cls(
             until=evidence.end,
             service=diagnosis.service,
-            services=frozenset(by_id[name].service for name in cited if name in by_id),
+            services=frozenset(line.service for line in evidence.lines if line.id in cited),
             messages=frozenset((line.service, line.template) for line in evidence.lines),
             worst=max((line.level for line in evidence.lines), default=Level.UNKNOWN),
         )

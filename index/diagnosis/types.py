@@ -72,6 +72,11 @@ class Diagnosis:
     """Id of the past incident whose diagnosis this is."""
 
     @property
+    def cited(self) -> frozenset[str]:
+        """Return the ids of the lines that its claims stand on."""
+        return frozenset(name for claim in self.claims for name in claim.lines)
+
+    @property
     def groundedness(self) -> float:
         """Return the share of claims that code has verified; 0 without claims."""
         return sum(claim.verified for claim in self.claims) / len(self.claims) if self.claims else 0.0
@@ -81,7 +86,7 @@ class Diagnosis:
 
         Of the evidence it holds the first ``most`` lines, and all that are cited.
         """
-        cited = {name for claim in self.claims for name in claim.lines}
+        cited = self.cited
         lines = [line for rank, line in enumerate(evidence.lines) if rank < most or line.id in cited]
         return {
             "summary": self.summary,

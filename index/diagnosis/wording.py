@@ -6,6 +6,7 @@ from index.diagnosis.findings import Origin, failed
 from index.evidence.message_parts import call_in, code_in, message_of, short
 from index.evidence.types import Evidence, EvidenceLine
 from index.lines.tracebacks import Frame
+from models.findings import Finding
 from models.records import Level
 from models.rfc3339 import time_text
 
@@ -22,8 +23,8 @@ def raised_in(origin: Origin) -> str:
     return f"{name} in {place(origin.frames[0][0])}" if origin.frames else name
 
 
-def place_of(line: EvidenceLine) -> str:
-    """Return who wrote a line, and on which host."""
+def place_of(line: EvidenceLine | Finding) -> str:
+    """Return who wrote a line, or is found odd, and on which host."""
     return f"{line.service} on {line.host}" if line.host else line.service
 
 

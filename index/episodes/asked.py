@@ -8,7 +8,6 @@ from functools import lru_cache, partial
 from typing import Final
 
 import numpy as np
-import polars as pl
 
 from index.episodes.found import TELLING
 from index.episodes.types import EpisodeSign, LogEpisode
@@ -130,17 +129,10 @@ def _demands(issue: Issue, records: LogRecords) -> Iterable[tuple[Callable[[LogE
 def _rows_about(issue: Issue, records: LogRecords) -> frozenset[int]:
     """Return the rows that mention an id of the issue, or something that such a row mentions."""
     mentions = records.mentions
-    wanted = np.array([number for number, name in enumerate(mentions.ids) if name in issue.ids], np.int64)
-    rows = mentions.row[np.isin(mentions.number, wanted)]
+    rows = mentions.row[np.isin(mentions.number, mentions.numbers_of(issue.ids))]
     onward = mentions.number[np.isin(mentions.row, rows)]
     reached = mentions.row[np.isin(mentions.number, onward)]
-    plain = [
-        index
-        for name in issue.ids
-        for index in np.flatnonzero(
-            records.lines["text"].str.to_lowercase().str.contains(name, literal=True).to_numpy()
-        ).tolist()
-    ]
+    plain = [row for naming in records.naming(issue.ids) for row in naming.tolist()]
     return frozenset((*rows.tolist(), *reached.tolist(), *plain))
 
 
@@ -150,8 +142,8 @@ def _where(name: str, records: LogRecords) -> str:
     hosts = {host.lower() for host in lines["host"].unique().to_list()}
     if any(name == host or name == host.partition(".")[0] for host in hosts):
         return "host"
-    messages = lines.select(pl.col("text").str.to_lowercase().str.contains(name, literal=True).any())
-    return "message" if messages.item() else ""
+    (rows,) = records.naming([name])
+    return "message" if len(rows) else ""
 
 
 def _on_host(host: str, episode: LogEpisode) -> bool:
@@ -190,7 +182,7 @@ def _how_often(episodes: Sequence[LogEpisode]) -> Counter[str]:
     return Counter(text for episode in episodes for text in {sign.text for sign in episode.signs})
 
 
-def _rank(episode: LogEpisode, issue: Issue, often: Mapping[str, int], answered: frozenset[str] = frozenset()) -> float:
+def _rank(episode: LogEpisode, issue: Issue, often: Mapping[str, int], answered: frozenset[str]) -> float:
     """Return how well an episode fits the issue.
 
     ``often`` says in how many episodes a sign comes; ``answered`` are requests that were answered as the issue says.

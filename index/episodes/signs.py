@@ -12,7 +12,6 @@ from index.episodes.types import Bond, EpisodeSign
 from index.evidence.relevance import Assessment
 from index.lines.callees import backend, callee
 from index.lines.log_records import LogRecords
-from index.lines.patterns import FAILURE_WORDS, HARMLESS_WARNING
 from models.records import BOOL, I64, Level
 from models.rfc3339 import SECOND
 
@@ -67,15 +66,17 @@ def grades(records: LogRecords, what: Assessment) -> tuple[BOOL, BOOL, BOOL]:
     """
     groups = what.groups
     level, http = records.level[groups.first], records.http[groups.first]
-    failing = groups.matching(FAILURE_WORDS)
-    harmless = groups.matching(HARMLESS_WARNING) & (level < Level.ERROR)
     spread = _spread(records, groups.of, len(groups))
     error = (level >= Level.ERROR) | (http == _SERVER_ERROR)
     long = len(records) > 0 and int(records.time.max() - records.time.min()) > _LONG_US
     always = np.where(error, (spread >= _EVERYWHERE_ERROR) & long, spread >= _EVERYWHERE)
     strong = error & ~always
-    weak = ~strong & ~harmless & (error | (~always & ((level == Level.WARNING) | failing)))
-    return strong, weak, np.asarray(always & ~error & ((level == Level.WARNING) | failing | (http > 0)), np.bool_)
+    weak = ~strong & ~groups.harmless & (error | (~always & ((level == Level.WARNING) | groups.failing)))
+    return (
+        strong,
+        weak,
+        np.asarray(always & ~error & ((level == Level.WARNING) | groups.failing | (http > 0)), np.bool_),
+    )
 
 
 def _spread(records: LogRecords, of: I64, groups: int) -> I64:

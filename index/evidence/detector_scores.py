@@ -51,13 +51,13 @@ class DetectorScores:
         kept = tuple(
             window.about(services) for window in self.fired_windows if window.start <= end and window.end >= start
         )
-        by_reason = _by_reason(kept)
-        weights = {place: 0.0 for window in kept for place in window.pointers}
+        reasons, findings = _reasons_of(kept)
+        pointed = {place for window in kept for place in window.pointers}
         return replace(
             self,
-            weights={place: weight for place, weight in self.weights.items() if place in weights},
-            reasons=tuple(by_reason)[:_REASONS],
-            findings=tuple(by_reason.values())[:_REASONS],
+            weights={place: weight for place, weight in self.weights.items() if place in pointed},
+            reasons=reasons,
+            findings=findings,
             fired_windows=kept,
         )
 
@@ -143,17 +143,17 @@ def _judged(verdicts: Sequence[Verdict], observed: Observed) -> DetectorScores:
             place = (line.partition, line.offset)
             weights[place] = max(weights.get(place, 0.0), verdict.importance / (1 + _POINTER_FALL * rank))
     windows = tuple(map(FiredWindow.from_verdict, fired[:_KEPT]))
-    by_reason = _by_reason(windows)
-    reasons, findings = tuple(by_reason)[:_REASONS], tuple(by_reason.values())[:_REASONS]
+    reasons, findings = _reasons_of(windows)
     return DetectorScores(weights, reasons, len(verdicts), len(fired), findings, windows)
 
 
-def _by_reason(windows: Sequence[FiredWindow]) -> dict[str, Finding]:
+def _reasons_of(windows: Sequence[FiredWindow]) -> tuple[tuple[str, ...], tuple[Finding, ...]]:
+    """Return the first reasons of windows, each once, in words and as records."""
     by_reason: dict[str, Finding] = {}
     for window in windows:
         for reason, finding in zip(window.reasons, window.findings, strict=False):
             by_reason.setdefault(reason, finding)
-    return by_reason
+    return tuple(by_reason)[:_REASONS], tuple(by_reason.values())[:_REASONS]
 
 
 def _to_json(window: FiredWindow) -> list[Any]:

@@ -112,14 +112,13 @@ class RecordGroups:
     count: I64
     texts: list[str]
     raised: BOOL
+    failing: BOOL
+    """Whether words of failure are among them."""
+    harmless: BOOL
+    """Whether they only warn of what a later version will bring, and are no error."""
 
     def __len__(self) -> int:
         return len(self.first)
-
-    def matching(self, pattern: str) -> BOOL:
-        """Return which texts a regular expression is found in, shape (groups,)."""
-        expression = re.compile(pattern)
-        return np.array([expression.search(text) is not None for text in self.texts], np.bool_)
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,7 +161,7 @@ def assess(  # noqa: PLR0913 - what is known beside the records, all by name
         meaning = _by_meaning(groups, issue, embed, weight)
         relevance = (1 - weights.meaning) * relevance + weights.meaning * meaning
         weight = _weight(severity, relevance, weights)
-    story, through = _stories(records, groups, weight, _ids_of_issue(records, issue), weights)
+    story, through = _stories(records, groups, weight, records.mentions.numbers_of(issue.ids), weights)
     own = weight[groups.of]
     gain = _STORY_FLOOR + (1 - _STORY_FLOOR) * np.maximum(severity, relevance)[groups.of]
     score = own + weights.story * story * gain * (1 - own)
@@ -215,7 +214,21 @@ def _group(records: LogRecords) -> RecordGroups:
         f"{service} {logger} {masked[:_COMPARED_CHARS]} {text[:_COMPARED_CHARS]}".strip()
         for (service, logger, masked), text in zip(heads, error, strict=True)
     ]
-    return RecordGroups(of, first, count, texts, np.array([bool(text) for text in error], np.bool_))
+    return RecordGroups(
+        of,
+        first,
+        count,
+        texts,
+        raised=np.array([bool(text) for text in error], np.bool_),
+        failing=_matching(texts, FAILURE_WORDS),
+        harmless=_matching(texts, HARMLESS_WARNING) & (records.level[first] < Level.ERROR),
+    )
+
+
+def _matching(texts: Sequence[str], pattern: str) -> BOOL:
+    """Return which texts (texts,) a regular expression is found in."""
+    expression = re.compile(pattern)
+    return np.array([expression.search(text) is not None for text in texts], np.bool_)
 
 
 def _severity(
@@ -229,7 +242,7 @@ def _severity(
         weights.raised * groups.raised,
         weights.server_error * (http == _SERVER_ERROR),
         weights.client_error * (http == _CLIENT_ERROR),
-        weights.failure * groups.matching(FAILURE_WORDS),
+        weights.failure * groups.failing,
         weights.rare * np.log(len(records) / groups.count) / np.log(max(len(records), 2)),
     ]
     if known is not None:
@@ -239,8 +252,7 @@ def _severity(
         np.maximum.at(most, groups.of, detectors)
         signs.append(weights.detectors * most)
     unsuspicious = np.prod([1 - sign for sign in signs], axis=0)
-    harmless = groups.matching(HARMLESS_WARNING) & (level < Level.ERROR)
-    return np.asarray((1 - unsuspicious) * np.where(harmless, weights.harmless, 1.0), np.float64)
+    return np.asarray((1 - unsuspicious) * np.where(groups.harmless, weights.harmless, 1.0), np.float64)
 
 
 def _weight(severity: F64, relevance: F64, weights: Weights) -> F64:
@@ -273,11 +285,6 @@ def _spread(values: F64) -> F64:
     if most <= middle:
         return np.zeros(len(values))
     return np.asarray(np.clip((values - middle) / (most - middle), 0, 1))
-
-
-def _ids_of_issue(records: LogRecords, issue: Issue) -> I64:
-    """Return the numbers of the ids that the issue names."""
-    return np.array([number for number, name in enumerate(records.mentions.ids) if name in issue.ids], np.int64)
 
 
 def _stories(records: LogRecords, groups: RecordGroups, weight: F64, named: I64, weights: Weights) -> tuple[F64, BOOL]:

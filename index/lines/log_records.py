@@ -1,5 +1,6 @@
 """Records of a log as columns, for ranking: a record is a line with the lines that continue it."""
 
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -27,6 +28,10 @@ class Mentions:
         for row, number in zip(self.row.tolist(), self.number.tolist(), strict=True):
             numbers.setdefault(row, []).append(number)
         return numbers
+
+    def numbers_of(self, names: Collection[str]) -> I64:
+        """Return the numbers of some ids."""
+        return np.array([number for number, name in enumerate(self.ids) if name in names], np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,6 +110,11 @@ class LogRecords:
     def places(self) -> tuple[I64, I64]:
         """Return partition and offset of each record."""
         return places(self.lines)
+
+    def naming(self, names: Iterable[str]) -> list[I64]:
+        """Return, for each name in small letters, the rows of the records whose line contains it."""
+        text = self.lines["text"].str.to_lowercase()
+        return [np.flatnonzero(text.str.contains(name, literal=True).to_numpy()) for name in names]
 
 
 def _asked(continued: pl.DataFrame) -> dict[int, str]:
