@@ -212,7 +212,7 @@ class Scorer:
         parts = bundle.calibration.strengths(kinds, scored.raws)
         live = is_live(scored.facts.group, bundle.detectors.windows_seen) & (windows.start > foreign_until)
         log_rate = bundle.calibration.false_alarms(kinds, errors_only(parts, live))
-        known = bundle.detectors.log_per_day(scored.facts)
+        known = bundle.detectors.log_per_day(scored.facts, scored.raws)
         for name, per_day in known.items():
             # After little training calibration takes nothing for rare; some detectors know better by themselves.
             alone = np.where(live, per_day + np.log10(len(known)), np.nan)

@@ -8,7 +8,7 @@ tells how often something new comes.  A whole stretch stands for its windows, so
 from collections import Counter, defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Final, TypeAlias
 
 import numpy as np
 
@@ -31,6 +31,9 @@ from models.detectors.signs import (
 from models.features.sequences import SHARED, SOURCE, kind_numbers
 from models.features.window_features import UNKNOWN, WindowFeatures
 from models.records import BOOL, I64
+
+Blocks: TypeAlias = dict[int, set[int]]
+"""In which stretches of ten minutes each value was seen."""
 
 KEPT: Final = 500_000
 """Different pairs of stretch and template that are kept of errors, a judgement: it bounds the memory of a training."""
@@ -87,7 +90,8 @@ class SignSamples:
         """The detector, of so many groups of windows."""
         seconds = len(self._minutes) * _MINUTE_US / 1e6
         days = seconds / _DAY_S
-        by_origin = _blocks(self._errors, 2)
+        by_template, by_origin = _blocks(self._errors, 1), _blocks(self._errors, 2)
+        by_critical = _blocks(self._criticals, 1)
         noisy = sorted(origin for origin, blocks in by_origin.items() if _is_noisy(len(blocks), days))
         most = np.zeros(groups, np.int64)
         for group, by_block in self._most_errors.items():
@@ -95,8 +99,8 @@ class SignSamples:
         refused, most_refused = _table(self._refused)
         started, most_started = _table(self._started)
         usual = Usual(
-            errors=np.array(sorted(_blocks(self._errors, 1)), np.uint64),
-            criticals=np.array(sorted(_blocks(self._criticals, 1)), np.uint64),
+            errors=np.array(sorted(by_template), np.uint64),
+            criticals=np.array(sorted(by_critical), np.uint64),
             noisy=np.array(noisy, np.uint32),
             most_errors=most,
             refused=refused,
@@ -105,11 +109,10 @@ class SignSamples:
             most_started=most_started,
             sources=tuple(sorted(self._sources)),
         )
-        return Signs(usual, SignEvidence(self._counts(days), seconds))
+        return Signs(usual, SignEvidence(self._counts(days, by_template, by_origin, by_critical), seconds))
 
-    def _counts(self, days: float) -> dict[Sign, int]:
-        """In how many blocks each sign was new."""
-        by_template, by_origin = _blocks(self._errors, 1), _blocks(self._errors, 2)
+    def _counts(self, days: float, by_template: Blocks, by_origin: Blocks, by_critical: Blocks) -> dict[Sign, int]:
+        """In how many blocks each sign was new; errors by template and by origin, criticals by template."""
         lines: Counter[int] = Counter()
         writers: dict[int, set[int]] = defaultdict(set)
         for (block, template, origin), count in self._errors.items():
@@ -118,7 +121,6 @@ class SignSamples:
                 writers[block].add(origin)
         bursts = {block for block, count in lines.items() if count >= BURST}
         bursts |= _beyond(self._most_errors.values(), KNOWN_BURST, KNOWN_BURST)
-        by_critical = _blocks(self._criticals, 1)
         return {
             Sign.ERROR: len(lines),
             Sign.BURST: len(bursts),
@@ -134,7 +136,7 @@ def _is_noisy(blocks: int, days: float) -> bool:
     return blocks > 0 and blocks >= days
 
 
-def _blocks(lines: Iterable[tuple[int, int, int]], column: int) -> dict[int, set[int]]:
+def _blocks(lines: Iterable[tuple[int, int, int]], column: int) -> Blocks:
     """Blocks in which each value of a column was seen."""
     out: dict[int, set[int]] = defaultdict(set)
     for line in lines:

@@ -4,7 +4,9 @@ from collections.abc import Iterator
 from typing import Final
 
 from models.bundle import Bundle
+from models.calibration.recognition import some_names
 from models.calibration.service_state import ServiceState, describe_service, state_of
+from models.detectors.sentences import long_time
 from models.errors import InvalidError
 from models.rfc3339 import SECOND
 from training.datasets import INSTEAD, Survey
@@ -41,7 +43,7 @@ def report(data: Survey, bundle: Bundle) -> Iterator[str]:
     known, step = bundle.detectors, bundle.windows.step
     services = known.groups.services
     live = [name for name in services if _state(bundle, name) is ServiceState.LIVE]
-    shadow = [name for name in services if _state(bundle, name) is not ServiceState.LIVE]
+    shadow = [name for name in services if name not in live]
     yield f"learnt from {_duration(_seconds(data))} of logs; {len(live)} of {len(services)} services are live" + (
         f": {', '.join(live)}" if live else ""
     )
@@ -52,9 +54,7 @@ def report(data: Survey, bundle: Bundle) -> Iterator[str]:
     if not data.hosts:
         yield "the logs name no host: a service is called silent only where all its hosts are"
     else:
-        yield f"on {len(data.hosts)} hosts: {', '.join(sorted(data.hosts)[:_NAMED])}" + (
-            f" and {len(data.hosts) - _NAMED} more" if len(data.hosts) > _NAMED else ""
-        )
+        yield f"on {len(data.hosts)} hosts: {some_names(sorted(data.hosts), _NAMED)}"
     yield from _missing(data, shadow)
 
 
@@ -83,7 +83,4 @@ def _seconds(data: Survey) -> float:
 
 def _duration(seconds: float) -> str:
     """Return a time as people say it."""
-    for unit, size in (("days", DAY_S), ("hours", 3600), ("minutes", 60)):
-        if seconds >= 2 * size:
-            return f"{seconds / size:.0f} {unit}"
-    return f"{seconds:.0f} seconds"
+    return long_time(seconds) or f"{seconds:.0f} seconds"

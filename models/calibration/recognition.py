@@ -51,7 +51,7 @@ def describe_recognition(
         yield f"{len(unknown)} {are} not in the bundle, so only {their} errors count: {some_names(unknown)}"
 
 
-def some_names(names: Sequence[str]) -> str:
-    """Return a few names, and how many more there are."""
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return ", ".join(names[:_NAMED]) + more
+def some_names(names: Sequence[str], most: int = _NAMED) -> str:
+    """Return the first names, at ``most`` so many, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more

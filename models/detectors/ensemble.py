@@ -23,7 +23,7 @@ from models.detectors.template_rates import Rates
 from models.detectors.transitions import Transitions
 from models.detectors.value_limits import Values
 from models.errors import InvalidError
-from models.features.passing_over import is_weak, is_weak_in, judged, known_share
+from models.features.passing_over import is_weak, judged, known_share
 from models.features.sequences import SHARED
 from models.features.source_names import SourceNames
 from models.features.vocabulary import NEW
@@ -119,10 +119,18 @@ class DetectorSet:
         """What training knows of signs of failure; None where no detector looks for them."""
         return next((detector.evidence for detector in self.detectors if isinstance(detector, Signs)), None)
 
-    def log_per_day(self, features: WindowFeatures) -> dict[str, F64]:
-        """Return log10 of how many windows a day (n,) are as strange in normal operation, of detectors that know."""
-        known = (detector for detector in self.detectors if isinstance(detector, Silence | Values))
-        return {detector.name: detector.log_per_day(features) for detector in known}
+    def log_per_day(self, features: WindowFeatures, scores: Mapping[str, F64]) -> dict[str, F64]:
+        """Return log10 of how many windows a day (n,) are as strange in normal operation, of detectors that know.
+
+        ``scores`` are what ``score`` returned.
+        """
+        per_day: dict[str, F64] = {}
+        for detector in self.detectors:
+            if isinstance(detector, Silence):
+                per_day[detector.name] = detector.log_per_day(scores[detector.name])
+            elif isinstance(detector, Values):
+                per_day[detector.name] = detector.log_per_day(features)
+        return per_day
 
     def passed_over(self, features: WindowFeatures) -> BOOL:
         """Return which rows (rows,) the sequence model is not shown: new texts of little weight."""
@@ -140,7 +148,7 @@ class DetectorSet:
         rows = rows_of(features, window)
         tokens = features.tokens[rows]
         errors = features.windows.level[rows] >= Level.ERROR
-        new = np.where(is_weak_in(features, window, self.weak_level), 0.0, _NEW_WEIGHT)
+        new = np.where(is_weak(features, self.weak_level, rows), 0.0, _NEW_WEIGHT)
         weight: F64 = np.where(tokens == NEW, new, self.rarity[tokens]) + errors * _ERROR_WEIGHT
         for detector in self.detectors:
             if isinstance(detector, Signs):

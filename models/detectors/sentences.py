@@ -26,6 +26,11 @@ def sentence(finding: Finding) -> str:
     return _SENTENCES[finding.kind](finding)
 
 
+def long_time(seconds: float) -> str:
+    """Return a time in the largest unit of which there are two; "" below two minutes."""
+    return next((f"{seconds / size:.0f} {unit}" for size, unit in _UNITS if seconds >= 2 * size), "")
+
+
 def _new_message(finding: Finding) -> str:
     return f"{finding.count} new message type{'s' if finding.count != 1 else ''} (never seen in training)"
 
@@ -127,17 +132,15 @@ def _lines(finding: Finding, name: str) -> str:
 
 
 def _untrained(finding: Finding) -> str:
-    """In how much of training nothing like it was seen: in the largest unit of which there are two.
+    """In how much of training nothing like it was seen.
 
     "" where none was on this cloud, as in the bundle that ships.
     """
     if not finding.trained_s:
         return ""
-    for seconds, unit in _UNITS:
-        if finding.trained_s >= 2 * seconds:
-            these = "this" if finding.value == 1 else "these"
-            return f" (none like {these} in {finding.trained_s / seconds:.0f} {unit} of training)"
-    return " (none like it in training)"
+    span = long_time(finding.trained_s)
+    these = "this" if finding.value == 1 else "these"
+    return f" (none like {these} in {span} of training)" if span else " (none like it in training)"
 
 
 def _absent(finding: Finding) -> str:

@@ -25,7 +25,7 @@ from models.features.sequences import SHARED
 from models.features.window_features import WindowFeatures, service_of
 from models.features.writing_gaps import BLOCK_S, DAY_S, LEAST, GapModel, GapTally, fit_gaps
 from models.findings import Finding, FindingKind, to_millisecond
-from models.records import F64, HOST_BITS, HOST_MARK, I64, U32, KeyKind, source_id
+from models.records import BOOL, F64, HOST_BITS, HOST_MARK, I64, U32, KeyKind, source_id
 
 _EXPECTED: Final = 3.0
 """Surprise in nats, at the longest silence that is remembered, from which a source is expected: a judgement."""
@@ -84,26 +84,26 @@ class Silence:
         scores = np.full(len(features.group), np.nan)
         windows = np.flatnonzero((features.group == SHARED) & features.complete)
         if len(windows):
-            scores[windows] = self._excess(features, windows).max(axis=1, initial=0.0)
+            silent = self._silences(features, windows)
+            scores[windows] = self._excess(features, windows, silent).max(axis=1, initial=0.0)
         return np.round(scores, _DIGITS)
 
-    def log_per_day(self, features: WindowFeatures) -> F64:
+    def log_per_day(self, score: F64) -> F64:
         """Return log10 of how many silences a day (n,) are at least as strange in normal operation, by the gaps alone.
 
-        It holds from the first quarter of an hour on, without a calibration; NaN where ``score`` has no say, and for
-        bundles of older versions.
+        It holds from the first quarter of an hour on, without a calibration; NaN where ``score`` (n,) has no say, and
+        for bundles of older versions.
         """
         known = 1.0 if self._gaps is not None else np.nan
-        per_day: F64 = known * (np.log10(DAY_S / BLOCK_S) - self.score(features) / np.log(10.0))
+        per_day: F64 = known * (np.log10(DAY_S / BLOCK_S) - score / np.log(10.0))
         return per_day
 
     def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
         """Return who is silent, for how long, the most unusual first; of a host that is quiet the host alone."""
         del text
-        quiet = self._quiet_hosts(features, window)
-        seconds = self._silences(features, np.array([window]))[0]
+        silent, quiet, seconds = self._silent(features, window)
         findings: dict[int, Finding] = {}
-        for source in self._silent(features, window):
+        for source in silent:
             host = int(self._hosts[source])
             sources = np.flatnonzero(self._hosts == host) if host in quiet else np.array([source])
             lasts = quiet.get(host, float(seconds[source]))
@@ -127,34 +127,37 @@ class Silence:
 
     def services(self, features: WindowFeatures, window: int) -> tuple[str, ...]:
         """Return the services of the sources that are silent, the most unusual first."""
-        return tuple(dict.fromkeys(service_of(self._keys[source]) for source in self._silent(features, window)))
+        return tuple(dict.fromkeys(service_of(self._keys[source]) for source in self._silent(features, window)[0]))
 
     def silent_sources(self, features: WindowFeatures, window: int) -> tuple[str, ...]:
         """Return the keys of the sources that are silent, the most unusual first."""
-        return tuple(self._keys[source] for source in self._silent(features, window))
+        return tuple(self._keys[source] for source in self._silent(features, window)[0])
 
-    def _silent(self, features: WindowFeatures, window: int) -> list[int]:
-        """Return the numbers of the sources that are silent, or whose host is; the most unusual first."""
+    def _silent(self, features: WindowFeatures, window: int) -> tuple[list[int], dict[int, float], F64]:
+        """Return the numbers of the sources that are silent, or whose host is; the most unusual first.
+
+        Also the hosts that are quiet, as ``_quiet_hosts`` returns them, and the seconds (m,) of each source's silence.
+        """
         if features.group[window] != SHARED or not features.complete[window]:
-            return []
-        excess = self._excess(features, np.array([window]))[0]
-        silent = (excess > _STRANGE) | np.isin(self._hosts, list(self._quiet_hosts(features, window)))
-        return [source for source in np.argsort(-excess, kind="stable").tolist() if silent[source]]
+            return [], {}, np.zeros(0)
+        windows = np.array([window])
+        silences = self._silences(features, windows)
+        seconds, excess = silences[0], self._excess(features, windows, silences)[0]
+        quiet = self._quiet_hosts(features, window, seconds, excess > _STRANGE)
+        chosen = (excess > _STRANGE) | np.isin(self._hosts, list(quiet))
+        return [source for source in np.argsort(-excess, kind="stable").tolist() if chosen[source]], quiet, seconds
 
-    def _quiet_hosts(self, features: WindowFeatures, window: int) -> dict[int, float]:
+    def _quiet_hosts(self, features: WindowFeatures, window: int, seconds: F64, strange: BOOL) -> dict[int, float]:
         """Return the numbers of hosts that are quiet as a whole, and for how many seconds.
 
         Nothing of them has been written for longer than is usual of each expected source there, expected or not, and
-        another host has written lately.
+        another host has written lately.  ``seconds`` (m,) is how long each source is silent, ``strange`` (m,) whether
+        that is strange.
         """
-        if features.group[window] != SHARED or not features.complete[window]:
-            return {}
         last_seen, end = features.windows.last_seen, int(features.windows.end[window])
         entries = slice(int(last_seen.splits[window]), int(last_seen.splits[window + 1]))
         host = last_seen.origin[entries].astype(np.int64) & _HOST
         since = (end - last_seen.time[entries]) / 1e6
-        seconds = self._silences(features, np.array([window]))[0]
-        strange = self._excess(features, np.array([window]))[0] > _STRANGE
         quiet = {}
         for number in np.unique(self._hosts[strange & (self._hosts > 0)]).tolist():
             own = self._hosts == number
@@ -164,9 +167,8 @@ class Silence:
                 quiet[number] = lasts
         return quiet
 
-    def _excess(self, features: WindowFeatures, windows: I64) -> F64:
-        """Return how strange the silence of each source (n, m) is."""
-        silent = self._silences(features, windows)
+    def _excess(self, features: WindowFeatures, windows: I64, silent: F64) -> F64:
+        """Return how strange the silence of each source (n, m), in seconds, is."""
         if self._gaps is not None:
             known = (features.windows.end - features.windows.last_seen.floor)[windows, None] / 1e6
             # Where none of them has written, sources have other names here than in training.

@@ -15,7 +15,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from models.arrays import group_starts, splits
+from models.arrays import group_starts, group_stops, splits
 from models.detectors.base import Arrays, TemplateText, rows_of, significant
 from models.detectors.number_meaning import is_measure, is_status, meaning_of
 from models.features.number_behaviour import NumberKind, kind_of
@@ -258,7 +258,7 @@ class ValueSamples:
                 np.concatenate([part.offset for part in self._parts]),
             ).in_order()
             starts = group_starts(lines.token)
-            for start, stop in zip(starts.tolist(), np.append(starts, len(lines))[1:].tolist(), strict=True):
+            for start, stop in zip(starts.tolist(), group_stops(starts, len(lines)).tolist(), strict=True):
                 token = int(lines.token[start])
                 if token < SPECIAL or stop - start < FEW:
                     continue

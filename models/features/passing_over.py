@@ -17,25 +17,18 @@ _BAD: Final = MARKS & ~RowFlag.START
 """Marks of bad news."""
 
 
-def is_weak(features: WindowFeatures, weak_level: int) -> BOOL:
+def is_weak(features: WindowFeatures, weak_level: int, rows: slice | None = None) -> BOOL:
     """Whether each row (rows,) is a new text of little weight: of a known level, at most ``weak_level``.
 
     Bad news is never weak above DEBUG, such as a request that is refused for the first time: how usual that is,
     calibration tells.  Beside a new text that is not weak, only DEBUG is: what else is new belongs to that news.
+    ``rows`` are those of some whole windows, all where it is None.
     """
-    return _is_weak(features, slice(None), features.window, weak_level)
-
-
-def is_weak_in(features: WindowFeatures, window: int, weak_level: int) -> BOOL:
-    """Whether each row of one window, in their order, is weak as ``is_weak`` says, which looks at all windows."""
-    rows = slice(*features.windows.splits[window : window + 2].tolist())
-    return _is_weak(features, rows, features.window[rows], weak_level)
-
-
-def _is_weak(features: WindowFeatures, rows: slice, window: I64, weak_level: int) -> BOOL:
-    """Whether each of some rows is weak; ``window`` is that of each, of which all rows are among them."""
-    level = features.windows.level[rows]
-    new = features.tokens[rows] == NEW
+    rows = slice(None) if rows is None else rows
+    new: BOOL = features.tokens[rows] == NEW
+    if not new.any():
+        return new
+    level, window = features.windows.level[rows], features.window[rows]
     bad = (features.windows.marks[rows] & _BAD > 0) & (level != Level.DEBUG)
     low: BOOL = new & (level <= weak_level) & (level != Level.UNKNOWN) & ~bad
     if not low.any():

@@ -105,13 +105,18 @@ class PaceSamples:
 
     floors: Sequence[Sequence[float]]
     _minutes: dict[int, dict[int, tuple[float, float, float]]] = field(default_factory=dict)
+    _known: I64 = field(init=False)
+    """Number of floors of each token."""
+
+    def __post_init__(self) -> None:
+        """Count floors once."""
+        self._known = np.array([len(floors) for floors in self.floors], np.int64)
 
     def add(self, features: WindowFeatures, rows: I64) -> None:
         """Add these rows of sources' windows, each line once."""
         windows = features.windows
-        known = np.array([len(floors) for floors in self.floors], np.int64)
         shown = windows.values[rows] >= 0
-        shown &= np.arange(VALUES) < known[features.tokens[rows]][:, None]
+        shown &= np.arange(VALUES) < self._known[features.tokens[rows]][:, None]
         shown &= (features.group[features.window[rows]] > SHARED)[:, None]
         index, column = np.nonzero(shown)
         row = rows[index]

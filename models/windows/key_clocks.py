@@ -22,7 +22,7 @@ from typing import Final
 
 import numpy as np
 
-from models.arrays import group_starts, running_max_before
+from models.arrays import group_starts, group_stops, running_max_before
 from models.records import BOOL, I64, NO_TIME
 from models.windows.config import WindowConfig, microseconds
 from models.windows.event_buffer import NewRows
@@ -68,7 +68,7 @@ class LowWatermark:
         block = max(self.most // _BLOCKS, 1)
         number = (self._filled + np.arange(len(time))) // block
         first = group_starts(number)
-        stops = np.append(first[1:], len(time))
+        stops = group_stops(first, len(time))
         before = np.empty(len(time), np.int64)
         for start, stop, earliest in zip(
             first.tolist(), stops.tolist(), np.minimum.reduceat(time, first).tolist(), strict=True
@@ -135,7 +135,7 @@ class KeyClocks:
         moves = np.maximum(moves, start[group])
         before = running_max_before(moves, first, start)
         reached = np.maximum.reduceat(moves, first)
-        stops = np.append(first[1:], len(rows))
+        stops = group_stops(first, len(rows))
         for i in np.flatnonzero(keys.is_all_sources[slots]).tolist():
             low, high = int(first[i]), int(stops[i])
             watermark = self._watermarks.setdefault(int(slots[i]), LowWatermark(self._span, self._shared_rows))

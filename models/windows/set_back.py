@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from models.arrays import group_starts, running_max_before
+from models.arrays import group_starts, group_stops, running_max_before
 from models.records import I64
 from models.rfc3339 import SECOND
 from models.windows.key_state import NEVER
@@ -57,7 +57,7 @@ class SetBack:
         goes_back = np.add.reduceat(ordered < top - _STEP, first) > 0
         newest = np.maximum(np.maximum.reduceat(ordered, first), initial)
         right = time
-        stops = np.append(first[1:], len(order))
+        stops = group_stops(first, len(order))
         for i, source in enumerate(sources):
             if goes_back[i] or self._forward.get(source):
                 rows = order[first[i] : stops[i]]

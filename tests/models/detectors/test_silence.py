@@ -164,11 +164,11 @@ def test_who_writes_once_a_minute_is_missed_after_a_quarter_of_an_hour_of_traini
 def test_a_silence_has_a_rate_of_false_alarms_of_its_own() -> None:
     """What training makes rarer than once a day is so without any calibration; what is usual comes any time."""
     detector = once_a_minute()
-    on_time, late = (float(detector.log_per_day(calm(silent))[0]) for silent in (50.0, 170.0))
+    on_time, late = (float(detector.log_per_day(detector.score(calm(silent)))[0]) for silent in (50.0, 170.0))
     assert late < 0 < on_time
-    assert np.isnan(detector.log_per_day(calm(50.0))[1])
+    assert np.isnan(detector.log_per_day(detector.score(calm(50.0)))[1])
     again = Silence.from_arrays(detector.arrays())
-    assert again.log_per_day(calm(170.0))[0] == late
+    assert again.log_per_day(again.score(calm(170.0)))[0] == late
 
 
 def test_a_few_lines_teach_nothing() -> None:
@@ -212,7 +212,7 @@ def test_bundles_of_older_versions_judge_as_before() -> None:
     for detector in (older, again):
         assert detector.score(calm(55.0))[0] == 2.5
         assert detector.score(calm(29.0))[0] == 0
-        assert np.isnan(detector.log_per_day(calm(55.0))[0])
+        assert np.isnan(detector.log_per_day(detector.score(calm(55.0)))[0])
 
 
 def moved(lines: Lines, hosts: dict[str, str]) -> Lines:
