@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
 from typing import Final
 
+from models.errors import InvalidError
 from models.pipeline import LineProcessor
 from models.records import Verdict
 from models.scorer import Scorer
@@ -34,17 +35,25 @@ def earlier(start: Bound, by: int) -> Bound:
 
 
 def replay_events(records: Iterable[Record], start: Bound, scorer: Scorer, config: WindowConfig) -> Iterator[Verdict]:
-    """Verdicts on the windows that the frames from ``start`` on close; earlier frames only fill windows.
+    """Verdicts on the windows that the frames from ``start`` on close; arguments as of ``decided_frames``."""
+    for _, verdicts in decided_frames(records, start, scorer, config):
+        yield from verdicts
+
+
+def decided_frames(
+    records: Iterable[Record], start: Bound, scorer: Scorer, config: WindowConfig
+) -> Iterator[tuple[Record, list[Verdict]]]:
+    """Frames from ``start`` on, with verdicts on the windows that each closes; earlier frames only fill windows.
 
     ``records`` come partition after partition, in the order of offsets.
     """
-    for partition, of_partition in groupby(records, key=lambda record: record.partition):
+    for _, of_partition in groupby(records, key=lambda record: record.partition):
         windows = WindowScorer(WindowStore(config), scorer.decide)
         for record in of_partition:
             frame, _ = frames.decode(record.value or b"")
             decided = windows.step(frame, record.offset)
-            if not is_earlier(record, partition, start):
-                yield from decided.verdicts()
+            if not _is_earlier(record, start):
+                yield record, decided.verdicts()
 
 
 def replay_raw(
@@ -62,7 +71,7 @@ def replay_raw(
 
     is_warming_up = True
     for record in records:
-        is_before = is_earlier(record, record.partition, start)
+        is_before = _is_earlier(record, start)
         if len(batch) == BATCH or (is_warming_up and not is_before and batch):
             verdicts = decide()
             batch.clear()
@@ -78,10 +87,17 @@ def replay_raw(
         yield from decided.verdicts()
 
 
-def is_earlier(record: Record, partition: int, start: Bound) -> bool:
+def no_window() -> InvalidError:
+    """What to tell where a stretch has none."""
+    return InvalidError(
+        "no window closes in this range", "look for lines with `tocsin topics cat logs.raw`, or widen it"
+    )
+
+
+def _is_earlier(record: Record, start: Bound) -> bool:
     """Whether a record lies before the stretch that begins at ``start``."""
     if start is None:
         return False
     if isinstance(start, Mapping):
-        return record.offset < start.get(partition, 0)
+        return record.offset < start.get(record.partition, 0)
     return record.timestamp < start

@@ -206,7 +206,7 @@ class Incident:
         services = self.services
         if share.located:
             # A guess gives way to the first that knows.
-            services = _first((*services, *own), SERVICES) if self.located else own
+            services = first_names((*services, *own), SERVICES) if self.located else own
         return replace(
             self,
             first=min(self.first, share.end),
@@ -220,9 +220,9 @@ class Incident:
             located=self.located or share.located,
             witnesses=max(self.witnesses, share.witnesses),
             ids=_recent((*self.ids, share.key), IDS) if share.session else self.ids,
-            templates=_first((*self.templates, *share.own_templates), TEMPLATES),
-            top_templates=_first((*self.top_templates, *share.templates[:1]), TEMPLATES),
-            reasons=_first((*self.reasons, *share.reasons), REASONS),
+            templates=first_names((*self.templates, *share.own_templates), TEMPLATES),
+            top_templates=first_names((*self.top_templates, *share.templates[:1]), TEMPLATES),
+            reasons=first_names((*self.reasons, *share.reasons), REASONS),
             findings=self._findings_with(share),
             signals=with_signals(self.signals, signals_of(share, why)),
         )
@@ -278,10 +278,11 @@ class Incident:
             note=note,
             acknowledged=acknowledged,
             templates=self.top_templates,
-            signals=tuple(signal.to_json(self._going_on_since()) for signal in self.signals),
+            signals=tuple(signal.to_json(self.going_on_since) for signal in self.signals),
         )
 
-    def _going_on_since(self) -> int:
+    @property
+    def going_on_since(self) -> int:
         """Return the time from which on a signal that was seen goes on; of what is over none does."""
         return self.last + 1 if self.resolved else self.last - OVER
 
@@ -385,7 +386,7 @@ def strongest(findings: Iterable[Finding]) -> tuple[Finding, ...]:
     return tuple(by_subject.values())[:FINDINGS]
 
 
-def _first(names: Iterable[str], limit: int) -> tuple[str, ...]:
+def first_names(names: Iterable[str], limit: int) -> tuple[str, ...]:
     """Return each name once, the first ``limit`` of them."""
     return tuple(dict.fromkeys(names))[:limit]
 

@@ -78,8 +78,8 @@ def same_cause(
         if other.id == own.id or not began_together or IncidentState.PENDING in {own.state, other.state}:
             continue
         for signal in other.signals_since(share.end - policy.quiet):
-            if common := sorted(share.names.intersection(signal.names)):
-                return other, f"its messages name {common[0]}, as those of {signal.service} do"
+            if why := _both_name(share, signal):
+                return other, why
     return None, ""
 
 
@@ -153,9 +153,20 @@ def _is_among(share: Anomaly, signals: Iterable[Signal]) -> bool:
 
 def _names_another_backend(share: Anomaly, signals: Iterable[Signal]) -> bool:
     """Return whether its messages name another backend than all of the signals do: another fault, wherever it is."""
-    known = INFRASTRUCTURE.intersection(name for signal in signals for name in signal.names)
+    known = _backends(signals)
     here = INFRASTRUCTURE & share.names
     return bool(known and here) and not known & here
+
+
+def _backends(signals: Iterable[Signal]) -> frozenset[str]:
+    """Return which backends messages of the signals name."""
+    return INFRASTRUCTURE.intersection(name for signal in signals for name in signal.names)
+
+
+def _both_name(share: Anomaly, signal: Signal) -> str:
+    """Return in words which backend or project messages of both name; "" where none is."""
+    common = sorted(share.names.intersection(signal.names))
+    return f"its messages name {common[0]}, as those of {signal.service} do" if common else ""
 
 
 def _goes_on(share: Anomaly, signals: Sequence[Signal], policy: IncidentPolicy) -> bool:
@@ -170,8 +181,8 @@ def _common_name(share: Anomaly, signals: Iterable[Signal]) -> str:
     here = project_of(share.services[0])
     for signal in signals:
         there = project_of(signal.service)
-        if common := sorted(share.names.intersection(signal.names)):
-            return f"its messages name {common[0]}, as those of {signal.service} do"
+        if both := _both_name(share, signal):
+            return both
         if here != there and there in share.names:
             return f"its messages name {there}"
         # What it names is its cause only if that fails by then, and not a minute later.
@@ -212,7 +223,7 @@ def repeats(share: Anomaly, incident: Incident) -> bool:
     """Return whether the share shows the pattern of the incident: its place, kind of failure and templates."""
     if share.located != incident.located or not _is_among(share, incident.signals):
         return False
-    if (share.names & INFRASTRUCTURE).difference(name for signal in incident.signals for name in signal.names):
+    if (share.names & INFRASTRUCTURE) - _backends(incident.signals):
         # A backend that was never named before is another cause, however alike the messages are.
         return False
     first = share.own_templates[:TELLING]

@@ -4,8 +4,19 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from alerts.incidents.incident import IDS, PARTS, REASONS, SERVICES, TEMPLATES, Incident, IncidentState, strongest
+from alerts.incidents.incident import (
+    IDS,
+    PARTS,
+    REASONS,
+    SERVICES,
+    TEMPLATES,
+    Incident,
+    IncidentState,
+    first_names,
+    strongest,
+)
 from alerts.incidents.signal import with_signals
+from alerts.messages.anomaly import service_of_place
 from alerts.messages.feedback import Feedback
 
 _STRONGEST_STATE: Final = (IncidentState.OPEN, IncidentState.RESOLVED, IncidentState.PENDING)
@@ -62,13 +73,13 @@ def absorbed(there: Incident, here: Incident, limit: int, why: str) -> Incident:
         window_places=window_places,
         count=here.count + there.count,
         seen=max(here.seen, there.seen),
-        services=_union(there.services, here.services, SERVICES),
+        services=first_names((*there.services, *here.services), SERVICES),
         located=here.located or there.located,
         witnesses=max(here.witnesses, there.witnesses),
-        ids=_union(there.ids, here.ids, IDS),
-        templates=_union(there.templates, here.templates, TEMPLATES),
-        top_templates=_union(there.top_templates, here.top_templates, TEMPLATES),
-        reasons=_union(there.reasons, here.reasons, REASONS),
+        ids=first_names((*there.ids, *here.ids), IDS),
+        templates=first_names((*there.templates, *here.templates), TEMPLATES),
+        top_templates=first_names((*there.top_templates, *here.top_templates), TEMPLATES),
+        reasons=first_names((*there.reasons, *here.reasons), REASONS),
         findings=strongest((*stronger.findings, *weaker.findings)),
         signals=with_signals(there.signals, (replace(signal, why=signal.why or why) for signal in here.signals)),
         parts=(*there.parts, here.id)[-PARTS:],
@@ -102,7 +113,7 @@ def split(said: Feedback, by_id: Mapping[str, Incident], now: int) -> list[Incid
     if not leaving:
         return []
     staying = tuple(service for service in here.services if service not in leaving)
-    gone = sum(_service(place) in leaving for place in here.window_places)
+    gone = sum(service_of_place(place) in leaving for place in here.window_places)
     leaver = replace(
         _part(here, frozenset(leaving)),
         service=leaving[0],
@@ -118,7 +129,7 @@ def split(said: Feedback, by_id: Mapping[str, Incident], now: int) -> list[Incid
     )
     if leaver.id in by_id:
         return []
-    seen = {*map(_service, here.window_places), *(finding.service for finding in here.findings)}
+    seen = {*map(service_of_place, here.window_places), *(finding.service for finding in here.findings)}
     others = frozenset(seen | {signal.service for signal in here.signals}) - frozenset(leaving)
     rest = replace(
         _part(here, others),
@@ -135,7 +146,7 @@ def _part(incident: Incident, services: frozenset[str]) -> Incident:
     The older windows are not known one by one any more: a part without any gets the newest.
     """
     pairs = list(zip(incident.windows, incident.window_places, strict=True))
-    chosen = [pair for pair in pairs if _service(pair[1]) in services] or pairs[-1:]
+    chosen = [pair for pair in pairs if service_of_place(pair[1]) in services] or pairs[-1:]
     return replace(
         incident,
         windows=tuple(window for window, _ in chosen),
@@ -143,11 +154,3 @@ def _part(incident: Incident, services: frozenset[str]) -> Incident:
         findings=tuple(finding for finding in incident.findings if finding.service in services),
         signals=tuple(signal for signal in incident.signals if signal.service in services),
     )
-
-
-def _service(place: str) -> str:
-    return place.partition("@")[0]
-
-
-def _union(first: tuple[str, ...], second: tuple[str, ...], limit: int) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*first, *second)))[:limit]

@@ -120,13 +120,13 @@ class Anomaly:
         """Return ``service@host`` of the first place, or the service alone."""
         if self.places:
             return self.places[0]
-        is_source = not self.session and self.key.partition("@")[0] == self.services[0]
+        is_source = not self.session and service_of_place(self.key) == self.services[0]
         return self.key if is_source else self.services[0]
 
     @property
     def host(self) -> str:
         """Return the host of the first place, "" where it is unknown."""
-        return self.place.partition("@")[2]
+        return _parted(self.place)[1]
 
     @property
     def hosts(self) -> tuple[tuple[str, str], ...]:
@@ -155,7 +155,7 @@ class Anomaly:
         All places of a host that is quiet as a whole are one share.
         """
         if self.session and self.places:
-            services = dict.fromkeys((*map(_service, self.places), *self.services))
+            services = dict.fromkeys((*map(service_of_place, self.places), *self.services))
             return (replace(self, services=tuple(services)),)
         if self.key != ALL_SOURCES or not self.places:
             return (self,)
@@ -167,7 +167,7 @@ class Anomaly:
         return tuple(self._share(places, is_first=number == 0) for number, places in enumerate(shares.values()))
 
     def _share(self, places: Sequence[str], *, is_first: bool) -> "Anomaly":
-        services, host = tuple(map(_service, places)), _parted(places[0])[1]
+        services, host = tuple(map(service_of_place, places)), _parted(places[0])[1]
         # What is said of another place by name is not said of this one.
         own = tuple(f for f in self.findings if f.service in {"", *services} and f.host in {"", host})
         share = replace(self, services=services, places=tuple(places), findings=own)
@@ -204,11 +204,10 @@ class Anomaly:
             InvalidError: it lacks what grouping needs.
         """
         try:
-            return cls.from_record(orjson.loads(data))
+            record = orjson.loads(data)
         except ValueError as error:
-            raise InvalidError(
-                f"not a record of anomalies ({type(error).__name__}: {error})", "see what writes to the topic"
-            ) from error
+            raise _not_a_window(error) from error
+        return cls.from_record(record)
 
     @classmethod
     def from_record(cls, record: Any) -> Self:
@@ -236,9 +235,11 @@ class Anomaly:
                 places=tuple(dict.fromkeys(map(_text, record.get("places") or ()))),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise InvalidError(
-                f"not a record of anomalies ({type(error).__name__}: {error})", "see what writes to the topic"
-            ) from error
+            raise _not_a_window(error) from error
+
+
+def _not_a_window(error: Exception) -> InvalidError:
+    return InvalidError(f"not a record of anomalies ({type(error).__name__}: {error})", "see what writes to the topic")
 
 
 def _services(record: dict[str, Any]) -> tuple[str, ...]:
@@ -247,10 +248,11 @@ def _services(record: dict[str, Any]) -> tuple[str, ...]:
         return named
     key = _text(record["key"])
     # The key of a source is service@host, or the service alone; that of everything, or of a request, names none.
-    return ("" if key == ALL_SOURCES or record["kind"] == _SESSION else _service(key) or key,)
+    return ("" if key == ALL_SOURCES or record["kind"] == _SESSION else service_of_place(key) or key,)
 
 
-def _service(place: str) -> str:
+def service_of_place(place: str) -> str:
+    """Return the service of ``service@host``."""
     return place.partition("@")[0]
 
 

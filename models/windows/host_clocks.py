@@ -177,8 +177,12 @@ class HostClocks:
 
 def described(host: str, service: str, seconds: float) -> str:
     """Return a sentence on one entry of ``HostClocks.off``."""
-    place = f"{service} on {host}" if host and service else host or service
-    return f"the clock of {place} is {abs(seconds):.0f} s {'ahead' if seconds > 0 else 'behind'}"
+    return f"the clock of {clock_place(host, service)} is {abs(seconds):.0f} s {'ahead' if seconds > 0 else 'behind'}"
+
+
+def clock_place(host: str, service: str) -> str:
+    """Return whose clock it is, as people say it; "" stands for unknown, or for a whole host."""
+    return f"{service} on {host}" if host and service else host or service
 
 
 def clocks_ahead(who: I64, time: I64, hosts: int) -> I64:

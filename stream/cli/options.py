@@ -66,3 +66,9 @@ def by(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the option ``--by``."""
     option = click.option("--by", default=_current_user, help="Author; default: the current user.")
     return option(command)
+
+
+def check_times(since: int | None, until: int | None) -> None:
+    """Refuse a range of times (milliseconds) that ends before it begins; None stands for an open end."""
+    if since is not None and until is not None and until <= since:
+        raise click.UsageError("the range is empty: --to is not after --from.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from stream.cli.options import TIME
+from stream.cli.options import TIME, check_times
 
 
 def _offsets(_: click.Context, __: click.Parameter, value: str | None) -> dict[int, int] | None:
@@ -21,8 +21,7 @@ def _check_range(
     since: int | None, until: int | None, first: dict[int, int] | None, last: dict[int, int] | None
 ) -> None:
     """Refuse ranges that end before they begin."""
-    if since is not None and until is not None and until <= since:
-        raise click.UsageError("the range is empty: --to is not after --from.")
+    check_times(since, until)
     for partition in (first or {}).keys() & (last or {}).keys():
         if (last or {})[partition] <= (first or {})[partition]:
             raise click.UsageError(f"the range of partition {partition} is empty: --to-offsets is not after its start.")
@@ -58,12 +57,11 @@ def replay(  # noqa: PLR0913 - click passes each option
 
     import orjson
 
-    from models.errors import InvalidError
     from models.targets import check_file
     from models.verdicts import to_json
     from stream.cli.output import open_output
     from stream.kafka.reader import read_range
-    from stream.replay import earlier, lead, replay_events, replay_raw
+    from stream.replay import earlier, lead, no_window, replay_events, replay_raw
     from stream.settings import load_settings
     from stream.wiring.core import load_bundle, make_broker, make_components, make_topics
     from stream.wiring.learning import served_bundle
@@ -84,9 +82,7 @@ def replay(  # noqa: PLR0913 - click passes each option
     windows = fired = 0
     first = next(verdicts, None)
     if first is None:
-        raise InvalidError(
-            "no window closes in this range", "look for lines with `tocsin topics cat logs.raw`, or widen it"
-        )
+        raise no_window()
     with open_output(out, "wb") as file:
         for verdict in chain([first], verdicts):
             windows += 1

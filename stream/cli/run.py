@@ -13,6 +13,7 @@ from stream.runtime.roles import ROLES, Roles, check_roles
 
 if TYPE_CHECKING:
     from stream.runtime.process import Process
+    from stream.settings import Settings
 
 LOOK_S: Final = 2.0
 """Seconds between two looks at whether there is a newer bundle to serve; a judgement."""
@@ -46,17 +47,16 @@ def run(roles: tuple[str, ...], *, publish_all: bool) -> None:
 
     settings = load_settings()
     setup_logs(settings.log_level, as_json=settings.log_json)
-    if asyncio.run(_serve(roles, publish_all=publish_all)):
+    if asyncio.run(_serve(settings, roles, publish_all=publish_all)):
         # All work is committed.  A fresh process with the same number and arguments goes on with the new bundle.
         os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - no shell: our own arguments
 
 
-async def _serve(roles: tuple[str, ...], *, publish_all: bool) -> bool:
+async def _serve(settings: "Settings", roles: tuple[str, ...], *, publish_all: bool) -> bool:
     """Serve until a signal or a newer bundle; return whether it was the latter."""
     from stream.runtime.process import Process
-    from stream.settings import load_settings
 
-    process = Process.connect(load_settings())
+    process = Process.connect(settings)
     with process.metrics_served():
         served = process.start(roles, publish_all=publish_all)
         loop, ended = asyncio.get_running_loop(), asyncio.Event()

@@ -35,7 +35,7 @@ def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     from models.pipeline import score_files
     from models.targets import check_file
     from models.verdicts import to_json
-    from models.windows.host_clocks import described
+    from models.windows.host_clocks import clock_place, described
     from models.windows.store import WindowStore
     from stream.cli.output import Progress, open_output
     from stream.settings import load_settings
@@ -56,9 +56,7 @@ def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     late = f"; warning: {store.counts.late} rows came too late for their windows" if store.counts.late else ""
     click.echo(f"{progress.count} lines, {report.windows} windows, {report.fired} fired{late}", err=True)
     clocks = [described(*place, seconds) for place, seconds in processor.clocks.off().items()]
-    if gone_back := sorted(
-        {" on ".join(filter(None, (service, host))) for host, service in processor.clocks.set_back.times}
-    ):
+    if gone_back := sorted({clock_place(host, service) for host, service in processor.clocks.set_back.times}):
         clocks.append(f"the time went back in {some_names(gone_back)}; what follows is put behind what was there")
     for warning in (*report.warnings(), *clocks):
         click.echo(f"tocsin: {warning}", err=True)

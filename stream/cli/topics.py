@@ -7,7 +7,7 @@ from typing import Any
 import click
 import orjson
 
-from stream.cli.options import TIME
+from stream.cli.options import TIME, check_times
 
 
 @click.group()
@@ -41,8 +41,7 @@ def cat(topic: str, since: int | None, until: int | None, partitions: tuple[int,
     from stream.settings import load_settings
     from stream.wiring.core import make_broker, make_topics
 
-    if since is not None and until is not None and until <= since:
-        raise click.UsageError("the range is empty: --to is not after --from.")
+    check_times(since, until)
     settings = load_settings()
     name = make_topics(settings).name(topic)
     records = read_range(make_broker(settings), name, since, until, partitions or None)

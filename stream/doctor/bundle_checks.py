@@ -9,7 +9,7 @@ from models.calibration.service_state import ServiceState, describe_service, sta
 from models.rfc3339 import SECOND, parse_time
 from stream.doctor.result import Check, CheckOutcome
 from stream.kafka.clients import Broker
-from stream.kafka.reader import read_range
+from stream.kafka.reader import read_newest
 from stream.topics.raw_logs import raw_batch
 from stream.wiring.core import Components
 
@@ -35,7 +35,7 @@ def bundle_checks(bundle: Bundle, now: int) -> Iterator[Check]:
     shadow = [
         name for name in services if state_of(known.groups.number(name), known.windows_seen) is ServiceState.SHADOW
     ]
-    live = [name for name in services if name not in set(shadow)]
+    live = [name for name in services if name not in shadow]
     lines = [f"{len(live)} live{': ' if live else ''}{', '.join(live)}"]
     lines += [describe_service(known.groups, known.windows_seen, name, step) for name in shadow]
     if live:
@@ -66,10 +66,7 @@ def _training(bundle: Bundle, now: int) -> Check:
 def check_recognised(broker: Broker, topic: str, parts: Components) -> Check:
     """Compare the bundle's services with those of the newest lines of ``logs.raw``."""
     name = "recognised"
-    watermarks = broker.watermarks(topic)
-    share = NEWEST // max(len(watermarks), 1)
-    start = {partition: max(low, high - share) for partition, (low, high) in watermarks.items()}
-    records = list(read_range(broker, topic, start, {partition: high for partition, (_, high) in watermarks.items()}))
+    records = read_newest(broker, topic, NEWEST // max(broker.partitions(topic), 1))
     if not records:
         return Check(name, CheckOutcome.WARN, f"{topic} holds no line", "start the shippers")
     lines = parts.processor().decoder.decode(raw_batch(records)).lines

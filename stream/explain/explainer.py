@@ -17,6 +17,7 @@ from typing import Any, Final, Protocol
 import orjson
 
 from alerts.incidents.incident import Incident, IncidentState
+from alerts.messages.alert import Severity
 from index.diagnosis.known_failures import KnownFailures
 from index.diagnosis.renewal import Basis
 from index.diagnosis.rule_based import diagnose
@@ -94,6 +95,11 @@ class Explained:
     """The diagnosis with its evidence, as alerts carry it."""
     basis: Basis | None = None
     """What it stands on."""
+
+    @property
+    def severity(self) -> Severity | None:
+        """Return how bad the incident is by the explanation; None where it says nothing of that."""
+        return Severity[self.outcome.severity.upper()] if self.outcome.severity else None
 
     def facts(self) -> dict[str, Any]:
         """Return what the log says of it."""

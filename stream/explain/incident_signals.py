@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
-from alerts.incidents.incident import OVER, Incident
+from alerts.incidents.incident import Incident
 from alerts.incidents.signal import Signal
 from alerts.messages.alert import Severity
 from index.diagnosis.renewal import SignalNow
@@ -69,7 +69,7 @@ def _signal_now(signal: Signal, incident: Incident) -> SignalNow:
         first=signal.first,
         # Which message it is about is unknown: that it goes on does not make it another one.
         last=signal.last if signal.about else signal.first,
-        goes_on=not incident.resolved and signal.last >= incident.last - OVER,
+        goes_on=signal.last >= incident.going_on_since,
     )
 
 

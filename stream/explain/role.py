@@ -17,7 +17,6 @@ from typing import Final
 
 from alerts.incidents.grouping import IncidentGrouper, IncidentPolicy, Step
 from alerts.incidents.incident import IncidentState
-from alerts.messages.alert import Severity
 from alerts.messages.anomaly import Anomaly
 from alerts.messages.feedback import Feedback
 from alerts.messages.signed_receipt import Signer
@@ -169,9 +168,8 @@ class ExplainRole:
             return
         self._outbox.begin({})
         for explained in self._explainer.poll(self._config.clock()):
-            severity = Severity[explained.outcome.severity.upper()] if explained.outcome.severity else None
             now = self._config.clock()
-            self._do(self._incidents.diagnosed(explained.incident_id, explained.record, severity, now))
+            self._do(self._incidents.diagnosed(explained.incident_id, explained.record, explained.severity, now))
             self._metrics.explain_seconds.observe(explained.outcome.diagnosis.seconds)
             count_outcome(self._metrics, explained.outcome, explained.tenant)
             self._heartbeat.add(explained=1)

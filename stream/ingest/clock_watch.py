@@ -4,7 +4,7 @@ import logging
 from collections.abc import Mapping
 
 from alerts.monitoring.metrics import Metrics
-from models.windows.host_clocks import described
+from models.windows.host_clocks import clock_place, described
 
 log = logging.getLogger(__name__)
 
@@ -28,5 +28,5 @@ class ClockWatch:
                 )
         for place in self._off.keys() - off.keys():
             self._gauge.remove(*place)
-            log.info("the clock of %s is right again", " on ".join(filter(None, reversed(place))))
+            log.info("the clock of %s is right again", clock_place(*place))
         self._off = dict(off)

@@ -56,13 +56,13 @@ def fired_windows(broker: Broker, topic: str, span: Span) -> list[Span]:
 def _lines(broker: Broker, topic: str, span: Span, most: int) -> Iterator[Record]:
     begin, end = (time // _MICROS_PER_MILLI for time in span)
     ends = {partition: high for partition, (_, high) in broker.watermarks(topic).items()}
-    total = sum(ends[partition] - offset for partition, offset in offsets_at(broker, topic, begin).items())
+    begins = offsets_at(broker, topic, begin)
+    total = sum(ends[partition] - offset for partition, offset in begins.items())
     if total <= most:
         return read_range(broker, topic, begin, end, merge_by_time=True)
     # The newest of each partition, in proportion: all sources of the cloud stay in.
     starts = {
-        partition: ends[partition] - (ends[partition] - offset) * most // total
-        for partition, offset in offsets_at(broker, topic, begin).items()
+        partition: ends[partition] - (ends[partition] - offset) * most // total for partition, offset in begins.items()
     }
     return read_range(broker, topic, starts, end, merge_by_time=True)
 

@@ -10,7 +10,7 @@ from typing import Any, Final
 
 from alerts.incidents.grouping import IncidentGrouper, IncidentPolicy, Step
 from alerts.incidents.incident import Incident, IncidentState
-from alerts.messages.alert import Alert, Severity
+from alerts.messages.alert import Alert
 from alerts.messages.anomaly import Anomaly
 from models.rfc3339 import SECOND
 from stream.explain.explainer import Explained, Explainer
@@ -93,10 +93,9 @@ class Playback:
 
     def _explain(self) -> None:
         for explained in self._explainer.explained(self._now):
-            severity = Severity[explained.outcome.severity.upper()] if explained.outcome.severity else None
             # How long it took says something of this machine only: the same review gives the same bytes.
             diagnosis = {**explained.record, "seconds": 0.0}
-            self._do(self._state.diagnosed(explained.incident_id, diagnosis, severity, self._now))
+            self._do(self._state.diagnosed(explained.incident_id, diagnosis, explained.severity, self._now))
 
     def _do(self, step: Step) -> None:
         self._alerts += step.alerts

@@ -14,12 +14,11 @@ from models.records import I32, I64, NO_TIME, EventFrame, LogBatch, RawSpan, Ver
 from models.rfc3339 import SECOND
 from models.scorer import Scorer
 from models.templates.matcher import NewTemplate
-from models.windows import frame_codec as frames
 from models.windows.config import WindowConfig
 from models.windows.scoring import WindowScorer
 from models.windows.store import WindowStore
 from stream.kafka.reader import Bound, Record
-from stream.replay import is_earlier
+from stream.replay import decided_frames
 
 PACE_US: Final = SECOND
 """Microseconds of lines that are taken together: a judgement.  The roles take a quarter of a second; windows close two
@@ -69,13 +68,11 @@ def windows_of_events(
 
     Frames before ``start`` only fill windows; ``records`` come partition after partition, in the order of offsets.
     """
-    closed: list[ClosedTogether] = []
-    for partition, of_partition in groupby(records, key=lambda record: record.partition):
-        windows = WindowScorer(WindowStore(config), scorer.decide)
-        for record in of_partition:
-            verdicts = windows.step(frames.decode(record.value or b"")[0], record.offset).verdicts()
-            if verdicts and not is_earlier(record, partition, start):
-                closed.append(ClosedTogether(record.timestamp * 1000, verdicts))
+    closed = [
+        ClosedTogether(record.timestamp * 1000, verdicts)
+        for record, verdicts in decided_frames(records, start, scorer, config)
+        if verdicts
+    ]
     yield from sorted(closed, key=lambda windows: windows.time)
 
 

@@ -17,7 +17,7 @@ from stream.kafka.clients import Broker
 from stream.kafka.reader import read_range
 from stream.kafka.stored import StoredBroker, StoredPartition
 from stream.kafka.topic_specs import Topics
-from stream.replay import earlier, lead
+from stream.replay import earlier, lead, no_window
 from stream.review.playback import PacedExplainer, Playback
 from stream.review.report import Review
 from stream.review.sources import ClosedTogether, windows_of_events, windows_of_files
@@ -99,9 +99,7 @@ def _of_topics(settings: Settings, question: ReviewQuestion, parts: Components) 
         if fired := [anomaly(verdict, parts.bundle.id)[1] for verdict in closed.verdicts if verdict.fired]:
             groups.append((closed.time, fired))
     if first is None or last is None:
-        raise InvalidError(
-            "no window closes in this range", "look for lines with `tocsin topics cat logs.raw`, or widen it"
-        )
+        raise no_window()
     templates = TemplateNames(broker, topics.templates)
     templates.refresh()
     return _played(settings, broker, topics, parts.bundle, groups, templates.of).about(0, windows, (first, last), {})

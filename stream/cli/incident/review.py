@@ -6,7 +6,7 @@ from typing import Final
 
 import click
 
-from stream.cli.options import TIME
+from stream.cli.options import TIME, check_times
 
 REPORT: Final = "report.md"
 ALERTS: Final = "alerts.jsonl"
@@ -57,8 +57,7 @@ def review(  # noqa: PLR0913 - one argument an option
     from stream.settings import load_settings
     from stream.wiring.review import ReviewQuestion, review_logs
 
-    if since is not None and until is not None and until <= since:
-        raise click.UsageError("the range is empty: --to is not after --from.")
+    check_times(since, until)
     if not paths and since is None:
         raise click.UsageError("name log files, or give --from to read the topics.")
     if out is not None:
