@@ -1,8 +1,6 @@
 """Faults of a real cloud (a recording): asked for by what its users see, each is put down to what was done to it."""
 
-import csv
 import json
-import lzma
 import re
 from pathlib import Path
 from typing import Final
@@ -18,8 +16,8 @@ from models.decode.decoder import DecodeConfig
 from models.records import Level
 from models.rfc3339 import SECOND, parse_time
 from models.templates.masks import Masks
+from tests.recorded_cloud import fault_times, recorded
 
-RECORDING: Final = Path(__file__).parents[1] / "data" / "cloud"
 BEFORE: Final = 90 * SECOND
 AFTER: Final = 45 * SECOND
 
@@ -40,18 +38,14 @@ SEEN: Final = {
 @pytest.fixture(scope="module")
 def times() -> dict[str, tuple[int, int]]:
     """Begin and end of each fault (microseconds)."""
-    with (RECORDING / "faults.csv").open(encoding="utf-8") as file:
-        return {row["fault"]: (parse_time(row["begin"]), parse_time(row["end"])) for row in csv.DictReader(file)}
+    return fault_times()
 
 
 @pytest.fixture(scope="module")
 def stretches(times: dict[str, tuple[int, int]], tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with the records around each fault, which hold the last trouble of the one before it as well."""
     folder = tmp_path_factory.mktemp("stretches")
-    records: list[tuple[int, bytes]] = []
-    for name in ("normal", "faults"):
-        with lzma.open(RECORDING / f"{name}.jsonl.xz", "rb") as file:
-            records += [(parse_time(json.loads(line)["@timestamp"]), line) for line in file if line.strip()]
+    records = [(parse_time(json.loads(line)["@timestamp"]), line) for line in recorded()]
     for fault, (begin, end) in times.items():
         chosen = [line for time, line in records if begin - BEFORE <= time <= end + AFTER]
         (folder / f"{fault}.jsonl").write_bytes(b"".join(chosen))

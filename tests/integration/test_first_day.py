@@ -4,11 +4,10 @@ The cloud is the recording in ``tests/data/cloud``.  Its files are trained on as
 follows is shipped as at a first start: each file from its head, one after the other, faster than it was written.
 """
 
-import lzma
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -26,14 +25,13 @@ from stream.kafka.reader import read_range
 from tests.integration.shipping import BINARY, fluent_bit, variables
 from tests.integration.streamed import Deployment, Window, judged, scraped
 from tests.ports import held_port
+from tests.recorded_cloud import TRAINED_UNTIL, fault_times, recorded
 
-RECORDING: Final = Path(__file__).parents[1] / "data" / "cloud"
-TRAINED_UNTIL: Final = "2026-11-30T13:10"
 UNTIL: Final = "2026-11-30T13:20:30"
 """End of what is shipped: normal traffic, and the first fault."""
 
-FAULT: Final = (parse_time("2026-11-30T13:17:42.742Z"), parse_time("2026-11-30T13:18:42.791Z"))
-"""Begin and end of it: RabbitMQ is stopped (``faults.csv``)."""
+FAULT: Final = fault_times()["rabbit-stop"]
+"""Begin and end of it: RabbitMQ is stopped."""
 
 HOSTS: Final = ("cmp1", "cmp2", "controller")
 PATIENCE_S: Final = 400.0
@@ -47,22 +45,12 @@ REST_S: Final = 45.0
 pytestmark = [pytest.mark.slow, pytest.mark.train, pytest.mark.timeout(900)]
 
 
-def recorded(wanted: Callable[[str], bool]) -> Iterator[dict[str, Any]]:
-    """Records of the recording whose ``@timestamp`` is wanted, in the order of time."""
-    for name in ("normal", "faults"):
-        with lzma.open(RECORDING / f"{name}.jsonl.xz", "rb") as file:
-            for line in file:
-                record = orjson.loads(line)
-                if wanted(record["@timestamp"]):
-                    yield record
-
-
-def lay_out(folder: Path, records: Iterator[dict[str, Any]]) -> int:
+def lay_out(folder: Path, lines: Iterator[bytes]) -> int:
     """Write the lines into files as they lie on the hosts, ``HOST/var/log/...``; returns how many."""
     count = 0
     with ExitStack() as files:
         opened: dict[Path, Any] = {}
-        for record in records:
+        for record in map(orjson.loads, lines):
             path = folder / record["host"] / record["path"].lstrip("/")
             if path not in opened:
                 path.parent.mkdir(parents=True, exist_ok=True)
@@ -188,7 +176,7 @@ def at_rest(port: int, lines: int) -> dict[str, float]:
 def shipped_in_time(day: Day) -> Iterator[tuple[str, bytes]]:
     """The records of all files as a shipper makes them, in the order in which their lines were written."""
     offsets: dict[Path, int] = {}
-    for record in recorded(lambda time: TRAINED_UNTIL <= time < UNTIL):
+    for record in map(orjson.loads, recorded(lambda time: TRAINED_UNTIL <= time < UNTIL)):
         path = day.ship / record["host"] / record["path"].lstrip("/")
         offset = offsets.get(path, 0)
         offsets[path] = offset + len(record["log"].encode()) + 1

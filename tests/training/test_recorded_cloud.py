@@ -1,10 +1,5 @@
 """The first day on a real cloud: a quarter of an hour to train on, then normal traffic, then faults (a recording)."""
 
-import csv
-import json
-import lzma
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -13,15 +8,14 @@ from models.bundle import Bundle
 from models.findings import Finding, FindingKind
 from models.pipeline import PipelineConfig, score_files
 from models.records import ALL_SOURCES, Verdict
-from models.rfc3339 import SECOND, parse_time
+from models.rfc3339 import SECOND
 from models.scorer import Scorer
 from models.windows.store import WindowStore
+from tests.recorded_cloud import TRAINED_UNTIL, fault_times, recorded
 from training.train import TrainConfig, TrainingProgress, train
 
 pytestmark = [pytest.mark.train, pytest.mark.slow, pytest.mark.usefixtures("tensorflow")]
 
-RECORDING: Final = Path(__file__).parents[1] / "data" / "cloud"
-TRAINED_UNTIL: Final = "2026-11-30T13:10"
 SHOWS: Final = (
     "rabbit-stop",
     "db-stop",
@@ -45,19 +39,12 @@ FIRST: Final = {
 """What the first window over everything that fires says of a fault."""
 
 
-def recorded(name: str, wanted: Callable[[str], bool] = lambda _: True) -> Iterator[bytes]:
-    """Records of one file whose ``@timestamp`` is wanted."""
-    with lzma.open(RECORDING / f"{name}.jsonl.xz", "rb") as file:
-        yield from (line for line in file if wanted(json.loads(line)["@timestamp"]))
-
-
 @pytest.fixture(scope="module")
 def verdicts(tensorflow: None, tmp_path_factory: pytest.TempPathFactory) -> list[Verdict]:
     """Windows of all that follows the first 17 minutes, judged by a bundle that was trained on these."""
     folder = tmp_path_factory.mktemp("cloud")
-    (folder / "train.jsonl").write_bytes(b"".join(recorded("normal", lambda time: time < TRAINED_UNTIL)))
-    rest = (*recorded("normal", lambda time: time >= TRAINED_UNTIL), *recorded("faults"))
-    (folder / "rest.jsonl").write_bytes(b"".join(rest))
+    (folder / "train.jsonl").write_bytes(b"".join(recorded(lambda time: time < TRAINED_UNTIL)))
+    (folder / "rest.jsonl").write_bytes(b"".join(recorded(lambda time: time >= TRAINED_UNTIL)))
     bundle: Bundle = train(
         [folder / "train.jsonl"], TrainConfig(), None, TrainingProgress(lambda _: None, lambda _: None)
     )
@@ -69,8 +56,7 @@ def verdicts(tensorflow: None, tmp_path_factory: pytest.TempPathFactory) -> list
 @pytest.fixture(scope="module")
 def faults() -> dict[str, tuple[int, int]]:
     """Begin and end of each fault (microseconds)."""
-    with (RECORDING / "faults.csv").open(encoding="utf-8") as file:
-        return {row["fault"]: (parse_time(row["begin"]), parse_time(row["end"])) for row in csv.DictReader(file)}
+    return fault_times()
 
 
 def test_normal_traffic_fires_nothing(verdicts: list[Verdict], faults: dict[str, tuple[int, int]]) -> None:

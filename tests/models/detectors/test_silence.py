@@ -236,6 +236,14 @@ def learnt_without_hosts() -> Silence:
 HOSTLESS = learnt_without_hosts()
 
 
+def alive_and_dead(seed: int, hosts: dict[str, str]) -> tuple[WindowFeatures, WindowFeatures]:
+    """Make a usual minute on these hosts, and one in which all but the seldom source stop after ten seconds."""
+    rng = random.Random(seed)
+    alive = moved(usual(rng), hosts)
+    dead = moved([line for line in usual(rng) if line[0] < 10 or line[1] == SELDOM], hosts)
+    return facts([alive]), facts([dead])
+
+
 @pytest.mark.parametrize(
     "hosts",
     [
@@ -248,11 +256,8 @@ HOSTLESS = learnt_without_hosts()
 )
 def test_what_was_trained_without_hosts_is_silent_only_where_all_hosts_are(hosts: dict[str, str]) -> None:
     """Whatever hosts are served, and named then without one."""
-    rng = random.Random(12)
-    alive = WindowFeatures.of(batch([moved(usual(rng), hosts)]), VOCABULARY, GROUPS)
+    alive, dead = alive_and_dead(12, hosts)
     assert HOSTLESS.score(alive)[0] == 0
-    quiet = [line for line in usual(rng) if line[0] < 10 or line[1] == SELDOM]
-    dead = WindowFeatures.of(batch([moved(quiet, hosts)]), VOCABULARY, GROUPS)
     assert HOSTLESS.score(dead)[0] > 3
     (silent,) = HOSTLESS.findings(dead, 0, text)
     assert (silent.service, silent.host) == ("nova-compute", "")
@@ -261,11 +266,8 @@ def test_what_was_trained_without_hosts_is_silent_only_where_all_hosts_are(hosts
 @pytest.mark.parametrize("hosts", [{"a": "", "b": ""}, {"a": "x1", "b": "x2"}, {"a": "x1", "b": ""}])
 def test_what_was_trained_with_hosts_is_expected_anywhere_where_these_are_gone(hosts: dict[str, str]) -> None:
     """All on other hosts, or on none: the service counts."""
-    rng = random.Random(13)
-    alive = WindowFeatures.of(batch([moved(usual(rng), hosts)]), VOCABULARY, GROUPS)
+    alive, dead = alive_and_dead(13, hosts)
     assert DETECTOR.score(alive)[0] == 0
-    quiet = [line for line in usual(rng) if line[0] < 10 or line[1] == SELDOM]
-    dead = WindowFeatures.of(batch([moved(quiet, hosts)]), VOCABULARY, GROUPS)
     assert DETECTOR.score(dead)[0] > 3
 
 
