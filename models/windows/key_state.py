@@ -147,11 +147,12 @@ class KeyState:
         latest: I64 = np.maximum(self.max_time[slots], self.max_time_before[slots])
         return latest
 
-    def there_since(self, slots: I64, first: I64, time: I64, begins_anew: BOOL) -> I64:
+    def there_since(self, slots: I64, first: I64, time: I64, begins_anew: BOOL, fills: BOOL) -> I64:
         """Since when the key of each row (n,) has been there, as far as three eras tell; notes it for rows to come.
 
         Rows of ``slots`` (k,) follow each other and begin at ``first`` (k,).  ``begins_anew`` (n,) marks rows that come
-        after a long pause, with which a key begins anew.
+        after a long pause, with which a key begins anew; ``fills`` (n,) those that, later than others, tell that a key
+        was there before them.
         """
         is_new = self.first_seen[slots, 0] == FOREVER
         self.first_seen[slots[is_new], 0] = time[first[is_new]]
@@ -163,6 +164,8 @@ class KeyState:
         began = begin >= first
         self.first_seen[slots[began]] = FOREVER
         self.first_seen[slots[began], 0] = time[begin[began]]
+        filling = np.flatnonzero(fills & (np.arange(len(time)) >= begin[group]))
+        np.minimum.at(self.first_seen[:, 0], slots[group[filling]], time[filling])
         return since
 
     def slots(self, keys: pl.DataFrame, codes: I64) -> I64:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from models.arrays import group_stops, splits
-from models.records import I64, KeyKind, LastSeen
+from models.records import BOOL, I64, KeyKind, LastSeen
 from models.windows.config import WindowConfig, microseconds
 from models.windows.event_buffer import OpenRows
 from models.windows.key_state import NEVER, KeyState
@@ -42,7 +42,7 @@ class SessionWindows:
         """Find the runs that end by the ``limit`` (k,) of their key."""
         return close_sessions(rows, self._keys.shift[rows.slots], limit, self._gap, self._age)
 
-    def last_seen(self, rows: OpenRows, closed: ClosedWindows) -> LastSeen:  # noqa: ARG002 - as the other kind has it
+    def last_seen(self, rows: OpenRows, closed: ClosedWindows, is_old: BOOL) -> LastSeen:  # noqa: ARG002 - as others
         """Nothing: a session is not of several sources."""
         return LastSeen.nothing(closed.start)
 

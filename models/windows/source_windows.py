@@ -75,10 +75,11 @@ class SourceWindows:
         closed.keep[rows_kept_for_last_seen(rows, next_start, oldest)] = True
         return closed
 
-    def last_seen(self, rows: OpenRows, closed: ClosedWindows) -> LastSeen:
+    def last_seen(self, rows: OpenRows, closed: ClosedWindows, is_old: BOOL) -> LastSeen:
         """When each source last wrote, for windows over everything; as far back as their key has been there for."""
         is_shared = self._is_all_sources(rows)[closed.owner]
-        is_known = is_shared & ((rows.flags[closed.events[closed.high - 1]] & RowFlag.HISTORY_KNOWN) != 0)
+        had_history = (rows.flags[closed.events[closed.high - 1]] & RowFlag.HISTORY_KNOWN) != 0
+        is_known = is_shared & (is_old | had_history)
         floor = np.where(is_known, closed.end - self.memory, closed.start)
         if not is_shared.any():
             return LastSeen.nothing(floor)

@@ -244,11 +244,10 @@ class WindowStore:
         keys.seen[slots] = np.maximum(keys.seen[slots], np.maximum.reduceat(seen, first))
         keys.set_timers(slots)
         # In a backlog, file after file, a pause of one file says nothing: other files, with earlier rows, may fill it.
-        may_be_filled = (keys.is_shared[rows.slot] == 1) & (seen != NO_TIME)
-        begins_anew = (rows.time > latest + self._forget) & ~(may_be_filled & (before < latest))
-        age = rows.time - keys.there_since(slots, first, rows.time, begins_anew)
-        fills = may_be_filled & (rows.time >= limit)
-        np.minimum.at(keys.first_seen[:, 0], rows.slot[fills], rows.time[fills])
+        is_shared = keys.is_shared[rows.slot] == 1
+        may_be_filled = is_shared & (seen != NO_TIME) & (before < latest)
+        begins_anew = (rows.time > latest + self._forget) & ~may_be_filled
+        age = rows.time - keys.there_since(slots, first, rows.time, begins_anew, is_shared & (rows.time >= limit))
         rows.flags[age >= self._settled] |= np.uint8(RowFlag.WARMED_UP)
         rows.flags[age >= self._memory] |= np.uint8(RowFlag.HISTORY_KNOWN)
         return limit, latest
@@ -259,17 +258,15 @@ class WindowStore:
             np.maximum.at(self._keys.last_dropped, dropped.slot, dropped.time)
         self._dropped.clear()
 
-    def _is_settled(self, slots: I64, rows: OpenRows, closed: ClosedWindows) -> BOOL:
-        """Whether the key of each closed window had been there for long at the window's last event.
+    def _age(self, slots: I64, rows: OpenRows, closed: ClosedWindows) -> I64:
+        """Since when the key of each closed window had been there at the window's last event (microseconds).
 
-        In a backlog of keys that several hosts write to, earlier rows may have come later: what is known now counts.
+        Earlier rows may have come after later ones to a key that several hosts write to, as after a shipper's restart:
+        what is known now counts.  NEVER for other keys, whose rows know it (``RowFlag``).
         """
-        keys = self._keys
         newest = rows.time[closed.events[closed.high - 1]]
-        since = keys.first_seen[slots].min(axis=1)[closed.owner]
-        may_be_filled = ((keys.is_shared[slots] == 1) & (keys.seen[slots] != NO_TIME))[closed.owner]
-        settled: BOOL = closed.is_settled | (may_be_filled & (newest - since >= self._settled))
-        return settled
+        since = self._keys.first_seen[slots].min(axis=1)[closed.owner]
+        return np.where(self._keys.is_shared[slots][closed.owner] == 1, newest - since, NEVER)
 
     def _has_all_rows(self, slots: I64, start: I64, end: I64) -> BOOL:
         """Whether each window (n,) has lost no row by the moment at which it could close.
@@ -317,10 +314,10 @@ class WindowStore:
             keys.reached[slots] = np.maximum(keys.reached[slots], limit + lateness)
         closed = windows.close(rows, limit)
         keys.drop_cells(slots, windows.cells(slots, limit))
-        complete = self._is_settled(slots, rows, closed) & self._has_all_rows(
-            slots[closed.owner], closed.start, closed.end
-        )
-        last_seen = windows.last_seen(rows, closed)
+        age = self._age(slots, rows, closed)
+        is_settled = closed.is_settled | (age >= self._settled)
+        complete = is_settled & self._has_all_rows(slots[closed.owner], closed.start, closed.end)
+        last_seen = windows.last_seen(rows, closed, age >= self._memory)
         batch = window_batch(self._buffer, rows.row, closed, windows.kind, keys.idents(slots), complete, last_seen)
         self._buffer.free(rows.row[~closed.keep])
         self._relink(windows, rows.take(closed.keep))

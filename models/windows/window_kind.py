@@ -68,5 +68,8 @@ class WindowKind(Protocol):
     def close(self, rows: OpenRows, limit: I64) -> ClosedWindows:
         """Find the windows that end by the ``limit`` (k,) of their key, and note in the key state that they did."""
 
-    def last_seen(self, rows: OpenRows, closed: ClosedWindows) -> LastSeen:
-        """When each source last wrote before the end of the closed windows."""
+    def last_seen(self, rows: OpenRows, closed: ClosedWindows, is_old: BOOL) -> LastSeen:
+        """When each source last wrote before the end of the closed windows; ``is_old`` (m,) where that is long known.
+
+        A key that has not been there for as long as is remembered tells it of the window alone.
+        """

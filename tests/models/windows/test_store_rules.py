@@ -289,3 +289,35 @@ def test_lengths_that_contradict_each_other_are_refused(config: dict[str, float]
     """When they are set, with both numbers."""
     with pytest.raises(InvalidError, match=message):
         WindowConfig(**config)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("rows_a_frame", [1, 7, 1000])
+def test_a_row_that_comes_after_later_ones_tells_since_when(rows_a_frame: int) -> None:
+    """As after a shipper's restart; wherever frames are cut, and where the broker tells no times as well.
+
+    Who wrote is known of three minutes, a window whole after 105 s: counted from the first moment, not the first row.
+    """
+    feed = Feed()
+    seconds = [3, 0, *range(4, 107), *range(121, 182), 197]
+    rows = [feed.row(ALL, second) for second in seconds]
+    cuts = range(0, len(rows), rows_a_frame)
+    batches = [feed.give(frame(rows[cut : cut + rows_a_frame])) for cut in cuts] + [flushed(feed.store)]
+    ends = [bound[2] for batch in batches for bound in bounds(batch)]
+    whole = np.concatenate([batch.complete for batch in batches]).tolist()
+    known = np.concatenate([batch.end - batch.last_seen.floor for batch in batches]).tolist()
+    assert dict(zip(ends, whole, strict=True))[120] is True
+    assert [end for end, is_whole in zip(ends, whole, strict=True) if not is_whole] == [15, 30, 45, 60, 75, 90, 105]
+    assert dict(zip(ends, known, strict=True)) == dict.fromkeys(range(15, 181, 15), 60 * SECOND) | dict.fromkeys(
+        (195, 210), 180 * SECOND
+    )
+
+
+def test_a_key_that_begins_anew_forgets_what_came_before() -> None:
+    """In one frame as in two: after a long pause nobody knows who wrote in it."""
+    for cut in (2, 4):
+        feed = Feed()
+        rows = [feed.row(ALL, second) for second in (0, 1, 300, 301)]
+        feed.give(frame(rows[:cut]))
+        feed.give(frame([*rows[cut:], feed.row(ALL, 330)]))
+        batch = flushed(feed.store)
+        assert batch.complete.tolist() == [False] * 3
