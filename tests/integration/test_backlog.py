@@ -12,6 +12,7 @@ import pytest
 from models.records import ALL_SOURCES
 from models.rfc3339 import SECOND
 from stream.kafka.clients import Broker
+from tests.faults.chaos import Worker
 from tests.integration.streamed import PATIENCE_S, Deployment, Window, scraped
 from tests.kafka_server import KafkaServer
 from tests.ports import held_port
@@ -83,12 +84,13 @@ def test_a_broker_that_rests_makes_nobody_silent(tmp_path: Path) -> None:
     """Lines wait at their shipper for 45 s and come at once: meanwhile the pipeline tells that it has not read them."""
     server = KafkaServer(tmp_path / "kafka")
     server.start()
+    deployment, port, is_over = deploy(Broker(server.bootstrap), tmp_path), held_port(), threading.Event()
+    worker = deployment.worker(port)
+    supervisor = threading.Thread(target=_keep_running, args=(worker, is_over))
     try:
-        deployment = deploy(Broker(server.bootstrap), tmp_path)
-        port = held_port()
         deployment.send([])
-        worker = deployment.worker(port)
         worker.start()
+        supervisor.start()
         scraped(port, "tocsin_role_up", 3)
         shipper = threading.Thread(target=_ship, args=(deployment, LIVE_S))
         shipper.start()
@@ -100,16 +102,27 @@ def test_a_broker_that_rests_makes_nobody_silent(tmp_path: Path) -> None:
         shipper.join()
         time.sleep(3 * deployment.idle_s)
         metrics = scraped(port, "tocsin_windows_total", 1)
+        is_over.set()
+        supervisor.join()
         status = worker.stop()
         windows = deployment.windows().values()
     finally:
+        is_over.set()
         server.resume()
+        worker.kill()
         server.stop()
     assert status == 0, deployment.log()
     assert behind > PAUSE_S - 15
     assert metrics["tocsin_late_rows_total"] < metrics["tocsin_frame_rows_total"] / 100
     assert [window["reasons"] for window in windows if window["fired"]] == []
     assert any(window["key"] == ALL_SOURCES for window in windows)
+
+
+def _keep_running(worker: Worker, is_over: threading.Event) -> None:
+    """Start a worker again when it ends, as any supervisor does: one whose commit waits for 15 s gives up."""
+    while not is_over.wait(1.0):
+        if worker.process is not None and worker.process.poll() is not None:
+            worker.start()
 
 
 def _ship(deployment: Deployment, seconds: float) -> None:
