@@ -66,6 +66,7 @@ class Learner:
     def run(self, stop: threading.Event) -> None:
         """Learn whenever it is due until ``stop`` is set."""
         if missing := child.missing_libraries():
+            self._metrics.lessons.labels("failed").inc()
             log.warning(
                 "this worker cannot learn by itself: %s not installed; install tocsin[train], or run `tocsin train` "
                 "elsewhere and set TOCSIN_BUNDLE",
