@@ -66,8 +66,9 @@ def tocsin(ctx: click.Context) -> None:
       tocsin demo
       TOCSIN_KAFKA_BOOTSTRAP_SERVERS=kafka:9092 tocsin run --roles ingest,detect
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
-    # Commands of other packages may not import this one; they get the settings through this function.
+    # Commands of other packages may not import this one; they get the settings, and what makes alerts, so.
     ctx.obj = _pipeline
+    ctx.meta["tocsin.reviewer"] = _told
 
 
 def _pipeline() -> Any:
@@ -75,6 +76,13 @@ def _pipeline() -> Any:
     from stream.wiring.core import make_pipeline_config
 
     return make_pipeline_config(load_settings())
+
+
+def _told(bundle: Any, logs: Any) -> Any:
+    from stream.settings import load_settings
+    from stream.wiring.review import told
+
+    return told(load_settings(), bundle, logs)
 
 
 def main() -> None:

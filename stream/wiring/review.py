@@ -1,18 +1,21 @@
 """``review`` as the settings name it: windows of files or topics, played to incidents, with what explains them."""
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import orjson
 
+from alerts.messages.alert import Alert
 from alerts.messages.backends import names_in
 from models.bundle import Bundle
 from models.decode.log_files import list_files, read_file
 from models.errors import InvalidError
 from models.records import I64, Verdict
+from models.rfc3339 import SECOND
 from stream.kafka.clients import Broker
 from stream.kafka.reader import read_range
 from stream.kafka.stored import StoredBroker, StoredPartition
@@ -21,6 +24,7 @@ from stream.replay import earlier, lead, no_window
 from stream.review.playback import PacedExplainer, Playback
 from stream.review.report import Review
 from stream.review.sources import ClosedTogether, windows_of_events, windows_of_files
+from stream.review.truth import KnownFault, figures
 from stream.settings import Settings
 from stream.topics.anomalies import anomaly
 from stream.topics.templates import TemplateNames
@@ -57,6 +61,27 @@ def review_logs(settings: Settings, question: ReviewQuestion, progress: Callable
         return _of_files(quiet, question, parts, progress)
     parts = make_components(quiet, load_bundle(quiet, question.bundle or served_bundle(quiet).path))
     return _of_topics(quiet, question, parts)
+
+
+def told(
+    settings: Settings, bundle: Bundle, logs: Sequence[tuple[Sequence[Path], Sequence[Mapping[str, Any]]]]
+) -> dict[str, float]:
+    """Review labelled logs one after the other, and measure what people would have heard: what ``evaluate`` asks."""
+    quiet = settings.model_copy(update={"llm_enabled": False})
+    alerts: list[Alert] = []
+    faults: list[KnownFault] = []
+    days = 0.0
+    for paths, known in logs:
+        question = ReviewQuestion(tuple(map(str, paths)))
+        result = _of_files(quiet, question, make_components(quiet, bundle), lambda _: None)
+        alerts += result.alerts
+        faults += map(KnownFault.from_record, known)
+        days += (result.span[1] - result.span[0]) / (86_400 * SECOND)
+    heard = figures(alerts, faults)
+    out = {name: heard[name] for name in ("told", "own", "right", "false_incidents", "alerts_per_incident")}
+    out["told_delay_median_s"] = heard["delay_median_s"]
+    out["pages_per_day"] = round(sum(alert.page for alert in alerts) / days, 3) if days else None
+    return {name: value for name, value in out.items() if value is not None}
 
 
 def _of_files(

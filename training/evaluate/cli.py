@@ -25,7 +25,9 @@ def evaluate(  # noqa: PLR0913 - click passes each option
 
     SPEC is a TOML file; tests/bench/evaluate-runs.toml and tests/bench/evaluate-simulator.toml are examples.  Every set
     is trained and scored by the product's own code.  The fused score is compared with each detector alone, with all but
-    one, and with trivial rules.  The results are evaluation.json and evaluation.html, a page without scripts.
+    one, and with trivial rules.  Where a set says what its faults are, it is also measured what people would have heard
+    of them: told, by an incident of its own, with the right cause; false incidents, pages.  The results are
+    evaluation.json and evaluation.html, a page without scripts.
 
     \b
     Example:
@@ -40,6 +42,7 @@ def evaluate(  # noqa: PLR0913 - click passes each option
     from training.evaluate.report.html_page import page
     from training.evaluate.report.tables import as_text
     from training.evaluate.spec import read_spec
+    from training.evaluate.told import REVIEWER
     from training.tensorflow_import import import_tensorflow
     from training.train import TrainingProgress
 
@@ -51,7 +54,7 @@ def evaluate(  # noqa: PLR0913 - click passes each option
         import_tensorflow()
     pipeline = ctx.obj() if callable(ctx.obj) else PipelineConfig()
     progress = TrainingProgress(lambda text: click.echo(text, err=True), lambda _: None)
-    evaluation = run(sets, Options(chosen, bundle, out, pipeline), progress)
+    evaluation = run(sets, Options(chosen, bundle, out, pipeline, review=ctx.meta.get(REVIEWER)), progress)
     numbers = orjson.OPT_SERIALIZE_NUMPY
     (out / "evaluation.json").write_bytes(orjson.dumps(evaluation, option=numbers | orjson.OPT_INDENT_2))
     (out / "evaluation.html").write_text(page(evaluation, f"Evaluation of {spec.stem}"), encoding="utf-8")

@@ -11,6 +11,7 @@ import numpy as np
 
 from models.pipeline import PipelineConfig
 from training.evaluate.ablations import BUDGET, FUSED, RULES, Variant, variants
+from training.evaluate.judges.chains import chain_streams, read_faults
 from training.evaluate.judges.runs import RunJudge, read_runs
 from training.evaluate.judges.sessions import SESSION_KINDS, SessionJudge, held_threshold, read_labels, worst
 from training.evaluate.judges.simulated import FaultJudge, Stream, write_streams
@@ -19,7 +20,8 @@ from training.evaluate.measures import Judge, measure
 from training.evaluate.ranking_metrics import roc, threshold_at
 from training.evaluate.reliability import reliability
 from training.evaluate.scored_windows import ScoredWindows, joined, score_paths
-from training.evaluate.spec import AnySet, Model, RunsSet, SessionsSet, Simulated, SimulatorSet
+from training.evaluate.spec import AnySet, ChainsSet, Model, RunsSet, SessionsSet, Simulated, SimulatorSet
+from training.evaluate.told import LabelledLogs, Reviewer
 from training.evaluate.trained_bundles import Bundles, HeldOutWindows, Trained
 from training.fit_lstm import FitConfig
 from training.train import TrainingProgress
@@ -31,12 +33,16 @@ DIGITS: Final = 6
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What does not stand in the list of sets: ``bundle`` replaces all models, ``scratch`` takes simulated logs."""
+    """What does not stand in the list of sets: ``bundle`` replaces all models, ``scratch`` takes simulated logs.
+
+    ``review`` tells what people would have heard; without it only windows are measured.
+    """
 
     seeds: tuple[int, ...]
     bundle: Path | None
     scratch: Path
     pipeline: PipelineConfig = field(default_factory=PipelineConfig)
+    review: Reviewer | None = None
     fit: FitConfig = field(default_factory=FitConfig)
 
 
@@ -70,7 +76,10 @@ def _evaluate_set(
         for variant in variants(trained, windows):
             groups[variant.name] = variant.group
             thresholds = {**variant.thresholds, "held": _held(chosen, trained.held_out, variant)}
-            every.setdefault(variant.name, []).append(measure(judge, variant.score, thresholds))
+            measures = measure(judge, variant.score, thresholds)
+            if variant.name == FUSED:
+                measures |= _heard(chosen, trained, simulator, options, progress)
+            every.setdefault(variant.name, []).append(measures)
             positive, normal = judge.units(variant.score)
             if not first and len(positive) and len(normal):
                 curves[variant.name] = roc(positive, normal)
@@ -101,9 +110,28 @@ def _judged(
         windows = joined(parts)
         return windows, FaultJudge(streams, windows)
     windows = score_paths(trained.bundle, chosen.records, pipeline, progress.lines)
+    if isinstance(chosen, ChainsSet):
+        return windows, FaultJudge(chain_streams(read_faults(chosen.truth), windows), windows)
     if isinstance(chosen, SessionsSet):
         return windows, SessionJudge(read_labels(chosen.labels), windows, chosen.normal_weight)
     return windows, RunJudge(read_runs(chosen.runs), windows.tenants, windows.end, chosen.min_post_s)
+
+
+def _heard(
+    chosen: AnySet, trained: Trained, simulator: "_Simulator", options: Options, progress: TrainingProgress
+) -> dict[str, float]:
+    """What people would have heard of the faults of a set; nothing where it does not say where they are."""
+    if options.review is None:
+        return {}
+    if isinstance(chosen, SimulatorSet):
+        streams = simulator.streams(chosen)
+        logs: list[LabelledLogs] = [([stream.path], [fault.record for fault in stream.faults]) for stream in streams]
+    elif isinstance(chosen, SessionsSet) or not chosen.truth:
+        return {}
+    else:
+        logs = [(chosen.records, read_faults(chosen.truth))]
+    progress.message(f"{chosen.name}: making incidents and alerts with bundle {trained.bundle.id}")
+    return dict(options.review(trained.bundle, logs))
 
 
 def _held(chosen: AnySet, held_out: HeldOutWindows | None, variant: Variant) -> float | None:

@@ -66,6 +66,13 @@ MEASURES: Final[Mapping[str, Meaning]] = {
     "delay_p90_s": Meaning("90 % delay, s", -1, bounded=False),
     "fired_windows": Meaning("windows that fire", -1, bounded=False),
     "fired_of_a_service": Meaning("most of one service", -1, bounded=False),
+    "told": Meaning("faults told", 1),
+    "own": Meaning("faults told by an incident of their own", 1),
+    "right": Meaning("faults whose cause is told rightly", 1),
+    "told_delay_median_s": Meaning("median delay until told, s", -1, bounded=False),
+    "false_incidents": Meaning("incidents outside faults", -1, bounded=False),
+    "alerts_per_incident": Meaning("alerts an incident", -1, bounded=False),
+    "pages_per_day": Meaning("pages a day", -1, bounded=False),
 }
 
 

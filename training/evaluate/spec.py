@@ -4,8 +4,10 @@ Every set has ``name``, ``kind`` and what scores it: ``train`` (paths of normal 
 ``bundle`` (a folder; with ``train`` beside it, what the training held back of these paths serves as normal data), or,
 without files, ``train_hours`` and ``train_seed`` of the simulator.  By kind:
 
-- ``runs``: ``records``, ``runs`` (tables, see ``training.evaluate.judges.runs``), ``min_post_s``.
+- ``runs``: ``records``, ``runs`` (tables, see ``training.evaluate.judges.runs``), ``min_post_s``; also ``truth``,
+  lists of the faults, where it is to be measured what people hear of them.
 - ``sessions``: ``records``, ``labels`` (tables, see ``training.evaluate.judges.sessions``), ``normal_weight``.
+- ``chains``: ``records``, ``truth`` (lists of faults, see ``training.evaluate.judges.chains``).
 - ``simulator``: ``hours``, ``seeds`` (a stream each), ``faults`` (one of each kind in every stream), ``start``.
 
 ``held_quantile`` is where the threshold ``held`` lies among normal units that were not trained on: by default 0.95 of
@@ -54,6 +56,7 @@ class RunsSet:
     runs: tuple[Path, ...]
     min_post_s: float
     held_quantile: float
+    truth: tuple[Path, ...] = ()
     kind: str = "runs"
 
 
@@ -71,6 +74,17 @@ class SessionsSet:
 
 
 @dataclass(frozen=True, slots=True)
+class ChainsSet:
+    """Logs of some tenants, with faults that follow or overlap each other."""
+
+    name: str
+    model: Model
+    records: tuple[Path, ...]
+    truth: tuple[Path, ...]
+    kind: str = "chains"
+
+
+@dataclass(frozen=True, slots=True)
 class SimulatorSet:
     """Simulated streams."""
 
@@ -80,7 +94,7 @@ class SimulatorSet:
     kind: str = "simulator"
 
 
-AnySet = RunsSet | SessionsSet | SimulatorSet
+AnySet = RunsSet | SessionsSet | ChainsSet | SimulatorSet
 
 
 def read_spec(path: Path) -> tuple[AnySet, ...]:
@@ -113,6 +127,7 @@ def _set(table: "_Table") -> AnySet:
             table.paths("runs"),
             table.number("min_post_s", 0.0),
             table.number("held_quantile", 0.95),
+            table.paths("truth", needed=False),
         )
     elif kind == "sessions":
         made = SessionsSet(
@@ -123,13 +138,15 @@ def _set(table: "_Table") -> AnySet:
             table.number("normal_weight", 1.0),
             table.number("held_quantile", 0.999),
         )
+    elif kind == "chains":
+        made = ChainsSet(name, model, table.paths("records"), table.paths("truth"))
     elif kind == "simulator":
         streams = Simulated(
             table.number("hours", 1.0), table.whole_numbers("seeds"), table.flag("faults"), table.moment("start")
         )
         made = SimulatorSet(name, model, streams)
     else:
-        raise InvalidError(f"{table.place}: kind {kind!r} is none of runs, sessions, simulator")
+        raise InvalidError(f"{table.place}: kind {kind!r} is none of runs, sessions, chains, simulator")
     table.finish()
     return made
 

@@ -38,11 +38,12 @@ def write_jsonl(scenario: Scenario, out_path: Path, truth_path: Path | None) -> 
             out.write(record.value + b"\n")
             count += 1
     if truth_path is not None:
-        truth_path.write_text(json.dumps([_truth(fault) for fault in scenario.faults], indent=2) + "\n")
+        truth_path.write_text(json.dumps([fault_record(fault) for fault in scenario.faults], indent=2) + "\n")
     return count
 
 
-def _truth(fault: Fault) -> dict[str, str]:
+def fault_record(fault: Fault) -> dict[str, str]:
+    """Return a fault as a list of known faults has it."""
     return asdict(fault) | {"start": _rfc3339(fault.start), "end": _rfc3339(fault.end)}
 
 

@@ -11,10 +11,12 @@ from click.testing import CliRunner
 
 from models.bundle import Bundle
 from models.errors import InvalidError
+from stream.cli import tocsin
 from stream.wiring.core import DEMO_BUNDLE
 from tests.training.simulated import START
-from training.evaluate.cli import compare, evaluate
+from training.evaluate.cli import compare
 from training.evaluate.compare import Tolerance, read_evaluation, worse
+from training.evaluate.judges.chains import read_faults
 from training.evaluate.spec import SimulatorSet, read_spec
 from training.simulate import Scenario, stream_records
 
@@ -34,7 +36,24 @@ kind = "runs"
 bundle = "{bundle}"
 records = ["runs.jsonl"]
 runs = ["runs.csv"]
+
+[[sets]]
+name = "chains"
+kind = "chains"
+bundle = "{bundle}"
+records = ["runs.jsonl"]
+truth = ["faults.json"]
 """
+
+FAULTS = [
+    {
+        "tenant": "bad",
+        "class": "errors",
+        "start": "2026-03-03T09:03:00Z",
+        "end": "2026-03-03T09:05:00Z",
+        "project": "nova",
+    }
+]
 
 RUNS = """run_id,label,start,end,anomaly_start,client_error,workload_start
 bad,fail,2026-03-03 09:00:00,2026-03-03 09:05:00,2026-03-03 09:03:00,2026-03-03 09:04:59,2026-03-03 09:00:00
@@ -54,6 +73,7 @@ def runs(folder: Path) -> None:
             out.append(value)
     (folder / "runs.jsonl").write_bytes(b"\n".join(out))
     (folder / "runs.csv").write_text(RUNS)
+    (folder / "faults.json").write_bytes(orjson.dumps(FAULTS))
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +82,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("evaluation")
     runs(folder)
     (folder / "spec.toml").write_text(SPEC.format(bundle=DEMO_BUNDLE))
-    done = CliRunner().invoke(evaluate, [str(folder / "spec.toml"), "--out", str(folder / "out"), "--json"])
+    done = CliRunner().invoke(tocsin, ["evaluate", str(folder / "spec.toml"), "--out", str(folder / "out"), "--json"])
     assert done.exit_code == 0, done.output
     return folder
 
@@ -94,6 +114,26 @@ def test_a_failing_run_ranks_above_normal_ones(found: dict[str, Any]) -> None:
     assert measures(found, 1)["auroc"] == 1.0
     assert measures(found, 1)["best.before_client"] == 1.0
     assert measures(found, 1, "any ERROR line")["auroc"] == 1.0
+
+
+def test_what_people_hear_is_measured(found: dict[str, Any]) -> None:
+    """Of simulated faults, and of lists of faults in real logs; runs do not say what their faults are."""
+    simulated, chained = measures(found, 0), measures(found, 2)
+    assert 0 < simulated["own"] <= simulated["told"] <= 1
+    assert (chained["told"], chained["own"], chained["right"], chained["false_incidents"]) == (1, 1, 1, 0)
+    assert chained["told_delay_median_s"] < 60
+    assert chained["alerts_per_incident"] >= 1
+    assert chained["pages_per_day"] > 0
+    assert chained["budget.recall:errors"] == 1
+    assert "told" not in measures(found, 1)
+
+
+@pytest.mark.parametrize("text", ["{}", "[1]", '[{"start": "2026-03-03T09:03:00Z", "end": "", "service": "x"}]', "no"])
+def test_a_list_of_faults_that_cannot_be_used_is_named(text: str, tmp_path: Path) -> None:
+    """With what is wrong."""
+    (tmp_path / "faults.json").write_text(text)
+    with pytest.raises(InvalidError, match=r"faults\.json is no list of faults"):
+        read_faults([tmp_path / "faults.json"])
 
 
 def test_every_detector_stands_there_alone_and_left_out(found: dict[str, Any]) -> None:

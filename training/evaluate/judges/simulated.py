@@ -1,4 +1,4 @@
-"""Simulated streams: each fault is a unit, and so is every stretch of quiet time as long as one.
+"""Streams with known faults: each fault is a unit, and so is every stretch of quiet time as long as one.
 
 A fault counts as found by a window that ends after its begin and up to GRACE_S after its end, when its consequences
 have died away.  What fires outside of that is a false alarm.
@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -19,7 +19,8 @@ from training.evaluate.ablations import BUDGET
 from training.evaluate.judges.timeline import ScoreTrace, Timeline, TimelineMark, TimelineSpan, alarms, highest, peaks
 from training.evaluate.scored_windows import ScoredWindows
 from training.evaluate.spec import Simulated
-from training.simulate import Fault, Scenario, plan_faults, write_jsonl
+from training.simulate import Scenario, plan_faults, write_jsonl
+from training.simulate.record_stream import fault_record
 
 GRACE_S: Final = 180.0
 """An instance waits up to two minutes for its network, and its end stands in windows for another."""
@@ -29,12 +30,22 @@ QUIET_PIECE_S: Final = 600.0
 
 
 @dataclass(frozen=True, slots=True)
+class StreamFault:
+    """A fault from ``start`` to ``end`` (microseconds); ``record`` is it as a list of known faults has it."""
+
+    kind: str
+    start: int
+    end: int
+    record: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
-    """One simulated tenant: its records, its faults, its begin and end (microseconds)."""
+    """One tenant: its records, its faults, its begin and end (microseconds)."""
 
     name: str
     path: Path
-    faults: tuple[Fault, ...]
+    faults: tuple[StreamFault, ...]
     start: int
     end: int
 
@@ -48,12 +59,16 @@ def write_streams(simulated: Simulated, folder: Path, name: str) -> list[Stream]
         scenario = Scenario(seed, simulated.start, simulated.hours * 3600, faults=planned, tenant=tenant)
         path = folder / f"{tenant}.jsonl"
         write_jsonl(scenario, path, None)
-        out.append(Stream(tenant, path, planned, scenario.first, scenario.end))
+        faults = tuple(
+            StreamFault(str(fault.kind), fault.start, fault.end, fault_record(fault) | {"tenant": tenant})
+            for fault in planned
+        )
+        out.append(Stream(tenant, path, faults, scenario.first, scenario.end))
     return out
 
 
 class FaultJudge:
-    """Measures of any score over the windows of simulated streams."""
+    """Measures of any score over the windows of streams."""
 
     weight = 1.0
 
@@ -78,7 +93,7 @@ class FaultJudge:
     @property
     def counts(self) -> dict[str, int]:
         """Units of each sort."""
-        kinds = Counter(str(fault.kind) for _, fault in self.faults)
+        kinds = Counter(fault.kind for _, fault in self.faults)
         return {"faults": len(self.faults), "quiet_stretches": len(self._pieces), **dict(sorted(kinds.items()))}
 
     def units(self, score: F64) -> tuple[F64, F64]:
@@ -97,7 +112,7 @@ class FaultJudge:
         windows = self.timeline.place(TimelineSpan(stream.name, stream.start, stream.end))
         minute = (self.timeline.end[windows] - stream.start) // (60 * SECOND)
         marks = [
-            TimelineMark((fault.start - stream.start) / SECOND, (fault.end - stream.start) / SECOND, str(fault.kind))
+            TimelineMark((fault.start - stream.start) / SECOND, (fault.end - stream.start) / SECOND, fault.kind)
             for fault in stream.faults
         ]
         return ScoreTrace(stream.name, highest(minute, self.timeline.ordered(score)[windows], 60.0), tuple(marks))
@@ -115,7 +130,7 @@ class FaultJudge:
         if self.faults:
             delays = self._delays(ordered, threshold)
             out |= _found("", delays)
-            for kind in sorted({str(fault.kind) for _, fault in self.faults}):
+            for kind in sorted({fault.kind for _, fault in self.faults}):
                 of_kind = [d for d, (_, fault) in zip(delays, self.faults, strict=True) if fault.kind == kind]
                 out |= _found(f":{kind}", of_kind)
             return out

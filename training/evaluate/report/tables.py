@@ -5,6 +5,31 @@ from typing import Any, Final
 
 from training.evaluate.measures import THRESHOLDS, meaning
 
+_HEARD: Final = (
+    "told",
+    "own",
+    "right",
+    "told_delay_median_s",
+    "false_incidents",
+    "alerts_per_incident",
+    "pages_per_day",
+)
+_OF_STREAMS: Final = (
+    "auroc",
+    "fpr5.recall",
+    "fpr1.recall",
+    "budget.recall",
+    "budget.delay_median_s",
+    "budget.false_alarms_per_hour",
+    "budget.fired_windows",
+    "budget.fired_of_a_service",
+    "hourly.recall",
+    "hourly.false_alarms_per_hour",
+    "best.f1",
+    "best.false_alarms_per_hour",
+    *_HEARD,
+)
+
 COLUMNS: Final[Mapping[str, Sequence[str]]] = {
     "runs": (
         "auroc",
@@ -21,22 +46,11 @@ COLUMNS: Final[Mapping[str, Sequence[str]]] = {
         "fpr5.false_alarms_per_hour",
         "best.f1",
         "best.false_alarms_per_hour",
+        *_HEARD,
     ),
     "sessions": ("auroc", "fpr5.recall", "fpr1.recall", "held.f1", "held.precision", "held.recall", "best.f1"),
-    "simulator": (
-        "auroc",
-        "fpr5.recall",
-        "fpr1.recall",
-        "budget.recall",
-        "budget.delay_median_s",
-        "budget.false_alarms_per_hour",
-        "budget.fired_windows",
-        "budget.fired_of_a_service",
-        "hourly.recall",
-        "hourly.false_alarms_per_hour",
-        "best.f1",
-        "best.false_alarms_per_hour",
-    ),
+    "simulator": _OF_STREAMS,
+    "chains": _OF_STREAMS,
 }
 
 _SHORT: Final[Mapping[str, str]] = {
@@ -48,6 +62,10 @@ _SHORT: Final[Mapping[str, str]] = {
     "auroc": "AUROC",
     "auroc_early": "early",
     "f1": "F1",
+    "told_delay_median_s": "told after",
+    "false_incidents": "false",
+    "alerts_per_incident": "alerts",
+    "pages_per_day": "pages/d",
 }
 
 
