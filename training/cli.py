@@ -2,8 +2,14 @@
 
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
+
+if TYPE_CHECKING:
+    from datetime import datetime
+
+    from training.simulate import Fault
 
 
 def _stretches(_: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
@@ -132,9 +138,24 @@ def recalibrate(ctx: click.Context, paths: tuple[str, ...], source: Path, out: P
 @click.option("--seed", default=1, show_default=True, help="Seed of the lines and faults.")
 @click.option("--rate", default=1.0, show_default=True, help="Factor of the workload.")
 @click.option("--faults/--no-faults", default=False, show_default=True, help="Inject one fault of each kind.")
+@click.option("--computes", default=3, show_default=True, type=click.IntRange(min=1), help="Hosts that run instances.")
+@click.option(
+    "--crowd", default=0, type=click.IntRange(min=0), help="Inject so many faults by chance, some at the same time."
+)
+@click.option("--kind", "kinds", multiple=True, help="Kind of fault to inject; default: each that befalls one service.")
 @click.option("--truth", type=click.Path(path_type=Path), help="File for the list of injected faults (JSON).")
 def simulate(  # noqa: PLR0913 - click passes each option
-    out: Path, hours: float, start: str, seed: int, rate: float, truth: Path | None, *, faults: bool
+    out: Path,
+    hours: float,
+    start: str,
+    seed: int,
+    rate: float,
+    computes: int,
+    crowd: int,
+    kinds: tuple[str, ...],
+    truth: Path | None,
+    *,
+    faults: bool,
 ) -> None:
     """Write the log lines of a simulated OpenStack cloud, with or without faults.
 
@@ -144,12 +165,13 @@ def simulate(  # noqa: PLR0913 - click passes each option
     Example:
       tocsin simulate --out quiet.jsonl --hours 24
       tocsin simulate --out faults.jsonl --hours 1 --faults --truth faults.json
+      tocsin simulate --out crowd.jsonl --computes 200 --crowd 10 --kind silence --kind queue_down --truth crowd.json
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     from datetime import UTC, datetime
 
     from models.errors import InvalidError
     from models.targets import check_file
-    from training.simulate import Scenario, plan_faults, write_jsonl
+    from training.simulate import Scenario, write_jsonl
 
     try:
         begin = datetime.fromisoformat(start)
@@ -159,7 +181,23 @@ def simulate(  # noqa: PLR0913 - click passes each option
     if truth is not None:
         check_file(truth, "--truth")
     begin = begin if begin.tzinfo else begin.replace(tzinfo=UTC)
-    planned = plan_faults(begin, hours * 3600, seed) if faults else ()
-    scenario = Scenario(seed=seed, start=begin, duration_s=hours * 3600, rate=rate, faults=planned)
+    duration = hours * 3600
+    planned = _planned(begin, duration, seed, computes, crowd, kinds) if faults or crowd or kinds else ()
+    scenario = Scenario(seed=seed, start=begin, duration_s=duration, rate=rate, computes=computes, faults=planned)
     lines = write_jsonl(scenario, out, truth)
     click.echo(f"{lines:,} lines, {len(planned)} faults", file=sys.stderr)
+
+
+def _planned(  # noqa: PLR0913 - the options of a command
+    begin: "datetime", duration_s: float, seed: int, computes: int, crowd: int, kinds: tuple[str, ...]
+) -> "tuple[Fault, ...]":
+    from models.errors import InvalidError
+    from training.simulate import OF_ONE_SERVICE, FaultKind, plan_crowd, plan_faults
+
+    try:
+        chosen = tuple(map(FaultKind, kinds)) or OF_ONE_SERVICE
+    except ValueError as error:
+        raise InvalidError(f"--kind: {error}", f"there are {', '.join(FaultKind)}") from error
+    if crowd:
+        return plan_crowd(begin, duration_s, seed, crowd, computes, chosen)
+    return plan_faults(begin, duration_s, seed, chosen)

@@ -91,7 +91,11 @@ def serve(  # noqa: PLR0913 - who, where, what, by chance
     """Serve ``call`` at the service of ``file``: returns its HTTP status when the time that it takes is over."""
     chance = rng.random
     pid = pid or file.pids[int(chance() * len(file.pids))]
-    if file is not cloud.keystone and chance() < TOKEN_CHECK:
+    if (
+        file is not cloud.keystone
+        and chance() < TOKEN_CHECK
+        and not cloud.faults.active(FaultKind.KEYSTONE_DOWN, cloud.keystone)
+    ):
         check_token(cloud, context, rng)
     took = call.median * exp(rng.gauss(0.0, SPREAD))
     size = call.size + int(chance() * (call.size // 4 + 1))
@@ -99,6 +103,8 @@ def serve(  # noqa: PLR0913 - who, where, what, by chance
     faults = cloud.faults
     befallen = file.source in faults.places
     if befallen:
+        if faults.active(FaultKind.KEYSTONE_DOWN, file):
+            return (yield from _unchecked(cloud, file, context, call, pid))
         if faults.active(FaultKind.RETRIES, file):
             yield from _refuse(cloud, file, context, call, pid)
         if faults.active(FaultKind.SLOW, file):
@@ -142,6 +148,20 @@ def _refuse(cloud: SimulatedCloud, file: SimulatedLogFile, context: Context, cal
         file.write(pid, head, context.text, access(call, UNAVAILABLE, 218, took, cloud.engine.now))
         yield pause
         pause *= 2
+
+
+def _unchecked(cloud: SimulatedCloud, file: SimulatedLogFile, context: Context, call: ApiCall, pid: int) -> Answer:
+    """Keystone does not answer: the service says so and refuses the call; keystone itself writes nothing."""
+    took = cloud.faults.rng.uniform(0.01, 0.05)
+    yield took
+    if file is cloud.keystone:
+        return UNAVAILABLE
+    url = f"http://{VIP}:5000/v3/auth/tokens"
+    reason = f"Unable to establish connection to {url}: [Errno 111] Connection refused"
+    file.write(pid, "CRITICAL keystonemiddleware.auth_token", context.text, f"Unable to validate token: {reason}")
+    head, access = _STYLES[file.service]
+    file.write(pid, head, context.text, access(call, UNAVAILABLE, 218, took, cloud.engine.now))
+    return UNAVAILABLE
 
 
 def _debug(file: SimulatedLogFile, pid: int, context: Context, call: ApiCall, took: float) -> None:

@@ -7,16 +7,23 @@ from typing import Final
 
 from models.errors import InvalidError
 from models.rfc3339 import SECOND
+from training.simulate.common_causes import DATABASE, DETAILS, KEYSTONE, QUEUE, cries, racks
 from training.simulate.event_loop import Steps
-from training.simulate.log_files import NO_CONTEXT, SimulatedLogFile, request, uuid_text
+from training.simulate.log_files import SimulatedLogFile, request, uuid_text
 from training.simulate.openstack import SimulatedCloud
-from training.simulate.scenario import Fault, FaultKind, micros
-from training.simulate.tracebacks import database_failure, queue_unreachable, task_failure
+from training.simulate.scenario import OF_ONE_SERVICE, Fault, FaultKind, micros
+from training.simulate.tracebacks import database_failure, queue_back, queue_unreachable, task_failure
 
 LONGEST_S: Final = 600.0
 """Seconds that a fault lasts at most."""
 SHARE: Final = 0.45
 """Share of its slot that a fault takes: the rest is quiet, so that consequences die away before the next one."""
+CROWDED: Final = 12
+"""A fault among many lasts at most this part of the time."""
+_APART: Final = 300 * SECOND
+"""Microseconds between two of these at one place: its consequences have died away."""
+_DRAWS: Final = 100
+"""How often a moment is drawn at which a place is free."""
 QUIET_S: Final = 420.0
 """The stream begins without a fault: this long, or an eighth of it if it is short."""
 
@@ -28,6 +35,9 @@ _PLACES: Final[Mapping[FaultKind, Sequence[str]]] = {
     FaultKind.SILENCE: ("compute-1/nova-compute", "compute-2/nova-compute", "storage-1/cinder-volume"),
     FaultKind.RETRIES: ("controller-1/neutron-server", "controller-1/cinder-api", "storage-1/cinder-volume"),
     FaultKind.NEW_MESSAGE: ("compute-1/nova-compute", "storage-1/cinder-volume", "network-1/neutron-dhcp-agent"),
+    FaultKind.QUEUE_DOWN: (QUEUE,),
+    FaultKind.DATABASE_DOWN: (DATABASE,),
+    FaultKind.KEYSTONE_DOWN: (KEYSTONE,),
 }
 
 _DETAILS: Final[Mapping[FaultKind, str]] = {
@@ -38,6 +48,7 @@ _DETAILS: Final[Mapping[FaultKind, str]] = {
     FaultKind.SILENCE: "stops working and writing",
     FaultKind.RETRIES: "loses its connections again and again: calls are repeated",
     FaultKind.NEW_MESSAGE: "writes a message that normal operation never writes",
+    **DETAILS,
 }
 
 _NEW: Final[Mapping[str, tuple[str, str]]] = {
@@ -60,7 +71,7 @@ _NEW: Final[Mapping[str, tuple[str, str]]] = {
 
 
 def plan_faults(
-    start: datetime, duration_s: float, seed: int, kinds: Sequence[FaultKind] = tuple(FaultKind)
+    start: datetime, duration_s: float, seed: int, kinds: Sequence[FaultKind] = OF_ONE_SERVICE
 ) -> tuple[Fault, ...]:
     """One fault of each of ``kinds`` (which may repeat), in random order, spread evenly with quiet time between."""
     if not kinds:
@@ -81,10 +92,55 @@ def plan_faults(
     return tuple(faults)
 
 
+def plan_crowd(  # noqa: PLR0913 - when, where and how many
+    start: datetime,
+    duration_s: float,
+    seed: int,
+    count: int,
+    computes: int,
+    kinds: Sequence[FaultKind] = OF_ONE_SERVICE,
+) -> tuple[Fault, ...]:
+    """``count`` faults, the kinds in turn, at moments and places by chance: some come together, at no place two."""
+    rng = Random(seed)
+    quiet = min(QUIET_S, duration_s / 8)
+    length = min(LONGEST_S, (duration_s - quiet) / CROWDED)
+    first = micros(start)
+    faults: list[Fault] = []
+    for turn in range(count):
+        kind = kinds[turn % len(kinds)]
+        for _ in range(_DRAWS):
+            begin = first + round(rng.uniform(quiet, duration_s - 1.5 * length) * SECOND)
+            end = begin + round(length * SECOND)
+            taken = {other.service for other in faults if begin < other.end + _APART and other.start < end + _APART}
+            free = [place for place in _all_places(kind, computes) if place not in taken]
+            if free:
+                break
+        else:
+            raise InvalidError(f"there is no place left for {count} faults", "ask for fewer, or for more computes")
+        place = rng.choice(free)
+        faults.append(Fault(kind, place, begin, end, f"{place} {_DETAILS[kind]}"))
+    return tuple(sorted(faults, key=lambda fault: fault.start))
+
+
+def _all_places(kind: FaultKind, computes: int) -> Sequence[str]:
+    """Where a fault of this kind may lie in a cloud with so many computes."""
+    if kind is FaultKind.RACK_DOWN:
+        return racks(computes)
+    places = _PLACES[kind]
+    if not any(place.startswith("compute-") for place in places):
+        return places
+    others = [place for place in places if not place.startswith("compute-")]
+    return [f"compute-{number}/nova-compute" for number in range(1, computes + 1)] + others
+
+
 def start_faults(cloud: SimulatedCloud) -> None:
     """Start what faults write by themselves; what they change in others' work is asked for there (``FaultState``)."""
     files = {file.source: file for file in cloud.files}
     for fault in cloud.scenario.faults:
+        if fault.kind not in OF_ONE_SERVICE:
+            for cry in cries(fault, cloud.files, cloud.engine):
+                cloud.spawn(cry, max(0, fault.start - cloud.engine.now) / SECOND)
+            continue
         file = files.get(fault.service)
         if file is None:
             raise InvalidError(f"no service {fault.service!r} in this cloud", f"there are {', '.join(sorted(files))}")
@@ -119,13 +175,11 @@ def _errors(cloud: SimulatedCloud, file: SimulatedLogFile, fault: Fault, rng: Ra
 
 def _reconnects(cloud: SimulatedCloud, file: SimulatedLogFile, fault: Fault, rng: Random) -> Steps:
     """The connection to the message queue breaks, comes back, breaks again."""
-    logger = "INFO oslo.messaging._drivers.impl_rabbit"
     while cloud.engine.now < fault.end:
         for wait in (1, 1, 2, 4)[: rng.randrange(2, 5)]:
             queue_unreachable(file, rng, wait)
             yield float(wait)
-        text = f"[{uuid_text(rng)}] Reconnected to AMQP server on 10.20.0.11:5672 via [amqp] client with port"
-        file.write(file.pid, logger, NO_CONTEXT, f"{text} {rng.randrange(32_768, 61_000)}.")
+        queue_back(file, rng)
         yield rng.uniform(2.0, 6.0)
 
 

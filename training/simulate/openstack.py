@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from random import Random
 from typing import Final
 
+from training.simulate.common_causes import effects
 from training.simulate.event_loop import Engine, Steps
 from training.simulate.log_files import SimulatedLogFile, fork, hex_text, owner_text, uuid_text
 from training.simulate.scenario import Fault, FaultKind, Scenario
@@ -110,11 +111,12 @@ class FaultState:
     def __init__(self, faults: tuple[Fault, ...], engine: Engine, rng: Random) -> None:
         self._engine = engine
         self.rng = rng
-        self.places = frozenset(fault.service for fault in faults)
-        """Services that a fault befalls at any time: all others need not ask."""
         self._by_place: dict[tuple[FaultKind, str], list[Fault]] = {}
         for fault in faults:
-            self._by_place.setdefault((fault.kind, fault.service), []).append(fault)
+            for effect in effects(fault):
+                self._by_place.setdefault(effect, []).append(fault)
+        self.places = frozenset(place for _, place in self._by_place)
+        """Services that a fault befalls at any time: all others need not ask."""
 
     def active(self, kind: FaultKind, file: SimulatedLogFile) -> bool:
         """Whether the service of ``file`` suffers from ``kind`` now."""

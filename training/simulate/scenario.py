@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from typing import Final
 
 from models.errors import InvalidError
 from models.rfc3339 import SECOND
@@ -25,13 +26,34 @@ class FaultKind(StrEnum):
     """Connections break again and again, calls are repeated until they succeed."""
     NEW_MESSAGE = "new_message"
     """A message that normal operation never writes."""
+    QUEUE_DOWN = "queue_down"
+    """The message queue is gone, for every service that uses it."""
+    DATABASE_DOWN = "database_down"
+    """The database is gone, likewise."""
+    KEYSTONE_DOWN = "keystone_down"
+    """Keystone is gone: no API can check a token."""
+    RACK_DOWN = "rack_down"
+    """All hosts of a rack stop at once."""
+
+
+OF_ONE_SERVICE: Final = (
+    FaultKind.ERROR_BURST,
+    FaultKind.HANG,
+    FaultKind.SKIP,
+    FaultKind.SLOW,
+    FaultKind.SILENCE,
+    FaultKind.RETRIES,
+    FaultKind.NEW_MESSAGE,
+)
+"""Kinds that befall one service on one host; the others have a cause that many share."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
     """One injected fault, which is also its ground truth.
 
-    ``service`` is ``<host>/<service>``, as source windows name it; ``start`` and ``end`` in microseconds.
+    ``service`` is ``<host>/<service>``, as source windows name it, or what many share (``common_causes``).  Times
+    are in microseconds.
     """
 
     kind: FaultKind

@@ -244,3 +244,10 @@ def queue_unreachable(file: SimulatedLogFile, rng: Random, wait: int) -> None:
         f"[{uuid_text(rng)}] AMQP server on 10.20.0.11:5672 is unreachable: [Errno 111] ECONNREFUSED. Trying again in"
         f" {wait} seconds.: ConnectionRefusedError: [Errno 111] ECONNREFUSED",
     )
+
+
+def queue_back(file: SimulatedLogFile, rng: Random) -> None:
+    """The connection to RabbitMQ is there again."""
+    text = f"[{uuid_text(rng)}] Reconnected to AMQP server on 10.20.0.11:5672 via [amqp] client with port"
+    logger = "INFO oslo.messaging._drivers.impl_rabbit"
+    file.write(file.pid, logger, NO_CONTEXT, f"{text} {rng.randrange(32_768, 61_000)}.")
