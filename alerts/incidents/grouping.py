@@ -233,7 +233,7 @@ class IncidentGrouper:
             after = after if named.id in by_id else named
         gone = [before.id] if after.id != before.id else []
         # What comes late, and changes nothing, does not bring back what is over.
-        goes_on = share.end > before.last or before.state is not IncidentState.RESOLVED
+        goes_on = after.last > before.last or before.state is not IncidentState.RESOLVED
         after = self._grown(after, now, goes_on=goes_on)
         other, evidence = same_cause(share, after, candidates, self.policy)
         if other is not None:

@@ -11,7 +11,7 @@ from typing import Final
 
 from alerts.incidents.incident import Incident, IncidentState
 from alerts.incidents.policy import IncidentPolicy
-from alerts.incidents.signal import Signal, signals_of
+from alerts.incidents.signal import NAMED_FOR, Signal, signals_of
 from alerts.messages.anomaly import BESIDE, Anomaly
 from alerts.messages.backends import INFRASTRUCTURE, project_of
 from models.rfc3339 import SECOND
@@ -153,27 +153,34 @@ def _is_among(share: Anomaly, signals: Iterable[Signal]) -> bool:
 
 def _names_another_backend(share: Anomaly, signals: Iterable[Signal]) -> bool:
     """Return whether its messages name another backend than all of the signals do: another fault, wherever it is."""
-    known = _backends(signals)
+    known = _backends(signals, share.end - NAMED_FOR)
     here = INFRASTRUCTURE & share.names
     return bool(known and here) and not known & here
 
 
-def _backends(signals: Iterable[Signal]) -> frozenset[str]:
-    """Return which backends messages of the signals name."""
-    return INFRASTRUCTURE.intersection(name for signal in signals for name in signal.names)
+def _backends(signals: Iterable[Signal], since: int = 0) -> frozenset[str]:
+    """Return which backends messages of the signals have named since then."""
+    return INFRASTRUCTURE.intersection(name for signal in signals for name in signal.names_since(since))
 
 
 def _both_name(share: Anomaly, signal: Signal) -> str:
     """Return in words which backend or project messages of both name; "" where none is."""
-    common = sorted(share.names.intersection(signal.names))
+    common = sorted(share.names.intersection(signal.names_since(share.end - NAMED_FOR)))
     return f"its messages name {common[0]}, as those of {signal.service} do" if common else ""
 
 
 def _goes_on(share: Anomaly, signals: Sequence[Signal], policy: IncidentPolicy) -> bool:
-    """Return whether the share's place is among the signals: of the same kind, or so recent that a new kind is news."""
+    """Return whether the share's place is among the signals: of the same kind, or so recent that a new kind is news.
+
+    Where both write unusual messages, one of them is the same: windows overlap, so what goes on repeats itself.
+    """
     kind = signals_of(share)[0].kind
     recent = share.end - int(policy.near_s * SECOND)
-    return _is_among(share, (signal for signal in signals if signal.kind == kind or signal.last >= recent))
+    here = [signal for signal in signals if _is_among(share, (signal,))]
+    known = {template for signal in here for template in signal.templates}
+    if known and share.own_templates and known.isdisjoint(share.own_templates):
+        return False
+    return any(signal.kind == kind or signal.last >= recent for signal in here)
 
 
 def _common_name(share: Anomaly, signals: Iterable[Signal]) -> str:
@@ -186,7 +193,7 @@ def _common_name(share: Anomaly, signals: Iterable[Signal]) -> str:
         if here != there and there in share.names:
             return f"its messages name {there}"
         # What it names is its cause only if that fails by then, and not a minute later.
-        if here != there and here in signal.names and share.end - signal.first <= CAUSE_WITHIN:
+        if here != there and here in signal.names_since(share.end - NAMED_FOR) and share.end - signal.first <= CAUSE_WITHIN:
             return f"messages of {signal.service} name {here}"
     return ""
 
