@@ -207,8 +207,8 @@ class Incident:
         if share.located:
             # A guess gives way to the first that knows.
             services = first_names((*services, *own), SERVICES) if self.located else own
-        # What would not have fired by itself does not tell that it goes on.
-        beside = share.importance <= BESIDE < self.importance
+        # What would not have fired by itself supports what nobody has heard of; it does not tell that a fault goes on.
+        beside = share.importance <= BESIDE and self.state is not IncidentState.PENDING
         return replace(
             self,
             first=min(self.first, share.end),

@@ -77,7 +77,10 @@ def same_cause(
         began_together = abs(other.first - own.first) <= policy.onset_s * SECOND
         if other.id == own.id or not began_together or IncidentState.PENDING in {own.state, other.state}:
             continue
-        for signal in other.signals_since(share.end - policy.quiet):
+        ongoing = other.signals_since(share.end - policy.quiet)
+        if _differ(_backends(own.signals, share.end - NAMED_FOR), _backends(ongoing, share.end - NAMED_FOR)):
+            continue
+        for signal in ongoing:
             if why := _both_name(share, signal):
                 return other, why
     return None, ""
@@ -153,9 +156,12 @@ def _is_among(share: Anomaly, signals: Iterable[Signal]) -> bool:
 
 def _names_another_backend(share: Anomaly, signals: Iterable[Signal]) -> bool:
     """Return whether its messages name another backend than all of the signals do: another fault, wherever it is."""
-    known = _backends(signals, share.end - NAMED_FOR)
-    here = INFRASTRUCTURE & share.names
-    return bool(known and here) and not known & here
+    return _differ(INFRASTRUCTURE & share.names, _backends(signals, share.end - NAMED_FOR))
+
+
+def _differ(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Return whether backends are known on both sides, and none of them is the same."""
+    return bool(one and other) and one.isdisjoint(other)
 
 
 def _backends(signals: Iterable[Signal], since: int = 0) -> frozenset[str]:
@@ -180,6 +186,8 @@ def _goes_on(share: Anomaly, signals: Sequence[Signal], policy: IncidentPolicy) 
     known = {template for signal in here for template in signal.templates}
     if known and share.own_templates and known.isdisjoint(share.own_templates):
         return False
+    if share.importance <= BESIDE:
+        return any(signal.kind == kind and signal.last >= recent for signal in here)
     return any(signal.kind == kind or signal.last >= recent for signal in here)
 
 
