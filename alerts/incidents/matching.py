@@ -11,7 +11,7 @@ from typing import Final
 
 from alerts.incidents.incident import Incident, IncidentState
 from alerts.incidents.policy import IncidentPolicy
-from alerts.incidents.signal import NAMED_FOR, Signal, signals_of
+from alerts.incidents.signal import FAILING, NAMED_FOR, Signal, signals_of
 from alerts.messages.anomaly import BESIDE, Anomaly
 from alerts.messages.backends import INFRASTRUCTURE, project_of
 from models.rfc3339 import SECOND
@@ -42,6 +42,10 @@ NO_MATCH: Final = Match(MatchStrength.NONE)
 CAUSE_WITHIN: Final = 45 * SECOND
 """Microseconds from the first message that names a project to a sign of trouble there, at most, for the one to be the
 other's cause: a judgement, three steps of windows."""
+
+RECENT: Final = 120 * SECOND
+"""Microseconds for which a project that is only unusual explains messages that name it: a judgement.  One that has been
+slow for a quarter of an hour does not explain what begins now."""
 
 TELLING: Final = 3
 """The first templates of a window, of its most telling lines, by which windows are compared: a judgement."""
@@ -198,10 +202,13 @@ def _common_name(share: Anomaly, signals: Iterable[Signal]) -> str:
         there = project_of(signal.service)
         if both := _both_name(share, signal):
             return both
-        if here != there and there in share.names:
+        if here == there:
+            continue
+        # What it names is its cause only if that fails, or begins, by then.
+        is_cause = signal.kind in FAILING or share.end - signal.first <= RECENT
+        if there in share.names and is_cause:
             return f"its messages name {there}"
-        # What it names is its cause only if that fails by then, and not a minute later.
-        if here != there and here in signal.names_since(share.end - NAMED_FOR) and share.end - signal.first <= CAUSE_WITHIN:
+        if here in signal.names_since(share.end - NAMED_FOR) and share.end - signal.first <= CAUSE_WITHIN:
             return f"messages of {signal.service} name {here}"
     return ""
 

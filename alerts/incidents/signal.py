@@ -20,8 +20,8 @@ KINDS_OF_A_WINDOW: Final = 3
 """Kinds of trouble that one window reports of a place, at most: a judgement, its first findings weigh most."""
 
 MESSAGES: Final = 8
-"""Templates of a signal that are kept, the newest: a judgement.  Windows that follow one another share three quarters of
-their lines, so that those of the newest are enough to tell whether it goes on."""
+"""Templates of a signal that are kept, the newest: a judgement.  Windows that follow one another share most of their
+lines, so that those of the newest are enough to tell whether it goes on."""
 
 NAMED_FOR: Final = 120 * SECOND
 """Microseconds for which a signal is about what its messages have named: a judgement, two lengths of a window."""
