@@ -12,7 +12,7 @@ from typing import Final
 from alerts.incidents.incident import Incident, IncidentState
 from alerts.incidents.policy import IncidentPolicy
 from alerts.incidents.signal import FAILING, NAMED_FOR, Signal, signals_of
-from alerts.messages.anomaly import BESIDE, Anomaly
+from alerts.messages.anomaly import BESIDE, ODD, Anomaly
 from alerts.messages.backends import INFRASTRUCTURE, project_of
 from models.rfc3339 import SECOND
 
@@ -23,10 +23,11 @@ class MatchStrength(IntEnum):
     NONE = 0
     TIME = 1
     PROJECT = 2
-    NAME = 3
-    TEMPLATE = 4
-    SERVICE = 5
-    ID = 6
+    RETURN = 3
+    NAME = 4
+    TEMPLATE = 5
+    SERVICE = 6
+    ID = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +109,7 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
     6. ``SERVICE``: a signal of the incident goes on at that service on that host: of this kind, or until just now.
     7. ``TEMPLATE``: most of its first templates are among the incident's.
     8. ``NAME``: both name the same backend or project, or one names the other's, within ``near_s``.
-    9. ``SERVICE``: it repeats what is over at that place.
+    9. ``RETURN``: it repeats what is over at that place.
     10. ``PROJECT``: both are parts of one project, and it begins soon after the incident.
     """
     distance, home = gap(share, incident), share.services[0]
@@ -118,7 +119,7 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
     if share.session and share.key in incident.ids:
         return Match(MatchStrength.ID, f"about the same {_sort(share.key)}")
     if distance > policy.quiet:
-        return Match(MatchStrength.SERVICE, "it has come back") if repeats(share, incident) else NO_MATCH
+        return Match(MatchStrength.RETURN, "it has come back") if repeats(share, incident) else NO_MATCH
     if not share.located or not incident.located:
         return _at_the_time(share, incident, distance, policy)
     ongoing = incident.signals_since(share.end - policy.quiet)
@@ -131,7 +132,7 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
     if named := _common_name(share, incident.signals_since(share.end - int(policy.near_s * SECOND))):
         return Match(MatchStrength.NAME, named)
     if repeats(share, incident):
-        return Match(MatchStrength.SERVICE, "it has come back")
+        return Match(MatchStrength.RETURN, "it has come back")
     return _same_project(share, incident, policy)
 
 
@@ -191,7 +192,8 @@ def _goes_on(share: Anomaly, signals: Sequence[Signal], policy: IncidentPolicy) 
     if known and share.own_templates and known.isdisjoint(share.own_templates):
         return False
     if share.importance <= BESIDE:
-        return any(signal.kind == kind and signal.last >= recent for signal in here)
+        # What it says there beside the kind known is unknown; often it does not even say the kind.
+        return any(kind in {signal.kind, ODD} and signal.last >= recent for signal in here)
     return any(signal.kind == kind or signal.last >= recent for signal in here)
 
 
@@ -252,7 +254,8 @@ def repeats(share: Anomaly, incident: Incident) -> bool:
     if not first or not incident.templates:
         # Errors that say something else are others, also where only one of them says anything odd.
         is_comparable = share.kind != "errors" or bool(first) == bool(incident.templates)
-        return share.kind == incident.kind and is_comparable
+        # The kind is that of where it began.
+        return share.kind == incident.kind and is_comparable and _is_among(share, incident.signals[:1])
     return 2 * sum(template in incident.templates for template in first) >= len(first)
 
 
