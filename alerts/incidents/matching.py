@@ -14,6 +14,7 @@ from alerts.incidents.policy import IncidentPolicy
 from alerts.incidents.signal import FAILING, NAMED_FOR, Signal, signals_of
 from alerts.messages.anomaly import BESIDE, ODD, Anomaly
 from alerts.messages.backends import INFRASTRUCTURE, project_of
+from models.records import ALL_SOURCES
 from models.rfc3339 import SECOND
 
 
@@ -254,8 +255,9 @@ def repeats(share: Anomaly, incident: Incident) -> bool:
     if not first or not incident.templates:
         # Errors that say something else are others, also where only one of them says anything odd.
         is_comparable = share.kind != "errors" or bool(first) == bool(incident.templates)
-        # The kind is that of where it began.
-        return share.kind == incident.kind and is_comparable and _is_among(share, incident.signals[:1])
+        # A window over everything may not know its messages: its kind counts only where the incident began with it.
+        is_there = share.key != ALL_SOURCES or _is_among(share, incident.signals[:1])
+        return share.kind == incident.kind and is_comparable and is_there
     return 2 * sum(template in incident.templates for template in first) >= len(first)
 
 
