@@ -4,7 +4,7 @@ Things are joined by evidence that they have one cause: the same request, the sa
 name, the same odd messages, one project.  That they come at the same time joins only what says nothing of where it is.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
@@ -107,8 +107,9 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
     3. Where more than ``quiet_s`` lies between them the incident is over: only what ``repeats`` it brings it back.
     4. ``TIME``: it is near, and either of them says nothing of where it is.
     5. None where both name backends, such as RabbitMQ or the database, and none of them is the same.
-    6. ``SERVICE``: a signal of the incident goes on at that service on that host: of this kind, or until just now.
-    7. ``TEMPLATE``: most of its first templates are among the incident's.
+    6. ``SERVICE``: a signal of the incident goes on at that service on that host: of this kind, or until just now; where
+       both write unusual messages, one of them is the same.
+    7. ``TEMPLATE``: most of its first templates are among those of what goes on.
     8. ``NAME``: both name the same backend or project, or one names the other's, within ``near_s``.
     9. ``RETURN``: it repeats what is over at that place.
     10. ``PROJECT``: both are parts of one project, and it begins soon after the incident.
@@ -128,7 +129,7 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
         return NO_MATCH
     if _goes_on(share, ongoing, policy):
         return Match(MatchStrength.SERVICE, "at the same place")
-    if shares_templates(share, incident):
+    if _shares_templates(share, {template for signal in ongoing for template in signal.templates}):
         return Match(MatchStrength.TEMPLATE, "writes the same unusual messages")
     if named := _common_name(share, incident.signals_since(share.end - int(policy.near_s * SECOND))):
         return Match(MatchStrength.NAME, named)
@@ -238,10 +239,10 @@ def _reach(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> int:
     return policy.quiet if share.end < incident.first else policy.reach
 
 
-def shares_templates(share: Anomaly, incident: Incident) -> bool:
-    """Return whether most of the share's first templates are among the incident's."""
+def _shares_templates(share: Anomaly, known: Collection[str]) -> bool:
+    """Return whether most of the share's first templates are known."""
     first = share.own_templates[:TELLING]
-    return bool(first) and 2 * sum(template in incident.templates for template in first) > len(first)
+    return bool(first) and 2 * sum(template in known for template in first) > len(first)
 
 
 def repeats(share: Anomaly, incident: Incident) -> bool:
