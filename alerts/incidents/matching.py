@@ -107,7 +107,7 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
     3. Where more than ``quiet_s`` lies between them the incident is over: only what ``repeats`` it brings it back.
     4. ``TIME``: it is near, and either of them says nothing of where it is.
     5. None where both name backends, such as RabbitMQ or the database, and none of them is the same.
-    6. ``SERVICE``: a signal of the incident goes on at that service on that host: of this kind, or until just now; where
+    6. ``SERVICE``: a signal of the incident goes on at that service on that host: of this kind, or until just now; if
        both write unusual messages, one of them is the same.
     7. ``TEMPLATE``: most of its first templates are among those of what goes on.
     8. ``NAME``: both name the same backend or project, or one names the other's, within ``near_s``.
