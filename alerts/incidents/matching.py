@@ -106,7 +106,8 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
     2. ``ID``: the session is one that the incident is about.
     3. Where more than ``quiet_s`` lies between them the incident is over: only what ``repeats`` it brings it back.
     4. ``TIME``: it is near, and either of them says nothing of where it is.
-    5. None where both name backends, such as RabbitMQ or the database, and none of them is the same.
+    5. None where both name backends, such as RabbitMQ or the database, and none of them is the same; or where the share
+       names one and the incident, which is older than ``near_s``, never did.
     6. ``SERVICE``: a signal of the incident goes on at that service on that host: of this kind, or until just now; if
        both write unusual messages, one of them is the same.
     7. ``TEMPLATE``: most of its first templates are among those of what goes on.
@@ -125,7 +126,7 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
     if not share.located or not incident.located:
         return _at_the_time(share, incident, distance, policy)
     ongoing = incident.signals_since(share.end - policy.quiet)
-    if _names_another_backend(share, ongoing):
+    if _names_another_backend(share, incident, ongoing, policy):
         return NO_MATCH
     if _goes_on(share, ongoing, policy):
         return Match(MatchStrength.SERVICE, "at the same place")
@@ -161,9 +162,18 @@ def _is_among(share: Anomaly, signals: Iterable[Signal]) -> bool:
     )
 
 
-def _names_another_backend(share: Anomaly, signals: Iterable[Signal]) -> bool:
-    """Return whether its messages name another backend than all of the signals do: another fault, wherever it is."""
-    return _differ(INFRASTRUCTURE & share.names, _backends(signals, share.end - NAMED_FOR))
+def _names_another_backend(
+    share: Anomaly, incident: Incident, ongoing: Iterable[Signal], policy: IncidentPolicy
+) -> bool:
+    """Return whether its messages name another backend than those of what goes on: another fault, wherever it is.
+
+    So do those that name one first when the incident is older: an outage's own messages come before what follows.
+    """
+    here = INFRASTRUCTURE & share.names
+    if known := _backends(ongoing, share.end - NAMED_FOR):
+        return _differ(here, known)
+    is_older = share.end - incident.first > policy.near_s * SECOND
+    return bool(here) and is_older and here.isdisjoint(_backends(incident.signals))
 
 
 def _differ(one: frozenset[str], other: frozenset[str]) -> bool:

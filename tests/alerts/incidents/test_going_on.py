@@ -47,6 +47,13 @@ def test_what_was_named_long_ago_ties_nothing() -> None:
     assert len(told(*lost, window("c", 75, service="cinder-api", names=("RabbitMQ",)))) == 1
 
 
+def test_messages_that_name_a_backend_begin_an_outage() -> None:
+    """What went on for minutes before is none of its consequences; what began just before may be."""
+    for begin, count in ((150, 2), (60, 1)):
+        odd = run("a", 0, begin, service=NOVA)
+        assert len(told(*odd, window("b", begin, service=NOVA, names=("database",)))) == count
+
+
 def test_a_signal_forgets_what_its_messages_named() -> None:
     """Once they name something else."""
     later = 60 + int(NAMED_FOR / SECOND)
