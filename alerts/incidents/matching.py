@@ -122,7 +122,7 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
     if share.session and share.key in incident.ids:
         return Match(MatchStrength.ID, f"about the same {_sort(share.key)}")
     if distance > policy.quiet:
-        return Match(MatchStrength.RETURN, "it has come back") if repeats(share, incident) else NO_MATCH
+        return Match(MatchStrength.RETURN, "it has come back") if _comes_back(share, incident) else NO_MATCH
     if not share.located or not incident.located:
         return _at_the_time(share, incident, distance, policy)
     ongoing = incident.signals_since(share.end - policy.quiet)
@@ -134,7 +134,7 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
         return Match(MatchStrength.TEMPLATE, "writes the same unusual messages")
     if named := _common_name(share, incident.signals_since(share.end - int(policy.near_s * SECOND))):
         return Match(MatchStrength.NAME, named)
-    if repeats(share, incident):
+    if _comes_back(share, incident):
         return Match(MatchStrength.RETURN, "it has come back")
     return _same_project(share, incident, policy)
 
@@ -253,6 +253,15 @@ def _shares_templates(share: Anomaly, known: Collection[str]) -> bool:
     """Return whether most of the share's first templates are known."""
     first = share.own_templates[:TELLING]
     return bool(first) and 2 * sum(template in known for template in first) > len(first)
+
+
+def _comes_back(share: Anomaly, incident: Incident) -> bool:
+    """Return whether what is over is there again: its pattern, and of a backend's outage what names the backend.
+
+    What only follows from an outage may follow from another fault.
+    """
+    backends = _backends(incident.signals)
+    return repeats(share, incident) and not (backends and backends.isdisjoint(share.names))
 
 
 def repeats(share: Anomaly, incident: Incident) -> bool:

@@ -114,6 +114,18 @@ def test_what_comes_back_is_the_weakest_evidence_of_a_place() -> None:
     assert [incident.services for incident in role.published()] == [(NOVA,), ("placement-api", NOVA)]
 
 
+def test_an_outage_comes_back_with_the_messages_that_name_its_backend() -> None:
+    """What has only followed from it may follow from another fault."""
+    role = Role()
+    followed = window("b", 30, service=NOVA, templates=("t2",))
+    role.take(window("a", 0, service=NOVA, templates=("t1", "t2"), names=("database",)), followed)
+    role.only()
+    role.take(window("c", 500, service=NOVA, templates=("t2",)))
+    assert len(role.published()) == 2
+    role.take(window("d", 500, service=NOVA, templates=("t1",), names=("database",)))
+    assert [incident.count for incident in role.published()] == [3, 1]
+
+
 def test_a_window_over_everything_without_messages_brings_back_only_what_began_there() -> None:
     """Its kind is that of the place where an incident began."""
     role = Role()
