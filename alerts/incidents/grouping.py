@@ -233,7 +233,7 @@ class IncidentGrouper:
             after = after if named.id in by_id else named
         gone = [before.id] if after.id != before.id else []
         # What comes late, and changes nothing, does not bring back what is over.
-        goes_on = share.end > before.last or before.state is not IncidentState.RESOLVED
+        goes_on = after.last > before.last or before.state is not IncidentState.RESOLVED
         after = self._grown(after, now, goes_on=goes_on)
         other, evidence = same_cause(share, after, candidates, self.policy)
         if other is not None:
@@ -246,7 +246,10 @@ class IncidentGrouper:
         if incident.state is IncidentState.MERGED or annotations.known_until(now):
             return False
         # What is another trouble must not be silenced with it.
-        return not annotations.silence(now) or match_of(share, incident, self.policy).strength >= MatchStrength.TEMPLATE
+        if not annotations.silence(now):
+            return True
+        strength = match_of(share, incident, self.policy).strength
+        return strength >= MatchStrength.TEMPLATE or strength is MatchStrength.RETURN
 
     def _grown(self, incident: Incident, now: int, *, goes_on: bool = True) -> Incident:
         """Return an incident with the severity of what it has become, and open if that is enough."""

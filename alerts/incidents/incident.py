@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final, Self
 
 import orjson
 
-from alerts.incidents.signal import Signal, signals_of, with_signals
+from alerts.incidents.signal import Signal, recent, signals_of, with_signals
 from alerts.messages.alert import Alert, Severity, SeverityLabel, Status
 from alerts.messages.anomaly import BESIDE, Anomaly
 from alerts.messages.backends import INFRASTRUCTURE
@@ -207,19 +207,21 @@ class Incident:
         if share.located:
             # A guess gives way to the first that knows.
             services = first_names((*services, *own), SERVICES) if self.located else own
+        # What would not have fired by itself supports what nobody has heard of; it does not tell that a fault goes on.
+        beside = share.importance <= BESIDE and self.state is not IncidentState.PENDING
         return replace(
             self,
             first=min(self.first, share.end),
-            last=max(self.last, share.end),
+            last=self.last if beside else max(self.last, share.end),
             importance=max(self.importance, share.importance),
             windows=(*self.windows, share.id)[-limit:],
             window_places=(*self.window_places, share.place)[-limit:],
             count=self.count + 1,
-            seen=now,
+            seen=self.seen if beside else now,
             services=services,
             located=self.located or share.located,
             witnesses=max(self.witnesses, share.witnesses),
-            ids=_recent((*self.ids, share.key), IDS) if share.session else self.ids,
+            ids=recent((*self.ids, share.key), IDS) if share.session else self.ids,
             templates=first_names((*self.templates, *share.own_templates), TEMPLATES),
             top_templates=first_names((*self.top_templates, *share.templates[:1]), TEMPLATES),
             reasons=first_names((*self.reasons, *share.reasons), REASONS),
@@ -300,8 +302,15 @@ class Incident:
         )
 
     def _backend(self) -> tuple[str, int]:
-        """Return the backend that most of its services name, and how many do; what fewer than three name is none."""
-        naming = {name: {s.service for s in self.signals if name in s.names} for name in sorted(INFRASTRUCTURE)}
+        """Return the backend that most of its services name, and how many do; what fewer than three name is none.
+
+        As long as it is open, only what they name now counts.
+        """
+        since = 0 if self.resolved else self.going_on_since
+        naming = {
+            name: {signal.service for signal in self.signals if name in signal.names_since(since)}
+            for name in sorted(INFRASTRUCTURE)
+        }
         name, services = max(naming.items(), key=lambda item: len(item[1]))
         return (name, len(services)) if len(services) >= COMMON else ("", 0)
 
@@ -389,8 +398,3 @@ def strongest(findings: Iterable[Finding]) -> tuple[Finding, ...]:
 def first_names(names: Iterable[str], limit: int) -> tuple[str, ...]:
     """Return each name once, the first ``limit`` of them."""
     return tuple(dict.fromkeys(names))[:limit]
-
-
-def _recent(names: tuple[str, ...], limit: int) -> tuple[str, ...]:
-    """Return each name once, where it stands last, the last ``limit`` of them."""
-    return tuple(dict.fromkeys(reversed(names)))[:limit][::-1]

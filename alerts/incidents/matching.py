@@ -4,16 +4,17 @@ Things are joined by evidence that they have one cause: the same request, the sa
 name, the same odd messages, one project.  That they come at the same time joins only what says nothing of where it is.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
 from alerts.incidents.incident import Incident, IncidentState
 from alerts.incidents.policy import IncidentPolicy
-from alerts.incidents.signal import Signal, signals_of
-from alerts.messages.anomaly import BESIDE, Anomaly
+from alerts.incidents.signal import FAILING, NAMED_FOR, Signal, signals_of
+from alerts.messages.anomaly import BESIDE, ODD, Anomaly
 from alerts.messages.backends import INFRASTRUCTURE, project_of
+from models.records import ALL_SOURCES
 from models.rfc3339 import SECOND
 
 
@@ -23,10 +24,11 @@ class MatchStrength(IntEnum):
     NONE = 0
     TIME = 1
     PROJECT = 2
-    NAME = 3
-    TEMPLATE = 4
-    SERVICE = 5
-    ID = 6
+    RETURN = 3
+    NAME = 4
+    TEMPLATE = 5
+    SERVICE = 6
+    ID = 7
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,10 @@ NO_MATCH: Final = Match(MatchStrength.NONE)
 CAUSE_WITHIN: Final = 45 * SECOND
 """Microseconds from the first message that names a project to a sign of trouble there, at most, for the one to be the
 other's cause: a judgement, three steps of windows."""
+
+RECENT: Final = 120 * SECOND
+"""Microseconds for which a project that is only unusual explains messages that name it: a judgement.  One that has been
+slow for a quarter of an hour does not explain what begins now."""
 
 TELLING: Final = 3
 """The first templates of a window, of its most telling lines, by which windows are compared: a judgement."""
@@ -77,7 +83,10 @@ def same_cause(
         began_together = abs(other.first - own.first) <= policy.onset_s * SECOND
         if other.id == own.id or not began_together or IncidentState.PENDING in {own.state, other.state}:
             continue
-        for signal in other.signals_since(share.end - policy.quiet):
+        ongoing = other.signals_since(share.end - policy.quiet)
+        if _differ(_backends(own.signals, share.end - NAMED_FOR), _backends(ongoing, share.end - NAMED_FOR)):
+            continue
+        for signal in ongoing:
             if why := _both_name(share, signal):
                 return other, why
     return None, ""
@@ -97,11 +106,13 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
     2. ``ID``: the session is one that the incident is about.
     3. Where more than ``quiet_s`` lies between them the incident is over: only what ``repeats`` it brings it back.
     4. ``TIME``: it is near, and either of them says nothing of where it is.
-    5. None where both name backends, such as RabbitMQ or the database, and none of them is the same.
-    6. ``SERVICE``: a signal of the incident goes on at that service on that host: of this kind, or until just now.
-    7. ``TEMPLATE``: most of its first templates are among the incident's.
+    5. None where both name backends, such as RabbitMQ or the database, and none of them is the same; or where the share
+       names one and the incident, which is older than ``near_s``, never did.
+    6. ``SERVICE``: a signal of the incident goes on at that service on that host: of this kind, or until just now; if
+       both write unusual messages, one of them is the same.
+    7. ``TEMPLATE``: most of its first templates are among those of what goes on.
     8. ``NAME``: both name the same backend or project, or one names the other's, within ``near_s``.
-    9. ``SERVICE``: it repeats what is over at that place.
+    9. ``RETURN``: it repeats what is over at that place.
     10. ``PROJECT``: both are parts of one project, and it begins soon after the incident.
     """
     distance, home = gap(share, incident), share.services[0]
@@ -111,20 +122,20 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
     if share.session and share.key in incident.ids:
         return Match(MatchStrength.ID, f"about the same {_sort(share.key)}")
     if distance > policy.quiet:
-        return Match(MatchStrength.SERVICE, "it has come back") if repeats(share, incident) else NO_MATCH
+        return Match(MatchStrength.RETURN, "it has come back") if _comes_back(share, incident) else NO_MATCH
     if not share.located or not incident.located:
         return _at_the_time(share, incident, distance, policy)
     ongoing = incident.signals_since(share.end - policy.quiet)
-    if _names_another_backend(share, ongoing):
+    if _names_another_backend(share, incident, ongoing, policy):
         return NO_MATCH
     if _goes_on(share, ongoing, policy):
         return Match(MatchStrength.SERVICE, "at the same place")
-    if shares_templates(share, incident):
+    if _shares_templates(share, {template for signal in ongoing for template in signal.templates}):
         return Match(MatchStrength.TEMPLATE, "writes the same unusual messages")
     if named := _common_name(share, incident.signals_since(share.end - int(policy.near_s * SECOND))):
         return Match(MatchStrength.NAME, named)
-    if repeats(share, incident):
-        return Match(MatchStrength.SERVICE, "it has come back")
+    if _comes_back(share, incident):
+        return Match(MatchStrength.RETURN, "it has come back")
     return _same_project(share, incident, policy)
 
 
@@ -151,29 +162,51 @@ def _is_among(share: Anomaly, signals: Iterable[Signal]) -> bool:
     )
 
 
-def _names_another_backend(share: Anomaly, signals: Iterable[Signal]) -> bool:
-    """Return whether its messages name another backend than all of the signals do: another fault, wherever it is."""
-    known = _backends(signals)
+def _names_another_backend(
+    share: Anomaly, incident: Incident, ongoing: Iterable[Signal], policy: IncidentPolicy
+) -> bool:
+    """Return whether its messages name another backend than those of what goes on: another fault, wherever it is.
+
+    So do those that name one first when the incident is older: an outage's own messages come before what follows.
+    """
     here = INFRASTRUCTURE & share.names
-    return bool(known and here) and not known & here
+    if known := _backends(ongoing, share.end - NAMED_FOR):
+        return _differ(here, known)
+    is_older = share.end - incident.first > policy.near_s * SECOND
+    return bool(here) and is_older and here.isdisjoint(_backends(incident.signals))
 
 
-def _backends(signals: Iterable[Signal]) -> frozenset[str]:
-    """Return which backends messages of the signals name."""
-    return INFRASTRUCTURE.intersection(name for signal in signals for name in signal.names)
+def _differ(one: frozenset[str], other: frozenset[str]) -> bool:
+    """Return whether backends are known on both sides, and none of them is the same."""
+    return bool(one and other) and one.isdisjoint(other)
+
+
+def _backends(signals: Iterable[Signal], since: int = 0) -> frozenset[str]:
+    """Return which backends messages of the signals have named since then."""
+    return INFRASTRUCTURE.intersection(name for signal in signals for name in signal.names_since(since))
 
 
 def _both_name(share: Anomaly, signal: Signal) -> str:
     """Return in words which backend or project messages of both name; "" where none is."""
-    common = sorted(share.names.intersection(signal.names))
+    common = sorted(share.names.intersection(signal.names_since(share.end - NAMED_FOR)))
     return f"its messages name {common[0]}, as those of {signal.service} do" if common else ""
 
 
 def _goes_on(share: Anomaly, signals: Sequence[Signal], policy: IncidentPolicy) -> bool:
-    """Return whether the share's place is among the signals: of the same kind, or so recent that a new kind is news."""
+    """Return whether the share's place is among the signals: of the same kind, or so recent that a new kind is news.
+
+    Where both write unusual messages, one of them is the same: windows overlap, so what goes on repeats itself.
+    """
     kind = signals_of(share)[0].kind
     recent = share.end - int(policy.near_s * SECOND)
-    return _is_among(share, (signal for signal in signals if signal.kind == kind or signal.last >= recent))
+    here = [signal for signal in signals if _is_among(share, (signal,))]
+    known = {template for signal in here for template in signal.templates}
+    if known and share.own_templates and known.isdisjoint(share.own_templates):
+        return False
+    if share.importance <= BESIDE:
+        # What it says there beside the kind known is unknown; often it does not even say the kind.
+        return any(kind in {signal.kind, ODD} and signal.last >= recent for signal in here)
+    return any(signal.kind == kind or signal.last >= recent for signal in here)
 
 
 def _common_name(share: Anomaly, signals: Iterable[Signal]) -> str:
@@ -183,10 +216,13 @@ def _common_name(share: Anomaly, signals: Iterable[Signal]) -> str:
         there = project_of(signal.service)
         if both := _both_name(share, signal):
             return both
-        if here != there and there in share.names:
+        if here == there:
+            continue
+        # What it names is its cause only if that fails, or begins, by then.
+        is_cause = signal.kind in FAILING or share.end - signal.first <= RECENT
+        if there in share.names and is_cause:
             return f"its messages name {there}"
-        # What it names is its cause only if that fails by then, and not a minute later.
-        if here != there and here in signal.names and share.end - signal.first <= CAUSE_WITHIN:
+        if here in signal.names_since(share.end - NAMED_FOR) and share.end - signal.first <= CAUSE_WITHIN:
             return f"messages of {signal.service} name {here}"
     return ""
 
@@ -213,10 +249,19 @@ def _reach(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> int:
     return policy.quiet if share.end < incident.first else policy.reach
 
 
-def shares_templates(share: Anomaly, incident: Incident) -> bool:
-    """Return whether most of the share's first templates are among the incident's."""
+def _shares_templates(share: Anomaly, known: Collection[str]) -> bool:
+    """Return whether most of the share's first templates are known."""
     first = share.own_templates[:TELLING]
-    return bool(first) and 2 * sum(template in incident.templates for template in first) > len(first)
+    return bool(first) and 2 * sum(template in known for template in first) > len(first)
+
+
+def _comes_back(share: Anomaly, incident: Incident) -> bool:
+    """Return whether what is over is there again: its pattern, and of a backend's outage what names the backend.
+
+    What only follows from an outage may follow from another fault.
+    """
+    backends = _backends(incident.signals)
+    return repeats(share, incident) and not (backends and backends.isdisjoint(share.names))
 
 
 def repeats(share: Anomaly, incident: Incident) -> bool:
@@ -230,7 +275,9 @@ def repeats(share: Anomaly, incident: Incident) -> bool:
     if not first or not incident.templates:
         # Errors that say something else are others, also where only one of them says anything odd.
         is_comparable = share.kind != "errors" or bool(first) == bool(incident.templates)
-        return share.kind == incident.kind and is_comparable
+        # A window over everything may not know its messages: its kind counts only where the incident began with it.
+        is_there = share.key != ALL_SOURCES or _is_among(share, incident.signals[:1])
+        return share.kind == incident.kind and is_comparable and is_there
     return 2 * sum(template in incident.templates for template in first) >= len(first)
 
 

@@ -1,13 +1,13 @@
 """Signals: what a window that fired says of one place, one for each kind of trouble there."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, Self
 
 from alerts.messages.alert import Severity
 from alerts.messages.anomaly import BESIDE, KIND_OF_FINDING, Anomaly
 from models.findings import FindingKind
-from models.rfc3339 import parse_time, time_text
+from models.rfc3339 import SECOND, parse_time, time_text
 
 SIGNALS: Final = 96
 """Signals of an incident that are kept, the first ones: a judgement, a backend that thirty services need makes some 90,
@@ -18,6 +18,13 @@ LEADING: Final = ("silence", "errors", "values", "novelty")
 
 KINDS_OF_A_WINDOW: Final = 3
 """Kinds of trouble that one window reports of a place, at most: a judgement, its first findings weigh most."""
+
+MESSAGES: Final = 8
+"""Templates of a signal that are kept, the newest: a judgement.  Windows that follow one another share most of their
+lines, so that those of the newest are enough to tell whether it goes on."""
+
+NAMED_FOR: Final = 120 * SECOND
+"""Microseconds for which a signal is about what its messages have named: a judgement, two lengths of a window."""
 
 FAILING: Final = frozenset({"errors", "silence"})
 """Kinds of trouble by which a service fails, as far as is known: a judgement; others say that it is unusual."""
@@ -35,6 +42,10 @@ class Signal:
     """Masked text of the message that it is about, "" where it has none."""
     names: tuple[str, ...] = ()
     """Backends and projects that its messages name, such as ``RabbitMQ`` or ``keystone``."""
+    named: int = 0
+    """When its messages named them last."""
+    templates: tuple[str, ...] = ()
+    """Ids of the templates of its unusual messages, the newest last: what does not write one of them is another."""
     severity: Severity = Severity.WARNING
     """How bad it is by what is known of it, however unusual."""
     first: int
@@ -45,6 +56,10 @@ class Signal:
     why: str = ""
     """Why it belongs to its incident, in words; "" of the signal that the incident began with."""
 
+    def names_since(self, time: int) -> tuple[str, ...]:
+        """Return what its messages name, if they have done so at this time (event time) or later."""
+        return self.names if self.named >= time else ()
+
     def to_json(self, until: int | None = None) -> dict[str, Any]:
         """Return it as a JSON object; ``until`` adds whether it goes on, that is, was seen since that time."""
         fields = {"service": self.service, "host": self.host, "about": self.about, "why": self.why}
@@ -53,6 +68,9 @@ class Signal:
             "severity": self.severity.label,
             **{name: text for name, text in fields.items() if text},
             **({"names": list(self.names)} if self.names else {}),
+            # What people read does not need it.
+            **({"named": time_text(self.named)} if self.named and until is None else {}),
+            **({"templates": list(self.templates)} if self.templates and until is None else {}),
             "begin": time_text(self.first),
             "end": time_text(self.last),
             "importance": self.importance,
@@ -77,6 +95,8 @@ class Signal:
             severity=Severity[str(label).upper()],
             about=str(record.get("about", "")),
             names=tuple(map(str, record.get("names", ()))),
+            named=parse_time(record.get("named") or record["end"]) if record.get("names") else 0,
+            templates=tuple(map(str, record.get("templates", ()))),
             first=parse_time(record["begin"]),
             last=parse_time(record["end"]),
             importance=float(record["importance"]),
@@ -103,6 +123,8 @@ def signals_of(share: Anomaly, why: str = "") -> tuple[Signal, ...]:
             kind=kind,
             about=about.get(kind, ""),
             names=tuple(sorted(share.names)),
+            named=share.end if share.names else 0,
+            templates=share.own_templates[:MESSAGES],
             severity=Severity.CRITICAL if kind == "errors" and crashed & {service, ""} else _severity_of(kind),
             first=share.end,
             last=share.end,
@@ -128,7 +150,9 @@ def with_signals(known: Iterable[Signal], new: Iterable[Signal]) -> tuple[Signal
                 before,
                 host=before.host or signal.host,
                 about=before.about or signal.about,
-                names=tuple(sorted({*before.names, *signal.names})),
+                names=tuple(sorted({*before.names_since(signal.first - NAMED_FOR), *signal.names})) or before.names,
+                named=max(before.named, signal.named),
+                templates=recent((*before.templates, *signal.templates), MESSAGES),
                 severity=max(before.severity, signal.severity),
                 first=min(before.first, signal.first),
                 # What would not have fired by itself does not tell that it goes on.
@@ -154,6 +178,11 @@ def worst_of(signals: Iterable[Signal], wide_from: int) -> Severity:
     worst = max((signal.severity for signal in counted), default=Severity.WARNING)
     services = {signal.service for signal in counted if signal.severity is worst}
     return Severity(min(worst + (len(services) >= wide_from), Severity.CRITICAL))
+
+
+def recent(names: Sequence[str], limit: int) -> tuple[str, ...]:
+    """Return each name once, where it stands last, the last ``limit`` of them."""
+    return tuple(dict.fromkeys(reversed(names)))[:limit][::-1]
 
 
 def _severity_of(kind: str) -> Severity:

@@ -4,6 +4,7 @@ import textwrap
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from alerts.messages.wording import filled
 from index.text.sanitize import escape_control
 from stream.demo.report import WIDTH, cut
 
@@ -20,18 +21,21 @@ def news_text(alert: Mapping[str, Any]) -> str:
     diagnosis = alert["diagnosis"]
     if alert["status"] != "enriched" or not diagnosis:
         return _wrapped(head + escape_control(alert["summary"]))
-    return "\n".join([_wrapped(head + escape_control(diagnosis["summary"])), *_diagnosis_lines(diagnosis)])
+    return "\n".join([_wrapped(head + _shown(diagnosis["summary"], diagnosis)), *_diagnosis_lines(diagnosis)])
 
 
 def _diagnosis_lines(diagnosis: Mapping[str, Any]) -> Iterator[str]:
-    yield _wrapped(
-        f"{_INDENT}cause     {escape_control(diagnosis['cause'])} (confidence {diagnosis['confidence']:.2f})"
-    )
+    cause = _shown(diagnosis["cause"], diagnosis)
+    yield _wrapped(f"{_INDENT}cause     {cause} (confidence {diagnosis['confidence']:.2f})")
     for line in diagnosis["evidence"][:EXCERPTS]:
         place = f"{line['source']}[{line['partition']}]@{line['line']}"
         yield cut(f"{_INDENT}evidence  {place} {escape_control(line['text'])}", WIDTH)
     for action in diagnosis["actions"][:EXCERPTS]:
-        yield _wrapped(f"{_INDENT}action    {escape_control(action)}")
+        yield _wrapped(f"{_INDENT}action    {_shown(action, diagnosis)}")
+
+
+def _shown(text: str, diagnosis: Mapping[str, Any]) -> str:
+    return escape_control(filled(text, diagnosis))
 
 
 def _wrapped(text: str) -> str:

@@ -126,7 +126,8 @@ def _incident(incident: Incident, review: Review) -> Iterator[str]:
             yield f"  {_code(str(line['text']))}"
     if actions := diagnosis.get("actions"):
         yield from ("", "Next steps:", "")
-        yield from (f"{number}. {escape_control(str(action))}" for number, action in enumerate(actions, 1))
+        for number, action in enumerate(actions, 1):
+            yield f"{number}. {escape_control(filled(str(action), diagnosis))}"
     yield from ("", "Told:", "")
     for alert in review.alerts:
         if alert.incident_id == incident.id:

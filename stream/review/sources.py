@@ -2,32 +2,26 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import groupby, pairwise
+from itertools import groupby
 from pathlib import Path
-from typing import Final
 
 import numpy as np
 
 from models.decode.file_merge import merged
 from models.pipeline import LineProcessor
-from models.records import I32, I64, NO_TIME, EventFrame, LogBatch, RawSpan, Verdict
-from models.rfc3339 import SECOND
+from models.records import ALL_SOURCES, I64, LogBatch, Verdict
 from models.scorer import Scorer
 from models.templates.matcher import NewTemplate
-from models.windows.config import WindowConfig
+from models.windows.config import WindowConfig, microseconds
 from models.windows.scoring import WindowScorer
 from models.windows.store import WindowStore
 from stream.kafka.reader import Bound, Record
 from stream.replay import decided_frames
 
-PACE_US: Final = SECOND
-"""Microseconds of lines that are taken together: a judgement.  The roles take a quarter of a second; windows close two
-seconds after their end, on a grid of 15 seconds, so that their order is the same."""
-
 
 @dataclass(frozen=True, slots=True)
 class ClosedTogether:
-    """Verdicts on windows that close together; ``time`` is when, in microseconds.
+    """Verdicts on windows that close together; ``time`` is when, in microseconds; 0 of files as they are read.
 
     ``new`` are the templates that were first seen meanwhile.  ``lines`` (3, n) are file, number in it and time
     (microseconds) of lines that were read.  Both are of files only.
@@ -42,23 +36,34 @@ class ClosedTogether:
 def windows_of_files(
     paths: Sequence[str | Path], processor: LineProcessor, scorer: Scorer, config: WindowConfig
 ) -> Iterator[ClosedTogether]:
-    """Windows of files, merged by time; what is open at the end closes there, in the order of the windows' ends.
+    """Windows of files, merged by time, as they are worked out: ``in_order`` brings them in the order of the stream.
+
+    Files have no recorded clock, so that windows over everything wait for many lines that might belong to them.
 
     Raises:
         InvalidError: a file cannot be read.
     """
     windows = WindowScorer(WindowStore(config), scorer.decide)
-    now = 0
     for logs, spans in merged(paths, processor.decoder):
         processed = processor.keyed(replace(logs, lines=processor.clocks.settle(logs.lines)), spans)
-        yield ClosedTogether(now, (), processed.new, _places(processed.logs))
-        for frame in _paced(processed.frame):
-            now = max(now, int(frame.rows["time"].max()))  # type: ignore[arg-type]  # of integers
-            yield ClosedTogether(now, windows.step(frame).verdicts())
-    left = [verdict for decided in windows.flush() for verdict in decided.verdicts()]
-    for end, verdicts in groupby(sorted(left, key=lambda verdict: verdict.end), key=lambda verdict: verdict.end):
-        now = max(now, end)
-        yield ClosedTogether(now, list(verdicts))
+        verdicts = windows.step(processed.frame).verdicts()
+        yield ClosedTogether(0, verdicts, processed.new, _places(processed.logs))
+    for decided in windows.flush():
+        yield ClosedTogether(0, decided.verdicts())
+
+
+def in_order(verdicts: Iterable[Verdict], config: WindowConfig) -> Iterator[ClosedTogether]:
+    """Verdicts on windows of files in the order, and at the times, at which the stream would have closed them."""
+
+    def closed(verdict: Verdict) -> int:
+        """Return when no line that would have belonged to the window could have come any more (microseconds)."""
+        if verdict.kind == "session":
+            return verdict.end + microseconds(config.gap + config.shared_lateness)
+        is_shared = verdict.key == ALL_SOURCES
+        return verdict.end + microseconds(config.shared_lateness if is_shared else config.lateness)
+
+    for time, together in groupby(sorted(verdicts, key=closed), key=closed):
+        yield ClosedTogether(time, list(together))
 
 
 def windows_of_events(
@@ -79,20 +84,3 @@ def windows_of_events(
 def _places(logs: LogBatch) -> I64:
     columns = (logs.lines[name].to_numpy().astype(np.int64) for name in ("partition", "offset", "time"))
     return np.stack(list(columns))
-
-
-def _paced(frame: EventFrame) -> Iterator[EventFrame]:
-    """Cut a frame where ``PACE_US`` of time has passed."""
-    rows = frame.rows
-    paces = np.maximum.accumulate(rows["time"].to_numpy()) // PACE_US
-    cuts = [0, *(np.flatnonzero(np.diff(paces)) + 1).tolist(), len(rows)]
-    for first, stop in pairwise(cuts):
-        part = rows[first:stop]
-        if len(part):
-            yield EventFrame(frame.keys, part, _spans(part["partition"].to_numpy(), part["offset"].to_numpy()))
-
-
-def _spans(partitions: I32, offsets: I64) -> dict[int, RawSpan]:
-    """Return what part of each file some rows (n,) cover."""
-    files = {number: offsets[partitions == number] for number in np.unique(partitions).tolist()}
-    return {number: RawSpan(int(of_file.min()), int(of_file.max()), NO_TIME) for number, of_file in files.items()}

@@ -23,7 +23,7 @@ from stream.kafka.topic_specs import Topics
 from stream.replay import earlier, lead, no_window
 from stream.review.playback import PacedExplainer, Playback
 from stream.review.report import Review
-from stream.review.sources import ClosedTogether, windows_of_events, windows_of_files
+from stream.review.sources import ClosedTogether, in_order, windows_of_events, windows_of_files
 from stream.review.truth import KnownFault, figures
 from stream.settings import Settings
 from stream.topics.anomalies import anomaly
@@ -90,7 +90,7 @@ def _of_files(
     names: dict[str, frozenset[str]] = {}
     places: list[I64] = []
     lines = windows = 0
-    groups: list[tuple[int, list[bytes]]] = []
+    verdicts: list[Verdict] = []
     for closed in windows_of_files(question.paths, parts.processor(), parts.scorer, parts.windows):
         names.update((f"{new.id:016x}", names_in(new.text)) for new in closed.new)
         windows += len(closed.verdicts)
@@ -98,10 +98,13 @@ def _of_files(
         lines += count
         progress(count)
         places.append(closed.lines)
-        if fired := _fired(closed, question, parts.bundle):
-            groups.append((closed.time, fired))
+        verdicts += _asked(closed, question)
     if not lines:
         raise InvalidError(f"{', '.join(question.paths)}: there are no lines", "name log files that hold some")
+    groups = [
+        (closed.time, [anomaly(verdict, parts.bundle.id)[1] for verdict in closed.verdicts])
+        for closed in in_order(verdicts, parts.windows)
+    ]
     every = np.concatenate(places, axis=1)
     topics = make_topics(settings)
     stored = _stored_lines(question.paths, every) if groups else {}
@@ -130,16 +133,15 @@ def _of_topics(settings: Settings, question: ReviewQuestion, parts: Components) 
     return _played(settings, broker, topics, parts.bundle, groups, templates.of).about(0, windows, (first, last), {})
 
 
-def _fired(closed: ClosedTogether, question: ReviewQuestion, bundle: Bundle) -> list[bytes]:
-    """Return the windows that fired as records of ``anomalies``, those of the asked time only."""
+def _asked(closed: ClosedTogether, question: ReviewQuestion) -> list[Verdict]:
+    """Return the windows that fired, those of the asked time only."""
 
     def is_asked(verdict: Verdict) -> bool:
         milliseconds = verdict.end // 1000
         begins = question.since is None or milliseconds > question.since
         return begins and (question.until is None or milliseconds <= question.until)
 
-    chosen = [verdict for verdict in closed.verdicts if verdict.fired and is_asked(verdict)]
-    return [anomaly(verdict, bundle.id)[1] for verdict in chosen]
+    return [verdict for verdict in closed.verdicts if verdict.fired and is_asked(verdict)]
 
 
 def _played(  # noqa: PLR0913 - what a role is made of

@@ -158,7 +158,7 @@ def show(incident: str, *, as_json: bool) -> None:
         ("id", [target.id]),
         ("kind", [kind_name(target.kind)]),
         ("services", target.services),
-        ("signal", [_signal_text(signal, target.last) for signal in target.signals]),
+        ("signal", [_signal_text(signal, target.going_on_since) for signal in target.signals]),
         ("about", target.ids),
         ("why", target.reasons),
     ):
@@ -170,12 +170,14 @@ def show(incident: str, *, as_json: bool) -> None:
         click.echo(escape_control(f"  {said['at']}  {said['by']}: {said['action']} {text}".rstrip()))
 
 
-def _signal_text(signal: "Signal", last: int) -> str:
-    """Return one signal of an incident in words: what is wrong where, from when to when, and why it belongs to it."""
-    from alerts.incidents.incident import OVER
+def _signal_text(signal: "Signal", since: int) -> str:
+    """Return one signal of an incident in words: what is wrong where, from when to when, and why it belongs to it.
+
+    It goes on if it was seen ``since`` (microseconds) or later.
+    """
     from alerts.messages.wording import kind_name, period, place_text
 
-    state = "goes on" if signal.last >= last - OVER else "over"
+    state = "goes on" if signal.last >= since else "over"
     text = f"{place_text(signal.service, signal.host)}: {kind_name(signal.kind).lower()}"
     why = f" ({signal.why})" if signal.why else ""
     return f"{text}, {period(signal.first, signal.last)}, {state}{why}"

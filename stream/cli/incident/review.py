@@ -26,7 +26,7 @@ INCIDENTS: Final = "incidents.json"
 @click.option(
     "--truth",
     type=click.Path(path_type=Path),
-    help="Known faults (JSON, as of tocsin simulate --truth); adds how many were told.",
+    help="Known faults (JSON of simulate --truth, or CSV with begin and end); adds how many were told.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print the report's data as one JSON object.")
 def review(  # noqa: PLR0913 - one argument an option

@@ -2,7 +2,7 @@
 
 from alerts.incidents.incident import Incident
 from alerts.incidents.matching import repeats
-from alerts.incidents.signal import signals_of, with_signals
+from alerts.incidents.signal import Signal, signals_of, with_signals
 from alerts.messages.anomaly import BESIDE
 from tests.alerts.windows import START, window
 
@@ -29,3 +29,13 @@ def test_errors_come_back_only_with_their_messages() -> None:
     assert repeats(window("b", 400, templates=("t1", "t3")), named)
     assert not repeats(window("b", 400, templates=("t4",)), named)
     assert not repeats(window("b", 400), named)
+
+
+def test_a_signal_of_an_older_version_named_its_backends_until_it_ended() -> None:
+    """That record does not say when."""
+    (signal,) = signals_of(window("a", 0, names=("RabbitMQ",), templates=("t1",)))
+    record = signal.to_json()
+    assert Signal.from_json(record) == signal
+    old = Signal.from_json({name: value for name, value in record.items() if name not in {"named", "templates"}})
+    assert (old.named, old.templates) == (signal.last, ())
+    assert not {"named", "templates"} & signal.to_json(until=0).keys()

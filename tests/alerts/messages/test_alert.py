@@ -54,7 +54,17 @@ INCIDENT = Incident(
     findings=(Finding(FindingKind.SLOW, template="GET /servers", value=2.6, usual=0.74, unit="s", moment=NOON),),
     signals=(
         Signal(service="nova-compute", host="compute-1", kind="errors", first=NOON, last=NOON, importance=0.93),
-        Signal(service="neutron", kind="values", first=NOON, last=NOON, importance=0.6, names=("keystone",), why="so"),
+        Signal(
+            service="neutron",
+            kind="values",
+            first=NOON,
+            last=NOON,
+            importance=0.6,
+            names=("keystone",),
+            named=NOON,
+            templates=("00ff" * 4,),
+            why="so",
+        ),
     ),
 )
 OVER = replace(INCIDENT, state=IncidentState.RESOLVED)

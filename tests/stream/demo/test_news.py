@@ -33,3 +33,18 @@ def test_a_diagnosis_fits_a_terminal_and_cannot_act_on_it() -> None:
     assert max(len(line) for line in lines) <= WIDTH
     assert "\x1b" not in "".join(lines)
     assert [sum(word in line for line in lines) for word in ("evidence  ", "action    ", "cause     ")] == [2, 2, 1]
+
+
+def test_a_diagnosis_names_its_service_where_it_only_has_the_place() -> None:
+    """In the title, the cause and the actions."""
+    diagnosis = {
+        "service": "nova-api",
+        "summary": "{service} is refused",
+        "cause": "Nobody listens where {service} calls.",
+        "confidence": 0.5,
+        "evidence": [],
+        "actions": ["Restart {service}"],
+    }
+    text = news_text({**FIRING, "status": "enriched", "diagnosis": diagnosis})
+    assert text.count("nova-api") == 3
+    assert "{" not in text

@@ -166,6 +166,9 @@ def test_incidents_are_taken_noted_muted_split_and_merged_by_command(desk: Desk)
     assert [entry["action"] for entry in whole["said"]] == ["ack", "note"]
     shown = run("incidents", "show", first).stdout
     assert "al: note looks like the disk" in shown
+    # What is resolved goes on nowhere.
+    assert ", over" in shown
+    assert "goes on" not in shown
     assert "no open or muted incidents" in run("incidents", "list").stdout
     assert len(run("incidents", "list", "--all").stdout.splitlines()) == 3
     listed = orjson.loads(run("incidents", "list", "--all", "--json").stdout)

@@ -48,7 +48,7 @@ DIAGNOSIS: Final = {
             "text": "ERROR `Lost` |\x1b[31m connection\nto it",
         }
     ],
-    "actions": ["systemctl status mysqld"],
+    "actions": ["systemctl status mysqld", "Restart {service}"],
 }
 
 
@@ -73,6 +73,7 @@ def test_an_incident_says_why_with_lines_and_what_goes_on_beside_it() -> None:
     assert "**What.** The database of nova-api cannot be reached" in section
     assert "- /var/log/nova/nova-api.log:42, 3 times\n  `ERROR 'Lost' \\|� connection to it`" in section
     assert "1. systemctl status mysqld" in section
+    assert "2. Restart nova-api" in section
     assert f"Beside it:\n\n- 06:14:20 `{other.id[:6]}`" in section
     assert "\x1b" not in page
 

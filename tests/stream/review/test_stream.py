@@ -21,7 +21,7 @@ from stream.kafka.embedded import EmbeddedBroker
 from stream.kafka.reader import read_range
 from stream.review.playback import PacedExplainer
 from stream.review.report import Review
-from stream.review.sources import windows_of_files
+from stream.review.sources import in_order, windows_of_files
 from stream.settings import Settings
 from stream.topics.anomalies import anomaly
 from stream.wiring.core import DEMO_BUNDLE, load_bundle, make_components, make_incident_policy, make_topics
@@ -153,11 +153,14 @@ def published(settings: Settings, groups: Sequence[Group], broker: Broker) -> li
 def fired(settings: Settings, path: Path) -> tuple[list[Group], list[bytes]]:
     """Return the windows of a file that fired, and its new templates, as the stream would write them."""
     parts = make_components(settings, load_bundle(settings))
-    groups, templates = [], []
+    verdicts, templates = [], []
     for closed in windows_of_files([path], parts.processor(), parts.scorer, parts.windows):
         templates += [orjson.dumps({"id": f"{new.id:016x}", "text": new.text}) for new in closed.new]
-        if windows := [anomaly(verdict, parts.bundle.id)[1] for verdict in closed.verdicts if verdict.fired]:
-            groups.append((closed.time, windows))
+        verdicts += [verdict for verdict in closed.verdicts if verdict.fired]
+    groups = [
+        (closed.time, [anomaly(verdict, parts.bundle.id)[1] for verdict in closed.verdicts])
+        for closed in in_order(verdicts, parts.windows)
+    ]
     return groups, templates
 
 

@@ -8,7 +8,7 @@ import pytest
 from alerts.messages.alert import Alert, Severity, Status
 from models.errors import InvalidError
 from models.rfc3339 import SECOND, time_text
-from stream.review.truth import KnownFault, figures, news_of, read_truth
+from stream.review.truth import FaultNews, KnownFault, figures, news_of, read_truth
 
 NOW: Final = 1_772_000_000 * SECOND
 FAULT: Final = KnownFault("default", "nova-api", NOW, NOW + 120 * SECOND)
@@ -78,5 +78,24 @@ def test_faults_are_read_by_service_or_project(tmp_path: Path) -> None:
     path.write_text(f'[{{"service": "controller-1/nova-api", {times}}}, {{"project": "nova", "tenant": "t", {times}}}]')
     assert read_truth(path) == [FAULT, KnownFault("t", "nova", FAULT.start, FAULT.end)]
     path.write_text('{"service": 1}')
+    with pytest.raises(InvalidError, match="is no list of faults"):
+        read_truth(path)
+
+
+def test_faults_of_which_only_the_time_is_known_are_told_by_time(tmp_path: Path) -> None:
+    """Each until the next one begins, by any incident that began with it; whether its cause is right is unknown."""
+    path = tmp_path / "faults.csv"
+    times = [(time_text(NOW + at * SECOND), time_text(NOW + (at + 60) * SECOND)) for at in (0, 150)]
+    rows = [f'db-stop,{begin},{end},"the database, stopped"' for begin, end in times]
+    path.write_text("\n".join(["fault,begin,end,what", *rows]))
+    first, second = read_truth(path)
+    assert (first.until, first.told_until) == (second.start, second.start)
+    assert second.told_until == NOW + 390 * SECOND
+    late = alert("b", 160, 165, **cause("it is down", "nova-api"))
+    assert news_of(first, [late]).delay_s is None
+    assert news_of(second, [late]) == FaultNews(15.0, own=True, right=None)
+    told = figures([late], [first, second])
+    assert (told["told"], told["own"], told["right"], told["false_incidents"]) == (0.5, 0.5, None, 0)
+    path.write_text("fault,begin\ndb-stop,now\n")
     with pytest.raises(InvalidError, match="is no list of faults"):
         read_truth(path)
