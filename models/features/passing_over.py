@@ -10,7 +10,7 @@ import numpy as np
 
 from models.arrays import splits
 from models.features.vocabulary import NEW
-from models.features.window_features import Groups, WindowFeatures
+from models.features.window_features import WindowFeatures
 from models.records import BOOL, F64, I64, MARKS, Level, RowFlag, WindowBatch
 
 _BAD: Final = MARKS & ~RowFlag.START
@@ -38,12 +38,12 @@ def is_weak(features: WindowFeatures, weak_level: int, rows: slice | None = None
     return weak
 
 
-def judged(features: WindowFeatures, weak_level: int, groups: Groups) -> WindowFeatures:
+def judged(features: WindowFeatures, weak_level: int) -> WindowFeatures:
     """Return the features of the windows without their weak rows; of the same windows where there are none."""
     weak = is_weak(features, weak_level)
     if not weak.any():
         return features
-    return WindowFeatures.of(without(features.windows, weak), features.vocabulary, groups)
+    return features.of_rows(without(features.windows, weak))
 
 
 def known_share(features: WindowFeatures, weak_level: int) -> F64:

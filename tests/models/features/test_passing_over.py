@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from models.features.passing_over import is_weak, judged, known_share, without
 from models.records import Level, RowFlag
 from tests.models.bundles import Window, windows
-from tests.models.detectors.normal import CLAIM, COMPUTE, GROUPS, HEARTBEAT, STARTED, UNSEEN, at, facts
+from tests.models.detectors.normal import CLAIM, COMPUTE, HEARTBEAT, STARTED, UNSEEN, at, facts
 
 DEBUG, INFO, WARNING, UNKNOWN = Level.DEBUG, Level.INFO, Level.WARNING, Level.UNKNOWN
 
@@ -42,7 +42,7 @@ def test_all_else_is_as_if_they_were_not_there() -> None:
     """Rows, fresh rows and context of the windows that remain are those of windows that never had them."""
     noisy = Window((CLAIM, UNSEEN, HEARTBEAT, UNSEEN, STARTED, UNSEEN), COMPUTE, fresh=3, context=2)
     quiet = Window((CLAIM, HEARTBEAT, STARTED), COMPUTE, fresh=1, context=1, seconds=(0, 2, 4))
-    left, wanted = judged(facts(noisy, quiet), INFO, GROUPS), facts(quiet, quiet)
+    left, wanted = judged(facts(noisy, quiet), INFO), facts(quiet, quiet)
     for name in ("splits", "new_rows", "context", "time", "template", "level"):
         assert getattr(left.windows, name).tolist() == getattr(wanted.windows, name).tolist(), name
     assert left.tokens.tolist() == wanted.tokens.tolist()
@@ -52,7 +52,7 @@ def test_all_else_is_as_if_they_were_not_there() -> None:
 def test_windows_without_them_stay_what_they_are() -> None:
     """Nothing is worked out again."""
     shown = facts(at([(1, CLAIM)]))
-    assert judged(shown, INFO, GROUPS) is shown
+    assert judged(shown, INFO) is shown
 
 
 @given(st.lists(st.lists(st.booleans(), max_size=6), min_size=1, max_size=5))
