@@ -6,10 +6,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.features.passing_over import is_weak, judged, known_share, without
+from models.features.vocabulary import Vocabulary
+from models.features.window_features import WindowFeatures
 from models.records import Level, RowFlag
+from models.templates.matcher import template_id
 from tests.models.bundles import Window, windows
-from tests.models.detectors.normal import CLAIM, COMPUTE, HEARTBEAT, STARTED, UNSEEN, at, facts
+from tests.models.detectors.normal import (
+    CLAIM,
+    COMPUTE,
+    GROUPS,
+    HEARTBEAT,
+    STARTED,
+    UNSEEN,
+    VOCABULARY,
+    at,
+    facts,
+)
 
+OTHER = template_id("another text that training never saw")
 DEBUG, INFO, WARNING, UNKNOWN = Level.DEBUG, Level.INFO, Level.WARNING, Level.UNKNOWN
 
 
@@ -19,6 +33,14 @@ def test_new_texts_up_to_a_level_are_weak() -> None:
     assert is_weak(shown, INFO).tolist() == [True, True, False, False]
     assert is_weak(shown, DEBUG).tolist() == [True, False, False, False]
     assert not is_weak(shown, UNKNOWN).any()
+
+
+def test_what_training_saw_though_rarely_is_weak_but_for_errors() -> None:
+    """As what a service writes at its start, without a level, or in warnings."""
+    mild = Window((UNSEEN,) * 3, COMPUTE, levels=(UNKNOWN, WARNING, INFO))
+    batch = windows([mild, Window((UNSEEN,), COMPUTE, levels=(Level.ERROR,)), Window((OTHER,), COMPUTE)])
+    rare = WindowFeatures.of(batch, Vocabulary(VOCABULARY.ids.tolist(), [UNSEEN]), GROUPS)
+    assert is_weak(rare, UNKNOWN).tolist() == [True, True, True, False, False]
 
 
 @pytest.mark.parametrize("level", [UNKNOWN, WARNING, Level.CRITICAL])
