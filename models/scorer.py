@@ -1,6 +1,6 @@
 """Decides windows: raw scores of all detectors, one calibrated importance made of them, the lines that weigh most."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Final
@@ -13,7 +13,6 @@ from models.detectors.ensemble import DetectorSet
 from models.detectors.lstm import LstmDetector
 from models.detectors.sentences import sentence
 from models.detectors.signs import Signs
-from models.features.sequences import kind_numbers
 from models.features.window_features import WindowFeatures
 from models.findings import Finding
 from models.records import BOOL, F32, F64, I64, NO_TIME, KeyKind, Pointer, Verdict, WindowBatch
@@ -65,18 +64,15 @@ class Decisions:
             return []
         # Columns become Python's own numbers in one go: one by one they would take longer than the detectors.
         parts = [(name, part[chosen].tolist()) for name, part in self.parts.items()]
-        views = self.bundle.detectors.views(self.facts) if self.facts and self.fired[chosen].any() else {}
         columns = (self.windows.start, self.windows.end, np.diff(self.windows.splits), self.score, self.importance)
         rows = zip(chosen, self._heaviest(chosen), *(column[chosen].tolist() for column in columns), strict=True)
         return [
-            self._verdict({name: values[n] for name, values in parts if values[n]}, views, *row)
-            for n, row in enumerate(rows)
+            self._verdict({name: values[n] for name, values in parts if values[n]}, *row) for n, row in enumerate(rows)
         ]
 
     def _verdict(  # noqa: PLR0913 - a row of columns
         self,
         parts: Mapping[str, float],
-        views: Mapping[str, WindowFeatures],
         i: int,
         heaviest: I64,
         start: int,
@@ -88,7 +84,10 @@ class Decisions:
         windows = self.windows
         kind = KIND_NAMES[KeyKind(int(windows.kinds[i]))]
         tenant, key, fired = windows.tenants[i], windows.keys[i], bool(self.fired[i])
-        findings = self._findings(i, views) if fired else {}
+        # What a window is about is read from it alone: in a storm most of a batch fires.
+        own = self.facts.only(i) if fired and self.facts else None
+        reported = [name for name, part in parts.items() if part >= _REPORTED_FROM] if own else []
+        findings = self._findings(i, own, reported) if own else {}
         pointers = zip(windows.partition[heaviest].tolist(), windows.offset[heaviest].tolist(), strict=True)
         return Verdict(
             window_id=window_id(tenant, kind, key, start),
@@ -103,17 +102,13 @@ class Decisions:
             fired=fired,
             parts=parts,
             lines=tuple(Pointer(*pointer) for pointer in pointers),
-            services=self.bundle.detectors.services(self.facts, i, heaviest) if fired and self.facts else (),
+            services=self.bundle.detectors.services(own, 0, heaviest - int(windows.splits[i])) if own else (),
             reasons=tuple(findings),
             findings=tuple(findings.values()),
             state=self.state(i),
             templates=tuple(self._templates(heaviest)) if fired else (),
-            places=self.bundle.detectors.places(self.facts, i, self._reported(i)) if fired and self.facts else (),
+            places=self.bundle.detectors.places(own, 0, reported) if own else (),
         )
-
-    def _reported(self, i: int) -> frozenset[str]:
-        """Names of the detectors whose findings are reported of window ``i``."""
-        return frozenset(name for name, part in self.parts.items() if part[i] >= _REPORTED_FROM)
 
     @property
     def errors_only(self) -> BOOL:
@@ -148,17 +143,18 @@ class Decisions:
         """Template ids of rows, each once, in their order."""
         return dict.fromkeys(f"{template:016x}" for template in self.windows.template[rows].tolist())
 
-    def _findings(self, i: int, views: Mapping[str, WindowFeatures]) -> dict[str, Finding]:
-        """Findings by their sentences, of the detectors for which the window is unusual, the strongest first."""
-        if not views:
-            return {}
+    def _findings(self, i: int, own: WindowFeatures, reported: Collection[str]) -> dict[str, Finding]:
+        """Findings by their sentences on window ``i``, whose features are ``own``, the strongest first.
+
+        They are of the ``reported`` detectors (names), for which the window is unusual.
+        """
+        views = self.bundle.detectors.views(own)
         ranked: list[tuple[float, int, Finding]] = []
         for detector in self.bundle.detectors.detectors:
-            strength = float(self.parts[detector.name][i]) if detector.name in self.parts else 0.0
-            if strength >= _REPORTED_FROM:
-                findings = detector.findings(views[detector.name], i, self.bundle.template_of)
+            if detector.name in reported:
+                findings = detector.findings(views[detector.name], 0, self.bundle.template_of)
                 # Bad news first: it is what people look for, however unusual all else is.
-                weight = np.inf if detector.name == Signs.name else strength
+                weight = np.inf if detector.name == Signs.name else float(self.parts[detector.name][i])
                 ranked += [(-weight, rank, finding) for rank, finding in enumerate(findings)]
         ranked.sort(key=lambda entry: entry[:2])
         by_sentence: dict[str, Finding] = {}
@@ -208,7 +204,7 @@ class Scorer:
             empty = np.zeros(0)
             return Decisions(windows, empty, empty, empty > 0, {}, np.zeros(0, np.float32), None, bundle)
         scored = raw_scores(windows, self._lstm, bundle.detectors)
-        kinds = kind_numbers(windows)
+        kinds = scored.facts.kinds
         parts = bundle.calibration.strengths(kinds, scored.raws)
         live = is_live(scored.facts.group, bundle.detectors.windows_seen) & (windows.start > foreign_until)
         log_rate = bundle.calibration.false_alarms(kinds, errors_only(parts, live))

@@ -12,8 +12,8 @@ def window_id(tenant: str, kind: str, key: str, start: int) -> str:
 
     ``start`` in microseconds since 1970.
     """
-    parts = (tenant, kind, key, str(start))
-    content = "".join(f"{len(part.encode())}:{part}" for part in parts)
+    number = str(start)
+    content = f"{len(tenant.encode())}:{tenant}{len(kind)}:{kind}{len(key.encode())}:{key}{len(number)}:{number}"
     return hashlib.blake2b(content.encode(), digest_size=16).hexdigest()
 
 

@@ -67,6 +67,8 @@ class Survey:
     worst: Mapping[str, int] = field(default_factory=dict)
     """The same by source."""
     hosts: frozenset[str] = frozenset()
+    rare: frozenset[int] = frozenset()
+    """Ids of templates that are too rare to learn from."""
 
     def describe(self) -> Iterator[str]:
         """Yield what the files hold and what of it was not read, in sentences for people."""
@@ -185,7 +187,7 @@ def survey(
     if not spans:
         raise InvalidError(f"none of the {lines:,} lines names a time, as logs do", INSTEAD)
     table = mine(texts, base)
-    vocabulary = _vocabulary(table, texts)
+    vocabulary, rare = _vocabulary(table, texts)
     return Survey(
         table,
         vocabulary,
@@ -197,16 +199,18 @@ def survey(
         worst.total(),
         worst,
         frozenset(hosts - {""}),
+        rare,
     )
 
 
-def _vocabulary(table: TemplateTable, texts: Mapping[str, int]) -> Vocabulary:
-    """Templates that were met often enough, by masked texts and how often each was."""
+def _vocabulary(table: TemplateTable, texts: Mapping[str, int]) -> tuple[Vocabulary, frozenset[int]]:
+    """Templates that were met often enough to be learnt, and the others, by masked texts and how often each was."""
     seen: Counter[int] = Counter()
     for text, count in texts.items():
         words = words_of(text)
         seen[table.match(words) or template_id(" ".join(words))] += count
-    return Vocabulary(number for number, count in seen.items() if count >= MIN_COUNT)
+    known = {number for number, count in seen.items() if count >= MIN_COUNT}
+    return Vocabulary(known), frozenset(seen.keys() - known)
 
 
 def _widen(spans: dict[str, tuple[int, int]], events: pl.DataFrame) -> None:

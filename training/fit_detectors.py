@@ -65,7 +65,7 @@ class DetectorTrainer:
         counted for each stretch of time by the others.
         """
         self._signs.add(facts, np.flatnonzero(chosen if sound is None else sound))
-        windows, shown = facts.windows, judged(facts, WEAK_LEVEL, self.groups)
+        windows, shown = facts.windows, judged(facts, WEAK_LEVEL)
         self._samples.add(shown, errors_of(facts), np.flatnonzero(chosen))
         entry = np.repeat(chosen, np.diff(facts.token_counts.splits))
         group, token = facts.group[facts.token_counts.window[entry]], facts.token_counts.token[entry]

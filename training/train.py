@@ -15,7 +15,7 @@ from models.detectors.base import TemplateText
 from models.detectors.lstm import LstmDetector
 from models.errors import InvalidError
 from models.features.sequences import SHARED, build, kind_numbers
-from models.features.vocabulary import SPECIAL
+from models.features.vocabulary import SPECIAL, Vocabulary
 from models.features.window_features import Groups, WindowFeatures
 from models.pipeline import PipelineConfig
 from models.records import WindowBatch
@@ -119,7 +119,7 @@ def learn(
     fusion = calibrate(scored, split.days(data.spans), progress.message, companions.evidence)
     return Bundle(
         onnx,
-        data.vocabulary,
+        Vocabulary(data.vocabulary.ids.tolist(), data.rare),
         data.table,
         config.pipeline.masks,
         companions,

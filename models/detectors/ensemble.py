@@ -138,7 +138,7 @@ class DetectorSet:
 
     def views(self, features: WindowFeatures) -> dict[str, WindowFeatures]:
         """Return what each detector is shown of the same windows, by its name."""
-        without_weak = judged(features, self.weak_level, self.groups)
+        without_weak = judged(features, self.weak_level)
         return {
             detector.name: features if detector.name in WEIGH_ALL_LINES else without_weak for detector in self.detectors
         }

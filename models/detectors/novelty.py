@@ -56,10 +56,11 @@ class Novelty:
     def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
         """Return how many templates have no token, hence no text; and the first that are new to this group."""
         findings = []
-        count = int(features.unseen().take(np.array([window])).count.sum())
-        if count:
-            rows = rows_of(features, window)
-            first = features.windows.time[rows][features.tokens[rows] == NEW].min()
+        rows = rows_of(features, window)
+        template = features.windows.template[rows]
+        new = (features.tokens[rows] == NEW) & ~features.vocabulary.is_rare(template)
+        if count := len(np.unique(template[new])):
+            first = features.windows.time[rows][new].min()
             findings.append(Finding(FindingKind.NEW_MESSAGE, count=count, moment=to_millisecond(int(first))))
         entries = slice(int(features.token_counts.splits[window]), int(features.token_counts.splits[window + 1]))
         foreign = features.token_counts.token[entries][self._foreign(features)[entries]]

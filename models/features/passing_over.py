@@ -10,7 +10,7 @@ import numpy as np
 
 from models.arrays import splits
 from models.features.vocabulary import NEW
-from models.features.window_features import Groups, WindowFeatures
+from models.features.window_features import WindowFeatures
 from models.records import BOOL, F64, I64, MARKS, Level, RowFlag, WindowBatch
 
 _BAD: Final = MARKS & ~RowFlag.START
@@ -20,6 +20,7 @@ _BAD: Final = MARKS & ~RowFlag.START
 def is_weak(features: WindowFeatures, weak_level: int, rows: slice | None = None) -> BOOL:
     """Whether each row (rows,) is a new text of little weight: of a known level, at most ``weak_level``.
 
+    So is one that training saw, though rarely, if it is no error.
     Bad news is never weak above DEBUG, such as a request that is refused for the first time: how usual that is,
     calibration tells.  Beside a new text that is not weak, only DEBUG is: what else is new belongs to that news.
     ``rows`` are those of some whole windows, all where it is None.
@@ -30,7 +31,8 @@ def is_weak(features: WindowFeatures, weak_level: int, rows: slice | None = None
         return new
     level, window = features.windows.level[rows], features.window[rows]
     bad = (features.windows.marks[rows] & _BAD > 0) & (level != Level.DEBUG)
-    low: BOOL = new & (level <= weak_level) & (level != Level.UNKNOWN) & ~bad
+    seen = features.vocabulary.is_rare(features.windows.template[rows]) & (level < Level.ERROR)
+    low: BOOL = new & (seen | ((level <= weak_level) & (level != Level.UNKNOWN))) & ~bad
     if not low.any():
         return low
     news = np.bincount(window[new & ~low], minlength=len(features.windows)) > 0
@@ -38,12 +40,12 @@ def is_weak(features: WindowFeatures, weak_level: int, rows: slice | None = None
     return weak
 
 
-def judged(features: WindowFeatures, weak_level: int, groups: Groups) -> WindowFeatures:
+def judged(features: WindowFeatures, weak_level: int) -> WindowFeatures:
     """Return the features of the windows without their weak rows; of the same windows where there are none."""
     weak = is_weak(features, weak_level)
     if not weak.any():
         return features
-    return WindowFeatures.of(without(features.windows, weak), features.vocabulary, groups)
+    return features.of_rows(without(features.windows, weak))
 
 
 def known_share(features: WindowFeatures, weak_level: int) -> F64:

@@ -7,7 +7,7 @@ import numpy as np
 import numpy.typing as npt
 
 from models.errors import InvalidError
-from models.records import I32, U64
+from models.records import BOOL, I32, U64
 
 PAD: Final = 0
 """Fills sequences up to a fixed length."""
@@ -26,10 +26,15 @@ SPECIAL: Final = 4
 
 
 class Vocabulary:
-    """Tokens 4, 5, … for template ids in ascending order; everything else is NEW."""
+    """Tokens 4, 5, … for template ids in ascending order; everything else is NEW.
 
-    def __init__(self, ids: Iterable[int]) -> None:
+    ``rare`` are ids among these others that training saw, though too rarely to learn from, as what is written at a
+    start.  Training itself does not know them: to it they stand for all that is new in normal operation.
+    """
+
+    def __init__(self, ids: Iterable[int], rare: Iterable[int] = ()) -> None:
         self.ids: U64 = np.array(sorted(set(ids)), dtype=np.uint64)
+        self.rare: U64 = np.array(sorted(set(rare)), dtype=np.uint64)
 
     def __len__(self) -> int:
         """Number of tokens, the special ones included."""
@@ -43,18 +48,27 @@ class Vocabulary:
         is_known = self.ids[index] == templates
         return np.where(is_known, index + SPECIAL, NEW).astype(np.int32)
 
-    def to_json(self) -> list[str]:
+    def is_rare(self, templates: U64) -> BOOL:
+        """Return whether each template (n,) is one that training saw too rarely to learn from."""
+        return np.isin(templates, self.rare) if len(self.rare) else np.zeros(len(templates), np.bool_)
+
+    def to_json(self) -> dict[str, list[str]]:
         """Return the ids in hexadecimal, in the order of the tokens."""
-        return [f"{number:016x}" for number in self.ids.tolist()]
+        return {"templates": _hex(self.ids), "rare": _hex(self.rare)}
 
     @classmethod
-    def from_json(cls, names: list[str]) -> "Vocabulary":
-        """Read what ``to_json`` wrote.
+    def from_json(cls, record: dict[str, list[str]] | list[str]) -> "Vocabulary":
+        """Read what ``to_json`` wrote, or the list of ids that older versions wrote.
 
         Raises:
-            InvalidError: ``names`` is no such list.
+            InvalidError: ``record`` is no such thing.
         """
         try:
-            return cls(int(name, 16) for name in names)
-        except (TypeError, ValueError, OverflowError) as error:
+            known, rare = (record, []) if isinstance(record, list) else (record["templates"], record["rare"])
+            return cls((int(name, 16) for name in known), (int(name, 16) for name in rare))
+        except (KeyError, TypeError, ValueError, OverflowError) as error:
             raise InvalidError(f"damaged vocabulary: {error}", "train the bundle again") from error
+
+
+def _hex(ids: U64) -> list[str]:
+    return [f"{number:016x}" for number in ids.tolist()]

@@ -12,7 +12,8 @@ import numpy as np
 from models.arrays import group_starts, ranges, splits
 from models.features.sequences import SHARED, SOURCE, kind_numbers
 from models.features.vocabulary import NEW, Vocabulary
-from models.records import ALL_SOURCES, BOOL, HOST_MARK, I64, U64, KeyKind, WindowBatch
+from models.records import ALL_SOURCES, BOOL, HOST_MARK, I32, I64, U64, KeyKind, WindowBatch
+from models.windows.batches import one_window
 
 UNKNOWN: Final = -1
 """Group of a source whose service training did not see."""
@@ -117,10 +118,42 @@ class WindowFeatures:
     @classmethod
     def of(cls, windows: WindowBatch, vocabulary: Vocabulary, groups: Groups) -> "WindowFeatures":
         """Work out the features of a batch."""
+        return cls._of(windows, vocabulary, groups.of(windows))
+
+    @classmethod
+    def _of(cls, windows: WindowBatch, vocabulary: Vocabulary, group: I64) -> "WindowFeatures":
         window = np.repeat(np.arange(len(windows)), np.diff(windows.splits))
         tokens = vocabulary.encode(windows.template).astype(np.int64)
         counts = TokenCounts.of(len(windows), window, tokens, len(vocabulary))
-        return cls(windows, vocabulary, groups.of(windows), window, tokens, counts, windows.complete)
+        return cls(windows, vocabulary, group, window, tokens, counts, windows.complete)
+
+    @property
+    def kinds(self) -> I32:
+        """Kind of each window (n,), as ``kind_number`` has them."""
+        return np.where((self.group == UNKNOWN) | (self.group > SHARED), SOURCE, self.group).astype(np.int32)
+
+    def of_rows(self, windows: WindowBatch) -> "WindowFeatures":
+        """Return the features of the same windows with other rows."""
+        return self._of(windows, self.vocabulary, self.group)
+
+    def only(self, number: int) -> "WindowFeatures":
+        """Return the features of one window, as if it had come alone."""
+        rows = slice(*self.windows.splits[number : number + 2].tolist())
+        entries = slice(*self.token_counts.splits[number : number + 2].tolist())
+        chosen = slice(number, number + 1)
+        return WindowFeatures(
+            one_window(self.windows, number),
+            self.vocabulary,
+            self.group[chosen],
+            np.zeros(rows.stop - rows.start, np.int64),
+            self.tokens[rows],
+            TokenCounts(
+                np.array([0, entries.stop - entries.start], np.int64),
+                self.token_counts.token[entries],
+                self.token_counts.count[entries],
+            ),
+            self.complete[chosen],
+        )
 
     def first_step(self, step: float) -> TokenCounts:
         """Tokens of the oldest ``step`` (seconds) of each source window, and of a session's whole."""

@@ -93,6 +93,26 @@ def concat(batches: list[WindowBatch]) -> WindowBatch:
     )
 
 
+def one_window(windows: WindowBatch, number: int) -> WindowBatch:
+    """Return the batch of one window alone."""
+    start, stop = windows.splits[number : number + 2].tolist()
+    seen = windows.last_seen
+    entries = slice(*seen.splits[number : number + 2].tolist())
+    return WindowBatch(
+        tenants=[windows.tenants[number]],
+        keys=[windows.keys[number]],
+        splits=np.array([0, stop - start], np.int64),
+        last_seen=LastSeen(
+            seen.floor[number : number + 1],
+            np.array([0, entries.stop - entries.start], np.int64),
+            seen.origin[entries],
+            seen.time[entries],
+        ),
+        **{name: getattr(windows, name)[number : number + 1] for name in _PER_WINDOW},
+        **{name: getattr(windows, name)[start:stop] for name in _PER_ROW},
+    )
+
+
 def _empty() -> WindowBatch:
     none = np.zeros(0, np.int64)
     level: U8 = np.zeros(0, np.uint8)

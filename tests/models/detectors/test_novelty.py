@@ -4,6 +4,8 @@ import pytest
 
 from models.detectors.novelty import ELSEWHERE as HALF
 from models.detectors.novelty import REMARK, Novelty
+from models.features.vocabulary import Vocabulary
+from models.features.window_features import WindowFeatures
 from models.records import ALL_SOURCES, Level
 from models.templates.matcher import template_id
 from tests.models.detectors import normal
@@ -101,3 +103,13 @@ def test_it_tells_how_many_are_new_and_names_those_known_elsewhere() -> None:
     assert sentences_of(DETECTOR, shown, 3) == []
     strict = Novelty({2: facts(at([(1, CLAIM)])).token_counts.token})
     assert len(sentences_of(strict, shown, 3)) == 3
+
+
+def test_what_training_saw_though_rarely_is_not_called_new() -> None:
+    """The sentence counts what training never saw."""
+    windows = at([(1, UNSEEN), (2, OTHER_UNSEEN)])
+    seen = Vocabulary(normal.VOCABULARY.ids.tolist(), [UNSEEN])
+    shown = WindowFeatures.of(facts(windows).windows, seen, normal.GROUPS)
+    assert sentences_of(DETECTOR, shown, 0) == ["1 new message type (never seen in training)"]
+    both = Vocabulary(normal.VOCABULARY.ids.tolist(), [UNSEEN, OTHER_UNSEEN])
+    assert sentences_of(DETECTOR, WindowFeatures.of(facts(windows).windows, both, normal.GROUPS), 0) == []

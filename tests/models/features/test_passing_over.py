@@ -6,10 +6,24 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from models.features.passing_over import is_weak, judged, known_share, without
+from models.features.vocabulary import Vocabulary
+from models.features.window_features import WindowFeatures
 from models.records import Level, RowFlag
+from models.templates.matcher import template_id
 from tests.models.bundles import Window, windows
-from tests.models.detectors.normal import CLAIM, COMPUTE, GROUPS, HEARTBEAT, STARTED, UNSEEN, at, facts
+from tests.models.detectors.normal import (
+    CLAIM,
+    COMPUTE,
+    GROUPS,
+    HEARTBEAT,
+    STARTED,
+    UNSEEN,
+    VOCABULARY,
+    at,
+    facts,
+)
 
+OTHER = template_id("another text that training never saw")
 DEBUG, INFO, WARNING, UNKNOWN = Level.DEBUG, Level.INFO, Level.WARNING, Level.UNKNOWN
 
 
@@ -19,6 +33,14 @@ def test_new_texts_up_to_a_level_are_weak() -> None:
     assert is_weak(shown, INFO).tolist() == [True, True, False, False]
     assert is_weak(shown, DEBUG).tolist() == [True, False, False, False]
     assert not is_weak(shown, UNKNOWN).any()
+
+
+def test_what_training_saw_though_rarely_is_weak_but_for_errors() -> None:
+    """As what a service writes at its start, without a level, or in warnings."""
+    mild = Window((UNSEEN,) * 3, COMPUTE, levels=(UNKNOWN, WARNING, INFO))
+    batch = windows([mild, Window((UNSEEN,), COMPUTE, levels=(Level.ERROR,)), Window((OTHER,), COMPUTE)])
+    rare = WindowFeatures.of(batch, Vocabulary(VOCABULARY.ids.tolist(), [UNSEEN]), GROUPS)
+    assert is_weak(rare, UNKNOWN).tolist() == [True, True, True, False, False]
 
 
 @pytest.mark.parametrize("level", [UNKNOWN, WARNING, Level.CRITICAL])
@@ -42,7 +64,7 @@ def test_all_else_is_as_if_they_were_not_there() -> None:
     """Rows, fresh rows and context of the windows that remain are those of windows that never had them."""
     noisy = Window((CLAIM, UNSEEN, HEARTBEAT, UNSEEN, STARTED, UNSEEN), COMPUTE, fresh=3, context=2)
     quiet = Window((CLAIM, HEARTBEAT, STARTED), COMPUTE, fresh=1, context=1, seconds=(0, 2, 4))
-    left, wanted = judged(facts(noisy, quiet), INFO, GROUPS), facts(quiet, quiet)
+    left, wanted = judged(facts(noisy, quiet), INFO), facts(quiet, quiet)
     for name in ("splits", "new_rows", "context", "time", "template", "level"):
         assert getattr(left.windows, name).tolist() == getattr(wanted.windows, name).tolist(), name
     assert left.tokens.tolist() == wanted.tokens.tolist()
@@ -52,7 +74,7 @@ def test_all_else_is_as_if_they_were_not_there() -> None:
 def test_windows_without_them_stay_what_they_are() -> None:
     """Nothing is worked out again."""
     shown = facts(at([(1, CLAIM)]))
-    assert judged(shown, INFO, GROUPS) is shown
+    assert judged(shown, INFO) is shown
 
 
 @given(st.lists(st.lists(st.booleans(), max_size=6), min_size=1, max_size=5))

@@ -1,5 +1,6 @@
 """Facts of windows: groups, tallies and the parts of a window that detectors compare."""
 
+import dataclasses
 from collections import Counter
 
 import numpy as np
@@ -7,10 +8,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from models.features.passing_over import judged
 from models.features.sequences import SHARED
 from models.features.vocabulary import NEW
 from models.features.window_features import UNKNOWN, Groups, TokenCounts, WindowFeatures, service_of
-from models.records import ALL_SOURCES
+from models.records import ALL_SOURCES, LastSeen, Level, WindowBatch
 from models.templates.matcher import template_id
 from tests.models.bundles import Window, windows
 from tests.models.detectors import normal
@@ -122,3 +124,28 @@ def test_windows_are_left_as_they_came() -> None:
     shown.first_step(15.0), shown.before_last_step(15.0), shown.unseen()
     for name in ("splits", "time", "template", "level", "values"):
         assert getattr(batch, name).tobytes() == getattr(before, name).tobytes()
+
+
+@pytest.mark.parametrize("level", [Level.UNKNOWN, Level.INFO])
+def test_one_window_of_a_batch_is_as_if_it_had_come_alone(level: Level) -> None:
+    """In every column, also after rows of little weight were left out."""
+    chosen = [at([(1, UNSEEN), (2, CLAIM)], key) for key in (COMPUTE, ALL_SOURCES, STRANGER, "req-1")]
+    chosen = [*normal.normal(6, 3), *chosen]
+    together = judged(facts(*chosen), level)
+    for i, window in enumerate(chosen):
+        only, alone = together.only(i), judged(facts(window), level)
+        for name in (*(field.name for field in dataclasses.fields(WindowBatch)), "kinds", "tokens"):
+            if name not in {"last_seen", "row_ids", "offset"}:
+                got, wanted = (getattr(either, name, getattr(either.windows, name, None)) for either in (only, alone))
+                np.testing.assert_array_equal(got, wanted, name)
+        assert as_counters(only.token_counts) == as_counters(alone.token_counts)
+        assert only.window.tolist() == alone.window.tolist()
+
+
+def test_one_window_keeps_who_wrote_when_before_it_ended() -> None:
+    """The entries of that window alone."""
+    seen = LastSeen(*(np.array(column) for column in ([5, 6], [0, 1, 3], [7, 8, 9], [50, 60, 70])))
+    both = dataclasses.replace(windows([at([(1, CLAIM)]), at([(1, CLAIM)])]), last_seen=seen)
+    only = WindowFeatures.of(both, normal.VOCABULARY, normal.GROUPS).only(1).windows.last_seen
+    columns = (only.floor, only.splits, only.origin, only.time)
+    assert [column.tolist() for column in columns] == [[6], [0, 2], [8, 9], [60, 70]]
