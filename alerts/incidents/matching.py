@@ -110,7 +110,8 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
        names one and the incident, which is older than ``near_s``, never did.
     6. ``SERVICE``: a signal of the incident goes on at that service on that host: of this kind, or until just now; if
        both write unusual messages, one of them is the same.
-    7. ``TEMPLATE``: most of its first templates are among those of what goes on.
+    7. ``TEMPLATE``: most of its first templates are among those of what goes on, or the same service has the same
+       trouble with the same message, or is silent, on another host, within ``near_s``.
     8. ``NAME``: both name the same backend or project, or one names the other's, within ``near_s``.
     9. ``RETURN``: it repeats what is over at that place.
     10. ``PROJECT``: both are parts of one project, and it begins soon after the incident.
@@ -130,9 +131,10 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
         return NO_MATCH
     if _goes_on(share, ongoing, policy):
         return Match(MatchStrength.SERVICE, "at the same place")
-    if _shares_templates(share, {template for signal in ongoing for template in signal.templates}):
-        return Match(MatchStrength.TEMPLATE, "writes the same unusual messages")
-    if named := _common_name(share, incident.signals_since(share.end - int(policy.near_s * SECOND))):
+    recent = incident.signals_since(share.end - int(policy.near_s * SECOND))
+    if alike := _alike(share, ongoing, recent):
+        return Match(MatchStrength.TEMPLATE, alike)
+    if named := _common_name(share, recent):
         return Match(MatchStrength.NAME, named)
     if _comes_back(share, incident):
         return Match(MatchStrength.RETURN, "it has come back")
@@ -207,6 +209,29 @@ def _goes_on(share: Anomaly, signals: Sequence[Signal], policy: IncidentPolicy) 
         # What it says there beside the kind known is unknown; often it does not even say the kind.
         return any(kind in {signal.kind, ODD} and signal.last >= recent for signal in here)
     return any(signal.kind == kind or signal.last >= recent for signal in here)
+
+
+def _alike(share: Anomaly, ongoing: Iterable[Signal], recent: Iterable[Signal]) -> str:
+    """Return in words what the share has in common with what goes on, or with what did just now; "" if nothing."""
+    if _shares_templates(share, {template for signal in ongoing for template in signal.templates}):
+        return "writes the same unusual messages"
+    host = _same_on(share, recent)
+    return f"the same trouble as on {host}" if host else ""
+
+
+def _same_on(share: Anomaly, signals: Iterable[Signal]) -> str:
+    """Return another host on which the same service has the same trouble, "" where there is none.
+
+    Such as one slow step on many hosts, which all wait for the same, or hosts of a rack that fall silent together.
+    """
+    known = tuple(signals)
+    for own in signals_of(share):
+        for signal in known:
+            is_same = (signal.service, signal.kind, signal.about) == (own.service, own.kind, own.about)
+            is_told = bool(own.about) or own.kind == "silence"
+            if is_same and is_told and own.host and signal.host and signal.host != own.host:
+                return signal.host
+    return ""
 
 
 def _common_name(share: Anomaly, signals: Iterable[Signal]) -> str:
