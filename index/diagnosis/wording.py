@@ -18,7 +18,7 @@ _SUBJECT: Final = 120
 """Characters of a call or message that are quoted, a judgement."""
 
 
-_SENTENCE: Final = re.compile(r"(?<=[a-z0-9)\]'\"])[.;] |\n")
+_SENTENCE: Final = re.compile(r"(?<=[^\s.])[.;] |\n")
 """Where a sentence of a message ends."""
 
 _SAID: Final = 140

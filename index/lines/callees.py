@@ -39,6 +39,9 @@ _BACKENDS: Final = (
     (r"ovsdb|openvswitch|ovs-vswitchd", "openvswitch"),
     (r"libvirt", "libvirt"),
 )
+NAMED_BACKENDS: Final = frozenset(name for _, name in _BACKENDS if name)
+"""Their names."""
+
 _BACKEND: Final = tuple((re.compile(pattern), name) for pattern, name in _BACKENDS)
 
 _PATHS: Final = (
