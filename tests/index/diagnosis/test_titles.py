@@ -68,5 +68,5 @@ def test_a_full_image_store_is_not_just_a_failing_one() -> None:
     """The first step is to look at its space."""
     text = "Image storage media is full: There is not enough disk space on the image storage media."
     told = said([line(5, "glance-api", text, "ERROR")])
-    assert told.cause.startswith("The image store fails: it is full.")
+    assert told.cause.startswith("The image store fails for lack of space.")
     assert told.actions[0].startswith("On node-1: df -h")
