@@ -77,12 +77,16 @@ def _summary(evidence: Evidence, findings: Findings, cause: Cause, affected: Seq
     hit = f" It hits {', '.join(others[:_OTHERS])}." if others else ""
     begun = f"{place_of(line)} {verb(origin)} at {time_text(line.time)[11:19]} UTC{_times(line)}"
     said = f"{begun}: {_what(origin).rstrip('.')}."
-    if match is None or cause.headline != match.failure.title or not origin.holds(match.line):
-        if cause.rule == "known failure" and match is not None and not origin.holds(match.line):
-            says = f"{place_of(match.line)} says “{said_of(match)}”"
-            return f"{cause.headline}: {says}. First sign: {begun}.{hit}"
-        return f"{cause.headline}; {said}{hit}" if cause.headline else f"{said}{hit}"
-    return f"{cause.headline}: {said}{hit}"
+    if not cause.headline:
+        return f"{said}{hit}"
+    if match is None or cause.rule != "known failure":
+        return f"{cause.headline}; {said}{hit}"
+    if match.failure.symptom == "left":
+        # The line of who was left says no more than that it was.
+        return f"{cause.headline}: {begun}.{hit}"
+    if not origin.holds(match.line):
+        return f"{cause.headline}: {place_of(match.line)} says “{said_of(match)}”. First sign: {begun}.{hit}"
+    return f"{cause.headline}{':' if cause.headline == match.failure.title else ';'} {said}{hit}"
 
 
 def _without_failure(evidence: Evidence, cause: Cause) -> str:

@@ -78,6 +78,10 @@ def test_a_client_that_left_without_a_word_is_to_blame_and_not_the_broker() -> N
         "nova-compute dropped its connection to RabbitMQ without closing it, 3 times on ctl. "
         "nova-compute on cmp1 has written nothing for 100 s. "
     )
+    assert diagnosis.summary == (
+        "nova-compute dropped its connection to RabbitMQ without closing it: rabbitmq on ctl warned at 12:00:02 UTC "
+        "(3 times)."
+    )
 
 
 def test_a_restart_is_told_where_nothing_failed() -> None:
