@@ -104,17 +104,18 @@ def choose(episodes: Sequence[LogEpisode], issue: Issue, records: LogRecords) ->
         return Choice(None, (), "a line that tells of a failure")
     answered, often = _answered(issue, records), _how_often(episodes)
     asked, others = (_requests(calls, records) for calls in (issue.calls, issue.other_calls))
-    ranks = [
-        (
-            _rank(episode, issue, often, answered)
-            * _as_consequence(episode, about, issue, answered)
-            * (_AS_CALLED if _is_answered(episode, asked) else _OTHER_CALL if _is_answered(episode, others) else 1.0),
-            episode,
-        )
+    said = [
+        _rank(episode, issue, often, answered) * _as_consequence(episode, about, issue, answered)
         for episode in about or candidates
     ]
-    most, best = max(ranks, key=lambda pair: pair[0])
-    rivals = tuple(episode for rank, episode in ranks if episode is not best and rank >= _RIVAL * most)
+    calls = [
+        _AS_CALLED if _is_answered(episode, asked) else _OTHER_CALL if _is_answered(episode, others) else 1.0
+        for episode in about or candidates
+    ]
+    ranks = list(zip(said, calls, about or candidates, strict=True))
+    most, _, best = max(ranks, key=lambda one: one[0] * one[1])
+    # By its words alone: who wrote an error without its request may have made the same call.
+    rivals = tuple(episode for rank, _, episode in ranks if episode is not best and rank >= _RIVAL * most)
     return Choice(best, tuple(other for other in _by_weight(episodes) if other is not best), rivals=rivals)
 
 
