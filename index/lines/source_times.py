@@ -1,9 +1,9 @@
 """When a source wrote nothing, and when another process took its place: what no single line says."""
 
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Final
 
+import numpy as np
 import polars as pl
 
 from models.rfc3339 import SECOND
@@ -72,10 +72,10 @@ def source_times(lines: pl.DataFrame, begin: int, end: int) -> tuple[SourceTimes
 
 def _pauses(own: pl.DataFrame, begin: int, end: int) -> tuple[Pause, ...]:
     """Return the pauses that overlap the stretch, in order of time."""
-    edges = [int(own["read_since"].to_numpy().min()), *own["time"].to_list(), max(begin, end)]
-    last = len(edges) - 2
-    pauses = [Pause(since, until, number == last) for number, (since, until) in enumerate(pairwise(edges))]
-    return tuple(pause for pause in pauses if pause.until >= begin and pause.until - pause.since >= AWAY_US)
+    times = own["time"].to_numpy()
+    edges = np.concatenate([[own["read_since"].to_numpy().min()], times, [max(begin, end)]])
+    long = np.flatnonzero((np.diff(edges) >= AWAY_US) & (edges[1:] >= begin)).tolist()
+    return tuple(Pause(int(edges[row]), int(edges[row + 1]), row == len(times)) for row in long)
 
 
 def _restart(own: pl.DataFrame, begin: int) -> Pause | None:
