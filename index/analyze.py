@@ -14,7 +14,7 @@ from index.episodes.asked import choose
 from index.episodes.cut import cut
 from index.episodes.found import found_in
 from index.episodes.own_history import own_findings
-from index.episodes.scope import CONTEXT_US, Span, lines_of, near, time_of
+from index.episodes.scope import AFTER_US, CONTEXT_US, HISTORY_US, Span, lines_of, near, time_of
 from index.episodes.signs import signs_of
 from index.episodes.types import LogEpisode
 from index.evidence.detector_scores import DetectorScores
@@ -30,6 +30,7 @@ from index.evidence.types import Evidence, EvidenceLine
 from index.lines.log_lines import LogLines
 from index.lines.log_records import LogRecords
 from index.lines.parsed_file import span
+from index.lines.source_times import source_times
 from index.lines.statements import count_places
 from index.search.documents import Similar
 from models.detectors.sentences import sentence
@@ -162,6 +163,8 @@ def analyze(material: LogLines, issue: Issue, resources: Resources) -> Analysis:
     time = time_of(choice.episode, meanwhile)
     scope = lines_of(material, records, what, time, meanwhile)
     evidence = _evidence(scope, LogRecords.of(scope), issue, _within(resources, time, meanwhile), time)
+    around = material.scope(None, time[0] - HISTORY_US, time[1] + AFTER_US)
+    evidence = replace(evidence, sources=source_times(around.lines, *time))
     apart = [other for other in choice.others if not other.near(choice.episode, CONTEXT_US)]
     others = _unrelated(apart, records, failures, choice.rivals)
     return Analysis(evidence, resources.explain(evidence, diagnose(evidence, failures)), others)

@@ -23,6 +23,7 @@ from index.evidence.request_trace import CLOCK_SKEW_US
 from index.evidence.types import Change, Evidence
 from index.lines.log_lines import LogLines
 from index.lines.log_records import LogRecords
+from index.lines.source_times import source_times
 from index.search.documents import Similar
 from models.findings import FindingKind
 from models.records import U64
@@ -97,6 +98,7 @@ def explain_incident(  # noqa: PLR0913 - what is known beside the lines, all by 
         windows = [replace(window, start=signals.begin), *(one for one in fired if one.end >= signals.begin)]
         own = _own_lines(signals, lines, records, windows, templates) if len(records) else lines
         evidence = gather(own, windows, known=known, changes=changes, similar=similar, was_usual=best is None)
+        evidence = replace(evidence, sources=source_times(lines.lines, signals.begin, evidence.end))
         diagnosis = diagnose(evidence, failures)
         if best is not None and diagnosis.confidence < _SURE:
             break

@@ -3,15 +3,26 @@
 from dataclasses import dataclass
 from typing import Final
 
-from index.diagnosis.called import called
+from index.diagnosis.called import Unanswered, called, restarted
 from index.diagnosis.connections import near
 from index.diagnosis.findings import BACKENDS, BehaviourFinding, Findings, KnownFailureMatch, Origin, failed
 from index.diagnosis.known_failures import fill
-from index.diagnosis.wording import answer, duration, lower_first, often, often_said, place_of, raised_in, subject
+from index.diagnosis.wording import (
+    answer,
+    duration,
+    lower_first,
+    often,
+    often_said,
+    place_of,
+    raised_in,
+    said_of,
+    subject,
+)
 from index.evidence.detector_findings import MISSING
 from index.evidence.message_parts import message_of, short
 from index.evidence.types import Evidence, EvidenceLine
 from index.lines.service_layers import names_of
+from index.lines.source_times import SourceTimes
 from index.lines.tracebacks import Frame
 from models.detectors.sentences import sentence
 from models.findings import SILENCES, FindingKind
@@ -30,6 +41,15 @@ _FREQUENT: Final = 0.15
 _NOTHING: Final = 0.1
 _SILENCE_AND_ERRORS: Final = 0.75
 """A silent source, and errors of others that it explains."""
+
+_LEFT: Final = 0.6
+"""A client that went away without a word, and wrote nothing meanwhile or was started again."""
+
+_RESTARTED: Final = 0.5
+"""A source of the incident that was started again, and nothing that failed."""
+
+_RESTARTED_ELSEWHERE: Final = 0.4
+"""Another source."""
 
 _BEHAVIOUR: Final = {
     **dict.fromkeys(SILENCES, 0.6),
@@ -52,6 +72,11 @@ _SILENT_STEPS: Final = (
     "On {host}: systemctl status {service}; journalctl -u {service} -n 100; is the host itself up?",
     "If it runs: does its log file still grow? If so, look at the shipper (systemctl status fluent-bit)",
     "If it hangs: kill -USR2 PID writes a report of all its threads (oslo.reports), then restart it",
+)
+_UNANSWERED_STEPS: Final = (_SILENT_STEPS[0], _SILENT_STEPS[2])
+_RESTART_STEPS: Final = (
+    "On {host}: journalctl -u {service} -n 100; systemctl status {service}: when and why did it stop?",
+    "If nobody restarted it: dmesg -T | grep -i -e oom -e segfault; coredumpctl list",
 )
 _HOST_STEPS: Final = (
     "Does {host} answer (ping, ssh, its console)? If not: power, kernel, network of the node",
@@ -86,6 +111,8 @@ class Cause:
     line: EvidenceLine | None
     frame: Frame | None = None
     """Code to read, where the code is to blame."""
+    headline: str = ""
+    """What is the matter in a few words, without a full stop; "" where a line says it best."""
     rule: str = ""
     """Name of the rule that applied; "" where none did."""
 
@@ -117,19 +144,46 @@ def of_behaviour(evidence: Evidence, findings: Findings, odd: BehaviourFinding) 
     return _behaviour_cause(odd, _BEHAVIOUR[odd.finding.kind])
 
 
+def of_restart(evidence: Evidence, findings: Findings, times: SourceTimes) -> Cause:
+    """Return the cause where a source was started again and nothing says that it failed."""
+    del findings
+    text = (
+        f"{restarted(times)}No line reports a failure of it: somebody restarted it, or it was killed and its manager "
+        "started it again."
+    )
+    confidence = _RESTARTED if times.service in evidence.services else _RESTARTED_ELSEWHERE
+    names = {"service": times.service, "host": times.host}
+    actions = tuple(fill(step, names) for step in _RESTART_STEPS)
+    return Cause(text, confidence, times.service, actions, None, headline=restarted(times).strip().rstrip("."))
+
+
 def of_match(evidence: Evidence, findings: Findings, match: KnownFailureMatch) -> Cause:
     """Return the cause where a line matches a known failure: put down to who did not answer, where a call was not."""
     origin, failure, writer = findings.origin, match.failure, match.line.service
     own = origin is not None and origin.holds(match.line)
-    names = {"service": writer, "host": match.line.host}
-    why = fill(failure.cause, names)
-    unanswered = called(evidence, findings, match) if failure.symptom == "unanswered" else ""
-    seen = "" if own else f" ({writer} says “{short(match.words, 80)}”.)"
-    title = f"{unanswered} does not answer {writer}: {lower_first(failure.title)}" if unanswered else failure.title
-    text = f"{title}. {why}{seen}{_witnesses(evidence, match)}"
+    unanswered = called(evidence, findings, match)
+    if unanswered is not None:
+        return _of_unanswered(match, unanswered)
+    why = fill(failure.cause, {"service": writer, "host": match.line.host})
+    seen = "" if own else f" ({writer} says “{said_of(match)}”.)"
+    text = f"{failure.title}. {why}{seen}{_witnesses(evidence, match)}"
     began = origin.line.service if origin is not None and (own or failed(origin.line)) else writer
-    service = unanswered or _blamed(evidence, match) or began
-    return Cause(text, match.confidence, service, failure.actions, match.line)
+    service = _blamed(evidence, match) or began
+    return Cause(text, match.confidence, service, failure.actions, match.line, headline=failure.title)
+
+
+def _of_unanswered(match: KnownFailureMatch, unanswered: Unanswered) -> Cause:
+    """Return the cause where calls of a service were not answered; surer where its own log shows that it was away."""
+    failure, service = match.failure, unanswered.service
+    left = failure.symptom == "left"
+    title = f"{service} {failure.title}" if left else f"{service} does not answer{unanswered.callers}"
+    what = "" if left else f": {lower_first(failure.title)}"
+    why = fill(failure.cause, {"service": match.line.service, "host": match.line.host})
+    text = f"{title}{what}{unanswered.often}. {unanswered.state}{why}"
+    agreed = _LEFT if left else _SILENCE_AND_ERRORS
+    confidence = max(match.confidence, agreed) if unanswered.state else match.confidence
+    steps = tuple(fill(step, {"service": service, "host": unanswered.host}) for step in _UNANSWERED_STEPS)
+    return Cause(text, confidence, service, (*steps, *failure.actions[1:]), match.line, headline=title)
 
 
 def _witnesses(evidence: Evidence, match: KnownFailureMatch) -> str:
@@ -207,7 +261,8 @@ def _behaviour_cause(odd: BehaviourFinding, confidence: float) -> Cause:
         actions = tuple(
             step.replace("{host}", finding.host or "its host").replace("{service}", finding.service) for step in actions
         )
-    return Cause(_behaviour_text(odd), confidence, odd.service, actions, odd.line)
+    text = _behaviour_text(odd)
+    return Cause(text, confidence, odd.service, actions, odd.line, headline=text.rstrip("."))
 
 
 def _behaviour_text(odd: BehaviourFinding) -> str:
@@ -240,6 +295,11 @@ def _behaviour_text(odd: BehaviourFinding) -> str:
             return (
                 f"A step does not come to its end or is left out: after “{subject(line)}” of {odd.place} usually "
                 f"comes “{follows}”, and now it does not."
+            )
+        case FindingKind.LARGE_VALUE if line is not None:
+            return (
+                f"{UNKNOWN}: no line reports a failure; {odd.place} has an unusually large number in "
+                f"“{subject(line)}”: {odd.number:,.6g}, usually below {usual:,.6g}."
             )
         case _:
             return f"{UNKNOWN}: {odd.place} behaves unusually. {short(sentence(finding), 200)}."

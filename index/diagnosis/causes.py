@@ -4,12 +4,13 @@ The first rule that applies gives the cause.  Their order, and why:
 
 1. *defect*: an exception that wrong code raises explains itself; what else failed meanwhile does not explain it.
 2. *silent source*: a service that stopped writing explains why others get no answer, so it goes before known failures
-   of that sort, and before errors that match no known failure.
-3. *behaviour*: a service that is slow or leaves a step out, where no line says outright that something failed.
-4. *known failure*: a line matches an entry of the table of known failures.
-5. *error*: the first bad line says that something is wrong, and no known failure explains it.
-6. *other behaviour*: what only shows that something is unusual: refused requests, large numbers.
-7. *first sign*: the first line of a kind that training did not see, which says nothing of a failure.
+   of that sort, unless they say that another one was called, and before errors that match no known failure.
+3. *restart*: a service was started again, and no line says that anything failed.
+4. *behaviour*: a service that is slow or leaves a step out, where no line says outright that something failed.
+5. *known failure*: a line matches an entry of the table of known failures.
+6. *error*: the first bad line says that something is wrong, and no known failure explains it.
+7. *other behaviour*: what only shows that something is unusual: refused requests, large numbers.
+8. *first sign*: the first line of a kind that training did not see, which says nothing of a failure.
 
 Where none applies the cause is unknown.
 """
@@ -18,6 +19,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
+from index.diagnosis.called import called
 from index.diagnosis.cause_texts import (
     STEPS,
     Cause,
@@ -26,11 +28,13 @@ from index.diagnosis.cause_texts import (
     of_error,
     of_first_sign,
     of_match,
+    of_restart,
     of_silent_source,
     unknown,
 )
 from index.diagnosis.findings import BehaviourFinding, Findings, KnownFailureMatch, Origin, failed
 from index.evidence.types import Evidence
+from index.lines.source_times import AWAY_US, SourceTimes
 from models.findings import SILENCES
 
 _NO_ANSWER: Final = frozenset(
@@ -49,12 +53,12 @@ class _Rule(Generic[Subject]):
     """A rule: ``when`` returns what the cause would be about, None where it does not apply; ``make`` words it."""
 
     name: str
-    when: Callable[[Findings], Subject | None]
+    when: Callable[[Evidence, Findings], Subject | None]
     make: Callable[[Evidence, Findings, Subject], Cause]
 
     def apply(self, evidence: Evidence, findings: Findings) -> Cause | None:
         """Return the cause, None where the rule does not apply."""
-        about = self.when(findings)
+        about = self.when(evidence, findings)
         return None if about is None else self.make(evidence, findings, about)
 
 
@@ -67,18 +71,36 @@ def cause_of(evidence: Evidence, findings: Findings) -> Cause:
     return unknown(evidence)
 
 
-def _defect(findings: Findings) -> Origin | None:
+def _defect(evidence: Evidence, findings: Findings) -> Origin | None:
+    del evidence
     origin = findings.origin
     return origin if origin is not None and origin.defect else None
 
 
-def _silent_source(findings: Findings) -> BehaviourFinding | None:
-    explains_match = findings.match is None or findings.match.failure.id in _NO_ANSWER
-    silent = findings.odd is not None and findings.odd.finding.kind in SILENCES
-    return findings.odd if silent and explains_match else None
+def _silent_source(evidence: Evidence, findings: Findings) -> BehaviourFinding | None:
+    odd, match = findings.odd, findings.match
+    if odd is None or odd.finding.kind not in SILENCES:
+        return None
+    if match is None:
+        return odd
+    return odd if match.failure.id in _NO_ANSWER and called(evidence, findings, match) is None else None
 
 
-def _behaviour(findings: Findings) -> BehaviourFinding | None:
+def _restart(evidence: Evidence, findings: Findings) -> SourceTimes | None:
+    """The source that was started again: one of the incident's, else the one that was away for longest."""
+    if findings.match is not None or (findings.origin is not None and findings.origin.strong):
+        return None
+    restarted = [
+        (times.service in evidence.services, times.restart.until - times.restart.since, times)
+        for times in evidence.sources
+        if times.restart is not None
+    ]
+    ranked = [one for one in restarted if one[0] or one[1] >= AWAY_US]
+    return max(ranked, key=lambda one: one[:2])[2] if ranked else None
+
+
+def _behaviour(evidence: Evidence, findings: Findings) -> BehaviourFinding | None:
+    del evidence
     said_outright = (findings.origin is not None and findings.origin.strong) or (
         findings.match is not None and failed(findings.match.line)
     )
@@ -86,26 +108,31 @@ def _behaviour(findings: Findings) -> BehaviourFinding | None:
     return findings.odd if telling and not said_outright else None
 
 
-def _known_failure(findings: Findings) -> KnownFailureMatch | None:
+def _known_failure(evidence: Evidence, findings: Findings) -> KnownFailureMatch | None:
+    del evidence
     return findings.match
 
 
-def _error(findings: Findings) -> Origin | None:
+def _error(evidence: Evidence, findings: Findings) -> Origin | None:
+    del evidence
     origin = findings.origin
     return origin if origin is not None and origin.strong else None
 
 
-def _other_behaviour(findings: Findings) -> BehaviourFinding | None:
+def _other_behaviour(evidence: Evidence, findings: Findings) -> BehaviourFinding | None:
+    del evidence
     return findings.odd
 
 
-def _first_sign(findings: Findings) -> Origin | None:
+def _first_sign(evidence: Evidence, findings: Findings) -> Origin | None:
+    del evidence
     return findings.origin
 
 
-_RULES: Final[tuple[_Rule[Origin] | _Rule[BehaviourFinding] | _Rule[KnownFailureMatch], ...]] = (
+_RULES: Final[tuple[_Rule[Origin] | _Rule[BehaviourFinding] | _Rule[KnownFailureMatch] | _Rule[SourceTimes], ...]] = (
     _Rule("defect", _defect, of_defect),
     _Rule("silent source", _silent_source, of_silent_source),
+    _Rule("restart", _restart, of_restart),
     _Rule("behaviour", _behaviour, of_behaviour),
     _Rule("known failure", _known_failure, of_match),
     _Rule("error", _error, of_error),

@@ -1,7 +1,7 @@
 """What evidence comes down to: where it began, which known failure it matches, what is unusual in numbers and order."""
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 from index.diagnosis.connections import ids_in, names, near
@@ -15,12 +15,20 @@ from index.lines.service_layers import depth, project
 from index.lines.tracebacks import Frame, Traceback, read_inline
 from models.findings import SILENCES, Finding, FindingKind
 from models.records import Level
+from models.rfc3339 import SECOND
 
 # Factors on the confidence of a known failure, by where its line stands and how severe it is: judgements.
 _ON_ORIGIN: Final = 1.0
 _IN_STORY: Final = 0.8
+"""Of the same request, or of the same project within ``_BESIDE_US``."""
 _ELSEWHERE: Final = 0.55
 _WARNED: Final = 0.8
+
+_BESIDE_US: Final = 2 * SECOND
+"""Microseconds around where it began in which its project tells of the same thing (a judgement, as clocks differ)."""
+
+_WITNESSES: Final = 2
+"""Further services that report the failure of a backend from which on it is as sure as where it began: a judgement."""
 
 _EXPLAINS: Final = 0.25
 """Confidence from which on a failure that names who is to blame goes before its consequences: a judgement."""
@@ -161,13 +169,26 @@ def _match(evidence: Evidence, origin: Origin | None, table: KnownFailures) -> K
 
     What only follows from other failures explains them no further: it gives way to one that names who is to blame.
     """
-    matches = list(_matches(evidence, origin, table))
+    matches = _witnessed(list(_matches(evidence, origin, table)))
     best = max(matches, key=lambda match: match.confidence, default=None)
     if best is None or not best.failure.symptom:
         return best
     telling = [match for match in matches if not match.failure.symptom and match.failure.origin]
     telling = [match for match in telling if match.confidence >= _EXPLAINS]
     return max(telling, key=lambda match: match.confidence, default=best)
+
+
+def _witnessed(matches: list[KnownFailureMatch]) -> list[KnownFailureMatch]:
+    """Return matches, surer where several services report that the same backend fails, wherever it showed first."""
+    told_by: dict[str, set[str]] = {}
+    for match in matches:
+        told_by.setdefault(match.failure.id, set()).add(match.line.service)
+    return [
+        replace(match, confidence=max(match.confidence, match.failure.confidence * _IN_STORY))
+        if match.failure.origin in BACKENDS and len(told_by[match.failure.id]) > _WITNESSES and failed(match.line)
+        else match
+        for match in matches
+    ]
 
 
 def _matches(evidence: Evidence, origin: Origin | None, table: KnownFailures) -> Iterator[KnownFailureMatch]:
@@ -181,11 +202,18 @@ def _matches(evidence: Evidence, origin: Origin | None, table: KnownFailures) ->
             continue
         if line.time < evidence.start - CLOCK_SKEW_US:
             continue
-        place = _ON_ORIGIN if own else _IN_STORY if line.id in story else _ELSEWHERE
+        beside = origin is not None and _beside(line, origin.line)
+        place = _ON_ORIGIN if own else _IN_STORY if line.id in story or beside else _ELSEWHERE
         for failure, words in table.matches(message_of(line), line.service)[:_TRIED]:
             if near_origin or origin is None or _connected(line, failure, origin):
                 confidence = failure.confidence * place * (1.0 if line.level >= Level.ERROR else _WARNED)
                 yield KnownFailureMatch(failure, line, words, confidence)
+
+
+def _beside(line: EvidenceLine, first: EvidenceLine) -> bool:
+    """Whether a line is of the project in which it began, and of the same moment."""
+    same = line.service == first.service or project(line.service) == project(first.service) != ""
+    return same and abs(line.time - first.time) <= _BESIDE_US
 
 
 def _bad(line: EvidenceLine, origin: Origin | None, *, own: bool, near_origin: bool) -> bool:

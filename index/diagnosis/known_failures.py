@@ -24,7 +24,7 @@ _OPEN: Final = re.compile(r"(?<!\{)\{(host|service|instance|volume|port|request)
 _PROSE: Final = re.compile(r"(?:^|\s)(?:[Oo]n|[Ff]rom|[Oo]f|[Bb]y|[Ww]hom|[Tt]hat|[Rr]estart|[Aa]sk)\s$")
 """What stands before a name in a sentence, not in a command."""
 
-_SYMPTOMS: Final = ("", "unanswered", "consequence")
+_SYMPTOMS: Final = ("", "unanswered", "left", "consequence")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,8 @@ class KnownFailure:
     actions: tuple[str, ...]
     confidence: float
     symptom: str = ""
-    """``unanswered``: a call was not answered, by whom others say; ``consequence``: of some other failure; else ""."""
+    """``unanswered``: a call was not answered, by whom others say; ``left``: a client went away, which others name;
+    ``consequence``: of some other failure; else ""."""
 
     def words_in(self, message: str, service: str) -> str:
         """Return the words of the message's beginning that match this failure; "" where none do."""

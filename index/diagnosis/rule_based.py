@@ -11,18 +11,27 @@ from index.diagnosis.affected import affected_services
 from index.diagnosis.cause_texts import Cause
 from index.diagnosis.causes import cause_of
 from index.diagnosis.claims import claims_of
-from index.diagnosis.findings import Findings, failed, find
+from index.diagnosis.findings import Findings, Origin, failed, find
 from index.diagnosis.known_failures import KnownFailures, shipped
 from index.diagnosis.next_steps import steps
 from index.diagnosis.types import Diagnosis, Mode, Moment
-from index.diagnosis.wording import often, often_said, verb
+from index.diagnosis.wording import often, often_said, place_of, said_of, verb
 from index.evidence.message_parts import message_of, short
 from index.evidence.selection import OF_TRACE
-from index.evidence.types import Evidence
+from index.evidence.types import Evidence, EvidenceLine
 from models.rfc3339 import time_text
 
 _MOMENTS: Final = 14
 """Lines of the timeline, a judgement."""
+
+_QUOTED: Final = 160
+"""Characters of a message that the summary quotes, a judgement: it is the title of alerts."""
+
+_RAISED: Final = 160
+"""Characters of what was raised, a judgement."""
+
+_OF_BEHAVIOUR: Final = frozenset({"silent source", "restart", "behaviour", "other behaviour"})
+"""Rules of ``index.diagnosis.causes`` that speak of what no line says."""
 
 _OTHERS: Final = 4
 """Other services that the summary names, a judgement."""
@@ -59,33 +68,51 @@ def _services(evidence: Evidence, service: str, affected: Sequence[str]) -> tupl
 
 
 def _summary(evidence: Evidence, findings: Findings, cause: Cause, affected: Sequence[str]) -> str:
-    """What happened, in a sentence, and whom it hits."""
-    origin, odd = findings.origin, findings.odd
-    if origin is None or not (origin.strong or odd is None):
-        if odd is not None:
-            return short(cause.text, 260)
-        frequent = often(evidence)
-        if frequent is not None:
-            line, times = frequent
-            return f"{line.service} writes warnings or failures, but no error: “{often_said(line)}”, {times}."
-        what = evidence.reasons[0] if evidence.reasons else "no line reports a failure"
-        return f"{cause.service or 'The cloud'} behaves unusually, without an error: {short(what, 220)}."
-    line = origin.line
-    if origin.trace is not None:
-        said = f"{origin.trace.name}: {origin.trace.message}" if origin.trace.message else origin.trace.name
-        frame = origin.frames[0][0] if origin.frames else None
-        place = f", raised in {frame.file}" if frame is not None and not frame.plumbing else ""
-        what = f"{short(said, 160)}{place}"
-    else:
-        what = short(message_of(line), 180)
-    match = findings.match
-    title = f"{match.failure.title}: " if match is not None and origin.holds(match.line) else ""
-    host = f" on {line.host}" if line.host else ""
-    times = f" ({line.count} times)" if line.count > 1 else ""
+    """What happened, in a sentence, and whom it hits: what is the matter, then the first line that shows it."""
+    origin = findings.origin
+    if origin is None or (cause.rule in _OF_BEHAVIOUR and not origin.strong):
+        return _without_failure(evidence, cause)
+    line, match = origin.line, findings.match
     others = [service for service in affected if service != line.service]
     hit = f" It hits {', '.join(others[:_OTHERS])}." if others else ""
-    begun = f"{line.service}{host} {verb(origin)} at {time_text(line.time)[11:19]} UTC{times}"
-    return f"{title}{begun}: {what.rstrip('.')}.{hit}"
+    begun = f"{place_of(line)} {verb(origin)} at {time_text(line.time)[11:19]} UTC{_times(line)}"
+    said = f"{begun}: {_what(origin).rstrip('.')}."
+    if not cause.headline:
+        return f"{said}{hit}"
+    if match is None or cause.rule != "known failure":
+        return f"{cause.headline}; {said}{hit}"
+    if match.failure.symptom == "left":
+        # The line of who was left says no more than that it was.
+        return f"{cause.headline}: {begun}.{hit}"
+    if not origin.holds(match.line):
+        return f"{cause.headline}: {place_of(match.line)} says “{said_of(match)}”. First sign: {begun}.{hit}"
+    return f"{cause.headline}{':' if cause.headline == match.failure.title else ';'} {said}{hit}"
+
+
+def _without_failure(evidence: Evidence, cause: Cause) -> str:
+    """What happened where no line says that something failed."""
+    if cause.headline:
+        return short(cause.text, 260)
+    frequent = often(evidence)
+    if frequent is not None:
+        line, times = frequent
+        return f"{line.service} writes warnings or failures, but no error: “{often_said(line)}”, {times}."
+    what = evidence.reasons[0] if evidence.reasons else "no line reports a failure"
+    return f"{cause.service or 'The cloud'} behaves unusually, without an error: {short(what, 220)}."
+
+
+def _what(origin: Origin) -> str:
+    """What a line says that went wrong: the exception and the file that raised it, else its message."""
+    if origin.trace is None:
+        return short(message_of(origin.line), _QUOTED)
+    said = f"{origin.trace.name}: {origin.trace.message}" if origin.trace.message else origin.trace.name
+    frame = origin.frames[0][0] if origin.frames else None
+    place = f", raised in {frame.file}" if frame is not None and not frame.plumbing else ""
+    return f"{short(said, _RAISED)}{place}"
+
+
+def _times(line: EvidenceLine) -> str:
+    return f" ({line.count} times)" if line.count > 1 else ""
 
 
 def _timeline(evidence: Evidence) -> tuple[Moment, ...]:

@@ -1,8 +1,9 @@
 """Words that several sentences of a diagnosis share: what was raised where, what a line is about."""
 
+import re
 from typing import Final
 
-from index.diagnosis.findings import Origin, failed
+from index.diagnosis.findings import KnownFailureMatch, Origin, failed
 from index.evidence.message_parts import call_in, code_in, message_of, short
 from index.evidence.types import Evidence, EvidenceLine
 from index.lines.tracebacks import Frame
@@ -15,6 +16,21 @@ _MILLISECONDS: Final = 1_000
 
 _SUBJECT: Final = 120
 """Characters of a call or message that are quoted, a judgement."""
+
+
+_SENTENCE: Final = re.compile(r"(?<=[^\s.])[.;] |\n")
+"""Where a sentence of a message ends."""
+
+_SAID: Final = 140
+"""Characters of the words of a known failure that are quoted, a judgement."""
+
+
+def said_of(match: KnownFailureMatch) -> str:
+    """Return the sentence of a line in which the words of a known failure stand, from these words on."""
+    message = message_of(match.line)
+    begin = message.find(match.words)
+    said = message[begin:] if begin >= 0 else match.words
+    return short(_SENTENCE.split(said, maxsplit=1)[0], _SAID)
 
 
 def raised_in(origin: Origin) -> str:

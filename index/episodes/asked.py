@@ -12,6 +12,7 @@ import numpy as np
 from index.episodes.found import TELLING
 from index.episodes.types import EpisodeSign, LogEpisode
 from index.evidence.issue import Issue
+from index.lines.callees import NAMED_BACKENDS
 from index.lines.log_records import LogRecords
 from index.lines.service_layers import project
 from index.text.words import words
@@ -42,7 +43,7 @@ _BREADTH: Final = 0.25
 """Share by which an episode gains with each doubling of the services that it hits (a judgement)."""
 
 _OWN: Final = 1.25
-"""Times that a sign counts which is written by the project that the issue is about (a judgement)."""
+"""Times that a sign counts that the issue's project writes, and one that names its backend (a judgement)."""
 
 _OFTEN: Final = 0.25
 """Power by which a sign loses that comes in several episodes (a judgement) …"""
@@ -61,6 +62,12 @@ _RIVAL: Final = 0.85
 
 _AS_ANSWERED: Final = 1.3
 """Times that an episode counts in which a request was answered with the status that the issue names (a judgement)."""
+
+_AS_CALLED: Final = 1.5
+"""Times that an episode counts in which a request did what the issue says fails: "create a volume" (a judgement)."""
+
+_OTHER_CALL: Final = 0.7
+"""Share that an episode keeps whose requests did only other things that people ask for (a judgement)."""
 
 _NAMED: Final = 6
 """Words of an issue that an answer names (a judgement)."""
@@ -96,12 +103,19 @@ def choose(episodes: Sequence[LogEpisode], issue: Issue, records: LogRecords) ->
     if not (about or candidates):
         return Choice(None, (), "a line that tells of a failure")
     answered, often = _answered(issue, records), _how_often(episodes)
-    ranks = [
-        (_rank(episode, issue, often, answered) * _as_consequence(episode, about, issue, answered), episode)
+    asked, others = (_requests(calls, records) for calls in (issue.calls, issue.other_calls))
+    said = [
+        _rank(episode, issue, often, answered) * _as_consequence(episode, about, issue, answered)
         for episode in about or candidates
     ]
-    most, best = max(ranks, key=lambda pair: pair[0])
-    rivals = tuple(episode for rank, episode in ranks if episode is not best and rank >= _RIVAL * most)
+    calls = [
+        _AS_CALLED if _is_answered(episode, asked) else _OTHER_CALL if _is_answered(episode, others) else 1.0
+        for episode in about or candidates
+    ]
+    ranks = list(zip(said, calls, about or candidates, strict=True))
+    most, _, best = max(ranks, key=lambda one: one[0] * one[1])
+    # By its words alone: who wrote an error without its request may have made the same call.
+    rivals = tuple(episode for rank, _, episode in ranks if episode is not best and rank >= _RIVAL * most)
     return Choice(best, tuple(other for other in _by_weight(episodes) if other is not best), rivals=rivals)
 
 
@@ -177,6 +191,18 @@ def _answered(issue: Issue, records: LogRecords) -> frozenset[str]:
     return frozenset(records.mentions.ids[number] for number in numbers.tolist())
 
 
+def _requests(calls: Sequence[str], records: LogRecords) -> frozenset[str]:
+    """Return the ids of the requests that made one of some calls, as their access lines tell."""
+    if not calls:
+        return frozenset()
+    pattern = rf"""(?:{"|".join(calls)})(?:[?\s"']|$)"""
+    rows = np.flatnonzero(records.lines["message"].str.contains(pattern).to_numpy())
+    numbers = np.unique(records.mentions.number[np.isin(records.mentions.row, rows)])
+    names = (records.mentions.ids[number] for number in numbers.tolist())
+    # The path names things that other requests are about as well.
+    return frozenset(name for name in names if name.startswith("req-"))
+
+
 def _how_often(episodes: Sequence[LogEpisode]) -> Counter[str]:
     """Return in how many episodes each sign comes: what comes again and again is not what is asked for."""
     return Counter(text for episode in episodes for text in {sign.text for sign in episode.signs})
@@ -227,9 +253,11 @@ def _as_said(sign: EpisodeSign, issue: Issue) -> bool:
 
 
 def _nearness(sign: EpisodeSign, issue: Issue) -> float:
-    """Return how near a sign is to what the issue is about."""
-    if not issue.general and project(sign.service) in issue.projects:
-        return _OWN
+    """Return how near a sign is to what the issue is about: its project writes it, or it names its backend."""
+    named = {name for kind, name, *_ in sign.bonds if kind == "peer"} & NAMED_BACKENDS & issue.subjects
+    own = not issue.general and project(sign.service) in issue.projects
+    if named or own:
+        return (_OWN if named else 1.0) * (_OWN if own else 1.0)
     return 1.0 if _about(sign, issue) else _STRANGER
 
 

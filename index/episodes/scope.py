@@ -23,10 +23,10 @@ _FOLLOWS_US: Final = 120 * SECOND
 _WARNED_US: Final = 300 * SECOND
 """Microseconds after it in which a warning of the same projects may (a judgement: users try again for minutes)."""
 
-_HISTORY_US: Final = 900 * SECOND
+HISTORY_US: Final = 900 * SECOND
 """Microseconds of lines before an episode that show what is usual, as ``EvidenceLimits.before_s``."""
 
-_AFTER_US: Final = 60 * SECOND
+AFTER_US: Final = 60 * SECOND
 """Microseconds of lines after it, as ``EvidenceLimits.after_s``."""
 
 Span: TypeAlias = tuple[int, int]
@@ -64,7 +64,7 @@ def lines_of(
     strong, weak, always = grades(records, what)
     of = what.groups.of
     failing = (strong | weak)[of]
-    outside = (records.time < begin - CLOCK_SKEW_US) | (records.time > end + _AFTER_US)
+    outside = (records.time < begin - CLOCK_SKEW_US) | (records.time > end + AFTER_US)
     # A burst is one sign: its records share group and time with the one that stands for them.
     kept = {
         (int(of[sign.row]), sign.start // APART_US) for episode in episodes for sign in episode.signs if sign.row >= 0
@@ -74,4 +74,4 @@ def lines_of(
     others = np.zeros(len(records), np.bool_)
     others[rows] = [key not in kept for key in keys]
     left = records.without(material, (failing & outside) | others | always[of])
-    return left.scope(None, begin - _HISTORY_US, end + _AFTER_US)
+    return left.scope(None, begin - HISTORY_US, end + AFTER_US)

@@ -46,6 +46,10 @@ class Issue:
     """Words of it that no concept knows: two of them make a line one about it, or the only one."""
     statuses: frozenset[str] = frozenset()
     """HTTP statuses that it names: ``403``."""
+    calls: tuple[str, ...] = ()
+    """Regular expressions of the HTTP requests by which is done what it says fails: ``POST \\S*/servers``."""
+    other_calls: tuple[str, ...] = ()
+    """Those of what else people say fails, where it says itself what does."""
     projects: frozenset[str] = frozenset()
     """Projects of OpenStack that it is about first of all."""
     hosts: frozenset[str] = frozenset()
@@ -72,6 +76,8 @@ class _Concept:
     means: str
     about: frozenset[str]
     """Words by which a line is about it; empty for what people do or say of anything."""
+    calls: str
+    """The HTTP request by which it is done, as a regular expression; "" where it is none."""
     project: str
     """The project whose work it is, the first of these words; "" for none."""
 
@@ -97,7 +103,11 @@ def read_issue(text: str) -> Issue:
     leading = frozenset(concept.project for concept in fitting) | said
     projects = frozenset(name for name in PROJECTS if name in leading)
     statuses = frozenset(word for word in said if re.fullmatch("[45][0-9][0-9]", word))
-    return Issue(text, " ".join(meant), ids, subjects, own_words, statuses, projects, hosts, moments)
+    calls = tuple(concept.calls for concept in fitting if concept.calls)
+    # Whoever waits for something to be done asks again and again: reading is part of all that people do.
+    acts = (concept.calls for concept in _concepts() if concept.calls and not concept.calls.startswith("GET"))
+    others = tuple(call for call in acts if calls and call not in calls)
+    return Issue(text, " ".join(meant), ids, subjects, own_words, statuses, calls, others, projects, hosts, moments)
 
 
 def _subjects(said: set[str], hosts: frozenset[str], concepts: list[_Concept]) -> tuple[frozenset[str], frozenset[str]]:
@@ -132,7 +142,14 @@ def _concept(table: Mapping[str, Any]) -> _Concept:
     means = " ".join(table["means"].split())
     about = table.get("about", "")
     own = about.partition(" ")[0]
-    return _Concept(_words(table["said"]), _words(table.get("with", "")), means, _words(about), own)
+    return _Concept(
+        said=_words(table["said"]),
+        beside=_words(table.get("with", "")),
+        means=means,
+        about=_words(about),
+        calls=table.get("calls", ""),
+        project=own,
+    )
 
 
 def _words(text: str) -> frozenset[str]:

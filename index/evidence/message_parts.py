@@ -29,6 +29,12 @@ _SYSLOG: Final = re.compile(
 _APACHE: Final = re.compile(r"^\[[^\]]*\d\d:\d\d:\d\d[^\]]*\] (?:\[[^\]]*\] )+")
 """Header of Apache's error log: time, level and more, each in brackets."""
 
+_RABBITMQ: Final = re.compile(r"^\S+ \S+ \[[a-z]+\] <[\d.]+> +")
+"""Header of RabbitMQ: time, level and Erlang process."""
+
+_UWSGI: Final = re.compile(r"^\[pid: \d+\|[^\]]*\] \S+ \([^)]*\) \{[^}]*\} \[[^\]]*\] +")
+"""Header of uWSGI's request log: process, peer, sizes and time; the request follows."""
+
 _NAMES: Final = {
     "request": re.compile(rf"(req-{UUID})"),
     "instance": re.compile(
@@ -44,7 +50,7 @@ _PATH_ID: Final = re.compile(PATH_ID)
 
 def message_of(line: EvidenceLine) -> str:
     """Return a line's text without time, host, level, thread, logger and context."""
-    for header in (_HEADER, _LOG4J, _SYSLOG, _APACHE):
+    for header in (_HEADER, _LOG4J, _SYSLOG, _APACHE, _RABBITMQ, _UWSGI):
         match = header.match(line.text)
         if match is not None and match.end():
             return line.text[match.end() :].strip("\r\n")

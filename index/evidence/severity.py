@@ -15,7 +15,7 @@ import polars as pl
 from index.evidence.fired_windows import FiredWindow
 from index.lines.entries import TRACEBACK, heads_of
 from index.lines.log_lines import places
-from index.lines.patterns import ANY_STATUS, CLIENT_ERROR, FAILURE_WORDS, RELAYED_ERROR, SERVER_ERROR
+from index.lines.patterns import ANY_STATUS, CLIENT_ERROR, FAILURE_WORDS, HARMLESS_WARNING, RELAYED_ERROR, SERVER_ERROR
 from models.records import F64, I64, Level
 
 SEVERE: Final = 2.0
@@ -98,7 +98,8 @@ def add_severity(
     ``severity`` (points), ``detector_weight`` (0 to 1: how strongly windows point at the record), ``weight`` (both, and
     the importance of windows around it), and what the severity is made of: ``is_error`` (level ERROR and above),
     ``has_traceback``, ``server_error`` and ``client_error`` (HTTP statuses), ``relayed`` (tells of another service's
-    error), ``failure_words``, ``new`` (a template that training did not see or, where ``known`` is None, that was not
+    error), ``failure_words``, ``harmless`` (only warns of a later version; such a record weighs nothing below ERROR),
+    ``new`` (a template that training did not see or, where ``known`` is None, that was not
     there before the windows), ``known`` (training saw it) and ``steady`` (it came as often before the windows).
     """
     heads = _http(_by_template(_with_tracebacks(lines), span, known))
@@ -128,7 +129,8 @@ def _severity(span: TimeSpan) -> pl.Expr:
     )
     points = points * _if(pl.col("known") & ~pl.col("server_error"), _KNOWN_SHARE, 1.0)
     points = points * _if("steady", _STEADY_SHARE, 1.0)
-    return (points + _if("new", _NEW)) * _if(pl.col("time") < span.start, _EARLIER_SHARE, 1.0)
+    points = (points + _if("new", _NEW)) * _if(pl.col("time") < span.start, _EARLIER_SHARE, 1.0)
+    return points * _if(pl.col("harmless") & ~_is_error(), 0.0, 1.0)
 
 
 def _if(condition: str | pl.Expr, value: float, otherwise: float = 0.0) -> pl.Expr:
@@ -143,7 +145,7 @@ def _with_tracebacks(lines: pl.DataFrame) -> pl.DataFrame:
 
 
 def _by_template(heads: pl.DataFrame, span: TimeSpan, known: frozenset[int] | None) -> pl.DataFrame:
-    """Add what holds for all records of a service's template: ``failure_words``, ``known``, ``new``, ``steady``."""
+    """Add what holds for all records of a service's template: ``failure_words``, ``harmless``, ``known``, ``new``."""
     before = pl.col("time") < span.start
     stats = heads.group_by("service", "template", maintain_order=True).agg(
         pl.col("masked").first(),
@@ -162,6 +164,7 @@ def _by_template(heads: pl.DataFrame, span: TimeSpan, known: frozenset[int] | No
         new = ~seen
     stats = stats.with_columns(
         pl.col("masked").str.contains(FAILURE_WORDS).alias("failure_words"),
+        pl.col("masked").str.contains(HARMLESS_WARNING).alias("harmless"),
         seen.alias("known"),
         new.alias("new"),
         steady.alias("steady"),

@@ -11,6 +11,7 @@ from typing import Any, Final, Self
 import orjson
 
 from index.lines.log_lines import LogLines
+from index.lines.source_times import SourceTimes
 from index.search.documents import Similar
 from models.findings import Finding
 from models.records import Level
@@ -136,6 +137,8 @@ class Evidence:
     similar: tuple[Similar, ...] = ()
     findings: tuple[Finding, ...] = ()
     """What the detectors reported, as records; ``reasons`` holds the same in words."""
+    sources: tuple[SourceTimes, ...] = ()
+    """When each source wrote nothing, or was started again."""
     frequent: FrequentFailure | None = None
     """Of whole files: what fails most often, whether or not a line says outright that something went wrong."""
 

@@ -11,9 +11,20 @@ RPC_CALL: Final = r"\b(nova|cinder|neutron|manila|ironic|heat|octavia|designate)
 
 _RPC_CALL: Final = re.compile(RPC_CALL)
 _FANOUT: Final = re.compile(r"\b(?:([a-z]+)-)?(scheduler|conductor|compute|volume|backup|agent|engine|worker)_fanout\b")
+_NOVA_TOPICS: Final = frozenset(("scheduler", "conductor", "compute"))
+"""Topics of nova, which alone has no project in their names (``nova.conf``, ``rpcapi.py`` of each)."""
+
 _LOST: Final = re.compile(
     r"(?i)\b(?:lost connection to|no answer (?:from|of)|waiting for|cannot reach)\b(?: the)? ([a-z]+-[a-z]+)\b"
 )
+_CLIENT: Final = re.compile(r"\bclosing AMQP connection .{0,200}- ([a-z]+-[a-z0-9-]+):\d+:")
+"""RabbitMQ's word for a client that went away: program, process and a random id."""
+
+_SCHEDULED: Final = re.compile(
+    r"Failed to compute_task_(?:build_instances|migrate_server|rebuild_server)\b.{0,40}[Tt]imed out"
+)
+"""The conductor waits for nothing else there (``select_destinations`` in ``nova/conductor/manager.py``)."""
+
 _URL: Final = re.compile(r"https?://[^\s/\"']+(/[^\s\"'?]*)")
 
 _BACKENDS: Final = (
@@ -28,6 +39,9 @@ _BACKENDS: Final = (
     (r"ovsdb|openvswitch|ovs-vswitchd", "openvswitch"),
     (r"libvirt", "libvirt"),
 )
+NAMED_BACKENDS: Final = frozenset(name for _, name in _BACKENDS if name)
+"""Their names."""
+
 _BACKEND: Final = tuple((re.compile(pattern), name) for pattern, name in _BACKENDS)
 
 _PATHS: Final = (
@@ -54,10 +68,16 @@ def callee(text: str, writer: str) -> str:
         return _other(f"{call[1]}-{call[2]}", writer)
     fanout = _FANOUT.search(text)
     if fanout is not None:
-        return _other(f"{fanout[1] or project(writer)}-{fanout[2]}", writer)
+        of = fanout[1] or project(writer) or ("nova" if fanout[2] in _NOVA_TOPICS else "")
+        return _other(f"{of}-{fanout[2]}", writer) if of else ""
     lost = _LOST.search(text)
     if lost is not None and project(lost[1]):
         return _other(lost[1].lower(), writer)
+    client = _CLIENT.search(text)
+    if client is not None:
+        return _other(client[1], writer)
+    if _SCHEDULED.search(text):
+        return _other("nova-scheduler", writer)
     url = _URL.search(text)
     if url is not None:
         return _other(_api(url[1]), project(writer))

@@ -18,6 +18,7 @@ import orjson
 
 from alerts.incidents.incident import Incident, IncidentState
 from alerts.messages.alert import Severity
+from alerts.messages.wording import SURE
 from index.diagnosis.known_failures import KnownFailures
 from index.diagnosis.renewal import Basis
 from index.diagnosis.rule_based import diagnose
@@ -186,7 +187,9 @@ class Explainer:
             task, explained = self._results.get()
             final = task.deep and explained is not None and explained.outcome.diagnosis.mode is not Mode.DETERMINISTIC
             basis = None if explained is None else explained.basis
-            if self._schedule.done(task.incident.id, now, final=final, basis=basis) and explained is not None:
+            sure = explained is not None and explained.outcome.diagnosis.confidence >= SURE
+            is_news = self._schedule.done(task.incident.id, now, final=final, basis=basis, sure=sure)
+            if is_news and explained is not None:
                 made.append(explained)
         return made
 

@@ -58,6 +58,8 @@ class _Episode:
     tried: str = ""
     """``why`` when its last explanation began: what that could not better is not tried again."""
     since: int = 0
+    sure: bool = False
+    """Whether the diagnosis that people were told names a cause that is rather right than wrong."""
 
     def due(self, now: int, policy: ExplainPolicy) -> bool:
         """Return whether it is time for an explanation."""
@@ -112,7 +114,7 @@ class Schedule:
                     episode.since = episode.basis.until
                 yield Task(episode.incident, deep, episode.since)
 
-    def done(self, incident_id: str, now: int, *, final: bool, basis: Basis | None = None) -> bool:
+    def done(self, incident_id: str, now: int, *, final: bool, basis: Basis | None = None, sure: bool = False) -> bool:
         """Note that an explanation has ended.
 
         Args:
@@ -120,17 +122,22 @@ class Schedule:
             now: The wall clock, in microseconds.
             final: Whether no later one can be better.
             basis: What it stands on; None where there is none, and what was known before still counts.
+            sure: Whether it names a cause that is rather right than wrong.
 
         Returns:
-            False if the incident is no longer open, so that nobody waits for the explanation.
+            False if the explanation is of no use: the incident is no longer open, or a cause is known and this one only
+            says that something odd goes on since that is over.
         """
         episode = self._episodes.get(incident_id)
         if episode is None:
             return False
+        is_worse = bool(episode.since) and episode.sure and not (sure or final)
         episode.running, episode.explained, episode.final = False, now, final
         episode.basis = basis or episode.basis
+        # What it saw counts all the same: only what it did not see is worth another look.
+        episode.sure = episode.sure if basis is None or is_worse else sure
         episode.judge()
-        return True
+        return not is_worse
 
 
 def scope(incident: Incident) -> tuple[object, ...]:

@@ -2,7 +2,8 @@
 
 import pytest
 
-from tests.index.cloud import INSTANCE, OTHER, REQUEST, line, traceback
+from models.rfc3339 import SECOND
+from tests.index.cloud import INSTANCE, NOON, OTHER, REQUEST, line, traceback
 from tests.index.episodes.clouds import HOUR, asked
 
 FAULTS = [
@@ -83,3 +84,46 @@ def test_two_that_may_be_meant_are_both_told() -> None:
     (other,) = analysis.others
     assert other.rival
     assert "may mean as well" in other.text()
+
+
+def refused(at: float, request: str, call: str) -> list[bytes]:
+    """A request that ends in a server error for no reason that a line names."""
+    answered = f'10.0.0.1 "{call} HTTP/1.1" status: 500 len: 410 time: 2.0'
+    return [
+        line(at, "cinder-api", f"Caught error {at}", "ERROR", request=request),
+        line(at + 0.1, "cinder-api", answered, request=request),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("issue", "hour"),
+    [
+        ("Creating a volume fails", 1),
+        ("Listing volumes returns an error", 2),
+        ("Attaching a volume to an instance fails", 3),
+    ],
+)
+def test_what_people_do_is_the_request_by_which_it_is_done(issue: str, hour: int) -> None:
+    """Of three errors that read alike, the one of its request is meant."""
+    calls = ("POST /v3/p/volumes", "GET /v3/p/volumes/detail", f"POST /v3/p/volumes/{INSTANCE}/action")
+    requests = (f"req-{number}1111111-1111-4111-8111-111111111111" for number in (1, 2, 3))
+    values = [
+        value
+        for number, (call, request) in enumerate(zip(calls, requests, strict=True), 1)
+        for value in refused(number * HOUR, request, call)
+    ]
+    analysis = asked(values, issue)
+    errors = [one for one in analysis.evidence.lines if one.level >= 4]
+    assert {(one.time - NOON) // (3_600 * SECOND) for one in errors} == {hour}
+
+
+def test_a_backend_that_the_issue_names_is_the_one_that_errors_name() -> None:
+    """Not the other one that the same service lost, though more of its errors speak of messages."""
+    amqp = "AMQP server on 10.0.0.1:5672 is unreachable: [Errno 111] ECONNREFUSED"
+    mysql = "DBConnectionError: Can't connect to MySQL server: no reply to the message queue of report_state"
+    values = [
+        *(line(HOUR + n, "neutron-server", amqp, "ERROR") for n in range(3)),
+        *(line(3 * HOUR + n, "neutron-server", mysql, "ERROR") for n in range(3)),
+    ]
+    analysis = asked(values, "neutron-server loses its message queue")
+    assert analysis.diagnosis.cause.startswith("RabbitMQ cannot be reached.")

@@ -157,3 +157,22 @@ def test_a_failed_explanation_is_not_tried_for_ever() -> None:
     explained(schedule, 0, basis=None)
     explained(schedule, 10, basis=None)
     assert due(schedule, 1000) == []
+
+
+def test_a_known_cause_is_not_given_up_for_something_odd_that_goes_on_since() -> None:
+    """But for another cause it is; and an incident without a cause takes what it can get."""
+    for known, since, told in ((True, False, False), (True, True, True), (False, False, True)):
+        schedule = opened()
+        for at in (0, 10):
+            (task,) = due(schedule, at)
+            schedule.done(task.incident.id, at * SECOND, final=False, basis=BASIS, sure=known)
+        schedule.open(going_on(200), 200 * SECOND)
+        (again,) = due(schedule, 200)
+        later = replace(BASIS, until=200 * SECOND, service="neutron")
+        assert again.since == BASIS.until
+        assert schedule.done(again.incident.id, 200 * SECOND, final=False, basis=later, sure=since) is told
+        assert due(schedule, 1_000) == []
+        crashed = replace(GONE, service="glance", severity=Severity.ERROR, first=990 * SECOND, last=995 * SECOND)
+        shaken = going_on(995)
+        schedule.open(replace(shaken, signals=(*shaken.signals, crashed)), 1_000 * SECOND)
+        assert due(schedule, 1_000)
