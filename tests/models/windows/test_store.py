@@ -179,11 +179,11 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
                 whole = untorn(key, start, end) and events[-1] in settled
                 floor = end - int(1.5 * config.forget * SECOND) if events[-1] in known else start
                 last = {
-                    source_id(row.origin): row.time
+                    (source_id(row.origin), row.time // step): row.time
                     for row in held
                     if key[2] == ALL_SOURCES and floor <= row.time < end and not row.continuation
                 }
-                heard = (floor, *sorted(last.items()))
+                heard = (floor, *sorted((origin, time) for (origin, _), time in last.items()))
                 out.append((key, start, end, fresh, context, len(inside) - len(events), whole, pairs, heard))
             continue
         runs: list[list[Row]] = []
