@@ -140,6 +140,8 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
                 low = max(low, min(seen[-SHARED_ROWS:]))
         if row.time > before + config.forget * SECOND:
             born[row.key] = row.time
+        elif row.key[2] == ALL_SOURCES and row.time >= limit:
+            born[row.key] = min(born[row.key], row.time)
         if row.time - born[row.key] >= (2 * config.length - config.step) * SECOND:
             settled.add(row)
         if row.time - born[row.key] >= 1.5 * config.forget * SECOND and row.key[2] == ALL_SOURCES:

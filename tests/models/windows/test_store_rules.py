@@ -1,6 +1,7 @@
 """Windows, rule by rule: when one closes, what is late, what is dropped, what is forgotten."""
 
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -321,3 +322,13 @@ def test_a_key_that_begins_anew_forgets_what_came_before() -> None:
         feed.give(frame([*rows[cut:], feed.row(ALL, 330)]))
         batch = flushed(feed.store)
         assert batch.complete.tolist() == [False] * 3
+
+
+@pytest.mark.parametrize("cuts", [(0, 4), (0, 1, 4), (0, 2, 4), (0, 1, 2, 3, 4)])
+def test_since_when_a_key_is_there_does_not_depend_on_cuts(cuts: tuple[int, ...]) -> None:
+    """A row that is earlier than all before it counts for those that follow in its own frame; until a long pause."""
+    feed = Feed()
+    rows = [feed.row(ALL, second) for second in (40, 0, 111, 400)]
+    batches = [feed.give(frame(rows[start:end])) for start, end in pairwise(cuts)] + [flushed(feed.store)]
+    ends = [(int(end), bool(whole)) for batch in batches for end, whole in zip(batch.end, batch.complete, strict=True)]
+    assert [whole for _, whole in sorted(ends)] == [False, False, True, False]
