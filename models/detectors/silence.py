@@ -188,13 +188,17 @@ class Silence:
 
     def _single_hosts(self, features: WindowFeatures, windows: I64) -> dict[tuple[int, int], HostSilence]:
         """Return the strangest silence of one host, by window and number of the source that training saw without."""
-        without_host = np.flatnonzero(self._anywhere) if self._step else np.zeros(0, np.int64)
-        last_seen, services = features.windows.last_seen, self._origins[without_host] >> HOST_BITS
+        last_seen = features.windows.last_seen
         number = last_seen.origin.astype(np.int64)
-        with_host = np.isin(number >> HOST_BITS, services) & (number & _HOST > 0)
+        with_host = number & _HOST > 0
+        if not (self._step and self._anywhere.any() and with_host.any()):
+            return {}
+        without_host = np.flatnonzero(self._anywhere)
+        services = self._origins[without_host] >> HOST_BITS
+        with_host &= np.isin(number >> HOST_BITS, services)
         source_of = dict(zip(services.tolist(), without_host.tolist(), strict=True))
         out = {}
-        for window in windows.tolist() if with_host.any() else ():
+        for window in windows.tolist():
             entries = np.arange(last_seen.splits[window], last_seen.splits[window + 1])
             entries = entries[with_host[entries]]
             end = int(features.windows.end[window])
