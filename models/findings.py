@@ -83,7 +83,7 @@ class Finding:
     service: str = ""
     host: str = ""
     count: int = 0
-    """How many lines, templates or sources it is about."""
+    """How many lines, templates or sources it is about; of SILENT, of how many hosts of the service one is silent."""
     moment: int | None = None
     """Event time in microseconds, to the millisecond: the first such line, or the last line of a silent source."""
     seconds: float = 0.0

@@ -246,8 +246,8 @@ class LastSeen:
 
     Of window i of n, ``floor[i]`` is the moment (microseconds) from which on it is known who wrote; it is the window's
     own ``start`` where the key has not been there for longer.  Entries ``splits[i]:splits[i + 1]`` are the sources that
-    wrote since then: ``origin`` as ``source_id`` has it, ``time`` that of their newest line.  Windows of one source and
-    of sessions have no entries.
+    wrote since then, one for each step of source windows in which one did: ``origin`` as ``source_id`` has it, ``time``
+    that of its newest line there.  Windows of one source and of sessions have no entries.
     """
 
     floor: I64

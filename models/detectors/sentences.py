@@ -69,6 +69,8 @@ def _fewer_follow_ups(finding: Finding) -> str:
 
 def _silent(finding: Finding) -> str:
     source = f"{finding.service} on {finding.host}" if finding.host else finding.service
+    if finding.count:
+        source = f"one of {finding.count} hosts of {source}"
     return f"{source} has written nothing for {_whole(finding.value)} s (usually at most {_whole(finding.usual)} s)"
 
 

@@ -6,7 +6,8 @@ that often rests for as long as is remembered is not expected.
 
 What was trained without hosts, as from files, is expected of the service on any host.  A source of one host is expected
 there as long as any source of its service that training saw is there; where all of them are on other hosts or on none,
-the hosts are not those of the training, and the service is expected on any.
+the hosts are not those of the training, and the service is expected on any.  One host of a service that training saw
+without hosts is missed where what is remembered tells how often its hosts write (``models.features.host_gaps``).
 
 Where all sources of one host stop at once, and other hosts write, that is one finding, of the host: it is down, or what
 ships its logs is.
@@ -21,6 +22,7 @@ import numpy as np
 
 from models.arrays import ranges
 from models.detectors.base import Arrays, TemplateText, significant
+from models.features.host_gaps import HostSilence, host_silences
 from models.features.sequences import SHARED
 from models.features.window_features import WindowFeatures, service_of
 from models.features.writing_gaps import BLOCK_S, DAY_S, LEAST, GapModel, GapTally, fit_gaps
@@ -52,8 +54,24 @@ _DIGITS: Final = 6
 """Decimals of a score: coarser than the rounding errors of different machines."""
 
 
+@dataclass(frozen=True, slots=True)
+class _Silent:
+    """Who is silent at the end of a window: numbers of ``sources``, the most unusual first.
+
+    ``quiet`` are the hosts of which nothing is written, by number, with the seconds; ``seconds`` (m,) those of each
+    expected source; ``one_host`` are the sources of which only one host is silent.
+    """
+
+    sources: list[int]
+    quiet: dict[int, float]
+    seconds: F64
+    one_host: dict[int, HostSilence]
+
+
 class Silence:
     """``keys`` are those of the expected sources, ``gaps`` what training saw of their silences (m,).
+
+    ``step`` is that of source windows in seconds; 0, as in older bundles, where single hosts are not judged.
 
     Bundles of older versions have ``usual`` and ``longest`` (m,) instead: silences in seconds, of which one window in
     twenty and one in two hundred is beyond.
@@ -61,8 +79,11 @@ class Silence:
 
     name = "silence"
 
-    def __init__(self, keys: tuple[str, ...], usual: F64, longest: F64, gaps: GapModel | None = None) -> None:
+    def __init__(
+        self, keys: tuple[str, ...], usual: F64, longest: F64, gaps: GapModel | None = None, step: float = 0.0
+    ) -> None:
         self._keys = keys
+        self._step = step
         self._origins = np.array([source_id(key) for key in keys], np.int64)
         # Frames of earlier versions number sources so.
         self._old_origins = np.array([zlib.crc32(key.encode()) for key in keys], np.int64)
@@ -86,6 +107,8 @@ class Silence:
         if len(windows):
             silent = self._silences(features, windows)
             scores[windows] = self._excess(features, windows, silent).max(axis=1, initial=0.0)
+            for (window, _), one in self._single_hosts(features, windows).items():
+                scores[window] = max(scores[window], one.surprise)
         return np.round(scores, _DIGITS)
 
     def log_per_day(self, score: F64) -> F64:
@@ -101,14 +124,28 @@ class Silence:
     def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
         """Return who is silent, for how long, the most unusual first; of a host that is quiet the host alone."""
         del text
-        silent, quiet, seconds = self._silent(features, window)
+        silent, end = self._silent(features, window), int(features.windows.end[window])
         findings: dict[int, Finding] = {}
-        for source in silent:
+        for source in silent.sources:
             host = int(self._hosts[source])
-            sources = np.flatnonzero(self._hosts == host) if host in quiet else np.array([source])
-            lasts = quiet.get(host, float(seconds[source]))
-            findings.setdefault(int(sources[0]), self._finding(sources, lasts, int(features.windows.end[window])))
+            sources = np.flatnonzero(self._hosts == host) if host in silent.quiet else np.array([source])
+            lasts = silent.quiet.get(host, float(silent.seconds[source]))
+            of_one = silent.one_host.get(source)
+            finding = self._finding_of_one(source, of_one, end) if of_one else self._finding(sources, lasts, end)
+            findings.setdefault(int(sources[0]), finding)
         return list(findings.values())
+
+    def _finding_of_one(self, source: int, one: HostSilence, end: int) -> Finding:
+        """Return the finding on one host of a source that training saw without hosts; its name is not known."""
+        return Finding(
+            FindingKind.SILENT,
+            value=significant(one.seconds),
+            usual=significant(one.usual),
+            unit="s",
+            service=self._keys[source],
+            count=one.hosts,
+            moment=to_millisecond(end - round(one.seconds * 1e6)),
+        )
 
     def _finding(self, sources: I64, seconds: float, end: int) -> Finding:
         """Return the finding on one source, or on all of a host, that has been silent at ``end`` for some seconds."""
@@ -127,25 +164,47 @@ class Silence:
 
     def services(self, features: WindowFeatures, window: int) -> tuple[str, ...]:
         """Return the services of the sources that are silent, the most unusual first."""
-        return tuple(dict.fromkeys(service_of(self._keys[source]) for source in self._silent(features, window)[0]))
+        return tuple(dict.fromkeys(map(service_of, self.silent_sources(features, window))))
 
     def silent_sources(self, features: WindowFeatures, window: int) -> tuple[str, ...]:
         """Return the keys of the sources that are silent, the most unusual first."""
-        return tuple(self._keys[source] for source in self._silent(features, window)[0])
+        return tuple(self._keys[source] for source in self._silent(features, window).sources)
 
-    def _silent(self, features: WindowFeatures, window: int) -> tuple[list[int], dict[int, float], F64]:
-        """Return the numbers of the sources that are silent, or whose host is; the most unusual first.
-
-        Also the hosts that are quiet, as ``_quiet_hosts`` returns them, and the seconds (m,) of each source's silence.
-        """
+    def _silent(self, features: WindowFeatures, window: int) -> _Silent:
+        """Return who is silent, or whose host is."""
         if features.group[window] != SHARED or not features.complete[window]:
-            return [], {}, np.zeros(0)
+            return _Silent([], {}, np.zeros(0), {})
         windows = np.array([window])
         silences = self._silences(features, windows)
         seconds, excess = silences[0], self._excess(features, windows, silences)[0]
         quiet = self._quiet_hosts(features, window, seconds, excess > _STRANGE)
+        one_host = {}
+        for (_, source), one in self._single_hosts(features, windows).items():
+            if one.surprise > excess[source]:
+                one_host[source], excess[source] = one, one.surprise
         chosen = (excess > _STRANGE) | np.isin(self._hosts, list(quiet))
-        return [source for source in np.argsort(-excess, kind="stable").tolist() if chosen[source]], quiet, seconds
+        sources = [source for source in np.argsort(-excess, kind="stable").tolist() if chosen[source]]
+        return _Silent(sources, quiet, seconds, one_host)
+
+    def _single_hosts(self, features: WindowFeatures, windows: I64) -> dict[tuple[int, int], HostSilence]:
+        """Return the strangest silence of one host, by window and number of the source that training saw without."""
+        last_seen = features.windows.last_seen
+        number = last_seen.origin.astype(np.int64)
+        with_host = number & _HOST > 0
+        if not (self._step and self._anywhere.any() and with_host.any()):
+            return {}
+        without_host = np.flatnonzero(self._anywhere)
+        services = self._origins[without_host] >> HOST_BITS
+        with_host &= np.isin(number >> HOST_BITS, services)
+        source_of = dict(zip(services.tolist(), without_host.tolist(), strict=True))
+        out = {}
+        for window in windows.tolist():
+            entries = np.arange(last_seen.splits[window], last_seen.splits[window + 1])
+            entries = entries[with_host[entries]]
+            end = int(features.windows.end[window])
+            for one in host_silences(last_seen.origin[entries], last_seen.time[entries], end, self._step):
+                out[window, source_of[one.service]] = one
+        return out
 
     def _quiet_hosts(self, features: WindowFeatures, window: int, seconds: F64, strange: BOOL) -> dict[int, float]:
         """Return the numbers of hosts that are quiet as a whole, and for how many seconds.
@@ -195,7 +254,8 @@ class Silence:
     def arrays(self) -> Arrays:
         """Return names, silences and gaps."""
         learnt = {} if self._gaps is None else self._gaps.arrays()
-        return {"keys": np.array(self._keys, np.str_), "usual": self._usual, "longest": self._longest, **learnt}
+        step = {"step": np.array([self._step])} if self._step else {}
+        return {"keys": np.array(self._keys, np.str_), "usual": self._usual, "longest": self._longest, **learnt, **step}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays) -> Self:
@@ -203,7 +263,8 @@ class Silence:
         usual, longest = (np.asarray(arrays[name], np.float64) for name in ("usual", "longest"))
         table = (np.asarray(arrays[name], np.float64) for name in ("gaps", "saw_days") if name in arrays)
         gaps = GapModel.from_arrays(*table) if "gaps" in arrays else None
-        return cls(tuple(map(str, arrays["keys"].tolist())), usual, longest, gaps)
+        step = float(np.asarray(arrays["step"], np.float64)[0]) if "step" in arrays else 0.0
+        return cls(tuple(map(str, arrays["keys"].tolist())), usual, longest, gaps, step)
 
 
 def silences(features: WindowFeatures, windows: I64, origins: I64, bits: int = 0) -> F64:
@@ -287,4 +348,4 @@ class SilenceSamples:
         alone = dataclasses.replace(gaps, saw_days=True)
         expected = alone.surprise(np.full((1, len(gaps)), self._known / 1e6))[0] >= _EXPECTED
         gaps = gaps.take(expected)
-        return Silence(tuple(keys[expected].tolist()), gaps.threshold, gaps.longest, gaps)
+        return Silence(tuple(keys[expected].tolist()), gaps.threshold, gaps.longest, gaps, self.step)

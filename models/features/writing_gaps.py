@@ -30,7 +30,7 @@ DAY_S: Final = 86_400.0
 """Seconds after which training has seen users come and go."""
 
 _PRIOR_S: Final = 3.0
-_PRIOR_SHARE: Final = 0.25
+PRIOR_SHARE: Final = 0.25
 """Excess that is taken for seen before any is, in seconds and as a share of the threshold: who writes by the clock may
 still be a little late.  Judgements."""
 
@@ -96,7 +96,7 @@ class GapModel:
             silent: seconds since each source's last line (n, m).
         """
         beyond = np.maximum(silent * self._load(silent) - self.threshold, 0.0)
-        scale = self.excess + _PRIOR_SHARE * self.threshold + _PRIOR_S
+        scale = self.excess + PRIOR_SHARE * self.threshold + _PRIOR_S
         tail = (self.exceeding + 1.0) * np.log1p(beyond / scale)
         nats = tail - np.log(len(self) * self.exceeding * BLOCK_S / self.every)
         surprise: F64 = np.where(beyond > 0, np.maximum(nats, 0.0), 0.0)

@@ -166,6 +166,11 @@ class KeyState:
         self.first_seen[slots[began], 0] = time[begin[began]]
         filling = np.flatnonzero(fills & (np.arange(len(time)) >= begin[group]))
         np.minimum.at(self.first_seen[:, 0], slots[group[filling]], time[filling])
+        # It holds for the rows that follow, in this frame as in the next; few are earlier than all before them.
+        stop = np.append(np.flatnonzero(np.diff(group) | np.diff(last_begin)) + 1, len(time))
+        for row in np.flatnonzero(fills & (time < since)).tolist():
+            until = stop[np.searchsorted(stop, row, "right")]
+            np.minimum(since[row:until], time[row], out=since[row:until])
         return since
 
     def slots(self, keys: pl.DataFrame, codes: I64) -> I64:

@@ -72,7 +72,7 @@ class SourceWindows:
         np.maximum.at(keys.error_step, slots[closed.owner[at_error]], closed.end[at_error] // self._step)
         next_start = (limit // self._step - self._steps) * self._step
         oldest = np.where(self._is_all_sources(rows), limit - self.memory, FOREVER)
-        closed.keep[rows_kept_for_last_seen(rows, next_start, oldest)] = True
+        closed.keep[rows_kept_for_last_seen(rows, next_start, oldest, self._step)] = True
         return closed
 
     def last_seen(self, rows: OpenRows, closed: ClosedWindows, is_old: BOOL) -> LastSeen:
@@ -84,7 +84,7 @@ class SourceWindows:
         if not is_shared.any():
             return LastSeen.nothing(floor)
         owner, origin, time = rows.owner[closed.events], rows.origin[closed.events], rows.time[closed.events]
-        return last_seen_entries(owner, origin, time, closed.owner, closed.high, floor, is_shared)
+        return last_seen_entries(owner, origin, time, closed.owner, closed.high, floor, is_shared, self._step)
 
     def _is_all_sources(self, rows: OpenRows) -> BOOL:
         """Whether each key (k,) is a tenant's source of everything."""

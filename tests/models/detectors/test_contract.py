@@ -84,7 +84,9 @@ def remembered(made: WindowBatch) -> WindowFeatures:
     window = np.repeat(np.arange(len(made)), np.diff(made.splits))
     origin = np.where(made.template == SYNCED, source_id(API), source_id(COMPUTE)).astype(np.uint32)
     everything = np.array([key == ALL_SOURCES for key in made.keys], np.bool_)
-    last = last_seen_entries(window, origin, made.time, np.arange(len(made)), made.splits[1:], made.start, everything)
+    last = last_seen_entries(
+        window, origin, made.time, np.arange(len(made)), made.splits[1:], made.start, everything, 15 * SECOND
+    )
     return WindowFeatures.of(replace(made, origin=origin, last_seen=last), VOCABULARY, GROUPS)
 
 

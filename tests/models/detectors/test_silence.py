@@ -13,7 +13,7 @@ from models.detectors.silence import Silence, SilenceSamples
 from models.features.vocabulary import Vocabulary
 from models.features.window_features import Groups, WindowFeatures
 from models.findings import FindingKind
-from models.records import ALL_SOURCES, WindowBatch, source_id
+from models.records import ALL_SOURCES, LastSeen, WindowBatch, source_id
 from models.rfc3339 import SECOND
 from models.windows.last_seen import last_seen_entries
 from tests.models.bundles import TEMPLATES, Window, windows
@@ -51,7 +51,9 @@ def batch(
     window = np.repeat(np.arange(len(made)), np.diff(out.splits))
     everything = np.arange(len(made)) < len(chosen)
     floor = out.start - np.where(everything, round(before * SECOND), 0)
-    last = last_seen_entries(window, origin, out.time, np.arange(len(made)), out.splits[1:], floor, everything)
+    last = last_seen_entries(
+        window, origin, out.time, np.arange(len(made)), out.splits[1:], floor, everything, 15 * SECOND
+    )
     return dataclasses.replace(out, origin=origin, last_seen=last)
 
 
@@ -261,6 +263,47 @@ def test_what_was_trained_without_hosts_is_silent_only_where_all_hosts_are(hosts
     assert HOSTLESS.score(dead)[0] > 3
     (silent,) = HOSTLESS.findings(dead, 0, text)
     assert (silent.service, silent.host) == ("nova-compute", "")
+
+
+STEPWISE = Silence.from_arrays({**HOSTLESS.arrays(), "step": np.array([15.0])})
+"""As if it had been trained with steps of 15 s."""
+
+
+def three_hosts(dead: str = "") -> WindowFeatures:
+    """A minute of a service on three hosts that each wrote every 15 s for three; one may have stopped in the second."""
+    sources = tuple(f"nova-compute@x{i}" for i in range(3))
+    lines = [(second + 4.0 * i, source) for i, source in enumerate(sources) for second in range(-120, 60, 15)]
+    lines = sorted(line for line in lines if line[1] != dead or line[0] < -35)
+    made = batch([[line for line in lines if line[0] >= 0]], sources=sources)
+    origin = np.array([source_id(source) for _, source in lines], np.uint32)
+    time = made.start[0] + np.array([round(second * SECOND) for second, _ in lines])
+    rest = np.zeros(len(sources), np.int64)
+    seen = LastSeen(np.append(made.start[0] - 2 * MINUTE, rest), np.array([0, *[len(lines)] * 4]), origin, time)
+    return WindowFeatures.of(dataclasses.replace(made, last_seen=seen), VOCABULARY, GROUPS)
+
+
+def test_one_host_of_what_was_trained_without_hosts_is_missed_while_others_write_on() -> None:
+    """Its name is not known to the bundle, but of how many it is one."""
+    alive, dead = three_hosts(), three_hosts("nova-compute@x1")
+    assert STEPWISE.score(alive)[0] == 0
+    assert STEPWISE.findings(alive, 0, text) == []
+    assert STEPWISE.log_per_day(STEPWISE.score(dead))[0] < 0
+    (silent,) = STEPWISE.findings(dead, 0, text)
+    assert (silent.kind, silent.service, silent.host, silent.count) == (FindingKind.SILENT, "nova-compute", "", 3)
+    (said,) = sentences_of(STEPWISE, dead, 0)
+    assert said == "one of 3 hosts of nova-compute has written nothing for 101 s (usually at most 15 s)"
+    assert STEPWISE.silent_sources(dead, 0) == ("nova-compute",)
+    assert STEPWISE.services(dead, 0) == ("nova-compute",)
+
+
+def test_bundles_of_earlier_versions_judge_no_single_host() -> None:
+    """They do not tell how exact gaps are known; what is stored now keeps its say."""
+    dead = three_hosts("nova-compute@x1")
+    arrays = STEPWISE.arrays()
+    assert Silence.from_arrays(arrays).score(dead)[0] == STEPWISE.score(dead)[0] > 0
+    older = Silence.from_arrays({name: array for name, array in arrays.items() if name != "step"})
+    assert older.score(dead)[0] == 0
+    assert "step" not in older.arrays()
 
 
 @pytest.mark.parametrize("hosts", [{"a": "", "b": ""}, {"a": "x1", "b": "x2"}, {"a": "x1", "b": ""}])

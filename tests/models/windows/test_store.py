@@ -140,6 +140,8 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
                 low = max(low, min(seen[-SHARED_ROWS:]))
         if row.time > before + config.forget * SECOND:
             born[row.key] = row.time
+        elif row.key[2] == ALL_SOURCES and row.time >= limit:
+            born[row.key] = min(born[row.key], row.time)
         if row.time - born[row.key] >= (2 * config.length - config.step) * SECOND:
             settled.add(row)
         if row.time - born[row.key] >= 1.5 * config.forget * SECOND and row.key[2] == ALL_SOURCES:
@@ -179,11 +181,11 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
                 whole = untorn(key, start, end) and events[-1] in settled
                 floor = end - int(1.5 * config.forget * SECOND) if events[-1] in known else start
                 last = {
-                    source_id(row.origin): row.time
+                    (source_id(row.origin), row.time // step): row.time
                     for row in held
                     if key[2] == ALL_SOURCES and floor <= row.time < end and not row.continuation
                 }
-                heard = (floor, *sorted(last.items()))
+                heard = (floor, *sorted((origin, time) for (origin, _), time in last.items()))
                 out.append((key, start, end, fresh, context, len(inside) - len(events), whole, pairs, heard))
             continue
         runs: list[list[Row]] = []

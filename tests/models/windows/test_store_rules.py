@@ -1,6 +1,7 @@
 """Windows, rule by rule: when one closes, what is late, what is dropped, what is forgotten."""
 
 import dataclasses
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -183,7 +184,7 @@ def test_a_key_that_is_idle_for_long_is_forgotten() -> None:
     assert feed.store.counts.late == 0
 
 
-def test_who_wrote_is_remembered_for_three_minutes_by_one_row_each() -> None:
+def test_who_wrote_is_remembered_for_three_minutes_by_one_row_a_step() -> None:
     """So a silence is known that began before the window; of a key that is new nothing but the window is."""
     feed = Feed().live()
     closed = []
@@ -194,11 +195,11 @@ def test_who_wrote_is_remembered_for_three_minutes_by_one_row_each() -> None:
             closed.append(feed.give(frame([row], {0: BEGIN + second})))
     young, old = next(batch for batch in closed if len(batch)), flushed(feed.store)
     assert young.last_seen.floor == young.start
-    assert len(young.last_seen.time) == 3
+    assert len(young.last_seen.time) == 3 * len(set((young.time // (15 * SECOND)).tolist()))
     assert (old.last_seen.floor == old.end - 180 * SECOND).all()
     last = old.last_seen.time[old.last_seen.origin == source_id("source 0")].max() / SECOND - EPOCH - BEGIN
     assert 108 <= last < 120
-    assert feed.store.open_rows <= 75 / 4 + 3
+    assert feed.store.open_rows <= 75 / 4 + 3 * 120 / 15
 
 
 def test_rows_that_come_again_are_dropped() -> None:
@@ -321,3 +322,13 @@ def test_a_key_that_begins_anew_forgets_what_came_before() -> None:
         feed.give(frame([*rows[cut:], feed.row(ALL, 330)]))
         batch = flushed(feed.store)
         assert batch.complete.tolist() == [False] * 3
+
+
+@pytest.mark.parametrize("cuts", [(0, 4), (0, 1, 4), (0, 2, 4), (0, 1, 2, 3, 4)])
+def test_since_when_a_key_is_there_does_not_depend_on_cuts(cuts: tuple[int, ...]) -> None:
+    """A row that is earlier than all before it counts for those that follow in its own frame; until a long pause."""
+    feed = Feed()
+    rows = [feed.row(ALL, second) for second in (40, 0, 111, 400)]
+    batches = [feed.give(frame(rows[start:end])) for start, end in pairwise(cuts)] + [flushed(feed.store)]
+    ends = [(int(end), bool(whole)) for batch in batches for end, whole in zip(batch.end, batch.complete, strict=True)]
+    assert [whole for _, whole in sorted(ends)] == [False, False, True, False]
