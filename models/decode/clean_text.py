@@ -10,9 +10,11 @@ CUT: Final = " …[cut]"
 _UNWANTED: Final = "[\x00\x1b]"
 _TERMINAL: Final = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]?[0-~])"
 """CSI and OSC sequences and two-character escapes (ECMA-48)."""
-_ESCAPED: Final = r"#033(?:\[[0-?]*[ -/]*[@-~])"
-"""The same as rsyslog writes the escape character."""
-_LEFT_OVER: Final = r"^[\x{feff}\x{fffe}\x{fffd}]|#033\["
+_ESCAPED: Final = r"(?:#033|\^\[|\\(?:x1[bB]|u001[bB]|033|e))\[[0-?]*[ -/]*[@-~]"
+"""The same where the escape character itself is written in other ones: by rsyslog, ``cat -v``, ``repr``, JSON."""
+_STRIPPED: Final = r"^\[[0-9;]{1,12}m"
+"""The same where somebody took the escape character away."""
+_LEFT_OVER: Final = rf"^[\x{{feff}}\x{{fffe}}\x{{fffd}}]|{_STRIPPED}|{_ESCAPED}"
 _MARK: Final = "\ufeff\ufffe\ufffd"
 
 
@@ -48,5 +50,10 @@ def needs_cleaning(text: pl.Series) -> pl.Series:
 
 
 def uncoloured(text: pl.Series) -> pl.Series:
-    """Lines without byte-order marks and without escapes as rsyslog writes them."""
-    return text.str.strip_chars_start(_MARK).str.replace_all(_ESCAPED, "")
+    """Lines without byte-order marks and without escapes that are written in other characters."""
+    text = text.str.strip_chars_start(_MARK).str.replace_all(_ESCAPED, "")
+    stripped = text.str.contains(_STRIPPED).fill_null(value=False)
+    if stripped.any():
+        rows = stripped.arg_true()
+        text = text.clone().scatter(rows, text.gather(rows).str.replace_all(r"\[[0-9;]{0,12}m", ""))
+    return text

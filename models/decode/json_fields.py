@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from models.decode.shipped.field_names import NAMES, ROOTS, canonical, unfolded
+from models.decode.shipped.field_names import LINE, NAMES, ROOTS, canonical, unfolded
 from models.records import Reject
 
 _NAME_LIMIT: Final = 1024
@@ -26,6 +26,13 @@ class RejectReason(StrEnum):
     JSON = "invalid_json"
     NO_LINE = "no_line"
     TYPE = "wrong_type"
+
+
+def _plain(name: str, value: Any) -> Any:
+    """The text of a list that holds one; of a line's field the texts of any list, one below the other."""
+    if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
+        return value
+    return "\n".join(value) if len(value) == 1 or name in LINE else value
 
 
 class FieldColumns:
@@ -67,13 +74,21 @@ class FieldColumns:
                 values.extend([None] * len(records))
 
     def unfold(self) -> None:
-        """Give the fields of nested objects columns of their own."""
+        """Give the fields of nested objects columns of their own, and take a text out of a list of one.
+
+        Elasticsearch knows no difference between a field with one value and a list of it.
+        """
         for name in [name for name in self._spellings if name in ROOTS]:
             for key in list(self._spellings[name]):
                 if key not in self._texts and not self._is_text(key):
                     for index, value in enumerate(self._values[key]):
                         if isinstance(value, dict):
                             self._unfold_one(index, name, value)
+
+        for name, keys in self._spellings.items():
+            for key in keys:
+                if key not in self._texts and not self._is_text(key) and list in set(map(type, self._values[key])):
+                    self._values[key] = [_plain(name, value) for value in self._values[key]]
 
     def _unfold_one(self, index: int, root: str, value: dict[str, Any]) -> None:
         for name, field in unfolded(root, value).items():

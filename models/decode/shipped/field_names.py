@@ -9,7 +9,18 @@ from typing import Any, Final
 
 LINE: Final = (
     *("log", "message", "msg", "payload", "line", "body", "shortmessage", "textpayload", "logmessage", "body.text"),
-    *("event", "event.original", "text", "fullmessage", "rawmsg", "body.stringvalue", "stringvalue"),
+    *(
+        "event",
+        "event.original",
+        "text",
+        "fullmessage",
+        "rawmsg",
+        "body.stringvalue",
+        "stringvalue",
+        "raw",
+        "rawmessage",
+    ),
+    *("syslogmessage", "content", "@m", "renderedmessage"),
 )
 HOST: Final = (
     *("host", "hostname", "host.name", "host.hostname", "kubernetes.host", "kubernetes.nodename", "host.id"),
@@ -22,7 +33,7 @@ HOST: Final = (
         "sourcehost",
         "k8s.node.name",
     ),
-    *("nodename", "machine", "computer"),
+    *("nodename", "node", "machine", "computer", "sysloghost", "sysloghostname", "logsource", "beat.name"),
 )
 PATH: Final = ("path", "file", "log.file.path", "file.path", "filepath", "tailedpath", "logfilepath", "logfile")
 PATH_IF_ABSOLUTE: Final = ("filename", "log.file.name", "source")
@@ -33,29 +44,52 @@ CONTAINER: Final = (
     *("containername", "kubernetes.containername", "kubernetes.container.name", "k8s.container.name"),
     *("container.name", "docker.containername", "docker.container.name", "container"),
 )
-UNIT: Final = ("systemdunit", "systemd.unit", "unit", "systemduserunit")
+UNIT: Final = ("systemdunit", "systemd.unit", "unit", "systemduserunit", "systemd.t.systemdunit")
+USER_UNIT: Final = ("systemduserunit",)
 ABOUT_UNIT: Final = ("unit", "userunit")
 """The unit that systemd itself speaks of."""
 IDENTIFIER: Final = (
     *("syslogidentifier", "programname", "appname", "syslog.identifier", "syslog.appname", "log.syslog.appname"),
+    *("program", "syslogprogram", "process.program", "ident", "sourcename"),
     *("application", "app", "job", "process.name", "comm", "tag", "syslogtag"),
 )
-TRACE: Final = ("traceid", "requestid", "trace.id", "reqid", "context.requestid")
+TRACE: Final = ("traceid", "requestid", "trace.id", "reqid", "context.requestid", "correlationid")
 REQUEST: Final = ("requestid", "context.requestid")
 GLOBAL_REQUEST: Final = ("globalrequestid", "context.globalrequestid")
-INSTANCE: Final = ("instance", "instanceuuid", "extra.instance", "extra.instanceuuid", "context.resourceuuid")
+INSTANCE: Final = (
+    "instance",
+    "instanceuuid",
+    "extra.instance",
+    "extra.instanceuuid",
+    "instance.uuid",
+    "context.resourceuuid",
+)
 LEVEL: Final = (
     *("level", "log.level", "severity", "severitytext", "levelname", "lvl", "loglevel", "syslogseveritytext"),
     *("severitylabel", "severityname", "syslogseverity", "levelno", "log.syslog.severity.name", "prioritytext"),
     *("log.syslog.severity.code", "syslog.severity", "syslog.severity.name", "syslog.severity.code"),
+    *("syslog.severitylabel", "level.name"),
 )
 OTEL_LEVEL: Final = ("severitynumber",)
 PRIORITY: Final = ("priority",)
-LOGGER: Final = ("pythonmodule", "loggername", "log.logger", "logger", "name", "module", "caller", "component")
+FACILITY_AND_LEVEL: Final = ("pri", "syslog.priority", "log.syslog.priority")
+"""Syslog's priority: eight times the facility and the severity."""
+LOGGER: Final = (
+    "pythonmodule",
+    "loggername",
+    "log.logger",
+    "logger",
+    "name",
+    "module",
+    "caller",
+    "component",
+    "target",
+)
 READ: Final = ("@timestamp",)
 TIME: Final = (
     *("sourcerealtimetimestamp", "realtimetimestamp", "asctime", "created", "timereported", "timestamp", "time", "ts"),
     *("datetime", "timegenerated", "timeunixnano", "observedtimeunixnano", "eventtime", "date", "@time", "t"),
+    *("@t", "isodate", "timemillis", "instant.epochsecond", "time.timestamp", "t.$date"),
 )
 STREAM: Final = ("stream", "log.iostream", "logiostream", "containerstream")
 PART: Final = ("logtag", "p", "log.iostream.tag", "containerpartialmessage", "partialmessage")
@@ -63,9 +97,22 @@ PART_LAST: Final = ("containerpartiallast", "partiallast")
 TRANSPORT: Final = ("transport",)
 NAMES: Final = frozenset(
     (
-        *("tenant", *LINE, *HOST, *PATH, *PATH_IF_ABSOLUTE, *OFFSET, *SERVICE, *CONTAINER, *UNIT, *ABOUT_UNIT),
-        *(*IDENTIFIER, *TRACE, *REQUEST, *GLOBAL_REQUEST, *INSTANCE, *LEVEL, *OTEL_LEVEL, *PRIORITY, *LOGGER, *READ),
-        *(*TIME, *STREAM, *PART, *PART_LAST, *TRANSPORT, "kubernetes.namespacename", "kubernetes.podname"),
+        *(
+            "tenant",
+            *LINE,
+            *HOST,
+            *PATH,
+            *PATH_IF_ABSOLUTE,
+            *OFFSET,
+            *SERVICE,
+            *CONTAINER,
+            *UNIT,
+            *USER_UNIT,
+            *ABOUT_UNIT,
+        ),
+        *(*IDENTIFIER, *TRACE, *REQUEST, *GLOBAL_REQUEST, *INSTANCE, *LEVEL, *OTEL_LEVEL, *PRIORITY, *LOGGER),
+        *FACILITY_AND_LEVEL,
+        *(*READ, *TIME, *STREAM, *PART, *PART_LAST, *TRANSPORT, "kubernetes.namespacename", "kubernetes.podname"),
         *("kubernetes.namespace", "kubernetes.pod.name", "k8s.pod.name", "k8s.namespace.name", "beat"),
     )
 )
@@ -92,6 +139,12 @@ WRAPPERS: Final = frozenset(
         "instrumentationscope",
         "scope",
         "log",
+        "payload",
+        "jsonpayload",
+        "body",
+        "value",
+        "result",
+        "dd",
     ]
 )
 """Objects whose fields count as the record's own, where it has none of that name itself."""
