@@ -131,22 +131,17 @@ class _Objects:
         self._streams(series)
         self._complete(series)
         self._ids(series)
-        return self._as_lines(self._filled(series))
+        given = {key: pl.col(key) for key in series}
+        return self._as_lines(pl.DataFrame(series).select((_nothing() | given).values()))
 
     def _as_lines(self, frame: pl.DataFrame) -> pl.DataFrame:
         """Nothing but the text of what is no record: its fields are those of a request's body."""
         if not self._bare.any():
             return frame
-        bare = pl.Series(self._bare)
-        nothing = {key: pl.lit(_CONSTANT.get(key), dtype) for key, dtype in RECORD.items()}
-        nothing["tenant"] = pl.lit("default")
+        bare, nothing = pl.Series(self._bare), _nothing()
         return frame.with_columns(
             pl.when(bare).then(nothing[key]).otherwise(key).alias(key) for key in RECORD if key not in {"row", "text"}
         )
-
-    def _filled(self, series: Mapping[str, pl.Series]) -> pl.DataFrame:
-        lacking = {key: pl.lit(_CONSTANT.get(key), dtype).alias(key) for key, dtype in RECORD.items()}
-        return pl.DataFrame(series).select(*(key if key in series else lacking[key] for key in RECORD))
 
     def _name(self, key: str, roles: tuple[str, ...], *, counted: bool = True) -> pl.Series:
         if not self._columns.has(roles):
@@ -242,8 +237,7 @@ class _Objects:
         about, said = self._name("about", names.ABOUT_UNIT), self._name("identifier", names.IDENTIFIER)
         said = said.fill_null(self._transport())
         if columns.has(names.USER_UNIT):
-            user = self._name("user", names.USER_UNIT, counted=False)
-            unit = user.fill_null(unit)
+            unit = self._name("user", names.USER_UNIT, counted=False).fill_null(unit)
         sources, services = source.to_list(), service.to_list()
         rows = zip(container.to_list(), unit.to_list(), about.to_list(), said.to_list(), strict=True)
         for index, (box, own, other, program) in enumerate(rows):
@@ -374,13 +368,17 @@ def _stamps(columns: FieldColumns, roles: tuple[str, ...]) -> pl.Series:
     return pl.Series(values, dtype=pl.String)
 
 
+def _nothing() -> dict[str, pl.Expr]:
+    """Columns of a record that says nothing of itself."""
+    given = {**_CONSTANT, "tenant": "default"}
+    return {key: pl.lit(given.get(key), dtype).alias(key) for key, dtype in RECORD.items()}
+
+
 def _plain(rows: list[int], lines: list[str], batch: RawBatch, sources: Mapping[int, str]) -> pl.DataFrame:
     of = batch.partitions
     source = [sources.get(int(of[row]), "unknown") for row in rows]
     frame = pl.DataFrame({"row": rows, "text": lines, "source": source}, schema_overrides={"row": pl.UInt32})
-    lacking = {key: pl.lit(_CONSTANT.get(key), dtype).alias(key) for key, dtype in RECORD.items()}
-    lacking["tenant"] = pl.lit("default").alias("tenant")
-    return frame.select(*(key if key in frame.columns else lacking[key] for key in RECORD))
+    return frame.select(*(key if key in frame.columns else nothing for key, nothing in _nothing().items()))
 
 
 def _derive(records: pl.DataFrame, batch: RawBatch, sources: Mapping[int, str]) -> pl.DataFrame:

@@ -15,7 +15,7 @@ from models.rfc3339 import SECOND
 _EPOCH: Final = r"[0-9]{10}(?:\.[0-9]{1,9})?|[0-9]{13}|[0-9]{16}|[0-9]{19}"
 _EXACT: Final = r"[0-9]{10}\.[0-9]{1,9}|[0-9]{13}|[0-9]{16}|[0-9]{19}"
 _REST: Final = (
-    rf"(?:[\s:|-]*[\[(<|]?(?P<level>{LEVEL_WORD})(?:[\])>|:]+\s*|\s*[|-]\s+|\s+|$))?[\s:|-]*(?P<message>(?s:.*))$"
+    rf"(?:[\s:|-]*[\[(<|]?(?P<level>{LEVEL_WORD})(?:\s*[\])>|:]+\s*|\s*[|-]\s+|\s+|$))?[\s:|-]*(?P<message>(?s:.*))$"
 )
 _BOXED: Final = r"^\]\[(?P<logger>[^\]\s]+) *\] ?(?P<message>(?s:.*))$"
 _ZONE: Final = "^(" + "|".join(zone for zone in NAMED_ZONES if len(zone) > 1) + r")[ ,](?:[\[(\"]|[0-9]+ [A-Z]{4,8} )"

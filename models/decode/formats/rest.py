@@ -27,7 +27,7 @@ _BEGIN: Final = 200
 _GATE: Final = (
     rf"(?-u:\b)(?:{_ANY}|{_POSTGRES})(?-u:\b)|(?:{TRANSLATED})\W|level=|"
     r"^\S+ +-?[0-9]{1,2} |^[CEWNIDT] \| |^[FEWID] +[A-Z]+ +\[|"
-    r"^[.*#-] "
+    r"^[.*#-] |^[0-9]+ +[0-9]+ [DIWEF] "
 )
 """Most lines without a level right behind their time have none at all: they are looked at once."""
 
@@ -86,9 +86,9 @@ _OSLO: Final = rf"^\[?[0-9]+\]?\s+(?:{_UPPER})\s+[A-Za-z_][^\s=]*:?(?:\s|$)"
 _PAIR: Final = r"(?-u:\b)(?:level|lvl|severity)=\"?([A-Za-z]+)"
 _DOTTED: Final = r"[A-Za-z_][A-Za-z0-9_$/-]*(?:(?:\.|::)[A-Za-z0-9_$/-]+)+"
 _CLASS: Final = rf"^(?:\[[^\]\n]+\] +)?(?P<logger>{_DOTTED})(?::[0-9]+)?(?: +- +|: +|:$|\t)(?P<message>(?s:.*))$"
-_BOXED: Final = rf"^\[(?P<logger>{_DOTTED}) *\] ?(?P<message>(?s:.*))$"
+_BOXED: Final = rf"^\[?(?P<logger>{_DOTTED}) *\] ?(?P<message>(?s:.*))$"
 """A class or module behind the level: ``com.x.Y - text``, ``gnocchi.cli: text``, ``[o.e.c.r.a] text``."""
-_CLASS_HINT: Final = rf"^(?:(?:\[[^\]\n]+\] +)?{_DOTTED}(?::[0-9]+)?(?: +- |: |:$|\t)|\[{_DOTTED} *\])"
+_CLASS_HINT: Final = rf"^(?:(?:\[[^\]\n]+\] +)?{_DOTTED}(?::[0-9]+)?(?: +- |: |:$|\t)|\[?{_DOTTED} *\])"
 _BEHIND_LEVEL: Final = rf"^[A-Za-z_][^\s\[\]=]*\s+{CONTEXT}"
 _WORTH_WRITING: Final = 9
 """The last of Ceph's levels that is not for debugging alone: a judgement; 0 to 5 are the defaults of its log files."""

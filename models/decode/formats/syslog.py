@@ -59,8 +59,9 @@ def with_priority(header: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     code = lines["text"].str.extract(r"^<([0-9]{1,3})>").cast(pl.Int64)
     if code.null_count() == len(code):
         return header
-    level = (code % 8).cast(pl.String).replace_strict(SEVERITIES, default=0, return_dtype=pl.UInt8).fill_null(0)
-    return header.drop("level").join(lines.select("row", level.alias("level")), on="row", maintain_order="left")
+    level = (code % 8).cast(pl.String).replace_strict(SEVERITIES, default=None, return_dtype=pl.UInt8)
+    header = header.join(lines.select("row", level.alias("said")), on="row", how="left", maintain_order="left")
+    return header.with_columns(pl.coalesce("said", "level").alias("level")).drop("said")
 
 
 def _decode_rfc3164(lines: pl.DataFrame) -> pl.DataFrame:
