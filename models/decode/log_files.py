@@ -244,12 +244,11 @@ def _utf8(stream: BufferedIOBase) -> Iterator[bytes]:
             yield chunk
             chunk = stream.read1(_CHUNK)
         return
+    # Half a character at the end is left out: as often as not it is half a line's end.
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     while chunk:
         yield decoder.decode(chunk).encode("utf-8", "replace")
         chunk = stream.read1(_CHUNK)
-    if rest := decoder.decode(b"", final=True):
-        yield rest.encode("utf-8", "replace")
 
 
 def _utf16_of(begin: bytes) -> str | None:
