@@ -210,17 +210,13 @@ class _Objects:
 
     def _kubernetes(self, source: pl.Series, service: pl.Series) -> tuple[pl.Series, pl.Series]:
         """Source ``namespace/pod/container`` and service container, where the record does not say otherwise."""
-        pods = ("kubernetes.podname", "kubernetes.pod.name", "k8s.pod.name")
-        if not self._columns.has(
-            (*pods, "kubernetes.containername", "kubernetes.container.name", "k8s.container.name")
-        ):
+        if not self._columns.has((*names.POD, *names.POD_CONTAINER)):
             return source, service
-        container = self._name("container", names.CONTAINER[1:4], counted=False)
-        spaces = ("kubernetes.namespacename", "kubernetes.namespace", "k8s.namespace.name")
+        container = self._name("container", names.POD_CONTAINER, counted=False)
         frame = pl.DataFrame(
             {
-                "namespace": self._name("namespace", spaces, counted=False),
-                "pod": self._name("pod", pods, counted=False),
+                "namespace": self._name("namespace", names.NAMESPACE, counted=False),
+                "pod": self._name("pod", names.POD, counted=False),
                 "container": container,
             }
         )
@@ -249,8 +245,9 @@ class _Objects:
                 place = served = identifier_service(program)
             else:
                 continue
-            if sources[index] is None:
-                sources[index] = place
+            if sources[index] is None or box is not None:
+                # The file of a container is of that container, whatever it is called.
+                sources[index] = sources[index] or place
                 services[index] = services[index] or served
         return pl.Series("source", sources, pl.String), pl.Series("service", services, pl.String)
 

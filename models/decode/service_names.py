@@ -12,6 +12,8 @@ _CONTAINER: Final = re.compile(r"^[^_]+_[^_]+_(.+)-[0-9a-f]{64}$")
 _LOG_FOLDERS: Final = frozenset({"log", "logs", ""})
 _NAMELESS_FILE: Final = re.compile(r"\d+|current|previous(?:\.insecure)?")
 """Files of container runtimes, must-gather and runit, whose folder names the program."""
+_DAEMON: Final = re.compile(r"(ceph-[a-z]+)\..+")
+"""Files of Ceph's daemons: each has the id of one, which is the host's name as often as not."""
 _TAG: Final = re.compile(r"^(?:/(?:[^\s/]+/)*)?([^\s\[\]:]+)(?:\[\d*\])?:?$")
 """A syslog tag: a program, perhaps by its path, and its process."""
 _NAMELESS: Final = re.compile(
@@ -71,6 +73,8 @@ def place_of(source: str) -> tuple[str, str]:
     parent = folders[-1] if folders else ""
     if parent == "containers" and (container := _CONTAINER.match(stem)):
         return container[1], host
+    if daemon := _DAEMON.fullmatch(stem):
+        stem = daemon[1]
     program, _, node = stem.partition("@")
     if program and node:
         # What stands behind the @ would be taken for the host of the service.

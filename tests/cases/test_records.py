@@ -50,6 +50,27 @@ def test_case_01_records_of_shippers_of_files(record: dict[str, Any]) -> None:
     check(record, OSLO | {"host": "cmp1"})
 
 
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"container": {"name": "nova_api", "id": CONTAINER}, "log": {"file": {"path": f"/x/{CONTAINER}-json.log"}}},
+        {
+            "docker": {"container": {"name": "nova_api"}},
+            "beat": {"hostname": "c"},
+            "source": f"/x/{CONTAINER}-json.log",
+        },
+        {"container_name": "/nova_api", "container_id": CONTAINER, "source": "stderr"},
+        {"kubernetes": {"container_name": "nova_api", "pod_name": "p"}, "file": "/var/log/pods/n_p_u/c/0.log"},
+        {"kubernetes": {"container": {"name": "nova_api"}, "pod": {"name": "p"}, "node": {"name": "w1"}}},
+        {"_container_name": "nova_api", "host": "c"},
+    ],
+    ids=str,
+)
+def test_case_01_records_of_containers(fields: dict[str, Any]) -> None:
+    """The container is the service, whatever its file is called."""
+    check({"message": "m", "@timestamp": TIME, **fields}, {"service": "nova_api", "message": "m"})
+
+
 def test_case_01_offsets_tell_what_was_sent_twice() -> None:
     """Where the path and the offset stand, wherever they stand."""
     once = {"@timestamp": READ, "message": LINE, "log": {"offset": 12, **FILE}, "host": NODE}

@@ -20,7 +20,7 @@ LINE: Final = (
         "raw",
         "rawmessage",
     ),
-    *("syslogmessage", "content", "@m", "renderedmessage"),
+    *("syslogmessage", "content", "@m", "renderedmessage", "event.line"),
 )
 HOST: Final = (
     *("host", "hostname", "host.name", "host.hostname", "kubernetes.host", "kubernetes.nodename", "host.id"),
@@ -34,16 +34,20 @@ HOST: Final = (
         "k8s.node.name",
     ),
     *("nodename", "node", "machine", "computer", "sysloghost", "sysloghostname", "logsource", "beat.name"),
+    "kubernetes.podnodename",
 )
 PATH: Final = ("path", "file", "log.file.path", "file.path", "filepath", "tailedpath", "logfilepath", "logfile")
 PATH_IF_ABSOLUTE: Final = ("filename", "log.file.name", "source")
 """Names that hold other things as well: a file's path only where the value begins with a slash."""
 OFFSET: Final = ("offset", "log.offset", "log.file.offset")
 SERVICE: Final = ("service", "service.name")
+POD_CONTAINER: Final = ("kubernetes.containername", "kubernetes.container.name", "k8s.container.name")
 CONTAINER: Final = (
-    *("containername", "kubernetes.containername", "kubernetes.container.name", "k8s.container.name"),
-    *("container.name", "docker.containername", "docker.container.name", "container"),
+    *("containername", *POD_CONTAINER, "container.name", "docker.containername", "docker.container.name"),
+    "container",
 )
+NAMESPACE: Final = ("kubernetes.namespacename", "kubernetes.namespace", "kubernetes.podnamespace", "k8s.namespace.name")
+POD: Final = ("kubernetes.podname", "kubernetes.pod.name", "k8s.pod.name")
 UNIT: Final = ("systemdunit", "systemd.unit", "unit", "systemduserunit", "systemd.t.systemdunit")
 USER_UNIT: Final = ("systemduserunit",)
 ABOUT_UNIT: Final = ("unit", "userunit")
@@ -51,7 +55,7 @@ ABOUT_UNIT: Final = ("unit", "userunit")
 IDENTIFIER: Final = (
     *("syslogidentifier", "programname", "appname", "syslog.identifier", "syslog.appname", "log.syslog.appname"),
     *("program", "syslogprogram", "process.program", "ident", "sourcename"),
-    *("application", "app", "job", "process.name", "comm", "tag", "syslogtag"),
+    *("application", "app", "job", "process.name", "comm", "tag", "syslogtag", "event.tag"),
 )
 TRACE: Final = ("traceid", "requestid", "trace.id", "reqid", "context.requestid", "correlationid")
 REQUEST: Final = ("requestid", "context.requestid")
@@ -97,23 +101,9 @@ PART_LAST: Final = ("containerpartiallast", "partiallast")
 TRANSPORT: Final = ("transport",)
 NAMES: Final = frozenset(
     (
-        *(
-            "tenant",
-            *LINE,
-            *HOST,
-            *PATH,
-            *PATH_IF_ABSOLUTE,
-            *OFFSET,
-            *SERVICE,
-            *CONTAINER,
-            *UNIT,
-            *USER_UNIT,
-            *ABOUT_UNIT,
-        ),
-        *(*IDENTIFIER, *TRACE, *REQUEST, *GLOBAL_REQUEST, *INSTANCE, *LEVEL, *OTEL_LEVEL, *PRIORITY, *LOGGER),
-        *FACILITY_AND_LEVEL,
-        *(*READ, *TIME, *STREAM, *PART, *PART_LAST, *TRANSPORT, "kubernetes.namespacename", "kubernetes.podname"),
-        *("kubernetes.namespace", "kubernetes.pod.name", "k8s.pod.name", "k8s.namespace.name", "beat"),
+        *("tenant", "beat", *LINE, *HOST, *PATH, *PATH_IF_ABSOLUTE, *OFFSET, *SERVICE, *CONTAINER, *NAMESPACE, *POD),
+        *(*UNIT, *USER_UNIT, *ABOUT_UNIT, *IDENTIFIER, *TRACE, *REQUEST, *GLOBAL_REQUEST, *INSTANCE, *LEVEL),
+        *(*OTEL_LEVEL, *PRIORITY, *FACILITY_AND_LEVEL, *LOGGER, *READ, *TIME, *STREAM, *PART, *PART_LAST, *TRANSPORT),
     )
 )
 """Every name that is looked at, in its one spelling."""
