@@ -31,7 +31,7 @@ _REPORT_LEVELS: Final = {
 _BEFORE: Final = (
     r"""^[\[(<"'*#|=-]{0,3} ?(?:(?:cluster|audit|cephadm) )?(?:(?P<role>[0-9]+:[MSCX]) |(?P<old>[0-9]+\]) )?"""
     r"(?:[A-Za-z0-9_.-]+\[[0-9]+\]:? +|\([^)\n]+\) )?"
-    rf"(?:[\[<(]?(?P<early>{LEVEL_WORD}|[DIWEF])[\]>)]?[ :|,-]{{1,4}}(?:\[[^\]\n]{{1,60}}\] +)?)?"
+    rf"(?:[\[<(]?(?P<early>{LEVEL_WORD}|[DIWEF])[\]>)]?[ :|,-]{{1,4}}(?:\[[^\]\n0-9][^\]\n]{{0,60}}\] +)?)?"
     r"[\[(]?(?P<rest>[0-9A-Za-z](?s:.*))$"
 )
 """What may stand before a stamp: brackets, Ceph's channel, Redis's process and role, a program and process, a level."""

@@ -66,6 +66,8 @@ _SHAPES: Final = (
     ),
     # general: error: text (named)
     rf"^(?:[0-9a-f]{{6,16}} +)?(?P<logger>[A-Za-z][A-Za-z0-9_-]*): (?P<level>{_LOWER}): (?P<message>(?s:.*))$",
+    # ;ERROR;text, "ERROR","text": tables
+    rf"^[,;\"\s]*(?P<level>{_UPPER})[,;\"]{{1,3}}(?P<message>(?s:.*))$",
     # ERROR/ForkPoolWorker-1] text: Celery
     rf"^(?P<level>{_UPPER})/[A-Za-z]+(?:-[0-9]+)?\] ?(?P<message>(?s:.*))$",
     # 1702  2395 E tag: text: Android
