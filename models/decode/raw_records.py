@@ -359,7 +359,7 @@ class _Objects:
 def _stamps(columns: FieldColumns, roles: tuple[str, ...]) -> pl.Series:
     if (series := columns.raw(roles)) is not None:
         return series
-    values = columns.first(roles)
+    values = columns.first(roles, (str, int, float))
     if not set(map(type, values)) <= {str, NoneType}:
         values = [v if isinstance(v, str) else repr(v) if isinstance(v, int | float) else None for v in values]
     return pl.Series(values, dtype=pl.String)

@@ -192,7 +192,9 @@ def test_case_12_json_of_oslo(change: dict[str, Any], expected: dict[str, Any]) 
         ({"ts": 1741082400.123, "level": "error", "caller": "x.go:1", "app": "a"}, "a"),
         ({"timeMillis": 1741082400123, "level": "ERROR", "loggerName": "a.B", "service": "a"}, "a"),
         ({"@timestamp": TIME, "level": "ERROR", "level_value": 40000, "logger_name": "a.B", "service": "a"}, "a"),
-        ({"@t": TIME, "Level": "Error", "application": "a"}, "a"),
+        ({"@t": TIME, "@l": "Error", "application": "a"}, "a"),
+        ({"t": {"$date": TIME}, "severity": "error", "app": "a"}, "a"),
+        ({"instant": {"epochSecond": 1741082400}, "time": TIME, "level": "ERROR", "app": "a"}, "a"),
         ({"time": "2025-03-04 10:00:00.123 +0000 UTC", "level": "[ERROR]", "service": "a"}, "a"),
         ({"timestamp": TIME, "level": "LOG_ERR", "target": "app::x", "service": "a"}, "a"),
         ({"timestamp": 1741082400.123, "level": 3, "host": "c1", "_app": "a"}, "a"),
@@ -208,11 +210,18 @@ def test_case_12_levels_times_and_programs_by_other_names(record: dict[str, Any]
     check({**record, "message": "lost"}, {"level": "ERROR", "time": TIME, "service": service, "message": "lost"})
 
 
-@pytest.mark.parametrize("wrapper", ["record", "jsonPayload", "body", "fields", "data", "result"])
+@pytest.mark.parametrize("wrapper", ["record", "jsonPayload", "body", "fields", "data", "result", "payload"])
 def test_case_12_records_inside_a_field_of_another(wrapper: str) -> None:
     """What holds them has a name, and nothing else to say."""
     inner = {"message": "lost", "level": "error", "time": TIME, "service": "a"}
     check({wrapper: inner}, {"message": "lost", "level": "ERROR", "time": TIME, "service": "a"})
+
+
+@pytest.mark.parametrize("key", ["result", "value", "body", "payload", "jsonPayload"])
+def test_case_12_what_a_program_computed_says_nothing_of_its_line(key: str) -> None:
+    """Such a field beside a line of its own is the program's."""
+    record = {"message": "done", "level": "info", "host": "c1", key: {"name": "x", "level": "error", "service": "y"}}
+    check(record, {"message": "done", "level": "INFO", "host": "c1", "service": "c1", "logger": ""})
 
 
 @pytest.mark.parametrize("form", [b"[%b,%b]", b"%b\n%b\n", b" [ %b , %b ] ", b"\n%b\n%b"])

@@ -72,7 +72,7 @@ LEVEL: Final = (
     *("level", "log.level", "severity", "severitytext", "levelname", "lvl", "loglevel", "syslogseveritytext"),
     *("severitylabel", "severityname", "syslogseverity", "levelno", "log.syslog.severity.name", "prioritytext"),
     *("log.syslog.severity.code", "syslog.severity", "syslog.severity.name", "syslog.severity.code"),
-    *("syslog.severitylabel", "level.name"),
+    *("syslog.severitylabel", "level.name", "@l"),
 )
 OTEL_LEVEL: Final = ("severitynumber",)
 PRIORITY: Final = ("priority",)
@@ -129,11 +129,6 @@ WRAPPERS: Final = frozenset(
         "instrumentationscope",
         "scope",
         "log",
-        "payload",
-        "jsonpayload",
-        "body",
-        "value",
-        "result",
         "dd",
     ]
 )

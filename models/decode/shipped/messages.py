@@ -16,7 +16,7 @@ import numpy as np
 import orjson
 
 from models.decode.json_fields import FieldColumns, RejectReason
-from models.decode.shipped.field_names import canonical
+from models.decode.shipped.field_names import LINE, canonical
 from models.decode.shipped.otlp import otlp_records, protobuf_records
 from models.records import RawBatch
 
@@ -37,7 +37,12 @@ _MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _WRAPPED: Final = frozenset(("partition", "offset", "timestamp", "key", "value"))
 _KCAT: Final = frozenset(("topic", "partition", "offset", "payload"))
 _SEVERAL: Final = frozenset(("resourceLogs", "resource_logs", "streams"))
-_UNUSUAL: Final = _SEVERAL | {"value", "payload", "_source"}
+_HOLDERS: Final = ("_source", "payload", "jsonPayload", "body", "value", "result")
+"""Keys whose object is the record, where no line stands beside it: Elasticsearch, Kafka Connect, GCP, Splunk."""
+_HELD: Final = 3
+"""Objects inside objects that are opened so: a judgement."""
+_LINES: Final = frozenset(LINE)
+_UNUSUAL: Final = _SEVERAL.union(_HOLDERS)
 """Keys of objects that may hold other records."""
 _UNPACK_LIMIT: Final = 100_000
 """Records taken out of one message: a judgement, a hundred times what collectors put into one."""
@@ -144,12 +149,9 @@ class Messages:
             return records[:_UNPACK_LIMIT]
         if keys == _WRAPPED:
             return self._unwrapped(row, record["value"], record["timestamp"])
-        if isinstance(record.get("_source"), dict):
-            # A document of Elasticsearch or OpenSearch.
-            return self._opened(row, record["_source"])
         if keys >= _KCAT:
             return self._unwrapped(row, record["payload"], record.get("ts"))
-        return [record]
+        return [_held(record)]
 
     def _unwrapped(self, row: int, value: object, timestamp: object) -> list[dict[str, Any]]:
         if isinstance(value, dict) and value.keys() == {"base64"} and isinstance(value["base64"], str):
@@ -198,6 +200,16 @@ class Messages:
             self._notes["broken_encoding"] += 1
         self.plain.append(text)
         self.plain_rows.append(row)
+
+
+def _held(record: dict[str, Any]) -> dict[str, Any]:
+    """The record inside one that has no line of its own, with what the outer one says beside it."""
+    for _ in range(_HELD):
+        key = next((key for key in _HOLDERS if isinstance(record.get(key), dict)), None)
+        if key is None or any(isinstance(value, str) and canonical(name) in _LINES for name, value in record.items()):
+            break
+        record = {name: value for name, value in record.items() if name != key} | record[key]
+    return record
 
 
 def _from_utf16(value: bytes) -> bytes:
