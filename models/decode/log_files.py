@@ -1,4 +1,4 @@
-"""Log files as raw batches: plain, ``.gz``, ``.xz``, folders of these, ``.jsonl`` of raw records, standard input."""
+"""Log files as raw batches: plain or packed, folders of these, ``.jsonl`` of raw records, standard input."""
 
 import bz2
 import codecs
