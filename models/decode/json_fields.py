@@ -28,11 +28,14 @@ class RejectReason(StrEnum):
     TYPE = "wrong_type"
 
 
-def _plain(name: str, value: Any) -> Any:
-    """The text of a list that holds one; of a line's field the texts of any list, one below the other."""
+def _text_of(value: object, *, is_line: bool) -> str | None:
+    """The text of a list that holds one, as Elasticsearch knows no difference; the texts of any list of a line's field.
+
+    None for what is no list of texts.
+    """
     if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
-        return value
-    return "\n".join(value) if len(value) == 1 or name in LINE else value
+        return None
+    return "\n".join(value) if is_line or len(value) == 1 else None
 
 
 class FieldColumns:
@@ -74,21 +77,13 @@ class FieldColumns:
                 values.extend([None] * len(records))
 
     def unfold(self) -> None:
-        """Give the fields of nested objects columns of their own, and take a text out of a list of one.
-
-        Elasticsearch knows no difference between a field with one value and a list of it.
-        """
+        """Give the fields of nested objects columns of their own."""
         for name in [name for name in self._spellings if name in ROOTS]:
             for key in list(self._spellings[name]):
                 if key not in self._texts and not self._is_text(key):
                     for index, value in enumerate(self._values[key]):
                         if isinstance(value, dict):
                             self._unfold_one(index, name, value)
-
-        for name, keys in self._spellings.items():
-            for key in keys:
-                if key not in self._texts and not self._is_text(key) and list in set(map(type, self._values[key])):
-                    self._values[key] = [_plain(name, value) for value in self._values[key]]
 
     def _unfold_one(self, index: int, root: str, value: dict[str, Any]) -> None:
         for name, field in unfolded(root, value).items():
@@ -120,7 +115,12 @@ class FieldColumns:
         for key in self.keys(names):
             more = self._values[key]
             if kinds:
-                more = [value if isinstance(value, kinds) and not isinstance(value, bool) else None for value in more]
+                more = [
+                    value
+                    if value is None or (isinstance(value, kinds) and not isinstance(value, bool))
+                    else _text_of(value, is_line=names is LINE)
+                    for value in more
+                ]
             values = more if values is None else [b if a is None else a for a, b in zip(values, more, strict=True)]
             if None not in values:
                 break

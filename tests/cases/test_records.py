@@ -323,3 +323,21 @@ def test_case_13_the_journal_through_other_shippers(record: dict[str, Any]) -> N
 def test_case_30_who_wrote_it(fields: dict[str, Any], service: str) -> None:
     """A service is the same after a restart, and no two programs are one."""
     check({"MESSAGE": "x", "PRIORITY": "6", "_HOSTNAME": "cmp1", **fields}, {"service": service, "host": "cmp1"})
+
+
+@pytest.mark.parametrize(
+    ("value", "messages", "refused"),
+    [
+        (b'  {"log": "cut', [], ["invalid_json"]),
+        (b" {x, y}", [" {x, y}"], []),
+        (b"[not, json]", ["[not, json]"], []),
+        (b'[{"log": "one"}, 5, {"log": "two"}]', ["one", "two"], []),
+        (b'[{"log": "cut"', ['[{"log": "cut"'], []),
+        (b"\n", [], []),
+    ],
+)
+def test_case_12_what_begins_like_several_records(value: bytes, messages: list[str], refused: list[str]) -> None:
+    """Each message is read once or refused once."""
+    logs = decoded([b'{"log": "before"}', value])
+    assert [line["message"] for line in facts(logs)[1:]] == messages
+    assert [reject.reason for reject in logs.rejects] == refused

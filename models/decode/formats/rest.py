@@ -84,14 +84,14 @@ _SHAPES: Final = (
 )
 """Where a level may stand, the most telling first."""
 CEPH: Final = r"^[0-9a-f]{6,16} +(?P<number>-?[0-9]{1,2}) (?P<message>(?s:.*))$"
-_OSLO: Final = rf"^\[?[0-9]+\]?\s+(?:{_UPPER})\s+[A-Za-z_][^\s=]*:?(?:\s|$)"
+_OSLO: Final = rf"^\[?[0-9]+\]?[ \t]+(?:{_UPPER})[ \t]+[A-Za-z_][^ \t=]*:?(?:[ \t]|$)"
 _PAIR: Final = r"(?-u:\b)(?:level|lvl|severity)=\"?([A-Za-z]+)"
 _DOTTED: Final = r"[A-Za-z_][A-Za-z0-9_$/-]*(?:(?:\.|::)[A-Za-z0-9_$/-]+)+"
 _CLASS: Final = rf"^(?:\[[^\]\n]+\] +)?(?P<logger>{_DOTTED})(?::[0-9]+)?(?: +- +|: +|:$|\t)(?P<message>(?s:.*))$"
 _BOXED: Final = rf"^\[?(?P<logger>{_DOTTED}) *\] ?(?P<message>(?s:.*))$"
 """A class or module behind the level: ``com.x.Y - text``, ``gnocchi.cli: text``, ``[o.e.c.r.a] text``."""
 _CLASS_HINT: Final = rf"^(?:(?:\[[^\]\n]+\] +)?{_DOTTED}(?::[0-9]+)?(?: +- |: |:$|\t)|\[?{_DOTTED} *\])"
-_BEHIND_LEVEL: Final = rf"^[A-Za-z_][^\s\[\]=]*\s+{CONTEXT}"
+_BEHIND_LEVEL: Final = rf"^[A-Za-z_][^ \t\[\]=]*[ \t]+{CONTEXT}"
 _WORTH_WRITING: Final = 9
 """The last of Ceph's levels that is not for debugging alone: a judgement; 0 to 5 are the defaults of its log files."""
 _SERVER_ERROR, _CLIENT_ERROR = 5, 4
@@ -150,7 +150,7 @@ def _oslo(read: pl.DataFrame) -> pl.DataFrame:
     if not fits.any():
         return rest
     some = read.filter(fits)
-    words = some["message"].str.replace(r"^\[?([0-9]{1,10})\]?\s+(\S+)\s+(\S+)\s*", "$1 $2 $3 ")
+    words = some["message"].str.replace(r"^\[?([0-9]{1,10})\]?[ \t]+([^ \t]+)[ \t]+([^ \t]+)[ \t]*", "$1 $2 $3 ")
     named = oslo_facts(pl.DataFrame({"row": some["row"], "rest": words}))
     named = named.with_columns(
         some["at"], some["clock"], pl.col("logger").str.strip_suffix(":"), pl.col("message").str.strip_prefix("- ")

@@ -31,6 +31,7 @@ RECORD_MARKS: Final = frozenset(["log", "message", "msg", "@timestamp", "@versio
 _FIRST_BYTE: Final = itemgetter(0)
 _BRACE: Final = {ord("{")}
 _FIRST_KEY: Final = re.compile(rb'\{\s*"([^"\\\x00-\x1f]{1,40})"\s*:')
+_SELDOM: Final = (b"\n", b"[", b" ", b"\t", b"\r")
 _ARRAY: Final = re.compile(rb'\s*\[\s*\{\s*"')
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
@@ -95,14 +96,21 @@ class Messages:
             value = _from_utf16(value)
         if value.startswith(b"{"):
             return self._objects(row, value)
-        if int(self._partitions[row]) not in self._sources and (records := self._several(row, value)):
-            return records[:_UNPACK_LIMIT]
-        if value.startswith(b"\n") and (records := protobuf_records(value)):
-            return records[:_UNPACK_LIMIT]
-        if value[:1].isspace() and value.lstrip().startswith(b"{") and int(self._partitions[row]) not in self._sources:
-            return self._objects(row, value.strip())
+        if value.startswith(_SELDOM):
+            return self._seldom(row, value)
         self._add_plain(row, value)
         return []
+
+    def _seldom(self, row: int, value: bytes) -> list[dict[str, Any]]:
+        """The records of a message that may be protobuf, an array or an object behind blanks; else it is plain."""
+        records = protobuf_records(value) if value.startswith(b"\n") else []
+        if not records and int(self._partitions[row]) not in self._sources:
+            if _FIRST_KEY.match(value.lstrip()):
+                return self._objects(row, value.strip())
+            records = self._several(row, value)
+        if not records:
+            self._add_plain(row, value)
+        return records[:_UNPACK_LIMIT]
 
     def _several(self, row: int, value: bytes) -> list[dict[str, Any]]:
         """The records of a JSON array, which is what HTTP outputs send; empty where it is none."""
