@@ -10,9 +10,13 @@ CUT: Final = " …[cut]"
 _UNWANTED: Final = "[\x00\x1b]"
 _TERMINAL: Final = r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[ -/]?[0-~])"
 """CSI and OSC sequences and two-character escapes (ECMA-48)."""
-_ESCAPED: Final = r"#033(?:\[[0-?]*[ -/]*[@-~])"
-"""The same as rsyslog writes the escape character."""
-_LEFT_OVER: Final = r"^[\x{feff}\x{fffe}\x{fffd}]|#033\["
+_ESCAPED: Final = r"(?:#033|\^\[|\\(?:x1[bB]|u001[bB]|033|e))\[[0-?]*[ -/]*[@-~]"
+"""The same where the escape character itself is written in other ones: by rsyslog, ``cat -v``, ``repr``, JSON."""
+_STRIPPED: Final = r"^\[[0-9;]{1,12}m"
+"""The same where somebody took the escape character away."""
+_BEGINS: Final = rf"^[\x{{feff}}\x{{fffe}}\x{{fffd}}]|{_STRIPPED}"
+_WRITTEN: Final = ["#033[", "^[[", "\\x1b[", "\\x1B[", "\\u001b[", "\\u001B[", "\\033[", "\\e["]
+"""How ``_ESCAPED`` begins."""
 _MARK: Final = "\ufeff\ufffe\ufffd"
 
 
@@ -44,9 +48,16 @@ def _cut(line: str, max_line: int) -> str:
 
 def needs_cleaning(text: pl.Series) -> pl.Series:
     """Which lines that no format knew have a byte-order mark, or escapes as rsyslog writes them."""
-    return text.str.contains(_LEFT_OVER)
+    return text.str.contains(_BEGINS) | text.str.contains_any(_WRITTEN)
 
 
 def uncoloured(text: pl.Series) -> pl.Series:
-    """Lines without byte-order marks and without escapes as rsyslog writes them."""
-    return text.str.strip_chars_start(_MARK).str.replace_all(_ESCAPED, "")
+    """Lines without byte-order marks and without escapes that are written in other characters."""
+    text = text.str.strip_chars_start(_MARK)
+    if text.str.contains_any(_WRITTEN).any():
+        text = text.str.replace_all(_ESCAPED, "")
+    stripped = text.str.contains(_STRIPPED).fill_null(value=False)
+    if stripped.any():
+        rows = stripped.arg_true()
+        text = text.clone().scatter(rows, text.gather(rows).str.replace_all(r"\[[0-9;]{0,12}m", ""))
+    return text

@@ -20,13 +20,22 @@ _PREFIXES: Final = (
     r"^[^\s:]*[./][^\s:]*:[ \t]*((?s:(?:[0-9\[<{A-Z]|[a-z_]+=).*))$",
 )
 """A file's name before the line, as published sets and ``grep`` print it."""
-_PREFIX_HINT: Final = r"^[^\s:]*(?:[./]\S*[: ]|:[0-9]+:)"
+_LABELS: Final = (
+    r"^(?:[A-Za-z0-9][A-Za-z0-9_.-]* +\| |\[pod/[A-Za-z0-9_./-]+\] )((?s:[0-9\[<{A-Z].*))$",
+    r"^(?:[ \t\r]|\x{a0}|\x{feff}|\x{200b})+((?s:[0-9\[<{].*))$",
+)
+"""A container's name before the line, as Compose and ``kubectl --prefix`` print it, and blanks."""
+_PREFIX_HINT: Final = (
+    r"^(?:[^\s:]*(?:[./]\S*[: ]|:[0-9]+:)|[A-Za-z0-9][A-Za-z0-9_.-]* +\| |\[pod/|"
+    r"(?:[ \t\r]|\x{a0}|\x{feff}|\x{200b})+[0-9\[<{])"
+)
 
 LOOKED_AT: Final = 1024
 """Characters at a line's begin in which a header is looked for, so that no line takes long; JSON is read whole."""
 _LEVEL_WORD: Final = "(?i:trace|debug|info|notice|warn|warning|error|err|critical|crit|fatal|alert|emerg|panic)"
 _INNER: Final = (
-    r"^\s*(?:ovs\||#033\[|[0-9]{4}[-/][0-9]|\[[^\]]{0,40}[0-9:][^\]]{0,40}\]|\{\s*\"|[a-z_]{1,12}=|[0-9]+:[A-Z] |"
+    r"^\s*(?:ovs\||(?:#033|\^\[|\\(?:x1[bB]|u001[bB]|033|e))\[|"
+    r"[0-9]{4}[-/][0-9]|\[[^\]]{0,40}[0-9:][^\]]{0,40}\]|\{\s*\"|[a-z_]{1,12}=|[0-9]+:[A-Z] |"
     r"[IWEF][0-9]{4} |[A-Z][a-z]{2} [ 0-3]?[0-9] |\S+ (?:\S+ .*)?\[[0-9]{2}/[A-Z]|\S+ \S+ [0-9]{2}/[A-Z][a-z]{2}/|"
     rf"[\[<(]?(?:(?i:note|audit)|{_LEVEL_WORD})\b)"
 )
@@ -126,10 +135,8 @@ def _read(lines: pl.DataFrame, formats: Sequence[LineFormat]) -> tuple[pl.DataFr
 
 def _behind_names(left: pl.DataFrame, formats: Sequence[LineFormat], parts: list[pl.DataFrame]) -> None:
     """Adds to ``parts`` what the formats find behind the name of a file."""
-    for prefix in _PREFIXES:
-        if left.is_empty():
-            break
-        some = left.filter(left["text"].str.contains(_PREFIX_HINT))
+    some = left.filter(left["text"].str.contains(_PREFIX_HINT)) if not left.is_empty() else left
+    for prefix in (*_PREFIXES, *_LABELS):
         if some.is_empty():
             break
         behind = some.with_columns(pl.col("text").str.extract(prefix)).drop_nulls("text")
@@ -137,8 +144,11 @@ def _behind_names(left: pl.DataFrame, formats: Sequence[LineFormat], parts: list
         _try_all(behind, formats, headers)
         # Only a time makes it credible that the words before it are a file's name.
         timed = [part.filter(~pl.col("clock").is_in(_NO_DATE)) for part in headers]
+        if prefix == _LABELS[-1]:
+            # An indented line with a time is a line of a table as often as not.
+            timed = [part.filter(pl.col("level") > 0) for part in timed]
         parts.extend(timed)
-        left = _without(left, timed)
+        some = _without(some, timed)
 
 
 def _try_all(left: pl.DataFrame, formats: Sequence[LineFormat], parts: list[pl.DataFrame]) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from models.decode.shipped.field_names import NAMES, ROOTS, canonical, unfolded
+from models.decode.shipped.field_names import LINE, NAMES, ROOTS, canonical, unfolded
 from models.records import Reject
 
 _NAME_LIMIT: Final = 1024
@@ -26,6 +26,16 @@ class RejectReason(StrEnum):
     JSON = "invalid_json"
     NO_LINE = "no_line"
     TYPE = "wrong_type"
+
+
+def _text_of(value: object, *, is_line: bool) -> str | None:
+    """The text of a list that holds one, as Elasticsearch knows no difference; the texts of any list of a line's field.
+
+    None for what is no list of texts.
+    """
+    if not isinstance(value, list) or not value or not all(isinstance(item, str) for item in value):
+        return None
+    return "\n".join(value) if is_line or len(value) == 1 else None
 
 
 class FieldColumns:
@@ -105,7 +115,12 @@ class FieldColumns:
         for key in self.keys(names):
             more = self._values[key]
             if kinds:
-                more = [value if isinstance(value, kinds) and not isinstance(value, bool) else None for value in more]
+                more = [
+                    value
+                    if value is None or (isinstance(value, kinds) and not isinstance(value, bool))
+                    else _text_of(value, is_line=names is LINE)
+                    for value in more
+                ]
             values = more if values is None else [b if a is None else a for a, b in zip(values, more, strict=True)]
             if None not in values:
                 break

@@ -1,5 +1,6 @@
-"""Log files as raw batches: plain, ``.gz``, ``.xz``, folders of these, ``.jsonl`` of raw records, standard input."""
+"""Log files as raw batches: plain or packed, folders of these, ``.jsonl`` of raw records, standard input."""
 
+import bz2
 import codecs
 import gzip
 import logging
@@ -9,10 +10,10 @@ import shutil
 import sys
 import time
 import zlib
-from collections.abc import Generator, Iterator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
-from io import BufferedIOBase
+from io import BufferedIOBase, BufferedReader
 from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Final, cast
@@ -28,6 +29,14 @@ _CHUNK: Final = 1 << 20
 """Bytes read at once: a judgement."""
 _SAMPLE: Final = 64
 """Bytes at a file's begin that tell UTF-16 without a mark: 32 characters of a log's first line."""
+_XZ: Final = b"\xfd7zXZ\0"
+_PACKED: Final[Mapping[bytes, Callable[[BufferedReader], object]]] = {
+    b"\x1f\x8b": gzip.open,
+    _XZ: lzma.open,
+    b"BZh": bz2.open,
+}
+"""First bytes of packed files, and what reads them."""
+_ZSTANDARD: Final = b"\x28\xb5\x2f\xfd"
 _NUMBERED: Final = re.compile(r"[0-9a-f]{64}-json\.log|\d+\.log")
 """Files of container runtimes: the container's id, or how often it was started."""
 _RECORDS: Final = (".jsonl", ".ndjson")
@@ -182,14 +191,15 @@ def _batches(path: str | Path, batch_lines: int, stdin: IO[bytes] | None) -> Ite
                 while len(batch) >= batch_lines:
                     yield batch[:batch_lines]
                     batch = batch[batch_lines:]
-    except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+    except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise InvalidError(
+                f"{path}: cannot be read ({error.strerror or error})", "check the file and its permissions"
+            ) from error
+        # What unpacks says so without a number of the system.
         if batch:
             yield batch
         raise BrokenArchiveError(f"{path}: broken archive ({error})", "unpack it by hand or fetch it again") from error
-    except OSError as error:
-        raise InvalidError(
-            f"{path}: cannot be read ({error.strerror or error})", "check the file and its permissions"
-        ) from error
     if batch:
         yield batch
 
@@ -201,11 +211,27 @@ def _open(path: str | Path, stack: ExitStack, stdin: IO[bytes] | None) -> IO[byt
         stdin.seek(0)
         return stdin
     path = Path(path)
-    if path.suffix == ".gz":
-        return cast("IO[bytes]", stack.enter_context(gzip.open(path, "rb")))
-    if path.suffix == ".xz":
-        return cast("IO[bytes]", stack.enter_context(lzma.open(path, "rb")))
-    return stack.enter_context(path.open("rb"))
+    stream = stack.enter_context(path.open("rb"))
+    if not path.is_file():
+        return stream
+    opened = _unpacked(stream, path.suffix.lower())
+    return stream if opened is None else stack.enter_context(opened)
+
+
+def _unpacked(stream: BufferedReader, suffix: str) -> IO[bytes] | None:
+    """What a packed file holds, told by its first bytes: rotation gives packed files many names; None if it is none.
+
+    Raises EOFError for what cannot be unpacked, and a name of a packed file whose content is neither one nor text.
+    """
+    begin = stream.peek(_SAMPLE)[:_SAMPLE]
+    for mark, opener in _PACKED.items():
+        if begin.startswith(mark):
+            return cast("IO[bytes]", opener(stream))
+    if begin.startswith(_ZSTANDARD):
+        raise EOFError("packed by zstd, which is not read")
+    if suffix in {".gz", ".xz", ".bz2"} and begin and (b"\0" in begin or len(begin) < len(_XZ)):
+        raise EOFError("it does not begin like one")
+    return None
 
 
 def _utf8(stream: BufferedIOBase) -> Iterator[bytes]:
@@ -218,12 +244,11 @@ def _utf8(stream: BufferedIOBase) -> Iterator[bytes]:
             yield chunk
             chunk = stream.read1(_CHUNK)
         return
+    # Half a character at the end is left out: as often as not it is half a line's end.
     decoder = codecs.getincrementaldecoder(encoding)("replace")
     while chunk:
         yield decoder.decode(chunk).encode("utf-8", "replace")
         chunk = stream.read1(_CHUNK)
-    if rest := decoder.decode(b"", final=True):
-        yield rest.encode("utf-8", "replace")
 
 
 def _utf16_of(begin: bytes) -> str | None:

@@ -6,15 +6,18 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
 from models.decode.clean_text import cleaned
-from models.decode.formats.levels import level_of, otel_level_of
+from models.decode.field_values import as_text, from_bytes, is_no_level, level_number, priority_level
+from models.decode.formats.levels import otel_level_of
+from models.decode.formats.stamps import read_any
 from models.decode.json_fields import FieldColumns, RejectReason
-from models.decode.service_names import identifier_service, place_of, unit_of
+from models.decode.service_names import container_service, identifier_service, place_of, unit_of
 from models.decode.shipped import field_names as names
 from models.decode.shipped.messages import RECORD_MARKS, Messages
-from models.decode.timestamps import Clock, naive, rfc3339
+from models.decode.timestamps import Clock, rfc3339
 from models.records import RawBatch, Reject
 
 _PIECE: Final = 16_384
@@ -105,6 +108,7 @@ class _Objects:
         self._batch = batch
         self._sources = sources
         self._size = len(columns.rows)
+        self._bare = np.zeros(self._size, np.bool_)
         self._nothing = pl.Series([None] * self._size, dtype=pl.String)
 
     def frame(self) -> pl.DataFrame:
@@ -127,8 +131,17 @@ class _Objects:
         self._streams(series)
         self._complete(series)
         self._ids(series)
-        lacking = {key: pl.lit(_CONSTANT.get(key), dtype).alias(key) for key, dtype in RECORD.items()}
-        return pl.DataFrame(series).select(*(key if key in series else lacking[key] for key in RECORD))
+        given = {key: pl.col(key) for key in series}
+        return self._as_lines(pl.DataFrame(series).select((_nothing() | given).values()))
+
+    def _as_lines(self, frame: pl.DataFrame) -> pl.DataFrame:
+        """Nothing but the text of what is no record: its fields are those of a request's body."""
+        if not self._bare.any():
+            return frame
+        bare, nothing = pl.Series(self._bare), _nothing()
+        return frame.with_columns(
+            pl.when(bare).then(nothing[key]).otherwise(key).alias(key) for key in RECORD if key not in {"row", "text"}
+        )
 
     def _name(self, key: str, roles: tuple[str, ...], *, counted: bool = True) -> pl.Series:
         if not self._columns.has(roles):
@@ -153,7 +166,7 @@ class _Objects:
                 for key in ("MESSAGE", "message"):
                     for index, value in enumerate(columns.first_of(key)):
                         if values[index] is None and isinstance(value, list) and (key == "MESSAGE" or units[index]):
-                            values[index] = _from_bytes(value)
+                            values[index] = from_bytes(value)
             line = pl.Series("line", values, pl.String, strict=True)
         if line.has_nulls():
             line = self._without_line(line)
@@ -162,7 +175,7 @@ class _Objects:
     def _without_line(self, line: pl.Series) -> pl.Series:
         """JSON objects without a line: records are refused, others are lines of a log that happen to be JSON."""
         columns = self._columns
-        marks = columns.keys([*sorted(RECORD_MARKS - names.WRAPPERS), "kubernetes"])
+        marks = columns.keys(sorted(RECORD_MARKS - names.WRAPPERS))
         wrong = columns.keys(sorted(_STRICT_LINE))
         texts = line.to_list()
         for index in line.is_null().arg_true().to_list():
@@ -176,6 +189,7 @@ class _Objects:
                 columns.refuse(row, RejectReason.NO_LINE, "no log, message or MESSAGE in the record")
             else:
                 texts[index] = self._batch.values[row].decode("utf-8", "replace")
+                self._bare[index] = True
         return pl.Series("line", texts, pl.String)
 
     def _path(self) -> pl.Series:
@@ -196,17 +210,13 @@ class _Objects:
 
     def _kubernetes(self, source: pl.Series, service: pl.Series) -> tuple[pl.Series, pl.Series]:
         """Source ``namespace/pod/container`` and service container, where the record does not say otherwise."""
-        pods = ("kubernetes.podname", "kubernetes.pod.name", "k8s.pod.name")
-        if not self._columns.has(
-            (*pods, "kubernetes.containername", "kubernetes.container.name", "k8s.container.name")
-        ):
+        if not self._columns.has((*names.POD, *names.POD_CONTAINER)):
             return source, service
-        container = self._name("container", names.CONTAINER[1:4], counted=False)
-        spaces = ("kubernetes.namespacename", "kubernetes.namespace", "k8s.namespace.name")
+        container = self._name("container", names.POD_CONTAINER, counted=False)
         frame = pl.DataFrame(
             {
-                "namespace": self._name("namespace", spaces, counted=False),
-                "pod": self._name("pod", pods, counted=False),
+                "namespace": self._name("namespace", names.NAMESPACE, counted=False),
+                "pod": self._name("pod", names.POD, counted=False),
                 "container": container,
             }
         )
@@ -217,39 +227,51 @@ class _Objects:
     def _units(self, source: pl.Series, service: pl.Series) -> tuple[pl.Series, pl.Series]:
         """Source and service of records that name a container, a unit or a program instead of a file."""
         columns = self._columns
-        if not columns.has((*names.CONTAINER, *names.UNIT, *names.IDENTIFIER)):
+        if not columns.has((*names.CONTAINER, *names.UNIT, *names.IDENTIFIER, *names.TRANSPORT)):
             return source, service
         container, unit = self._name("container", names.CONTAINER), self._name("unit", names.UNIT)
         about, said = self._name("about", names.ABOUT_UNIT), self._name("identifier", names.IDENTIFIER)
+        said = said.fill_null(self._transport())
+        if columns.has(names.USER_UNIT):
+            unit = self._name("user", names.USER_UNIT, counted=False).fill_null(unit)
         sources, services = source.to_list(), service.to_list()
         rows = zip(container.to_list(), unit.to_list(), about.to_list(), said.to_list(), strict=True)
         for index, (box, own, other, program) in enumerate(rows):
             if box is not None:
-                place, served = box, box.strip("/")
+                place, served = box, container_service(box)
             elif own is not None:
                 place, served = unit_of(own, other, program)
             elif program is not None:
                 place = served = identifier_service(program)
             else:
                 continue
-            if sources[index] is None:
-                sources[index] = place
+            if sources[index] is None or box is not None:
+                # The file of a container is of that container, whatever it is called.
+                sources[index] = sources[index] or place
                 services[index] = services[index] or served
         return pl.Series("source", sources, pl.String), pl.Series("service", services, pl.String)
+
+    def _transport(self) -> pl.Series:
+        """Who writes records that come into the journal from the kernel itself."""
+        transport = self._name("transport", names.TRANSPORT, counted=False)
+        return transport.set(~transport.is_in(["kernel", "audit"]), None)
 
     def _level(self, series: dict[str, pl.Series]) -> None:
         """``said_level``, and into ``own`` which records say their level themselves."""
         columns = self._columns
-        if not columns.has((*names.LEVEL, *names.OTEL_LEVEL, *names.PRIORITY)):
+        if not columns.has((*names.LEVEL, *names.OTEL_LEVEL, *names.PRIORITY, *names.FACILITY_AND_LEVEL)):
             return
-        own = [_known(value) for value in columns.first(names.LEVEL, (str, int, float))]
-        wrong = sum(level == 0 and _is_wrong(v) for level, v in zip(own, columns.first(names.LEVEL), strict=True))
+        own = [level_number(value) for value in columns.first(names.LEVEL, (str, int, float))]
+        wrong = sum(level == 0 and is_no_level(v) for level, v in zip(own, columns.first(names.LEVEL), strict=True))
         if wrong:
             columns.note("wrong_type", wrong)
         if columns.has(names.OTEL_LEVEL):
             numbers = columns.first(names.OTEL_LEVEL)
             own = [level or otel_level_of(number) for level, number in zip(own, numbers, strict=True)]
-        weak = [_known(value) for value in columns.first(names.PRIORITY, (str, int, float))]
+        weak = [level_number(value) for value in columns.first(names.PRIORITY, (str, int, float))]
+        if columns.has(names.FACILITY_AND_LEVEL):
+            both = columns.first(names.FACILITY_AND_LEVEL, (str, int))
+            weak = [level or priority_level(value) for level, value in zip(weak, both, strict=True)]
         series["said_level"] = pl.Series([a or b for a, b in zip(own, weak, strict=True)], dtype=pl.UInt8)
         series["complete"] = pl.Series([level > 0 for level in own], dtype=pl.Boolean)
 
@@ -260,12 +282,10 @@ class _Objects:
             series["read"] = rfc3339(_stamps(columns, names.READ))
         if not columns.has(names.TIME):
             return
-        texts = _stamps(columns, names.TIME)
-        own = rfc3339(texts)
-        series["said_at"] = own
-        clock = pl.when(own.is_null()).then(int(Clock.NONE)).when(naive(texts)).then(int(Clock.NAIVE))
-        series["said_clock"] = pl.select(clock.otherwise(int(Clock.UTC)).cast(pl.UInt8)).to_series()
-        series["read"] = series["read"].fill_null(own) if "read" in series else own
+        own, clock = read_any(_stamps(columns, names.TIME))
+        series["said_at"], series["said_clock"] = own, clock
+        dated = own.set(clock == int(Clock.YEARLESS), None)
+        series["read"] = series["read"].fill_null(dated) if "read" in series else dated
 
     def _streams(self, series: dict[str, pl.Series]) -> None:
         """Which of a container's or unit's streams a line is of, and whether the runtime cut the line behind it."""
@@ -282,7 +302,7 @@ class _Objects:
             series["said_part"] = piece.fill_null(value=False)
         if columns.has(names.PRIORITY):
             # journald gives all lines of one stream one priority.
-            priority = pl.Series([_as_text(value) for value in columns.first(names.PRIORITY)], dtype=pl.String)
+            priority = pl.Series([as_text(value) for value in columns.first(names.PRIORITY)], dtype=pl.String)
             series["said_stream"] = series["said_stream"].fill_null(priority) if "said_stream" in series else priority
         if columns.has(names.PART):
             last = [str(value).lower() == "true" for value in columns.first(names.PART_LAST)]
@@ -336,41 +356,26 @@ class _Objects:
             series["said_instance"] = instance.set(~instance.str.contains(_REQUEST), None)
 
 
-def _known(value: object) -> int:
-    return int(level_of(value)) if isinstance(value, str | int | float) else 0
-
-
-def _is_wrong(value: object) -> bool:
-    return value is not None and (isinstance(value, bool) or not isinstance(value, str | int | float))
-
-
-def _as_text(value: object) -> str | None:
-    return value if isinstance(value, str) else str(value) if isinstance(value, int) else None
-
-
-def _from_bytes(value: list[Any]) -> str | None:
-    try:
-        return bytes(value).decode("utf-8", "replace")
-    except (TypeError, ValueError):
-        return None
-
-
 def _stamps(columns: FieldColumns, roles: tuple[str, ...]) -> pl.Series:
     if (series := columns.raw(roles)) is not None:
         return series
-    values = columns.first(roles)
+    values = columns.first(roles, (str, int, float))
     if not set(map(type, values)) <= {str, NoneType}:
         values = [v if isinstance(v, str) else repr(v) if isinstance(v, int | float) else None for v in values]
     return pl.Series(values, dtype=pl.String)
+
+
+def _nothing() -> dict[str, pl.Expr]:
+    """Columns of a record that says nothing of itself."""
+    given = {**_CONSTANT, "tenant": "default"}
+    return {key: pl.lit(given.get(key), dtype).alias(key) for key, dtype in RECORD.items()}
 
 
 def _plain(rows: list[int], lines: list[str], batch: RawBatch, sources: Mapping[int, str]) -> pl.DataFrame:
     of = batch.partitions
     source = [sources.get(int(of[row]), "unknown") for row in rows]
     frame = pl.DataFrame({"row": rows, "text": lines, "source": source}, schema_overrides={"row": pl.UInt32})
-    lacking = {key: pl.lit(_CONSTANT.get(key), dtype).alias(key) for key, dtype in RECORD.items()}
-    lacking["tenant"] = pl.lit("default").alias("tenant")
-    return frame.select(*(key if key in frame.columns else lacking[key] for key in RECORD))
+    return frame.select(*(key if key in frame.columns else nothing for key, nothing in _nothing().items()))
 
 
 def _derive(records: pl.DataFrame, batch: RawBatch, sources: Mapping[int, str]) -> pl.DataFrame:

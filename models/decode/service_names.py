@@ -12,9 +12,20 @@ _CONTAINER: Final = re.compile(r"^[^_]+_[^_]+_(.+)-[0-9a-f]{64}$")
 _LOG_FOLDERS: Final = frozenset({"log", "logs", ""})
 _NAMELESS_FILE: Final = re.compile(r"\d+|current|previous(?:\.insecure)?")
 """Files of container runtimes, must-gather and runit, whose folder names the program."""
-_TAG: Final = re.compile(r"^([^\s\[\]:]+)(?:\[\d*\])?:?$")
-_NAMELESS: Final = re.compile(r"^(?:init|session-\w+|libpod-.*|docker-.*|crio-.*|cri-containerd-.*|run-.*)\.scope$")
-"""Scopes that name no program: what writes in them says itself who it is."""
+_DAEMON: Final = re.compile(r"(ceph-[a-z]+)\..+")
+"""Files of Ceph's daemons: each has the id of one, which is the host's name as often as not."""
+_TAG: Final = re.compile(r"^(?:/(?:[^\s/]+/)*)?([^\s\[\]:]+)(?:\[\d*\])?:?$")
+"""A syslog tag: a program, perhaps by its path, and its process."""
+_NAMELESS: Final = re.compile(
+    r".*\.(?:scope|slice|mount|device|swap)|(?:run-[a-z]?[0-9a-f]{2,}|run-p\d+-i\d+|user@\d+)\.service"
+)
+"""Units that name no program: what writes in them says itself who it is."""
+_MANAGERS: Final = re.compile(r"init\.scope|user@\d+\.service")
+"""Where systemd itself writes."""
+_CEPHADM: Final = re.compile(r"ceph-[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}@([a-z-]+)(?:[.-].*)?\.service")
+_KUBELET: Final = re.compile(r"k8s_([^_]+)_[^_]+_[^_]+_[^_]+_\d+")
+_SWARM: Final = re.compile(r"(.+)\.\d+\.[0-9a-z]{25}")
+"""Names of containers: kubelet's with Docker, and Docker's own of a service's replicas."""
 
 _PROGRAM: Final = re.compile(
     r"(aodh|barbican|blazar|ceilometer|cinder|cloudkitty|cyborg|designate|glance|gnocchi|heat|horizon|ironic|keystone|"
@@ -62,6 +73,8 @@ def place_of(source: str) -> tuple[str, str]:
     parent = folders[-1] if folders else ""
     if parent == "containers" and (container := _CONTAINER.match(stem)):
         return container[1], host
+    if daemon := _DAEMON.fullmatch(stem):
+        stem = daemon[1]
     program, _, node = stem.partition("@")
     if program and node:
         # What stands behind the @ would be taken for the host of the service.
@@ -104,8 +117,23 @@ def _host(folders: list[str]) -> tuple[str, int | None]:
 
 
 def unit_service(unit: str) -> str:
-    """Service of a systemd unit, the same for all instances of a template: ``ceph-osd@3.service`` → ``ceph-osd``."""
-    return (unit.partition("@")[0] or unit).removesuffix(".service")
+    """Service of a systemd unit, the same for all instances of a template: ``ceph-osd@3.service`` → ``ceph-osd``.
+
+    Where the instance is the program, it is the service: ``devstack@n-cpu.service`` → ``n-cpu``, and cephadm's
+    ``ceph-FSID@osd.3.service`` → ``ceph-osd``.
+    """
+    if match := _CEPHADM.fullmatch(unit):
+        return f"ceph-{match[1]}"
+    template, _, instance = unit.partition("@")
+    name = instance if template == "devstack" and instance else template or unit
+    return name.removesuffix(".service")
+
+
+def container_service(name: str) -> str:
+    """Service of a container, the same for all replicas and pods of one."""
+    plain = name.strip("/")
+    match = _KUBELET.fullmatch(plain) or _SWARM.fullmatch(plain)
+    return match[1] if match else plain
 
 
 def unit_of(unit: str, about: str | None, program: str | None) -> tuple[str, str]:
@@ -113,14 +141,14 @@ def unit_of(unit: str, about: str | None, program: str | None) -> tuple[str, str
 
     ``about`` is the unit that it speaks of, where systemd itself writes, and ``program`` how the writer calls itself.
     """
-    if unit == "init.scope" and about is not None and about != unit:
+    if about is not None and about != unit and _MANAGERS.fullmatch(unit) and not _NAMELESS.fullmatch(about):
         return about, unit_service(about)
-    if _NAMELESS.match(unit) and program is not None:
+    if program is not None and _NAMELESS.fullmatch(unit):
         name = identifier_service(program)
         return name, name
     return unit, unit_service(unit)
 
 
 def identifier_service(tag: str) -> str:
-    """Service of a syslog tag or identifier: ``nova-compute[12]:`` → ``nova-compute``."""
+    """Service of a syslog tag: ``nova-compute[12]:`` → ``nova-compute``, ``/usr/sbin/cron`` → ``cron``."""
     return match[1] if (match := _TAG.match(tag.strip())) else tag

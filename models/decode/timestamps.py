@@ -84,7 +84,7 @@ def fixed(stamps: pl.Series, fraction: int = 0) -> tuple[I64, BOOL]:
 
 ISO: Final = (
     r"[0-9]{4}[-/.][0-9]{2}[-/.][0-9]{2}[T _-][0-9]{2}[:.][0-9]{2}[:.][0-9]{2}(?:[.,:][0-9]{1,9})?"
-    r"(?: ?(?:Z|z|UTC|GMT)\b|[ ]?[+-][0-9]{2}:?[0-9]{2}\b)?"
+    r"(?: ?(?:Z|z|UTC|GMT)\b|[ ]?[+-][0-9]{2}:?[0-9]{2}\b|[+-][0-9]{2}\b)?"
 )
 """What ``iso`` reads, as a pattern."""
 
@@ -94,7 +94,7 @@ def iso(stamps: pl.Series) -> tuple[I64, BOOL, BOOL]:
     time, exists = fixed(stamps)
     rest = stamps.str.slice(19)
     fraction = rest.str.extract(r"^[.,:]([0-9]+)").str.pad_end(6, "0").str.slice(0, 6).cast(pl.Int64).fill_null(0)
-    zone = rest.str.extract(r"(Z|z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2})$")
+    zone = rest.str.extract(r"(Z|z|UTC|GMT|[+-][0-9]{2}(?::?[0-9]{2})?)$")
     zoned = zone.is_not_null().to_numpy()
     time = time + fraction.to_numpy()
     if zoned.any():
@@ -108,7 +108,7 @@ def _offset(zone: str) -> int:
     """Seconds east of Greenwich."""
     if zone[0] not in "+-":
         return 0
-    hours, minutes = int(zone[1:3]), int(zone[-2:])
+    hours, minutes = int(zone[1:3]), int(zone[3:].strip(":") or 0)
     return (hours * 3600 + minutes * 60) * (-1 if zone[0] == "-" else 1)
 
 
@@ -134,7 +134,7 @@ def rfc3339(texts: pl.Series) -> pl.Series:
 
 def naive(texts: pl.Series) -> pl.Series:
     """Which stamps as ``rfc3339`` takes them name no zone; null where there is none."""
-    return ~texts.str.contains(r"(?:Z|z|UTC|GMT|[T ].*[+-][0-9]{2}:?[0-9]{2})$|^[0-9.eE+]+$")
+    return ~texts.str.contains(r"(?:Z|z|UTC|GMT|[T ].*[+-][0-9]{2}(?::?[0-9]{2})?)$|^[0-9.eE+]+$")
 
 
 def epoch(texts: pl.Series) -> pl.Series:

@@ -8,7 +8,7 @@ the order of lines, as in Drain (He et al., ICWS 2017).
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, TypeAlias
 
@@ -26,6 +26,12 @@ FREE_TEXTS: Final = 20
 """Texts that are equal but for rare words: fewer may be messages of their own.
 
 A judgement, which changes nothing on the systems of loghub in ``tests/bench/bench_templates.py``.
+"""
+
+MANY_TEXTS: Final = 10 * FREE_TEXTS
+"""So many of them need only two common words, however many are rare.
+
+A judgement as well: names of users, hosts and volumes that vary freely give thousands of texts.
 """
 
 RARE_SHARE: Final = 0.1
@@ -81,18 +87,35 @@ def _freed(current: set[Mined], variants: int) -> set[Mined]:
     """Templates with the words widened that vary freely at several positions at once.
 
     Where two words vary freely, hardly any two texts differ in one word only.  Among the texts with the same first
-    word, and then among those with the same last one, a word that few of them have at its position is rare; many texts
-    that are equal but for rare words, and that have more common words than rare ones, are one template.
+    word, then among those with the same last one, and then among those with the same most frequent one, a word that few
+    of them have at its position is rare; many texts that are equal but for rare words, and that have more common words
+    than rare ones, are one template.
     """
-    for end in (0, -1):
-        by_word: dict[str, list[Mined]] = defaultdict(list)
-        for template in current:
-            by_word[template.words[end] if template.words else ""].append(template)
+    for pivot in (_first, _last, _most_frequent):
+        by_word: dict[object, list[Mined]] = defaultdict(list)
+        for template, key in pivot(current):
+            by_word[key].append(template)
         out: set[Mined] = set()
         for templates in by_word.values():
             out.update(templates if len(templates) < FREE_TEXTS else _without_rare(templates, variants))
         current = out
     return current
+
+
+def _first(current: set[Mined]) -> Iterator[tuple[Mined, object]]:
+    return ((template, template.words[0] if template.words else "") for template in current)
+
+
+def _last(current: set[Mined]) -> Iterator[tuple[Mined, object]]:
+    return ((template, template.words[-1] if template.words else "") for template in current)
+
+
+def _most_frequent(current: set[Mined]) -> Iterator[tuple[Mined, object]]:
+    """Each template with its word, and the place of it, that most templates have there; of several the first."""
+    counts = Counter((i, word) for template in current for i, word in enumerate(template.words) if word != VALUE)
+    for template in current:
+        places = [(i, word) for i, word in enumerate(template.words) if word != VALUE]
+        yield template, max(places, key=lambda place: (counts[place], -place[0]), default=())
 
 
 def _without_rare(templates: list[Mined], variants: int) -> set[Mined]:
@@ -128,7 +151,8 @@ def _masked(words: Words, places: tuple[int, ...]) -> Words:
 def _vary_freely(words: Words, rare: tuple[int, ...], some: list[Mined], variants: int) -> bool:
     """Whether many texts are equal but for rare words at several positions, and mostly of common words."""
     common = sum(word != VALUE for word in words)
-    if len(rare) < 2 or common <= len(rare) or len(some) < FREE_TEXTS:  # noqa: PLR2004 - several
+    enough = common > len(rare) or (common >= 2 and len(some) >= MANY_TEXTS)  # noqa: PLR2004 - several
+    if len(rare) < 2 or not enough or len(some) < FREE_TEXTS:  # noqa: PLR2004 - several
         return False
     return all(len({template.words[i] for template in some}) >= variants for i in rare)
 

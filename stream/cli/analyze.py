@@ -35,7 +35,7 @@ def analyze(  # noqa: PLR0913 - one argument an option
 ) -> None:
     """Find what log files tell of an issue, and say where it began and why, with the lines that prove it.
 
-    PATHs are log files, folders, .gz, .xz, .jsonl of raw records, or - for standard input.  What was read is kept, so
+    PATHs are log files, packed or not, folders, .jsonl of raw records, or - for standard input.  What was read is kept:
     the next question to the same files is quick (see `tocsin cache`).  Where there is a key, Claude is asked as well,
     within the budget; --fast asks nobody.
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def formats(paths: tuple[str, ...], limit: int, as_json: bool) -> None:  # noqa: FBT001 - click's way
     """Show for a sample of log files what was read as what, what was not, and how much.
 
-    PATHS are log files, folders, .gz, .xz, .jsonl of raw records, or - for standard input.  Of every file: the formats
-    of its lines with an example each (time, level, service, logger, ids), and how many lines have no known format, no
+    PATHS are log files, packed or not, folders, .jsonl of raw records or - for standard input.  Of every file: formats
+    of lines with an example each (time, level, service, logger, ids), and how many lines have no known format, no
     time and no level of their own.
 
     \b

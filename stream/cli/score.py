@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
     """Score log files without Kafka: one JSON object per closed window, fired or not.
 
-    PATHS are log files (also .gz and .xz), folders of them, .jsonl files of raw records, or - for standard input.
+    PATHS are log files, packed files, folders of them, .jsonl files of raw records, or - for standard input.
     Several files are merged by the times of their lines.
 
     \b

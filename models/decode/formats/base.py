@@ -109,8 +109,8 @@ def by_pattern(  # noqa: PLR0913 - the fields of a format
     return LineFormat(name, hint, decode, outer, begins)
 
 
-def from_groups(lines: pl.DataFrame, pattern: str, stamps: StampReader | None) -> pl.DataFrame:
-    """FACTS of the lines that match ``pattern`` and whose time exists."""
+def from_groups(lines: pl.DataFrame, pattern: str, stamps: StampReader | None, *, keep: bool = False) -> pl.DataFrame:
+    """FACTS of the lines that match ``pattern`` and whose time exists; ``keep`` those without their time as well."""
     groups = lines["text"].str.extract_groups(pattern).struct.unnest()
     mandatory = "message" if stamps is None else "time"
     groups = groups.insert_column(0, lines["row"]).filter(pl.col(mandatory).is_not_null())
@@ -119,7 +119,10 @@ def from_groups(lines: pl.DataFrame, pattern: str, stamps: StampReader | None) -
     if stamps is not None:
         time, exists, clock = stamps(groups)
         groups = groups.with_columns(pl.Series("at", time), pl.Series("clock", clock))
-        if not exists.all():
+        if not exists.all() and keep:
+            nothing = pl.lit(int(Clock.NONE))
+            groups = groups.with_columns(pl.when(pl.Series(exists)).then("clock").otherwise(nothing).alias("clock"))
+        elif not exists.all():
             groups = groups.filter(pl.Series(exists))
     if "level" in groups.columns:
         groups = groups.with_columns(level_expr("level"))

@@ -15,16 +15,16 @@ from models.rfc3339 import SECOND
 _EPOCH: Final = r"[0-9]{10}(?:\.[0-9]{1,9})?|[0-9]{13}|[0-9]{16}|[0-9]{19}"
 _EXACT: Final = r"[0-9]{10}\.[0-9]{1,9}|[0-9]{13}|[0-9]{16}|[0-9]{19}"
 _REST: Final = (
-    rf"(?:[\s:|-]*[\[(<|]?(?P<level>{LEVEL_WORD})(?:[\])>|:]+\s*|\s*[|-]\s+|\s+|$))?[\s:|-]*(?P<message>(?s:.*))$"
+    rf"(?:[\s:|-]*[\[(<|]?(?P<level>{LEVEL_WORD})(?:\s*[\])>|:]+\s*|\s*[|-]\s+|\s+|$))?[\s:|-]*(?P<message>(?s:.*))$"
 )
 _BOXED: Final = r"^\]\[(?P<logger>[^\]\s]+) *\] ?(?P<message>(?s:.*))$"
-_ZONE: Final = "^(" + "|".join(zone for zone in NAMED_ZONES if len(zone) > 1) + r") [\[(]"
+_ZONE: Final = "^(" + "|".join(zone for zone in NAMED_ZONES if len(zone) > 1) + r")[ ,](?:[\[(\"]|[0-9]+ [A-Z]{4,8} )"
 """A zone by its name behind the stamp, as PostgreSQL writes it, and not a word of the message."""
 
 
 def _decode_iso(lines: pl.DataFrame) -> pl.DataFrame:
     """A stamp, and a level right behind it or elsewhere in the header."""
-    read = from_groups(lines, rf"^\[?(?P<time>{ISO})(?:\]|[\s:|-]|$){_REST}", read_iso)
+    read = from_groups(lines, rf"^\[?(?P<time>{ISO})(?:\]|[\s:|-]|$){_REST}", read_iso, keep=True)
     boxed = read["message"].str.starts_with("][")
     if boxed.any():
         # [time][LEVEL][logger] text: Elasticsearch, OpenSearch
@@ -37,8 +37,19 @@ def _decode_iso(lines: pl.DataFrame) -> pl.DataFrame:
     if zone.null_count() < len(zone):
         hours = zone.replace_strict(NAMED_ZONES, default=0, return_dtype=pl.Int64).fill_null(0)
         clock = pl.when(zone.is_not_null()).then(int(Clock.UTC)).otherwise("clock")
-        read = read.with_columns(pl.col("at") - hours * 3600 * SECOND, clock.cast(pl.UInt8).alias("clock"))
-    return deepened(read)
+        read = read.with_columns(
+            pl.col("at") - hours * 3600 * SECOND,
+            clock.cast(pl.UInt8).alias("clock"),
+            pl.col("message").str.strip_prefix(zone.fill_null("")).str.strip_chars_start(),
+        )
+    read = deepened(read)
+    # A day or an hour that does not exist: where the line says a level, it says all but its time.
+    impossible = (read["clock"] == int(Clock.NONE)) & (read["level"] == 0)
+    return read.filter(~impossible) if impossible.any() else read
+
+
+def _decode_epoch(lines: pl.DataFrame) -> pl.DataFrame:
+    return deepened(from_groups(lines, rf"^\[?(?P<time>{_EPOCH})(?:\]|\s){_REST}", read_epoch))
 
 
 _OF_DAY: Final = r"^(?:[A-Za-z0-9_./-]+: )?\[?[0-2][0-9]:[0-5][0-9]:[0-6][0-9](?:[.,][0-9]{1,9})?\]? "
@@ -61,6 +72,32 @@ def _decode_of_day(lines: pl.DataFrame) -> pl.DataFrame:
     return deepened(from_groups(lines, pattern, _read_of_day)).filter(pl.col("level") > 0)
 
 
+_SHORT: Final = "TRC|DBG|INF|WRN|ERR|FTL|PNC"
+
+
+def _read_kitchen(groups: pl.DataFrame) -> Stamps:
+    """Hours of a 12-hour clock and minutes."""
+    parts = groups["time"].str.extract_groups(r"^([0-9]{1,2}):([0-9]{2})([AP])").struct.unnest()
+    hour, minute = (parts[name].cast(pl.Int64).to_numpy() for name in ("1", "2"))
+    exists = (hour >= 1) & (hour <= 12) & (minute <= 59)  # noqa: PLR2004 - no hour 0 or 13
+    seconds = (hour % 12 + np.where((parts["3"] == "P").to_numpy(), 12, 0)) * 3600 + minute * 60
+    return seconds * SECOND, exists, np.full(len(seconds), Clock.DATELESS, np.int64)
+
+
+def _decode_kitchen(lines: pl.DataFrame) -> pl.DataFrame:
+    """``9:14AM ERR text``, as zerolog writes to terminals."""
+    return from_groups(
+        lines, rf"^(?P<time>[0-9]{{1,2}}:[0-9]{{2}}[AP]M) (?P<level>{_SHORT}) (?P<message>(?s:.*))$", _read_kitchen
+    )
+
+
+def _decode_logrus(lines: pl.DataFrame) -> pl.DataFrame:
+    """A level of four letters and in brackets a time, or the seconds since the program started."""
+    timed = from_groups(lines, rf"^(?P<level>[A-Z]{{4}})\[(?P<time>{ISO})\] *(?P<message>(?s:.*))$", read_iso)
+    rest = from_groups(lines, r"^(?P<level>[A-Z]{4})\[[0-9]{4,}\] *(?P<message>(?s:.*))$", None)
+    return pl.concat([timed, rest]).sort("row").filter(pl.col("level") > 0)
+
+
 FORMATS: Final = (
     by_pattern(
         "bgl",
@@ -70,13 +107,7 @@ FORMATS: Final = (
         read_epoch,
     ),
     LineFormat("iso", rf"^\[?{ISO}", _decode_iso, begins="[" + DIGITS),
-    by_pattern(
-        "epoch",
-        rf"^(?:\[(?:{_EPOCH})\]|(?:{_EXACT})\s)",
-        rf"^\[?(?P<time>{_EPOCH})(?:\]|\s){_REST}",
-        read_epoch,
-        begins="[" + DIGITS,
-    ),
+    LineFormat("epoch", rf"^(?:\[(?:{_EPOCH})\]|(?:{_EXACT})\s)", _decode_epoch, begins="[" + DIGITS),
     # Ten digits alone may be any number: a level must follow.
     by_pattern(
         "epoch and level",
@@ -88,6 +119,9 @@ FORMATS: Final = (
 )
 LOOSE: Final = (
     LineFormat("time of day", _OF_DAY, _decode_of_day, outer=True),
+    LineFormat("kitchen", r"^[0-9]{1,2}:[0-9]{2}[AP]M ", _decode_kitchen, begins=DIGITS),
+    # ERRO[0042] text, WARN[2026-11-30T09:14:14Z] text
+    LineFormat("logrus", r"^[A-Z]{4}\[(?:[0-9]{4,}\]|[0-9]{4}-)", _decode_logrus, begins="DEFIPTW"),
     # No time, but a level at the very begin, in capitals: no line of a traceback begins so.
     by_pattern(
         "level first",

@@ -7,15 +7,26 @@ import polars as pl
 from models.records import Level
 
 _NAMES: Final = {
-    Level.DEBUG: "trace debug fine finer finest verbose d t debug1 debug2 debug3 debug4 debug5 dbg dbug trc trace2",
+    Level.DEBUG: "trace debug fine finer finest verbose d t debug1 debug2 debug3 debug4 debug5 dbg dbug trc trace2 debu"
+    " trac fein",
     Level.INFO: "info information informational notice audit i n log config inf note system statement detail hint",
     Level.WARNING: "warn warning w wrn warni",
     Level.ERROR: "error err severe failure e eror erro errors",
-    Level.CRITICAL: "critical crit fatal emerg emergency alert panic f c ftl pnc emer dpanic",
+    Level.CRITICAL: "critical crit fatal emerg emergency alert panic f c ftl pnc emer dpanic fata pani",
 }
+_TRANSLATED: Final = {
+    Level.INFO: "hinweis anweisung tipp zusammenhang infos instruction astuce notifica istruzione nota comando dica"
+    " сообщение замечание информация оператор подробности подсказка контекст 日志 注意 语句 信息",
+    Level.WARNING: "warnung attention avertissement advertencia attenzione aviso предупреждение 警告",
+    Level.ERROR: "fehler schwerwiegend erreur grave errore ошибка 错误 エラー",
+    Level.CRITICAL: "panik panique pánico panico pânico fatale важно паника 致命错误 严重错误",
+}
+"""As PostgreSQL, MariaDB and Java write them in German, French, Italian, Spanish, Portuguese, Russian, Chinese."""
+TRANSLATED: Final = "|".join(word.upper() for words in _TRANSLATED.values() for word in words.split())
+"""Pattern of these names in capitals; they are words of sentences otherwise."""
 LEVELS: Final[dict[str, Level]] = {
     spelling: level
-    for level, names in _NAMES.items()
+    for level, names in (*_NAMES.items(), *_TRANSLATED.items())
     for name in names.split()
     for spelling in (name, name.upper(), name.capitalize())
 }
@@ -50,11 +61,20 @@ LEVEL_WORD: Final = (
 """Pattern of a level's name where a header may or may not have one."""
 
 
+def _bare(text: str) -> str:
+    """A level's name without what stands around it, in small letters: ``[ERROR]``, ``LOG_ERR``."""
+    return text.strip(_AROUND).lower().removeprefix("log_")
+
+
+_AROUND: Final = " \t[](){}<>:|\"'"
+"""What stands around a level's name."""
+
+
 def level_of(value: str | float) -> Level:
     """A level's name or number: 0 to 7 as syslog counts, 10 to 60 as Python's logging does."""
     if isinstance(value, str):
         text = value.strip()
-        level = LEVELS.get(text) or LEVELS.get(text.lower()) or SEVERITIES.get(text)
+        level = LEVELS.get(text) or SEVERITIES.get(text) or LEVELS.get(_bare(text))
         if level is not None:
             return level
         # Longer numbers are none, and would cost to read.

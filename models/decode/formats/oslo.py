@@ -12,7 +12,9 @@ from models.decode.timestamps import Clock, fixed
 
 _STAMP: Final = r"[0-9]{4}-[0-9]{2}-[0-9]{2} [0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}"
 _HINT: Final = rf"^{_STAMP} [0-9]{{1,10}} [A-Z]{{4,8}} [A-Za-z_][^ \[\]=]*(?: |$)"
-_TIMELESS_HINT: Final = rf"^{LEVEL_WORD} [A-Za-z_][^ \[\]=]* \[(?:-|None|req-[0-9A-Za-z-]+)[ \]]"
+CONTEXT: Final = r"\[(?:-|None|req-[0-9A-Za-z-]+)[ \]]"
+"""How the context of a record begins."""
+_TIMELESS_HINT: Final = rf"^{LEVEL_WORD} [A-Za-z_][^ \[\]=]* {CONTEXT}"
 _INSTANCE: Final = "[instance: "
 _TRACEBACK_LEVELS: Final = ["ERROR", "TRACE", "CRITICAL"]
 

@@ -8,7 +8,7 @@ import polars as pl
 from models.decode.formats.base import LineFormat, Stamps, by_pattern, facts, from_groups, read_epoch
 from models.decode.formats.levels import LEVEL_WORD, LEVELS
 from models.decode.formats.rest import CEPH, by_status, deepened
-from models.decode.formats.stamps import SPELLINGS, read_parts
+from models.decode.formats.stamps import SPELLINGS, read_parts, read_spelled
 from models.decode.formats.syslog import with_priority
 from models.decode.timestamps import Clock
 from models.records import Level
@@ -29,31 +29,21 @@ _REPORT_LEVELS: Final = {
     "CRITICAL": Level.CRITICAL,
 }
 _BEFORE: Final = (
-    r"""^[\[(<"'*#|=-]{0,3} ?(?:(?:cluster|audit|cephadm) )?(?:[0-9]+:(?P<role>[MSCX]) )?"""
+    r"""^[\[(<"'*#|=-]{0,3} ?(?:(?:cluster|audit|cephadm) )?(?:(?P<role>[0-9]+:[MSCX]) |(?P<old>[0-9]+\]) )?"""
     r"(?:[A-Za-z0-9_.-]+\[[0-9]+\]:? +|\([^)\n]+\) )?"
-    rf"(?:[\[<(]?(?P<early>{LEVEL_WORD}|[DIWEF])[\]>)]?[ :|,-]{{1,4}})?[\[(]?(?P<rest>[0-9A-Za-z](?s:.*))$"
+    rf"(?:[\[<(]?(?P<early>{LEVEL_WORD}|[DIWEF])[\]>)]?[ :|,-]{{1,4}}(?:\[[^\]\n0-9][^\]\n]{{0,60}}\] +)?)?"
+    r"[\[(]?(?P<rest>[0-9A-Za-z](?s:.*))$"
 )
 """What may stand before a stamp: brackets, Ceph's channel, Redis's process and role, a program and process, a level."""
 _STAMPED: Final = tuple(
-    rf"^{spelling}(?:[\])>]|(?-u:\b)|$)[ \t:,|>]*(?:-+ )?(?P<message>(?s:.*))$" for spelling in SPELLINGS
+    rf"^{spelling}(?:[\])>]|(?-u:\b)|$)[ \t:,|>]*(?P<dash>-+ )?(?P<message>(?s:.*))$" for spelling in SPELLINGS
 )
 _STAMPED_HINT: Final = r"^(?s:.{5,90}?)(?:[0-9]{1,2}[:.][0-9]{2}[:.][0-9]{2}|[T_ -][0-9]{6}Z?\b)"
 
 
 def _read_c(groups: pl.DataFrame) -> Stamps:
     """``Mon Nov 30 09:41:58 2026`` and whatever else SPELLINGS names."""
-    time, exists = np.zeros(len(groups), np.int64), np.zeros(len(groups), np.bool_)
-    clock = np.full(len(groups), Clock.NAIVE, np.int64)
-    for spelling in SPELLINGS:
-        rows = np.flatnonzero(~exists)
-        if not rows.size:
-            break
-        parts = groups["time"][rows].str.extract_groups(rf"^\s*{spelling}\s*$").struct.unnest()
-        known = parts["day"].is_not_null().to_numpy()
-        if known.any():
-            rows = rows[known]
-            time[rows], exists[rows], clock[rows] = read_parts(parts.filter(pl.Series(known)))
-    return time, exists, clock
+    return read_spelled(groups["time"])
 
 
 def _decode_uwsgi(lines: pl.DataFrame) -> pl.DataFrame:
@@ -104,13 +94,17 @@ def _early_level(groups: pl.DataFrame) -> pl.DataFrame:
             early.replace_strict(LEVELS, default=0, return_dtype=pl.UInt8).fill_null(0).alias("level"),
         )
     )
-    redis = groups["role"].is_not_null()
+    redis = groups["role"].is_not_null() | (groups["old"].is_not_null() & groups["dash"].is_null())
     if redis.any():
-        mark = header["message"].str.slice(0, 1).replace_strict(_MARKS, default=0, return_dtype=pl.UInt8)
+        sign = groups["dash"].str.slice(0, 1).fill_null(header["message"].str.slice(0, 1))
+        mark = sign.replace_strict(_MARKS, default=0, return_dtype=pl.UInt8)
         some = redis & (mark > 0)
         header = header.with_columns(
             pl.when(some).then(mark).otherwise("level").alias("level"),
-            pl.when(some).then(pl.col("message").str.slice(2)).otherwise("message").alias("message"),
+            pl.when(some & groups["dash"].is_null())
+            .then(pl.col("message").str.slice(2))
+            .otherwise("message")
+            .alias("message"),
         )
     return header
 
@@ -151,6 +145,14 @@ FORMATS: Final = (
         rf"^\[(?P<level>{LEVEL_WORD})\] +(?:[0-9]{{3}}/[0-9]{{6}} )?\([0-9]+\) : (?P<message>(?s:.*))$",
         None,
         begins="[",
+    ),
+    by_pattern(
+        "ovs",
+        r"^ovs\|[0-9]+\|",
+        r"^ovs\|[0-9]+\|(?P<logger>[^|(]+)(?:\([^|]*\))?\|(?P<level>[A-Z]+)\|(?P<message>(?s:.*))$",
+        None,
+        outer=True,
+        begins="o",
     ),
     LineFormat("kernel ring", r"^(?:<[0-9]{1,3}>)?\[ {0,5}[0-9]{1,9}\.[0-9]{6}\]", _decode_ring, begins="[<"),
 )

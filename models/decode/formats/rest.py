@@ -8,8 +8,8 @@ from typing import Final
 import polars as pl
 
 from models.decode.formats.base import facts
-from models.decode.formats.levels import level_expr
-from models.decode.formats.oslo import oslo_facts
+from models.decode.formats.levels import TRANSLATED, level_expr
+from models.decode.formats.oslo import CONTEXT, oslo_facts
 from models.records import Level
 
 _UPPER: Final = (
@@ -25,14 +25,16 @@ _POSTGRES: Final = r"LOG|STATEMENT|DETAIL|HINT|CONTEXT"
 _BEGIN: Final = 200
 """Characters of a message in which a level is looked for: a judgement, longer than any header."""
 _GATE: Final = (
-    rf"(?-u:\b)(?:{_ANY}|{_POSTGRES})(?-u:\b)|level=|^\S+ +-?[0-9]{{1,2}} |^[CEWNIDT] \| |^[FEWID] +[A-Z]+ +\[|"
-    r"^[.*#-] "
+    rf"(?-u:\b)(?:{_ANY}|{_POSTGRES})(?-u:\b)|(?:{TRANSLATED})\W|level=|"
+    r"^\S+ +-?[0-9]{1,2} |^[CEWNIDT] \| |^[FEWID] +[A-Z]+ +\[|"
+    r"^[.*#-] |^[0-9]+ +[0-9]+ [DIWEF] "
 )
 """Most lines without a level right behind their time have none at all: they are looked at once."""
 
 _WORD: Final = (
     r"(?:[0-9][0-9a-fA-F.]*:?|\[[^\]\n]*\]|\([^)\n]*\)|<[0-9.]+>|[A-Z]{2,5}\b|[A-Za-z0-9_.$@/-]+\[[^\]\n]+\]:?|"
-    r"[A-Za-z0-9_.-]+@[A-Za-z0-9_.\[\]-]+|[A-Za-z0-9_-]+(?:[./:][A-Za-z0-9_-]+)+:?|[|:,-])"
+    r"[A-Za-z0-9_.-]+@[A-Za-z0-9_.\[\]-]+|[A-Za-z0-9_-]+(?:[./:][A-Za-z0-9_-]+)+:?|"
+    r"(?:[a-z_0-9]+ )?pid [0-9]+|(?:[a-z_]+=[^\s,=]*,?)+|[|:,-])"
 )
 """Words of a header: numbers, thread and process in brackets, dotted names, zones; no word of a sentence."""
 _SKIP: Final = rf"^[\s:|,-]*(?:{_WORD}[\s|:,-]*){{0,6}}?"
@@ -63,21 +65,33 @@ _SHAPES: Final = (
         r"(?:(?P<logger>\S+(?: \S+){0,3})(?: {2}|\t)\s*)?(?P<message>(?s:.*))$"
     ),
     # general: error: text (named)
-    rf"^(?P<logger>[a-z][a-z0-9_-]*): (?P<level>{_LOWER}): (?P<message>(?s:.*))$",
+    rf"^(?:[0-9a-f]{{6,16}} +)?(?P<logger>[A-Za-z][A-Za-z0-9_-]*): (?P<level>{_LOWER}): (?P<message>(?s:.*))$",
+    # ;ERROR;text, "ERROR","text": tables
+    rf"^[,;\"\s]*(?P<level>{_UPPER})[,;\"]{{1,3}}(?P<message>(?s:.*))$",
+    # ERROR/ForkPoolWorker-1] text: Celery
+    rf"^(?P<level>{_UPPER})/[A-Za-z]+(?:-[0-9]+)?\] ?(?P<message>(?s:.*))$",
+    # 1702  2395 E tag: text: Android
+    r"^[0-9]+ +[0-9]+ (?P<level>[DIWEF]) (?P<logger>[^:\n]{1,80}?) *: (?P<message>(?s:.*))$",
+    # [12] LOG text: PgBouncer
+    rf"^\[[0-9]+\] (?P<level>{_UPPER}|LOG) (?P<message>(?s:.*))$",
+    # PostgreSQL's CSV
+    rf"^[^\n]*?,(?P<level>{_UPPER}|LOG),[0-9A-Z]{{5}},(?P<message>(?s:.*))$",
     rf"{_SKIP}[\[<|]\s*(?P<level>{_ANY})\s*[\]>|]{_END}",
     rf"{_SKIP}(?P<level>{_UPPER})(?::|\s|\||$){_END}",
     rf"{_SKIP}(?P<level>{_POSTGRES}):{_END}",
     rf"{_SKIP}(?P<level>{_LOWER})\s*:{_END}",
+    rf"{_SKIP}(?P<level>{TRANSLATED})\s*:{_END}",
 )
 """Where a level may stand, the most telling first."""
 CEPH: Final = r"^[0-9a-f]{6,16} +(?P<number>-?[0-9]{1,2}) (?P<message>(?s:.*))$"
-_OSLO: Final = rf"^\[?[0-9]+\]? +(?:{_UPPER}) +[A-Za-z_][^\s=]*:?(?:\s|$)"
+_OSLO: Final = rf"^\[?[0-9]+\]?[ \t]+(?:{_UPPER})[ \t]+[A-Za-z_][^ \t=]*:?(?:[ \t]|$)"
 _PAIR: Final = r"(?-u:\b)(?:level|lvl|severity)=\"?([A-Za-z]+)"
-_CLASS: Final = (
-    r"^(?:\[[^\]\n]+\] +)?(?P<logger>[A-Za-z_][A-Za-z0-9_$-]*(?:\.[A-Za-z0-9_$/-]+)+)(?::[0-9]+)?(?: +- +|: +|:$)"
-    r"(?P<message>(?s:.*))$"
-)
-"""A class or module behind the level: ``com.x.Y - text``, ``gnocchi.cli: text``."""
+_DOTTED: Final = r"[A-Za-z_][A-Za-z0-9_$/-]*(?:(?:\.|::)[A-Za-z0-9_$/-]+)+"
+_CLASS: Final = rf"^(?:\[[^\]\n]+\] +)?(?P<logger>{_DOTTED})(?::[0-9]+)?(?: +- +|: +|:$|\t)(?P<message>(?s:.*))$"
+_BOXED: Final = rf"^\[?(?P<logger>{_DOTTED}) *\] ?(?P<message>(?s:.*))$"
+"""A class or module behind the level: ``com.x.Y - text``, ``gnocchi.cli: text``, ``[o.e.c.r.a] text``."""
+_CLASS_HINT: Final = rf"^(?:(?:\[[^\]\n]+\] +)?{_DOTTED}(?::[0-9]+)?(?: +- |: |:$|\t)|\[?{_DOTTED} *\])"
+_BEHIND_LEVEL: Final = rf"^[A-Za-z_][^ \t\[\]=]*[ \t]+{CONTEXT}"
 _WORTH_WRITING: Final = 9
 """The last of Ceph's levels that is not for debugging alone: a judgement; 0 to 5 are the defaults of its log files."""
 _SERVER_ERROR, _CLIENT_ERROR = 5, 4
@@ -89,8 +103,10 @@ _STATUS: Final = (
 
 
 def deepened(read: pl.DataFrame) -> pl.DataFrame:
-    """FACTS whose level is unknown, with what the message says of it in a header's manner."""
+    """FACTS with what the message says in a header's manner: the level where it is unknown, else what follows it."""
     unknown = read["level"] == 0
+    if not unknown.all():
+        read = _named(read)
     if not unknown.any():
         return read
     gate = unknown & read["message"].str.slice(0, _BEGIN).str.contains(_GATE)
@@ -105,6 +121,28 @@ def deepened(read: pl.DataFrame) -> pl.DataFrame:
     return pl.concat(parts).sort("row")
 
 
+def _named(read: pl.DataFrame) -> pl.DataFrame:
+    """Lines whose level stands right behind their time, with the logger and the ids that follow it."""
+    message = read["message"]
+    lacking = (read["level"] > 0) & (read["logger"] == "")
+    context = lacking & message.str.contains(_BEHIND_LEVEL)
+    dotted = lacking & ~context & message.str.contains(_CLASS_HINT)
+    if not (context.any() or dotted.any()):
+        return read
+    parts = [read.filter(~context & ~dotted)]
+    if context.any():
+        some = read.filter(context)
+        words = some["message"].str.replace(r"^(\S+)\s+", "0 - $1 ")
+        named = oslo_facts(pl.DataFrame({"row": some["row"], "rest": words}))
+        parts.append(facts(named.with_columns(some["at"], some["clock"], some["level"])))
+    if dotted.any():
+        some = read.filter(dotted)
+        shapes = [some["message"].str.extract_groups(pattern).struct.unnest() for pattern in (_BOXED, _CLASS)]
+        names = ("logger", "message")
+        parts.append(some.with_columns(pl.coalesce(*(s[name] for s in shapes), name).alias(name) for name in names))
+    return pl.concat(parts).sort("row")
+
+
 def _oslo(read: pl.DataFrame) -> pl.DataFrame:
     """Lines of oslo.log with another date format: pid, level, logger and context are as ever."""
     fits = read["message"].str.contains(_OSLO)
@@ -112,7 +150,7 @@ def _oslo(read: pl.DataFrame) -> pl.DataFrame:
     if not fits.any():
         return rest
     some = read.filter(fits)
-    words = some["message"].str.replace(r"^\[?([0-9]{1,10})\]? +(\S+) +", "$1 $2 ")
+    words = some["message"].str.replace(r"^\[?([0-9]{1,10})\]?[ \t]+([^ \t]+)[ \t]+([^ \t]+)[ \t]*", "$1 $2 $3 ")
     named = oslo_facts(pl.DataFrame({"row": some["row"], "rest": words}))
     named = named.with_columns(
         some["at"], some["clock"], pl.col("logger").str.strip_suffix(":"), pl.col("message").str.strip_prefix("- ")

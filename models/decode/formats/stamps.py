@@ -9,13 +9,17 @@ import numpy as np
 import polars as pl
 
 from models.decode.formats.base import Stamps
-from models.decode.timestamps import LEAP_YEAR, Clock, micros, of_day
+from models.decode.timestamps import LEAP_YEAR, Clock, micros, naive, of_day, rfc3339
 from models.records import I64
 from models.rfc3339 import SECOND
 
-MONTHS: Final = ("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec")
-_MONTH_NUMBERS: Final = {name: number for number, name in enumerate(MONTHS, 1)}
-_MONTH: Final = "(?P<month>(?i:" + "|".join(MONTHS) + ")[a-z]{0,6}\\.?)"
+_MONTHS: Final = (
+    *("jan gen ene", "feb fév fev", "mar mär mrz", "apr avr abr", "may mai mag", "jun giu", "jul lug", "aug ago aoû"),
+    *("sep set", "oct okt ott out", "nov", "dec dez dic déc"),
+)
+"""First letters of each month in English, German, French, Italian, Spanish and Portuguese."""
+_MONTH_NUMBERS: Final = {name: number for number, names in enumerate(_MONTHS, 1) for name in names.split()}
+_MONTH: Final = r"(?P<month>(?i:jui[nl]|" + "|".join(_MONTH_NUMBERS) + r")[a-zéèû]{0,6}\.?)"
 _DAY: Final = "(?P<day>[0-9]{1,2})"
 _YEAR: Final = "(?P<year>[0-9]{4})"
 _DOW: Final = "(?:(?i:mon|tue|wed|thu|fri|sat|sun)[a-z]{0,6},? +)"
@@ -58,17 +62,17 @@ _ZONE: Final = r"(?: ?(?P<zone>[+-][0-9]{2}:?[0-9]{2}|(?:" + "|".join(NAMED_ZONE
 
 SPELLINGS: Final = (
     # 2026-11-30  9:14:14, 2026/11/30 09.14.14, 2026-11-30T09:14:14,123+0100
-    rf"{_YEAR}[-/.](?P<month>[0-9]{{1,2}})[-/.]{_DAY}(?:T|[ _-]{{1,3}}|: ?){_CLOCK}{_ZONE}",
-    # 2026 Nov 30 09:14:14
-    rf"{_YEAR} {_MONTH} +{_DAY},? {_CLOCK}{_ZONE}",
+    rf"{_DOW}?{_YEAR}[-/.](?P<month>[0-9]{{1,2}})[-/.]{_DAY}(?:[Tt]|[ _-]{{1,3}}|: ?){_CLOCK}{_ZONE}",
+    # 2026 Nov 30 09:14:14, 2026-Nov-30 09:14:14
+    rf"{_YEAR}[ -]{_MONTH}(?: +|-){_DAY},? {_CLOCK}{_ZONE}",
     # Mon Nov 30 09:14:14.123 UTC 2026
     rf"{_DOW}{_MONTH} +{_DAY} {_CLOCK}{_ZONE} {_YEAR}",
     # Mon, 30 Nov 2026 09:14:14 GMT, 30-Nov-2026::09:14:14, 30/Nov/2026:09:14:14 +0100
-    rf"{_DOW}?{_DAY}[ /.-]{_MONTH}[ /.-]{_YEAR}(?:[ ,:T]{{1,3}}){_CLOCK}{_ZONE}",
+    rf"{_DOW}?{_DAY}[ /.-]{_MONTH}[ /.-](?P<year>[0-9]{{4}}|[0-9]{{2}})(?:[ ,:T]{{1,3}}){_CLOCK}{_ZONE}",
     # Nov 30, 2026 9:14:14 PM
     rf"{_DOW}?{_MONTH} +{_DAY},? +{_YEAR},?[ T]+{_CLOCK}{_ZONE}",
-    # 30.11.2026 09:14:14, 30-11-2026 09:14:14
-    rf"{_DAY}[.-](?P<month>[0-9]{{1,2}})[.-]{_YEAR}(?:[ ,T]{{1,3}}){_CLOCK}{_ZONE}",
+    # 30.11.2026 09:14:14, 30-11-2026 09:14:14, 30.11.26 09:14:14
+    rf"{_DAY}[.-](?P<month>[0-9]{{1,2}})[.-](?P<year>[0-9]{{4}}|[0-9]{{2}})(?:[ ,T]{{1,3}}){_CLOCK}{_ZONE}",
     # 11/30/2026 9:14:14 PM; the day first where the other order is no date
     rf"(?P<month>[0-9]{{1,2}})/{_DAY}/(?P<year>[0-9]{{4}}|[0-9]{{2}})(?:[ ,T]{{1,3}}|:){_CLOCK}{_ZONE}",
     # 20261130 09:14:14, 20261130T091414Z, 20261130-9:14:14:123
@@ -81,6 +85,8 @@ SPELLINGS: Final = (
     # Mon Nov 30 09:14:14, Nov 30 09:14:14, 30 Nov 09:14:14: no year
     rf"{_DOW}?{_MONTH} +{_DAY},? {_CLOCK}{_ZONE}",
     rf"{_DOW}?{_DAY}[ -]{_MONTH} {_CLOCK}{_ZONE}",
+    # 11-30 09:14:14.123, 11/30 09:14:14
+    rf"(?P<month>[0-9]{{2}})[-/](?P<day>[0-9]{{2}}) {_CLOCK}",
 )
 """Patterns of stamps, those that say more before those that say less."""
 
@@ -93,7 +99,8 @@ def read_parts(parts: pl.DataFrame) -> Stamps:
             return np.zeros(len(parts), np.int64)
         return parts[name].cast(pl.Int64, strict=False).fill_null(0).to_numpy()
 
-    named = parts["month"].str.slice(0, 3).str.to_lowercase()
+    # French June and July have their first three letters in common.
+    named = parts["month"].str.to_lowercase().str.replace("jui", "ju", literal=True).str.slice(0, 3)
     month = named.replace_strict(_MONTH_NUMBERS, default=None, return_dtype=pl.Int64)
     months, days = month.fill_null(parts["month"].cast(pl.Int64, strict=False)).fill_null(0).to_numpy(), ints("day")
     swap = (months > 12) & (days <= 12)  # noqa: PLR2004 - no month: the day came first
@@ -121,6 +128,36 @@ def read_parts(parts: pl.DataFrame) -> Stamps:
         time = time - shift.cast(pl.Int64).fill_null(0).to_numpy() * SECOND
         clock = np.where(parts["zone"].is_not_null().to_numpy(), np.int64(Clock.UTC), clock)
     return time, day_ok & date_ok & clock_ok, clock
+
+
+def read_spelled(texts: pl.Series) -> Stamps:
+    """Times of texts that are a stamp in one of SPELLINGS and nothing else."""
+    time, exists = np.zeros(len(texts), np.int64), np.zeros(len(texts), np.bool_)
+    clock = np.full(len(texts), Clock.NAIVE, np.int64)
+    for spelling in SPELLINGS:
+        rows = np.flatnonzero(~exists)
+        if not rows.size:
+            break
+        parts = texts[rows].str.extract_groups(rf"^\s*{spelling}(?: UTC)?\s*$").struct.unnest()
+        known = parts["day"].is_not_null().to_numpy()
+        if known.any():
+            rows = rows[known]
+            time[rows], exists[rows], clock[rows] = read_parts(parts.filter(pl.Series(known)))
+    return time, exists, clock
+
+
+def read_any(texts: pl.Series) -> tuple[pl.Series, pl.Series]:
+    """Times of texts that hold a stamp of whatever spelling or an epoch number, and their Clock; null and NONE else."""
+    time = rfc3339(texts)
+    clock = np.where(naive(texts).fill_null(value=True).to_numpy(), int(Clock.NAIVE), int(Clock.UTC))
+    left = (time.is_null() & texts.is_not_null()).arg_true()
+    if len(left):
+        spelled, exists, clocks = read_spelled(texts.gather(left))
+        rows = left.filter(pl.Series(exists))
+        time = time.clone().scatter(rows, spelled[exists])
+        clock[rows.to_numpy()] = clocks[exists]
+    clock = np.where(time.is_null().to_numpy(), int(Clock.NONE), clock)
+    return time, pl.Series(clock, dtype=pl.UInt8)
 
 
 def offset(zone: str) -> int:

@@ -8,7 +8,7 @@ import polars as pl
 
 from models.decode.formats.base import LineFormat, facts
 from models.decode.formats.levels import level_of
-from models.decode.timestamps import Clock, rfc3339
+from models.decode.formats.stamps import read_any
 
 _TIMES: Final = ("@timestamp", "timestamp", "time", "ts", "asctime", "datetime", "date", "t")
 _LEVELS: Final = ("level", "severity", "lvl", "levelname", "log.level", "loglevel")
@@ -54,9 +54,7 @@ def _frame(rows: list[dict[str, object]]) -> pl.DataFrame:
         "trace": pl.String(),
     }
     frame = pl.DataFrame(rows, schema=schema)
-    time = rfc3339(frame["stamp"])
-    naive = ~frame["stamp"].str.contains(r"(?:Z|z|UTC|GMT|[+-][0-9]{2}:?[0-9]{2}|^[0-9.]+)$").fill_null(value=True)
-    clock = pl.when(time.is_null()).then(int(Clock.NONE)).when(naive).then(int(Clock.NAIVE)).otherwise(int(Clock.UTC))
+    time, clock = read_any(frame["stamp"])
     return facts(frame.with_columns(time.alias("at"), clock.alias("clock")))
 
 

@@ -6,19 +6,22 @@ import numpy as np
 import polars as pl
 
 from models.decode.formats.base import DIGITS, LineFormat, Stamps, by_pattern, facts, from_groups, read_iso
-from models.decode.formats.levels import SEVERITIES, level_expr
+from models.decode.formats.levels import LEVEL_WORD, SEVERITIES, level_expr
 from models.decode.timestamps import ISO, LEAP_YEAR, Clock, micros, of_day
 from models.records import BOOL, I64
 
 _MONTHS: Final = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
-MONTH: Final = "(?:" + "|".join(_MONTHS) + ")"
-_NUMBERS: Final = {name: number for number, name in enumerate(_MONTHS, 1)}
+_GERMAN: Final = {"Mär": 3, "Mai": 5, "Okt": 10, "Dez": 12}
+"""``journalctl`` names months in the language of who calls it."""
+MONTH: Final = "(?:" + "|".join((*_MONTHS, *_GERMAN)) + ")"
+_NUMBERS: Final = {name: number for number, name in enumerate(_MONTHS, 1)} | _GERMAN
 _RFC3164: Final = rf"{MONTH} [ 0-3]?[0-9] [0-9]{{2}}:[0-9]{{2}}:[0-9]{{2}}(?:\.[0-9]{{1,9}})?"
 _TAG: Final = r"(?P<logger>[A-Za-z_(][^\s:\[\]]*)(?:\[[0-9]+\])?"
 
+_TAG_WITH_PROCESS: Final = r"(?P<logger>[A-Za-z_(][^\s:\[\]]*)\[[0-9]+\]"
 _LOWER: Final = r"(?P<level>emerg|alert|crit|critical|error|err|warning|notice|info|debug|trace)"
 _CLUSTER: Final = (
-    rf"^(?:\S+ +)?(?P<logger>[a-z][\w.-]*) +\[[0-9]+\] +(?:\([^)]*\)[ \t]+)?{_LOWER}:[ \t]*(?P<message>(?s:.*))$",
+    rf"^(?:\S+ +)?(?P<logger>[a-z][\w.-]*) *\[[0-9]+\] +(?:\([^)]*\)[ \t]+)?{_LOWER}:[ \t]*(?P<message>(?s:.*))$",
     rf"^\S+ +(?P<logger>[a-z][\w.-]*):[ \t]+{_LOWER}:[ \t]*(?P<message>(?s:.*))$",
     rf"^\S+ +(?P<logger>[a-z][\w.-]*) +{_LOWER}[ \t]+(?P<message>\[(?s:.*))$",
 )
@@ -56,16 +59,21 @@ def with_priority(header: pl.DataFrame, lines: pl.DataFrame) -> pl.DataFrame:
     code = lines["text"].str.extract(r"^<([0-9]{1,3})>").cast(pl.Int64)
     if code.null_count() == len(code):
         return header
-    level = (code % 8).cast(pl.String).replace_strict(SEVERITIES, default=0, return_dtype=pl.UInt8).fill_null(0)
-    return header.drop("level").join(lines.select("row", level.alias("level")), on="row", maintain_order="left")
+    level = (code % 8).cast(pl.String).replace_strict(SEVERITIES, default=None, return_dtype=pl.UInt8)
+    header = header.join(lines.select("row", level.alias("said")), on="row", how="left", maintain_order="left")
+    return header.with_columns(pl.coalesce("said", "level").alias("level")).drop("said")
 
 
 def _decode_rfc3164(lines: pl.DataFrame) -> pl.DataFrame:
     pattern = rf"^(?:<[0-9]{{1,3}}>)?(?P<time>{_RFC3164}) \S+ {_TAG}: ?(?P<message>(?s:.*))$"
     header = from_groups(lines, pattern, _read_yearless)
     if header.height < lines.height:
-        # Without a tag: `Jun 14 15:16:01 combo -- MARK --`, and `combo last message repeated 2 times`.
+        # Without a host: dnsmasq, corosync.  Without a tag: `combo -- MARK --`, `combo last message repeated 2 times`.
         rest = lines.filter(~pl.col("row").is_in(header["row"].implode()))
+        pattern = rf"^(?:<[0-9]{{1,3}}>)?(?P<time>{_RFC3164}) {_TAG_WITH_PROCESS}: ?(?P<message>(?s:.*))$"
+        hostless = from_groups(rest, pattern, _read_yearless)
+        header = pl.concat([header, hostless])
+        rest = rest.filter(~pl.col("row").is_in(hostless["row"].implode()))
         pattern = rf"^(?:<[0-9]{{1,3}}>)?(?P<time>{_RFC3164}) \S+ (?P<message>(?s:.*))$"
         header = pl.concat([header, _cluster(from_groups(rest, pattern, _read_yearless))])
     return facts(with_priority(header, lines))
@@ -95,6 +103,8 @@ def _decode_iso(lines: pl.DataFrame) -> pl.DataFrame:
     header = header.with_columns(pl.col("message").str.strip_prefix("\ufeff"), pl.col("logger").replace("-", ""))
     if header.height < lines.height:
         rest = lines.filter(~pl.col("row").is_in(header["row"].implode()))
+        # A level is no host: `2026-11-30T09:14:14.123456+00:00 ERROR app: text`.
+        rest = rest.filter(~rest["text"].str.contains(rf"^\S+ {LEVEL_WORD} "))
         pattern = rf"^(?:<[0-9]{{1,3}}>)?(?P<time>{ISO}) [A-Za-z0-9][\w.-]* {_TAG}: ?(?P<message>(?s:.*))$"
         header = pl.concat([header, from_groups(rest, pattern, read_iso)])
     return facts(with_priority(header, lines))
@@ -105,7 +115,9 @@ FORMATS: Final = (
     LineFormat(
         "rfc5424",
         rf"^(?:<[0-9]{{1,3}}>(?:[0-9]{{1,2}} )?{ISO} |[0-9]{{4}}-[0-9]{{2}}-[0-9]{{2}}T\S+ [A-Za-z0-9][\w.-]* "
-        r"[A-Za-z_][^\s:\[\]=]*\[[0-9]+\]: )",
+        r"[A-Za-z_][^\s:\[\]=]*\[[0-9]+\]: |"
+        r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9:]{8}\.[0-9]{6}[+-][0-9]{2}:[0-9]{2} [A-Za-z0-9][\w.-]* "
+        r"[A-Za-z_][^\s:\[\]=]*: )",
         _decode_iso,
         outer=True,
         begins="<" + DIGITS,

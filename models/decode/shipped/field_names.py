@@ -9,7 +9,18 @@ from typing import Any, Final
 
 LINE: Final = (
     *("log", "message", "msg", "payload", "line", "body", "shortmessage", "textpayload", "logmessage", "body.text"),
-    *("event", "event.original", "text", "fullmessage", "rawmsg", "body.stringvalue", "stringvalue"),
+    *(
+        "event",
+        "event.original",
+        "text",
+        "fullmessage",
+        "rawmsg",
+        "body.stringvalue",
+        "stringvalue",
+        "raw",
+        "rawmessage",
+    ),
+    *("syslogmessage", "content", "@m", "renderedmessage", "event.line"),
 )
 HOST: Final = (
     *("host", "hostname", "host.name", "host.hostname", "kubernetes.host", "kubernetes.nodename", "host.id"),
@@ -22,40 +33,67 @@ HOST: Final = (
         "sourcehost",
         "k8s.node.name",
     ),
-    *("nodename", "machine", "computer"),
+    *("nodename", "node", "machine", "computer", "sysloghost", "sysloghostname", "logsource", "beat.name"),
+    "kubernetes.podnodename",
 )
 PATH: Final = ("path", "file", "log.file.path", "file.path", "filepath", "tailedpath", "logfilepath", "logfile")
 PATH_IF_ABSOLUTE: Final = ("filename", "log.file.name", "source")
 """Names that hold other things as well: a file's path only where the value begins with a slash."""
 OFFSET: Final = ("offset", "log.offset", "log.file.offset")
 SERVICE: Final = ("service", "service.name")
+POD_CONTAINER: Final = ("kubernetes.containername", "kubernetes.container.name", "k8s.container.name")
 CONTAINER: Final = (
-    *("containername", "kubernetes.containername", "kubernetes.container.name", "k8s.container.name"),
-    *("container.name", "docker.containername", "docker.container.name", "container"),
+    *("containername", *POD_CONTAINER, "container.name", "docker.containername", "docker.container.name"),
+    "container",
 )
-UNIT: Final = ("systemdunit", "systemd.unit", "unit", "systemduserunit")
+NAMESPACE: Final = ("kubernetes.namespacename", "kubernetes.namespace", "kubernetes.podnamespace", "k8s.namespace.name")
+POD: Final = ("kubernetes.podname", "kubernetes.pod.name", "k8s.pod.name")
+UNIT: Final = ("systemdunit", "systemd.unit", "unit", "systemduserunit", "systemd.t.systemdunit")
+USER_UNIT: Final = ("systemduserunit",)
 ABOUT_UNIT: Final = ("unit", "userunit")
 """The unit that systemd itself speaks of."""
 IDENTIFIER: Final = (
     *("syslogidentifier", "programname", "appname", "syslog.identifier", "syslog.appname", "log.syslog.appname"),
-    *("application", "app", "job", "process.name", "comm", "tag", "syslogtag"),
+    *("program", "syslogprogram", "process.program", "ident", "sourcename"),
+    *("application", "app", "job", "process.name", "comm", "tag", "syslogtag", "event.tag"),
 )
-TRACE: Final = ("traceid", "requestid", "trace.id", "reqid", "context.requestid")
+TRACE: Final = ("traceid", "requestid", "trace.id", "reqid", "context.requestid", "correlationid")
 REQUEST: Final = ("requestid", "context.requestid")
 GLOBAL_REQUEST: Final = ("globalrequestid", "context.globalrequestid")
-INSTANCE: Final = ("instance", "instanceuuid", "extra.instance", "extra.instanceuuid", "context.resourceuuid")
+INSTANCE: Final = (
+    "instance",
+    "instanceuuid",
+    "extra.instance",
+    "extra.instanceuuid",
+    "instance.uuid",
+    "context.resourceuuid",
+)
 LEVEL: Final = (
     *("level", "log.level", "severity", "severitytext", "levelname", "lvl", "loglevel", "syslogseveritytext"),
     *("severitylabel", "severityname", "syslogseverity", "levelno", "log.syslog.severity.name", "prioritytext"),
     *("log.syslog.severity.code", "syslog.severity", "syslog.severity.name", "syslog.severity.code"),
+    *("syslog.severitylabel", "level.name", "@l"),
 )
 OTEL_LEVEL: Final = ("severitynumber",)
 PRIORITY: Final = ("priority",)
-LOGGER: Final = ("pythonmodule", "loggername", "log.logger", "logger", "name", "module", "caller", "component")
+FACILITY_AND_LEVEL: Final = ("pri", "syslog.priority", "log.syslog.priority")
+"""Syslog's priority: eight times the facility and the severity."""
+LOGGER: Final = (
+    "pythonmodule",
+    "loggername",
+    "log.logger",
+    "logger",
+    "name",
+    "module",
+    "caller",
+    "component",
+    "target",
+)
 READ: Final = ("@timestamp",)
 TIME: Final = (
     *("sourcerealtimetimestamp", "realtimetimestamp", "asctime", "created", "timereported", "timestamp", "time", "ts"),
     *("datetime", "timegenerated", "timeunixnano", "observedtimeunixnano", "eventtime", "date", "@time", "t"),
+    *("@t", "isodate", "timemillis", "instant.epochsecond", "time.timestamp", "t.$date"),
 )
 STREAM: Final = ("stream", "log.iostream", "logiostream", "containerstream")
 PART: Final = ("logtag", "p", "log.iostream.tag", "containerpartialmessage", "partialmessage")
@@ -63,10 +101,9 @@ PART_LAST: Final = ("containerpartiallast", "partiallast")
 TRANSPORT: Final = ("transport",)
 NAMES: Final = frozenset(
     (
-        *("tenant", *LINE, *HOST, *PATH, *PATH_IF_ABSOLUTE, *OFFSET, *SERVICE, *CONTAINER, *UNIT, *ABOUT_UNIT),
-        *(*IDENTIFIER, *TRACE, *REQUEST, *GLOBAL_REQUEST, *INSTANCE, *LEVEL, *OTEL_LEVEL, *PRIORITY, *LOGGER, *READ),
-        *(*TIME, *STREAM, *PART, *PART_LAST, *TRANSPORT, "kubernetes.namespacename", "kubernetes.podname"),
-        *("kubernetes.namespace", "kubernetes.pod.name", "k8s.pod.name", "k8s.namespace.name", "beat"),
+        *("tenant", "beat", *LINE, *HOST, *PATH, *PATH_IF_ABSOLUTE, *OFFSET, *SERVICE, *CONTAINER, *NAMESPACE, *POD),
+        *(*UNIT, *USER_UNIT, *ABOUT_UNIT, *IDENTIFIER, *TRACE, *REQUEST, *GLOBAL_REQUEST, *INSTANCE, *LEVEL),
+        *(*OTEL_LEVEL, *PRIORITY, *FACILITY_AND_LEVEL, *LOGGER, *READ, *TIME, *STREAM, *PART, *PART_LAST, *TRANSPORT),
     )
 )
 """Every name that is looked at, in its one spelling."""
@@ -92,6 +129,7 @@ WRAPPERS: Final = frozenset(
         "instrumentationscope",
         "scope",
         "log",
+        "dd",
     ]
 )
 """Objects whose fields count as the record's own, where it has none of that name itself."""

@@ -16,39 +16,34 @@ import numpy as np
 import orjson
 
 from models.decode.json_fields import FieldColumns, RejectReason
-from models.decode.shipped.field_names import canonical
+from models.decode.shipped.field_names import LINE, canonical
 from models.decode.shipped.otlp import otlp_records, protobuf_records
 from models.records import RawBatch
 
 CHUNK: Final = 256
 """Messages parsed at once: their records stay in the processor's cache until their fields are taken out."""
-RECORD_MARKS: Final = frozenset(
-    [
-        "log",
-        "message",
-        "msg",
-        "payload",
-        "tenant",
-        "source",
-        "host",
-        "hostname",
-        "path",
-        "@timestamp",
-        "@version",
-        "systemdunit",
-    ]
-)
-"""Names by which a JSON object is known as a shipper's record, in their one spelling, and not as text of a log."""
+RECORD_MARKS: Final = frozenset(["log", "message", "msg", "@timestamp", "@version"])
+"""Names by which a JSON object among plain lines is known as a shipper's record, in their one spelling.
+
+``host``, ``path`` and the like stand in bodies of requests as well, and these are text of a log.
+"""
 
 _FIRST_BYTE: Final = itemgetter(0)
 _BRACE: Final = {ord("{")}
 _FIRST_KEY: Final = re.compile(rb'\{\s*"([^"\\\x00-\x1f]{1,40})"\s*:')
+_SELDOM: Final = (b"\n", b"[", b" ", b"\t", b"\r")
+_ARRAY: Final = re.compile(rb'\s*\[\s*\{\s*"')
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _MARKS: Final = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _WRAPPED: Final = frozenset(("partition", "offset", "timestamp", "key", "value"))
 _KCAT: Final = frozenset(("topic", "partition", "offset", "payload"))
 _SEVERAL: Final = frozenset(("resourceLogs", "resource_logs", "streams"))
-_UNUSUAL: Final = _SEVERAL | {"value", "payload"}
+_HOLDERS: Final = ("_source", "payload", "jsonPayload", "body", "value", "result")
+"""Keys whose object is the record, where no line stands beside it: Elasticsearch, Kafka Connect, GCP, Splunk."""
+_HELD: Final = 3
+"""Objects inside objects that are opened so: a judgement."""
+_LINES: Final = frozenset(LINE)
+_UNUSUAL: Final = _SEVERAL.union(_HOLDERS)
 """Keys of objects that may hold other records."""
 _UNPACK_LIMIT: Final = 100_000
 """Records taken out of one message: a judgement, a hundred times what collectors put into one."""
@@ -101,10 +96,41 @@ class Messages:
             value = _from_utf16(value)
         if value.startswith(b"{"):
             return self._objects(row, value)
-        if value.startswith(b"\n") and (records := protobuf_records(value)):
-            return records[:_UNPACK_LIMIT]
+        if value.startswith(_SELDOM):
+            return self._seldom(row, value)
         self._add_plain(row, value)
         return []
+
+    def _seldom(self, row: int, value: bytes) -> list[dict[str, Any]]:
+        """The records of a message that may be protobuf, an array or an object behind blanks; else it is plain."""
+        records = protobuf_records(value) if value.startswith(b"\n") else []
+        if not records and int(self._partitions[row]) not in self._sources:
+            if _FIRST_KEY.match(value.lstrip()):
+                return self._objects(row, value.strip())
+            records = self._several(row, value)
+        if not records:
+            self._add_plain(row, value)
+        return records[:_UNPACK_LIMIT]
+
+    def _several(self, row: int, value: bytes) -> list[dict[str, Any]]:
+        """The records of a JSON array, which is what HTTP outputs send; empty where it is none."""
+        if not _ARRAY.match(value):
+            return []
+        try:
+            items = orjson.loads(value)
+        except orjson.JSONDecodeError:
+            return []
+        return [record for item in items if isinstance(item, dict) for record in self._opened(row, item)]
+
+    def _lines_of(self, row: int, value: bytes) -> list[dict[str, Any]]:
+        """The records of several JSON objects, one on each line; empty where one of them is none."""
+        try:
+            items = [orjson.loads(line) for line in value.split(b"\n") if line.strip()]
+        except orjson.JSONDecodeError:
+            return []
+        if not all(isinstance(item, dict) for item in items):
+            return []
+        return [record for item in items for record in self._opened(row, item)]
 
     def _objects(self, row: int, value: bytes) -> list[dict[str, Any]]:
         try:
@@ -112,6 +138,8 @@ class Messages:
         except (ValueError, RecursionError) as error:
             first = _FIRST_KEY.match(value)
             plain = int(self._partitions[row]) in self._sources
+            if not plain and b"}\n{" in value and (records := self._lines_of(row, value)):
+                return records[:_UNPACK_LIMIT]
             if first and (not plain or canonical(first[1].decode(errors="replace")) in RECORD_MARKS):
                 self.columns.refuse(row, RejectReason.JSON, str(error)[:200])
             else:
@@ -131,7 +159,7 @@ class Messages:
             return self._unwrapped(row, record["value"], record["timestamp"])
         if keys >= _KCAT:
             return self._unwrapped(row, record["payload"], record.get("ts"))
-        return [record]
+        return [_held(record)]
 
     def _unwrapped(self, row: int, value: object, timestamp: object) -> list[dict[str, Any]]:
         if isinstance(value, dict) and value.keys() == {"base64"} and isinstance(value["base64"], str):
@@ -180,6 +208,16 @@ class Messages:
             self._notes["broken_encoding"] += 1
         self.plain.append(text)
         self.plain_rows.append(row)
+
+
+def _held(record: dict[str, Any]) -> dict[str, Any]:
+    """The record inside one that has no line of its own, with what the outer one says beside it."""
+    for _ in range(_HELD):
+        key = next((key for key in _HOLDERS if isinstance(record.get(key), dict)), None)
+        if key is None or any(isinstance(value, str) and canonical(name) in _LINES for name, value in record.items()):
+            break
+        record = {name: value for name, value in record.items() if name != key} | record[key]
+    return record
 
 
 def _from_utf16(value: bytes) -> bytes:

@@ -26,6 +26,8 @@ header (process, thread, host, module) that are no words of a sentence.
 A line without a header belongs to the record before it of the same source and stream, if that was read at most five
 seconds earlier. A record with a level, a time or an id of its own belongs to no other.
 
+Files packed by gzip, xz or bzip2 are known by their first bytes, whatever they are called.
+
 No line can hold up the others, so there is no limit of time: every pattern takes linear time (Rust's expressions), a
 line is cut at `max_line` bytes, a header is looked for in its first 1,024 characters and values in 2,048.
 `tests/faults/test_slow_lines.py` looks for lines of 64 kB that take more than 50 ms; `tests/integration/test_poison.py`

@@ -144,9 +144,9 @@ def test_paths_that_name_nothing_are_refused(
 
 
 @pytest.mark.parametrize("name", ["a.gz", "a.xz"])
-@pytest.mark.parametrize("damage", ["cut", "turned", "plain"])
+@pytest.mark.parametrize("damage", ["cut", "turned", "zeros"])
 def test_a_broken_archive_is_told_by_its_name(tmp_path: Path, name: str, damage: str) -> None:
-    """Cut off, damaged within, or no archive at all."""
+    """Cut off, damaged within, or a hole where an archive was."""
     path = write(tmp_path / name, Random(1).randbytes(100_000) + b"\n")
     data = bytearray(path.read_bytes())
     if damage == "cut":
@@ -154,7 +154,7 @@ def test_a_broken_archive_is_told_by_its_name(tmp_path: Path, name: str, damage:
     elif damage == "turned":
         data[50_000:50_100] = bytes(each ^ 0xFF for each in data[50_000:50_100])
     else:
-        data[:] = b"2026-03-02 plain text\n"
+        data[:] = bytes(1000)
     path.write_bytes(data)
     with pytest.raises(InvalidError, match=rf"{name}: broken archive"):
         read(path)

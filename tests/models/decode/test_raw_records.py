@@ -92,7 +92,6 @@ def test_the_fields_of_many_shippers_are_known(record: dict[str, Any], expected:
         (b'{"log": "cut', RejectReason.JSON, ""),
         (b'{"message": "cut", "host": ', RejectReason.JSON, ""),
         (b'{"@timestamp": "2026-03-03T12:00:00Z", "cpu": 5}', RejectReason.NO_LINE, "no log, message or MESSAGE"),
-        ({"host": "h", "metric": 5}, RejectReason.NO_LINE, "no log, message or MESSAGE"),
         ({"log": 5}, RejectReason.TYPE, "line is int, not text"),
         ({"log": [104, 105]}, RejectReason.TYPE, "line is list, not text"),
         ({"MESSAGE": [104, 300]}, RejectReason.TYPE, "line is list, not text"),
@@ -136,6 +135,8 @@ def test_what_is_wrong_with_a_record_is_said(bad: bytes | dict[str, Any], reason
         (b'{"server": {"name": "x"}}', '{"server": {"name": "x"}}', None),
         (b'{"name": "x",', '{"name": "x",', None),
         (b"{}", "{}", None),
+        (b'{"host": "h", "metric": 5}', '{"host": "h", "metric": 5}', None),
+        (b'{"host": "cut', '{"host": "cut', None),
     ],
 )
 def test_what_can_be_read_of_a_line_is_read(given: bytes | dict[str, Any], text: str, noted: str | None) -> None:

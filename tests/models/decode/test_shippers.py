@@ -302,6 +302,15 @@ def test_opentelemetry_protobuf_holds_several_lines() -> None:
     assert batch.notes["unpacked"] == 1
 
 
+def test_a_protobuf_message_as_long_as_a_brace_is_one() -> None:
+    """Its second byte is a length, here 123: no JSON stands behind the line feed."""
+    first = _field(1, NANOS) + _field(5, _field(1, b"lost"))
+    scope = _field(2, first + _field(9, bytes(123 - 6 - len(first))))
+    message = _field(1, _field(2, scope))
+    assert message[:2] == b"\n{"
+    assert decode(message).lines["message"].to_list() == ["lost"]
+
+
 @pytest.mark.parametrize("severity", [{"severityNumber": 17}, {"severityText": "ERROR"}, {"severity_number": 20}])
 def test_opentelemetry_says_levels_in_three_ways(severity: dict[str, Any]) -> None:
     """By number, by name, and in snake case; a body of fields is looked into."""

@@ -25,7 +25,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Work in a folder with a log, a broken archive, a bundle that is none, and folders without files."""
     monkeypatch.chdir(tmp_path)
     Path("nova.log").write_text(LINE.format(0, "-"))
-    Path("broken.gz").write_bytes(b"no archive")
+    Path("broken.gz").write_bytes(b"\x1f\x8bno archive")
     for name in ("empty", "other"):
         Path(name).mkdir()
     Path("other/bundle.json").write_text("{}")
