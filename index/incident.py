@@ -1,7 +1,7 @@
 """Explain an incident from its signals: its own lines from its own begin on become the evidence of its diagnosis."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
@@ -44,6 +44,8 @@ class IncidentSignals:
     """Requests, instances, volumes and ports, in small letters."""
     templates: frozenset[str] = frozenset()
     """Masked texts of the messages that its signals are about."""
+    joined: Mapping[str, int] = field(default_factory=dict)
+    """When what is wrong with a service began; one that is not named has been there from the begin on."""
 
 
 OVER_US: Final = 120 * SECOND
@@ -152,4 +154,5 @@ def _belongs(sign: EpisodeSign, template: str, signals: IncidentSignals) -> bool
     if not (signals.services or signals.ids or signals.templates):
         return True
     here = not signals.hosts or not sign.host or sign.host in signals.hosts
-    return sign.service in signals.services and here
+    # What a service said before it was drawn in belongs to something else.
+    return sign.service in signals.services and here and sign.end >= signals.joined.get(sign.service, 0)

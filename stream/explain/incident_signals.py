@@ -14,6 +14,10 @@ from index.diagnosis.renewal import SignalNow
 from index.evidence.fired_windows import FiredWindow
 from index.incident import IncidentSignals
 from models.records import Level
+from models.rfc3339 import SECOND
+
+WINDOW_US: Final = 60 * SECOND
+"""Length of a window (microseconds), as configured by default, where the window itself is not kept any more."""
 
 _LEVELS: Final = {Severity.ERROR: Level.ERROR, Severity.CRITICAL: Level.CRITICAL}
 
@@ -42,7 +46,21 @@ def evidence_scope(incident: Incident, fired: Sequence[FiredWindow], since: int 
         hosts=frozenset(signal.host for signal in signals) if all(signal.host for signal in signals) else frozenset(),
         ids=_ids(incident),
         templates=frozenset(signal.about for signal in signals if signal.about and signal.severity > Severity.WARNING),
+        joined=_joined(signals, fired),
     )
+
+
+def _joined(signals: Sequence[Signal], fired: Sequence[FiredWindow]) -> dict[str, int]:
+    """Return when the window began that first told of each service (microseconds)."""
+    first: dict[str, int] = {}
+    for signal in signals:
+        first[signal.service] = min(signal.first, first.get(signal.service, signal.first))
+    return {
+        service: min(
+            (one.start for one in fired if service in one.services and one.end <= end), default=end - WINDOW_US
+        )
+        for service, end in first.items()
+    }
 
 
 def own_findings(fired: Iterable[FiredWindow], services: frozenset[str]) -> list[FiredWindow]:

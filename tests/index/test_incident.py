@@ -38,6 +38,16 @@ def test_neither_another_incident_nor_what_was_before_becomes_the_cause() -> Non
     assert all(one.time >= NOON for one in evidence.lines if one.level >= Level.ERROR)
 
 
+def test_what_a_service_said_before_it_was_drawn_in_is_not_its_cause() -> None:
+    """An incident goes on while cinder has a full disk, which is another; then cinder loses RabbitMQ as well."""
+    late = [line(at, "cinder-volume", LOST, "ERROR", host="storage-1") for at in (85, 95)]
+    signals = IncidentSignals(NOON, NOON + 100 * SECOND, frozenset({"nova-api", "cinder-volume"}))
+    both = material(lines([*ALIEN, *late]))
+    assert explain_incident(signals, both, known=templates(QUIET))[1].cause.startswith("A disk is full.")
+    drawn_in = replace(signals, joined={"cinder-volume": NOON + 60 * SECOND})
+    assert explain_incident(drawn_in, both, known=templates(QUIET))[1].cause.startswith("RabbitMQ cannot be reached.")
+
+
 def test_each_of_two_incidents_at_once_gets_its_own_cause() -> None:
     """By services, hosts or ids."""
     both = material(lines([*OWN, *ALIEN]))

@@ -9,7 +9,7 @@ from index.evidence.fired_windows import FiredWindow
 from models.findings import Finding, FindingKind
 from models.records import Level
 from models.rfc3339 import SECOND
-from stream.explain.incident_signals import evidence_scope, own_findings, signals_now
+from stream.explain.incident_signals import WINDOW_US, evidence_scope, own_findings, signals_now
 from tests.alerts.windows import START, crash, session, window
 
 API = Incident.of(window("a", 0, service="nova-api"), START)
@@ -72,3 +72,11 @@ def test_signals_say_how_bad_they_are_and_whether_they_go_on() -> None:
     assert not any(now.goes_on for now in signals_now(replace(later, state=IncidentState.RESOLVED)))
     usual = replace(later, signals=tuple(replace(signal, severity=Severity.WARNING) for signal in later.signals))
     assert {now.level for now in signals_now(usual)} == {Level.UNKNOWN}
+
+
+def test_a_service_counts_from_the_window_that_drew_it_in() -> None:
+    """Or from a minute before, where that is not kept any more."""
+    both = API.joined(window("b", 200, service="nova-conductor"), START, 256)
+    scope = evidence_scope(both, [fired(-30, 0, services=("nova-api",)), fired(170, 200, services=("nova-conductor",))])
+    assert scope.joined == {"nova-api": START - 30 * SECOND, "nova-conductor": START + 170 * SECOND}
+    assert evidence_scope(both, []).joined == {"nova-api": START - WINDOW_US, "nova-conductor": START + 140 * SECOND}
