@@ -114,7 +114,8 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
        trouble with the same message, or is silent, on another host, within ``near_s``.
     8. ``NAME``: both name the same backend or project, or one names the other's, within ``near_s``.
     9. ``RETURN``: it repeats what is over at that place.
-    10. ``PROJECT``: both are parts of one project, and it begins soon after the incident.
+    10. ``PROJECT``: both are parts of one project, and it begins soon after the incident and names no backend that the
+       incident does not.
     """
     distance, home = gap(share, incident), share.services[0]
     too_old = share.end - incident.first > policy.max_age_s * SECOND
@@ -224,13 +225,14 @@ def _same_on(share: Anomaly, signals: Iterable[Signal]) -> str:
 
     Such as one slow step on many hosts, which all wait for the same, or hosts of a rack that fall silent together.
     """
-    known = tuple(signals)
-    for own in signals_of(share):
-        for signal in known:
-            is_same = (signal.service, signal.kind, signal.about) == (own.service, own.kind, own.about)
-            is_told = bool(own.about) or own.kind == "silence"
-            if is_same and is_told and own.host and signal.host and signal.host != own.host:
-                return signal.host
+    # What is wrong besides may be the same by chance.
+    own = signals_of(share)[0]
+    if not own.host or not (own.about or own.kind == "silence"):
+        return ""
+    for signal in signals:
+        is_same = (signal.service, signal.kind, signal.about) == (own.service, own.kind, own.about)
+        if is_same and signal.host and signal.host != own.host:
+            return signal.host
     return ""
 
 
@@ -257,6 +259,9 @@ def _same_project(share: Anomaly, incident: Incident, policy: IncidentPolicy) ->
     home, first = share.services[0], incident.service
     is_soon = abs(share.end - incident.first) <= policy.onset_s * SECOND
     if home == first or home in incident.services or project_of(home) != project_of(first) or not is_soon:
+        return NO_MATCH
+    if (INFRASTRUCTURE & share.names) - _backends(incident.signals):
+        # What names a backend says more of its cause than the project does.
         return NO_MATCH
     return Match(MatchStrength.PROJECT, f"part of {project_of(home)} as {first} is, and began soon after it")
 

@@ -153,3 +153,10 @@ def test_the_title_names_the_backend_that_is_named_now() -> None:
 def test_windows_over_everything_without_places_have_no_place_to_come_back_to() -> None:
     """Two faults ten minutes apart that nothing locates are two incidents, each with its own begin."""
     assert len(told(everything("a", 0), everything("b", 600, service="deployment"))) == 2
+
+
+def test_what_names_a_backend_is_no_part_of_its_project_s_trouble() -> None:
+    """Beside a strange message on one host another service of nova loses RabbitMQ; without a name it may belong."""
+    odd = run("a", 0, 60, service=NOVA)
+    for names, count in ((("RabbitMQ",), 2), ((), 1)):
+        assert len(told(*odd, window("b", 45, service="nova-conductor", names=names))) == count
