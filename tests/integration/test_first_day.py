@@ -212,8 +212,11 @@ def test_normal_traffic_alerts_nobody(outcome: Outcome) -> None:
 
 
 def test_the_fault_is_told_by_its_name(outcome: Outcome) -> None:
-    """The first alert comes within a minute of the fault's begin, and RabbitMQ is named."""
+    """An alert tells of the first minute of the fault, and RabbitMQ is named.
+
+    Which alert is published first depends on the order in which a backlog's files arrive.
+    """
     firing = [alert for alert in outcome.alerts if alert["status"] == "firing"]
     assert firing
     assert any("rabbitmq" in " ".join(alert["services"]) for alert in outcome.alerts)
-    assert parse_time(firing[0]["updated"]) - FAULT[0] < 60 * SECOND
+    assert min(parse_time(alert["updated"]) for alert in firing) - FAULT[0] < 60 * SECOND

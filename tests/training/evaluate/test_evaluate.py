@@ -202,7 +202,7 @@ def test_the_lists_in_the_repository_can_be_read() -> None:
     folder = Path(__file__).parents[2] / "bench"
     simulated = read_spec(folder / "evaluate-simulator.toml")
     assert all(isinstance(each, SimulatorSet) for each in simulated)
-    assert [each.kind for each in read_spec(folder / "evaluate-runs.toml")] == ["runs", "runs"]
+    assert [each.kind for each in read_spec(folder / "evaluate-runs.toml")] == ["runs", "runs", "chains"]
 
 
 def test_what_is_no_evaluation_is_refused(tmp_path: Path) -> None:
