@@ -10,7 +10,7 @@ _BACKENDS: Final = {
     "Ceph": r"\bceph\b|\brbd\b|\brados",
     "libvirt": r"libvirt|\bqemu\b",
     "Open vSwitch": r"ovsdb|open ?vswitch|\bovs\b",
-    "keystone": r"keystone|identity (?:service|server)",
+    "keystone": r"keystone|identity (?:service|server)|validate token|/auth/tokens",
     "placement": r"placement",
     "glance": r"glance|image service",
     "neutron": r"neutron|networking service",
