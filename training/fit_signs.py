@@ -44,6 +44,13 @@ _MINUTE_US: Final = 60_000_000
 _DAY_S: Final = 86_400.0
 """Seconds."""
 
+_STARTS_US: Final = 60_000_000
+"""Microseconds from a source's first line on in which its errors say nothing of how often there are some in operation:
+it starts, and what it needs may start, too.  A judgement."""
+
+_AT_START: Final = -1
+"""Stands for the stretch of what a source writes at its start: known from there, but no evidence of rates."""
+
 
 @dataclass(slots=True)
 class SignSamples:
@@ -54,6 +61,8 @@ class SignSamples:
     _sources: set[str] = field(default_factory=set)
     _errors: Counter[tuple[int, int, int]] = field(default_factory=Counter)
     """Lines by block, template and origin."""
+    _begins: dict[int, int] = field(default_factory=dict)
+    """Tenant and origin → end of the first window (microseconds)."""
     _criticals: Counter[tuple[int, int, int]] = field(default_factory=Counter)
     _most_errors: dict[int, dict[int, int]] = field(default_factory=dict)
     """Group → block → most errors of a window."""
@@ -73,9 +82,18 @@ class SignSamples:
         block = tenant + last // BLOCK_US
         rows = ranges(windows.splits[sources + 1] - windows.new_rows[sources], windows.splits[sources + 1])
         lines = SignLines.of(facts)
+        window = lines.window[rows]
+        source, of_row = np.unique(tenant[window] + lines.origin[rows], return_inverse=True)
+        first = np.full(len(source), np.iinfo(np.int64).max)
+        np.minimum.at(first, of_row, last[window])
+        begin = np.array(
+            [self._begins.setdefault(*known) for known in zip(source.tolist(), first.tolist(), strict=True)]
+        )
+        stretch = np.full(len(lines.window), _AT_START)
+        stretch[rows] = np.where(last[window] < begin[of_row] + _STARTS_US, _AT_START, block[window])
         for is_bad, counter in ((lines.trouble, self._errors), (lines.critical, self._criticals)):
             bad = rows[is_bad[rows]]
-            columns = (block[lines.window[bad]], lines.template[bad], lines.origin[bad])
+            columns = (stretch[bad], lines.template[bad], lines.origin[bad])
             triples = zip(*(column.tolist() for column in columns), strict=True)
             counter.update(triple for triple in triples if triple in counter or len(counter) < KEPT)
         judged = np.zeros(len(windows), np.bool_)
@@ -90,7 +108,8 @@ class SignSamples:
         """The detector, of so many groups of windows."""
         seconds = len(self._minutes) * _MINUTE_US / 1e6
         days = seconds / _DAY_S
-        by_template, by_origin = _blocks(self._errors, 1), _blocks(self._errors, 2)
+        by_template = _blocks(self._errors, 1)
+        by_origin = _blocks((line for line in self._errors if line[0] != _AT_START), 2)
         by_critical = _blocks(self._criticals, 1)
         noisy = sorted(origin for origin, blocks in by_origin.items() if _is_noisy(len(blocks), days))
         most = np.zeros(groups, np.int64)
@@ -116,7 +135,8 @@ class SignSamples:
         lines: Counter[int] = Counter()
         writers: dict[int, set[int]] = defaultdict(set)
         for (block, template, origin), count in self._errors.items():
-            if len(by_template[template]) == 1 and not _is_noisy(len(by_origin[origin]) - 1, days):
+            is_first = len(by_template[template]) == 1 and block != _AT_START
+            if is_first and not _is_noisy(len(by_origin[origin]) - 1, days):
                 lines[block] += count
                 writers[block].add(origin)
         bursts = {block for block, count in lines.items() if count >= BURST}
@@ -125,7 +145,7 @@ class SignSamples:
             Sign.ERROR: len(lines),
             Sign.BURST: len(bursts),
             Sign.SPREAD: sum(len(of) >= SPREAD for of in writers.values()),
-            Sign.CRITICAL: len({block for of in by_critical.values() if len(of) == 1 for block in of}),
+            Sign.CRITICAL: len({block for of in by_critical.values() if len(of) == 1 for block in of} - {_AT_START}),
             Sign.REFUSALS: len(_beyond(self._refused.values(), REFUSED, KNOWN_BURST)),
             Sign.RESTARTS: len(_beyond(self._started.values(), STARTS, STARTS)),
         }

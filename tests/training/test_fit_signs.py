@@ -78,7 +78,17 @@ def test_a_source_that_writes_an_error_a_day_is_noisy() -> None:
 
 def test_errors_of_different_sources_were_each_a_first_one() -> None:
     """So that three unlucky ones in training tell how often the next comes."""
-    assert counts([[bad(CLAIM, key=COMPUTE)], [bad(PLUGGED, key=API)], [QUIET]]) == {Sign.ERROR: 2}
+    begin = [at([(1, HEARTBEAT)], key) for key in (COMPUTE, API)]
+    assert counts([[*begin, bad(CLAIM, key=COMPUTE)], [bad(PLUGGED, key=API)], [QUIET]]) == {Sign.ERROR: 2}
+
+
+def test_errors_at_the_start_of_a_source_are_no_evidence_of_rates() -> None:
+    """What three services write while they come up is known from there, and their first error later is one."""
+    start = [bad(CLAIM, key=key, level=level) for key, level in ((COMPUTE, ERROR), (API, int(Level.CRITICAL)))]
+    signs = fitted([[*start, QUIET], [QUIET]])
+    assert not any(signs.evidence.counts.values())
+    assert shown(signs, bad(CLAIM)) == Sign(0)
+    assert shown(signs, bad(PLUGGED)) == Sign.ERROR
 
 
 @pytest.mark.parametrize(

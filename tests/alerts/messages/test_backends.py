@@ -9,7 +9,7 @@ from alerts.messages.backends import names_in
     ("text", "names"),
     [
         ("AMQP server on <*> is unreachable: timed out. Trying again in <*> seconds.", {"RabbitMQ"}),
-        ("(pymysql.err.OperationalError) (2003, \"Can't connect to MySQL server on <*>\")", {"database"}),
+        ('(pymysql.err.OperationalError) (2003, "Can\'t connect to MySQL server on <*>")', {"database"}),
         ("Unable to validate token: Unable to establish connection to http://<*>:5000/v3/auth/tokens", {"keystone"}),
         ("Identity server rejected authorization", {"keystone"}),
         ("Placement API service is not responding.", {"placement"}),
