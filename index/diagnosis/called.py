@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from index.diagnosis.findings import Findings, KnownFailureMatch
+from index.diagnosis.wording import place_of
 from index.evidence.selection import OF_TRACE
 from index.evidence.types import Evidence, EvidenceLine
 from index.lines.callees import callee
@@ -56,7 +57,9 @@ def restarted(times: SourceTimes) -> str:
     if times.restart is None:
         return ""
     away = times.restart
-    return f"{_place(times)} was started again at {_clock(away.until)} UTC, {away.seconds:.0f} s after its last line. "
+    return (
+        f"{place_of(times)} was started again at {_clock(away.until)} UTC, {away.seconds:.0f} s after its last line. "
+    )
 
 
 def _state(times: SourceTimes, moment: int) -> str:
@@ -68,9 +71,9 @@ def _state(times: SourceTimes, moment: int) -> str:
     if pause is None:
         return ""
     if pause.goes_on:
-        return f"{_place(times)} has written nothing for {pause.seconds:.0f} s. "
+        return f"{place_of(times)} has written nothing for {pause.seconds:.0f} s. "
     span = f"from {_clock(pause.since)} to {_clock(pause.until)} UTC ({pause.seconds:.0f} s)"
-    return f"{_place(times)} wrote nothing {span}. "
+    return f"{place_of(times)} wrote nothing {span}. "
 
 
 def called(evidence: Evidence, findings: Findings, match: KnownFailureMatch) -> Unanswered | None:
@@ -115,10 +118,6 @@ def _own_state(evidence: Evidence, service: str, moment: int) -> tuple[str, str]
 
 def _longest(times: SourceTimes, moment: int) -> float:
     return max((pause.seconds for pause in times.pauses if pause.holds(moment)), default=0.0)
-
-
-def _place(times: SourceTimes) -> str:
-    return f"{times.service} on {times.host}" if times.host else times.service
 
 
 def _clock(time: int) -> str:

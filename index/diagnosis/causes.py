@@ -71,8 +71,7 @@ def cause_of(evidence: Evidence, findings: Findings) -> Cause:
     return unknown(evidence)
 
 
-def _defect(evidence: Evidence, findings: Findings) -> Origin | None:
-    del evidence
+def _defect(_: Evidence, findings: Findings) -> Origin | None:
     origin = findings.origin
     return origin if origin is not None and origin.defect else None
 
@@ -99,8 +98,7 @@ def _restart(evidence: Evidence, findings: Findings) -> SourceTimes | None:
     return max(ranked, key=lambda one: one[:2])[2] if ranked else None
 
 
-def _behaviour(evidence: Evidence, findings: Findings) -> BehaviourFinding | None:
-    del evidence
+def _behaviour(_: Evidence, findings: Findings) -> BehaviourFinding | None:
     said_outright = (findings.origin is not None and findings.origin.strong) or (
         findings.match is not None and failed(findings.match.line)
     )
@@ -108,24 +106,20 @@ def _behaviour(evidence: Evidence, findings: Findings) -> BehaviourFinding | Non
     return findings.odd if telling and not said_outright else None
 
 
-def _known_failure(evidence: Evidence, findings: Findings) -> KnownFailureMatch | None:
-    del evidence
+def _known_failure(_: Evidence, findings: Findings) -> KnownFailureMatch | None:
     return findings.match
 
 
-def _error(evidence: Evidence, findings: Findings) -> Origin | None:
-    del evidence
+def _error(_: Evidence, findings: Findings) -> Origin | None:
     origin = findings.origin
     return origin if origin is not None and origin.strong else None
 
 
-def _other_behaviour(evidence: Evidence, findings: Findings) -> BehaviourFinding | None:
-    del evidence
+def _other_behaviour(_: Evidence, findings: Findings) -> BehaviourFinding | None:
     return findings.odd
 
 
-def _first_sign(evidence: Evidence, findings: Findings) -> Origin | None:
-    del evidence
+def _first_sign(_: Evidence, findings: Findings) -> Origin | None:
     return findings.origin
 
 

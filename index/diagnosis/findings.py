@@ -15,17 +15,13 @@ from index.lines.service_layers import depth, project
 from index.lines.tracebacks import Frame, Traceback, read_inline
 from models.findings import SILENCES, Finding, FindingKind
 from models.records import Level
-from models.rfc3339 import SECOND
 
 # Factors on the confidence of a known failure, by where its line stands and how severe it is: judgements.
 _ON_ORIGIN: Final = 1.0
 _IN_STORY: Final = 0.8
-"""Of the same request, or of the same project within ``_BESIDE_US``."""
+"""Of the same request, or of the same project at the same moment."""
 _ELSEWHERE: Final = 0.55
 _WARNED: Final = 0.8
-
-_BESIDE_US: Final = 2 * SECOND
-"""Microseconds around where it began in which its project tells of the same thing (a judgement, as clocks differ)."""
 
 _WITNESSES: Final = 2
 """Further services that report the failure of a backend from which on it is as sure as where it began: a judgement."""
@@ -213,7 +209,7 @@ def _matches(evidence: Evidence, origin: Origin | None, table: KnownFailures) ->
 def _beside(line: EvidenceLine, first: EvidenceLine) -> bool:
     """Whether a line is of the project in which it began, and of the same moment."""
     same = line.service == first.service or project(line.service) == project(first.service) != ""
-    return same and abs(line.time - first.time) <= _BESIDE_US
+    return same and abs(line.time - first.time) <= CLOCK_SKEW_US
 
 
 def _bad(line: EvidenceLine, origin: Origin | None, *, own: bool, near_origin: bool) -> bool:

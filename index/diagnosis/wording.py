@@ -6,6 +6,7 @@ from typing import Final
 from index.diagnosis.findings import KnownFailureMatch, Origin, failed
 from index.evidence.message_parts import call_in, code_in, message_of, short
 from index.evidence.types import Evidence, EvidenceLine
+from index.lines.source_times import SourceTimes
 from index.lines.tracebacks import Frame
 from models.findings import Finding
 from models.records import Level
@@ -39,9 +40,9 @@ def raised_in(origin: Origin) -> str:
     return f"{name} in {place(origin.frames[0][0])}" if origin.frames else name
 
 
-def place_of(line: EvidenceLine | Finding) -> str:
-    """Return who wrote a line, or is found odd, and on which host."""
-    return f"{line.service} on {line.host}" if line.host else line.service
+def place_of(subject: EvidenceLine | Finding | SourceTimes) -> str:
+    """Return who wrote a line, is found odd, or wrote at some times, and on which host."""
+    return f"{subject.service} on {subject.host}" if subject.host else subject.service
 
 
 def lower_first(text: str) -> str:
