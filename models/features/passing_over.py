@@ -31,7 +31,10 @@ def is_weak(features: WindowFeatures, weak_level: int, rows: slice | None = None
         return new
     level, window = features.windows.level[rows], features.window[rows]
     bad = (features.windows.marks[rows] & _BAD > 0) & (level != Level.DEBUG)
-    seen = features.vocabulary.is_rare(features.windows.template[rows]) & (level < Level.ERROR)
+    # Few lines are new, and only of these it is asked.
+    seen = np.zeros(len(new), np.bool_)
+    seen[new] = features.vocabulary.is_rare(features.windows.template[rows][new])
+    seen &= level < Level.ERROR
     low: BOOL = new & (seen | ((level <= weak_level) & (level != Level.UNKNOWN))) & ~bad
     if not low.any():
         return low
