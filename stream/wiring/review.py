@@ -55,25 +55,23 @@ def review_logs(settings: Settings, question: ReviewQuestion, progress: Callable
     # The second reading would find nothing, and models cost money each time.
     if "-" in question.paths:
         raise InvalidError("review reads its files twice, so that it cannot read standard input", "name a file")
-    quiet = settings.model_copy(update={"llm_enabled": False})
     if question.paths:
-        parts = make_components(quiet, load_bundle(quiet, question.bundle))
-        return _of_files(quiet, question, parts, progress)
-    parts = make_components(quiet, load_bundle(quiet, question.bundle or served_bundle(quiet).path))
-    return _of_topics(quiet, question, parts)
+        parts = make_components(settings, load_bundle(settings, question.bundle))
+        return _of_files(settings, question, parts, progress)
+    parts = make_components(settings, load_bundle(settings, question.bundle or served_bundle(settings).path))
+    return _of_topics(settings, question, parts)
 
 
 def told(
     settings: Settings, bundle: Bundle, logs: Sequence[tuple[Sequence[Path], Sequence[Mapping[str, Any]]]]
 ) -> dict[str, float]:
     """Review labelled logs one after the other, and measure what people would have heard: what ``evaluate`` asks."""
-    quiet = settings.model_copy(update={"llm_enabled": False})
     alerts: list[Alert] = []
     faults: list[KnownFault] = []
     days = 0.0
     for paths, known in logs:
         question = ReviewQuestion(tuple(map(str, paths)))
-        result = _of_files(quiet, question, make_components(quiet, bundle), lambda _: None)
+        result = _of_files(settings, question, make_components(settings, bundle), lambda _: None)
         alerts += result.alerts
         faults += map(KnownFault.from_record, known)
         days += (result.span[1] - result.span[0]) / (86_400 * SECOND)
@@ -153,7 +151,9 @@ def _played(  # noqa: PLR0913 - what a role is made of
     names_of: Callable[[str], frozenset[str] | None],
 ) -> Review:
     count = 0
-    with closing(make_explainer_of(PacedExplainer, settings, broker, topics, bundle)) as explainer:
+    # A model costs money each time, and a review is made as often as one likes.
+    quiet = settings.model_copy(update={"llm_enabled": False})
+    with closing(make_explainer_of(PacedExplainer, quiet, broker, topics, bundle)) as explainer:
         playback = Playback(make_incident_policy(settings), explainer, names_of)
         for time, records in groups:
             count += len(records)
