@@ -38,6 +38,7 @@ _PLACES: Final[Mapping[FaultKind, Sequence[str]]] = {
     FaultKind.QUEUE_DOWN: (QUEUE,),
     FaultKind.DATABASE_DOWN: (DATABASE,),
     FaultKind.KEYSTONE_DOWN: (KEYSTONE,),
+    FaultKind.RACK_DOWN: ("rack-1/nova-compute",),
 }
 
 _DETAILS: Final[Mapping[FaultKind, str]] = {

@@ -7,7 +7,7 @@ import pytest
 
 from models.errors import InvalidError
 from tests.training.simulated import FIRST, START, Line, fault, lines
-from training.simulate import OF_ONE_SERVICE, FaultKind, Scenario, plan_crowd
+from training.simulate import OF_ONE_SERVICE, FaultKind, Scenario, plan_crowd, plan_faults
 from training.simulate.common_causes import DATABASE, KEYSTONE, QUEUE, racks
 
 COMPUTES = 45
@@ -74,6 +74,13 @@ def test_a_crowd_has_faults_that_overlap_each_at_a_place_of_its_own() -> None:
         assert all(FIRST + 400e6 < each.start < each.end <= FIRST + 3600e6 for each in faults)
         hosts |= {each.service for each in faults if each.service.startswith("compute-")}
     assert len(hosts) > 30
+
+
+def test_every_kind_can_be_planned_one_after_the_other() -> None:
+    """Those that many share as well, in a cloud of any size."""
+    faults = plan_faults(START, 7200, 1, tuple(FaultKind))
+    assert {each.kind for each in faults} == set(FaultKind)
+    assert lines(Scenario(1, START, 1, faults=faults))
 
 
 def test_a_crowd_that_does_not_fit_is_refused() -> None:
