@@ -34,6 +34,7 @@ ORDER = {
 HOMES = {
     "aiohttp": {"stream/deliver/votes_server.py"},
     "aiokafka": {"stream/kafka/"},
+    "backports": {"models/decode/log_files.py"},
     "anthropic": {"index/llm/claude.py"},
     "confluent_kafka": {"stream/kafka/"},
     "faiss": {"index/search/vectors.py"},
