@@ -124,7 +124,8 @@ def test_a_suppression_silences_its_template_and_says_who_and_until_when() -> No
 def test_a_suppression_of_one_fault_leaves_another_at_the_same_time_alone() -> None:
     """A service that is silent, and errors of another 40 s later: the second is told, and pages."""
     rules = Rules.parse(
-        "version: 1\nsuppressions:\n  - {name: hush, match: {service: keystone}, reason: 'keystone has been silent for .*',"
+        "version: 1\nsuppressions:\n"
+        "  - {name: hush, match: {service: keystone}, reason: 'keystone has been silent for .*',"
         " sample: keystone has been silent for 96 s, why: BUG-9, owner: jo, expires: 2026-11-30}\n"
     )
     silent = replace(window("a", 0, 0.99, "keystone", kind="silence"), reasons=("keystone has been silent for 96 s",))
