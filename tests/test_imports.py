@@ -34,6 +34,7 @@ ORDER = {
 HOMES = {
     "aiohttp": {"stream/deliver/votes_server.py"},
     "aiokafka": {"stream/kafka/"},
+    "aws_msk_iam_sasl_signer": {"stream/kafka/security/"},
     "anthropic": {"index/llm/claude.py"},
     "confluent_kafka": {"stream/kafka/"},
     "faiss": {"index/search/vectors.py"},
