@@ -35,6 +35,7 @@ HOMES = {
     "aiohttp": {"stream/deliver/votes_server.py"},
     "aiokafka": {"stream/kafka/"},
     "backports": {"models/decode/log_files.py"},
+    "aws_msk_iam_sasl_signer": {"stream/kafka/security/"},
     "anthropic": {"index/llm/claude.py"},
     "confluent_kafka": {"stream/kafka/"},
     "faiss": {"index/search/vectors.py"},
