@@ -46,8 +46,8 @@ CAUSE_WITHIN: Final = 45 * SECOND
 other's cause: a judgement, three steps of windows."""
 
 PAUSE: Final = 60 * SECOND
-"""Microseconds without a window that tells of a place after which its trouble is taken for over: the length of a window,
-as windows that follow one another overlap."""
+"""Microseconds without a window that tells of a place after which its trouble is taken for over: the length of a
+window, as windows that follow one another overlap."""
 
 RECENT: Final = 120 * SECOND
 """Microseconds for which a project that is only unusual explains messages that name it: a judgement.  One that has been
@@ -119,8 +119,8 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
        trouble with the same message, or is silent, on another host, within ``near_s``.
     8. ``NAME``: both name the same backend or project, or one names the other's, within ``near_s``.
     9. ``RETURN``: it repeats what is over at that place.
-    10. ``PROJECT``: both are parts of one project, and it begins soon after the incident, while that goes on, and names no
-       backend that the incident does not.
+    10. ``PROJECT``: both are parts of one project, and it begins soon after the incident, while that goes on, and names
+       no backend that the incident does not.
     """
     distance, home = gap(share, incident), share.services[0]
     too_old = share.end - incident.first > policy.max_age_s * SECOND
@@ -133,7 +133,7 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
     if not share.located or not incident.located:
         return _at_the_time(share, incident, distance, policy)
     ongoing = incident.signals_since(share.end - OVER)
-    if _names_another_backend(share, incident, ongoing, policy):
+    if _names_another_backend(share, incident, ongoing):
         return NO_MATCH
     if _goes_on(share, ongoing, policy):
         return Match(MatchStrength.SERVICE, "at the same place")
@@ -170,9 +170,7 @@ def _is_among(share: Anomaly, signals: Iterable[Signal]) -> bool:
     )
 
 
-def _names_another_backend(
-    share: Anomaly, incident: Incident, ongoing: Iterable[Signal], policy: IncidentPolicy
-) -> bool:
+def _names_another_backend(share: Anomaly, incident: Incident, ongoing: Iterable[Signal]) -> bool:
     """Return whether its messages name another backend than those of what goes on: another fault, wherever it is.
 
     So do those that name one first when the incident is older: an outage's own messages come before what follows.
