@@ -184,7 +184,7 @@ class Settings(BaseSettings):
 
     batch_lines: Count = 20_000
     """Maximum number of lines that ingest reads at once."""
-    batch_seconds: Seconds = 0.25
+    batch_seconds: Seconds = 1.0
     """Maximum time in seconds that ingest waits for them."""
     dead_limit_share: float = Field(default=0.5, gt=0, le=1)
     """Ingest stops when more than this share of the last 20,000 lines are dead letters."""
