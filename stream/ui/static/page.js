@@ -41,8 +41,11 @@
   let paused = false;
   const listen = () => {
     if (document.body.dataset.live !== "yes" || paused || source) return;
-    source = new EventSource("/events");
-    source.addEventListener("changed", () => document.body.dispatchEvent(new Event("tocsin-changed")));
+    source = new EventSource(`/events?since=${document.body.dataset.version}`);
+    source.addEventListener("changed", (event) => {
+      document.body.dataset.version = event.data;
+      document.body.dispatchEvent(new Event("tocsin-changed"));
+    });
   };
   const rest = () => { if (source) { source.close(); source = null; } };
   const pause = () => {
@@ -51,10 +54,10 @@
     paused = !paused;
     button.setAttribute("aria-pressed", String(paused));
     button.textContent = paused ? "Paused" : "Live";
-    if (paused) { rest(); } else { document.body.dispatchEvent(new Event("tocsin-changed")); listen(); }
+    if (paused) rest(); else listen();
   };
   document.addEventListener("visibilitychange", () => {
-    if (document.hidden) { rest(); } else if (!paused) { document.body.dispatchEvent(new Event("tocsin-changed")); listen(); }
+    if (document.hidden) rest(); else listen();
   });
   addEventListener("pagehide", rest);
 

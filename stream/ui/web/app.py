@@ -1,7 +1,7 @@
 """The routes: every page is made on the server, and works without a script."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -65,9 +65,9 @@ class Pages:
 
     def index(self, request: Request) -> Response:
         """The list of incidents."""
-        query = ListQuery.of(request.query_params)
+        version, query = self._site.memory.version, ListQuery.of(request.query_params)
         page = list_page(self._site.memory, query, self._site.clock(), live=self._site.live)
-        return self._page(request, "list.html", page=page, query=query)
+        return self._page(request, "list.html", version, page=page, query=query)
 
     def incident(self, request: Request) -> Response:
         """One incident."""
@@ -75,13 +75,15 @@ class Pages:
         incident_id = self._site.find(name)
         if incident_id != name:
             return RedirectResponse(f"/incidents/{incident_id}", 307)
+        version = self._site.memory.version
         page = incident_page(self._site.memory, incident_id, self._site.clock())
         if page is None:
             raise InvalidError("the incident was dropped from memory a moment ago", "look for it in the list")
-        return self._page(request, "incident.html", page=page, has_lines=self._site.lines is not None)
+        return self._page(request, "incident.html", version, page=page, has_lines=self._site.lines is not None)
 
     def lines(self, request: Request) -> Response:
         """The lines around one of the evidence, as a part of the page, or alone."""
+        version = self._site.memory.version
         incident_id, line = self._site.find(request.path_params["name"]), request.path_params["line"]
         log = self._site.memory.log(incident_id)
         diagnosis = log.newest().diagnosis if log else None
@@ -94,31 +96,33 @@ class Pages:
         everybody = request.query_params.get("of") == "everybody"
         context = self._site.lines.around(chosen.partition, chosen.offset, everybody=everybody)
         return self._page(
-            request, "lines.html", lines=context, line=chosen, incident_id=incident_id, everybody=everybody
+            request, "lines.html", version, lines=context, line=chosen, incident_id=incident_id, everybody=everybody
         )
 
     def sent(self, request: Request) -> Response:
         """What was sent to a language model."""
         incident_id = self._site.find(request.path_params["name"])
-        return self._page(request, "sent.html", incident_id=incident_id, text=self._site.sent(incident_id))
+        version = self._site.memory.version
+        return self._page(request, "sent.html", version, incident_id=incident_id, text=self._site.sent(incident_id))
 
-    async def events(self, _: Request) -> Response:
-        """Tell of each change of the memory, as server-sent events."""
+    async def events(self, request: Request) -> Response:
+        """Tell of each change of the memory since the version that the page shows, as server-sent events."""
         if self._streams.count >= MAX_STREAMS:
             return PlainTextResponse("Too many pages listen; load the page again.\n", 503)
-        return StreamingResponse(self._news(), media_type="text/event-stream")
+        shown = request.headers.get("last-event-id") or request.query_params.get("since", "")
+        return StreamingResponse(self._news(shown), media_type="text/event-stream")
 
-    async def _news(self) -> AsyncIterator[str]:
+    async def _news(self, version: str) -> AsyncIterator[str]:
         self._streams.count += 1
+        silent = 0.0
         try:
-            version, silent = self._site.memory.version, 0.0
             yield "retry: 2000\n\n"
             while not self._streams.closing:
                 await asyncio.sleep(LOOK_S)
                 silent += LOOK_S
-                if (now := self._site.memory.version) != version:
+                if (now := str(self._site.memory.version)) != version:
                     version, silent = now, 0.0
-                    yield f"event: changed\ndata: {version}\n\n"
+                    yield f"event: changed\nid: {version}\ndata: {version}\n\n"
                 elif silent >= BEAT_S:
                     silent = 0.0
                     yield ": alive\n\n"
@@ -132,11 +136,12 @@ class Pages:
             return PlainTextResponse("\n".join(health.troubles) + "\n", 503)
         return PlainTextResponse("ok\n" if not health.reading else f"reading {', '.join(health.reading)}\n")
 
-    def _page(self, request: Request, template: str, **values: Any) -> Response:
+    def _page(self, request: Request, template: str, version: int, **values: Any) -> Response:
+        """Return a template as an answer; ``version`` is that of the memory before anything was read of it."""
         address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        common: Mapping[str, Any] = {"site": self._site, "address": address, "health": self._site.memory.health()}
-        partial = request.headers.get("hx-request") == "true"
-        return HTMLResponse(render(template, **common, partial=partial, **values))
+        health = self._site.memory.health()
+        html = render(template, site=self._site, address=address, health=health, version=version, **values)
+        return HTMLResponse(html)
 
 
 async def static(request: Request) -> Response:

@@ -65,7 +65,7 @@ class PageServer:
 
 
 @contextmanager
-def served(site: Site, host: str = "127.0.0.1", port: int = 0) -> Iterator[PageServer]:
+def serving(site: Site, host: str = "127.0.0.1", port: int = 0) -> Iterator[PageServer]:
     """Serve in a thread of its own while the context lasts."""
     server = PageServer(site, host, port)
     thread = threading.Thread(target=server.run, name="ui-server", daemon=True)
@@ -86,7 +86,7 @@ def serve_until_signal(site: Site, host: str, port: int, tell: Callable[[str], N
     ended = threading.Event()
     before = {number: signal.signal(number, lambda *_: ended.set()) for number in (signal.SIGTERM, signal.SIGINT)}
     try:
-        with served(site, host, port) as server:
+        with serving(site, host, port) as server:
             tell(server.url)
             ended.wait()
     finally:
