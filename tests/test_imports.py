@@ -27,7 +27,7 @@ ORDER = {
     "index": "text storage lines embedding search evidence episodes diagnosis redaction llm explain analyze incident",
     "alerts": "messages incidents routing sinks delivery monitoring",
     "stream": "kafka settings topics heartbeat ingest detect explain deliver replay review learning wiring doctor"
-    " runtime demo cli",
+    " runtime ui demo cli",
 }
 
 # Where an outside library may be imported; what is not listed may be imported anywhere.
@@ -46,9 +46,11 @@ HOMES = {
     "httpx": {"alerts/sinks/http_transport.py", "index/embedding/open_embedder.py"},
     "huggingface_hub": {"index/embedding/open_embedder.py"},
     "httpx2": {"index/llm/claude.py"},
+    "jinja2": {"stream/ui/web/"},
     "jsonschema": {"alerts/routing/rules.py"},
     "keras": {"training/"},
     "mode": {"stream/kafka/"},
+    "markupsafe": {"stream/ui/"},
     "onnx": {"training/"},
     "onnxruntime": {"models/detectors/lstm.py", "training/export.py", "index/embedding/sentence_encoder.py"},
     "polars": {"index/episodes/", "index/incident.py", "models/", "training/", "index/lines/", "index/evidence/"},
@@ -57,9 +59,11 @@ HOMES = {
     "pydantic_settings": {"stream/settings/"},
     "safetensors": {"training/export_encoder.py"},
     "scipy": {"index/search/tfidf.py"},
+    "starlette": {"stream/ui/web/"},
     "tensorflow": {"training/"},
     "tf2onnx": {"training/"},
     "tokenizers": {"index/embedding/sentence_encoder.py"},
+    "uvicorn": {"stream/ui/web/"},
     "yaml": {"alerts/routing/", "index/search/"},
 }
 

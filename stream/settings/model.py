@@ -320,6 +320,11 @@ class Settings(BaseSettings):
     receipt_key: SecretStr | None = None
     """Key with which alerts are signed; see `tocsin receipt`."""
 
+    ui_host: str = Field(default="127.0.0.1", min_length=1)
+    """Address on which `tocsin ui` serves the review page."""
+    ui_port: int = Field(default=9466, ge=0, le=65535)
+    """Port of the review page; 0: a free one."""
+
     @classmethod
     def settings_customise_sources(
         cls,
