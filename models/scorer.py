@@ -64,7 +64,7 @@ class Decisions:
             return []
         # Columns become Python's own numbers in one go: one by one they would take longer than the detectors.
         parts = [(name, part[chosen].tolist()) for name, part in self.parts.items()]
-        columns = (self.windows.start, self.windows.end, np.diff(self.windows.splits), self.score, self.importance)
+        columns = (self.windows.start, self.windows.end, self.windows.events, self.score, self.importance)
         rows = zip(chosen, self._heaviest(chosen), *(column[chosen].tolist() for column in columns), strict=True)
         return [
             self._verdict({name: values[n] for name, values in parts if values[n]}, *row) for n, row in enumerate(rows)

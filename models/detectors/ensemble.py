@@ -201,15 +201,20 @@ class DetectorSet:
             telling |= features.windows.level[rows] >= Level.ERROR
         if Novelty.name in reported:
             telling |= features.tokens[rows] == NEW
-        writers = self._names_of(features, rows)
-        origins, times = (column[rows][telling].tolist() for column in (features.windows.origin, features.windows.time))
-        names = Counter(name for origin in origins if (name := writers[origin]))
+        return tuple(dict.fromkeys([*silent, *self._most_writing(features, rows, telling)]))
+
+    def _most_writing(self, features: WindowFeatures, rows: slice, telling: BOOL) -> list[str]:
+        """Return the names of those that wrote the ``telling`` (n,) of some ``rows``, who wrote most first."""
+        writers, windows = self._names_of(features, rows), features.windows
+        columns = (column[rows][telling].tolist() for column in (windows.origin, windows.time, windows.count))
+        names: Counter[str] = Counter()
         first: dict[str, int] = {}
-        for origin, time in zip(origins, times, strict=True):
-            first.setdefault(writers[origin], time)
+        for origin, time, count in zip(*columns, strict=True):
+            if name := writers[origin]:
+                names[name] += count
+                first.setdefault(name, time)
         # Of equally many the one that came first; by name where that is one moment, as lines have no order in it.
-        ranked = sorted(names, key=lambda name: (-names[name], first[name], name))
-        return tuple(dict.fromkeys([*silent, *ranked]))
+        return sorted(names, key=lambda name: (-names[name], first[name], name))
 
     def _names_of(self, features: WindowFeatures, rows: slice) -> dict[int, str]:
         """Return the name of each source that wrote rows, by its origin; "" where nothing tells it.

@@ -15,7 +15,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from models.arrays import group_starts, group_stops, splits
+from models.arrays import group_starts, group_stops
 from models.detectors.base import Arrays, TemplateText, rows_of, significant
 from models.detectors.number_meaning import is_measure, is_status, meaning_of
 from models.features.number_behaviour import NumberKind, kind_of
@@ -72,8 +72,8 @@ class Values:
         """Return the summed excess of all lines of each window, in spreads."""
         excess = self._excess(features.tokens, features.windows.values).max(axis=1, initial=0.0)
         # Whole numbers add up exactly, so the score is the same in any batch.
-        total = splits(np.round(excess * _SCALE).astype(np.int64))
-        scores: F64 = (total[features.windows.splits[1:]] - total[features.windows.splits[:-1]]) / _SCALE
+        total = features.windows.sums(np.round(excess * _SCALE).astype(np.int64) * features.windows.count)
+        scores: F64 = total / _SCALE
         return scores
 
     def log_per_day(self, features: WindowFeatures) -> F64:
@@ -127,14 +127,16 @@ class Values:
         tokens, values = features.tokens[rows], features.windows.values[rows]
         excess = self._excess(tokens, values)
         by_token = np.zeros(len(self._limit))
-        np.add.at(by_token, tokens, excess.max(axis=1, initial=0.0))
+        np.add.at(by_token, tokens, excess.max(axis=1, initial=0.0) * features.windows.count[rows])
         token = int(by_token.argmax())
         if not by_token[token]:
             return []
         lines = np.flatnonzero(tokens == token)
         column = int(excess[lines].sum(axis=0).argmax())
         lines = lines[excess[lines, column] > 0]
-        value = float(np.sort(values[lines, column])[len(lines) // 2])
+        count = features.windows.count[rows][lines]
+        shown = np.repeat(values[lines, column], count)
+        value = float(np.sort(shown)[len(shown) // 2])
         template = text(token)
         numbers = int((~np.isnan(values[lines[0]])).sum())
         kind, unit = meaning_of(template, column, numbers, value, by_meaning=self._pace is not None)
@@ -145,7 +147,7 @@ class Values:
                 value=significant(value),
                 usual=significant(float(self._limit[token, column])),
                 unit=unit,
-                count=len(lines),
+                count=len(shown),
                 moment=to_millisecond(int(features.windows.time[rows][lines].min())),
             )
         ]
@@ -155,7 +157,7 @@ class Values:
         tokens = features.tokens[rows]
         excess = self._excess(tokens, features.windows.values[rows]).max(axis=1, initial=0.0)
         by_token = np.zeros(len(self._limit))
-        np.add.at(by_token, tokens, excess)
+        np.add.at(by_token, tokens, excess * features.windows.count[rows])
         exceeds: BOOL = (excess > 0) & (tokens == int(by_token.argmax()))
         return exceeds
 
