@@ -234,7 +234,9 @@ def standing_for_others(window: Window, counts: list[int]) -> tuple[Window, Wind
         return column and tuple(value for value, count in zip(column, times, strict=True) for _ in range(count))
 
     shown = replace(window, seconds=window.seconds or tuple(map(float, rows)))
-    columns = {name: spread(getattr(shown, name)) for name in ("templates", "seconds", "levels", "values", "marks")}
+    columns: dict[str, Any] = {
+        name: spread(getattr(shown, name)) for name in ("templates", "seconds", "levels", "values", "marks")
+    }
     return replace(shown, counts=times), replace(shown, **columns)
 
 
