@@ -13,7 +13,7 @@ from models.arrays import group_starts, ranges, splits
 from models.features.sequences import SHARED, SOURCE, kind_numbers
 from models.features.vocabulary import NEW, Vocabulary
 from models.records import ALL_SOURCES, BOOL, HOST_MARK, I32, I64, U64, KeyKind, WindowBatch
-from models.windows.batches import one_window
+from models.windows.batches import take
 
 UNKNOWN: Final = -1
 """Group of a source whose service training did not see."""
@@ -136,22 +136,17 @@ class WindowFeatures:
         """Return the features of the same windows with other rows."""
         return self._of(windows, self.vocabulary, self.group)
 
-    def only(self, number: int) -> "WindowFeatures":
-        """Return the features of one window, as if it had come alone."""
-        rows = slice(*self.windows.splits[number : number + 2].tolist())
-        entries = slice(*self.token_counts.splits[number : number + 2].tolist())
-        chosen = slice(number, number + 1)
+    def take(self, chosen: I64) -> "WindowFeatures":
+        """Return the features of the chosen windows (m,), as if they had come alone."""
+        windows = take(self.windows, chosen)
+        rows = ranges(self.windows.splits[chosen], self.windows.splits[chosen + 1])
         return WindowFeatures(
-            one_window(self.windows, number),
+            windows,
             self.vocabulary,
             self.group[chosen],
-            np.zeros(rows.stop - rows.start, np.int64),
+            np.repeat(np.arange(len(chosen)), np.diff(windows.splits)),
             self.tokens[rows],
-            TokenCounts(
-                np.array([0, entries.stop - entries.start], np.int64),
-                self.token_counts.token[entries],
-                self.token_counts.count[entries],
-            ),
+            self.token_counts.take(chosen),
             self.complete[chosen],
         )
 

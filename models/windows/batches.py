@@ -93,23 +93,21 @@ def concat(batches: list[WindowBatch]) -> WindowBatch:
     )
 
 
-def one_window(windows: WindowBatch, number: int) -> WindowBatch:
-    """Return the batch of one window alone."""
-    start, stop = windows.splits[number : number + 2].tolist()
+def take(windows: WindowBatch, chosen: I64) -> WindowBatch:
+    """Return the batch of the chosen windows (m,) alone, in that order."""
+    low, high = windows.splits[chosen], windows.splits[chosen + 1]
+    rows = ranges(low, high)
     seen = windows.last_seen
-    entries = slice(*seen.splits[number : number + 2].tolist())
+    first, last = seen.splits[chosen], seen.splits[chosen + 1]
+    entries = ranges(first, last)
+    numbers = chosen.tolist()
     return WindowBatch(
-        tenants=[windows.tenants[number]],
-        keys=[windows.keys[number]],
-        splits=np.array([0, stop - start], np.int64),
-        last_seen=LastSeen(
-            seen.floor[number : number + 1],
-            np.array([0, entries.stop - entries.start], np.int64),
-            seen.origin[entries],
-            seen.time[entries],
-        ),
-        **{name: getattr(windows, name)[number : number + 1] for name in _PER_WINDOW},
-        **{name: getattr(windows, name)[start:stop] for name in _PER_ROW},
+        tenants=[windows.tenants[number] for number in numbers],
+        keys=[windows.keys[number] for number in numbers],
+        splits=splits(high - low),
+        last_seen=LastSeen(seen.floor[chosen], splits(last - first), seen.origin[entries], seen.time[entries]),
+        **{name: getattr(windows, name)[chosen] for name in _PER_WINDOW},
+        **{name: getattr(windows, name)[rows] for name in _PER_ROW},
     )
 
 

@@ -6,6 +6,7 @@ from itertools import groupby
 from pathlib import Path
 
 import numpy as np
+import orjson
 
 from models.decode.file_merge import merged
 from models.pipeline import LineProcessor
@@ -79,6 +80,11 @@ def windows_of_events(
         if verdicts
     ]
     yield from sorted(closed, key=lambda windows: windows.time)
+
+
+def record_of(line: bytes, source: str) -> bytes:
+    """A line of a plain file as the record that a shipper would have sent."""
+    return orjson.dumps({"log": line.decode(errors="replace"), "source": source})
 
 
 def _places(logs: LogBatch) -> I64:

@@ -73,6 +73,7 @@ class Process:
         newest = components.bundle.facts.get("to")
         if newest and not components.bundle.is_general:
             metrics.bundle_trained.set(parse_time(newest) / SECOND)
+        _tell_store(served, metrics)
         facts = {"kafka": broker.bootstrap, "prefix": settings.topic_prefix, "bundle": components.bundle.id}
         log.info("connected", extra=facts)
         if served.progress is not None:
@@ -150,3 +151,13 @@ class Process:
         signer = Signer("" if key is None else key.get_secret_value(), load_rules(self.settings).version)
         config = ExplainConfig(make_incident_policy(self.settings), clock, signer, self.health)
         return ExplainRole(self.broker, self.topics, self.metrics, config, explainer)
+
+
+def _tell_store(served: ServedBundle, metrics: Metrics) -> None:
+    """Say which version of a store is served, and whether the store has confirmed it."""
+    metrics.models_store_up.set(not served.problem)
+    if served.manifest is not None:
+        metrics.model_version.labels(served.manifest.name).set(served.manifest.number)
+        log.info("model", extra={"version": served.manifest.version, "digest": served.manifest.digest})
+    if served.problem:
+        log.warning("the bundle is the last one on this disk, as the store gives none: %s", served.problem)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 
 from alerts.messages.alert import Alert
 from alerts.messages.backends import names_in
@@ -23,7 +22,7 @@ from stream.kafka.topic_specs import Topics
 from stream.replay import earlier, lead, no_window
 from stream.review.playback import PacedExplainer, Playback
 from stream.review.report import Review
-from stream.review.sources import ClosedTogether, in_order, windows_of_events, windows_of_files
+from stream.review.sources import ClosedTogether, in_order, record_of, windows_of_events, windows_of_files
 from stream.review.truth import KnownFault, figures
 from stream.settings import Settings
 from stream.topics.anomalies import anomaly
@@ -38,7 +37,7 @@ class ReviewQuestion:
     """What is reviewed: files, or where ``paths`` is empty the topics; ``since`` and ``until`` are milliseconds."""
 
     paths: tuple[str, ...] = ()
-    bundle: Path | None = None
+    bundle: str | Path | None = None
     since: int | None = None
     until: int | None = None
 
@@ -173,13 +172,9 @@ def _stored_lines(paths: Iterable[str], places: I64) -> Mapping[int, StoredParti
         values: list[bytes] = []
         for batch in read_file(file):
             source = batch.sources.get(file.number)
-            values += batch.raw.values if source is None else [_record(line, source) for line in batch.raw.values]
+            values += batch.raw.values if source is None else [record_of(line, source) for line in batch.raw.values]
         _, numbers, times = places[:, places[0] == file.number]
         arrived = np.zeros(len(values), np.int64)
         arrived[numbers] = times // 1000
         stored[file.number] = StoredPartition(values, np.maximum.accumulate(arrived))
     return stored
-
-
-def _record(line: bytes, source: str) -> bytes:
-    return orjson.dumps({"log": line.decode(errors="replace"), "source": source})
