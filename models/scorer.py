@@ -66,7 +66,7 @@ class Decisions:
         parts = [(name, part[chosen].tolist()) for name, part in self.parts.items()]
         heaviest = list(self._heaviest(chosen))
         reasons = self._reasons(chosen, heaviest)
-        columns = (self.windows.start, self.windows.end, np.diff(self.windows.splits), self.score, self.importance)
+        columns = (self.windows.start, self.windows.end, self.windows.events, self.score, self.importance)
         rows = zip(chosen.tolist(), heaviest, *(column[chosen].tolist() for column in columns), strict=True)
         return [
             self._verdict(reasons.get(n), {name: values[n] for name, values in parts if values[n]}, *row)

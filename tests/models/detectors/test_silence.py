@@ -15,7 +15,7 @@ from models.features.window_features import Groups, WindowFeatures, service_of
 from models.findings import FindingKind
 from models.records import ALL_SOURCES, LastSeen, WindowBatch, source_id
 from models.rfc3339 import SECOND
-from models.windows.last_seen import last_seen_entries
+from models.windows.all_sources import last_seen_entries
 from tests.models.bundles import TEMPLATES, Window, windows
 from tests.models.detectors.normal import findings_of, sentences_of, text
 
