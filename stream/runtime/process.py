@@ -158,6 +158,8 @@ class Process:
 
     def _detect(self, *, publish_all: bool) -> Detect:
         config = DetectConfig(self.components.windows, publish_all=publish_all, health=self.health)
+        if self.watch is not None:
+            config = replace(config, count=self.watch.count)
         return Detect(self.broker, self.topics, self.schedule, self.metrics, config, self.registry)
 
     def _explain(self, clock: Callable[[], int]) -> ExplainRole:

@@ -73,7 +73,9 @@ def scorer_loader(settings: Settings, address: ModelAddress, parts: Components) 
         path = fetch_version(store, manifest, bundle_cache(settings), trusted(settings.trusted_keys)).path
         bundle = Bundle.load(path)
         check_windows(parts.bundle, bundle, manifest.version)
-        return make_components(settings, bundle).scorer
+        scorer = make_components(settings, bundle).scorer
+        scorer.warm()
+        return scorer
 
     return load
 
