@@ -21,7 +21,7 @@ ALLOWED = {
 # Folders and files of each package in order: each may import only those before it.
 ORDER = {
     "models": "errors targets rfc3339 findings records arrays verdicts decode templates windows features detectors"
-    " calibration bundle scorer pipeline",
+    " calibration bundle registry scorer pipeline",
     "training": "simulate datasets held_out tensorflow_import network export export_encoder fit_lstm fit_signs"
     " fit_detectors fault_screening calibration report train platform_bundle evaluate cli",
     "index": "text storage lines embedding search evidence episodes diagnosis redaction llm explain analyze incident",
@@ -34,8 +34,13 @@ ORDER = {
 HOMES = {
     "aiohttp": {"stream/deliver/votes_server.py"},
     "aiokafka": {"stream/kafka/"},
+    "backports": {"models/decode/log_files.py"},
+    "aws_msk_iam_sasl_signer": {"stream/kafka/security/"},
     "anthropic": {"index/llm/claude.py"},
+    "boto3": {"models/registry/s3_objects.py"},
+    "botocore": {"models/registry/s3_objects.py"},
     "confluent_kafka": {"stream/kafka/"},
+    "cryptography": {"models/registry/signature.py"},
     "faiss": {"index/search/vectors.py"},
     "faust": {"stream/kafka/", "stream/detect/role.py"},
     "httpx": {"alerts/sinks/http_transport.py", "index/embedding/open_embedder.py"},

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from alerts.incidents.incident import Incident, IncidentState
+from alerts.incidents.incident import OVER, Incident, IncidentState
 from alerts.incidents.policy import IncidentPolicy
 from alerts.incidents.signal import FAILING, NAMED_FOR, Signal, signals_of
 from alerts.messages.anomaly import BESIDE, ODD, Anomaly
@@ -44,6 +44,10 @@ NO_MATCH: Final = Match(MatchStrength.NONE)
 CAUSE_WITHIN: Final = 45 * SECOND
 """Microseconds from the first message that names a project to a sign of trouble there, at most, for the one to be the
 other's cause: a judgement, three steps of windows."""
+
+PAUSE: Final = 60 * SECOND
+"""Microseconds without a window that tells of a place after which its trouble is taken for over: the length of a
+window, as windows that follow one another overlap."""
 
 RECENT: Final = 120 * SECOND
 """Microseconds for which a project that is only unusual explains messages that name it: a judgement.  One that has been
@@ -107,15 +111,16 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
     3. Where more than ``quiet_s`` lies between them the incident is over: only what ``repeats`` it brings it back.
     4. ``TIME``: it is near, and either of them says nothing of where it is.
     5. None where both name backends, such as RabbitMQ or the database, and none of them is the same; or where the share
-       names one and the incident, which is older than ``near_s``, never did.
+       names one and the incident, which is older than ``PAUSE``, never did.
     6. ``SERVICE``: a signal of the incident goes on at that service on that host: of this kind, or until just now; if
-       both write unusual messages, one of them is the same.
+       both write unusual messages, one of them is the same; if it has named a backend and then paused, the share names
+       that, too; and it does not begin to fail where it was only unusual for longer than ``onset_s``.
     7. ``TEMPLATE``: most of its first templates are among those of what goes on, or the same service has the same
        trouble with the same message, or is silent, on another host, within ``near_s``.
     8. ``NAME``: both name the same backend or project, or one names the other's, within ``near_s``.
     9. ``RETURN``: it repeats what is over at that place.
-    10. ``PROJECT``: both are parts of one project, and it begins soon after the incident and names no backend that the
-       incident does not.
+    10. ``PROJECT``: both are parts of one project, and it begins soon after the incident, while that goes on, and names
+       no backend that the incident does not.
     """
     distance, home = gap(share, incident), share.services[0]
     too_old = share.end - incident.first > policy.max_age_s * SECOND
@@ -127,8 +132,8 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
         return Match(MatchStrength.RETURN, "it has come back") if _comes_back(share, incident) else NO_MATCH
     if not share.located or not incident.located:
         return _at_the_time(share, incident, distance, policy)
-    ongoing = incident.signals_since(share.end - policy.quiet)
-    if _names_another_backend(share, incident, ongoing, policy):
+    ongoing = incident.signals_since(share.end - OVER)
+    if _names_another_backend(share, incident, ongoing):
         return NO_MATCH
     if _goes_on(share, ongoing, policy):
         return Match(MatchStrength.SERVICE, "at the same place")
@@ -165,9 +170,7 @@ def _is_among(share: Anomaly, signals: Iterable[Signal]) -> bool:
     )
 
 
-def _names_another_backend(
-    share: Anomaly, incident: Incident, ongoing: Iterable[Signal], policy: IncidentPolicy
-) -> bool:
+def _names_another_backend(share: Anomaly, incident: Incident, ongoing: Iterable[Signal]) -> bool:
     """Return whether its messages name another backend than those of what goes on: another fault, wherever it is.
 
     So do those that name one first when the incident is older: an outage's own messages come before what follows.
@@ -175,7 +178,7 @@ def _names_another_backend(
     here = INFRASTRUCTURE & share.names
     if known := _backends(ongoing, share.end - NAMED_FOR):
         return _differ(here, known)
-    is_older = share.end - incident.first > policy.near_s * SECOND
+    is_older = share.end - incident.first > PAUSE
     return bool(here) and is_older and here.isdisjoint(_backends(incident.signals))
 
 
@@ -206,9 +209,16 @@ def _goes_on(share: Anomaly, signals: Sequence[Signal], policy: IncidentPolicy) 
     known = {template for signal in here for template in signal.templates}
     if known and share.own_templates and known.isdisjoint(share.own_templates):
         return False
+    backends, paused = _backends(here), all(signal.last < share.end - PAUSE for signal in here)
+    if backends and paused and backends.isdisjoint(share.names):
+        # What only follows from an outage may follow from another fault.
+        return False
     if share.importance <= BESIDE:
         # What it says there beside the kind known is unknown; often it does not even say the kind.
         return any(kind in {signal.kind, ODD} and signal.last >= recent for signal in here)
+    if kind in FAILING and here and not any(signal.kind in FAILING for signal in here):
+        # What has only been unusual for long does not explain that the service fails now.
+        return share.end - min(signal.first for signal in here) <= policy.onset_s * SECOND
     return any(signal.kind == kind or signal.last >= recent for signal in here)
 
 
@@ -257,7 +267,7 @@ def _common_name(share: Anomaly, signals: Iterable[Signal]) -> str:
 def _same_project(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Match:
     """Match the services of one project with each other; one service on two hosts does not depend on itself."""
     home, first = share.services[0], incident.service
-    is_soon = abs(share.end - incident.first) <= policy.onset_s * SECOND
+    is_soon = abs(share.end - incident.first) <= policy.onset_s * SECOND and gap(share, incident) <= PAUSE
     if home == first or home in incident.services or project_of(home) != project_of(first) or not is_soon:
         return NO_MATCH
     if (INFRASTRUCTURE & share.names) - _backends(incident.signals):

@@ -7,14 +7,14 @@ for things.
 """
 
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from models.arrays import spread
+from models.arrays import distinct, splits, spread
 from models.errors import InvalidError
 from models.records import (
     ALL_SOURCES,
@@ -192,6 +192,39 @@ def named_rows(frame: EventFrame) -> pl.DataFrame:
     """A frame's rows with tenant, kind and name of their key in place of its number; for people and tests."""
     names = frame.keys.rename({"key": "name"}).with_row_index("key").drop("hash")
     return frame.rows.join(names, on="key", maintain_order="left").drop("key").rename({"name": "key"})
+
+
+def join_frames(frames: Sequence[EventFrame]) -> EventFrame:
+    """Put frames that follow each other into one: each key once, rows in their order, ``raw`` of all.
+
+    The offsets of a raw partition must not go back from one frame to the next.
+    """
+    if len(frames) == 1:
+        return frames[0]
+    raw: dict[int, RawSpan] = {}
+    for frame in frames:
+        for number, span in frame.raw.items():
+            raw[number] = _joined(raw[number], span) if number in raw else span
+    keys = pl.concat([frame.keys for frame in frames])
+    names = keys.select(pl.concat_str("tenant", pl.col("kind").cast(pl.String), "key", separator="\x1f")).to_series()
+    first, inverse = distinct(names)
+    order = np.argsort(first)
+    place = np.empty(len(first), np.int64)
+    place[order] = np.arange(len(first))
+    before = splits(np.array([len(frame.keys) for frame in frames], np.int64)).tolist()
+    starts = zip(frames, before[:-1], strict=True)
+    codes = [place[inverse[frame.rows["key"].to_numpy().astype(np.int64) + start]] for frame, start in starts]
+    rows = pl.concat([frame.rows for frame in frames])
+    rows = rows.with_columns(pl.Series("key", np.concatenate(codes), dtype=pl.UInt32))
+    return EventFrame(keys[first[order]], rows, raw)
+
+
+def _joined(span: RawSpan, other: RawSpan) -> RawSpan:
+    """The stretch of both, where ``other`` follows; one without offsets only moves the clock."""
+    clock = max(span.clock, other.clock)
+    if other.last < other.first:
+        return replace(span, clock=clock)
+    return replace(other, clock=clock) if span.last < span.first else replace(span, last=other.last, clock=clock)
 
 
 def split_frame(frame: EventFrame, partitions: int) -> dict[int, EventFrame]:

@@ -1,7 +1,5 @@
 """``tocsin replay``: re-score a range of the topics."""
 
-from pathlib import Path
-
 import click
 
 from stream.cli.options import TIME, check_times
@@ -33,14 +31,14 @@ def _check_range(
 @click.option("--from-offsets", callback=_offsets, help="Start as partition:offset pairs: 0:1200,1:980.")
 @click.option("--to-offsets", callback=_offsets, help="End (exclusive) as partition:offset pairs.")
 @click.option("--raw", is_flag=True, help="Decode logs.raw again; default: read logs.events, which is exact.")
-@click.option("--bundle", type=click.Path(path_type=Path), help="Bundle to score with; default: the one in use.")
+@click.option("--bundle", help="Bundle to score with; default: the one in use.")
 @click.option("--out", required=True, help="File of JSON lines, one per closed window; - is standard output.")
 def replay(  # noqa: PLR0913 - click passes each option
     since: int | None,
     until: int | None,
     from_offsets: dict[int, int] | None,
     to_offsets: dict[int, int] | None,
-    bundle: Path | None,
+    bundle: str | None,
     out: str,
     *,
     raw: bool,

@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import cast
 
 import faust
@@ -19,6 +19,7 @@ from faust.sensors.prometheus import FaustMetrics, PrometheusMonitor
 from faust.types import TP, EventT
 from prometheus_client import CollectorRegistry
 
+from alerts.monitoring.health import Health
 from alerts.monitoring.metrics import Metrics
 from models.calibration.service_state import describe_service
 from models.errors import InvalidError, TransientError
@@ -44,6 +45,9 @@ ROLE = "detect"
 COMMIT_S = 2.0
 """Seconds between commits; a judgement: after a crash at most so much is read again."""
 
+TURN_S = 5.0
+"""Seconds between two signs of life of the event loop; a judgement: many fit into `health.STUCK_S`."""
+
 MOST_WARNED = 1000
 """Services that are logged as not known well enough; a judgement: it bounds memory and log."""
 
@@ -60,6 +64,7 @@ class DetectConfig:
 
     windows: WindowConfig
     publish_all: bool = False
+    health: Health = field(default_factory=Health)
 
 
 class Detect:
@@ -102,8 +107,8 @@ class Detect:
         app = create_app(f"{self._topics.prefix}{ROLE}", self._broker)
         app.monitor = PrometheusMonitor(metrics=FaustMetrics.create(self._registry, f"faust_{ROLE}"))
         topic = app.topic(self._topics.logs_events, value_serializer="raw", key_serializer="raw", acks=False)
-        app.on_partitions_assigned.connect(self._reset)  # type: ignore[arg-type]
-        app.on_partitions_revoked.connect(self._reset)  # type: ignore[arg-type]
+        app.on_partitions_assigned.connect(self._assigned)  # type: ignore[arg-type]
+        app.on_partitions_revoked.connect(self._revoked)  # type: ignore[arg-type]
 
         @app.agent(topic, name=f"{self._topics.prefix}{ROLE}-agent")
         async def frames_in(stream: faust.StreamT[bytes]) -> None:
@@ -132,6 +137,8 @@ class Detect:
             async with self._working:
                 await self._commit(app)
 
+        await self._turn()
+        app.timer(TURN_S)(self._turn)
         try:
             await serve(app, stop, drain)
         finally:
@@ -139,7 +146,19 @@ class Detect:
         if self._failure is not None:
             raise self._failure
 
-    async def _reset(self, _: object, partitions: Iterable[TP], *__: object, **___: object) -> None:
+    async def _turn(self) -> None:
+        # The event loop goes on.  Commits do not count: they wait for as long as the brokers are away.
+        self._config.health.turned(ROLE)
+
+    async def _assigned(self, _: object, partitions: Iterable[TP], *__: object, **___: object) -> None:
+        self._reset(partitions)
+        self._config.health.ready(ROLE)
+
+    async def _revoked(self, _: object, partitions: Iterable[TP], *__: object, **___: object) -> None:
+        self._config.health.waits(ROLE)
+        self._reset(partitions)
+
+    def _reset(self, partitions: Iterable[TP]) -> None:
         """Forget the partitions' windows: frames come again from the committed offset."""
         for tp in partitions:
             self._partitions.pop(tp, None)
@@ -166,7 +185,8 @@ class Detect:
         while frames:
             turn = {tp: waiting.popleft() for tp, waiting in frames.items()}
             frames = {tp: waiting for tp, waiting in frames.items() if waiting}
-            self._heartbeat.add(**await loop.run_in_executor(self._thread, self._work, turn))
+            with self._config.health.working(f"{ROLE}.frames"):
+                self._heartbeat.add(**await loop.run_in_executor(self._thread, self._work, turn))
 
     async def _open(self, app: faust.App, tp: TP) -> PartitionWindows:
         offset, metadata = (await committed(app, [tp]))[tp]

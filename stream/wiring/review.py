@@ -37,7 +37,7 @@ class ReviewQuestion:
     """What is reviewed: files, or where ``paths`` is empty the topics; ``since`` and ``until`` are milliseconds."""
 
     paths: tuple[str, ...] = ()
-    bundle: Path | None = None
+    bundle: str | Path | None = None
     since: int | None = None
     until: int | None = None
 
