@@ -10,7 +10,7 @@ from alerts.messages.alert import Severity
 from alerts.messages.wording import SURE, duration, short_id
 from models.rfc3339 import SECOND, time_text
 from stream.ui.memory.incident_log import IncidentHead
-from stream.ui.memory.memory import Health, Memory
+from stream.ui.memory.memory import Freshness, Memory
 from stream.ui.pages.lanes import DAY, HOUR, TimeRange, range_of
 from stream.ui.pages.query import ListQuery
 
@@ -60,7 +60,7 @@ class ListPage:
     pages: int
     services: tuple[str, ...]
     tenants: tuple[str, ...]
-    health: Health
+    health: Freshness
     ranges: tuple[tuple[str, str, bool], ...]
     """Ranges of time to choose: name, address, whether it is the one that is shown."""
     last_end: int
@@ -118,7 +118,7 @@ def _row(head: IncidentHead, said: Annotations, now: int) -> IncidentRow:
     )
 
 
-def _headline(heads: list[IncidentHead], health: Health, *, live: bool) -> str:
+def _headline(heads: list[IncidentHead], health: Freshness, *, live: bool) -> str:
     firing = [head for head in heads if head.is_open]
     if firing:
         counts = Counter(head.severity for head in firing)
