@@ -123,7 +123,8 @@ class HostClocks:
             pl.Series("lag", np.where(arrived == NO_TIME, _LONGEST, lag)),
         )
         least = stretches.group_by(*_WHO, "stretch", maintain_order=True).agg(pl.col("lag").min()).sort("stretch")
-        corrections = [self._next(who, stretch, value) for *who, stretch, value in least.iter_rows()]
+        *who, stretch, lags = (column.to_list() for column in least.iter_columns())
+        corrections = [*map(self._next, zip(*who, strict=True), stretch, lags)]
         if not any(corrections):
             return time
         joined = stretches.join(
@@ -133,9 +134,8 @@ class HostClocks:
         )
         return _corrected(time, arrived, joined["correction"].to_numpy())
 
-    def _next(self, who: list[str], stretch: int, least: int) -> int:
+    def _next(self, source: Source, stretch: int, least: int) -> int:
         """Note the least lag of a source in a stretch, and return what its lines there are put right by."""
-        source = (who[0], who[1], who[2])
         lag = self._lags.get(source)
         if lag is None:
             while len(self._lags) >= _MOST_SOURCES:
@@ -143,7 +143,8 @@ class HostClocks:
             self._lags[source] = _Lag(stretch, least)
             return 0
         if stretch <= lag.stretch:
-            lag.least = min(lag.least, least)
+            if least < lag.least:  # noqa: PLR1730 - one of very many calls, and the quicker form
+                lag.least = least
             return lag.correction
         lag.correction = _agreed(lag)
         lag.stretch, lag.before, lag.least = stretch, lag.least, least
