@@ -9,7 +9,7 @@ from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, start_http_server
 
-from alerts.monitoring.health import Health
+from alerts.monitoring.health import LoopHealth
 from models.errors import InvalidError
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def serve_metrics(
     registry: CollectorRegistry,
     port: int,
     host: str = "0.0.0.0",  # noqa: S104 - Prometheus scrapes from outside
-    health: Health | None = None,
+    health: LoopHealth | None = None,
 ) -> MetricsServer:
     """Serve ``registry`` from a thread of its own; port 0 takes a free one.
 
@@ -53,11 +53,11 @@ def serve_metrics(
         ) from error
     metrics = server.get_app()
     assert metrics is not None  # noqa: S101 - start_http_server has set it
-    server.set_app(_with_health(metrics, health or Health()))
+    server.set_app(_with_health(metrics, health or LoopHealth()))
     return MetricsServer(server.server_port, server, thread)
 
 
-def _with_health(metrics: "WSGIApplication", health: Health) -> "WSGIApplication":
+def _with_health(metrics: "WSGIApplication", health: LoopHealth) -> "WSGIApplication":
     answers: dict[str, Callable[[], list[str]]] = {"/healthz": health.stuck, "/readyz": health.waiting}
 
     def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:

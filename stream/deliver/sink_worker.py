@@ -20,7 +20,7 @@ from alerts.delivery.redact_alerts import AlertRedactor
 from alerts.delivery.synthetic_alert import SYNTHETIC_ID
 from alerts.messages.alert import Alert
 from alerts.messages.delivery_receipt import AlertPosition, DeliveryReceipt, SendState
-from alerts.monitoring.health import Health
+from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.metrics import Metrics
 from alerts.routing.decision import Decision
 from alerts.sinks.base import (
@@ -83,7 +83,7 @@ class SinkWorkerConfig:
     wall: Callable[[], float] = time.time
     steady: Callable[[], float] = time.monotonic
     chance: Callable[[], float] = random.random
-    health: Health = field(default_factory=Health)
+    health: LoopHealth = field(default_factory=LoopHealth)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from alerts.incidents.incident import IncidentState
 from alerts.messages.anomaly import Anomaly
 from alerts.messages.feedback import Feedback
 from alerts.messages.signed_receipt import Signer
-from alerts.monitoring.health import Health
+from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.metrics import Metrics
 from index.diagnosis.types import Mode
 from index.explain.escalation import Outcome
@@ -63,7 +63,7 @@ class ExplainConfig:
     """Microseconds since 1970; resolves quiet incidents."""
     signer: Signer = field(default_factory=lambda: Signer(""))
     """Puts receipts on the alerts."""
-    health: Health = field(default_factory=Health)
+    health: LoopHealth = field(default_factory=LoopHealth)
     """Told when the loop goes on and when the partition comes and goes."""
 
 

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import orjson
 
-from alerts.monitoring.health import Health
+from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.line_count import LineCount
 from alerts.monitoring.metrics import Metrics
 from models.pipeline import LineProcessor, Processed
@@ -78,7 +78,7 @@ class IngestConfig:
     speed: float = 1.0
     dead: DeadLimit = field(default_factory=DeadLimit)
     services: BundleServices = field(default_factory=BundleServices)
-    health: Health = field(default_factory=Health)
+    health: LoopHealth = field(default_factory=LoopHealth)
 
 
 class Ingest:

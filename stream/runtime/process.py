@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from prometheus_client import CollectorRegistry
 
 from alerts.messages.signed_receipt import Signer
-from alerts.monitoring.health import Health
+from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.metrics import Metrics
 from alerts.monitoring.metrics_server import serve_metrics
 from models.calibration.recognition import regular_services
@@ -54,7 +54,7 @@ class Process:
     served: ServedBundle
     registry: CollectorRegistry
     metrics: Metrics
-    health: Health = field(default_factory=Health)
+    health: LoopHealth = field(default_factory=LoopHealth)
 
     @classmethod
     def connect(cls, settings: Settings) -> "Process":
