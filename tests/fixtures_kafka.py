@@ -12,6 +12,8 @@ import pytest
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
 from tests.kafka_server import KafkaServer, KafkaUnavailableError, kafka_jars
+from tests.secure_kafka import SecureKafka
+from tests.token_server import TokenServer
 
 SOON: Final = {"session.timeout.ms": "4000", "heartbeat.interval.ms": "500"}
 """Settings of clients whose group on an embedded broker takes a new member soon after the last one has left."""
@@ -34,6 +36,26 @@ def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServ
 def kafka(kafka_server: KafkaServer) -> Broker:
     """Give clients of the Apache Kafka that tests share: use topics and groups with names of your own."""
     return Broker(kafka_server.bootstrap)
+
+
+@pytest.fixture(scope="session")
+def tokens() -> Iterator[TokenServer]:
+    """Give a provider of OAuth tokens, one to a process."""
+    with TokenServer() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def secure_kafka(tmp_path_factory: pytest.TempPathFactory, tokens: TokenServer) -> Iterator[SecureKafka]:
+    """Give a running Apache Kafka that asks who one is and denies what no rule allows, one to a process."""
+    try:
+        kafka_jars()
+    except KafkaUnavailableError as error:
+        pytest.skip(f"no Apache Kafka: {error}")
+    server = SecureKafka(tmp_path_factory.mktemp("secure-kafka"), tokens)
+    server.start()
+    yield server
+    server.stop()
 
 
 @pytest.fixture

@@ -10,6 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -87,6 +88,11 @@ def kafka_jars() -> Path:
 class KafkaServer:
     """One Kafka node with its data in ``folder``; ``start`` after ``stop`` or ``kill`` finds data and ports again."""
 
+    java_options: Sequence[str] = ()
+    """Options of the node's Java."""
+    format_options: Sequence[str] = ()
+    """Options of the command that formats its storage."""
+
     def __init__(self, folder: Path) -> None:
         """Prepare the node; nothing runs yet."""
         self.folder = folder
@@ -115,6 +121,7 @@ class KafkaServer:
                     "java",
                     "-Xmx512m",
                     "-XX:TieredStopAtLevel=1",
+                    *self.java_options,
                     "-cp",
                     classpath,
                     "kafka.Kafka",
@@ -162,18 +169,19 @@ class KafkaServer:
         self.folder.mkdir(parents=True, exist_ok=True)
         # Not where `start` looks for it, until the storage is formatted too.
         draft = self.folder / "server.properties.draft"
-        draft.write_text(self._properties())
+        draft.write_text("".join(f"{name}={value}\n" for name, value in self.properties().items()))
         tool = ["java", "-cp", classpath, "kafka.tools.StorageTool", "format"]
         subprocess.run(
-            [*tool, f"--cluster-id={CLUSTER_ID}", "-c", str(draft)],
+            [*tool, f"--cluster-id={CLUSTER_ID}", "-c", str(draft), *self.format_options],
             check=True,
             capture_output=True,
         )
         draft.rename(settings)
 
-    def _properties(self) -> str:
+    def properties(self) -> dict[str, str]:
+        """Return the node's settings."""
         clients = f"PLAINTEXT://{self.bootstrap},SASL_PLAINTEXT://{self.sasl_bootstrap}"
-        values = {
+        return {
             "process.roles": "broker,controller",
             "node.id": "1",
             "controller.quorum.voters": f"1@127.0.0.1:{self._controller_port}",
@@ -205,7 +213,6 @@ class KafkaServer:
             "broker.session.timeout.ms": "2000",
             "broker.heartbeat.interval.ms": "500",
         }
-        return "".join(f"{name}={value}\n" for name, value in values.items())
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_S

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import Final, TypeAlias, TypeVar
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, ConfigResource  # type: ignore[attr-defined]  # not in its stubs
+from confluent_kafka.admin import AdminClient, ClusterMetadata, ConfigResource  # type: ignore[attr-defined]  # not in its stubs
 from confluent_kafka.cimpl import NewTopic
 
-from models.errors import FatalError, InvalidError, TransientError
+from models.errors import InvalidError, TransientError
 from stream.kafka.embedded import CLUSTER_ID_PREFIX
-from stream.kafka.errors import CREDENTIALS_ADVICE, kafka_errors, translate
+from stream.kafka.errors import kafka_errors, translate
+from stream.kafka.refusals import is_refusal, log_refusal, refusal
+from stream.kafka.security import client_settings
 from stream.kafka.topic_specs import MAX_MESSAGE_BYTES, TopicSpec
 
 T = TypeVar("T")
@@ -23,12 +25,16 @@ client_log = logging.getLogger("tocsin.librdkafka")
 Value: TypeAlias = str | int | float | bool
 """A value among librdkafka's settings."""
 
-Setting: TypeAlias = Value | Callable[..., None]
+Setting: TypeAlias = Value | Callable[..., object]
 """A value, or a callback where a client accepts one."""
 
 TIMEOUT_S: Final = 15.0
 """Longest time of one request to the cluster.  A judgement: a client that has lost its broker reconnects well within
 it, because its back-off ends at two seconds."""
+
+REFUSED_S: Final = 3.0
+"""After so long without an answer a client looks whether it was refused.  A judgement: a client that gets in does so in
+less, and librdkafka itself would try until the time is up."""
 
 RETRY_INTERVAL_S: Final = 0.05
 """Between two requests for what the cluster does not know yet, such as topics that were just created.  A judgement."""
@@ -106,16 +112,15 @@ class Broker:
     def admin(self, **overrides: Setting) -> AdminClient:
         """Return an admin client; overrides as for ``producer``, but for ``error_cb``, which keeps its name."""
         with kafka_errors("set up a Kafka admin client"):
-            plain: dict[str, Setting] = {"bootstrap.servers": self.bootstrap, **_COMMON, **self.extra, **overrides}
-            return AdminClient(plain, logger=client_log)  # type: ignore[arg-type]  # its stubs know no callbacks
+            return AdminClient(self._settings({}, overrides), logger=client_log)  # type: ignore[arg-type]  # its stubs know no callbacks
 
     def is_embedded(self) -> bool:
         """Return whether this is an embedded broker, by its cluster id."""
-        return self._is_embedded(self.admin())
+        return _is_embedded(self._reach())
 
     def topics(self) -> dict[str, int]:
         """Return every topic with its number of partitions."""
-        return self._topics(self.admin())
+        return _topics(self._reach())
 
     def size(self, timeout_s: float = TIMEOUT_S) -> tuple[int, int]:
         """Return the number of brokers and the number of topics.
@@ -124,18 +129,31 @@ class Broker:
             TransientError: there is no answer.
             FatalError: there is one: the password is wrong, or TLS or SASL are not what the address expects.
         """
+        metadata = self._reach(timeout_s)
+        return len(metadata.brokers), len(metadata.topics)
+
+    def _reach(self, timeout_s: float = TIMEOUT_S) -> ClusterMetadata:
+        """Return what the cluster says of itself, asked by a client of its own.
+
+        Raises:
+            TransientError: there is no answer.
+            FatalError: there is one, and it lets this client not in.
+        """
         action = f"reach Kafka at {self.bootstrap}"
         reports: list[KafkaError] = []
         admin = self.admin(error_cb=reports.append)
-        try:
-            with kafka_errors(action):
-                metadata = admin.list_topics(timeout=timeout_s)
-        except TransientError as error:
-            admin.poll(0)
-            if refusal := next(filter(_is_refusal, reports), None):
-                raise FatalError(f"cannot {action}: {refusal.str()}", CREDENTIALS_ADVICE) from error
-            raise
-        return len(metadata.brokers), len(metadata.topics)
+        deadline = time.monotonic() + timeout_s
+        while True:
+            rest_s = deadline - time.monotonic()
+            try:
+                with kafka_errors(action):
+                    return admin.list_topics(timeout=max(min(rest_s, REFUSED_S), 0.1))
+            except TransientError as error:
+                admin.poll(0)
+                if refused := next(filter(is_refusal, reports), None):
+                    raise refusal(action, refused, self.bootstrap, self.extra) from error
+                if rest_s <= REFUSED_S:
+                    raise
 
     def topic_config(self, topic: str, timeout_s: float = TIMEOUT_S) -> dict[str, str | None]:
         """Return Kafka's settings of a topic; an embedded broker does not answer this."""
@@ -180,35 +198,36 @@ class Broker:
             InvalidError: the cluster refuses to create a topic, or its settings.
             TransientError: the cluster does not answer, or the topics cannot be used in time.
         """
-        admin = self.admin()
-        known = self._topics(admin)
+        cluster = self._reach()
+        known = _topics(cluster)
         wanted = tuple(specs)
         missing = [spec for spec in wanted if spec.name not in known]
-        if missing and self._is_embedded(admin):
+        if missing and _is_embedded(cluster):
             self._touch(missing)
         elif missing:
-            _create(admin, missing, replication)
-            self._await(admin, [spec.name for spec in missing])
+            _create(self.admin(), missing, replication)
+            self._await([spec.name for spec in missing])
         if missing:
             log.info("topics created", extra={"topics": [spec.name for spec in missing]})
-            known = self._topics(admin)
+            known = self.topics()
         for spec in wanted:
             if (partitions := known.get(spec.name, spec.partitions)) != spec.partitions:
                 facts = {"topic": spec.name, "partitions": partitions, "wanted": spec.partitions}
                 log.warning("topic left as it is, with another number of partitions", extra=facts)
 
-    def _await(self, admin: AdminClient, names: Iterable[str]) -> None:
+    def _await(self, names: Iterable[str]) -> None:
         """Wait until new topics can be used: a cluster confirms them before it lists them and elects their leaders.
 
         Raises:
             TransientError: that takes too long.
         """
         deadline = time.monotonic() + TIMEOUT_S
-        consumer = self.consumer(WATERMARKS_GROUP)
+        admin, consumer = self.admin(), self.consumer(WATERMARKS_GROUP)
         try:
             unusable = set(names)
             while unusable:
-                known = self._topics(admin)
+                with kafka_errors(f"reach Kafka at {self.bootstrap}"):
+                    known = _topics(admin.list_topics(timeout=TIMEOUT_S))
                 unusable -= {name for name in unusable & known.keys() if _is_led(consumer, name, known[name])}
                 if unusable and time.monotonic() >= deadline:
                     raise TransientError(f"topic {min(unusable)} was created, but cannot be used yet", "try again")
@@ -225,21 +244,16 @@ class Broker:
 
     def _settings(self, ours: Mapping[str, Setting], overrides: Mapping[str, Setting]) -> dict[str, Setting]:
         dotted = {_dotted(name): value for name, value in overrides.items()}
-        return {"bootstrap.servers": self.bootstrap, **_COMMON, **ours, **self.extra, **dotted}
-
-    def _topics(self, admin: AdminClient) -> dict[str, int]:
-        with kafka_errors(f"reach Kafka at {self.bootstrap}"):
-            metadata = admin.list_topics(timeout=TIMEOUT_S).topics
-        return {name: len(topic.partitions) for name, topic in metadata.items()}
-
-    def _is_embedded(self, admin: AdminClient) -> bool:
-        with kafka_errors(f"reach Kafka at {self.bootstrap}"):
-            return str(admin.list_topics(timeout=TIMEOUT_S).cluster_id).startswith(CLUSTER_ID_PREFIX)
+        common = {"bootstrap.servers": self.bootstrap, "error_cb": log_refusal(self.bootstrap, self.extra), **_COMMON}
+        return {**common, **ours, **client_settings(self.extra), **dotted}
 
 
-def _is_refusal(error: KafkaError) -> bool:
-    """Whether a broker answered and did not let the client in, as far as librdkafka can tell."""
-    return error.name() in {"_AUTHENTICATION", "_SSL"} or "security.protocol" in error.str()
+def _topics(metadata: ClusterMetadata) -> dict[str, int]:
+    return {name: len(topic.partitions) for name, topic in metadata.topics.items()}
+
+
+def _is_embedded(metadata: ClusterMetadata) -> bool:
+    return str(metadata.cluster_id).startswith(CLUSTER_ID_PREFIX)
 
 
 def retry_until_known(request: Callable[[], T], action: str) -> T:

@@ -5,13 +5,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
 import faust
-from faust.auth import Credentials, SASLCredentials, SSLCredentials
+from aiokafka.abc import AbstractTokenProvider
+from aiokafka.errors import KafkaConnectionError
+from faust.auth import Credentials, OAuthCredentials, SASLCredentials, SSLCredentials
 from faust.types import AppT
 
-from models.errors import FatalError
+from models.errors import FatalError, TocsinError
 from stream.kafka import faust_transport
 from stream.kafka.clients import Broker
 from stream.kafka.security import Security, security_of
+from stream.kafka.security.tokens import TokenSource
 from stream.kafka.topic_specs import MAX_MESSAGE_BYTES
 
 REQUEST_TIMEOUT_S: Final = 30.0
@@ -59,8 +62,26 @@ def create_app(group: str, broker: Broker, **settings: Any) -> faust.App:
     return app
 
 
+class SharedTokens(AbstractTokenProvider):  # type: ignore[misc]  # it has no types
+    """The process's source of tokens, as aiokafka asks for them: at every new connection."""
+
+    def __init__(self, source: TokenSource) -> None:
+        self._source = source
+
+    async def token(self) -> str:
+        """Return a token, off the event loop, for the provider may have to be asked."""
+        try:
+            token, _ = await asyncio.to_thread(self._source.token)
+        except TocsinError as error:
+            # What its client takes for a connection that failed: it logs it, and tries again.
+            raise KafkaConnectionError(str(error)) from error
+        return token
+
+
 def _credentials(security: Security) -> Credentials | None:
     """Return the credentials in Faust's form; None for a connection without password and TLS."""
+    if security.tokens is not None:
+        return OAuthCredentials(oauth_cb=SharedTokens(security.tokens), ssl_context=security.tls)
     if security.mechanism:
         return SASLCredentials(
             username=security.username,

@@ -8,7 +8,10 @@ The unit of work of a role is a minute: ``stream.heartbeat`` logs what it did in
 
 import json
 import logging
+import re
 import sys
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Final, TextIO
 
@@ -45,11 +48,42 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(fields, default=str, ensure_ascii=False)
 
 
+REPEATED_S: Final = 60.0
+"""Seconds before a Kafka client may say the same again; a judgement: one that is refused tries several times a second,
+and would fill the log."""
+
+_REPEATING: Final = frozenset({"aiokafka", "faust", "mode", "stream.kafka.refusals", "tocsin.librdkafka"})
+"""Loggers, or first parts of their names, of the Kafka clients."""
+
+_VARYING: Final = re.compile(r"\[[^]]*\]|<[^>]*>|\S+://\S+|\d+")
+"""What differs between two messages that say the same: threads, objects, addresses, numbers."""
+
 _PACKAGES: Final = frozenset({"alerts", "index", "models", "stream", "tocsin", "training"})
 """First parts of the names of Tocsin's own loggers."""
 
 _FAUST_PREFIX: Final = "[^"
 """Start of the messages of Faust's services, which use the logger of the module that defines the service."""
+
+
+class OnceAMinute(logging.Filter):
+    """Lets what the Kafka clients say through once a minute, and all other records."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        """Measure the minute by ``clock``, in seconds."""
+        super().__init__()
+        self._clock = clock
+        self._said: dict[str, float] = {}
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Return whether the record is to be logged."""
+        if not {record.name, record.name.partition(".")[0]} & _REPEATING:
+            return True
+        now = self._clock()
+        self._said = {text: since for text, since in self._said.items() if now - since < REPEATED_S}
+        text = record.name + _VARYING.sub("", record.getMessage())
+        is_new = text not in self._said
+        self._said.setdefault(text, now)
+        return is_new
 
 
 def setup_logs(level: str = "info", *, as_json: bool = False, stream: TextIO | None = None) -> None:
@@ -60,6 +94,7 @@ def setup_logs(level: str = "info", *, as_json: bool = False, stream: TextIO | N
     handler = logging.StreamHandler(stream or sys.stderr)
     if level != "debug":
         handler.addFilter(_is_logged)
+        handler.addFilter(OnceAMinute())
     handler.setFormatter(JsonFormatter() if as_json else TextFormatter())
     root = logging.getLogger()
     for old in root.handlers[:]:

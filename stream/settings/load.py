@@ -15,6 +15,7 @@ from pydantic_settings import SettingsError
 from models.errors import InvalidError
 from stream.settings.environment import CONFIG_VARIABLE, PREFIX, config_file, environment
 from stream.settings.model import LineFormatSetting, Settings
+from stream.settings.secret_files import SUFFIX
 
 _SERVICE_LINK: Final = re.compile(
     r"TOCSIN_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)",
@@ -67,7 +68,8 @@ def _joined(errors: Sequence[InvalidError]) -> InvalidError:
 
 
 def _unknown_variables(variables: Mapping[str, str]) -> list[InvalidError]:
-    known = {CONFIG_VARIABLE, *SHIPPER_VARIABLES, *(PREFIX + name.upper() for name in Settings.model_fields)}
+    names = [*Settings.model_fields, *(name + SUFFIX for name in Settings.secret_names())]
+    known = {CONFIG_VARIABLE, *SHIPPER_VARIABLES, *(PREFIX + name.upper() for name in names)}
     return [
         InvalidError(f"{name} is not a setting", _advice(name.upper(), known))
         for name, value in sorted(variables.items())
@@ -107,5 +109,7 @@ def _place(field: str, overrides: Mapping[str, Any]) -> str:
     variable = PREFIX + field.upper()
     if environment().get(variable):
         return variable
+    if file := Settings.secret_files().get(field):
+        return file.origin
     path = config_file()
     return f"{field} (in {path})" if path else variable

@@ -6,7 +6,7 @@ The text under a field is its description: ``tocsin settings --markdown`` prints
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias
+from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args, get_origin
 from zoneinfo import ZoneInfo
 
 from pydantic import (
@@ -31,9 +31,11 @@ from stream.settings.environment import (
     config_file,
     default_cache,
     default_state,
+    environment,
     library_secrets,
     read_config,
 )
+from stream.settings.secret_files import SecretFile, read_secrets, secret_files, without_files
 
 _SECRET_PROPERTY: Final = re.compile(r"password|secret|\.key\.pem$")
 """Properties of ``kafka`` that are secret; the others are only in the same table."""
@@ -61,6 +63,13 @@ def _flat(table: Any) -> Any:
         else:
             flat[name] = str(value) if isinstance(value, int | float) else value
     return flat
+
+
+def _is_secret(annotation: Any) -> bool:
+    """Return whether a value is a secret itself, and not a table that holds some."""
+    if annotation is SecretStr:
+        return True
+    return get_origin(annotation) is not dict and any(map(_is_secret, get_args(annotation)))
 
 
 def _url(secret: SecretStr) -> SecretStr:
@@ -104,13 +113,25 @@ class Settings(BaseSettings):
     kafka: Annotated[dict[str, SecretStr], BeforeValidator(_flat)] = {}
     """librdkafka properties of every client (`security.protocol`, `sasl.username` …): table `[kafka]` of the file."""
     kafka_security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] | None = None
-    """`plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`; this and the next eight override `kafka`."""
-    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512"] | None = None
-    """`PLAIN`, `SCRAM-SHA-256` or `SCRAM-SHA-512`."""
+    """`plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`; this and the next 14 override `kafka`."""
+    kafka_sasl_mechanism: Literal["PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512", "OAUTHBEARER", "AWS_MSK_IAM"] | None = None
+    """`PLAIN`, `SCRAM-SHA-256`, `SCRAM-SHA-512`, `OAUTHBEARER` (OIDC) or `AWS_MSK_IAM`."""
     kafka_sasl_username: str | None = None
-    """User name for SASL."""
+    """User name for `PLAIN` and `SCRAM`."""
     kafka_sasl_password: SecretStr | None = None
-    """Password for SASL."""
+    """Password for `PLAIN` and `SCRAM`."""
+    kafka_oauth_token_url: str | None = None
+    """Token endpoint of the OIDC provider, for `OAUTHBEARER`."""
+    kafka_oauth_client_id: str | None = None
+    """Client that asks for tokens there, by the client credentials grant."""
+    kafka_oauth_client_secret: SecretStr | None = None
+    """Secret of that client."""
+    kafka_oauth_scope: str | None = None
+    """Scope of the tokens."""
+    kafka_oauth_cafile: Path | None = None
+    """PEM file of certificate authorities, or a folder of them, for the token endpoint; default: the system's."""
+    kafka_aws_region: str | None = None
+    """Region of the cluster, for `AWS_MSK_IAM`, which signs with the credentials that boto3 finds."""
     kafka_ssl_cafile: Path | None = None
     """PEM file of certificate authorities, or a folder of them; default: the system's."""
     kafka_ssl_certfile: Path | None = None
@@ -130,8 +151,21 @@ class Settings(BaseSettings):
     replication: Count = 1
     """Replicas of topics that are created."""
 
-    bundle: Path | None = None
-    """Folder of the trained model; without one, the worker begins with the shipped one and learns by itself."""
+    bundle: str | Path | None = None
+    """The trained model: a folder, or a version in a store, as `s3://bucket/prefix/NAME@champion` or `@v12`; without
+    one, the worker begins with the shipped one and learns by itself."""
+    models: str | None = Field(default=None, pattern=r"^(s3|file)://.")
+    """Address of the store of trained models: `s3://bucket/prefix`, or `file:///folder` for one machine."""
+    signing_key: Path | None = None
+    """PEM file of the private key with which versions are signed; see `tocsin models key`."""
+    trusted_keys: tuple[str, ...] = ()
+    """Public keys, as JSON: a version from a store is used only if one of them signed it. None: hashes alone count."""
+    s3_path_style: bool = False
+    """Whether a bucket is part of the path of its address, not of the name of the host."""
+    s3_encryption: Literal["", "AES256", "aws:kms"] = ""
+    """Encryption that is demanded of the server: `AES256` or `aws:kms`; empty: the bucket's own."""
+    s3_kms_key: str = ""
+    """Key of `aws:kms`."""
     learn_after_s: float = Field(default=1200, ge=0, allow_inf_nan=False)
     """Without `bundle`: how much of the logs the first training takes; 0: the worker never trains."""
     state_path: Path = Field(
@@ -163,7 +197,7 @@ class Settings(BaseSettings):
 
     batch_lines: Count = 20_000
     """Maximum number of lines that ingest reads at once."""
-    batch_seconds: Seconds = 0.25
+    batch_seconds: Seconds = 1.0
     """Maximum time in seconds that ingest waits for them."""
     dead_limit_share: float = Field(default=0.5, gt=0, le=1)
     """Ingest stops when more than this share of the last 20,000 lines are dead letters."""
@@ -286,6 +320,11 @@ class Settings(BaseSettings):
     receipt_key: SecretStr | None = None
     """Key with which alerts are signed; see `tocsin receipt`."""
 
+    ui_host: str = Field(default="127.0.0.1", min_length=1)
+    """Address on which `tocsin ui` serves the review page."""
+    ui_port: int = Field(default=9466, ge=0, le=65535)
+    """Port of the review page; 0: a free one."""
+
     @classmethod
     def settings_customise_sources(
         cls,
@@ -295,9 +334,25 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Take the command line, then the environment, then the file; no ``.env`` and no folder of secrets."""
+        """Take the command line, then the environment, then files of secrets, then the settings file; no ``.env``."""
         del dotenv_settings, file_secret_settings
-        return init_settings, env_settings, InitSettingsSource(settings_cls, read_config(config_file()))
+        secrets = InitSettingsSource(settings_cls, dict(read_secrets(cls.secret_files())))
+        table = without_files(read_config(config_file()), cls.secret_names())
+        return init_settings, env_settings, secrets, InitSettingsSource(settings_cls, table)
+
+    @classmethod
+    def secret_names(cls) -> list[str]:
+        """Return the settings that are secret, and so may stand in files of their own."""
+        return [name for name, field in cls.model_fields.items() if _is_secret(field.annotation)]
+
+    @classmethod
+    def secret_files(cls) -> dict[str, SecretFile]:
+        """Return the secrets that stand in files now.
+
+        Raises:
+            InvalidError: one is given twice, or the settings file cannot be read.
+        """
+        return secret_files(cls.secret_names(), environment(), read_config(config_file()))
 
     @model_validator(mode="after")
     def _fit_together(self) -> Self:

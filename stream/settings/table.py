@@ -39,8 +39,11 @@ def effective_settings(settings: Settings) -> list[EffectiveSetting]:
     path = config_file()
     in_file = read_config(path)
     variables = {name.upper(): name for name, value in environment().items() if value}
+    files = {name: f"{file.path} ({file.origin})" for name, file in Settings.secret_files().items()}
     return [
-        EffectiveSetting(name, _plain(getattr(settings, name)), _origin(name, variables, in_file, path))
+        EffectiveSetting(
+            name, _plain(getattr(settings, name)), files.get(name) or _origin(name, variables, in_file, path)
+        )
         for name in type(settings).model_fields
     ]
 
