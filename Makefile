@@ -19,7 +19,7 @@ export UV_NATIVE_TLS ?= true
 export PIP_CERT ?= $(AUTHORITIES)
 endif
 
-.PHONY: help demo check test lint bench bundle platform chaos storm fuzz shipping
+.PHONY: help demo check test lint bench bundle platform chart chaos storm fuzz shipping
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -63,6 +63,9 @@ bundle: env  ## remake the bundle that the demo runs on: three simulated days, t
 
 platform: env  ## remake the bundle that a worker without one begins with: a simulated day and the recorded cloud
 	@.venv/bin/python -m training.platform_bundle tests/data/cloud/normal.jsonl.xz --out stream/platform_bundle
+
+chart: env  ## remake what the Helm chart takes from settings, topics and values
+	@.venv/bin/python -m tests.helm.generated
 
 chaos: env  ## a million lines on Apache Kafka while workers are killed 20 times (ten minutes)
 	@.venv/bin/python -m tests.faults.chaos

@@ -24,6 +24,7 @@ array               shape      unit          meaning
 ``first_seen``      (slots, 3) time          first event in this era and in the two before
 ``last_dropped``               time          newest event that was dropped (late or overflow)
 ``allowed_lateness``           microseconds  how far an event may lie behind the key's time
+``fold_from``                  rows          how many open rows are folded before a window closes
 ``is_all_sources``             0 or 1        whether the key is a tenant's source of everything
 ``is_shared``                  0 or 1        whether several sources write to the key: all but sources of one service
 =================== ========== ============= =======================================================================
@@ -59,6 +60,9 @@ _FIRST_CAPACITY: Final = 1024
 _MANY_CELLS: Final = 4096
 """Counts of older cells from which on those of closed windows are looked for; a judgement: some 400 kB."""
 
+FOLDED_FROM: Final = 65_536
+"""Open rows of a key from which on they are folded before a window closes: a judgement, some 8 MB."""
+
 _FRESH: Final = {
     "head": NONE,
     "open_rows": 0,
@@ -79,6 +83,7 @@ _FRESH: Final = {
     "first_seen": FOREVER,
     "last_dropped": NEVER,
     "allowed_lateness": 0,
+    "fold_from": FOLDED_FROM,
     "is_all_sources": 0,
     "is_shared": 0,
 }
@@ -118,6 +123,7 @@ class KeyState:
         self.first_seen: I64 = np.zeros((0, 3), np.int64)
         self.last_dropped: I64 = none
         self.allowed_lateness: I64 = none
+        self.fold_from: I64 = none
         self.is_all_sources: I64 = none
         self.is_shared: I64 = none
         self._many_cells = _MANY_CELLS

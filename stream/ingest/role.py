@@ -16,6 +16,7 @@ from typing import Final
 import numpy as np
 import orjson
 
+from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.line_count import LineCount
 from alerts.monitoring.metrics import Metrics
 from models.pipeline import LineProcessor, Processed
@@ -68,6 +69,7 @@ class IngestConfig:
         speed: Simulated seconds per real second; 1 but for a simulation.
         dead: Share of dead letters at which the role stops.
         services: Services of the bundle.
+        health: Told when the loop goes on and when partitions come and go.
     """
 
     batch_lines: int = 20_000
@@ -76,6 +78,7 @@ class IngestConfig:
     speed: float = 1.0
     dead: DeadLimit = field(default_factory=DeadLimit)
     services: BundleServices = field(default_factory=BundleServices)
+    health: LoopHealth = field(default_factory=LoopHealth)
 
 
 class Ingest:
@@ -130,6 +133,7 @@ class Ingest:
         ticked_at = committed_at = self._now()
         try:
             while not stop.is_set():
+                self._config.health.turned(ROLE)
                 messages = consumer.consume(self._config.batch_lines, self._poll_wait_s())
                 if messages or len(self._buffer):
                     self._take(consumer, messages)
@@ -273,6 +277,8 @@ class Ingest:
         """
         self._send_held()
         for partition in set(self._position) - self._active:
+            # While the brokers are away each of these questions takes its time.
+            self._config.health.turned(ROLE)
             end = confirmed_end(consumer, self._topics.logs_raw, partition)
             if end is not None and end <= self._position[partition]:
                 self._clocks.mark_idle(partition)
@@ -326,6 +332,7 @@ class Ingest:
         for partition in partitions:
             partition.offset = offsets.get(partition.partition, partition.offset)
         consumer.assign(partitions)
+        self._config.health.ready(ROLE)
         log.info("partitions assigned", extra={"role": ROLE, "partitions": sorted(offsets)})
 
     def _revoked(self, consumer: Consumer, partitions: list[TopicPartition]) -> None:
@@ -334,6 +341,7 @@ class Ingest:
         self._forget(consumer, partitions)
 
     def _forget(self, _: Consumer, partitions: list[TopicPartition]) -> None:
+        self._config.health.waits(ROLE)
         numbers = [partition.partition for partition in partitions]
         for partition in numbers:
             self._processor.decoder.forget(partition)
