@@ -11,18 +11,19 @@ from alerts.messages.signed_receipt import Signer
 from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.metrics import Metrics
 from alerts.monitoring.metrics_server import serve_metrics
-from models.calibration.recognition import regular_services
-from models.errors import InvalidError
+from models.errors import TocsinError
 from models.rfc3339 import SECOND, parse_time
-from models.schedule import OneScorer
+from models.schedule import OneScorer, ScorerSchedule
 from stream.deliver.role import Deliver
 from stream.detect.role import Detect, DetectConfig
 from stream.explain.role import ExplainConfig, ExplainRole, wall_clock
+from stream.ingest.reading import Reading
 from stream.ingest.role import Ingest, IngestConfig
-from stream.ingest.service_watch import BundleServices
 from stream.kafka.clients import Broker
 from stream.kafka.topic_specs import Topics
 from stream.learning.learner import Learner
+from stream.promotion.alias_poll import AliasPoll
+from stream.promotion.promotion_watch import PromotionWatch
 from stream.runtime.roles import Roles
 from stream.settings import Settings
 from stream.wiring.core import (
@@ -38,6 +39,7 @@ from stream.wiring.core import (
 )
 from stream.wiring.explainer import make_explainer
 from stream.wiring.learning import ServedBundle, describe_learning, make_learner, served_bundle
+from stream.wiring.promotion import make_poll, make_watch
 from stream.wiring.sinks import deliver_config
 
 log = logging.getLogger(__name__)
@@ -54,6 +56,8 @@ class Process:
     served: ServedBundle
     registry: CollectorRegistry
     metrics: Metrics
+    watch: PromotionWatch | None = None
+    poll: AliasPoll | None = None
     health: LoopHealth = field(default_factory=LoopHealth)
 
     @classmethod
@@ -80,7 +84,14 @@ class Process:
         if served.progress is not None:
             metrics.bundle_learned.set(served.progress.known_us / SECOND)
             log.info("%s", describe_learning(settings, served.progress))
-        return cls(settings, broker, make_topics(settings), components, served, registry, metrics)
+        topics = make_topics(settings)
+        watch = make_watch(settings, broker, topics, served, components, metrics)
+        return cls(settings, broker, topics, components, served, registry, metrics, watch, make_poll(settings, metrics))
+
+    @property
+    def schedule(self) -> ScorerSchedule:
+        """Which bundle judges when."""
+        return self.watch or OneScorer(self.components.scorer)
 
     @contextmanager
     def metrics_served(self) -> Iterator[None]:
@@ -104,6 +115,8 @@ class Process:
     ) -> Roles:
         """Start roles on the running event loop; a simulation passes its own ``clock`` (microseconds)."""
         served = Roles(self.metrics, self.health)
+        if (watch := self.watch) is not None:
+            served.start_thread("models", lambda: watch)
         if "ingest" in roles:
             served.start_thread("ingest", lambda: self._ingest(ingest or ingest_config(self.settings)))
         if "detect" in roles:
@@ -118,33 +131,34 @@ class Process:
         return served
 
     def is_outdated(self) -> bool:
-        """Return whether there is another bundle to serve by now."""
+        """Return whether there is another bundle to serve by now, and no promotion tells from when on."""
+        if self.served.manifest is not None and (self.poll is None or not self.poll.has_changed()):
+            return False
         try:
-            return served_bundle(self.settings).path != self.served.path
-        except InvalidError as error:
-            # Somebody changed the folder; what is served goes on as it is.
+            newest = served_bundle(self.settings)
+        except TocsinError as error:
+            # Somebody changed the folder or the store; what is served goes on as it is.
             log.warning("%s", error)
             return False
+        if newest.problem:
+            log.warning("the new version is not served: %s", newest.problem)
+        is_promoted = self.watch is not None and newest.manifest in self.watch.versions()
+        return newest.path != self.served.path and not is_promoted
 
     def _learner(self) -> Learner:
         return make_learner(self.settings, self.broker, self.topics, self.metrics)
 
     def _ingest(self, config: IngestConfig) -> Ingest:
-        config = replace(config, health=self.health)
-        bundle = self.components.bundle
-        # The bundle that ships knows services of any cloud: nobody misses one here.
-        if not bundle.is_general:
-            known = bundle.detectors
-            regular = regular_services(known.groups, known.windows_seen)
-            config = replace(config, services=BundleServices(frozenset(known.groups.services), frozenset(regular)))
+        bundle, watch = self.components.bundle, self.watch
+        bundle_at = None if watch is None else lambda moment: watch.scorer_at(moment).bundle
+        config = replace(config, services=Reading(bundle).services, bundle_at=bundle_at, health=self.health)
         return Ingest(
             self.broker, self.topics, self.components.processor(), bundle.templates_version, self.metrics, config
         )
 
     def _detect(self, *, publish_all: bool) -> Detect:
         config = DetectConfig(self.components.windows, publish_all=publish_all, health=self.health)
-        schedule = OneScorer(self.components.scorer)
-        return Detect(self.broker, self.topics, schedule, self.metrics, config, self.registry)
+        return Detect(self.broker, self.topics, self.schedule, self.metrics, config, self.registry)
 
     def _explain(self, clock: Callable[[], int]) -> ExplainRole:
         explainer = make_explainer(self.settings, self.broker, self.topics, self.components.bundle)
