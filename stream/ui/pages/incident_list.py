@@ -10,7 +10,7 @@ from alerts.messages.alert import Severity
 from alerts.messages.wording import SURE, duration, short_id
 from models.rfc3339 import SECOND, time_text
 from stream.ui.memory.incident_log import IncidentHead
-from stream.ui.memory.memory import Health, Memory
+from stream.ui.memory.memory import Freshness, Memory
 from stream.ui.pages.lanes import DAY, HOUR, TimeRange, range_of
 from stream.ui.pages.query import ListQuery
 
@@ -60,7 +60,7 @@ class ListPage:
     pages: int
     services: tuple[str, ...]
     tenants: tuple[str, ...]
-    health: Health
+    health: Freshness
     ranges: tuple[tuple[str, str, bool], ...]
     """Ranges of time to choose: name, address, whether it is the one that is shown."""
     last_end: int
@@ -105,20 +105,26 @@ def sureness(confidence: float | None) -> str:
     return f"{confidence:.0%} sure" if confidence >= SURE else f"cause unclear ({confidence:.0%})"
 
 
+def lasts(head: IncidentHead, now: int) -> str:
+    """Return how long an incident lasted; an open one goes on, unless its clock is not that of the wall (``now``)."""
+    end = now if head.is_open and 0 <= now - head.end < DAY else head.end
+    return duration(max(0, (end - head.started) // SECOND))
+
+
 def _row(head: IncidentHead, said: Annotations, now: int) -> IncidentRow:
     return IncidentRow(
         head=head,
         short=short_id(head.id),
         where=(head.going_on or head.services or ("unknown service",))[0],
         more=max(0, len(head.services) - 1),
-        lasts=duration(max(0, (head.end - head.started) // SECOND)),
+        lasts=lasts(head, now),
         sure=sureness(head.confidence),
         silence=said.silence(now),
         votes=len(said.votes),
     )
 
 
-def _headline(heads: list[IncidentHead], health: Health, *, live: bool) -> str:
+def _headline(heads: list[IncidentHead], health: Freshness, *, live: bool) -> str:
     firing = [head for head in heads if head.is_open]
     if firing:
         counts = Counter(head.severity for head in firing)

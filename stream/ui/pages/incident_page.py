@@ -8,15 +8,16 @@ from typing import Any, Final
 from alerts.incidents.annotations import Annotations
 from alerts.messages.alert import Alert
 from alerts.messages.delivery_receipt import DeliveryReceipt, SendState
-from alerts.messages.feedback import Feedback
-from alerts.messages.wording import duration, filled, kind_name, short_id
+from alerts.messages.feedback import DAY, Feedback
+from alerts.messages.wording import filled, kind_name, short_id
 from models.detectors.sentences import sentence
 from models.findings import findings_from_json
 from models.rfc3339 import SECOND, parse_time
 from stream.topics.changes import Announcement
 from stream.ui.memory.incident_log import IncidentHead, Said, TimelineStep, place_of
 from stream.ui.memory.memory import Memory
-from stream.ui.pages.incident_list import sureness
+from stream.ui.pages.actions import alike
+from stream.ui.pages.incident_list import lasts, sureness
 
 SHORTEST: Final = 60 * SECOND
 """Microseconds that the axis of the signals shows at least: a judgement, the length of a window."""
@@ -150,6 +151,8 @@ class IncidentPage:
     changes: tuple[Announcement, ...]
     windows: int
     pages: int
+    alike: tuple[IncidentHead, ...]
+    """Others of the last week that a vote *known* would have silenced."""
 
 
 def incident_page(memory: Memory, incident_id: str, now: int) -> IncidentPage | None:
@@ -163,7 +166,7 @@ def incident_page(memory: Memory, incident_id: str, now: int) -> IncidentPage | 
     return IncidentPage(
         head=log.head,
         short=short_id(incident_id),
-        lasts=duration(max(0, (log.head.end - log.head.started) // SECOND)),
+        lasts=lasts(log.head, now),
         sure=sureness(log.head.confidence),
         silence=said.annotations.silence(now),
         bars=bars,
@@ -180,6 +183,7 @@ def incident_page(memory: Memory, incident_id: str, now: int) -> IncidentPage | 
         changes=_changes(log.head, memory.changes()),
         windows=sum(bar.windows for bar in bars),
         pages=sum(step.page for step in log.steps),
+        alike=alike(log.head, heads, max(log.head.end, now - DAY)),
     )
 
 
@@ -202,8 +206,8 @@ def signal_bars(alert: Alert) -> tuple[tuple[SignalBar, ...], tuple[int, int]]:
             ongoing=bool(signal.get("ongoing")),
             windows=int(signal.get("windows", 1)),
             left=round((first - begin) * scale, 1),
-            # A signal of one window still shows.
-            width=round(max((last - first) * scale, 6.0), 1),
+            # A signal of one window still shows, and what goes on has no end yet.
+            width=round(max(((begin + length if signal.get("ongoing") else last) - first) * scale, 6.0), 1),
         )
         for signal, (first, last) in zip(alert.signals, spans, strict=True)
     )

@@ -9,15 +9,20 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
 from alerts.messages.alert import Severity, Status
+from alerts.messages.feedback import Action, Feedback, Opinion
 from models.rfc3339 import SECOND
 from stream.ui.memory.memory import Memory
 from stream.ui.web.server import PageServer, serving
 from stream.ui.web.site import Site
+from stream.ui.web.users import LocalUser, PageUser, Permission
 from tests.stream.ui.browser import Watched, chromium, watched
 from tests.stream.ui.samples import BEGIN, CODES, RTL, SCRIPT, alert, diagnosis, line
 from tests.stream.ui.test_app import raw, stored
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
+
+WRITTEN: list[Feedback] = []
+"""What has been said on the page."""
 
 INCIDENT = f"incidents/{alert().incident_id}"
 
@@ -51,8 +56,10 @@ def memory() -> Memory:
 def server(memory: Memory) -> Iterator[PageServer]:
     """Give the pages of the memory, with lines to read."""
     lines = [raw(n, "nova-api") for n in range(100)]
-    with serving(Site(memory, "test", stored(lines))) as server:
+    users = LocalUser(PageUser("ann", Permission.RESPONDER))
+    with serving(Site(memory, "test", stored(lines), publish=WRITTEN.append, users=users)) as server:
         yield server
+    WRITTEN.clear()
 
 
 @pytest.fixture
@@ -175,6 +182,41 @@ def test_news_comes_by_itself_until_it_is_paused(view: Watched, server: PageServ
     expect(page.locator(".state")).to_have_text("open")
     page.keyboard.press("p")
     expect(page.locator(".state")).to_have_text("resolved")
+
+
+def test_an_incident_is_taken_voted_on_and_annotated_by_keys(view: Watched, server: PageServer) -> None:
+    """Each is written under the user's name and stands on the page at once."""
+    page = view.page
+    page.goto(server.url + INCIDENT)
+    page.keyboard.press("a")
+    expect(page.locator(".badges .taken")).to_have_text("taken by ann")
+    page.keyboard.press("n")
+    expect(page.locator(".badges .silent")).to_have_text("noise, says ann")
+    page.keyboard.press("o")
+    page.keyboard.type("restarted mysql")
+    page.get_by_role("button", name="Add").click()
+    expect(page.locator(".said")).to_contain_text("restarted mysql")
+    page.keyboard.press("m")
+    page.keyboard.press("Tab")
+    page.keyboard.type("rack 7")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Unmute")).to_be_visible()
+    assert [said.action for said in WRITTEN] == [Action.ACK, Action.VOTE, Action.NOTE, Action.MUTE]
+    assert WRITTEN[1].opinion is Opinion.NOISE
+    assert (WRITTEN[3].by, WRITTEN[3].text) == ("ann", "rack 7")
+
+
+def test_two_people_see_what_the_other_does(view: Watched, browser: Browser, server: PageServer) -> None:
+    """A note that one of them is writing stays while the page of the other changes it."""
+    other = watched(browser)
+    other.page.goto(server.url + INCIDENT)
+    other.page.keyboard.press("o")
+    other.page.keyboard.type("half a sen")
+    view.page.goto(server.url + INCIDENT)
+    view.page.get_by_role("button", name="Take it").click()
+    expect(other.page.locator(".badges .taken")).to_have_text("taken by ann")
+    expect(other.page.locator("#note")).to_have_value("half a sen")
+    other.page.context.close()
 
 
 def test_a_broker_that_goes_away_is_said_on_the_page(view: Watched, server: PageServer, memory: Memory) -> None:
