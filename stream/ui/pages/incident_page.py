@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import log10
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from alerts.incidents.annotations import Annotations
 from alerts.messages.alert import Alert
@@ -12,7 +13,7 @@ from alerts.messages.feedback import DAY, Feedback
 from alerts.messages.wording import filled, kind_name, short_id
 from models.detectors.sentences import sentence
 from models.findings import findings_from_json
-from models.rfc3339 import SECOND, parse_time
+from models.rfc3339 import SECOND, parse_time, time_text
 from stream.topics.changes import Announcement
 from stream.ui.memory.incident_log import IncidentHead, Said, TimelineStep, place_of
 from stream.ui.memory.memory import Memory
@@ -151,6 +152,8 @@ class IncidentPage:
     changes: tuple[Announcement, ...]
     windows: int
     pages: int
+    comparison: str
+    """Address that compares its time with the hour before."""
     alike: tuple[IncidentHead, ...]
     """Others of the last week that a vote *known* would have silenced."""
 
@@ -183,6 +186,7 @@ def incident_page(memory: Memory, incident_id: str, now: int) -> IncidentPage | 
         changes=_changes(log.head, memory.changes()),
         windows=sum(bar.windows for bar in bars),
         pages=sum(step.page for step in log.steps),
+        comparison=_comparison(bars, axis),
         alike=alike(log.head, heads, max(log.head.end, now - DAY)),
     )
 
@@ -324,6 +328,14 @@ def _filled(diagnosis: Mapping[str, Any], name: str) -> str:
 def _sends(said: Said) -> tuple[DeliveryReceipt, ...]:
     """Return what became of each send: of one that was announced, only what came after."""
     return tuple(r for r in said.receipts if r.sent not in {SendState.SENDING, SendState.STEP})
+
+
+def _comparison(bars: Sequence[SignalBar], axis: tuple[int, int]) -> str:
+    """Return the address of a comparison, from a window's length before the first signal to the end of the last."""
+    begin = axis[0] - SHORTEST
+    end = max((bar.end for bar in bars), default=axis[1]) + SECOND
+    times = {"since": begin, "until": end, "base_since": begin - 60 * SHORTEST, "base_until": begin}
+    return "/compare?" + urlencode({name: time_text(time) for name, time in times.items()})
 
 
 def _beside(head: IncidentHead, heads: Sequence[IncidentHead]) -> tuple[IncidentHead, ...]:

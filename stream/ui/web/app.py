@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 import orjson
 from starlette.applications import Starlette
@@ -15,9 +15,13 @@ from starlette.responses import HTMLResponse, PlainTextResponse, RedirectRespons
 from starlette.routing import Route
 
 from models.errors import InvalidError, TocsinError
+from models.rfc3339 import time_text
+from stream.ui.memory.line_counter import MOST
 from stream.ui.pages.actions import feedback_of
+from stream.ui.pages.comparison import CompareQuery, compared
+from stream.ui.pages.draft import draft_of
 from stream.ui.pages.incident_list import list_page
-from stream.ui.pages.incident_page import diagnosis_view, incident_page
+from stream.ui.pages.incident_page import IncidentPage, diagnosis_view, incident_page
 from stream.ui.pages.lanes import lanes, range_of
 from stream.ui.pages.query import ListQuery
 from stream.ui.web.headers import Guard
@@ -54,9 +58,12 @@ def make_app(site: Site, hosts: frozenset[str] | None, streams: Streams) -> Star
         routes=[
             Route("/", pages.index),
             Route("/lanes.json", pages.lanes),
+            Route("/compare", pages.compare),
             Route("/incidents/{name}", pages.incident),
             Route("/incidents/{name}/lines/{line}", pages.lines),
             Route("/incidents/{name}/sent", pages.sent),
+            Route("/incidents/{name}/draft", pages.draft),
+            Route("/incidents/{name}/draft.{form}", pages.paper),
             Route("/incidents/{name}/act", pages.act, methods=["POST"]),
             Route("/events", pages.events),
             Route("/static/{name}", static),
@@ -91,6 +98,20 @@ class Pages:
         drawn = lanes(shown, windows, chosen, memory.changes(), blind)
         return Response(orjson.dumps(drawn), media_type="application/json")
 
+    def compare(self, request: Request) -> Response:
+        """The messages of a range of time against another."""
+        counter, version = self._site.counter, self._site.memory.version
+        if counter is None:
+            raise InvalidError("the lines are not at hand", "start `tocsin ui` with --logs and the files of the review")
+        newest = max((head.end for head in self._site.memory.heads()), default=self._site.clock())
+        asked = CompareQuery.of(request.query_params, newest)
+        here, before = counter.count(asked.begin, asked.end), counter.count(asked.base_begin, asked.base_end)
+        times = [f"{time_text(time)[:19]}Z" for time in (asked.begin, asked.end, asked.base_begin, asked.base_end)]
+        values = {"asked": asked, "times": times, "here": here, "before": before, "most": MOST}
+        return self._page(
+            request, "compare.html", version, still=True, found=compared(here, before, asked.service), **values
+        )
+
     def incident(self, request: Request) -> Response:
         """One incident."""
         name = request.path_params["name"]
@@ -98,10 +119,39 @@ class Pages:
         if incident_id != name:
             return RedirectResponse(f"/incidents/{incident_id}", 307)
         version = self._site.memory.version
-        page = incident_page(self._site.memory, incident_id, self._site.clock())
+        page = self._incident(request)
+        return self._page(request, "incident.html", version, page=page, site_has=self._has(incident_id))
+
+    def draft(self, request: Request) -> Response:
+        """The draft of a post-mortem, to be edited."""
+        version, page, pins = self._site.memory.version, self._incident(request), request.query_params.getlist("pin")
+        written = draft_of(page, pins)
+        pinned = f"?{urlencode([('pin', pin) for pin in pins])}" if pins else ""
+        link, chosen = f"/incidents/{page.head.id}/draft", {line.id for line in written.lines}
+        text = written.to_markdown()
+        return self._page(request, "draft.html", version, page=page, text=text, link=link, pinned=pinned, pins=chosen)
+
+    def paper(self, request: Request) -> Response:
+        """The same as a file: Markdown, one page of HTML, or JSON."""
+        page, form = self._incident(request), request.path_params["form"]
+        written = draft_of(page, request.query_params.getlist("pin"))
+        match form:
+            case "md":
+                content, kind = written.to_markdown().encode(), "text/markdown; charset=utf-8"
+            case "html":
+                content, kind = render("paper.html", d=written).encode(), "text/html; charset=utf-8"
+            case "json":
+                content, kind = orjson.dumps(written.to_record()), "application/json"
+            case _:
+                raise InvalidError(f"a draft has no form {form[:10]!r}", "ask for md, html or json")
+        name = f'attachment; filename="post-mortem-{page.short}.{form}"'
+        return Response(content, media_type=kind, headers={"content-disposition": name})
+
+    def _incident(self, request: Request) -> IncidentPage:
+        page = incident_page(self._site.memory, self._site.find(request.path_params["name"]), self._site.clock())
         if page is None:
             raise InvalidError("the incident was dropped from memory a moment ago", "look for it in the list")
-        return self._page(request, "incident.html", version, page=page, site_has=self._has(incident_id))
+        return page
 
     def _has(self, incident_id: str) -> Mapping[str, bool]:
         """Return what there is to look further into, of an incident."""
@@ -200,14 +250,17 @@ class Pages:
 
     def _page(self, request: Request, template: str, version: int, **values: Any) -> Response:
         """Return a template as an answer; ``version`` is that of the memory before anything was read of it."""
-        address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        health = self._site.memory.health()
-        user = user_of(request)
-        acts = user.may_act and self._site.publish is not None
-        html = render(
-            template, user=user, acts=acts, site=self._site, address=address, health=health, version=version, **values
-        )
-        return HTMLResponse(html)
+        user, address = user_of(request), request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        common = {
+            "user": user,
+            "acts": user.may_act and self._site.publish is not None,
+            "site": self._site,
+            "address": address,
+            "health": self._site.memory.health(),
+            "version": version,
+            "still": False,
+        }
+        return HTMLResponse(render(template, **common | values))
 
 
 def user_of(request: Request) -> PageUser:

@@ -18,6 +18,7 @@ from stream.ui.web.users import LocalUser, PageUser, Permission
 from tests.stream.ui.browser import Watched, chromium, watched
 from tests.stream.ui.samples import BEGIN, CODES, RTL, SCRIPT, alert, diagnosis, line
 from tests.stream.ui.test_app import raw, stored
+from tests.stream.ui.test_comparison import counting
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
@@ -25,6 +26,14 @@ WRITTEN: list[Feedback] = []
 """What has been said on the page."""
 
 INCIDENT = f"incidents/{alert().incident_id}"
+
+
+PAGES = {
+    "list": "",
+    "incident": INCIDENT,
+    "draft": f"{INCIDENT}/draft",
+    "compare": "compare?since=2026-03-03T09:13:30Z&until=2026-03-03T09:14:00Z",
+}
 
 
 @pytest.fixture(scope="module")
@@ -57,7 +66,9 @@ def server(memory: Memory) -> Iterator[PageServer]:
     """Give the pages of the memory, with lines to read."""
     lines = [raw(n, "nova-api") for n in range(100)]
     users = LocalUser(PageUser("ann", Permission.RESPONDER))
-    with serving(Site(memory, "test", stored(lines), publish=WRITTEN.append, users=users)) as server:
+    reader = stored(lines)
+    site = Site(memory, "test", reader, publish=WRITTEN.append, users=users, counter=counting(reader))
+    with serving(site) as server:
         yield server
     WRITTEN.clear()
 
@@ -219,6 +230,30 @@ def test_two_people_see_what_the_other_does(view: Watched, browser: Browser, ser
     other.page.context.close()
 
 
+def test_a_post_mortem_is_drafted_with_chosen_lines(view: Watched, server: PageServer) -> None:
+    """By the key d; what is edited stays while news comes; the file is saved."""
+    page = view.page
+    page.goto(server.url + INCIDENT)
+    page.keyboard.press("d")
+    expect(page.locator("#draft")).to_contain_text("# Post-mortem")
+    page.get_by_label("L2").uncheck()
+    page.get_by_role("button", name="Write the draft anew").click()
+    expect(page.get_by_label("L2")).not_to_be_checked()
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Markdown").click()
+    assert saved.value.suggested_filename == "post-mortem-000000.md"
+
+
+def test_an_incident_is_compared_with_the_hour_before(view: Watched, server: PageServer) -> None:
+    """By the key b; an example of each kind of message is a click away."""
+    page = view.page
+    page.goto(server.url + INCIDENT)
+    page.keyboard.press("b")
+    expect(page.get_by_role("heading", level=1)).to_have_text("What is different")
+    page.locator("#new ~ .scroll summary").first.click()
+    expect(page.locator(".compare .log").first).to_contain_text("GET /servers")
+
+
 def test_a_broker_that_goes_away_is_said_on_the_page(view: Watched, server: PageServer, memory: Memory) -> None:
     """The page that is open says so by itself, and that it is over."""
     page = view.page
@@ -248,7 +283,7 @@ def test_local_time_and_colours_are_remembered(browser: Browser, server: PageSer
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["", INCIDENT], ids=["list", "incident"])
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES.keys())
 def test_a_phone_shows_all_and_axe_finds_nothing_serious(
     browser: Browser, server: PageServer, path: str, scheme: str
 ) -> None:
