@@ -324,6 +324,18 @@ class Settings(BaseSettings):
     """Address on which `tocsin ui` serves the review page."""
     ui_port: int = Field(default=9466, ge=0, le=65535)
     """Port of the review page; 0: a free one."""
+    ui_auth: Literal["none", "basic", "proxy"] = "none"
+    """Who reads the review page: `none` (this machine only), `basic` (passwords), `proxy` (a header)."""
+    ui_users: Path | None = None
+    """With `basic`: file of users, whose lines `tocsin ui --make-user` writes."""
+    ui_proxy_trusted: tuple[str, ...] = ()
+    """With `proxy`: addresses or networks of the proxies whose headers count."""
+    ui_proxy_header: str = Field(default="X-Forwarded-User", pattern=r"^[A-Za-z0-9-]+$")
+    """With `proxy`: header that holds the user's name."""
+    ui_proxy_groups: str = Field(default="X-Forwarded-Groups", pattern=r"^[A-Za-z0-9-]+$")
+    """With `proxy`: header that holds the user's groups, separated by commas."""
+    ui_responders: tuple[str, ...] = ()
+    """With `proxy`: users and groups who may vote, acknowledge and mute; `*`: all; the others only read."""
 
     @classmethod
     def settings_customise_sources(
