@@ -135,6 +135,7 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
     ongoing = incident.signals_since(share.end - OVER)
     if _names_another_backend(share, incident, ongoing):
         return NO_MATCH
+    ongoing = tuple(signal for signal in ongoing if not _is_of_another(share, signal))
     if _goes_on(share, ongoing, policy):
         return Match(MatchStrength.SERVICE, "at the same place")
     recent = incident.signals_since(share.end - int(policy.near_s * SECOND))
@@ -182,6 +183,15 @@ def _names_another_backend(share: Anomaly, incident: Incident, ongoing: Iterable
     return bool(here) and is_older and here.isdisjoint(_backends(incident.signals))
 
 
+def _is_of_another(share: Anomaly, signal: Signal) -> bool:
+    """Return whether a signal has paused whose messages named a backend, which those of the share do not.
+
+    What only follows from an outage may follow from another fault.
+    """
+    backends = _backends((signal,))
+    return bool(backends) and backends.isdisjoint(share.names) and signal.last < share.end - PAUSE
+
+
 def _differ(one: frozenset[str], other: frozenset[str]) -> bool:
     """Return whether backends are known on both sides, and none of them is the same."""
     return bool(one and other) and one.isdisjoint(other)
@@ -209,17 +219,19 @@ def _goes_on(share: Anomaly, signals: Sequence[Signal], policy: IncidentPolicy) 
     known = {template for signal in here for template in signal.templates}
     if known and share.own_templates and known.isdisjoint(share.own_templates):
         return False
-    backends, paused = _backends(here), all(signal.last < share.end - PAUSE for signal in here)
-    if backends and paused and backends.isdisjoint(share.names):
-        # What only follows from an outage may follow from another fault.
-        return False
     if share.importance <= BESIDE:
         # What it says there beside the kind known is unknown; often it does not even say the kind.
         return any(kind in {signal.kind, ODD} and signal.last >= recent for signal in here)
-    if kind in FAILING and here and not any(signal.kind in FAILING for signal in here):
-        # What has only been unusual for long does not explain that the service fails now.
+    if _begins_to_fail(share, here):
+        # What has only been unusual for long does not explain it.
         return share.end - min(signal.first for signal in here) <= policy.onset_s * SECOND
     return any(signal.kind == kind or signal.last >= recent for signal in here)
+
+
+def _begins_to_fail(share: Anomaly, here: Collection[Signal]) -> bool:
+    """Return whether the share tells of a failure at a place where signals only tell what is unusual."""
+    fails = signals_of(share)[0].kind in FAILING
+    return fails and bool(here) and not any(signal.kind in FAILING for signal in here)
 
 
 def _alike(share: Anomaly, ongoing: Iterable[Signal], recent: Iterable[Signal]) -> str:
@@ -285,8 +297,10 @@ def _sort(key: str) -> str:
 def _reach(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> int:
     if incident.state is IncidentState.PENDING:
         return int(policy.near_s * SECOND)
-    # What comes late may have come before all that is known; grace is for what goes on.
-    return policy.quiet if share.end < incident.first else policy.reach
+    # What comes late may have come before all that is known; grace is for what goes on, and for failures: what is
+    # merely unusual at the same place a quarter of an hour later mostly has another reason.
+    fails = any(signal.kind in FAILING for signal in incident.signals)
+    return policy.reach if fails and share.end >= incident.first else policy.quiet
 
 
 def _shares_templates(share: Anomaly, known: Collection[str]) -> bool:
@@ -301,7 +315,9 @@ def _comes_back(share: Anomaly, incident: Incident) -> bool:
     What only follows from an outage may follow from another fault.
     """
     backends = _backends(incident.signals)
-    return repeats(share, incident) and not (backends and backends.isdisjoint(share.names))
+    if (backends and backends.isdisjoint(share.names)) or not repeats(share, incident):
+        return False
+    return not _begins_to_fail(share, [signal for signal in incident.signals if _is_among(share, (signal,))])
 
 
 def repeats(share: Anomaly, incident: Incident) -> bool:

@@ -237,12 +237,15 @@ class DetectorSet:
         """Return the ``silent`` places and those that wrote ``rows``, who wrote most of them first."""
         if not 0 <= int(features.group[window]) <= SHARED:
             return ()
-        origins, times = (column[rows].tolist() for column in (features.windows.origin, features.windows.time))
-        writers = self._names_of(features, rows_of(features, window), dict.fromkeys(origins))
-        names = Counter(name for origin in origins if (name := writers[origin]))
+        windows = features.windows
+        columns = [column[rows].tolist() for column in (windows.origin, windows.time, windows.count)]
+        writers = self._names_of(features, rows_of(features, window), dict.fromkeys(columns[0]))
+        names: Counter[str] = Counter()
         first: dict[str, int] = {}
-        for origin, time in zip(origins, times, strict=True):
-            first.setdefault(writers[origin], time)
+        for origin, time, count in zip(*columns, strict=True):
+            if name := writers[origin]:
+                names[name] += count
+                first.setdefault(name, time)
         # Of equally many the one that came first; by name where that is one moment, as lines have no order in it.
         ranked = sorted(names, key=lambda name: (-names[name], first[name], name))
         return tuple(dict.fromkeys([*silent, *ranked]))

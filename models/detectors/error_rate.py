@@ -4,7 +4,6 @@ from typing import Final, Self
 
 import numpy as np
 
-from models.arrays import splits
 from models.detectors.base import Arrays, TemplateText, by_window
 from models.features.normal_samples import Samples
 from models.features.window_features import WindowFeatures
@@ -21,8 +20,7 @@ _LEAST_RATE: Final = 0.01
 def errors_of(features: WindowFeatures) -> I64:
     """Return the number of error lines of each window (n,); a traceback counts as one more."""
     windows = features.windows
-    total = splits((windows.level >= Level.ERROR).astype(np.int64))
-    counts: I64 = total[windows.splits[1:]] - total[windows.splits[:-1]] + (windows.continuations > 0)
+    counts: I64 = windows.sums(windows.count * (windows.level >= Level.ERROR)) + (windows.continuations > 0)
     return counts
 
 

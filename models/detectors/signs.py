@@ -115,6 +115,8 @@ class SignLines:
     origin: U32
     level: U8
     marks: U8
+    lines: I64
+    """How many lines each row stands for."""
     group: I64
 
     def __len__(self) -> int:
@@ -125,12 +127,13 @@ class SignLines:
     def of(cls, features: WindowFeatures) -> Self:
         """Those of all windows."""
         windows = features.windows
-        columns = (windows.time, windows.template, windows.origin, windows.level, windows.marks)
+        columns = (windows.time, windows.template, windows.origin, windows.level, windows.marks, windows.count)
         return cls(features.window, *columns, features.group)
 
     def count(self, chosen: BOOL) -> I64:
-        """How many chosen rows (rows,) each window (n,) holds."""
-        count: I64 = np.bincount(self.window[chosen], minlength=len(self))
+        """How many lines of chosen rows (rows,) each window (n,) holds."""
+        count = np.zeros(len(self), np.int64)
+        np.add.at(count, self.window[chosen], self.lines[chosen])
         return count
 
     @property
@@ -151,7 +154,11 @@ class SignLines:
     def refusals(self) -> "Times":
         """How many answers with a client's fault of each template windows hold."""
         rows = np.flatnonzero((self.marks & RowFlag.CLIENT_FAULT > 0) & ~self.trouble)
-        return _times(self.window[rows], self.template[rows])
+        pairs = np.stack([self.window[rows].astype(np.uint64), self.template[rows]], axis=1)
+        unique, pair = np.unique(pairs, axis=0, return_inverse=True)
+        count = np.zeros(len(unique), np.int64)
+        np.add.at(count, pair.ravel(), self.lines[rows])
+        return Times(unique[:, 0].astype(np.int64), unique[:, 1], count)
 
     @property
     def starts(self) -> "Times":
@@ -174,13 +181,6 @@ class Times:
     def __iter__(self) -> Iterator[tuple[int, int, int]]:
         """Window, template and count of each entry."""
         return zip(self.window.tolist(), self.template.tolist(), self.count.tolist(), strict=True)
-
-
-def _times(window: I64, template: U64) -> Times:
-    """Count rows."""
-    pairs = np.stack([window.astype(np.uint64), template], axis=1)
-    unique, count = np.unique(pairs, axis=0, return_counts=True)
-    return Times(unique[:, 0].astype(np.int64), unique[:, 1], count.astype(np.int64))
 
 
 class Signs:
@@ -292,11 +292,11 @@ class Signs:
         by_service: dict[str, list[int]] = {}
         for row, origin in zip(chosen.tolist(), lines.origin[chosen].tolist(), strict=True):
             by_service.setdefault(self._service(key, origin), []).append(row)
-        ranked = sorted(by_service.items(), key=lambda item: -len(item[1]))
+        ranked = sorted(by_service.items(), key=lambda item: -int(lines.lines[item[1]].sum()))
         return [
             Finding(
                 kind,
-                value=float(len(rows)),
+                value=float(lines.lines[rows].sum()),
                 service=service,
                 moment=to_millisecond(int(lines.time[rows].min())),
                 trained_s=self.evidence.seconds,

@@ -15,7 +15,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from models.arrays import group_starts, group_stops, splits
+from models.arrays import group_starts, group_stops
 from models.detectors.base import Arrays, TemplateText, rows_of, significant
 from models.detectors.number_meaning import is_measure, is_status, meaning_of
 from models.features.number_behaviour import NumberKind, kind_of
@@ -75,8 +75,8 @@ class Values:
         """Return the summed excess of all lines of each window, in spreads."""
         excess = self._excess(features.tokens, features.windows.values).max(axis=1, initial=0.0)
         # Whole numbers add up exactly, so the score is the same in any batch.
-        total = splits(np.round(excess * _SCALE).astype(np.int64))
-        scores: F64 = (total[features.windows.splits[1:]] - total[features.windows.splits[:-1]]) / _SCALE
+        total = features.windows.sums(np.round(excess * _SCALE).astype(np.int64) * features.windows.count)
+        scores: F64 = total / _SCALE
         return scores
 
     def log_per_day(self, features: WindowFeatures) -> F64:
@@ -144,7 +144,8 @@ class Values:
         column = int(excess.sum(axis=0).argmax())
         lines = lines[excess[:, column] > 0]
         values = features.windows.values[lines]
-        value = float(np.sort(values[:, column])[len(lines) // 2])
+        shown = np.sort(np.repeat(values[:, column], features.windows.count[lines]))
+        value = float(shown[len(shown) // 2])
         template = text(token)
         numbers = int((~np.isnan(values[0])).sum())
         kind, unit = meaning_of(template, column, numbers, value, by_meaning=self._pace is not None)
@@ -154,7 +155,7 @@ class Values:
             value=significant(value),
             usual=significant(float(self._limit[token, column])),
             unit=unit,
-            count=len(lines),
+            count=len(shown),
             moment=to_millisecond(int(features.windows.time[lines].min())),
         )
 
@@ -170,7 +171,8 @@ class Values:
         rows = np.flatnonzero(excess)
         pairs, of = np.unique(features.window[rows] * len(self._limit) + features.tokens[rows], return_inverse=True)
         # In the order of rows, so that a sum is the same in any batch.
-        total = np.bincount(of, weights=excess[rows], minlength=len(pairs))
+        weights = excess[rows] * features.windows.count[rows]
+        total = np.bincount(of, weights=weights, minlength=len(pairs))
         window, token = np.divmod(pairs, len(self._limit))
         order = np.lexsort((token, -total, window))
         first = order[group_starts(window[order])]

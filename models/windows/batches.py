@@ -1,5 +1,6 @@
 """Closed windows as a ``WindowBatch``: rows copied out of the buffer, and batches joined."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ _PER_ROW: Final = (
     "origin",
     "level",
     "marks",
+    "count",
     "partition",
     "offset",
     "values",
@@ -59,6 +61,7 @@ def window_batch(  # noqa: PLR0913 - one argument a property of the windows
         origin=buffer.origin[owned],
         level=buffer.level[owned],
         marks=buffer.flags[owned] & np.uint8(MARKS),
+        count=buffer.count[owned],
         partition=buffer.partition[owned],
         offset=buffer.offset[owned],
         values=buffer.values[owned],
@@ -111,6 +114,36 @@ def take(windows: WindowBatch, chosen: I64) -> WindowBatch:
     )
 
 
+def without(windows: WindowBatch, dropped: BOOL) -> WindowBatch:
+    """Return the windows without some rows; ``dropped`` is shaped (rows,)."""
+    total = splits(dropped.astype(np.int64))
+    stop = windows.splits[1:]
+    fresh = stop - windows.new_rows
+
+    def number(start: I64, end: I64) -> I64:
+        rows: I64 = total[end] - total[start]
+        return rows
+
+    kept = np.flatnonzero(~dropped)
+    return replace(
+        windows,
+        splits=windows.splits - total[windows.splits],
+        new_rows=windows.new_rows - number(fresh, stop),
+        context=windows.context - number(fresh - windows.context, fresh),
+        time=windows.time[kept],
+        template=windows.template[kept],
+        origin=windows.origin[kept],
+        level=windows.level[kept],
+        marks=windows.marks[kept],
+        count=windows.count[kept],
+        partition=windows.partition[kept],
+        offset=windows.offset[kept],
+        values=windows.values[kept],
+        surprise=windows.surprise[kept],
+        row_ids=windows.row_ids[kept],
+    )
+
+
 def _empty() -> WindowBatch:
     none = np.zeros(0, np.int64)
     level: U8 = np.zeros(0, np.uint8)
@@ -134,6 +167,7 @@ def _empty() -> WindowBatch:
         origin=origin,
         level=level,
         marks=level,
+        count=none,
         partition=partition,
         offset=none,
         values=values,

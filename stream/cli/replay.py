@@ -55,6 +55,7 @@ def replay(  # noqa: PLR0913 - click passes each option
 
     import orjson
 
+    from models.schedule import OneScorer
     from models.targets import check_file
     from models.verdicts import to_json
     from stream.cli.output import open_output
@@ -76,7 +77,7 @@ def replay(  # noqa: PLR0913 - click passes each option
         verdicts = replay_raw(records, start, parts.processor(), parts.scorer, parts.windows)
     else:
         records = read_range(broker, topics.logs_events, read_from, end)
-        verdicts = replay_events(records, start, parts.scorer, parts.windows)
+        verdicts = replay_events(records, start, OneScorer(parts.scorer), parts.windows)
     windows = fired = 0
     first = next(verdicts, None)
     if first is None:

@@ -14,6 +14,7 @@ from alerts.monitoring.metrics_server import serve_metrics
 from models.calibration.recognition import regular_services
 from models.errors import InvalidError
 from models.rfc3339 import SECOND, parse_time
+from models.schedule import OneScorer
 from stream.deliver.role import Deliver
 from stream.detect.role import Detect, DetectConfig
 from stream.explain.role import ExplainConfig, ExplainRole, wall_clock
@@ -142,8 +143,8 @@ class Process:
 
     def _detect(self, *, publish_all: bool) -> Detect:
         config = DetectConfig(self.components.windows, publish_all=publish_all, health=self.health)
-        version = self.components.bundle.templates_version
-        return Detect(self.broker, self.topics, self.components.scorer, version, self.metrics, config, self.registry)
+        schedule = OneScorer(self.components.scorer)
+        return Detect(self.broker, self.topics, schedule, self.metrics, config, self.registry)
 
     def _explain(self, clock: Callable[[], int]) -> ExplainRole:
         explainer = make_explainer(self.settings, self.broker, self.topics, self.components.bundle)

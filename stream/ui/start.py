@@ -1,12 +1,13 @@
 """The page put together: from the topics of the settings, or from files."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from stream.kafka.clients import Broker
 from stream.kafka.topic_specs import Topics
 from stream.settings import Settings
+from stream.ui.memory.blind_times import BlindTimes
 from stream.ui.memory.context_reader import ContextReader, broker_of_files
 from stream.ui.memory.files import load_alerts, load_windows
 from stream.ui.memory.follower import Follower
@@ -22,16 +23,14 @@ def site_of_topics(settings: Settings) -> Iterator[Site]:
     """Provide the site of the topics; they are read in the background while the context lasts."""
     broker, topics = make_broker(settings), make_topics(settings)
     memory = Memory()
-    follower = Follower(broker, topics, memory)
-    try:
+    with closing(Follower(broker, topics, memory)), closing(BlindTimes(broker, topics)) as blind:
         yield Site(
             memory,
             f"{broker.bootstrap} · {settings.topic_prefix}*",
             _line_reader(settings, broker, topics),
             _sent(settings),
+            blind.between,
         )
-    finally:
-        follower.close()
 
 
 def site_of_files(settings: Settings, alerts: Path, logs: Sequence[str] = (), windows: Path | None = None) -> Site:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any, Final
 
+import orjson
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -14,6 +15,7 @@ from starlette.routing import Route
 from models.errors import InvalidError, TocsinError
 from stream.ui.pages.incident_list import list_page
 from stream.ui.pages.incident_page import diagnosis_view, incident_page
+from stream.ui.pages.lanes import lanes, range_of
 from stream.ui.pages.query import ListQuery
 from stream.ui.web.headers import Guard
 from stream.ui.web.rendering import render, static_files
@@ -43,6 +45,7 @@ def make_app(site: Site, hosts: frozenset[str] | None, streams: Streams) -> Star
     app = Starlette(
         routes=[
             Route("/", pages.index),
+            Route("/lanes.json", pages.lanes),
             Route("/incidents/{name}", pages.incident),
             Route("/incidents/{name}/lines/{line}", pages.lines),
             Route("/incidents/{name}/sent", pages.sent),
@@ -68,6 +71,16 @@ class Pages:
         version, query = self._site.memory.version, ListQuery.of(request.query_params)
         page = list_page(self._site.memory, query, self._site.clock(), live=self._site.live)
         return self._page(request, "list.html", version, page=page, query=query)
+
+    def lanes(self, request: Request) -> Response:
+        """What the canvas of the first page draws."""
+        query, memory = ListQuery.of(request.query_params), self._site.memory
+        windows, heads = memory.windows(), memory.heads()
+        shown = range_of(query, heads, windows.columns()[0], self._site.clock(), live=self._site.live)
+        chosen = query.select(heads, memory.annotations(head.id for head in heads), self._site.clock())
+        blind = self._site.blind(shown.begin, shown.end)
+        drawn = lanes(shown, windows, chosen, memory.changes(), blind)
+        return Response(orjson.dumps(drawn), media_type="application/json")
 
     def incident(self, request: Request) -> Response:
         """One incident."""

@@ -14,6 +14,7 @@ from stream.ui.pages.text import clipped, clock, cut, marked, moment, shown
 
 STATIC: Final[Mapping[str, str]] = {
     "htmx.js": "text/javascript; charset=utf-8",
+    "lanes.js": "text/javascript; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
     "page.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",

@@ -1,11 +1,12 @@
 """What the pages are made of: the memory, and what reads lines and writes feedback, each where there is one."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from alerts.messages.feedback import Feedback
 from models.errors import InvalidError
+from stream.ui.memory.blind_times import BlindTime
 from stream.ui.memory.context_reader import ContextReader
 from stream.ui.memory.memory import Memory
 
@@ -28,6 +29,8 @@ class Site:
     lines: ContextReader | None = None
     sent: Callable[[str], str | None] = lambda _: None
     """Id of an incident → what was sent to a language model for it from this machine, None for nothing."""
+    blind: Callable[[int, int], Sequence[BlindTime]] = lambda *_: ()
+    """Begin and end of a range (microseconds) → when nobody could have seen a fault in it."""
     publish: Callable[[Feedback], None] | None = None
     """Writes feedback and has written it when it returns; None where nothing can be said."""
     live: bool = True

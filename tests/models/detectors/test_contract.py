@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models.detectors.base import Arrays, Detector, TemplateText
 from models.detectors.ensemble import SCORE_SCALE
@@ -17,7 +18,7 @@ from models.features.window_features import WindowFeatures
 from models.findings import Finding
 from models.records import ALL_SOURCES, F64, I64, KeyKind, Level, WindowBatch, source_id
 from models.rfc3339 import SECOND
-from models.windows.last_seen import last_seen_entries
+from models.windows.all_sources import last_seen_entries
 from tests.models.bundles import Window, network, windows
 from tests.models.detectors import normal
 from tests.models.detectors.normal import (
@@ -121,6 +122,8 @@ ANOMALIES: Final[Mapping[str, Window]] = {
 """For each detector a window that it is there to detect."""
 
 EVERY: Final = pytest.mark.parametrize("detector", DETECTORS.values(), ids=DETECTORS)
+_COUNTING: Final = sorted(DETECTORS.keys() - {"lstm"})
+COUNTING: Final = pytest.mark.parametrize("detector", [DETECTORS[name] for name in _COUNTING], ids=_COUNTING)
 
 
 def again(detector: Detector) -> Detector:
@@ -220,6 +223,33 @@ def test_what_is_learnt_reads_back(detector: Detector, chosen: list[Window]) -> 
     assert same(copied.score(shown), detector.score(shown))
     for i in range(len(chosen)):
         assert normal.findings_of(copied, shown, i, text) == normal.findings_of(detector, shown, i, text)
+
+
+def standing_for_others(window: Window, counts: list[int]) -> tuple[Window, Window]:
+    """A window whose rows stand for some lines each, and the same with each of these lines as a row."""
+    rows = range(len(window.templates))
+    times = tuple(counts[row % len(counts)] for row in rows)
+
+    def spread(column: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        return column and tuple(value for value, count in zip(column, times, strict=True) for _ in range(count))
+
+    shown = replace(window, seconds=window.seconds or tuple(map(float, rows)))
+    columns: dict[str, Any] = {
+        name: spread(getattr(shown, name)) for name in ("templates", "seconds", "levels", "values", "marks")
+    }
+    return replace(shown, counts=times), replace(shown, **columns)
+
+
+@COUNTING
+@given(normal.ANY, st.lists(st.integers(1, 7), min_size=1, max_size=4))
+@settings(max_examples=20, deadline=None)
+def test_rows_that_stand_for_many_lines_count_as_many(
+    detector: Detector, chosen: list[Window], counts: list[int]
+) -> None:
+    """Windows over everything score as if each of their lines were a row."""
+    everything = [replace(window, key=ALL_SOURCES, kind=KeyKind.SOURCE, fresh=None, surprise=None) for window in chosen]
+    folded, lines = zip(*(standing_for_others(window, counts) for window in everything), strict=True)
+    assert same(again(detector).score(features(*folded)), again(detector).score(features(*lines)))
 
 
 @EVERY

@@ -15,7 +15,7 @@ from models.features.window_features import Groups, WindowFeatures, service_of
 from models.findings import FindingKind
 from models.records import ALL_SOURCES, LastSeen, WindowBatch, source_id
 from models.rfc3339 import SECOND
-from models.windows.last_seen import last_seen_entries
+from models.windows.all_sources import last_seen_entries
 from tests.models.bundles import TEMPLATES, Window, windows
 from tests.models.detectors.normal import findings_of, sentences_of, text
 
@@ -397,3 +397,48 @@ def test_what_need_not_be_a_whole_host_is_told_by_name(
     findings, places = told_of(trained, minute)
     assert findings == alone(stopped)
     assert sorted(places) == sorted(stopped)
+
+
+def one_of_many(hosts: int, odd: int | None = None) -> float:
+    """How strange it is that one host of so many writes nothing for 170 s, after a quarter of an hour of training.
+
+    Each writes once a minute, and more when there is something to do; the ``odd`` one stopped in training.
+    """
+    rng = random.Random(3)
+    sources = tuple(f"nova-compute@cmp{n}" for n in range(hosts))
+
+    def minute(number: int, without: int | None = None) -> Lines:
+        lines = [(10 + n * 40 / hosts + rng.uniform(0, 1), source) for n, source in enumerate(sources)]
+        lines += [(rng.uniform(0, 59), source) for source in sources for _ in range(rng.choice((0, 0, 3)))]
+        stopped = {sources[n] for n in (without, odd if number > 8 else None) if n is not None}
+        return sorted(line for line in lines if line[1] not in stopped)
+
+    samples = SilenceSamples(60.0)
+    made = of_hosts([minute(number) for number in range(15)], sources)
+    samples.add(made, np.arange(15))
+    detector = samples.fit()
+    served = of_hosts([minute(0), minute(0), minute(0), minute(0, without=1)], sources)
+    served = dataclasses.replace(served, windows=_without_before(served.windows, source_id(sources[1])))
+    assert detector.score(served)[1] == 0
+    return float(detector.score(served)[3])
+
+
+def _without_before(windows: WindowBatch, origin: int) -> WindowBatch:
+    """The windows, of which the last knows of one source's line 170 s before its end and no later one."""
+    seen = windows.last_seen
+    low, high = seen.splits[3:5].tolist()
+    time = seen.time.copy()
+    of_source = np.flatnonzero(seen.origin[low:high] == origin) + low
+    time[of_source] = windows.end[3] - 170 * SECOND
+    return dataclasses.replace(windows, last_seen=dataclasses.replace(seen, time=time))
+
+
+def test_one_host_of_many_is_missed_by_what_all_of_them_showed() -> None:
+    """Too few gaps of its own tell how long it may be silent; those of twelve hosts do, and those of three do not."""
+    assert one_of_many(12) > 10
+    assert one_of_many(3) == 0
+
+
+def test_a_host_that_stopped_in_training_does_not_hide_the_others() -> None:
+    """It is not like them, and says nothing of how long they are silent."""
+    assert one_of_many(12, odd=5) > 10

@@ -88,6 +88,39 @@ def test_hostile_lines_do_nothing(view: Watched, server: PageServer) -> None:
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
 
 
+def test_lanes_are_drawn_zoomed_and_lead_to_incidents(view: Watched, server: PageServer) -> None:
+    """What is drawn has colours; dragging puts the range into the address; a click on a bar opens its incident."""
+    page = view.page
+    page.goto(server.url)
+    canvas = page.locator("#lanes canvas")
+    expect(canvas).to_have_attribute("data-lanes", "2")
+    drawn = """canvas => {
+        const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        return new Set(new Uint32Array(data.buffer)).size;
+    }"""
+    assert canvas.evaluate(drawn) > 10
+    box = canvas.bounding_box()
+    assert box is not None
+    begin, end, middle = box["x"] + 300, box["x"] + 600, box["y"] + 30
+    page.mouse.move(begin, middle)
+    expect(page.locator("#lane-note")).to_contain_text("2026-03-03")
+    page.mouse.down()
+    page.mouse.move(end, middle, steps=4)
+    page.mouse.up()
+    page.wait_for_url("**since=*until=*")
+    page.get_by_role("link", name="Newest").click()
+    page.wait_for_url(server.url)
+    # The range ends a minute after what came last; the bars begin 17 minutes into it at the earliest.
+    expect(canvas).to_have_attribute("data-lanes", "2")
+    for share in range(100, 0, -1):
+        page.mouse.move(box["x"] + 168 + (box["width"] - 174) * share / 100, middle)
+        if "on-incident" in (canvas.get_attribute("class") or ""):
+            break
+    page.mouse.down()
+    page.mouse.up()
+    page.wait_for_url("**/incidents/*")
+
+
 def test_lines_around_evidence_come_into_the_page(view: Watched, server: PageServer) -> None:
     """By the link, and by the key c on the chosen line; everybody's on demand."""
     page = view.page
