@@ -21,6 +21,8 @@ COPY stream stream
 # hadolint ignore=SC2046,SC2086
 RUN --mount=type=cache,target=/root/.cache/uv \
     uv sync --frozen --no-default-groups --no-editable $(printf -- '--extra %s ' $EXTRAS)
+# Tests of the libraries: 50 MB.
+RUN find /opt/tocsin -type d -name tests -prune -exec rm -r {} +
 
 FROM python:3.11.15-slim-bookworm@sha256:b18992999dbe963a45a8a4da40ac2b1975be1a776d939d098c647482bcad5cba
 ARG VERSION=0.1.0
