@@ -56,7 +56,7 @@ HOMES = {
     "tensorflow": {"training/"},
     "tf2onnx": {"training/"},
     "tokenizers": {"index/embedding/sentence_encoder.py"},
-    "yaml": {"alerts/routing/", "index/search/"},
+    "yaml": {"alerts/routing/", "index/search/", "stream/kafka/security/access_rules.py"},
 }
 
 READS_ENVIRONMENT = {

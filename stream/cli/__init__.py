@@ -30,7 +30,7 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
         "stream.cli.incident.review:review", "Show the incidents and alerts of log files, or of a range of the topics."
     ),
     "replay": CommandEntry("stream.cli.replay:replay", "Re-score a time range of the topics."),
-    "topics": CommandEntry("stream.cli.topics:topics", "Print a topic as JSON lines."),
+    "topics": CommandEntry("stream.cli.topics:topics", "Print a topic as JSON lines, or the access rules of all."),
     "index": CommandEntry("stream.cli.index:index", "Fill and query the search index of incidents and runbooks."),
     "explain": CommandEntry(
         "stream.cli.incident.explain:explain", "Show the diagnosis of an incident and the LLM prompt."

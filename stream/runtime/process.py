@@ -19,8 +19,11 @@ from stream.explain.role import ExplainConfig, ExplainRole, wall_clock
 from stream.ingest.role import Ingest, IngestConfig
 from stream.ingest.service_watch import BundleServices
 from stream.kafka.clients import Broker
+from stream.kafka.rights import check_rights
+from stream.kafka.security.access_rules import access_rules, merged
 from stream.kafka.topic_specs import Topics
 from stream.learning.learner import Learner
+from stream.runtime.renewal import CredentialWatch, watch_credentials
 from stream.runtime.roles import Roles
 from stream.settings import Settings
 from stream.wiring.core import (
@@ -52,6 +55,7 @@ class Process:
     served: ServedBundle
     registry: CollectorRegistry
     metrics: Metrics
+    credentials: CredentialWatch
 
     @classmethod
     def connect(cls, settings: Settings) -> "Process":
@@ -62,6 +66,8 @@ class Process:
             TransientError: the broker does not answer.
         """
         served = served_bundle(settings)
+        # Before the certificates are read: what is renewed meanwhile is seen.
+        credentials = watch_credentials(settings)
         components = make_components(settings, load_bundle(settings, served.path))
         broker = make_broker(settings)
         broker.ensure_topics(topic_specs(settings), settings.replication)
@@ -76,7 +82,7 @@ class Process:
         if served.progress is not None:
             metrics.bundle_learned.set(served.progress.known_us / SECOND)
             log.info("%s", describe_learning(settings, served.progress))
-        return cls(settings, broker, make_topics(settings), components, served, registry, metrics)
+        return cls(settings, broker, make_topics(settings), components, served, registry, metrics, credentials)
 
     @contextmanager
     def metrics_served(self) -> Iterator[None]:
@@ -98,7 +104,12 @@ class Process:
         ingest: IngestConfig | None = None,
         clock: Callable[[], int] = wall_clock,
     ) -> Roles:
-        """Start roles on the running event loop; a simulation passes its own ``clock`` (microseconds)."""
+        """Start roles on the running event loop; a simulation passes its own ``clock`` (microseconds).
+
+        Raises:
+            FatalError: Kafka does not grant the rights that they need.
+        """
+        check_rights(self.broker, merged(rule for role in roles for rule in access_rules(self.topics, role)), roles)
         served = Roles(self.metrics)
         if "ingest" in roles:
             served.start_thread("ingest", lambda: self._ingest(ingest or ingest_config(self.settings)))
@@ -114,7 +125,10 @@ class Process:
         return served
 
     def is_outdated(self) -> bool:
-        """Return whether there is another bundle to serve by now."""
+        """Return whether there is another bundle to serve by now, or certificates or secrets were renewed."""
+        if self.credentials.is_renewed():
+            log.info("certificates or secrets were renewed: this process commits its work and goes on with them")
+            return True
         try:
             return served_bundle(self.settings).path != self.served.path
         except InvalidError as error:
