@@ -49,6 +49,7 @@ def examine() -> Iterator[Check]:
 def _kafka_checks(settings: Settings) -> Iterator[Check]:
     # stream.wiring imports every part of Tocsin; the settings are to be reported even if one of them is broken.
     from stream.doctor.reading_check import check_reading
+    from stream.doctor.wire_checks import wire_checks
     from stream.wiring.core import decode_config, make_broker, make_topics, topic_specs
 
     try:
@@ -57,8 +58,9 @@ def _kafka_checks(settings: Settings) -> Iterator[Check]:
         yield reached
         if reached.outcome is CheckOutcome.FAIL:
             return
-        known = broker.topics()
         topics = make_topics(settings)
+        yield from wire_checks(broker, topics, time.time())
+        known = broker.topics()
         yield check_topics(known, topic_specs(settings))
         if topics.logs_raw in known:
             yield check_time_stamps(broker, topics.logs_raw)
