@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 UV := $(shell command -v uv 2>/dev/null || echo .cache/uv/bin/uv)
 DEMO := .cache/demo
 PYTEST := .venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
-UNIT := not (kafka or alertmanager or prometheus or fluentbit or train or slow)
+UNIT := not (browser or kafka or alertmanager or prometheus or fluentbit or train or slow)
 
 # The machine's authorities, among which a company's own may be, where it has any; uv and older pips bring theirs along.
 AUTHORITIES := $(firstword $(SSL_CERT_FILE) $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem))
@@ -19,7 +19,7 @@ export UV_NATIVE_TLS ?= true
 export PIP_CERT ?= $(AUTHORITIES)
 endif
 
-.PHONY: help demo check test lint bench bundle platform chaos storm fuzz shipping
+.PHONY: help demo check test lint bench bundle platform chart chaos storm fuzz shipping
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -35,7 +35,7 @@ python:
 
 .PHONY: env
 env: python $(UV)
-	@$(UV) sync --quiet --frozen --python $(PYTHON) --extra train --extra msk --group dev
+	@$(UV) sync --quiet --frozen --python $(PYTHON) --extra train --extra msk --extra s3 --extra sign --group dev
 
 demo: python $(UV)  ## the main job on an embedded broker, with simulated faults; two minutes, no service to start
 	@UV_PROJECT_ENVIRONMENT=$(DEMO) $(UV) sync --quiet --frozen --python $(PYTHON) --no-default-groups
@@ -63,6 +63,9 @@ bundle: env  ## remake the bundle that the demo runs on: three simulated days, t
 
 platform: env  ## remake the bundle that a worker without one begins with: a simulated day and the recorded cloud
 	@.venv/bin/python -m training.platform_bundle tests/data/cloud/normal.jsonl.xz --out stream/platform_bundle
+
+chart: env  ## remake what the Helm chart takes from settings, topics and values
+	@.venv/bin/python -m tests.helm.generated
 
 chaos: env  ## a million lines on Apache Kafka while workers are killed 20 times (ten minutes)
 	@.venv/bin/python -m tests.faults.chaos

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 
-from models.records import I64
+from models.records import I64, U64
 
 
 def ranges(starts: I64, stops: I64) -> I64:
@@ -26,7 +26,7 @@ def splits(lengths: I64) -> I64:
     return out
 
 
-def group_starts(sorted_ids: I64) -> I64:
+def group_starts(sorted_ids: I64 | U64) -> I64:
     """Index of the first row of each run of equal values in an array that is sorted by them."""
     if not len(sorted_ids):
         return np.zeros(0, dtype=np.int64)
@@ -80,3 +80,11 @@ def spread(texts: pl.Series, rows: I64, size: int) -> pl.Series:
     index = np.full(size, len(texts), np.uint32)
     index[rows] = np.arange(len(texts), dtype=np.uint32)
     return pl.concat([texts, pl.Series([None], dtype=pl.String)]).gather(index)
+
+
+def mix(x: U64) -> U64:
+    """Spread the bits of numbers (n,) (the finaliser of SplitMix64, Steele et al., OOPSLA 2014)."""
+    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    out: U64 = x ^ (x >> np.uint64(31))
+    return out

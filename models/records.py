@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final, Self, TypeAlias
 
 import numpy as np
@@ -162,6 +163,7 @@ HOST_BITS: Final = 12
 services one in 100 bundles; a judgement between the two."""
 
 
+@lru_cache(maxsize=65_536)
 def source_id(key: str) -> int:
     """Number of a source by its key: the same on every machine and in every tenant.
 
@@ -278,6 +280,8 @@ class WindowBatch:
     - ``complete`` says that counts in the window mean something: no row of its time was dropped (late, overflow), and
       a source has been there for nearly two lengths of a window.
     - ``origin`` is the ``source_id`` of the source that wrote the row.
+    - ``count`` is how many lines a row stands for: itself, and in windows over everything those that it was taken for
+      (``models.windows.all_sources``).
     - ``marks`` are those bits of ``RowFlag`` that come from the text of the line (``MARKS``).
     - ``surprise`` (nats) is NaN for new rows until a sequence scorer fills it, and what was filled in before for the
       others.
@@ -299,12 +303,24 @@ class WindowBatch:
     origin: U32
     level: U8
     marks: U8
+    count: I64
     partition: I32
     offset: I64
     values: F32  # shape (rows, VALUES)
     surprise: F32
     row_ids: I64
     last_seen: LastSeen
+
+    @property
+    def events(self) -> I64:
+        """How many lines each window (n,) holds."""
+        return self.sums(self.count)
+
+    def sums(self, of_rows: I64) -> I64:
+        """Sum of whole numbers of the rows (rows,) of each window (n,)."""
+        total = np.concatenate([np.zeros(1, np.int64), np.cumsum(of_rows, dtype=np.int64)])
+        sums: I64 = total[self.splits[1:]] - total[self.splits[:-1]]
+        return sums
 
     def __len__(self) -> int:
         return len(self.keys)

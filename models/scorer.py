@@ -1,15 +1,15 @@
 """Decides windows: raw scores of all detectors, one calibrated importance made of them, the lines that weigh most."""
 
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Final
 
 import numpy as np
 
+from models.arrays import ranges, splits
 from models.bundle import Bundle
 from models.calibration.service_state import ServiceState, errors_only, is_live, state_of
-from models.detectors.ensemble import DetectorSet
+from models.detectors.ensemble import DetectorSet, Whereabouts
 from models.detectors.lstm import LstmDetector
 from models.detectors.sentences import sentence
 from models.detectors.signs import Signs
@@ -59,19 +59,23 @@ class Decisions:
 
     def verdicts(self, numbers: Iterable[int] | None = None) -> list[Verdict]:
         """Verdicts on the windows with these numbers, or on all: an object each, so best for the few that matter."""
-        chosen = list(range(len(self.windows)) if numbers is None else numbers)
-        if not chosen:
+        chosen = np.arange(len(self.windows)) if numbers is None else np.fromiter(numbers, np.int64)
+        if not len(chosen):
             return []
         # Columns become Python's own numbers in one go: one by one they would take longer than the detectors.
         parts = [(name, part[chosen].tolist()) for name, part in self.parts.items()]
-        columns = (self.windows.start, self.windows.end, np.diff(self.windows.splits), self.score, self.importance)
-        rows = zip(chosen, self._heaviest(chosen), *(column[chosen].tolist() for column in columns), strict=True)
+        heaviest = list(self._heaviest(chosen))
+        reasons = self._reasons(chosen, heaviest)
+        columns = (self.windows.start, self.windows.end, self.windows.events, self.score, self.importance)
+        rows = zip(chosen.tolist(), heaviest, *(column[chosen].tolist() for column in columns), strict=True)
         return [
-            self._verdict({name: values[n] for name, values in parts if values[n]}, *row) for n, row in enumerate(rows)
+            self._verdict(reasons.get(n), {name: values[n] for name, values in parts if values[n]}, *row)
+            for n, row in enumerate(rows)
         ]
 
     def _verdict(  # noqa: PLR0913 - a row of columns
         self,
+        reasons: "_Reasons | None",
         parts: Mapping[str, float],
         i: int,
         heaviest: I64,
@@ -83,11 +87,7 @@ class Decisions:
     ) -> Verdict:
         windows = self.windows
         kind = KIND_NAMES[KeyKind(int(windows.kinds[i]))]
-        tenant, key, fired = windows.tenants[i], windows.keys[i], bool(self.fired[i])
-        # What a window is about is read from it alone: in a storm most of a batch fires.
-        own = self.facts.only(i) if fired and self.facts else None
-        reported = [name for name, part in parts.items() if part >= _REPORTED_FROM] if own else []
-        findings = self._findings(i, own, reported) if own else {}
+        tenant, key = windows.tenants[i], windows.keys[i]
         pointers = zip(windows.partition[heaviest].tolist(), windows.offset[heaviest].tolist(), strict=True)
         return Verdict(
             window_id=window_id(tenant, kind, key, start),
@@ -99,15 +99,15 @@ class Decisions:
             events=events,
             score=score,
             importance=importance,
-            fired=fired,
+            fired=bool(self.fired[i]),
             parts=parts,
             lines=tuple(Pointer(*pointer) for pointer in pointers),
-            services=self.bundle.detectors.services(own, 0, heaviest - int(windows.splits[i])) if own else (),
-            reasons=tuple(findings),
-            findings=tuple(findings.values()),
+            services=reasons.where.services if reasons else (),
+            reasons=tuple(reasons.findings) if reasons else (),
+            findings=tuple(reasons.findings.values()) if reasons else (),
             state=self.state(i),
-            templates=tuple(self._templates(heaviest)) if fired else (),
-            places=self.bundle.detectors.places(own, 0, reported) if own else (),
+            templates=tuple(self._templates(heaviest)) if self.fired[i] else (),
+            places=reasons.where.places if reasons else (),
         )
 
     @property
@@ -123,44 +123,84 @@ class Decisions:
             state_of(int(self.facts.group[i]), self.bundle.detectors.windows_seen) if self.facts else ServiceState.LIVE
         )
 
-    def _heaviest(self, chosen: Iterable[int]) -> Iterator[I64]:
+    def _heaviest(self, chosen: I64) -> Iterator[I64]:
         """Rows of each window's LINES heaviest lines, heaviest first; ties in the order of rows.
 
         A line weighs its surprise; where no line of a window has one, what the other detectors make of it.
         """
+        bounds = self.windows.splits
         surprise = self.surprise.astype(np.float64)
-        scored_before = np.concatenate(([0], np.cumsum(~np.isnan(surprise))))
-        negated = -np.nan_to_num(surprise, copy=False, nan=0.0)
-        for i in chosen:
-            low, high = int(self.windows.splits[i]), int(self.windows.splits[i + 1])
-            sort_key = negated[low:high]
-            if self.facts is not None and scored_before[high] == scored_before[low]:
-                sort_key = -np.nan_to_num(self.bundle.detectors.weights(self.facts, i), nan=0.0)
-            heaviest: I64 = np.argsort(sort_key, kind="stable")[:LINES] + low
+        scored_before = splits(~np.isnan(surprise))
+        sort_key = -np.nan_to_num(surprise, copy=False, nan=0.0)
+        unscored = chosen[scored_before[bounds[chosen + 1]] == scored_before[bounds[chosen]]]
+        if self.facts is not None and len(unscored):
+            weights = self.bundle.detectors.weights(self.facts.take(unscored))
+            sort_key[ranges(bounds[unscored], bounds[unscored + 1])] = -np.nan_to_num(weights, nan=0.0)
+        for low, high in zip(bounds[chosen].tolist(), bounds[chosen + 1].tolist(), strict=True):
+            heaviest: I64 = np.argsort(sort_key[low:high], kind="stable")[:LINES] + low
             yield heaviest
 
     def _templates(self, rows: I64) -> Iterable[str]:
         """Template ids of rows, each once, in their order."""
         return dict.fromkeys(f"{template:016x}" for template in self.windows.template[rows].tolist())
 
-    def _findings(self, i: int, own: WindowFeatures, reported: Collection[str]) -> dict[str, Finding]:
-        """Findings by their sentences on window ``i``, whose features are ``own``, the strongest first.
+    def _reasons(self, chosen: I64, heaviest: Sequence[I64]) -> "dict[int, _Reasons]":
+        """Why those of the chosen windows (n,) fired that did, by their places among these; for all at once.
 
-        They are of the ``reported`` detectors (names), for which the window is unusual.
+        ``heaviest`` are the rows of each that weigh most.
         """
-        views = self.bundle.detectors.views(own)
-        ranked: list[tuple[float, int, Finding]] = []
-        for detector in self.bundle.detectors.detectors:
-            if detector.name in reported:
-                findings = detector.findings(views[detector.name], 0, self.bundle.template_of)
-                # Bad news first: it is what people look for, however unusual all else is.
-                weight = np.inf if detector.name == Signs.name else float(self.parts[detector.name][i])
-                ranked += [(-weight, rank, finding) for rank, finding in enumerate(findings)]
-        ranked.sort(key=lambda entry: entry[:2])
-        by_sentence: dict[str, Finding] = {}
-        for _, _, finding in ranked:
-            by_sentence.setdefault(sentence(finding), finding)
-        return dict(islice(by_sentence.items(), REASONS))
+        fired = np.flatnonzero(self.fired[chosen])
+        if self.facts is None or not len(fired):
+            return {}
+        windows = chosen[fired]
+        own = self.facts.take(windows)
+        parts = {name: part[windows] for name, part in self.parts.items()}
+        reported = {name: part >= _REPORTED_FROM for name, part in parts.items()}
+        moved = own.windows.splits[:-1] - self.windows.splits[windows]
+        rows = [heaviest[n] + by for n, by in zip(fired.tolist(), moved.tolist(), strict=True)]
+        where = self.bundle.detectors.whereabouts(own, rows, reported)
+        reasons = map(_Reasons, self._findings(own, parts, reported), where)
+        return dict(zip(fired.tolist(), reasons, strict=True))
+
+    def _findings(
+        self, own: WindowFeatures, parts: Mapping[str, F64], reported: Mapping[str, BOOL]
+    ) -> list[dict[str, Finding]]:
+        """Findings by their sentences on each window of ``own`` (n,), the strongest first.
+
+        They are of the detectors by whose ``parts`` (n,) the window is unusual, as ``reported`` (n,) says.
+        """
+        detectors = self.bundle.detectors
+        views = detectors.views(own)
+        ranked: list[list[tuple[float, int, Finding]]] = [[] for _ in own.group]
+        for detector in detectors.detectors:
+            windows = np.flatnonzero(reported.get(detector.name, ()))
+            if not len(windows):
+                continue
+            # Bad news first: it is what people look for, however unusual all else is.
+            is_news = detector.name == Signs.name
+            weights = [np.inf] * len(windows) if is_news else parts[detector.name][windows].tolist()
+            findings = detector.findings(views[detector.name], windows, self.bundle.template_of)
+            for window, weight, of_window in zip(windows.tolist(), weights, findings, strict=True):
+                ranked[window] += [(-weight, rank, finding) for rank, finding in enumerate(of_window)]
+        return [_by_sentence(sorted(entries, key=lambda entry: entry[:2])) for entries in ranked]
+
+
+@dataclass(frozen=True, slots=True)
+class _Reasons:
+    """Why a window fired: findings by their sentences, and where they are from."""
+
+    findings: Mapping[str, Finding]
+    where: Whereabouts
+
+
+def _by_sentence(ranked: Iterable[tuple[float, int, Finding]]) -> dict[str, Finding]:
+    """The first REASONS findings that say different things, by their sentences."""
+    by_sentence: dict[str, Finding] = {}
+    for _, _, finding in ranked:
+        by_sentence.setdefault(sentence(finding), finding)
+        if len(by_sentence) == REASONS:
+            break
+    return by_sentence
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,15 +229,21 @@ class Scorer:
     def __init__(self, bundle: Bundle, false_alarms_per_day: float = 1.0) -> None:
         """Load the bundle's network; ``false_alarms_per_day`` is the budget per tenant."""
         self.bundle_id = bundle.id
+        self.templates_version = bundle.templates_version
         self._bundle = bundle
         self._log_budget = float(np.log10(false_alarms_per_day))
         self._lstm = LstmDetector(bundle.network, bundle.vocabulary)
 
-    def decide(self, windows: WindowBatch, foreign_until: int = NO_TIME) -> Decisions:
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle that it decides with."""
+        return self._bundle
+
+    def decide(self, windows: WindowBatch, foreign_until: int | I64 = NO_TIME) -> Decisions:
         """Score a batch of windows and decide which of them fire.
 
-        Of windows that begin by ``foreign_until`` (microseconds) only errors count: events up to then may have the
-        template ids of another bundle, which this one does not know.
+        Of windows that begin by ``foreign_until`` (microseconds; one time, or one for each window) only errors count:
+        events up to then may have the template ids of another bundle, which this one does not know.
         """
         bundle = self._bundle
         if not len(windows):

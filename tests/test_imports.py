@@ -21,30 +21,36 @@ ALLOWED = {
 # Folders and files of each package in order: each may import only those before it.
 ORDER = {
     "models": "errors targets rfc3339 findings records arrays verdicts decode templates windows features detectors"
-    " calibration bundle scorer pipeline",
+    " calibration bundle registry scorer schedule pipeline",
     "training": "simulate datasets held_out tensorflow_import network export export_encoder fit_lstm fit_signs"
     " fit_detectors fault_screening calibration report train platform_bundle evaluate cli",
     "index": "text storage lines embedding search evidence episodes diagnosis redaction llm explain analyze incident",
     "alerts": "messages incidents routing sinks delivery monitoring",
-    "stream": "kafka settings topics heartbeat ingest detect explain deliver replay review learning wiring doctor"
-    " runtime demo cli",
+    "stream": "kafka settings topics promotion heartbeat ingest detect explain deliver replay review learning wiring"
+    " doctor runtime ui demo cli",
 }
 
 # Where an outside library may be imported; what is not listed may be imported anywhere.
 HOMES = {
     "aiohttp": {"stream/deliver/votes_server.py"},
     "aiokafka": {"stream/kafka/"},
+    "backports": {"models/decode/log_files.py"},
     "aws_msk_iam_sasl_signer": {"stream/kafka/security/"},
     "anthropic": {"index/llm/claude.py"},
+    "boto3": {"models/registry/s3_objects.py"},
+    "botocore": {"models/registry/s3_objects.py"},
     "confluent_kafka": {"stream/kafka/"},
+    "cryptography": {"models/registry/signature.py"},
     "faiss": {"index/search/vectors.py"},
     "faust": {"stream/kafka/", "stream/detect/role.py"},
     "httpx": {"alerts/sinks/http_transport.py", "index/embedding/open_embedder.py"},
     "huggingface_hub": {"index/embedding/open_embedder.py"},
     "httpx2": {"index/llm/claude.py"},
+    "jinja2": {"stream/ui/web/"},
     "jsonschema": {"alerts/routing/rules.py"},
     "keras": {"training/"},
     "mode": {"stream/kafka/"},
+    "markupsafe": {"stream/ui/"},
     "onnx": {"training/"},
     "onnxruntime": {"models/detectors/lstm.py", "training/export.py", "index/embedding/sentence_encoder.py"},
     "polars": {"index/episodes/", "index/incident.py", "models/", "training/", "index/lines/", "index/evidence/"},
@@ -53,9 +59,11 @@ HOMES = {
     "pydantic_settings": {"stream/settings/"},
     "safetensors": {"training/export_encoder.py"},
     "scipy": {"index/search/tfidf.py"},
+    "starlette": {"stream/ui/web/"},
     "tensorflow": {"training/"},
     "tf2onnx": {"training/"},
     "tokenizers": {"index/embedding/sentence_encoder.py"},
+    "uvicorn": {"stream/ui/web/"},
     "yaml": {"alerts/routing/", "index/search/", "stream/kafka/security/access_rules.py"},
 }
 

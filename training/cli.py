@@ -43,6 +43,7 @@ def _stretches(_: click.Context, parameter: click.Parameter, texts: tuple[str, .
     callback=_stretches,
     help="Stretch of time with a known fault, such as 2026-11-23T02:00Z/2026-11-23T02:20Z; may be repeated.",
 )
+@click.option("--register", "name", help="Name under which to put the bundle into the store of models, too.")
 @click.pass_context
 def train(  # noqa: PLR0913 - click passes each option
     ctx: click.Context,
@@ -52,6 +53,7 @@ def train(  # noqa: PLR0913 - click passes each option
     seed: int,
     epochs: int,
     leave_out: tuple[tuple[int, int], ...],
+    name: str | None,
     *,
     keep_all: bool,
 ) -> None:
@@ -81,6 +83,7 @@ def train(  # noqa: PLR0913 - click passes each option
         raise InvalidError("training reads its files several times", "save standard input to a file first")
     list_files(paths)
     Bundle.check_target(out)
+    registrar = ctx.meta["tocsin.registrar"](name) if name else None
     import_tensorflow()
     pipeline = ctx.obj() if callable(ctx.obj) else PipelineConfig()
     known = Bundle.load(base) if base else None
@@ -92,6 +95,8 @@ def train(  # noqa: PLR0913 - click passes each option
     click.echo(
         f"bundle {bundle.id} in {out}: {bundle.facts['templates']} templates of {bundle.facts['events']:,} events"
     )
+    if registrar:
+        click.echo(f"registered as {registrar(out).version}")
     click.echo(
         f"next: `tocsin score NEWER-LOGS --bundle {out} --out windows.jsonl` shows whether normal operation stays "
         f"quiet; then set TOCSIN_BUNDLE={out} and see `tocsin doctor`",

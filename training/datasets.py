@@ -281,6 +281,7 @@ def select(batch: WindowBatch, chosen: I64) -> WindowBatch:
         origin=batch.origin[rows],
         level=batch.level[rows],
         marks=batch.marks[rows],
+        count=batch.count[rows],
         partition=batch.partition[rows],
         offset=batch.offset[rows],
         values=batch.values[rows],

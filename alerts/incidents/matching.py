@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from typing import Final
 
-from alerts.incidents.incident import Incident, IncidentState
+from alerts.incidents.incident import OVER, Incident, IncidentState
 from alerts.incidents.policy import IncidentPolicy
 from alerts.incidents.signal import FAILING, NAMED_FOR, Signal, signals_of
 from alerts.messages.anomaly import BESIDE, ODD, Anomaly
@@ -44,6 +44,10 @@ NO_MATCH: Final = Match(MatchStrength.NONE)
 CAUSE_WITHIN: Final = 45 * SECOND
 """Microseconds from the first message that names a project to a sign of trouble there, at most, for the one to be the
 other's cause: a judgement, three steps of windows."""
+
+PAUSE: Final = 60 * SECOND
+"""Microseconds without a window that tells of a place after which its trouble is taken for over: the length of a
+window, as windows that follow one another overlap."""
 
 RECENT: Final = 120 * SECOND
 """Microseconds for which a project that is only unusual explains messages that name it: a judgement.  One that has been
@@ -107,15 +111,16 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
     3. Where more than ``quiet_s`` lies between them the incident is over: only what ``repeats`` it brings it back.
     4. ``TIME``: it is near, and either of them says nothing of where it is.
     5. None where both name backends, such as RabbitMQ or the database, and none of them is the same; or where the share
-       names one and the incident, which is older than ``near_s``, never did.
+       names one and the incident, which is older than ``PAUSE``, never did.
     6. ``SERVICE``: a signal of the incident goes on at that service on that host: of this kind, or until just now; if
-       both write unusual messages, one of them is the same.
+       both write unusual messages, one of them is the same; if it has named a backend and then paused, the share names
+       that, too; and it does not begin to fail where it was only unusual for longer than ``onset_s``.
     7. ``TEMPLATE``: most of its first templates are among those of what goes on, or the same service has the same
        trouble with the same message, or is silent, on another host, within ``near_s``.
     8. ``NAME``: both name the same backend or project, or one names the other's, within ``near_s``.
     9. ``RETURN``: it repeats what is over at that place.
-    10. ``PROJECT``: both are parts of one project, and it begins soon after the incident and names no backend that the
-       incident does not.
+    10. ``PROJECT``: both are parts of one project, and it begins soon after the incident, while that goes on, and names
+       no backend that the incident does not.
     """
     distance, home = gap(share, incident), share.services[0]
     too_old = share.end - incident.first > policy.max_age_s * SECOND
@@ -127,9 +132,10 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
         return Match(MatchStrength.RETURN, "it has come back") if _comes_back(share, incident) else NO_MATCH
     if not share.located or not incident.located:
         return _at_the_time(share, incident, distance, policy)
-    ongoing = incident.signals_since(share.end - policy.quiet)
-    if _names_another_backend(share, incident, ongoing, policy):
+    ongoing = incident.signals_since(share.end - OVER)
+    if _names_another_backend(share, incident, ongoing):
         return NO_MATCH
+    ongoing = tuple(signal for signal in ongoing if not _is_of_another(share, signal))
     if _goes_on(share, ongoing, policy):
         return Match(MatchStrength.SERVICE, "at the same place")
     recent = incident.signals_since(share.end - int(policy.near_s * SECOND))
@@ -165,9 +171,7 @@ def _is_among(share: Anomaly, signals: Iterable[Signal]) -> bool:
     )
 
 
-def _names_another_backend(
-    share: Anomaly, incident: Incident, ongoing: Iterable[Signal], policy: IncidentPolicy
-) -> bool:
+def _names_another_backend(share: Anomaly, incident: Incident, ongoing: Iterable[Signal]) -> bool:
     """Return whether its messages name another backend than those of what goes on: another fault, wherever it is.
 
     So do those that name one first when the incident is older: an outage's own messages come before what follows.
@@ -175,8 +179,17 @@ def _names_another_backend(
     here = INFRASTRUCTURE & share.names
     if known := _backends(ongoing, share.end - NAMED_FOR):
         return _differ(here, known)
-    is_older = share.end - incident.first > policy.near_s * SECOND
+    is_older = share.end - incident.first > PAUSE
     return bool(here) and is_older and here.isdisjoint(_backends(incident.signals))
+
+
+def _is_of_another(share: Anomaly, signal: Signal) -> bool:
+    """Return whether a signal has paused whose messages named a backend, which those of the share do not.
+
+    What only follows from an outage may follow from another fault.
+    """
+    backends = _backends((signal,))
+    return bool(backends) and backends.isdisjoint(share.names) and signal.last < share.end - PAUSE
 
 
 def _differ(one: frozenset[str], other: frozenset[str]) -> bool:
@@ -209,7 +222,16 @@ def _goes_on(share: Anomaly, signals: Sequence[Signal], policy: IncidentPolicy) 
     if share.importance <= BESIDE:
         # What it says there beside the kind known is unknown; often it does not even say the kind.
         return any(kind in {signal.kind, ODD} and signal.last >= recent for signal in here)
+    if _begins_to_fail(share, here):
+        # What has only been unusual for long does not explain it.
+        return share.end - min(signal.first for signal in here) <= policy.onset_s * SECOND
     return any(signal.kind == kind or signal.last >= recent for signal in here)
+
+
+def _begins_to_fail(share: Anomaly, here: Collection[Signal]) -> bool:
+    """Return whether the share tells of a failure at a place where signals only tell what is unusual."""
+    fails = signals_of(share)[0].kind in FAILING
+    return fails and bool(here) and not any(signal.kind in FAILING for signal in here)
 
 
 def _alike(share: Anomaly, ongoing: Iterable[Signal], recent: Iterable[Signal]) -> str:
@@ -257,7 +279,7 @@ def _common_name(share: Anomaly, signals: Iterable[Signal]) -> str:
 def _same_project(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Match:
     """Match the services of one project with each other; one service on two hosts does not depend on itself."""
     home, first = share.services[0], incident.service
-    is_soon = abs(share.end - incident.first) <= policy.onset_s * SECOND
+    is_soon = abs(share.end - incident.first) <= policy.onset_s * SECOND and gap(share, incident) <= PAUSE
     if home == first or home in incident.services or project_of(home) != project_of(first) or not is_soon:
         return NO_MATCH
     if (INFRASTRUCTURE & share.names) - _backends(incident.signals):
@@ -275,8 +297,10 @@ def _sort(key: str) -> str:
 def _reach(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> int:
     if incident.state is IncidentState.PENDING:
         return int(policy.near_s * SECOND)
-    # What comes late may have come before all that is known; grace is for what goes on.
-    return policy.quiet if share.end < incident.first else policy.reach
+    # What comes late may have come before all that is known; grace is for what goes on, and for failures: what is
+    # merely unusual at the same place a quarter of an hour later mostly has another reason.
+    fails = any(signal.kind in FAILING for signal in incident.signals)
+    return policy.reach if fails and share.end >= incident.first else policy.quiet
 
 
 def _shares_templates(share: Anomaly, known: Collection[str]) -> bool:
@@ -291,7 +315,9 @@ def _comes_back(share: Anomaly, incident: Incident) -> bool:
     What only follows from an outage may follow from another fault.
     """
     backends = _backends(incident.signals)
-    return repeats(share, incident) and not (backends and backends.isdisjoint(share.names))
+    if (backends and backends.isdisjoint(share.names)) or not repeats(share, incident):
+        return False
+    return not _begins_to_fail(share, [signal for signal in incident.signals if _is_among(share, (signal,))])
 
 
 def repeats(share: Anomaly, incident: Incident) -> bool:

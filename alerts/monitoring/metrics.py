@@ -1,4 +1,4 @@
-"""Every metric of Tocsin: name, labels, unit and meaning, in this file and nowhere else.
+"""Every metric of Tocsin: name, labels, unit and meaning, in this file and ``model_metrics.py``.
 
 ``python -m alerts.monitoring.metrics`` prints the table that stands in ``alerts/README.md``.
 """
@@ -12,11 +12,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 from alerts.monitoring.line_count import LineCount
 from alerts.monitoring.metric_spec import SECONDS, SHARES, Metric, Spec, make_metric
+from alerts.monitoring.model_metrics import ModelMetrics
 from models.errors import InvalidError
 
 
 @dataclass(frozen=True, slots=True)
-class Metrics:
+class Metrics(ModelMetrics):
     """All metrics, made in one registry with ``Metrics.on``; lines = events + continuations + dead letters + drops."""
 
     lines: Annotated[
@@ -380,7 +381,7 @@ def metric_names() -> frozenset[str]:
 def _specs() -> dict[str, tuple[type[Metric], Spec]]:
     hints = get_type_hints(Metrics, include_extras=True)
     specs = {}
-    for field_ in fields(Metrics):
+    for field_ in sorted(fields(Metrics), key=lambda field_: field_.name in ModelMetrics.__dataclass_fields__):
         kind, spec = get_args(hints[field_.name])
         specs[field_.name] = (kind, spec)
     return specs

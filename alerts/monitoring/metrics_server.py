@@ -1,12 +1,19 @@
-"""Serve a registry's metrics over HTTP for Prometheus to scrape."""
+"""Serve over HTTP a registry's metrics for Prometheus, and a process's health for who restarts it."""
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from http import HTTPStatus
 from threading import Thread
+from typing import TYPE_CHECKING
 from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, start_http_server
 
+from alerts.monitoring.health import LoopHealth
 from models.errors import InvalidError
+
+if TYPE_CHECKING:
+    from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,8 +31,16 @@ class MetricsServer:
         self.thread.join()
 
 
-def serve_metrics(registry: CollectorRegistry, port: int, host: str = "0.0.0.0") -> MetricsServer:  # noqa: S104 - Prometheus scrapes from outside
-    """Serve ``registry`` on every path of ``host:port`` from a thread of its own; port 0 takes a free one.
+def serve_metrics(
+    registry: CollectorRegistry,
+    port: int,
+    host: str = "0.0.0.0",  # noqa: S104 - Prometheus scrapes from outside
+    health: LoopHealth | None = None,
+) -> MetricsServer:
+    """Serve ``registry`` from a thread of its own; port 0 takes a free one.
+
+    ``/healthz`` and ``/readyz`` answer 200 and ``ok``, or 503 and a line for each reason; every other path has the
+    metrics.
 
     Raises:
         InvalidError: the address cannot be used.
@@ -36,4 +51,22 @@ def serve_metrics(registry: CollectorRegistry, port: int, host: str = "0.0.0.0")
         raise InvalidError(
             f"cannot serve metrics on {host}:{port} ({error})", "set TOCSIN_METRICS_PORT (0 turns them off)"
         ) from error
+    metrics = server.get_app()
+    assert metrics is not None  # noqa: S101 - start_http_server has set it
+    server.set_app(_with_health(metrics, health or LoopHealth()))
     return MetricsServer(server.server_port, server, thread)
+
+
+def _with_health(metrics: "WSGIApplication", health: LoopHealth) -> "WSGIApplication":
+    answers: dict[str, Callable[[], list[str]]] = {"/healthz": health.stuck, "/readyz": health.waiting}
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        problems_of = answers.get(environ["PATH_INFO"])
+        if problems_of is None:
+            return metrics(environ, start_response)
+        problems = problems_of()
+        status = HTTPStatus.SERVICE_UNAVAILABLE if problems else HTTPStatus.OK
+        start_response(f"{status.value} {status.phrase}", [("Content-Type", "text/plain; charset=utf-8")])
+        return ["".join(f"{line}\n" for line in problems or ["ok"]).encode()]
+
+    return answer

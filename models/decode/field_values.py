@@ -5,9 +5,9 @@ from typing import Any
 from models.decode.formats.levels import level_of
 
 
-def level_number(value: object) -> int:
-    """Level that a name or number stands for; 0 where it is none."""
-    return int(level_of(value)) if isinstance(value, str | int | float) else 0
+def level_number(value: object, *, is_node: bool = False) -> int:
+    """Level that a name or number stands for; 0 where it is none.  For ``is_node`` see ``level_of``."""
+    return int(level_of(value, is_node=is_node)) if isinstance(value, str | int | float) else 0
 
 
 def priority_level(value: str | int | None) -> int:

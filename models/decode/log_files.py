@@ -19,6 +19,7 @@ from tempfile import TemporaryFile
 from typing import IO, Final, cast
 
 import numpy as np
+from backports import zstd
 
 from models.errors import InvalidError
 from models.records import NO_TIME, RawBatch
@@ -34,9 +35,12 @@ _PACKED: Final[Mapping[bytes, Callable[[BufferedReader], object]]] = {
     b"\x1f\x8b": gzip.open,
     _XZ: lzma.open,
     b"BZh": bz2.open,
+    b"\x28\xb5\x2f\xfd": zstd.open,
 }
 """First bytes of packed files, and what reads them."""
-_ZSTANDARD: Final = b"\x28\xb5\x2f\xfd"
+_TAR: Final = slice(257, 262)
+"""Where the head of a tar archive says ``ustar`` (POSIX.1-1988, section 10.1.1)."""
+_ZIP: Final = b"PK\x03\x04"
 _NUMBERED: Final = re.compile(r"[0-9a-f]{64}-json\.log|\d+\.log")
 """Files of container runtimes: the container's id, or how often it was started."""
 _RECORDS: Final = (".jsonl", ".ndjson")
@@ -191,7 +195,7 @@ def _batches(path: str | Path, batch_lines: int, stdin: IO[bytes] | None) -> Ite
                 while len(batch) >= batch_lines:
                     yield batch[:batch_lines]
                     batch = batch[batch_lines:]
-    except (EOFError, zlib.error, lzma.LZMAError, OSError) as error:
+    except (EOFError, zlib.error, lzma.LZMAError, zstd.ZstdError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise InvalidError(
                 f"{path}: cannot be read ({error.strerror or error})", "check the file and its permissions"
@@ -215,7 +219,10 @@ def _open(path: str | Path, stack: ExitStack, stdin: IO[bytes] | None) -> IO[byt
     if not path.is_file():
         return stream
     opened = _unpacked(stream, path.suffix.lower())
-    return stream if opened is None else stack.enter_context(opened)
+    content = stream if opened is None else cast("BufferedReader", stack.enter_context(opened))
+    if content.peek(_TAR.stop)[_TAR] == b"ustar":
+        raise EOFError("a tar archive holds many files: unpack it into a folder and name that")
+    return content
 
 
 def _unpacked(stream: BufferedReader, suffix: str) -> IO[bytes] | None:
@@ -227,9 +234,9 @@ def _unpacked(stream: BufferedReader, suffix: str) -> IO[bytes] | None:
     for mark, opener in _PACKED.items():
         if begin.startswith(mark):
             return cast("IO[bytes]", opener(stream))
-    if begin.startswith(_ZSTANDARD):
-        raise EOFError("packed by zstd, which is not read")
-    if suffix in {".gz", ".xz", ".bz2"} and begin and (b"\0" in begin or len(begin) < len(_XZ)):
+    if begin.startswith(_ZIP):
+        raise EOFError("a zip archive holds many files: unpack it into a folder and name that")
+    if suffix in {".gz", ".xz", ".bz2", ".zst"} and begin and (b"\0" in begin or len(begin) < len(_XZ)):
         raise EOFError("it does not begin like one")
     return None
 

@@ -261,7 +261,9 @@ class _Objects:
         columns = self._columns
         if not columns.has((*names.LEVEL, *names.OTEL_LEVEL, *names.PRIORITY, *names.FACILITY_AND_LEVEL)):
             return
-        own = [level_number(value) for value in columns.first(names.LEVEL, (str, int, float))]
+        levels = columns.first(names.LEVEL, (str, int, float))
+        node = zip(columns.first(("level",), (int,)), columns.first(("msg",)), strict=True)
+        own = [level_number(v, is_node=None not in (n, m)) for v, (n, m) in zip(levels, node, strict=True)]
         wrong = sum(level == 0 and is_no_level(v) for level, v in zip(own, columns.first(names.LEVEL), strict=True))
         if wrong:
             columns.note("wrong_type", wrong)

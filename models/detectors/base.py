@@ -9,7 +9,7 @@ import numpy.typing as npt
 
 from models.features.window_features import WindowFeatures
 from models.findings import Finding
-from models.records import F32, F64
+from models.records import F32, F64, I64
 
 Arrays: TypeAlias = Mapping[str, npt.NDArray[np.generic]]
 
@@ -20,6 +20,13 @@ TemplateText: TypeAlias = Callable[[int], str]
 def rows_of(features: WindowFeatures, window: int) -> slice:
     """Return where the rows of one window stand."""
     return slice(int(features.windows.splits[window]), int(features.windows.splits[window + 1]))
+
+
+def by_window(rows: I64, splits: I64, windows: I64) -> list[I64]:
+    """Return which of these rows, ascending, each of some windows (m,) holds: window i ``splits[i]:splits[i + 1]``."""
+    first = np.searchsorted(rows, splits[windows]).tolist()
+    last = np.searchsorted(rows, splits[windows + 1]).tolist()
+    return [rows[start:stop] for start, stop in zip(first, last, strict=True)]
 
 
 def significant(number: float) -> float:
@@ -52,8 +59,12 @@ class Detector(Protocol):
     def score(self, features: WindowFeatures) -> F64:
         """Return the raw scores of all windows (n,), NaN where there is no baseline to compare with."""
 
-    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
-        """Return what makes this window score as it does, the weightiest first; empty where nothing stands out."""
+    def findings(self, features: WindowFeatures, windows: I64, text: TemplateText) -> list[list[Finding]]:
+        """Return what makes each of these windows (m,) score as it does, the weightiest first.
+
+        A list is empty where nothing stands out.  In a storm most of a batch is asked for, so what can be worked out
+        for all of them is worked out once.
+        """
 
     def arrays(self) -> Arrays:
         """Return all that was learnt, as arrays to keep in a bundle."""

@@ -3,7 +3,7 @@
 import io
 import zlib
 from collections import Counter
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 from zipfile import BadZipFile
@@ -11,7 +11,7 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
-from models.detectors.base import Detector, rows_of
+from models.detectors.base import Detector, by_window, rows_of
 from models.detectors.error_rate import Levels
 from models.detectors.first_error import Onset
 from models.detectors.missing_followups import FollowUps
@@ -27,7 +27,7 @@ from models.features.passing_over import is_weak, judged, known_share
 from models.features.sequences import SHARED
 from models.features.source_names import SourceNames
 from models.features.vocabulary import NEW
-from models.features.window_features import UNKNOWN, Groups, WindowFeatures
+from models.features.window_features import UNKNOWN, Groups, WindowFeatures, service_of
 from models.records import BOOL, F64, I64, Level
 
 _READERS: Final[Mapping[str, Callable[[Any], Detector]]] = {
@@ -76,6 +76,23 @@ _NEW_WEIGHT: Final = 12.0
 
 _ERROR_WEIGHT: Final = 6.0
 """Weight in nats that a line of level ERROR or above adds, a judgement."""
+
+
+@dataclass(frozen=True, slots=True)
+class Whereabouts:
+    """What a window that fired is about.
+
+    ``services`` are: of a source window its own; of a window over everything the silent ones, and those that wrote the
+    lines that weigh most; of a session all that wrote its lines, those that wrote the heaviest first.
+
+    ``places`` are where that comes from which makes a window of several sources unusual, as ``service@host``; the host
+    is left out where it is unknown.  First those that are silent, then those that wrote errors, messages that training
+    did not see, or values beyond what is usual, who wrote most of them first.  Of these only what reported detectors
+    look at counts.  A window of one source has none.
+    """
+
+    services: tuple[str, ...]
+    places: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,86 +160,108 @@ class DetectorSet:
             detector.name: features if detector.name in WEIGH_ALL_LINES else without_weak for detector in self.detectors
         }
 
-    def weights(self, features: WindowFeatures, window: int) -> F64:
-        """Return the weight in nats of each row of a window that no sequence model scored: what is rare, and errors."""
-        rows = rows_of(features, window)
-        tokens = features.tokens[rows]
-        errors = features.windows.level[rows] >= Level.ERROR
-        new = np.where(is_weak(features, self.weak_level, rows), 0.0, _NEW_WEIGHT)
+    def weights(self, features: WindowFeatures) -> F64:
+        """Return the weight in nats of each row (rows,) of windows that no sequence model scored.
+
+        What is rare has much, and so have errors.
+        """
+        tokens = features.tokens
+        errors = features.windows.level >= Level.ERROR
+        new = np.where(is_weak(features, self.weak_level), 0.0, _NEW_WEIGHT)
         weight: F64 = np.where(tokens == NEW, new, self.rarity[tokens]) + errors * _ERROR_WEIGHT
         for detector in self.detectors:
             if isinstance(detector, Signs):
-                weight += detector.telling(features, window) * _NEW_WEIGHT
+                weight += detector.telling(features) * _NEW_WEIGHT
         return weight
 
-    def services(self, features: WindowFeatures, window: int, rows: I64) -> tuple[str, ...]:
-        """Return the services that a window is about.
+    def whereabouts(
+        self, features: WindowFeatures, heaviest: Sequence[I64], reported: Mapping[str, BOOL]
+    ) -> list[Whereabouts]:
+        """Return what windows (n,) are about.
 
-        Of a source window that is its own; of a window over everything the silent ones, and those that wrote ``rows``,
-        the lines that weigh most; of a session all that wrote its lines, those of ``rows`` first.
+        Args:
+            features: those of the windows.
+            heaviest: rows of each window that weigh most.
+            reported: for which windows (n,) each detector, by name, has a say.
         """
+        windows = np.arange(len(features.group))
+        silent: list[tuple[str, ...]] = [()] * len(windows)
+        for detector in self.detectors:
+            if isinstance(detector, Silence):
+                silent = detector.silent_sources(features, windows)
+        telling = by_window(np.flatnonzero(self._telling(features, reported)), features.windows.splits, windows)
+        says_silent = reported.get(Silence.name, np.zeros(len(windows), np.bool_)).tolist()
+        return [
+            Whereabouts(
+                self._services(features, window, heaviest[window], silent[window]),
+                self._places(features, window, telling[window], silent[window] if says_silent[window] else ()),
+            )
+            for window in windows.tolist()
+        ]
+
+    def _services(self, features: WindowFeatures, window: int, rows: I64, silent: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the services that a window is about; ``rows`` weigh most, ``silent`` are keys of sources."""
         group = int(features.group[window])
         if group > SHARED:
             return (self.groups.name(group),)
         if group == UNKNOWN:
             return ()
-        silent: list[str] = []
-        if group == SHARED:
-            for detector in self.detectors:
-                if isinstance(detector, Silence):
-                    silent += detector.services(features, window)
-        else:
+        if group != SHARED:
             own = rows_of(features, window)
             rows = np.concatenate([rows, np.arange(own.start, own.stop)])
-        return tuple(dict.fromkeys([*silent, *self._writers(features, rows)]))
+        return tuple(dict.fromkeys([*map(service_of, silent), *self._writers(features, rows)]))
 
-    def places(self, features: WindowFeatures, window: int, reported: Collection[str]) -> tuple[str, ...]:
-        """Return where that comes from which makes a window of several sources unusual, as ``service@host``.
+    def _telling(self, features: WindowFeatures, reported: Mapping[str, BOOL]) -> BOOL:
+        """Return which rows (rows,) of windows of several sources make these unusual, by what is ``reported``.
 
-        The host is left out where it is unknown.  First those that are silent, then those that wrote errors, messages
-        that training did not see, or values beyond what is usual, who wrote most of them first.  Of these only what
-        ``reported`` detectors (names) look at counts.  Nothing for a window of one source.
+        Those are errors, messages that training did not see, values beyond what is usual, and what signs are read from.
         """
+        several = (features.group >= 0) & (features.group <= SHARED)
+        nobody = np.zeros(len(several), np.bool_)
+        telling = np.zeros(len(features.tokens), np.bool_)
+
+        def add(names: Collection[str], rows: BOOL) -> None:
+            asked = several & np.any([reported.get(name, nobody) for name in names], axis=0)
+            np.logical_or(telling, rows & asked[features.window], out=telling)
+
+        for detector in self.detectors:
+            if isinstance(detector, Values):
+                add({detector.name}, detector.exceeding(features))
+            elif isinstance(detector, Signs):
+                add({detector.name}, detector.telling(features))
+        add(_COUNT_ERRORS, features.windows.level >= Level.ERROR)
+        add({Novelty.name}, features.tokens == NEW)
+        return telling
+
+    def _places(self, features: WindowFeatures, window: int, rows: I64, silent: tuple[str, ...]) -> tuple[str, ...]:
+        """Return the ``silent`` places and those that wrote ``rows``, who wrote most of them first."""
         if not 0 <= int(features.group[window]) <= SHARED:
             return ()
-        rows = rows_of(features, window)
-        telling = np.zeros(rows.stop - rows.start, np.bool_)
-        silent: list[str] = []
-        for detector in self.detectors:
-            if detector.name not in reported:
-                continue
-            if isinstance(detector, Silence):
-                silent += detector.silent_sources(features, window)
-            elif isinstance(detector, Values):
-                telling |= detector.exceeding(features, rows)
-            elif isinstance(detector, Signs):
-                telling |= detector.telling(features, window)
-        if _COUNT_ERRORS & set(reported):
-            telling |= features.windows.level[rows] >= Level.ERROR
-        if Novelty.name in reported:
-            telling |= features.tokens[rows] == NEW
-        writers = self._names_of(features, rows)
-        origins, times = (column[rows][telling].tolist() for column in (features.windows.origin, features.windows.time))
-        names = Counter(name for origin in origins if (name := writers[origin]))
+        windows = features.windows
+        columns = [column[rows].tolist() for column in (windows.origin, windows.time, windows.count)]
+        writers = self._names_of(features, rows_of(features, window), dict.fromkeys(columns[0]))
+        names: Counter[str] = Counter()
         first: dict[str, int] = {}
-        for origin, time in zip(origins, times, strict=True):
-            first.setdefault(writers[origin], time)
+        for origin, time, count in zip(*columns, strict=True):
+            if name := writers[origin]:
+                names[name] += count
+                first.setdefault(name, time)
         # Of equally many the one that came first; by name where that is one moment, as lines have no order in it.
         ranked = sorted(names, key=lambda name: (-names[name], first[name], name))
         return tuple(dict.fromkeys([*silent, *ranked]))
 
-    def _names_of(self, features: WindowFeatures, rows: slice) -> dict[int, str]:
-        """Return the name of each source that wrote rows, by its origin; "" where nothing tells it.
+    def _names_of(self, features: WindowFeatures, rows: slice, origins: Iterable[int]) -> dict[int, str]:
+        """Return the name of each of the sources that wrote rows, by its origin; "" where nothing tells it.
 
         It is what its number tells, else the service that mostly writes what the source wrote.
         """
-        origins = features.windows.origin[rows]
-        usual = self.usual_service[features.tokens[rows]]
         names: dict[int, str] = {}
-        for origin in np.unique(origins).tolist():
-            groups = usual[(origins == origin) & (usual > SHARED)]
-            most = self.groups.name(int(np.bincount(groups).argmax())) if len(groups) else ""
-            names[origin] = self._names.key(origin) or most
+        for origin in origins:
+            names[origin] = self._names.key(origin)
+            if not names[origin]:
+                usual = self.usual_service[features.tokens[rows][features.windows.origin[rows] == origin]]
+                groups = usual[usual > SHARED]
+                names[origin] = self.groups.name(int(np.bincount(groups).argmax())) if len(groups) else ""
         return names
 
     def _writers(self, features: WindowFeatures, rows: I64) -> list[str]:

@@ -4,8 +4,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from models.arrays import splits
-from models.detectors.base import Arrays, TemplateText, rows_of
+from models.detectors.base import Arrays, TemplateText, by_window
 from models.features.normal_samples import Samples
 from models.features.window_features import WindowFeatures
 from models.findings import Finding, FindingKind, to_millisecond
@@ -21,8 +20,7 @@ _LEAST_RATE: Final = 0.01
 def errors_of(features: WindowFeatures) -> I64:
     """Return the number of error lines of each window (n,); a traceback counts as one more."""
     windows = features.windows
-    total = splits((windows.level >= Level.ERROR).astype(np.int64))
-    counts: I64 = total[windows.splits[1:]] - total[windows.splits[:-1]] + (windows.continuations > 0)
+    counts: I64 = windows.sums(windows.count * (windows.level >= Level.ERROR)) + (windows.continuations > 0)
     return counts
 
 
@@ -43,16 +41,19 @@ class Levels:
         deviance = np.where(above, count * np.log(ratio) - (count - rate), 0.0)
         return np.asarray(np.round(deviance, _DIGITS), np.float64)
 
-    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+    def findings(self, features: WindowFeatures, windows: I64, text: TemplateText) -> list[list[Finding]]:
         """Return how many errors there are, and how many are usual."""
         del text
-        count = int(errors_of(features)[window])
+        errors = np.flatnonzero(features.windows.level >= Level.ERROR)
+        times = [features.windows.time[rows] for rows in by_window(errors, features.windows.splits, windows)]
+        counts, groups = (column[windows].tolist() for column in (errors_of(features), features.group))
+        return [self._errors(*of_window) for of_window in zip(counts, groups, times, strict=True)]
+
+    def _errors(self, count: int, group: int, times: I64) -> list[Finding]:
+        """Return the finding on so many errors of a group's window, whose lines have these times (n,)."""
         if not count:
             return []
-        group = int(features.group[window])
         rate = float(f"{self._rate[group]:.2g}") if group >= 0 else 0.0
-        rows = rows_of(features, window)
-        times = features.windows.time[rows][features.windows.level[rows] >= Level.ERROR]
         moment = to_millisecond(int(times.min())) if len(times) else None
         return [Finding(FindingKind.ERRORS, value=float(count), usual=rate, moment=moment)]
 

@@ -13,7 +13,7 @@ from models.detectors.base import Arrays, TemplateText
 from models.features.sequences import SHARED
 from models.features.window_features import WindowFeatures
 from models.findings import Finding
-from models.records import F64, Level
+from models.records import F64, I64, Level
 
 _LAST_US: Final = 1000
 """Microseconds: a window that is closed by an error ends with the millisecond of the error."""
@@ -34,10 +34,10 @@ class Onset:
         ends_with_error = np.bincount(features.window[at_end], minlength=len(windows)) > 0
         return np.where(features.group == SHARED, ends_with_error.astype(np.float64), np.nan)
 
-    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+    def findings(self, features: WindowFeatures, windows: I64, text: TemplateText) -> list[list[Finding]]:
         """Return nothing: the detector of error rates reports the same error with its number."""
-        del features, window, text
-        return []
+        del features, text
+        return [[] for _ in windows]
 
     def arrays(self) -> Arrays:
         """Return the level."""

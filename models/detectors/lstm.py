@@ -12,10 +12,10 @@ import onnxruntime as ort
 from models.arrays import splits
 from models.detectors.base import RawScores
 from models.errors import InvalidError
-from models.features.passing_over import without
 from models.features.sequences import LENGTHS, SHARED, Sequences, build, kind_numbers, unique_rows
 from models.features.vocabulary import NEW, Vocabulary
 from models.records import BOOL, F32, F64, KeyKind, WindowBatch
+from models.windows.batches import without
 
 NEW_SURPRISE: Final = 12.0
 """Least surprise (nats) of an event whose template training did not see, a judgement: one in 160,000 events."""

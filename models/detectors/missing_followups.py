@@ -67,6 +67,29 @@ class _Rules:
         as_often = _counts(begun, self.tokens)[:, self.first] > there[:, self.then]
         return np.where(self.counted, as_often, at_all)
 
+    def findings(self, early: I64, begun: I64, there: I64, seconds: float, text: TemplateText) -> list[Finding]:
+        """Return the surest rules that one window of so many seconds breaks, by its counts (v,) as in ``broken``."""
+        # Only what came can lack what follows, and of hundreds of templates a window has few.
+        rules = np.flatnonzero(((begun > 0) | (early > 0))[self.first])
+        first, then = self.first[rules], self.then[rules]
+        before = np.where(self.counted[rules], begun[first], np.minimum(early[first], 1))
+        broken = rules[before > there[then]]
+        findings: dict[int, Finding] = {}
+        for rule in broken[np.argsort(-self.weight[broken], kind="stable")].tolist():
+            cause, follow = int(self.first[rule]), int(self.then[rule])
+            if follow in findings:
+                continue
+            templates = text(int(self.tokens[cause])), text(int(self.tokens[follow]))
+            times, usual = float(there[follow]), float(begun[cause])
+            findings[follow] = (
+                Finding(FindingKind.FEWER_FOLLOW_UPS, *templates, value=times, usual=usual, seconds=seconds)
+                if times
+                else Finding(FindingKind.MISSING_FOLLOW_UP, *templates, seconds=seconds)
+            )
+            if len(findings) == _SHOWN:
+                break
+        return list(findings.values())
+
 
 class FollowUps:
     """Rules per group."""
@@ -98,33 +121,24 @@ class FollowUps:
             scores[windows] = np.sqrt(total / _SCALE)[inverse.ravel()]
         return np.asarray(np.round(scores, _DIGITS), np.float64)
 
-    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+    def findings(self, features: WindowFeatures, windows: I64, text: TemplateText) -> list[list[Finding]]:
         """Return the surest rules that were broken, one per missing template."""
-        rules = self._rules.get(int(features.group[window]))
-        if rules is None or not features.complete[window]:
-            return []
-        only = np.array([window])
-        early = features.first_step(self._step).take(only)
-        begun = features.before_last_step(self._step).take(only)
-        whole = features.token_counts.take(only)
-        broken = np.flatnonzero(rules.broken(early, begun, whole)[0])
-        surest_first = broken[np.argsort(-rules.weight[broken], kind="stable")]
-        (times,), (times_begun,) = _counts(whole, rules.tokens), _counts(begun, rules.tokens)
-        source_window = features.group[window] >= SHARED
-        seconds = float(features.windows.end[window] - features.windows.start[window]) / 1e6 if source_window else 0.0
-        findings: dict[int, Finding] = {}
-        for rule in surest_first.tolist():
-            first, then = int(rules.first[rule]), int(rules.then[rule])
-            if then in findings:
-                continue
-            templates = text(int(rules.tokens[first])), text(int(rules.tokens[then]))
-            seen, usual = float(times[then]), float(times_begun[first])
-            findings[then] = (
-                Finding(FindingKind.FEWER_FOLLOW_UPS, *templates, value=seen, usual=usual, seconds=seconds)
-                if seen
-                else Finding(FindingKind.MISSING_FOLLOW_UP, *templates, seconds=seconds)
-            )
-        return list(findings.values())[:_SHOWN]
+        out: list[list[Finding]] = [[] for _ in windows]
+        group = features.group[windows]
+        early, begun = features.first_step(self._step), features.before_last_step(self._step)
+        source_window = features.group >= SHARED
+        seconds = np.where(source_window, features.windows.end - features.windows.start, 0) / 1e6
+        for number, rules in self._rules.items():
+            asked = np.flatnonzero((group == number) & features.complete[windows])
+            for start in range(0, len(asked), _ROWS):
+                block = asked[start : start + _ROWS]
+                chosen = windows[block]
+                before = [_counts(part.take(chosen), rules.tokens) for part in (early, begun)]
+                there = _counts(features.token_counts.take(chosen), rules.tokens)
+                of_block = zip(block.tolist(), *before, there, seconds[chosen].tolist(), strict=True)
+                for place, of_early, of_begun, of_all, lasts in of_block:
+                    out[place] = rules.findings(of_early, of_begun, of_all, lasts, text)
+        return out
 
     def arrays(self) -> Arrays:
         """Return tokens and rules of each group, and the step."""

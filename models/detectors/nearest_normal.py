@@ -86,24 +86,19 @@ class Nearest:
             scores[windows] = distances[inverse]
         return scores
 
-    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+    def findings(self, features: WindowFeatures, windows: I64, text: TemplateText) -> list[list[Finding]]:
         """Return what the nearest normal window holds and this one lacks, and the other way round."""
-        reference = self._references.get(int(features.group[window]))
-        if reference is None or not features.complete[window]:
-            return []
-        (vector,) = self._vectors(reference, features.token_counts.take(np.array([window])))
-        nearest = reference.vectors[int(np.argmax(reference.vectors @ vector))]
-        weighted: list[tuple[float, Finding]] = []
-        for kind, weight in (
-            (FindingKind.ABSENT, nearest * (vector == 0)),
-            (FindingKind.UNEXPECTED, vector * (nearest == 0)),
-        ):
-            heaviest = np.argsort(-weight, kind="stable")[:_SHOWN]
-            weighted += [
-                (float(weight[column]), Finding(kind, text(int(reference.tokens[column]))))
-                for column in heaviest[weight[heaviest] > 0].tolist()
-            ]
-        return [finding for _, finding in sorted(weighted, key=lambda pair: -pair[0])[:_SHOWN]]
+        out: list[list[Finding]] = [[] for _ in windows]
+        group = np.where(features.complete[windows], features.group[windows], UNKNOWN)
+        for number, reference in self._references.items():
+            asked = np.flatnonzero(group == number)
+            for start in range(0, len(asked), BLOCK):
+                block = asked[start : start + BLOCK]
+                vectors = self._vectors(reference, features.token_counts.take(windows[block]))
+                nearest = reference.vectors[(vectors @ reference.vectors.T).argmax(axis=1)]
+                for place, vector, normal in zip(block.tolist(), vectors, nearest, strict=True):
+                    out[place] = _differences(reference.tokens, vector, normal, text)
+        return out
 
     def arrays(self) -> Arrays:
         """Return tokens, weights (the last one for any other token) and vectors of each group."""
@@ -169,6 +164,23 @@ class Nearest:
         window = counts.window
         vectors[window[known], column[known]] = np.round(value / length[window] * SCALE)[known]
         return vectors
+
+
+def _differences(tokens: I64, vector: F32, nearest: F32, text: TemplateText) -> list[Finding]:
+    """Return the heaviest tokens (v,) that only one of two vectors (v,) has."""
+    weighted: list[tuple[float, FindingKind, int]] = []
+    for kind, weight in (
+        (FindingKind.ABSENT, nearest * (vector == 0)),
+        (FindingKind.UNEXPECTED, vector * (nearest == 0)),
+    ):
+        columns = np.flatnonzero(weight > 0)
+        heaviest = columns[np.argsort(-weight[columns], kind="stable")[:_SHOWN]]
+        weighted += [
+            (share, kind, token)
+            for share, token in zip(weight[heaviest].tolist(), tokens[heaviest].tolist(), strict=True)
+        ]
+    weighted.sort(key=lambda entry: -entry[0])
+    return [Finding(kind, text(token)) for _, kind, token in weighted[:_SHOWN]]
 
 
 def _binary(counts: TokenCounts) -> TokenCounts:

@@ -12,7 +12,7 @@ from typing import Final, Self
 import numpy as np
 
 from models.arrays import splits
-from models.detectors.base import Arrays, TemplateText, rows_of
+from models.detectors.base import Arrays, TemplateText, by_window
 from models.features.passing_over import is_weak
 from models.features.vocabulary import NEW
 from models.features.window_features import WindowFeatures
@@ -53,19 +53,24 @@ class Novelty:
         scores[np.unique(features.window[weak & (features.windows.level != Level.DEBUG)])] += REMARK
         return scores
 
-    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+    def findings(self, features: WindowFeatures, windows: I64, text: TemplateText) -> list[list[Finding]]:
         """Return how many templates have no token, hence no text; and the first that are new to this group."""
-        findings = []
-        rows = rows_of(features, window)
-        template = features.windows.template[rows]
-        new = (features.tokens[rows] == NEW) & ~features.vocabulary.is_rare(template)
-        if count := len(np.unique(template[new])):
-            first = features.windows.time[rows][new].min()
-            findings.append(Finding(FindingKind.NEW_MESSAGE, count=count, moment=to_millisecond(int(first))))
-        entries = slice(int(features.token_counts.splits[window]), int(features.token_counts.splits[window + 1]))
-        foreign = features.token_counts.token[entries][self._foreign(features)[entries]]
-        findings += [Finding(FindingKind.NEW_HERE, text(token)) for token in foreign.tolist()[:_SHOWN]]
-        return findings
+        template, counts = features.windows.template, features.token_counts
+        new = np.flatnonzero(features.tokens == NEW)
+        new = new[~features.vocabulary.is_rare(template[new])]
+        foreign = np.flatnonzero(self._foreign(features))
+        out: list[list[Finding]] = []
+        for rows, entries in zip(
+            by_window(new, features.windows.splits, windows), by_window(foreign, counts.splits, windows), strict=True
+        ):
+            findings = []
+            if len(rows):
+                first = to_millisecond(int(features.windows.time[rows].min()))
+                findings.append(Finding(FindingKind.NEW_MESSAGE, count=len(np.unique(template[rows])), moment=first))
+            tokens = counts.token[entries[:_SHOWN]].tolist()
+            findings += [Finding(FindingKind.NEW_HERE, text(token)) for token in tokens]
+            out.append(findings)
+        return out
 
     def _foreign(self, features: WindowFeatures) -> BOOL:
         """Whether each entry of the token counts is known, but not to its group."""

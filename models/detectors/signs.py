@@ -13,7 +13,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from models.detectors.base import Arrays, TemplateText, rows_of
+from models.detectors.base import Arrays, TemplateText, by_window, rows_of
 from models.features.sequences import SHARED
 from models.features.window_features import UNKNOWN, WindowFeatures, service_of
 from models.findings import Finding, FindingKind, to_millisecond
@@ -115,6 +115,8 @@ class SignLines:
     origin: U32
     level: U8
     marks: U8
+    lines: I64
+    """How many lines each row stands for."""
     group: I64
 
     def __len__(self) -> int:
@@ -125,26 +127,13 @@ class SignLines:
     def of(cls, features: WindowFeatures) -> Self:
         """Those of all windows."""
         windows = features.windows
-        columns = (windows.time, windows.template, windows.origin, windows.level, windows.marks)
+        columns = (windows.time, windows.template, windows.origin, windows.level, windows.marks, windows.count)
         return cls(features.window, *columns, features.group)
 
-    @classmethod
-    def of_one(cls, features: WindowFeatures, window: int) -> Self:
-        """Those of one window, whose number then is 0."""
-        windows, rows = features.windows, rows_of(features, window)
-        return cls(
-            window=np.zeros(rows.stop - rows.start, np.int64),
-            time=windows.time[rows],
-            template=windows.template[rows],
-            origin=windows.origin[rows],
-            level=windows.level[rows],
-            marks=windows.marks[rows],
-            group=features.group[window : window + 1],
-        )
-
     def count(self, chosen: BOOL) -> I64:
-        """How many chosen rows (rows,) each window (n,) holds."""
-        count: I64 = np.bincount(self.window[chosen], minlength=len(self))
+        """How many lines of chosen rows (rows,) each window (n,) holds."""
+        count = np.zeros(len(self), np.int64)
+        np.add.at(count, self.window[chosen], self.lines[chosen])
         return count
 
     @property
@@ -165,7 +154,11 @@ class SignLines:
     def refusals(self) -> "Times":
         """How many answers with a client's fault of each template windows hold."""
         rows = np.flatnonzero((self.marks & RowFlag.CLIENT_FAULT > 0) & ~self.trouble)
-        return _times(self.window[rows], self.template[rows])
+        pairs = np.stack([self.window[rows].astype(np.uint64), self.template[rows]], axis=1)
+        unique, pair = np.unique(pairs, axis=0, return_inverse=True)
+        count = np.zeros(len(unique), np.int64)
+        np.add.at(count, pair.ravel(), self.lines[rows])
+        return Times(unique[:, 0].astype(np.int64), unique[:, 1], count)
 
     @property
     def starts(self) -> "Times":
@@ -185,16 +178,9 @@ class Times:
     template: U64
     count: I64
 
-    def __iter__(self) -> Iterator[tuple[int, int]]:
-        """Template and count of each entry."""
-        return zip(self.template.tolist(), self.count.tolist(), strict=True)
-
-
-def _times(window: I64, template: U64) -> Times:
-    """Count rows."""
-    pairs = np.stack([window.astype(np.uint64), template], axis=1)
-    unique, count = np.unique(pairs, axis=0, return_counts=True)
-    return Times(unique[:, 0].astype(np.int64), unique[:, 1], count.astype(np.int64))
+    def __iter__(self) -> Iterator[tuple[int, int, int]]:
+        """Window, template and count of each entry."""
+        return zip(self.window.tolist(), self.template.tolist(), self.count.tolist(), strict=True)
 
 
 class Signs:
@@ -232,33 +218,48 @@ class Signs:
         judged = (lines.group == UNKNOWN) | (lines.group >= SHARED)
         return np.where(judged, signs.astype(np.float64), np.nan)
 
-    def telling(self, features: WindowFeatures, window: int) -> BOOL:
-        """Return which rows of a window, in their order, its signs are read from."""
-        lines = SignLines.of_one(features, window)
-        templates = np.concatenate([self._refusals(lines).template, self._starts(lines).template])
-        repeated = (lines.marks & (RowFlag.CLIENT_FAULT | RowFlag.START) > 0) & np.isin(lines.template, templates)
-        telling: BOOL = self._fresh(lines) | self._fresh_critical(lines) | repeated
+    def telling(self, features: WindowFeatures) -> BOOL:
+        """Return which rows (rows,) the signs of their windows are read from."""
+        lines = SignLines.of(features)
+        telling: BOOL = self._fresh(lines) | self._fresh_critical(lines)
+        repeated = (self._refusals(lines), self._starts(lines))
+        pairs = {(window, template) for times in repeated for window, template, _ in times}
+        if pairs:
+            rows = np.flatnonzero(lines.marks & (RowFlag.CLIENT_FAULT | RowFlag.START) > 0)
+            of_rows = zip(lines.window[rows].tolist(), lines.template[rows].tolist(), strict=True)
+            telling[rows] |= np.fromiter((pair in pairs for pair in of_rows), np.bool_, len(rows))
         return telling
 
-    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+    def findings(self, features: WindowFeatures, windows: I64, text: TemplateText) -> list[list[Finding]]:
         """Return crashes, then first errors by source, refusals and restarts."""
         del text
-        lines = SignLines.of_one(features, window)
-        key = features.windows.keys[window]
-        seconds = float(features.windows.end[window] - features.windows.start[window]) / 1e6
-        repeated = [
-            Finding(kind, value=float(count), service=self._writer(lines, key, template), seconds=seconds)
-            for kind, times in (
-                (FindingKind.REFUSALS, self._refusals(lines)),
-                (FindingKind.RESTARTS, self._starts(lines)),
+        lines, bounds = SignLines.of(features), features.windows.splits
+        critical, errors = (
+            by_window(np.flatnonzero(fresh), bounds, windows)
+            for fresh in (self._fresh_critical(lines), self._fresh(lines))
+        )
+        repeated: dict[int, list[tuple[FindingKind, int, int]]] = {}
+        for kind, times in (
+            (FindingKind.REFUSALS, self._refusals(lines)),
+            (FindingKind.RESTARTS, self._starts(lines)),
+        ):
+            for window, template, count in times:
+                repeated.setdefault(window, []).append((kind, template, count))
+        out = []
+        for window, of_crashes, of_errors in zip(windows.tolist(), critical, errors, strict=True):
+            key, own = features.windows.keys[window], rows_of(features, window)
+            seconds = float(features.windows.end[window] - features.windows.start[window]) / 1e6
+            out.append(
+                [
+                    *self._by_service(lines, key, of_crashes, FindingKind.CRITICAL),
+                    *self._by_service(lines, key, of_errors, FindingKind.FIRST_ERRORS),
+                    *(
+                        Finding(kind, value=float(n), service=self._writer(lines, own, key, template), seconds=seconds)
+                        for kind, template, n in repeated.get(window, ())
+                    ),
+                ]
             )
-            for template, count in times
-        ]
-        return [
-            *self._by_service(lines, key, self._fresh_critical(lines), FindingKind.CRITICAL),
-            *self._by_service(lines, key, self._fresh(lines), FindingKind.FIRST_ERRORS),
-            *repeated,
-        ]
+        return out
 
     def _fresh(self, lines: SignLines) -> BOOL:
         """Whether each row (rows,) is a first error: of a template, and of a source, without one in training."""
@@ -286,16 +287,16 @@ class Signs:
         limit = usual.limit(usual.started, usual.most_started, times.template, STARTS, STARTS)
         return _beyond(times, limit, lines)
 
-    def _by_service(self, lines: SignLines, key: str, chosen: BOOL, kind: FindingKind) -> list[Finding]:
-        """A finding for each service that wrote chosen rows (rows,) of the window ``key``, those with most first."""
+    def _by_service(self, lines: SignLines, key: str, chosen: I64, kind: FindingKind) -> list[Finding]:
+        """A finding for each service that wrote chosen rows (n,) of the window ``key``, those with most first."""
         by_service: dict[str, list[int]] = {}
-        for row in np.flatnonzero(chosen).tolist():
-            by_service.setdefault(self._service(key, int(lines.origin[row])), []).append(row)
-        ranked = sorted(by_service.items(), key=lambda item: -len(item[1]))
+        for row, origin in zip(chosen.tolist(), lines.origin[chosen].tolist(), strict=True):
+            by_service.setdefault(self._service(key, origin), []).append(row)
+        ranked = sorted(by_service.items(), key=lambda item: -int(lines.lines[item[1]].sum()))
         return [
             Finding(
                 kind,
-                value=float(len(rows)),
+                value=float(lines.lines[rows].sum()),
                 service=service,
                 moment=to_millisecond(int(lines.time[rows].min())),
                 trained_s=self.evidence.seconds,
@@ -307,10 +308,10 @@ class Signs:
         """Service of an origin; "" where a window over everything holds one that training did not meet."""
         return self._names.get(origin, "") if key == ALL_SOURCES else service_of(key)
 
-    def _writer(self, lines: SignLines, key: str, template: int) -> str:
-        """Service that wrote a template's first line in a window."""
-        first = int(np.argmax(lines.template == np.uint64(template)))
-        return self._service(key, int(lines.origin[first]))
+    def _writer(self, lines: SignLines, rows: slice, key: str, template: int) -> str:
+        """Service that wrote a template's first line in the window ``key``, which has these rows."""
+        first = int(np.argmax(lines.template[rows] == np.uint64(template)))
+        return self._service(key, int(lines.origin[rows][first]))
 
     def arrays(self) -> Arrays:
         """Return what training saw, and in how much time."""

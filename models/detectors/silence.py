@@ -9,6 +9,9 @@ there as long as any source of its service that training saw is there; where all
 the hosts are not those of the training, and the service is expected on any.  One host of a service that training saw
 without hosts is missed where what is remembered tells how often its hosts write (``models.features.host_gaps``).
 
+In a large cloud each host of a service is one of many: what all of them showed tells better how long one may be
+silent than its own gaps of an hour do, so where a clock makes a service write, its hosts are judged by the gaps of all.
+
 Where all sources of one host stop at once, and other hosts write, that is one finding, of the host: it is down, or what
 ships its logs is.
 """
@@ -24,8 +27,8 @@ from models.arrays import ranges
 from models.detectors.base import Arrays, TemplateText, significant
 from models.features.host_gaps import HostSilence, host_silences
 from models.features.sequences import SHARED
-from models.features.window_features import WindowFeatures, service_of
-from models.features.writing_gaps import BLOCK_S, DAY_S, LEAST, GapModel, GapTally, fit_gaps
+from models.features.window_features import WindowFeatures
+from models.features.writing_gaps import BLOCK_S, DAY_S, LEAST, GapModel, GapTally, fit_gaps, of_like_hosts
 from models.findings import Finding, FindingKind, to_millisecond
 from models.records import BOOL, F64, HOST_BITS, HOST_MARK, I64, U32, KeyKind, source_id
 
@@ -121,10 +124,14 @@ class Silence:
         per_day: F64 = known * (np.log10(DAY_S / BLOCK_S) - score / np.log(10.0))
         return per_day
 
-    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+    def findings(self, features: WindowFeatures, windows: I64, text: TemplateText) -> list[list[Finding]]:
         """Return who is silent, for how long, the most unusual first; of a host that is quiet the host alone."""
         del text
-        silent, end = self._silent(features, window), int(features.windows.end[window])
+        ends = features.windows.end[windows].tolist()
+        return [self._findings(silent, end) for silent, end in zip(self._silent(features, windows), ends, strict=True)]
+
+    def _findings(self, silent: _Silent, end: int) -> list[Finding]:
+        """Return the findings on a window that ends at ``end``."""
         findings: dict[int, Finding] = {}
         for source in silent.sources:
             host = int(self._hosts[source])
@@ -162,29 +169,31 @@ class Silence:
             moment=to_millisecond(end - round(seconds * 1e6)),
         )
 
-    def services(self, features: WindowFeatures, window: int) -> tuple[str, ...]:
-        """Return the services of the sources that are silent, the most unusual first."""
-        return tuple(dict.fromkeys(map(service_of, self.silent_sources(features, window))))
+    def silent_sources(self, features: WindowFeatures, windows: I64) -> list[tuple[str, ...]]:
+        """Return the keys of the sources that are silent at the end of each window (m,), the most unusual first."""
+        return [tuple(self._keys[source] for source in who.sources) for who in self._silent(features, windows)]
 
-    def silent_sources(self, features: WindowFeatures, window: int) -> tuple[str, ...]:
-        """Return the keys of the sources that are silent, the most unusual first."""
-        return tuple(self._keys[source] for source in self._silent(features, window).sources)
-
-    def _silent(self, features: WindowFeatures, window: int) -> _Silent:
-        """Return who is silent, or whose host is."""
-        if features.group[window] != SHARED or not features.complete[window]:
-            return _Silent([], {}, np.zeros(0), {})
-        windows = np.array([window])
-        silences = self._silences(features, windows)
-        seconds, excess = silences[0], self._excess(features, windows, silences)[0]
-        quiet = self._quiet_hosts(features, window, seconds, excess > _STRANGE)
-        one_host = {}
-        for (_, source), one in self._single_hosts(features, windows).items():
-            if one.surprise > excess[source]:
-                one_host[source], excess[source] = one, one.surprise
-        chosen = (excess > _STRANGE) | np.isin(self._hosts, list(quiet))
-        sources = [source for source in np.argsort(-excess, kind="stable").tolist() if chosen[source]]
-        return _Silent(sources, quiet, seconds, one_host)
+    def _silent(self, features: WindowFeatures, windows: I64) -> list[_Silent]:
+        """Return who is silent at the end of each window (m,), or whose host is."""
+        out = [_Silent([], {}, np.zeros(0), {}) for _ in windows]
+        judged = np.flatnonzero((features.group[windows] == SHARED) & features.complete[windows])
+        chosen = windows[judged]
+        silences = self._silences(features, chosen)
+        strangeness = self._excess(features, chosen, silences)
+        single: dict[int, dict[int, HostSilence]] = {}
+        for (window, source), one in self._single_hosts(features, chosen).items():
+            single.setdefault(window, {})[source] = one
+        for place, window, seconds, excess in zip(judged.tolist(), chosen.tolist(), silences, strangeness, strict=True):
+            quiet = self._quiet_hosts(features, window, seconds, excess > _STRANGE)
+            one_host = {}
+            for source, one in single.get(window, {}).items():
+                if one.surprise > excess[source]:
+                    one_host[source], excess[source] = one, one.surprise
+            is_silent = (excess > _STRANGE) | np.isin(self._hosts, list(quiet))
+            sources = np.flatnonzero(is_silent)
+            sources = sources[np.argsort(-excess[sources], kind="stable")]
+            out[place] = _Silent(sources.tolist(), quiet, seconds, one_host)
+        return out
 
     def _single_hosts(self, features: WindowFeatures, windows: I64) -> dict[tuple[int, int], HostSilence]:
         """Return the strangest silence of one host, by window and number of the source that training saw without."""
@@ -343,9 +352,17 @@ class SilenceSamples:
             self._close(tenant)
         enough = {self._keys[o]: t for o, t in self._tallies.items() if t.count >= LEAST and o in self._keys}
         keys = np.array(sorted(enough), np.str_)
-        gaps = fit_gaps([enough[key] for key in keys.tolist()])
+        alone = fit_gaps([enough[key] for key in keys.tolist()])
+        shared = fit_gaps(of_like_hosts([(key, enough[key]) for key in keys.tolist()]))
+        by_alone, by_shared = (self._is_expected(gaps) for gaps in (alone, shared))
+        # Only whom a clock makes write does so alike on every host, whatever load there is.
+        by_shared &= ~by_alone & shared.steady
+        gaps = alone.or_of(shared, by_shared).take(by_alone | by_shared)
+        return Silence(tuple(keys[by_alone | by_shared].tolist()), gaps.threshold, gaps.longest, gaps, self.step)
+
+    def _is_expected(self, gaps: GapModel) -> BOOL:
+        """Whether each source (m,) is missed before it is forgotten when it wrote."""
         # All silent alike: what load there is does not count.
-        alone = dataclasses.replace(gaps, saw_days=True)
-        expected = alone.surprise(np.full((1, len(gaps)), self._known / 1e6))[0] >= _EXPECTED
-        gaps = gaps.take(expected)
-        return Silence(tuple(keys[expected].tolist()), gaps.threshold, gaps.longest, gaps, self.step)
+        silent = np.full((1, len(gaps)), self._known / 1e6)
+        expected: BOOL = dataclasses.replace(gaps, saw_days=True).surprise(silent)[0] >= _EXPECTED
+        return expected

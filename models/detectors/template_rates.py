@@ -48,6 +48,9 @@ much."""
 _DIGITS: Final = 6
 """Decimals of a score: coarser than the rounding errors of different machines."""
 
+_ROWS: Final = 256
+"""Windows that are explained at once, which bounds memory."""
+
 _SHOWN: Final = 3
 """Templates that are named of a window, a judgement."""
 
@@ -83,47 +86,20 @@ class Rates:
         for group, usual in self._usual.items():
             windows = np.flatnonzero((features.group == group) & features.complete)
             if len(windows):
-                scores[windows] = self._distances(features, windows, usual)[1].max(axis=1, initial=0.0)
+                scores[windows] = _distances(features, windows, usual)[1].max(axis=1, initial=0.0)
         return np.round(scores, _DIGITS)
 
-    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+    def findings(self, features: WindowFeatures, windows: I64, text: TemplateText) -> list[list[Finding]]:
         """Return the templates that are farthest from what is usual."""
-        usual = self._usual.get(int(features.group[window]))
-        if usual is None or not features.complete[window]:
-            return []
-        only = np.array([window])
-        (count,), (distance,) = self._distances(features, only, usual)
-        (mean,) = usual.expected(features.windows.end[only])
-        # Whole counts within the range, whatever rounding made of its ends.
-        least = np.ceil(np.maximum(mean + usual.low, 0.0) ** 2 - 1000 * _ROUNDING)
-        most = np.floor(np.maximum(mean + usual.high, 0.0) ** 2 + 1000 * _ROUNDING)
-        above = np.sqrt(count) > mean + usual.high
-        seconds = float(features.windows.end[window] - features.windows.start[window]) / 1e6
-        hours = len(usual.mean)
-        return [
-            Finding(
-                FindingKind.RATE_HIGH if above[column] else FindingKind.RATE_LOW,
-                text(int(usual.tokens[column])),
-                value=float(count[column]),
-                usual=float(most[column] if above[column] else least[column]),
-                seconds=seconds,
-                cycle_hours=hours if hours > 1 else 0,
-            )
-            for column in np.argsort(-distance, kind="stable")[:_SHOWN].tolist()
-            if distance[column] > 0
-        ]
-
-    @staticmethod
-    def _distances(features: WindowFeatures, windows: I64, usual: _Usual) -> tuple[F64, F64]:
-        """Return counts (n, v), and how many spreads those outside the usual range are away from the mean (n, v)."""
-        counts = features.token_counts.take(windows)
-        column = np.minimum(np.searchsorted(usual.tokens, counts.token), len(usual.tokens) - 1)
-        known = usual.tokens[column] == counts.token
-        matrix = np.zeros((len(windows), len(usual.tokens)))
-        matrix[counts.window[known], column[known]] = counts.count[known]
-        off = np.sqrt(matrix) - usual.expected(features.windows.end[windows])
-        outside = (off < usual.low - _ROUNDING) | (off > usual.high + _ROUNDING)
-        return matrix, np.where(outside, np.abs(off) / usual.spread, 0.0)
+        out: list[list[Finding]] = [[] for _ in windows]
+        for number, usual in self._usual.items():
+            asked = np.flatnonzero((features.group[windows] == number) & features.complete[windows])
+            for start in range(0, len(asked), _ROWS):
+                block = asked[start : start + _ROWS]
+                findings = _farthest(features, windows[block], usual, text)
+                for place, of_window in zip(block.tolist(), findings, strict=True):
+                    out[place] = of_window
+        return out
 
     def arrays(self) -> Arrays:
         """Return tokens, means, and spread, low and high of each group."""
@@ -174,6 +150,50 @@ class Rates:
                 low[i], high[i] = off[n // 200], off[n - 1 - n // 200]
             usual[group] = _Usual(tokens, mean, np.round(spread, 9), np.round(low, 9), np.round(high, 9))
         return cls(usual)
+
+
+def _distances(features: WindowFeatures, windows: I64, usual: _Usual) -> tuple[F64, F64]:
+    """Return counts (n, v), and how many spreads those outside the usual range are away from the mean (n, v)."""
+    counts = features.token_counts.take(windows)
+    column = np.minimum(np.searchsorted(usual.tokens, counts.token), len(usual.tokens) - 1)
+    known = usual.tokens[column] == counts.token
+    matrix = np.zeros((len(windows), len(usual.tokens)))
+    matrix[counts.window[known], column[known]] = counts.count[known]
+    off = np.sqrt(matrix) - usual.expected(features.windows.end[windows])
+    outside = (off < usual.low - _ROUNDING) | (off > usual.high + _ROUNDING)
+    return matrix, np.where(outside, np.abs(off) / usual.spread, 0.0)
+
+
+def _farthest(features: WindowFeatures, windows: I64, usual: _Usual, text: TemplateText) -> list[list[Finding]]:
+    """Return the findings on windows (n,) of one group."""
+    counts, distances = _distances(features, windows, usual)
+    means = usual.expected(features.windows.end[windows])
+    hours = len(usual.mean)
+    out = []
+    for window, count, distance, mean in zip(windows.tolist(), counts, distances, means, strict=True):
+        seconds = float(features.windows.end[window] - features.windows.start[window]) / 1e6
+        columns = np.flatnonzero(distance > 0)
+        columns = columns[np.argsort(-distance[columns], kind="stable")[:_SHOWN]]
+        low, high = (np.maximum(mean[columns] + bound[columns], 0.0) ** 2 for bound in (usual.low, usual.high))
+        above = np.sqrt(count[columns]) > mean[columns] + usual.high[columns]
+        # Whole counts within the range, whatever rounding made of its ends.
+        bounds = np.where(above, np.floor(high + 1000 * _ROUNDING), np.ceil(low - 1000 * _ROUNDING))
+        out.append(
+            [
+                Finding(
+                    FindingKind.RATE_HIGH if is_above else FindingKind.RATE_LOW,
+                    text(token),
+                    value=value,
+                    usual=bound,
+                    seconds=seconds,
+                    cycle_hours=hours if hours > 1 else 0,
+                )
+                for token, value, bound, is_above in zip(
+                    *(column.tolist() for column in (usual.tokens[columns], count[columns], bounds, above)), strict=True
+                )
+            ]
+        )
+    return out
 
 
 def cycle(end: I64) -> int:

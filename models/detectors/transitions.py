@@ -61,13 +61,16 @@ class Transitions:
         scores[~np.isin(features.group, self._groups)] = np.nan
         return scores
 
-    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+    def findings(self, features: WindowFeatures, windows: I64, text: TemplateText) -> list[list[Finding]]:
         """Return the first new pairs, in the order of their tokens."""
-        if features.group[window] not in self._groups:
-            return []
-        windows, packed = pairs_of(features)
-        new = packed[self._new(windows, packed) & (windows == window)][:_SHOWN]
-        return [_finding(pair >> _BITS & _MASK, pair & _MASK, text) for pair in new.tolist()]
+        window, packed = pairs_of(features)
+        new = self._new(window, packed) & np.isin(features.group, self._groups)[window]
+        window, packed = window[new], packed[new]
+        first, last = (np.searchsorted(window, windows, side).tolist() for side in ("left", "right"))
+        return [
+            [_finding(pair >> _BITS & _MASK, pair & _MASK, text) for pair in packed[start:stop][:_SHOWN].tolist()]
+            for start, stop in zip(first, last, strict=True)
+        ]
 
     def _new(self, window: I64, packed: I64) -> BOOL:
         """Whether each pair is new; of equal ones in a window the first only."""

@@ -15,7 +15,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from models.arrays import group_starts, group_stops, splits
+from models.arrays import group_starts, group_stops
 from models.detectors.base import Arrays, TemplateText, rows_of, significant
 from models.detectors.number_meaning import is_measure, is_status, meaning_of
 from models.features.number_behaviour import NumberKind, kind_of
@@ -50,6 +50,9 @@ _WATCHED: Final = frozenset({NumberKind.MEASURE})
 _WATCHED_WITH_UNIT: Final = _WATCHED | {NumberKind.CONSTANT, NumberKind.DRIFT, NumberKind.IDENTIFIER}
 """What is watched of numbers with a unit or the label of a measure."""
 
+NOTHING: Final = -1
+"""Stands for the token of a window in which no value exceeds what is usual."""
+
 _SCALE: Final = 1000
 """Excess is summed in thousandths of a spread, as whole numbers."""
 
@@ -72,8 +75,8 @@ class Values:
         """Return the summed excess of all lines of each window, in spreads."""
         excess = self._excess(features.tokens, features.windows.values).max(axis=1, initial=0.0)
         # Whole numbers add up exactly, so the score is the same in any batch.
-        total = splits(np.round(excess * _SCALE).astype(np.int64))
-        scores: F64 = (total[features.windows.splits[1:]] - total[features.windows.splits[:-1]]) / _SCALE
+        total = features.windows.sums(np.round(excess * _SCALE).astype(np.int64) * features.windows.count)
+        scores: F64 = total / _SCALE
         return scores
 
     def log_per_day(self, features: WindowFeatures) -> F64:
@@ -88,76 +91,94 @@ class Values:
         per_day: F64 = np.log10(DAY_S / BLOCK_S) - surprise / np.log(10.0)
         return per_day
 
-    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+    def findings(self, features: WindowFeatures, windows: I64, text: TemplateText) -> list[list[Finding]]:
         """Return the template whose values exceed the usual most, with the median of those; else the slowest pace."""
-        return self._beyond(features, window, text) or self._slow(features, window, text)
+        worst = self._worst(features)[windows].tolist()
+        paces = self._slowest(features) if self._pace is not None and NOTHING in worst else {}
+        out = []
+        for window, token in zip(windows.tolist(), worst, strict=True):
+            if token != NOTHING:
+                out.append([self._beyond(features, window, token, text)])
+            else:
+                out.append([self._slow(features, window, *paces[window], text)] if window in paces else [])
+        return out
 
-    def _slow(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
-        """The pace of a window that is the most unusual, if any is."""
+    def _slowest(self, features: WindowFeatures) -> dict[int, tuple[int, float]]:
+        """Place and mean logarithm of the most unusual pace of each window that has one."""
         if self._pace is None:
-            return []
+            return {}
         windows, places, means, nats = self._pace.surprise(features)
-        of_window = np.flatnonzero((windows == window) & (nats > 0))
-        if not len(of_window):
-            return []
-        worst = of_window[np.argmax(nats[of_window])]
-        place = int(places[worst])
-        token, column = token_of(int(self._pace.code[place]))
+        slow = np.flatnonzero(nats > 0)
+        slow = slow[np.lexsort((slow, -nats[slow], windows[slow]))]
+        slow = slow[group_starts(windows[slow])]
+        pairs = zip(places[slow].tolist(), means[slow].tolist(), strict=True)
+        return dict(zip(windows[slow].tolist(), pairs, strict=True))
+
+    def _slow(self, features: WindowFeatures, window: int, place: int, mean: float, text: TemplateText) -> Finding:
+        """Return the finding on a pace of a window, which has this mean of logarithms."""
+        pace = self._pace
+        if pace is None:
+            raise ValueError("a pace is slow only where training saw paces")
+        token, column = token_of(int(pace.code[place]))
         rows = np.arange(len(features.tokens))[rows_of(features, window)]
         rows = rows[(features.tokens[rows] == token) & (features.windows.values[rows, column] >= 0)]
-        floor, usual = float(self._pace.floor[place]), float(self._pace.mean[place])
-        value = max(float(np.exp(means[worst])) - floor, 0.0)
+        floor, usual = float(pace.floor[place]), float(pace.mean[place])
+        value = max(float(np.exp(mean)) - floor, 0.0)
         numbers = int((~np.isnan(features.windows.values[rows[0]])).sum())
         kind, unit = meaning_of(text(token), column, numbers, value)
-        return [
-            Finding(
-                kind,
-                text(token),
-                value=significant(value),
-                usual=significant(max(float(np.exp(usual + 2.0 * np.sqrt(self._pace.between[place]))) - floor, 0.0)),
-                unit=unit,
-                count=len(rows),
-                moment=to_millisecond(int(features.windows.time[rows].min())),
-            )
-        ]
+        return Finding(
+            kind,
+            text(token),
+            value=significant(value),
+            usual=significant(max(float(np.exp(usual + 2.0 * np.sqrt(pace.between[place]))) - floor, 0.0)),
+            unit=unit,
+            count=len(rows),
+            moment=to_millisecond(int(features.windows.time[rows].min())),
+        )
 
-    def _beyond(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
-        """The template whose values exceed the usual most, with the median of the values that do."""
-        rows = rows_of(features, window)
-        tokens, values = features.tokens[rows], features.windows.values[rows]
-        excess = self._excess(tokens, values)
-        by_token = np.zeros(len(self._limit))
-        np.add.at(by_token, tokens, excess.max(axis=1, initial=0.0))
-        token = int(by_token.argmax())
-        if not by_token[token]:
-            return []
-        lines = np.flatnonzero(tokens == token)
-        column = int(excess[lines].sum(axis=0).argmax())
-        lines = lines[excess[lines, column] > 0]
-        value = float(np.sort(values[lines, column])[len(lines) // 2])
+    def _beyond(self, features: WindowFeatures, window: int, token: int, text: TemplateText) -> Finding:
+        """Return the finding on the values of a token in a window, with the median of those beyond what is usual."""
+        lines = np.flatnonzero(features.tokens[rows_of(features, window)] == token)
+        lines += rows_of(features, window).start
+        excess = self._excess(features.tokens[lines], features.windows.values[lines])
+        column = int(excess.sum(axis=0).argmax())
+        lines = lines[excess[:, column] > 0]
+        values = features.windows.values[lines]
+        shown = np.sort(np.repeat(values[:, column], features.windows.count[lines]))
+        value = float(shown[len(shown) // 2])
         template = text(token)
-        numbers = int((~np.isnan(values[lines[0]])).sum())
+        numbers = int((~np.isnan(values[0])).sum())
         kind, unit = meaning_of(template, column, numbers, value, by_meaning=self._pace is not None)
-        return [
-            Finding(
-                kind,
-                template,
-                value=significant(value),
-                usual=significant(float(self._limit[token, column])),
-                unit=unit,
-                count=len(lines),
-                moment=to_millisecond(int(features.windows.time[rows][lines].min())),
-            )
-        ]
+        return Finding(
+            kind,
+            template,
+            value=significant(value),
+            usual=significant(float(self._limit[token, column])),
+            unit=unit,
+            count=len(shown),
+            moment=to_millisecond(int(features.windows.time[lines].min())),
+        )
 
-    def exceeding(self, features: WindowFeatures, rows: slice) -> BOOL:
-        """Return which rows (n,) are of the template that ``findings`` reports, and exceed what is usual."""
-        tokens = features.tokens[rows]
-        excess = self._excess(tokens, features.windows.values[rows]).max(axis=1, initial=0.0)
-        by_token = np.zeros(len(self._limit))
-        np.add.at(by_token, tokens, excess)
-        exceeds: BOOL = (excess > 0) & (tokens == int(by_token.argmax()))
+    def exceeding(self, features: WindowFeatures) -> BOOL:
+        """Return which rows (rows,) are of the template that ``findings`` reports, and exceed what is usual."""
+        excess = self._excess(features.tokens, features.windows.values).max(axis=1, initial=0.0)
+        exceeds: BOOL = (excess > 0) & (features.tokens == self._worst(features)[features.window])
         return exceeds
+
+    def _worst(self, features: WindowFeatures) -> I64:
+        """Token of each window (n,) whose values exceed the usual most, NOTHING where none do."""
+        excess = self._excess(features.tokens, features.windows.values).max(axis=1, initial=0.0)
+        rows = np.flatnonzero(excess)
+        pairs, of = np.unique(features.window[rows] * len(self._limit) + features.tokens[rows], return_inverse=True)
+        # In the order of rows, so that a sum is the same in any batch.
+        weights = excess[rows] * features.windows.count[rows]
+        total = np.bincount(of, weights=weights, minlength=len(pairs))
+        window, token = np.divmod(pairs, len(self._limit))
+        order = np.lexsort((token, -total, window))
+        first = order[group_starts(window[order])]
+        worst = np.full(len(features.group), NOTHING, np.int64)
+        worst[window[first]] = token[first]
+        return worst
 
     def _excess(self, tokens: I64, values: F32) -> F64:
         """Return by how many spreads each value (n, VALUES) exceeds what is usual."""

@@ -3,15 +3,14 @@
 Somebody switched on debug messages, or an upgrade brought new ones: all else is judged as if these were not there.
 """
 
-from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
-from models.arrays import splits
 from models.features.vocabulary import NEW
 from models.features.window_features import WindowFeatures
-from models.records import BOOL, F64, I64, MARKS, Level, RowFlag, WindowBatch
+from models.records import BOOL, F64, MARKS, Level, RowFlag
+from models.windows.batches import without
 
 _BAD: Final = MARKS & ~RowFlag.START
 """Marks of bad news."""
@@ -55,36 +54,6 @@ def known_share(features: WindowFeatures, weak_level: int) -> F64:
     """Share of each window's lines (n,) above DEBUG that are not weak; 1 where there are none."""
     shown = features.windows.level != Level.DEBUG
     weak = is_weak(features, weak_level) & shown
-    n = len(features.windows)
-    lines = np.bincount(features.window[shown], minlength=n)
-    share: F64 = 1.0 - np.bincount(features.window[weak], minlength=n) / np.maximum(lines, 1)
+    windows = features.windows
+    share: F64 = 1.0 - windows.sums(windows.count * weak) / np.maximum(windows.sums(windows.count * shown), 1)
     return share
-
-
-def without(windows: WindowBatch, dropped: BOOL) -> WindowBatch:
-    """Return the windows without some rows; ``dropped`` is shaped (rows,)."""
-    total = splits(dropped.astype(np.int64))
-    stop = windows.splits[1:]
-    fresh = stop - windows.new_rows
-
-    def number(start: I64, end: I64) -> I64:
-        rows: I64 = total[end] - total[start]
-        return rows
-
-    kept = np.flatnonzero(~dropped)
-    return replace(
-        windows,
-        splits=windows.splits - total[windows.splits],
-        new_rows=windows.new_rows - number(fresh, stop),
-        context=windows.context - number(fresh - windows.context, fresh),
-        time=windows.time[kept],
-        template=windows.template[kept],
-        origin=windows.origin[kept],
-        level=windows.level[kept],
-        marks=windows.marks[kept],
-        partition=windows.partition[kept],
-        offset=windows.offset[kept],
-        values=windows.values[kept],
-        surprise=windows.surprise[kept],
-        row_ids=windows.row_ids[kept],
-    )

@@ -9,11 +9,11 @@ from typing import Final
 
 import numpy as np
 
-from models.arrays import group_starts, ranges, splits
+from models.arrays import group_starts, mix, ranges, splits
 from models.features.sequences import SHARED, SOURCE, kind_numbers
 from models.features.vocabulary import NEW, Vocabulary
 from models.records import ALL_SOURCES, BOOL, HOST_MARK, I32, I64, U64, KeyKind, WindowBatch
-from models.windows.batches import one_window
+from models.windows.batches import take
 
 UNKNOWN: Final = -1
 """Group of a source whose service training did not see."""
@@ -83,17 +83,27 @@ class TokenCounts:
 
     def hashes(self) -> U64:
         """A number per window (n,) that differs where counts differ (but for one case in 2^64)."""
-        mixed = _mix(self.token.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + self.count.astype(np.uint64))
+        mixed = mix(self.token.astype(np.uint64) * np.uint64(0x9E3779B97F4A7C15) + self.count.astype(np.uint64))
         total = np.concatenate([np.zeros(1, np.uint64), np.cumsum(mixed, dtype=np.uint64)])
         out: U64 = total[self.splits[1:]] - total[self.splits[:-1]]
         return out
 
     @classmethod
-    def of(cls, windows: int, window: I64, token: I64, tokens: int) -> "TokenCounts":
-        """Count rows: ``window`` and ``token`` (rows,), ``tokens`` above every token."""
-        code = np.sort(window * tokens + token)
-        first = group_starts(code)
-        count = np.diff(np.append(first, len(code)))
+    def of(cls, windows: int, window: I64, token: I64, tokens: int, lines: I64 | None = None) -> "TokenCounts":
+        """Count rows: ``window`` and ``token`` (rows,), ``tokens`` above every token.
+
+        ``lines`` (rows,) is how many lines each row stands for; None for one each.
+        """
+        code = window * tokens + token
+        if lines is None or (lines == 1).all():
+            code = np.sort(code)
+            first = group_starts(code)
+            count = np.diff(np.append(first, len(code)))
+        else:
+            order = np.argsort(code, kind="stable")
+            code = code[order]
+            first = group_starts(code)
+            count = np.add.reduceat(lines[order], first)
         entry = code[first]
         return cls(splits(np.bincount(entry // tokens, minlength=windows)), entry % tokens, count)
 
@@ -124,7 +134,7 @@ class WindowFeatures:
     def _of(cls, windows: WindowBatch, vocabulary: Vocabulary, group: I64) -> "WindowFeatures":
         window = np.repeat(np.arange(len(windows)), np.diff(windows.splits))
         tokens = vocabulary.encode(windows.template).astype(np.int64)
-        counts = TokenCounts.of(len(windows), window, tokens, len(vocabulary))
+        counts = TokenCounts.of(len(windows), window, tokens, len(vocabulary), windows.count)
         return cls(windows, vocabulary, group, window, tokens, counts, windows.complete)
 
     @property
@@ -136,22 +146,17 @@ class WindowFeatures:
         """Return the features of the same windows with other rows."""
         return self._of(windows, self.vocabulary, self.group)
 
-    def only(self, number: int) -> "WindowFeatures":
-        """Return the features of one window, as if it had come alone."""
-        rows = slice(*self.windows.splits[number : number + 2].tolist())
-        entries = slice(*self.token_counts.splits[number : number + 2].tolist())
-        chosen = slice(number, number + 1)
+    def take(self, chosen: I64) -> "WindowFeatures":
+        """Return the features of the chosen windows (m,), as if they had come alone."""
+        windows = take(self.windows, chosen)
+        rows = ranges(self.windows.splits[chosen], self.windows.splits[chosen + 1])
         return WindowFeatures(
-            one_window(self.windows, number),
+            windows,
             self.vocabulary,
             self.group[chosen],
-            np.zeros(rows.stop - rows.start, np.int64),
+            np.repeat(np.arange(len(chosen)), np.diff(windows.splits)),
             self.tokens[rows],
-            TokenCounts(
-                np.array([0, entries.stop - entries.start], np.int64),
-                self.token_counts.token[entries],
-                self.token_counts.count[entries],
-            ),
+            self.token_counts.take(chosen),
             self.complete[chosen],
         )
 
@@ -167,7 +172,8 @@ class WindowFeatures:
         windows = self.windows
         until = np.where(windows.kinds == KeyKind.SESSION, np.iinfo(np.int64).max, until)
         early = windows.time < until[self.window]
-        return TokenCounts.of(len(windows), self.window[early], self.tokens[early], len(self.vocabulary))
+        tokens, lines = self.tokens[early], windows.count[early]
+        return TokenCounts.of(len(windows), self.window[early], tokens, len(self.vocabulary), lines)
 
     def unseen(self, passed_over: BOOL | None = None) -> TokenCounts:
         """How many different templates without a token each window holds, as counts of the token NEW.
@@ -182,11 +188,3 @@ class WindowFeatures:
         is_first[1:] = (window[1:] != window[:-1]) | (template[1:] != template[:-1])
         new = np.full(int(is_first.sum()), NEW)
         return TokenCounts.of(len(self.windows), window[is_first], new, len(self.vocabulary))
-
-
-def _mix(x: U64) -> U64:
-    """Spread bits (the finaliser of SplitMix64, Steele et al., OOPSLA 2014)."""
-    x = (x ^ (x >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    x = (x ^ (x >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    out: U64 = x ^ (x >> np.uint64(31))
-    return out

@@ -1,5 +1,6 @@
 """Closed windows as a ``WindowBatch``: rows copied out of the buffer, and batches joined."""
 
+from dataclasses import replace
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,7 @@ _PER_ROW: Final = (
     "origin",
     "level",
     "marks",
+    "count",
     "partition",
     "offset",
     "values",
@@ -59,6 +61,7 @@ def window_batch(  # noqa: PLR0913 - one argument a property of the windows
         origin=buffer.origin[owned],
         level=buffer.level[owned],
         marks=buffer.flags[owned] & np.uint8(MARKS),
+        count=buffer.count[owned],
         partition=buffer.partition[owned],
         offset=buffer.offset[owned],
         values=buffer.values[owned],
@@ -93,23 +96,51 @@ def concat(batches: list[WindowBatch]) -> WindowBatch:
     )
 
 
-def one_window(windows: WindowBatch, number: int) -> WindowBatch:
-    """Return the batch of one window alone."""
-    start, stop = windows.splits[number : number + 2].tolist()
+def take(windows: WindowBatch, chosen: I64) -> WindowBatch:
+    """Return the batch of the chosen windows (m,) alone, in that order."""
+    low, high = windows.splits[chosen], windows.splits[chosen + 1]
+    rows = ranges(low, high)
     seen = windows.last_seen
-    entries = slice(*seen.splits[number : number + 2].tolist())
+    first, last = seen.splits[chosen], seen.splits[chosen + 1]
+    entries = ranges(first, last)
+    numbers = chosen.tolist()
     return WindowBatch(
-        tenants=[windows.tenants[number]],
-        keys=[windows.keys[number]],
-        splits=np.array([0, stop - start], np.int64),
-        last_seen=LastSeen(
-            seen.floor[number : number + 1],
-            np.array([0, entries.stop - entries.start], np.int64),
-            seen.origin[entries],
-            seen.time[entries],
-        ),
-        **{name: getattr(windows, name)[number : number + 1] for name in _PER_WINDOW},
-        **{name: getattr(windows, name)[start:stop] for name in _PER_ROW},
+        tenants=[windows.tenants[number] for number in numbers],
+        keys=[windows.keys[number] for number in numbers],
+        splits=splits(high - low),
+        last_seen=LastSeen(seen.floor[chosen], splits(last - first), seen.origin[entries], seen.time[entries]),
+        **{name: getattr(windows, name)[chosen] for name in _PER_WINDOW},
+        **{name: getattr(windows, name)[rows] for name in _PER_ROW},
+    )
+
+
+def without(windows: WindowBatch, dropped: BOOL) -> WindowBatch:
+    """Return the windows without some rows; ``dropped`` is shaped (rows,)."""
+    total = splits(dropped.astype(np.int64))
+    stop = windows.splits[1:]
+    fresh = stop - windows.new_rows
+
+    def number(start: I64, end: I64) -> I64:
+        rows: I64 = total[end] - total[start]
+        return rows
+
+    kept = np.flatnonzero(~dropped)
+    return replace(
+        windows,
+        splits=windows.splits - total[windows.splits],
+        new_rows=windows.new_rows - number(fresh, stop),
+        context=windows.context - number(fresh - windows.context, fresh),
+        time=windows.time[kept],
+        template=windows.template[kept],
+        origin=windows.origin[kept],
+        level=windows.level[kept],
+        marks=windows.marks[kept],
+        count=windows.count[kept],
+        partition=windows.partition[kept],
+        offset=windows.offset[kept],
+        values=windows.values[kept],
+        surprise=windows.surprise[kept],
+        row_ids=windows.row_ids[kept],
     )
 
 
@@ -136,6 +167,7 @@ def _empty() -> WindowBatch:
         origin=origin,
         level=level,
         marks=level,
+        count=none,
         partition=partition,
         offset=none,
         values=values,

@@ -42,7 +42,7 @@ class WindowConfig:
     session_events: int = 512
     """Rows that a session may keep within one ``age``; more are counted as overflow."""
     step_events: int = 50_000
-    """Rows that a step of a source may keep; more are counted as overflow."""
+    """Rows that a step of one source may keep; more are counted as overflow.  Windows over everything have no limit."""
     at_errors: bool = True
     """Whether a source also has a window that ends just behind the first error of each step."""
 

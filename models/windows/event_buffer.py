@@ -28,6 +28,7 @@ _COLUMNS: Final = (
     "origin",
     "level",
     "flags",
+    "count",
     "partition",
     "offset",
     "surprise",
@@ -155,6 +156,7 @@ class EventBuffer:
         self.origin: U32 = np.zeros(0, np.uint32)
         self.level: U8 = np.zeros(0, np.uint8)
         self.flags: U8 = np.zeros(0, np.uint8)
+        self.count: I64 = np.zeros(0, np.int64)
         self.partition: I32 = np.zeros(0, np.int32)
         self.offset: I64 = np.zeros(0, np.int64)
         self.values: F32 = np.zeros((0, VALUES), np.float32)
@@ -180,6 +182,7 @@ class EventBuffer:
         self.origin[rows] = new.origin
         self.level[rows] = new.level
         self.flags[rows] = new.flags
+        self.count[rows] = 1
         self.partition[rows] = new.partition
         self.offset[rows] = new.offset
         self.values[rows] = new.values

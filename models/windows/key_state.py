@@ -24,6 +24,7 @@ array               shape      unit          meaning
 ``first_seen``      (slots, 3) time          first event in this era and in the two before
 ``last_dropped``               time          newest event that was dropped (late or overflow)
 ``allowed_lateness``           microseconds  how far an event may lie behind the key's time
+``fold_from``                  rows          how many open rows are folded before a window closes
 ``is_all_sources``             0 or 1        whether the key is a tenant's source of everything
 ``is_shared``                  0 or 1        whether several sources write to the key: all but sources of one service
 =================== ========== ============= =======================================================================
@@ -59,6 +60,9 @@ _FIRST_CAPACITY: Final = 1024
 _MANY_CELLS: Final = 4096
 """Counts of older cells from which on those of closed windows are looked for; a judgement: some 400 kB."""
 
+FOLDED_FROM: Final = 65_536
+"""Open rows of a key from which on they are folded before a window closes: a judgement, some 8 MB."""
+
 _FRESH: Final = {
     "head": NONE,
     "open_rows": 0,
@@ -79,6 +83,7 @@ _FRESH: Final = {
     "first_seen": FOREVER,
     "last_dropped": NEVER,
     "allowed_lateness": 0,
+    "fold_from": FOLDED_FROM,
     "is_all_sources": 0,
     "is_shared": 0,
 }
@@ -118,6 +123,7 @@ class KeyState:
         self.first_seen: I64 = np.zeros((0, 3), np.int64)
         self.last_dropped: I64 = none
         self.allowed_lateness: I64 = none
+        self.fold_from: I64 = none
         self.is_all_sources: I64 = none
         self.is_shared: I64 = none
         self._many_cells = _MANY_CELLS
@@ -175,7 +181,9 @@ class KeyState:
 
     def slots(self, keys: pl.DataFrame, codes: I64) -> I64:
         """Slot of each row (n,), where ``codes`` (n,) are rows of the key table; keys not known yet get one."""
-        used = np.unique(codes)
+        is_used = np.zeros(len(keys), np.bool_)
+        is_used[codes] = True
+        used = np.flatnonzero(is_used)
         table = keys if len(used) == len(keys) else keys[used]
         names = (
             table.select(pl.concat_str("tenant", pl.col("kind").cast(pl.String), "key", separator=SEPARATOR))
@@ -185,8 +193,8 @@ class KeyState:
         slots = np.fromiter(map(self._slot_of.get, names, repeat(NONE)), np.int64, len(names))
         missing = np.flatnonzero(slots == NONE)
         if len(missing):
-            new = table[missing]
-            slots[missing] = self._new([names[i] for i in missing.tolist()], new["kind"], new["hash"])
+            new = table if len(missing) == len(table) else table[missing]
+            slots[missing] = self._new([names[i] for i in missing.tolist()], new)
         by_code = np.full(len(keys), NONE, np.int64)
         by_code[used] = slots
         return by_code[codes]
@@ -296,8 +304,8 @@ class KeyState:
             place: count for place, count in self._older_cells.items() if place[1] >= since.get(place[0], NEVER)
         }
 
-    def _new(self, names: list[str], kind: pl.Series, hashes: pl.Series) -> I64:
-        """Give slots to keys that are not known yet."""
+    def _new(self, names: list[str], keys: pl.DataFrame) -> I64:
+        """Give slots to keys that are not known yet, which are rows (k,) of a key table."""
         while len(self._free) < len(names):
             self._grow()
         taken = self._free[-len(names) :]
@@ -306,16 +314,21 @@ class KeyState:
         for slot, name in zip(taken, names, strict=True):
             self._ident[slot] = name
         slots = np.array(taken, np.int64)
+        low, high = int(slots.min()), int(slots.max()) + 1
+        # Slots that were never used follow each other: those of a first start, when most keys are new.
+        places = slice(low, high) if high - low == len(slots) else slots
         for field, value in _FRESH.items():
-            getattr(self, field)[slots] = value
-        self.kind[slots] = kind.to_numpy()
+            getattr(self, field)[places] = value
+        kind = keys["kind"].to_numpy()
+        is_session, is_all_sources = kind == KeyKind.SESSION, (keys["key"] == ALL_SOURCES).to_numpy()
+        is_shared = is_all_sources | is_session
         # Keys are cut at different moments, so that not all of a cloud's sessions close at once.
-        shift = hashes.to_numpy().astype(np.int64) * SECOND % self._age
-        self.shift[slots] = np.where(self.kind[slots] == KeyKind.SESSION, shift, 0)
-        all_sources = SEPARATOR + ALL_SOURCES
-        self.is_all_sources[slots] = [name.endswith(all_sources) for name in names]
-        self.is_shared[slots] = self.is_all_sources[slots] | (self.kind[slots] == KeyKind.SESSION)
-        self.allowed_lateness[slots] = np.where(self.is_shared[slots], self._shared_lateness, self._lateness)
+        shift = keys["hash"].to_numpy().astype(np.int64) * SECOND % self._age
+        self.kind[slots] = kind
+        self.shift[slots] = np.where(is_session, shift, 0)
+        self.is_all_sources[slots] = is_all_sources
+        self.is_shared[slots] = is_shared
+        self.allowed_lateness[slots] = np.where(is_shared, self._shared_lateness, self._lateness)
         return slots
 
     def _grow(self) -> None:

@@ -7,14 +7,14 @@ for things.
 """
 
 import zlib
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from models.arrays import spread
+from models.arrays import distinct, splits, spread
 from models.errors import InvalidError
 from models.records import (
     ALL_SOURCES,
@@ -22,6 +22,7 @@ from models.records import (
     HOST_MARK,
     I64,
     ROW_SCHEMA,
+    U32,
     U64,
     VALUES,
     EventFrame,
@@ -141,6 +142,8 @@ def key_events(
     if not rows:
         return EventFrame.empty(raw)
     row = np.concatenate(rows)
+    # Rows before the second column are the lines' own sources.
+    sources = len(rows[0])
     order = np.argsort(row, kind="stable")
     row = row[order]
     keyed = pl.DataFrame(
@@ -162,7 +165,7 @@ def key_events(
                 "key": codes,
                 "time": table["time"],
                 "template": templates[row],
-                "origin": _origins(columns[0][1]).gather(row),
+                "origin": _origins(keys["key"], codes.to_numpy()[order < sources])[row],
                 "level": table["level"],
                 "flags": table["flags"],
                 "partition": table["partition"],
@@ -175,11 +178,15 @@ def key_events(
     )
 
 
-def _origins(sources: pl.Series) -> pl.Series:
-    """``source_id`` of each source key."""
-    unique = sources.unique()
-    numbers = pl.Series([source_id(key) for key in unique.to_list()], dtype=pl.UInt32)
-    return sources.replace_strict(unique, numbers, return_dtype=pl.UInt32)
+def _origins(names: pl.Series, codes: U32) -> U32:
+    """``source_id`` of each line (n,), whose source is the key of this number (n,) among ``names`` (k,)."""
+    is_used = np.zeros(len(names), np.bool_)
+    is_used[codes] = True
+    used = np.flatnonzero(is_used)
+    numbers = np.zeros(len(names), np.uint32)
+    numbers[used] = [source_id(name) for name in names.gather(used).to_list()]
+    origins: U32 = numbers[codes]
+    return origins
 
 
 def key_hash(keys: pl.DataFrame) -> pl.Series:
@@ -192,6 +199,39 @@ def named_rows(frame: EventFrame) -> pl.DataFrame:
     """A frame's rows with tenant, kind and name of their key in place of its number; for people and tests."""
     names = frame.keys.rename({"key": "name"}).with_row_index("key").drop("hash")
     return frame.rows.join(names, on="key", maintain_order="left").drop("key").rename({"name": "key"})
+
+
+def join_frames(frames: Sequence[EventFrame]) -> EventFrame:
+    """Put frames that follow each other into one: each key once, rows in their order, ``raw`` of all.
+
+    The offsets of a raw partition must not go back from one frame to the next.
+    """
+    if len(frames) == 1:
+        return frames[0]
+    raw: dict[int, RawSpan] = {}
+    for frame in frames:
+        for number, span in frame.raw.items():
+            raw[number] = _joined(raw[number], span) if number in raw else span
+    keys = pl.concat([frame.keys for frame in frames])
+    names = keys.select(pl.concat_str("tenant", pl.col("kind").cast(pl.String), "key", separator="\x1f")).to_series()
+    first, inverse = distinct(names)
+    order = np.argsort(first)
+    place = np.empty(len(first), np.int64)
+    place[order] = np.arange(len(first))
+    before = splits(np.array([len(frame.keys) for frame in frames], np.int64)).tolist()
+    starts = zip(frames, before[:-1], strict=True)
+    codes = [place[inverse[frame.rows["key"].to_numpy().astype(np.int64) + start]] for frame, start in starts]
+    rows = pl.concat([frame.rows for frame in frames])
+    rows = rows.with_columns(pl.Series("key", np.concatenate(codes), dtype=pl.UInt32))
+    return EventFrame(keys[first[order]], rows, raw)
+
+
+def _joined(span: RawSpan, other: RawSpan) -> RawSpan:
+    """The stretch of both, where ``other`` follows; one without offsets only moves the clock."""
+    clock = max(span.clock, other.clock)
+    if other.last < other.first:
+        return replace(span, clock=clock)
+    return replace(other, clock=clock) if span.last < span.first else replace(span, last=other.last, clock=clock)
 
 
 def split_frame(frame: EventFrame, partitions: int) -> dict[int, EventFrame]:

@@ -3,7 +3,7 @@
 import numpy as np
 
 from models.arrays import group_stops, splits
-from models.records import BOOL, I64, KeyKind, LastSeen
+from models.records import BOOL, I64, KeyKind, LastSeen, WindowBatch
 from models.windows.config import WindowConfig, microseconds
 from models.windows.event_buffer import OpenRows
 from models.windows.key_state import NEVER, KeyState
@@ -41,6 +41,14 @@ class SessionWindows:
     def close(self, rows: OpenRows, limit: I64) -> ClosedWindows:
         """Find the runs that end by the ``limit`` (k,) of their key."""
         return close_sessions(rows, self._keys.shift[rows.slots], limit, self._gap, self._age)
+
+    def fold(self, rows: OpenRows) -> BOOL:
+        """Nothing: a session is a sequence."""
+        return np.ones(len(rows), np.bool_)
+
+    def corrected(self, windows: WindowBatch) -> WindowBatch:
+        """The windows as they are."""
+        return windows
 
     def last_seen(self, rows: OpenRows, closed: ClosedWindows, is_old: BOOL) -> LastSeen:  # noqa: ARG002 - as others
         """Nothing: a session is not of several sources."""

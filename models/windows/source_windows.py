@@ -12,11 +12,11 @@ from typing import Final
 import numpy as np
 
 from models.arrays import group_starts, group_stops
-from models.records import BOOL, I64, KeyKind, LastSeen, RowFlag
+from models.records import ALL_SOURCES, BOOL, I64, KeyKind, LastSeen, RowFlag, WindowBatch
+from models.windows.all_sources import CELLS, as_of_error, fold, last_seen_entries, rows_kept_for_last_seen
 from models.windows.config import WindowConfig, microseconds
 from models.windows.event_buffer import OpenRows
 from models.windows.key_state import FOREVER, NEVER, KeyState
-from models.windows.last_seen import last_seen_entries, rows_kept_for_last_seen
 from models.windows.window_kind import ClosedWindows, KeyedRows
 
 _MILLISECOND: Final = 1000
@@ -66,7 +66,8 @@ class SourceWindows:
         keys, slots = self._keys, rows.slots
         emitted_until = keys.emitted_until[slots]
         is_error = rows.is_error & self._at_errors
-        closed = close_source_windows(rows, is_error, emitted_until, limit, self._step, self._steps)
+        grid = _Grid(self._step, self._steps, np.where(self._is_all_sources(rows), self._step // CELLS, 1))
+        closed = close_source_windows(rows, is_error, emitted_until, limit, grid)
         keys.emitted_until[slots] = np.maximum(emitted_until, limit)
         at_error = closed.end % self._step != 0
         np.maximum.at(keys.error_step, slots[closed.owner[at_error]], closed.end[at_error] // self._step)
@@ -74,6 +75,15 @@ class SourceWindows:
         oldest = np.where(self._is_all_sources(rows), limit - self.memory, FOREVER)
         closed.keep[rows_kept_for_last_seen(rows, next_start, oldest, self._step)] = True
         return closed
+
+    def fold(self, rows: OpenRows) -> BOOL:
+        """Fold the rows of sources of everything."""
+        return fold(rows, self._is_all_sources(rows), self._step // CELLS)
+
+    def corrected(self, windows: WindowBatch) -> WindowBatch:
+        """Windows over everything that end with an error know nothing of lines that were folded behind it."""
+        is_everything = np.array([key == ALL_SOURCES for key in windows.keys], np.bool_)
+        return as_of_error(windows, is_everything & (windows.end % self._step != 0), self._step // CELLS)
 
     def last_seen(self, rows: OpenRows, closed: ClosedWindows, is_old: BOOL) -> LastSeen:
         """When each source last wrote, for windows over everything; as far back as their key has been there for."""
@@ -135,15 +145,22 @@ class _Due:
         return is_due
 
 
-def close_source_windows(  # noqa: PLR0913 - rows, bounds of their keys, and the grid
-    rows: OpenRows, is_error: BOOL, emitted_until: I64, limit: I64, step: int, steps: int
-) -> ClosedWindows:
+@dataclass(frozen=True, slots=True)
+class _Grid:
+    """Length of a step (microseconds), steps of a window, and to what the begin of a window (k,) is rounded down."""
+
+    step: int
+    steps: int
+    cell: I64
+
+
+def close_source_windows(rows: OpenRows, is_error: BOOL, emitted_until: I64, limit: I64, grid: _Grid) -> ClosedWindows:
     """Find source windows that end after ``emitted_until`` (k,) and at or before ``limit`` (k,).
 
-    ``is_error`` (n,) marks rows at which windows may end.  ``step`` is the length of a step (microseconds), ``steps``
-    the number of steps in a window.  Rows stay open as long as a later window, or the context of one of its steps, may
-    need them.
+    ``is_error`` (n,) marks rows at which windows may end.  Rows stay open as long as a later window, or the context of
+    one of its steps, may need them.
     """
+    step, steps = grid.step, grid.steps
     step_of_row = rows.time // step
     is_event = rows.is_event
     events, others = np.flatnonzero(is_event), np.flatnonzero(~is_event)
@@ -162,7 +179,7 @@ def close_source_windows(  # noqa: PLR0913 - rows, bounds of their keys, and the
     windows = _joined(
         steps_with_event,
         _windows_at_step_ends(steps_with_event, is_due, code[others], steps),
-        _windows_at_errors(steps_with_event, is_due, rows, (events, others), is_error, steps * step),
+        _windows_at_errors(steps_with_event, is_due, rows, (events, others), is_error, grid),
     )
     new_rows = windows.high - steps_with_event.first[windows.step]
     return ClosedWindows(
@@ -196,11 +213,11 @@ def _windows_at_step_ends(steps: _Steps, is_due: _Due, continuation_code: I64, s
 
 
 def _windows_at_errors(  # noqa: PLR0913 - steps, rows, and what of these counts
-    steps: _Steps, is_due: _Due, rows: OpenRows, parts: tuple[I64, I64], is_error: BOOL, length: int
+    steps: _Steps, is_due: _Due, rows: OpenRows, parts: tuple[I64, I64], is_error: BOOL, grid: _Grid
 ) -> _Spans:
     """Windows that end just behind the first error of a step, if that is before the end of the step.
 
-    ``parts`` are the positions of events and of continuation lines; ``length`` that of a window (microseconds).
+    ``parts`` are the positions of events and of continuation lines.
     """
     events, others = parts
     errors = np.flatnonzero(is_error[events])
@@ -209,8 +226,11 @@ def _windows_at_errors(  # noqa: PLR0913 - steps, rows, and what of these counts
     chosen = np.flatnonzero(is_due(steps.owner[step], end) & (end < steps.end[step]))
     step, end = step[chosen], end[chosen]
     owner = steps.owner[step]
-    low, high = _rows_between(rows.owner[events], rows.time[events], owner, end - length, end)
-    others_low, others_high = _rows_between(rows.owner[others], rows.time[others], owner, end - length, end)
+    begin = (end - grid.steps * grid.step) // grid.cell[owner] * grid.cell[owner]
+    low, high = _rows_between(rows.owner[events], rows.time[events], owner, begin, end)
+    others_low, others_high = _rows_between(
+        rows.owner[others], rows.time[others], owner, end - grid.steps * grid.step, end
+    )
     return _Spans(step, end, low, high, others_high - others_low)
 
 

@@ -10,6 +10,8 @@ is independent of how lines were cut into frames:
 - A *source window* is ``length`` long and ends with a grid step of ``step`` that holds an event; one more ends just
   behind the first error of each step (``at_errors``), so that nobody waits for the step's end.  It closes when the
   key's time passes its end by ``lateness``.
+- A tenant's source of everything has no limit in lines: where a template floods, few rows stand for its lines
+  (``models/windows/all_sources.py``).
 - A *session window* is a run of events with no gap above ``gap``, cut at the grid of ``age`` (shifted per key); it
   closes when the key's time passes the moment at which no further event could join, by ``lateness``.
 - The recorded clock closes what is idle: when every raw partition has been read ``idle`` beyond the moment of a key's
@@ -36,7 +38,7 @@ from models.windows.batches import concat, window_batch
 from models.windows.config import WindowConfig, microseconds
 from models.windows.event_buffer import NONE, EventBuffer, NewRows, OpenRows
 from models.windows.key_clocks import ROWS, KeyClocks
-from models.windows.key_state import FOREVER, NEVER, KeyState
+from models.windows.key_state import FOLDED_FROM, FOREVER, NEVER, KeyState
 from models.windows.session_windows import SessionWindows
 from models.windows.source_windows import SourceWindows
 from models.windows.window_kind import ClosedWindows, KeyedRows, WindowKind
@@ -132,10 +134,11 @@ class WindowStore:
             of_kind = of_kind[np.argsort(slots[of_kind], kind="stable")]
             touched.append(self._append(windows, rows.take(of_kind), seen[of_kind], era))
         # Only now: rows that a window gives back must keep their contents until its surprises are known.
-        batches = [
-            self._close(windows, changed[self._keys.time(changed) >= self._keys.next_close[changed]], forced=False)
-            for windows, changed in zip(self._kinds, touched, strict=True)
-        ]
+        batches = []
+        for windows, changed in zip(self._kinds, touched, strict=True):
+            is_due = self._keys.time(changed) >= self._keys.next_close[changed]
+            batches.append(self._close(windows, changed[is_due], forced=False))
+            self._fold(windows, changed[~is_due])
         clock = self._read_until()
         self._clocks.read(clock)
         if clock > self.clock:
@@ -217,7 +220,10 @@ class WindowStore:
         self.counts.late += int(is_dropped.sum())
         in_time = np.flatnonzero(~is_dropped)
         slot = rows.slot[in_time]
-        fits = self._keys.within_cap(slot, windows.cells(slot, rows.time[in_time]), windows.max_rows)
+        fits = np.ones(len(slot), np.bool_)
+        capped = np.flatnonzero(self._keys.is_all_sources[slot] == 0)
+        cells = windows.cells(slot[capped], rows.time[in_time[capped]])
+        fits[capped] = self._keys.within_cap(slot[capped], cells, windows.max_rows)
         self.counts.overflow += int(len(in_time) - fits.sum())
         is_dropped[in_time[~fits]] = True
         if is_dropped.any():
@@ -305,7 +311,7 @@ class WindowStore:
         if not len(slots):
             return concat([])
         keys = self._keys
-        rows = self._buffer.open_rows(slots, keys.head, keys.open_rows)
+        rows = self._folded(windows, slots)
         lateness = keys.allowed_lateness[slots]
         limit = keys.time(slots) - lateness
         if forced:
@@ -321,7 +327,24 @@ class WindowStore:
         batch = window_batch(self._buffer, rows.row, closed, windows.kind, keys.idents(slots), complete, last_seen)
         self._buffer.free(rows.row[~closed.keep])
         self._relink(windows, rows.take(closed.keep))
-        return batch
+        return windows.corrected(batch)
+
+    def _fold(self, windows: WindowKind, slots: I64) -> None:
+        """Fold the rows of those keys that hold many and close nothing yet."""
+        keys = self._keys
+        many = slots[(keys.is_all_sources[slots] == 1) & (keys.open_rows[slots] >= keys.fold_from[slots])]
+        if len(many):
+            self._relink(windows, self._folded(windows, many))
+            keys.fold_from[many] = np.maximum(FOLDED_FROM, 2 * keys.open_rows[many])
+
+    def _folded(self, windows: WindowKind, slots: I64) -> OpenRows:
+        """The open rows of these keys, folded."""
+        rows = self._buffer.open_rows(slots, self._keys.head, self._keys.open_rows)
+        stays = windows.fold(rows)
+        if stays.all():
+            return rows
+        self._buffer.free(rows.row[~stays])
+        return rows.take(stays)
 
     def _relink(self, windows: WindowKind, rows: OpenRows) -> None:
         """Chain the rows that stay open, and note when to look at their keys again."""

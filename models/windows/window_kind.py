@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Protocol
 
-from models.records import BOOL, I64, KeyKind, LastSeen
+from models.records import BOOL, I64, KeyKind, LastSeen, WindowBatch
 from models.windows.event_buffer import OpenRows
 
 
@@ -65,8 +65,14 @@ class WindowKind(Protocol):
     def end_of_all(self, rows: OpenRows) -> I64:
         """The moment (k,) at which every open row of each key has had its windows, NEVER where a key has no rows."""
 
+    def fold(self, rows: OpenRows) -> BOOL:
+        """Let some rows stand for others, whose counts they take over; return which rows (n,) stay."""
+
     def close(self, rows: OpenRows, limit: I64) -> ClosedWindows:
         """Find the windows that end by the ``limit`` (k,) of their key, and note in the key state that they did."""
+
+    def corrected(self, windows: WindowBatch) -> WindowBatch:
+        """Closed windows without what depends on rows that come after their end."""
 
     def last_seen(self, rows: OpenRows, closed: ClosedWindows, is_old: BOOL) -> LastSeen:
         """When each source last wrote before the end of the closed windows; ``is_old`` (m,) where that is long known.

@@ -21,6 +21,9 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
         "stream.cli.formats:formats", "Show how the lines of log files are read, and what is not understood."
     ),
     "train": CommandEntry("", "Train on log files of normal operation and write a bundle."),
+    "models": CommandEntry(
+        "stream.cli.models.group:models", "Keep versions of trained models in a store, and choose which one judges."
+    ),
     "recalibrate": CommandEntry("", "Recompute a bundle's thresholds from recent normal logs, without training."),
     "evaluate": CommandEntry("", "Measure fault detection on sets of labelled logs."),
     "compare": CommandEntry("", "Compare two evaluations and report regressions."),
@@ -29,8 +32,11 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
     "review": CommandEntry(
         "stream.cli.incident.review:review", "Show the incidents and alerts of log files, or of a range of the topics."
     ),
+    "ui": CommandEntry("stream.cli.incident.ui:ui", "Serve the review page: incidents, causes, lines, in a browser."),
     "replay": CommandEntry("stream.cli.replay:replay", "Re-score a time range of the topics."),
-    "topics": CommandEntry("stream.cli.topics:topics", "Print a topic as JSON lines, or the access rules of all."),
+    "topics": CommandEntry(
+        "stream.cli.topics:topics", "Print a topic as JSON lines, create the topics, or print rules."
+    ),
     "index": CommandEntry("stream.cli.index:index", "Fill and query the search index of incidents and runbooks."),
     "explain": CommandEntry(
         "stream.cli.incident.explain:explain", "Show the diagnosis of an incident and the LLM prompt."
@@ -69,6 +75,7 @@ def tocsin(ctx: click.Context) -> None:
     # Commands of other packages may not import this one; they get the settings, and what makes alerts, so.
     ctx.obj = _pipeline
     ctx.meta["tocsin.reviewer"] = _told
+    ctx.meta["tocsin.registrar"] = _registrar
 
 
 def _pipeline() -> Any:
@@ -83,6 +90,14 @@ def _told(bundle: Any, logs: Any) -> Any:
     from stream.wiring.review import told
 
     return told(load_settings(), bundle, logs)
+
+
+def _registrar(name: str) -> Any:
+    """Return what registers a bundle under a name, once the store and the key are known to be there."""
+    from stream.settings import load_settings
+    from stream.wiring.bundles import make_registrar
+
+    return make_registrar(load_settings(), name)
 
 
 def main() -> None:

@@ -2,7 +2,6 @@
 
 import sys
 import time
-from pathlib import Path
 
 import click
 
@@ -16,9 +15,7 @@ from stream.cli.output import tell
 )
 @click.argument("more", nargs=-1)
 @click.option("--fast", is_flag=True, help="Rank by words and oddness alone: no embeddings, no past incidents.")
-@click.option(
-    "--bundle", type=click.Path(path_type=Path), help="Bundle that judges; default: TOCSIN_BUNDLE, else none."
-)
+@click.option("--bundle", help="Bundle that judges; default: TOCSIN_BUNDLE, else none.")
 @click.option("--tenant", help="Whose lines; needed where the logs hold those of several.")
 @click.option("--out", help="Write the report (Markdown) to this file instead of standard output.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the report.")
@@ -26,7 +23,7 @@ def analyze(  # noqa: PLR0913 - one argument an option
     issue: str,
     first: tuple[str, ...],
     more: tuple[str, ...],
-    bundle: Path | None,
+    bundle: str | None,
     tenant: str | None,
     out: str | None,
     *,

@@ -19,7 +19,8 @@ import click
     "--bundle", type=click.Path(exists=True, path_type=Path), help="Bundle to score with; default: the shipped one."
 )
 @click.option("--metrics-port", default=0, show_default=True, help="Port of /metrics; 0: not served.")
-def demo(minutes: float, speed: float, seed: int, bundle: Path | None, metrics_port: int) -> None:
+@click.option("--ui", is_flag=True, help="Serve the review page, too, until Ctrl-C, on TOCSIN_UI_PORT.")
+def demo(minutes: float, speed: float, seed: int, bundle: Path | None, metrics_port: int, *, ui: bool) -> None:  # noqa: PLR0913 - one argument an option
     """Run all roles on an embedded broker with simulated faults.
 
     Alerts are printed as they are published, and delivered to a local receiver.  The demo ends by itself with a table
@@ -28,6 +29,7 @@ def demo(minutes: float, speed: float, seed: int, bundle: Path | None, metrics_p
     \b
     Example:
       tocsin demo
+      tocsin demo --ui
       tocsin demo --minutes 20 --seed 3 --metrics-port 9464
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import asyncio
@@ -36,4 +38,4 @@ def demo(minutes: float, speed: float, seed: int, bundle: Path | None, metrics_p
     from stream.runtime.log_setup import setup_logs
 
     setup_logs("warning")
-    asyncio.run(run_demo(DemoOptions(minutes, speed, seed), echo_line, bundle, metrics_port))
+    asyncio.run(run_demo(DemoOptions(minutes, speed, seed), echo_line, bundle, metrics_port, ui=ui))

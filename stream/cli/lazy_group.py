@@ -36,6 +36,9 @@ _EXTRAS: Final[Mapping[str, str]] = {
     "keras": "train",
     "tf2onnx": "train",
     "onnx": "train",
+    "boto3": "s3",
+    "botocore": "s3",
+    "cryptography": "sign",
 }
 """Library → the extra of Tocsin that installs it."""
 

@@ -1,7 +1,5 @@
 """``tocsin replay``: re-score a range of the topics."""
 
-from pathlib import Path
-
 import click
 
 from stream.cli.options import TIME, check_times
@@ -33,14 +31,14 @@ def _check_range(
 @click.option("--from-offsets", callback=_offsets, help="Start as partition:offset pairs: 0:1200,1:980.")
 @click.option("--to-offsets", callback=_offsets, help="End (exclusive) as partition:offset pairs.")
 @click.option("--raw", is_flag=True, help="Decode logs.raw again; default: read logs.events, which is exact.")
-@click.option("--bundle", type=click.Path(path_type=Path), help="Bundle to score with; default: the one in use.")
+@click.option("--bundle", help="Bundle to score with; default: the one in use.")
 @click.option("--out", required=True, help="File of JSON lines, one per closed window; - is standard output.")
 def replay(  # noqa: PLR0913 - click passes each option
     since: int | None,
     until: int | None,
     from_offsets: dict[int, int] | None,
     to_offsets: dict[int, int] | None,
-    bundle: Path | None,
+    bundle: str | None,
     out: str,
     *,
     raw: bool,
@@ -57,6 +55,7 @@ def replay(  # noqa: PLR0913 - click passes each option
 
     import orjson
 
+    from models.schedule import OneScorer
     from models.targets import check_file
     from models.verdicts import to_json
     from stream.cli.output import open_output
@@ -78,7 +77,7 @@ def replay(  # noqa: PLR0913 - click passes each option
         verdicts = replay_raw(records, start, parts.processor(), parts.scorer, parts.windows)
     else:
         records = read_range(broker, topics.logs_events, read_from, end)
-        verdicts = replay_events(records, start, parts.scorer, parts.windows)
+        verdicts = replay_events(records, start, OneScorer(parts.scorer), parts.windows)
     windows = fired = 0
     first = next(verdicts, None)
     if first is None:

@@ -4,7 +4,6 @@ import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("paths", nargs=-1, required=True)
-@click.option("--bundle", type=click.Path(path_type=Path), help="Bundle to score with; default: TOCSIN_BUNDLE.")
+@click.option("--bundle", help="Bundle to score with; default: TOCSIN_BUNDLE.")
 @click.option("--out", required=True, help="File of JSON lines, one per closed window; - is standard output.")
-def score(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
+def score(paths: tuple[str, ...], bundle: str | None, out: str) -> None:
     """Score log files without Kafka: one JSON object per closed window, fired or not.
 
     PATHS are log files, packed files, folders of them, .jsonl files of raw records, or - for standard input.

@@ -2,7 +2,6 @@
 
 import csv
 from collections import Counter
-from pathlib import Path
 from typing import IO
 
 import click
@@ -12,13 +11,12 @@ import click
 @click.argument("paths", nargs=-1, required=True)
 @click.option(
     "--bundle",
-    type=click.Path(path_type=Path),
     help="Bundle whose templates to use; default: mine them from the files.",
 )
 @click.option(
     "--out", required=True, help="CSV file with the columns line, template_id, template; - is standard output."
 )
-def templates(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
+def templates(paths: tuple[str, ...], bundle: str | None, out: str) -> None:
     """Write the template of every line of log files: one row per line or record, in order.
 
     PATHS are as for tocsin score.  A continuation line has the template of its own text.  Empty lines, and records that
@@ -37,7 +35,7 @@ def templates(paths: tuple[str, ...], bundle: Path | None, out: str) -> None:
         _write(paths, stdin, bundle, out)
 
 
-def _write(paths: tuple[str, ...], stdin: IO[bytes] | None, bundle: Path | None, out: str) -> None:
+def _write(paths: tuple[str, ...], stdin: IO[bytes] | None, bundle: str | None, out: str) -> None:
     from models.decode.decoder import Decoder
     from models.decode.log_files import read_paths
     from models.templates.matcher import TemplateLimits, TemplateMatcher, mine

@@ -1,8 +1,8 @@
-"""``tocsin topics``: print topics, and the rights that roles need on them."""
+"""``tocsin topics``: print topics, create them, and print the rights that roles need on them."""
 
 import base64
 import sys
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 import orjson
@@ -10,14 +10,18 @@ import orjson
 from stream.cli.options import TIME, check_times
 from stream.kafka.security.access_rules import PRINCIPALS
 
+if TYPE_CHECKING:
+    from stream.kafka.reader import Record
+
 
 @click.group()
 def topics() -> None:
-    """Print a topic as JSON lines, or the access rules of all topics.
+    """Print a topic as JSON lines, create the topics, or print the access rules of all.
 
     \b
     Example:
       tocsin topics cat anomalies --from 2026-11-23T02:00:00Z
+      tocsin topics create
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
 
 
@@ -27,7 +31,16 @@ def topics() -> None:
 @click.option("--to", "until", type=TIME, help="End of the range (exclusive); default: now.")
 @click.option("--partition", "partitions", type=int, multiple=True, help="Print only this partition; may be repeated.")
 @click.option("--limit", type=click.IntRange(min=1), help="Stop after this number of messages.")
-def cat(topic: str, since: int | None, until: int | None, partitions: tuple[int, ...], limit: int | None) -> None:
+@click.option("--values", "bare", is_flag=True, help="Print the values alone, as bytes, a line each.")
+def cat(  # noqa: PLR0913 - one argument an option
+    topic: str,
+    since: int | None,
+    until: int | None,
+    partitions: tuple[int, ...],
+    limit: int | None,
+    *,
+    bare: bool,
+) -> None:
     """Print the messages of TOPIC as JSON lines.
 
     Each has the fields partition, offset, timestamp, key and value.  TOPIC may omit the prefix.  Frames of logs.events
@@ -36,6 +49,7 @@ def cat(topic: str, since: int | None, until: int | None, partitions: tuple[int,
     \b
     Example:
       tocsin topics cat logs.dead --limit 5
+      tocsin topics cat logs.raw --values > lines.jsonl
       tocsin topics cat logs.events --partition 0 --from 2026-11-23T02:00Z --to 2026-11-23T03:00Z
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     from stream.kafka.reader import read_range
@@ -47,16 +61,43 @@ def cat(topic: str, since: int | None, until: int | None, partitions: tuple[int,
     name = make_topics(settings).name(topic)
     records = read_range(make_broker(settings), name, since, until, partitions or None)
     for count, record in enumerate(records, 1):
-        line = {
-            "partition": record.partition,
-            "offset": record.offset,
-            "timestamp": record.timestamp,
-            "key": None if record.key is None else record.key.decode(errors="replace"),
-            "value": readable(record.value),
-        }
-        sys.stdout.buffer.write(orjson.dumps(line) + b"\n")
+        sys.stdout.buffer.write((record.value or b"" if bare else _json_line(record)) + b"\n")
         if count == limit:
             break
+
+
+@topics.command()
+@click.option("--dry-run", is_flag=True, help="Print how they would be created, as JSON lines, without a broker.")
+def create(*, dry_run: bool) -> None:
+    """Create the topics that are missing, as each role does at its start; those that exist stay as they are.
+
+    For clusters on which only an administrator may create topics.
+
+    \b
+    Example:
+      TOCSIN_KAFKA_SASL_USERNAME=admin TOCSIN_REPLICATION=3 tocsin topics create
+    """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    from stream.settings import load_settings
+    from stream.wiring.core import make_broker, topic_specs
+
+    settings = load_settings()
+    specs = topic_specs(settings)
+    if not dry_run:
+        make_broker(settings).ensure_topics(specs, settings.replication)
+    for spec in specs:
+        entry = {"topic": spec.name, "partitions": spec.partitions, "replication": settings.replication}
+        click.echo(orjson.dumps(entry | {"configs": spec.all_configs()}))
+
+
+def _json_line(record: "Record") -> bytes:
+    line = {
+        "partition": record.partition,
+        "offset": record.offset,
+        "timestamp": record.timestamp,
+        "key": None if record.key is None else record.key.decode(errors="replace"),
+        "value": readable(record.value),
+    }
+    return orjson.dumps(line)
 
 
 def readable(value: bytes | None) -> Any:

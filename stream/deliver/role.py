@@ -78,10 +78,14 @@ class Deliver:
         """Deliver until ``stop`` is set; without a sink, wait for it."""
         if not self._config.sinks:
             log.warning("nothing is delivered: %s", NONE_SET)
+            self._config.worker.health.ready(ROLE)
             stop.wait()
             return
         with self._votes():
             pairs = alert_sources(self._topics, self._config.sinks)
+            for sink, _ in pairs:
+                self._config.worker.health.waits(f"{ROLE}.{sink.name}")
+            self._config.worker.health.ready(ROLE)
             threads = [threading.Thread(target=self._serve, args=pair) for pair in pairs]
             for thread in threads:
                 thread.start()

@@ -20,6 +20,7 @@ from alerts.delivery.redact_alerts import AlertRedactor
 from alerts.delivery.synthetic_alert import SYNTHETIC_ID
 from alerts.messages.alert import Alert
 from alerts.messages.delivery_receipt import AlertPosition, DeliveryReceipt, SendState
+from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.metrics import Metrics
 from alerts.routing.decision import Decision
 from alerts.sinks.base import (
@@ -72,7 +73,7 @@ _RESULTS: Final = {Delivered: "ok", Retry: "retry", GivenUp: "parked", Absent: "
 
 @dataclass(frozen=True, slots=True)
 class SinkWorkerConfig:
-    """What the rules say of an alert, what of it may leave, limits in seconds, clocks and chance."""
+    """What the rules say of an alert, what of it may leave, limits in seconds, clocks, chance and health."""
 
     decide: Callable[[Alert], Decision] = lambda alert: Decision(alert.severity)
     outgoing: Callable[[Alert, Alert], Alert] = field(default_factory=AlertRedactor)
@@ -82,6 +83,7 @@ class SinkWorkerConfig:
     wall: Callable[[], float] = time.time
     steady: Callable[[], float] = time.monotonic
     chance: Callable[[], float] = random.random
+    health: LoopHealth = field(default_factory=LoopHealth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,8 @@ class SinkWorker:
         # Waiting for more receipts to go together only makes the next send late.
         self._outbox = Outbox(broker.producer(linger_ms=0), limit=RECEIPTS)
         self._limiter = RateLimiter(sink.rate, config.steady(), config.chance)
-        self._heartbeat = Heartbeat(f"deliver.{sink.name}", log, now=config.steady)
+        self._loop = f"deliver.{sink.name}"
+        self._heartbeat = Heartbeat(self._loop, log, now=config.steady)
         self._heartbeat.add(read=0, delivered=0, parked=0)
         self._queue: DeliveryQueue | None = None  # None while another process has the topic
         self._refreshed = 0.0
@@ -135,6 +138,7 @@ class SinkWorker:
         with Transport(self._config.timeout_s) as transport:
             try:
                 while not stop.is_set():
+                    self._config.health.turned(self._loop)
                     self._read(consumer)
                     self._send(transport, stop)
                     self._refresh(transport)
@@ -354,6 +358,7 @@ class SinkWorker:
             consumer.assign(partitions)
         log.info("%s: %d incidents known", self.sink.name, len(self._queue.remotes))
         self._gauges()
+        self._config.health.ready(self._loop)
 
     def _receipts(self) -> Iterable[DeliveryReceipt]:
         last_proof = self._config.wall()
@@ -384,6 +389,7 @@ class SinkWorker:
         # Who takes over reads them.
         self._outbox.drain(TIMEOUT_S)
         self._queue = None
+        self._config.health.waits(self._loop)
 
     def _gauges(self) -> None:
         if self._queue is not None:

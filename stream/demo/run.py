@@ -1,9 +1,11 @@
 """Run the demo: everything in one process, on the embedded broker."""
 
 import asyncio
+import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import entry_points
@@ -28,6 +30,8 @@ from stream.kafka.reader import follow, read_range
 from stream.runtime.process import Process
 from stream.runtime.roles import ROLES
 from stream.settings import Settings, load_settings
+from stream.ui.start import site_of_topics
+from stream.ui.web.server import serving
 from stream.wiring.core import DEMO_BUNDLE, ingest_config, topic_specs
 
 START: Final = datetime(2026, 3, 3, 9, 0, tzinfo=UTC)
@@ -76,15 +80,25 @@ def settings_for(bootstrap: str, bundle: Path | None, metrics_port: int, receive
     )
 
 
-async def run_demo(options: DemoOptions, echo: Callable[[str], None], bundle: Path | None, metrics_port: int) -> None:
-    """Run the demo: print alerts as they are published, then a table of the faults and the alerts that name them."""
+async def run_demo(
+    options: DemoOptions, echo: Callable[[str], None], bundle: Path | None, metrics_port: int, *, ui: bool = False
+) -> None:
+    """Run the demo: print alerts as they are published, then a table of the faults and the alerts that name them.
+
+    With ``ui`` the review page shows them meanwhile, and afterwards until SIGINT or SIGTERM.
+    """
     simulator = _simulator()
     start = int(START.timestamp()) * SECOND
     scenario, faults = simulator(options.seed, START, options.minutes * 60)
-    with EmbeddedBroker() as embedded, Receiver() as receiver, TemporaryDirectory(prefix="tocsin-demo-") as folder:
+    with ExitStack() as stack:
+        embedded, receiver = stack.enter_context(EmbeddedBroker()), stack.enter_context(Receiver())
+        folder = stack.enter_context(TemporaryDirectory(prefix="tocsin-demo-"))
         settings = settings_for(embedded.bootstrap, bundle, metrics_port, receiver.url, folder)
         for spec in topic_specs(settings):
             embedded.create_topic(spec.name, spec.partitions)
+        if ui:
+            page = stack.enter_context(serving(stack.enter_context(site_of_topics(settings)), port=settings.ui_port))
+            echo(f"the review page is at {page.url}")
         process = Process.connect(settings)
         clock = SimulatedClock(start, options.speed, time.monotonic())
         halt = threading.Event()
@@ -107,12 +121,23 @@ async def run_demo(options: DemoOptions, echo: Callable[[str], None], bundle: Pa
         alerts = _alerts(process)
         report = rows(faults, _windows(process), _published(alerts))
         wrong = false_alarms(faults, _episodes(alerts))
-    seconds = time.monotonic() - clock.origin
-    echo("")
-    echo(table(report, wrong, _clock_text))
-    for line in receiver.received.lines(time_text(time.time_ns() // 1000)):
-        echo(line)
-    echo(f"{lines:,} lines of {options.minutes:.0f} simulated minutes in {seconds:.0f} s")
+        seconds = time.monotonic() - clock.origin
+        echo("")
+        echo(table(report, wrong, _clock_text))
+        for line in receiver.received.lines(time_text(time.time_ns() // 1000)):
+            echo(line)
+        echo(f"{lines:,} lines of {options.minutes:.0f} simulated minutes in {seconds:.0f} s")
+        if ui:
+            echo(f"the review page stays at {page.url}; end with Ctrl-C")
+            await _signalled()
+
+
+async def _signalled() -> None:
+    """Wait for SIGINT or SIGTERM."""
+    loop, ended = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ended.set)
+    await ended.wait()
 
 
 def _simulator() -> Callable[..., tuple[Any, tuple[FaultLike, ...]]]:

@@ -102,7 +102,7 @@ def _learning_checks(settings: Settings) -> Iterator[Check]:
 
     try:
         progress = served_bundle(settings).progress
-    except InvalidError as error:
+    except TocsinError as error:
         yield Check("learning", CheckOutcome.FAIL, error.problem, error.advice)
         return
     if progress is not None:

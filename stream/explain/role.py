@@ -20,6 +20,7 @@ from alerts.incidents.incident import IncidentState
 from alerts.messages.anomaly import Anomaly
 from alerts.messages.feedback import Feedback
 from alerts.messages.signed_receipt import Signer
+from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.metrics import Metrics
 from index.diagnosis.types import Mode
 from index.explain.escalation import Outcome
@@ -62,6 +63,8 @@ class ExplainConfig:
     """Microseconds since 1970; resolves quiet incidents."""
     signer: Signer = field(default_factory=lambda: Signer(""))
     """Puts receipts on the alerts."""
+    health: LoopHealth = field(default_factory=LoopHealth)
+    """Told when the loop goes on and when the partition comes and goes."""
 
 
 class ExplainRole:
@@ -98,6 +101,7 @@ class ExplainRole:
         tick_at = time.monotonic()
         try:
             while not stop.is_set():
+                self._config.health.turned(ROLE)
                 self._take(consumer, consumer.consume(BATCH, POLL_S))
                 self._read_feedback()
                 self._publish_explained()
@@ -234,11 +238,13 @@ class ExplainRole:
         if self._explainer is not None:
             for incident in self._incidents.all():
                 self._explainer.on_incident(incident.id, incident, now)
+        self._config.health.ready(ROLE)
 
     def _revoked(self, _: Consumer, __: list[TopicPartition]) -> None:
         self._outbox.drain(TIMEOUT_S)
         self._feedback.close()
         self._incidents = None
+        self._config.health.waits(ROLE)
 
 
 def count_outcome(metrics: Metrics, outcome: Outcome, tenant: str) -> None:

@@ -3,16 +3,18 @@
 import logging
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from prometheus_client import CollectorRegistry
 
 from alerts.messages.signed_receipt import Signer
+from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.metrics import Metrics
 from alerts.monitoring.metrics_server import serve_metrics
 from models.calibration.recognition import regular_services
 from models.errors import InvalidError
 from models.rfc3339 import SECOND, parse_time
+from models.schedule import OneScorer
 from stream.deliver.role import Deliver
 from stream.detect.role import Detect, DetectConfig
 from stream.explain.role import ExplainConfig, ExplainRole, wall_clock
@@ -56,6 +58,7 @@ class Process:
     registry: CollectorRegistry
     metrics: Metrics
     credentials: CredentialWatch
+    health: LoopHealth = field(default_factory=LoopHealth)
 
     @classmethod
     def connect(cls, settings: Settings) -> "Process":
@@ -77,6 +80,7 @@ class Process:
         newest = components.bundle.facts.get("to")
         if newest and not components.bundle.is_general:
             metrics.bundle_trained.set(parse_time(newest) / SECOND)
+        _tell_store(served, metrics)
         facts = {"kafka": broker.bootstrap, "prefix": settings.topic_prefix, "bundle": components.bundle.id}
         log.info("connected", extra=facts)
         if served.progress is not None:
@@ -86,11 +90,11 @@ class Process:
 
     @contextmanager
     def metrics_served(self) -> Iterator[None]:
-        """Serve ``/metrics`` inside the context, unless the port is 0."""
+        """Serve ``/metrics``, ``/healthz`` and ``/readyz`` inside the context, unless the port is 0."""
         if not self.settings.metrics_port:
             yield
             return
-        server = serve_metrics(self.registry, self.settings.metrics_port, self.settings.metrics_host)
+        server = serve_metrics(self.registry, self.settings.metrics_port, self.settings.metrics_host, self.health)
         try:
             yield
         finally:
@@ -110,7 +114,7 @@ class Process:
             FatalError: Kafka does not grant the rights that they need.
         """
         check_rights(self.broker, merged(rule for role in roles for rule in access_rules(self.topics, role)), roles)
-        served = Roles(self.metrics)
+        served = Roles(self.metrics, self.health)
         if "ingest" in roles:
             served.start_thread("ingest", lambda: self._ingest(ingest or ingest_config(self.settings)))
         if "detect" in roles:
@@ -118,7 +122,7 @@ class Process:
         if "explain" in roles:
             served.start_thread("explain", lambda: self._explain(clock))
         if "deliver" in roles:
-            config = deliver_config(self.settings)
+            config = deliver_config(self.settings, self.health)
             served.start_thread("deliver", lambda: Deliver(self.broker, self.topics, self.metrics, config))
         if "detect" in roles and self.served.progress is not None and self.settings.learn_after_s:
             served.start_thread("learn", self._learner)
@@ -140,6 +144,7 @@ class Process:
         return make_learner(self.settings, self.broker, self.topics, self.metrics)
 
     def _ingest(self, config: IngestConfig) -> Ingest:
+        config = replace(config, health=self.health)
         bundle = self.components.bundle
         # The bundle that ships knows services of any cloud: nobody misses one here.
         if not bundle.is_general:
@@ -151,13 +156,23 @@ class Process:
         )
 
     def _detect(self, *, publish_all: bool) -> Detect:
-        config = DetectConfig(self.components.windows, publish_all=publish_all)
-        version = self.components.bundle.templates_version
-        return Detect(self.broker, self.topics, self.components.scorer, version, self.metrics, config, self.registry)
+        config = DetectConfig(self.components.windows, publish_all=publish_all, health=self.health)
+        schedule = OneScorer(self.components.scorer)
+        return Detect(self.broker, self.topics, schedule, self.metrics, config, self.registry)
 
     def _explain(self, clock: Callable[[], int]) -> ExplainRole:
         explainer = make_explainer(self.settings, self.broker, self.topics, self.components.bundle)
         key = self.settings.receipt_key
         signer = Signer("" if key is None else key.get_secret_value(), load_rules(self.settings).version)
-        config = ExplainConfig(make_incident_policy(self.settings), clock, signer)
+        config = ExplainConfig(make_incident_policy(self.settings), clock, signer, self.health)
         return ExplainRole(self.broker, self.topics, self.metrics, config, explainer)
+
+
+def _tell_store(served: ServedBundle, metrics: Metrics) -> None:
+    """Say which version of a store is served, and whether the store has confirmed it."""
+    metrics.models_store_up.set(not served.problem)
+    if served.manifest is not None:
+        metrics.model_version.labels(served.manifest.name).set(served.manifest.number)
+        log.info("model", extra={"version": served.manifest.version, "digest": served.manifest.digest})
+    if served.problem:
+        log.warning("the bundle is the last one on this disk, as the store gives none: %s", served.problem)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
+from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -31,8 +32,9 @@ class Async(Protocol):
 class Roles:
     """The roles of one process; when one fails, all stop and the failure is raised."""
 
-    def __init__(self, metrics: Metrics) -> None:
+    def __init__(self, metrics: Metrics, health: LoopHealth) -> None:
         self._metrics = metrics
+        self._health = health
         self._stop = asyncio.Event()
         self._halt = threading.Event()
         self._tasks: list[tuple[str, asyncio.Task[None]]] = []
@@ -44,11 +46,11 @@ class Roles:
 
     def start_thread(self, name: str, build: Callable[[], Threaded]) -> None:
         """Start a plain loop in a thread, in which ``build`` is called, too."""
-        self._tasks.append((name, asyncio.create_task(self._watch(name, asyncio.to_thread(self._run, build)))))
+        self._start(name, asyncio.to_thread(self._run, build))
 
     def start(self, name: str, role: Async) -> None:
         """Start a role on the event loop."""
-        self._tasks.append((name, asyncio.create_task(self._watch(name, role.run(self._stop)))))
+        self._start(name, role.run(self._stop))
 
     async def wait(self) -> None:
         """Wait until all roles have returned.
@@ -65,11 +67,16 @@ class Roles:
         if failures:
             raise failures[0]
 
+    def _start(self, name: str, work: Awaitable[None]) -> None:
+        if name in ROLES:
+            self._health.waits(name)
+        self._tasks.append((name, asyncio.create_task(self._watch(name, work))))
+
     def _run(self, build: Callable[[], Threaded]) -> None:
         build().run(self._halt)
 
     async def _watch(self, name: str, work: Awaitable[None]) -> None:
-        """Await a role; log its start and its end, and set its gauge meanwhile."""
+        """Await a role; log its start and its end, and set its gauge and its health meanwhile."""
         gauge = self._metrics.role_up.labels(name)
         gauge.set(1)
         started = time.monotonic()
@@ -78,6 +85,7 @@ class Roles:
             await work
         finally:
             gauge.set(0)
+            self._health.ended(name)
             log.info("role stopped", extra={"role": name, "seconds": round(time.monotonic() - started, 1)})
 
 

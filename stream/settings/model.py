@@ -151,8 +151,21 @@ class Settings(BaseSettings):
     replication: Count = 1
     """Replicas of topics that are created."""
 
-    bundle: Path | None = None
-    """Folder of the trained model; without one, the worker begins with the shipped one and learns by itself."""
+    bundle: str | Path | None = None
+    """The trained model: a folder, or a version in a store, as `s3://bucket/prefix/NAME@champion` or `@v12`; without
+    one, the worker begins with the shipped one and learns by itself."""
+    models: str | None = Field(default=None, pattern=r"^(s3|file)://.")
+    """Address of the store of trained models: `s3://bucket/prefix`, or `file:///folder` for one machine."""
+    signing_key: Path | None = None
+    """PEM file of the private key with which versions are signed; see `tocsin models key`."""
+    trusted_keys: tuple[str, ...] = ()
+    """Public keys, as JSON: a version from a store is used only if one of them signed it. None: hashes alone count."""
+    s3_path_style: bool = False
+    """Whether a bucket is part of the path of its address, not of the name of the host."""
+    s3_encryption: Literal["", "AES256", "aws:kms"] = ""
+    """Encryption that is demanded of the server: `AES256` or `aws:kms`; empty: the bucket's own."""
+    s3_kms_key: str = ""
+    """Key of `aws:kms`."""
     learn_after_s: float = Field(default=1200, ge=0, allow_inf_nan=False)
     """Without `bundle`: how much of the logs the first training takes; 0: the worker never trains."""
     state_path: Path = Field(
@@ -184,7 +197,7 @@ class Settings(BaseSettings):
 
     batch_lines: Count = 20_000
     """Maximum number of lines that ingest reads at once."""
-    batch_seconds: Seconds = 0.25
+    batch_seconds: Seconds = 1.0
     """Maximum time in seconds that ingest waits for them."""
     dead_limit_share: float = Field(default=0.5, gt=0, le=1)
     """Ingest stops when more than this share of the last 20,000 lines are dead letters."""
@@ -306,6 +319,11 @@ class Settings(BaseSettings):
     """Interval of the synthetic alert that verifies delivery to every sink; 0: none."""
     receipt_key: SecretStr | None = None
     """Key with which alerts are signed; see `tocsin receipt`."""
+
+    ui_host: str = Field(default="127.0.0.1", min_length=1)
+    """Address on which `tocsin ui` serves the review page."""
+    ui_port: int = Field(default=9466, ge=0, le=65535)
+    """Port of the review page; 0: a free one."""
 
     @classmethod
     def settings_customise_sources(

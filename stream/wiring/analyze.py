@@ -57,7 +57,7 @@ class IssueQuestion:
     issue: Issue
     paths: tuple[str, ...]
     tenant: str | None = None
-    bundle: Path | None = None
+    bundle: str | Path | None = None
     fast: bool = False
     """Rank by words and detectors alone: no embeddings, no past incidents, no language model."""
 

@@ -18,6 +18,7 @@ from models.records import HOST_MARK
 from models.templates.masks import Masks
 from models.templates.matcher import TemplateTable
 from stream.settings import Settings
+from stream.wiring.bundles import bundle_place
 from stream.wiring.core import make_components
 
 _JUDGED: Final = "judged"
@@ -44,17 +45,18 @@ class NormalOperation:
         return bundle_fit(material, self.table, self.services, self.hosts)
 
 
-def load_normal_operation(settings: Settings, path: Path | None) -> NormalOperation | None:
-    """Read the bundle at ``path``, else the one in the settings; None where neither names one.
+def load_normal_operation(settings: Settings, path: str | Path | None) -> NormalOperation | None:
+    """Read the bundle at ``path``, which may be an address, else the one in the settings; None where neither names one.
 
     No other bundle stands in: what one cloud expects of its hosts and services says nothing of another.
 
     Raises:
         InvalidError: the one that is named cannot be used.
     """
-    chosen = path or settings.bundle
-    if chosen is None:
+    named = path or settings.bundle
+    if named is None:
         return None
+    chosen = bundle_place(settings, named).path
     bundle = Bundle.load(chosen)
     keys = [
         str(key)

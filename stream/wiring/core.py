@@ -23,6 +23,7 @@ from stream.kafka.security import security_of
 from stream.kafka.topic_specs import Topics, TopicSpec
 from stream.settings import Settings
 from stream.topics.dead_letters import DeadLimit
+from stream.wiring.bundles import bundle_place
 
 DEMO_BUNDLE: Final = Path(__file__).parents[1] / "demo_bundle"
 """The bundle that was trained on the project's own simulator."""
@@ -51,16 +52,16 @@ def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
     return tuple(replace(spec, partitions=partitions.get(spec.name, spec.partitions)) for spec in topics.specs())
 
 
-def load_bundle(settings: Settings, path: Path | None = None) -> Bundle:
-    """Return the bundle at ``path``, or that of the settings.
+def load_bundle(settings: Settings, chosen: str | Path | None = None) -> Bundle:
+    """Return the bundle in a folder or at an address in a store, or that of the settings.
 
     Raises:
-        InvalidError: there is none, or it cannot be used.
+        TocsinError: there is none, or it cannot be used.
     """
-    chosen = path or settings.bundle
+    chosen = chosen or settings.bundle
     if chosen is None:
         raise InvalidError("no bundle is set", "train one with `tocsin train PATH --out DIR` and set TOCSIN_BUNDLE=DIR")
-    return Bundle.load(chosen)
+    return Bundle.load(bundle_place(settings, chosen).path)
 
 
 def load_masks(settings: Settings) -> Masks:

@@ -7,6 +7,7 @@ from typing import Final
 
 from alerts.monitoring.metrics import Metrics
 from models.records import NO_TIME
+from models.registry.manifest import Manifest
 from models.rfc3339 import SECOND, time_text
 from stream.kafka.clients import Broker
 from stream.kafka.topic_specs import Topics
@@ -16,6 +17,7 @@ from stream.learning.learner import LearnConfig, Learner
 from stream.learning.schedule import LearningProgress, next_lesson
 from stream.settings import Settings
 from stream.settings.environment import environment
+from stream.wiring.bundles import bundle_place
 
 PLATFORM_BUNDLE: Final = Path(__file__).parents[1] / "platform_bundle"
 """The bundle that ships: what OpenStack clouds have in common; ``training/platform_bundle.py`` makes it."""
@@ -23,20 +25,26 @@ PLATFORM_BUNDLE: Final = Path(__file__).parents[1] / "platform_bundle"
 
 @dataclass(frozen=True, slots=True)
 class ServedBundle:
-    """The folder of the bundle to serve; ``progress`` is None where the user has named it."""
+    """The folder of the bundle to serve; ``progress`` is None where the user has named it.
+
+    ``manifest`` is that of a version from a store, ``problem`` why the store could not be asked for a newer one.
+    """
 
     path: Path
     progress: LearningProgress | None = None
+    manifest: Manifest | None = None
+    problem: str = ""
 
 
 def served_bundle(settings: Settings) -> ServedBundle:
     """Return the bundle that a worker with these settings serves now.
 
     Raises:
-        InvalidError: the folder of what was learned holds something else.
+        TocsinError: the folder of what was learned holds something else, or the user's bundle cannot be had.
     """
     if settings.bundle is not None:
-        return ServedBundle(settings.bundle)
+        place = bundle_place(settings, settings.bundle)
+        return ServedBundle(place.path, None, place.manifest, place.problem)
     folder = learning_folder(settings)
     progress = folder.progress()
     return ServedBundle(folder.bundle(progress) or PLATFORM_BUNDLE, progress)

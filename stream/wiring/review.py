@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import orjson
 
 from alerts.messages.alert import Alert
 from alerts.messages.backends import names_in
@@ -16,6 +15,7 @@ from models.decode.log_files import list_files, read_file
 from models.errors import InvalidError
 from models.records import I64, Verdict
 from models.rfc3339 import SECOND
+from models.schedule import OneScorer
 from stream.kafka.clients import Broker
 from stream.kafka.reader import read_range
 from stream.kafka.stored import StoredBroker, StoredPartition
@@ -23,7 +23,7 @@ from stream.kafka.topic_specs import Topics
 from stream.replay import earlier, lead, no_window
 from stream.review.playback import PacedExplainer, Playback
 from stream.review.report import Review
-from stream.review.sources import ClosedTogether, in_order, windows_of_events, windows_of_files
+from stream.review.sources import ClosedTogether, in_order, record_of, windows_of_events, windows_of_files
 from stream.review.truth import KnownFault, figures
 from stream.settings import Settings
 from stream.topics.anomalies import anomaly
@@ -38,7 +38,7 @@ class ReviewQuestion:
     """What is reviewed: files, or where ``paths`` is empty the topics; ``since`` and ``until`` are milliseconds."""
 
     paths: tuple[str, ...] = ()
-    bundle: Path | None = None
+    bundle: str | Path | None = None
     since: int | None = None
     until: int | None = None
 
@@ -119,7 +119,7 @@ def _of_topics(settings: Settings, question: ReviewQuestion, parts: Components) 
     groups: list[tuple[int, list[bytes]]] = []
     windows = 0
     first = last = None
-    for closed in windows_of_events(records, question.since, parts.scorer, parts.windows):
+    for closed in windows_of_events(records, question.since, OneScorer(parts.scorer), parts.windows):
         windows += len(closed.verdicts)
         first, last = min(first or closed.time, closed.time), max(last or closed.time, closed.time)
         if fired := [anomaly(verdict, parts.bundle.id)[1] for verdict in closed.verdicts if verdict.fired]:
@@ -173,13 +173,9 @@ def _stored_lines(paths: Iterable[str], places: I64) -> Mapping[int, StoredParti
         values: list[bytes] = []
         for batch in read_file(file):
             source = batch.sources.get(file.number)
-            values += batch.raw.values if source is None else [_record(line, source) for line in batch.raw.values]
+            values += batch.raw.values if source is None else [record_of(line, source) for line in batch.raw.values]
         _, numbers, times = places[:, places[0] == file.number]
         arrived = np.zeros(len(values), np.int64)
         arrived[numbers] = times // 1000
         stored[file.number] = StoredPartition(values, np.maximum.accumulate(arrived))
     return stored
-
-
-def _record(line: bytes, source: str) -> bytes:
-    return orjson.dumps({"log": line.decode(errors="replace"), "source": source})

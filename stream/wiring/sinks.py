@@ -6,6 +6,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from alerts.delivery.redact_alerts import AlertRedactor
+from alerts.monitoring.health import LoopHealth
 from alerts.sinks.alertmanager import AlertmanagerSink
 from alerts.sinks.base import Sink
 from alerts.sinks.file import FileSink
@@ -39,8 +40,8 @@ def make_sinks(settings: Settings) -> tuple[Sink, ...]:
     return tuple(_sinks(settings))
 
 
-def deliver_config(settings: Settings) -> DeliverConfig:
-    """Return how the deliver role works.
+def deliver_config(settings: Settings, health: LoopHealth | None = None) -> DeliverConfig:
+    """Return how the deliver role works, and who is told how it goes.
 
     Raises:
         InvalidError: as ``make_sinks`` and ``redactor_factory`` raise it.
@@ -56,6 +57,7 @@ def deliver_config(settings: Settings) -> DeliverConfig:
         timeout_s=settings.deliver_timeout_s,
         give_up_s=settings.deliver_give_up_s,
         history_s=settings.deliver_history_s,
+        health=health or LoopHealth(),
     )
     votes = None
     if settings.slack_signing_secret is not None and settings.votes_port:

@@ -1,5 +1,6 @@
 """Cases 01, 02, 12, 13 and 30: records of shippers, libraries and the journal."""
 
+import json
 from typing import Any, Final
 
 import pytest
@@ -208,6 +209,25 @@ def test_case_12_json_of_oslo(change: dict[str, Any], expected: dict[str, Any]) 
 def test_case_12_levels_times_and_programs_by_other_names(record: dict[str, Any], service: str) -> None:
     """Of every library and collector: an error of a service at a time."""
     check({**record, "message": "lost"}, {"level": "ERROR", "time": TIME, "service": service, "message": "lost"})
+
+
+@pytest.mark.parametrize(
+    ("record", "level"),
+    [
+        ({"level": 50, "time": 1741082400123, "pid": 7, "hostname": "c1", "msg": "lost"}, "ERROR"),
+        ({"level": 40, "time": 1741082400123, "pid": 7, "hostname": "c1", "msg": "lost"}, "WARNING"),
+        ({"level": 30, "time": TIME, "name": "api", "pid": 7, "hostname": "c1", "msg": "lost", "v": 0}, "INFO"),
+        ({"level": 60, "time": TIME, "name": "api", "pid": 7, "hostname": "c1", "msg": "lost", "v": 0}, "CRITICAL"),
+        ({"levelno": 40, "time": TIME, "name": "api", "process": 7, "msg": "lost"}, "ERROR"),
+        ({"level": 40, "time": TIME, "name": "api", "message": "lost"}, "ERROR"),
+        ({"level": 3, "time": TIME, "name": "api", "msg": "lost"}, "ERROR"),
+    ],
+    ids=["pino", "pino-warn", "bunyan", "bunyan-fatal", "levelno", "python", "syslog"],
+)
+def test_case_12_numbers_of_levels(record: dict[str, Any], level: str) -> None:
+    """Node.js's loggers count from 10 to 60 as Python's does, and mean one step less; as records and as lines."""
+    check(record, {"level": level, "time": TIME, "message": "lost"})
+    check({"log": json.dumps(record), "source": "api"}, {"level": level, "time": TIME, "message": "lost"})
 
 
 @pytest.mark.parametrize("wrapper", ["record", "jsonPayload", "body", "fields", "data", "result", "payload"])

@@ -32,8 +32,8 @@ HIDDEN = 8
 class Window:
     """A window of templates one second apart; ``fresh`` None stands for all rows.
 
-    ``seconds`` since the window's start, ``levels``, ``marks`` and ``values`` (the first of each row) may be given per
-    row.
+    ``seconds`` since the window's start, ``levels``, ``marks``, ``counts`` and ``values`` (the first of each row)
+    may be given per row.
     """
 
     templates: tuple[int, ...]
@@ -47,6 +47,7 @@ class Window:
     levels: tuple[int, ...] | None = None
     values: tuple[float, ...] | None = None
     marks: tuple[int, ...] | None = None
+    counts: tuple[int, ...] | None = None
     continuations: int = 0
     whole: bool = True
 
@@ -77,6 +78,7 @@ def windows(chosen: list[Window]) -> WindowBatch:
         origin=np.repeat(np.array([source_id(window.key) for window in chosen], np.uint32), sizes),
         level=np.array([level for w in chosen for level in w.levels or (2,) * len(w.templates)], np.uint8),
         marks=np.array([mark for w in chosen for mark in w.marks or (0,) * len(w.templates)], np.uint8),
+        count=np.array([count for w in chosen for count in w.counts or (1,) * len(w.templates)], np.int64),
         partition=np.zeros(rows, np.int32),
         offset=np.arange(rows, dtype=np.int64),
         values=values,

@@ -309,3 +309,19 @@ def test_verdicts_can_be_made_of_some_windows_only() -> None:
     decided = COUNTING.decide(windows([Window(USUAL, tenant=name) for name in "abc"]))
     assert [said.tenant for said in decided.verdicts([2, 0])] == ["c", "a"]
     assert decided.verdicts([]) == []
+
+
+@given(st.lists(st.sampled_from([USUAL, (*USUAL, *(TEMPLATES[0],) * 40), (UNSEEN, TEMPLATES[1]) * 20]), max_size=6))
+@settings(max_examples=30, deadline=None)
+def test_a_storm_is_told_as_its_windows_one_by_one(contents: list[tuple[int, ...]]) -> None:
+    """Reasons, services, places and lines are worked out for all at once, and are the same."""
+    keys = ("nova-compute", ALL_SOURCES, "req-1")
+    chosen = [
+        Window(rows, key, KeyKind.SESSION if key == "req-1" else KeyKind.SOURCE, levels=(2,) * (len(rows) - 1) + (4,))
+        for rows in contents
+        for key in keys
+    ]
+    decided = COUNTING.decide(windows(chosen))
+    one_by_one = [said for i in range(len(chosen)) for said in decided.verdicts([i])]
+    assert decided.verdicts() == one_by_one
+    assert all(bool(said.reasons) == said.fired for said in one_by_one)

@@ -8,6 +8,9 @@ from click.testing import CliRunner, Result
 
 from models.bundle import Bundle
 from models.errors import InvalidError
+from stream.cli import tocsin
+from stream.settings import load_settings
+from stream.wiring.bundles import open_store
 from training.cli import simulate, train
 
 LINE = "2026-03-02 08:{:02d}:{:02d}.000 7 INFO nova.compute.manager [-] all quiet\n"
@@ -73,3 +76,27 @@ def test_train_writes_a_bundle_and_says_which(tmp_path: Path) -> None:
     done = run(train, log, "--out", out, "--epochs", 1, "--base", out)
     assert ": 2 templates of 100 events\n" in done.stdout
     assert set(bundle.table) < set(Bundle.load(out).table)
+
+
+def test_train_tries_the_store_before_it_trains(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name that is none, a key that is missing or no store at all are told at once."""
+    (tmp_path / "nova.log").write_text(lines(1))
+    command = ["train", str(tmp_path / "nova.log"), "--out", str(tmp_path / "bundle"), "--register"]
+    assert "set TOCSIN_MODELS" in CliRunner().invoke(tocsin, [*command, "nova"]).stderr
+    monkeypatch.setenv("TOCSIN_MODELS", f"file://{tmp_path}/store")
+    assert "cannot be the name of a model" in CliRunner().invoke(tocsin, [*command, "no/va"]).stderr
+    monkeypatch.setenv("TOCSIN_SIGNING_KEY", str(tmp_path / "none.pem"))
+    assert "cannot read the signing key" in CliRunner().invoke(tocsin, [*command, "nova"]).stderr
+
+
+@pytest.mark.train
+@pytest.mark.usefixtures("tensorflow")
+def test_train_registers_its_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As the next version of the name, with the facts of the training."""
+    (tmp_path / "nova-compute.log").write_text(lines(150))
+    monkeypatch.setenv("TOCSIN_MODELS", f"file://{tmp_path}/store")
+    command = ["train", str(tmp_path / "nova-compute.log"), "--out", str(tmp_path / "bundle"), "--epochs", "1"]
+    done = CliRunner().invoke(tocsin, [*command, "--register", "nova"], catch_exceptions=False)
+    assert done.stdout.splitlines()[-1] == "registered as nova@v1"
+    (version,) = open_store(load_settings()).versions("nova")
+    assert (version.bundle, version.facts["events"]) == (Bundle.load(tmp_path / "bundle").id, 150)

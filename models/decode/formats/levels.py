@@ -53,6 +53,15 @@ _PYTHON: Final = {
     50: Level.CRITICAL,
     60: Level.CRITICAL,
 }
+_NODE: Final = {
+    10: Level.DEBUG,
+    20: Level.DEBUG,
+    30: Level.INFO,
+    40: Level.WARNING,
+    50: Level.ERROR,
+    60: Level.CRITICAL,
+}
+"""Levels of pino and bunyan, Node.js's loggers: one step below those of Python's logging."""
 LEVEL_WORD: Final = (
     r"(?:TRACE|DEBUG|FINE|INFO|NOTICE|AUDIT|WARN|WARNING|ERROR|ERR|SEVERE|CRITICAL|CRIT|FATAL|ALERT|EMERG|PANIC|"
     r"trace|debug|info|notice|warn|warning|error|err|critical|crit|fatal|alert|emerg|panic|"
@@ -70,8 +79,14 @@ _AROUND: Final = " \t[](){}<>:|\"'"
 """What stands around a level's name."""
 
 
-def level_of(value: str | float) -> Level:
-    """A level's name or number: 0 to 7 as syslog counts, 10 to 60 as Python's logging does."""
+def level_of(value: str | float, *, is_node: bool = False) -> Level:
+    """A level's name or number: 0 to 7 as syslog counts, 10 to 60 as Python's logging or Node.js's loggers do.
+
+    ``is_node``: a whole number ``level`` beside a text ``msg``, as pino and bunyan write them; who counts as Python
+    does writes ``levelno`` or calls the text ``message``.
+    """
+    if is_node and value in _NODE:
+        return _NODE[int(value)]
     if isinstance(value, str):
         text = value.strip()
         level = LEVELS.get(text) or SEVERITIES.get(text) or LEVELS.get(_bare(text))

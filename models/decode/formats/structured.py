@@ -11,7 +11,7 @@ from models.decode.formats.levels import level_of
 from models.decode.formats.stamps import read_any
 
 _TIMES: Final = ("@timestamp", "timestamp", "time", "ts", "asctime", "datetime", "date", "t")
-_LEVELS: Final = ("level", "severity", "lvl", "levelname", "log.level", "loglevel")
+_LEVELS: Final = ("level", "severity", "lvl", "levelname", "log.level", "loglevel", "levelno")
 _MESSAGES: Final = ("message", "msg", "log", "event", "text", "error")
 _LOGGERS: Final = ("logger", "name", "logger_name", "log.logger", "component", "caller")
 _TRACES: Final = ("trace_id", "traceId", "traceid", "trace.id", "request_id", "requestId", "req_id", "trace")
@@ -33,11 +33,12 @@ def _row(row: int, fields: dict[str, Any]) -> dict[str, object] | None:
     message, level, stamp = _first(fields, _MESSAGES), _first(fields, _LEVELS), _first(fields, _TIMES)
     if message is None or (level is None and stamp is None):
         return None
+    is_node = isinstance(fields.get("level"), int) and "msg" in fields
     logger, trace = _first(fields, _LOGGERS), _first(fields, _TRACES)
     return {
         "row": row,
         "stamp": stamp if isinstance(stamp, str) else repr(stamp) if isinstance(stamp, int | float) else None,
-        "level": int(level_of(level)) if isinstance(level, str | int | float) else 0,
+        "level": int(level_of(level, is_node=is_node)) if isinstance(level, str | int | float) else 0,
         "logger": logger if isinstance(logger, str) else "",
         "message": _as_text(message).strip(),
         "trace": trace if isinstance(trace, str) else None,

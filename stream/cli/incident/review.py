@@ -15,7 +15,7 @@ INCIDENTS: Final = "incidents.json"
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]…")
-@click.option("--bundle", type=click.Path(path_type=Path), help="Bundle to score with; default: the one in use.")
+@click.option("--bundle", help="Bundle to score with; default: the one in use.")
 @click.option("--from", "since", type=TIME, help="Only what comes after this time.")
 @click.option("--to", "until", type=TIME, help="Only what comes before this time; default: to the end.")
 @click.option(
@@ -31,7 +31,7 @@ INCIDENTS: Final = "incidents.json"
 @click.option("--json", "as_json", is_flag=True, help="Print the report's data as one JSON object.")
 def review(  # noqa: PLR0913 - one argument an option
     paths: tuple[str, ...],
-    bundle: Path | None,
+    bundle: str | None,
     since: int | None,
     until: int | None,
     out: Path | None,

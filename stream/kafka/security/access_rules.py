@@ -46,7 +46,7 @@ class _Needs:
 _ROLES: Final[Mapping[str, _Needs]] = {
     "ingest": _Needs(("logs_raw",), ("logs_events", "logs_dead", "templates"), "ingest"),
     # It reads raw lines, and what fired, where it learns by itself.
-    "detect": _Needs(("logs_events", "logs_raw", "anomalies"), ("anomalies",), "detect"),
+    "detect": _Needs(("logs_events", "models", "logs_raw", "anomalies"), ("anomalies",), "detect"),
     "explain": _Needs(
         ("anomalies", "incidents", "feedback", "changes", "templates", "logs_raw"), ("incidents", "alerts"), "explain"
     ),
@@ -75,6 +75,7 @@ def access_rules(topics: Topics, principal: str) -> tuple[AccessRule, ...]:
                 AccessRule(topic, topics.prefix, ("Describe", "DescribeConfigs", "Read"), prefixed=True),
                 AccessRule(topic, topics.feedback, ("Write",)),
                 AccessRule(topic, topics.changes, ("Write",)),
+                AccessRule(topic, topics.models, ("Write",)),
                 AccessRule(group, topics.prefix, ("Describe",), prefixed=True),
             )
         case "setup":

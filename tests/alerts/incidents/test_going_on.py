@@ -49,9 +49,38 @@ def test_what_was_named_long_ago_ties_nothing() -> None:
 
 def test_messages_that_name_a_backend_begin_an_outage() -> None:
     """What went on for minutes before is none of its consequences; what began just before may be."""
-    for begin, count in ((150, 2), (60, 1)):
+    for begin, count in ((90, 2), (60, 1)):
         odd = run("a", 0, begin, service=NOVA)
         assert len(told(*odd, window("b", begin, service=NOVA, names=("database",)))) == count
+
+
+def test_what_follows_an_outage_is_no_part_of_it_once_it_has_paused() -> None:
+    """Errors that do not name the backend go on with it, but not a minute and a half later; those that do may."""
+    lost = run("a", 0, 60, service=NOVA, names=("RabbitMQ",), templates=("t1",))
+    errors = {"service": NOVA, "templates": ("t1", "t2")}
+    assert len(told(*lost, window("b", 90, **errors))) == 1  # type: ignore[arg-type]
+    assert len(told(*lost, window("b", 135, **errors))) == 2  # type: ignore[arg-type]
+    assert len(told(*lost, window("b", 135, names=("RabbitMQ",), **errors))) == 1  # type: ignore[arg-type]
+
+
+def test_a_service_that_was_slow_for_long_and_then_fails_has_another_fault() -> None:
+    """One that has just become slow may fail of the same."""
+    for begin, count in ((60, 1), (300, 2)):
+        slow = run("a", 0, begin, service=NOVA, kind="values")
+        assert len(told(*slow, window("b", begin, service=NOVA))) == count
+
+
+def test_what_was_unusual_comes_back_only_soon_and_never_as_a_failure() -> None:
+    """A failure comes back for a quarter of an hour more."""
+    for kind, templates, at, count in (
+        ("values", ("t1",), 250, 1),
+        ("values", ("t1",), 500, 2),
+        ("levels", ("t1",), 250, 2),
+    ):
+        slow = window("a", 0, service=NOVA, kind="values", templates=templates)
+        assert len(told(slow, window("b", at, service=NOVA, kind=kind, templates=templates))) == count
+    errors = {"service": NOVA, "templates": ("t1",)}
+    assert len(told(window("a", 0, **errors), window("b", 500, **errors))) == 1  # type: ignore[arg-type]
 
 
 def test_a_signal_forgets_what_its_messages_named() -> None:

@@ -121,6 +121,25 @@ def test_a_suppression_silences_its_template_and_says_who_and_until_when() -> No
         assert not RULES.decide(other, NOW).muted
 
 
+def test_a_suppression_of_one_fault_leaves_another_at_the_same_time_alone() -> None:
+    """A service that is silent, and errors of another 40 s later: the second is told, and pages."""
+    rules = Rules.parse(
+        "version: 1\nsuppressions:\n"
+        "  - {name: hush, match: {service: keystone}, reason: 'keystone has been silent for .*',"
+        " sample: keystone has been silent for 96 s, why: BUG-9, owner: jo, expires: 2026-11-30}\n"
+    )
+    silent = replace(window("a", 0, 0.99, "keystone", kind="silence"), reasons=("keystone has been silent for 96 s",))
+    failing = replace(window("b", 40, 0.99, "nova-compute", (HEAD,)), reasons=("nova-compute: 3 errors",))
+    incidents, alerts = replay([silent, failing], POLICY)
+    assert len(incidents) == 2
+    firing = [one for one in alerts if one.status is Status.FIRING]
+    assert [(one.services[0], bool(rules.decide(one, NOW).muted)) for one in firing] == [
+        ("keystone", True),
+        ("nova-compute", False),
+    ]
+    assert rules.decide(firing[1], NOW).page
+
+
 def test_an_expired_suppression_says_so_and_silences_nothing() -> None:
     """In the decision, and when the file is checked."""
     silent = alert(reasons=("nova-compute@old has been silent for 99 s, usually 20 s at most",))

@@ -38,6 +38,18 @@ def test_a_backend_that_several_miss_is_the_title_and_not_the_first_line() -> No
     assert told.confidence == 0.72
 
 
+def test_who_is_called_goes_before_the_refused_connection() -> None:
+    """The first line only says that nobody listens at an address; the next one says whose it is."""
+    url = "Unable to establish connection to http://127.0.0.1:18778/resource_providers: [Errno 111] Connection refused"
+    lines = [
+        line(2, "nova-compute", f"ConnectFailure: {url}", "ERROR"),
+        *(line(3 + n, "nova-compute", "Placement API service is not responding.", "WARNING") for n in range(10)),
+    ]
+    told = said(lines)
+    assert told.cause.startswith("Placement cannot be reached.")
+    assert "{" not in told.cause + told.summary
+
+
 def test_a_quoted_line_has_no_header() -> None:
     """Neither that of RabbitMQ nor that of uWSGI's request log."""
     error = RABBIT.format("01.289911+00:00", "Something is bent").encode()

@@ -42,6 +42,30 @@ def test_each_question_gets_its_own_cause(issue: str, service: str, cause: str) 
     assert len(analysis.others) == 2
 
 
+def test_an_older_error_of_another_service_is_not_the_answer() -> None:
+    """An upload failed four minutes before a compute service died; the question is about instances."""
+    upload = [
+        line(HOUR + n, "glance-api", "Failed to upload image data: Image storage media is full", "ERROR", request=OTHER)
+        for n in range(10)
+    ]
+    died = line(HOUR + 240, "nova-compute", "Unhandled error: InvalidConfiguration: No local node identity", "CRITICAL")
+    analysis = asked([*upload, died], "New instances stay in BUILD")
+    assert analysis.diagnosis.service == "nova-compute"
+    assert "InvalidConfiguration" in analysis.diagnosis.summary
+    assert [other.services for other in analysis.others] == [("glance-api",)]
+
+
+def test_what_is_counted_is_what_the_sentence_says() -> None:
+    """One answer of 41 was 500, beside sixty other errors: it is said once."""
+    call = '10.0.0.5 "POST /v2.1/servers HTTP/1.1" status: {} len: 512 time: 0.4'
+    answers = [line(HOUR + n, "nova-api", call.format(500 if n == 20 else 202)) for n in range(41)]
+    others = [line(HOUR + n / 2 + 0.2, "nova-api", f"Beat {n} is late", "ERROR") for n in range(60)]
+    told = asked([*answers, *others], "Servers cannot be created").diagnosis
+    assert {"nova-api wrote this 60 times.", "nova-api answered 500 to POST /v2.1/servers."} <= {
+        claim.text for claim in told.claims if claim.verified
+    }
+
+
 @pytest.mark.parametrize(
     ("issue", "looked_for"),
     [

@@ -1,14 +1,17 @@
 """Files as raw batches: what is read, in which order, and how trouble is told."""
 
+import bz2
 import gzip
 import io
 import json
 import lzma
+import shutil
 import sys
 from pathlib import Path
 from random import Random
 
 import pytest
+from backports import zstd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -29,6 +32,10 @@ def write(path: Path, data: bytes) -> Path:
         data = gzip.compress(data)
     elif path.suffix == ".xz":
         data = lzma.compress(data)
+    elif path.suffix == ".bz2":
+        data = bz2.compress(data)
+    elif path.suffix == ".zst":
+        data = zstd.compress(data, options={zstd.CompressionParameter.checksum_flag: 1})  # as the command does
     path.write_bytes(data)
     return path
 
@@ -63,7 +70,7 @@ def test_every_line_is_read_once_in_order(lines: list[bytes], batch_lines: int, 
 
 
 @ENDS
-@pytest.mark.parametrize("name", ["a.log", "a.log.gz", "a.log.xz", "a.log.1"])
+@pytest.mark.parametrize("name", ["a.log", "a.log.gz", "a.log.xz", "a.log.bz2", "a.log.zst", "a.log.1"])
 def test_packed_files_are_read_like_plain_ones(tmp_path: Path, name: str, end: bytes) -> None:
     """By their names; the end of a line may be that of Windows."""
     path = write(tmp_path / name, end.join([b"one", b"", b"two\xff"]) + end)
@@ -143,7 +150,7 @@ def test_paths_that_name_nothing_are_refused(
         list_files(paths)
 
 
-@pytest.mark.parametrize("name", ["a.gz", "a.xz"])
+@pytest.mark.parametrize("name", ["a.gz", "a.xz", "a.bz2", "a.zst"])
 @pytest.mark.parametrize("damage", ["cut", "turned", "zeros"])
 def test_a_broken_archive_is_told_by_its_name(tmp_path: Path, name: str, damage: str) -> None:
     """Cut off, damaged within, or a hole where an archive was."""
@@ -157,6 +164,21 @@ def test_a_broken_archive_is_told_by_its_name(tmp_path: Path, name: str, damage:
         data[:] = bytes(1000)
     path.write_bytes(data)
     with pytest.raises(InvalidError, match=rf"{name}: broken archive"):
+        read(path)
+
+
+@pytest.mark.parametrize("name", ["sosreport.tar", "sosreport.tar.gz", "sosreport.tgz", "logs.zip"])
+def test_an_archive_of_many_files_is_not_read_as_one(tmp_path: Path, name: str) -> None:
+    """It would be heads of members and holes between lines."""
+    (tmp_path / "nova.log").write_bytes(b"one\n")
+    made = shutil.make_archive(
+        str(tmp_path / "made"),
+        "zip" if name.endswith("zip") else "tar" if name.endswith("tar") else "gztar",
+        tmp_path,
+        "nova.log",
+    )
+    path = Path(made).rename(tmp_path / name)
+    with pytest.raises(InvalidError, match=rf"{name}.*holds many files: unpack it into a folder"):
         read(path)
 
 

@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 from hypothesis import strategies as st
 
-from models.detectors.base import Detector
+from models.detectors.base import Detector, TemplateText
 from models.detectors.ensemble import DetectorSet
 from models.detectors.error_rate import Levels, errors_of
 from models.detectors.first_error import Onset
@@ -25,6 +25,7 @@ from models.features.normal_samples import Samples
 from models.features.sequences import SHARED
 from models.features.vocabulary import SPECIAL, Vocabulary
 from models.features.window_features import Groups, WindowFeatures
+from models.findings import Finding
 from models.records import ALL_SOURCES, I64, U64, KeyKind, Level
 from models.templates.matcher import template_id
 from tests.models.bundles import Window, windows
@@ -177,9 +178,15 @@ def text(number: int) -> str:
     return name(TEMPLATES[number - SPECIAL]) if number >= SPECIAL else ""
 
 
+def findings_of(detector: Detector, features: WindowFeatures, window: int, text: TemplateText = text) -> list[Finding]:
+    """What a detector reports of one window."""
+    (findings,) = detector.findings(features, np.array([window]), text)
+    return findings
+
+
 def sentences_of(detector: Detector, features: WindowFeatures, window: int) -> list[str]:
     """What a detector reports of a window, as sentences."""
-    return [sentence(finding) for finding in detector.findings(features, window, text)]
+    return [sentence(finding) for finding in findings_of(detector, features, window)]
 
 
 def name(template: int) -> str:

@@ -8,6 +8,7 @@ from typing import Any, Final, Self
 import numpy as np
 import pytest
 from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from models.detectors.base import Arrays, Detector, TemplateText
 from models.detectors.ensemble import SCORE_SCALE
@@ -15,9 +16,9 @@ from models.detectors.lstm import LstmDetector
 from models.detectors.silence import SilenceSamples
 from models.features.window_features import WindowFeatures
 from models.findings import Finding
-from models.records import ALL_SOURCES, F64, KeyKind, Level, WindowBatch, source_id
+from models.records import ALL_SOURCES, F64, I64, KeyKind, Level, WindowBatch, source_id
 from models.rfc3339 import SECOND
-from models.windows.last_seen import last_seen_entries
+from models.windows.all_sources import last_seen_entries
 from tests.models.bundles import Window, network, windows
 from tests.models.detectors import normal
 from tests.models.detectors.normal import (
@@ -51,10 +52,10 @@ class Lstm:
         """Raw scores."""
         return self._detector.score(features.windows).raw
 
-    def findings(self, features: WindowFeatures, window: int, text: TemplateText) -> list[Finding]:
+    def findings(self, features: WindowFeatures, windows: I64, text: TemplateText) -> list[list[Finding]]:
         """None: the lines that surprise it are its explanation."""
-        del features, window, text
-        return []
+        del features, text
+        return [[] for _ in windows]
 
     def arrays(self) -> Arrays:
         """The bytes of the network."""
@@ -121,6 +122,8 @@ ANOMALIES: Final[Mapping[str, Window]] = {
 """For each detector a window that it is there to detect."""
 
 EVERY: Final = pytest.mark.parametrize("detector", DETECTORS.values(), ids=DETECTORS)
+_COUNTING: Final = sorted(DETECTORS.keys() - {"lstm"})
+COUNTING: Final = pytest.mark.parametrize("detector", [DETECTORS[name] for name in _COUNTING], ids=_COUNTING)
 
 
 def again(detector: Detector) -> Detector:
@@ -158,7 +161,7 @@ def test_batches_do_not_matter(detector: Detector, batch: tuple[list[Window], li
     for i, window in enumerate(chosen):
         alone = features(window)
         assert same(fresh.score(alone), scores[i : i + 1])
-        assert fresh.findings(alone, 0, text) == detector.findings(together, i, text)
+        assert normal.findings_of(fresh, alone, 0, text) == normal.findings_of(detector, together, i, text)
 
 
 @EVERY
@@ -189,7 +192,7 @@ def test_windows_without_rows_survive(detector: Detector, key: str) -> None:
     scores = detector.score(shown)
     assert same(scores[[0, 2]], detector.score(features(empty, empty)))
     assert same(scores[1:2], detector.score(features(full)))
-    assert detector.findings(shown, 0, text) == detector.findings(shown, 2, text)
+    assert normal.findings_of(detector, shown, 0, text) == normal.findings_of(detector, shown, 2, text)
 
 
 @EVERY
@@ -201,7 +204,7 @@ def test_input_is_not_changed(detector: Detector, chosen: list[Window]) -> None:
     before, learnt = pickle.dumps(shown), pickle.dumps(dict(detector.arrays()))
     detector.score(shown)
     for i in range(len(chosen)):
-        detector.findings(shown, i, text)
+        normal.findings_of(detector, shown, i, text)
     assert pickle.dumps(shown) == before
     assert pickle.dumps(dict(detector.arrays())) == learnt
 
@@ -219,7 +222,34 @@ def test_what_is_learnt_reads_back(detector: Detector, chosen: list[Window]) -> 
     assert copied.name == detector.name
     assert same(copied.score(shown), detector.score(shown))
     for i in range(len(chosen)):
-        assert copied.findings(shown, i, text) == detector.findings(shown, i, text)
+        assert normal.findings_of(copied, shown, i, text) == normal.findings_of(detector, shown, i, text)
+
+
+def standing_for_others(window: Window, counts: list[int]) -> tuple[Window, Window]:
+    """A window whose rows stand for some lines each, and the same with each of these lines as a row."""
+    rows = range(len(window.templates))
+    times = tuple(counts[row % len(counts)] for row in rows)
+
+    def spread(column: tuple[Any, ...] | None) -> tuple[Any, ...] | None:
+        return column and tuple(value for value, count in zip(column, times, strict=True) for _ in range(count))
+
+    shown = replace(window, seconds=window.seconds or tuple(map(float, rows)))
+    columns: dict[str, Any] = {
+        name: spread(getattr(shown, name)) for name in ("templates", "seconds", "levels", "values", "marks")
+    }
+    return replace(shown, counts=times), replace(shown, **columns)
+
+
+@COUNTING
+@given(normal.ANY, st.lists(st.integers(1, 7), min_size=1, max_size=4))
+@settings(max_examples=20, deadline=None)
+def test_rows_that_stand_for_many_lines_count_as_many(
+    detector: Detector, chosen: list[Window], counts: list[int]
+) -> None:
+    """Windows over everything score as if each of their lines were a row."""
+    everything = [replace(window, key=ALL_SOURCES, kind=KeyKind.SOURCE, fresh=None, surprise=None) for window in chosen]
+    folded, lines = zip(*(standing_for_others(window, counts) for window in everything), strict=True)
+    assert same(again(detector).score(features(*folded)), again(detector).score(features(*lines)))
 
 
 @EVERY

@@ -99,9 +99,9 @@ def test_the_lines_that_signs_are_read_from_weigh_most() -> None:
     """A process says as INFO that it starts, and new texts of that level have no weight of their own."""
     starts = (0, *(int(RowFlag.START),) * 5)
     shown = facts(at([(0, SYNCED), *((10 + 10 * n, UNSEEN) for n in range(5))], levels=(2,) * 6, marks=starts))
-    assert WEIGHING.weights(shown, 0).tolist() == [5.0, *(12.0,) * 5]
+    assert WEIGHING.weights(shown).tolist() == [5.0, *(12.0,) * 5]
     without = dataclasses.replace(WEIGHING, detectors=WEIGHING.detectors[:-1])
-    assert without.weights(shown, 0).tolist() == [5.0, *(0.0,) * 5]
+    assert without.weights(shown).tolist() == [5.0, *(0.0,) * 5]
 
 
 def test_what_training_knows_of_signs_is_at_hand() -> None:
@@ -145,7 +145,7 @@ def test_rare_and_unseen_templates_and_errors_weigh_most() -> None:
     """Where no sequence says which lines matter."""
     rows = (HEARTBEAT, UNSEEN, SYNCED, HEARTBEAT)
     shown = facts(at([(1, CLAIM)]), Window(rows, ALL_SOURCES, levels=(2, 2, 2, int(Level.ERROR))))
-    assert ALL.weights(shown, 1).tolist() == [1.0, 12.0, 5.0, 7.0]
+    assert ALL.weights(shown)[1:].tolist() == [1.0, 12.0, 5.0, 7.0]
 
 
 def test_a_window_speaks_of_its_own_service_and_everything_of_those_that_weigh_most() -> None:
@@ -153,11 +153,26 @@ def test_a_window_speaks_of_its_own_service_and_everything_of_those_that_weigh_m
     rows = [(1, SYNCED), (2, CLAIM), (3, HEARTBEAT), (4, CLAIM)]
     shown = facts(*(at(rows, key) for key in (COMPUTE, API, ALL_SOURCES, "req-1", STRANGER)))
     first = int(shown.windows.splits[2])
-    found = [ALL.services(shown, i, np.array([first, first + 3, first + 2, first + 1])) for i in range(5)]
-    assert found[:3] == [("nova-compute",), ("nova-api",), ("nova-compute", "nova-api")]
-    assert found[4] == ()
     last = int(shown.windows.splits[4]) - 1
-    assert ALL.services(shown, 3, np.array([last])) == ("nova-compute", "nova-api")
+    heaviest = [np.array([first, first + 3, first + 2, first + 1])] * 3 + [np.array([last])] * 2
+    services = [where.services for where in ALL.whereabouts(shown, heaviest, {})]
+    assert services[:3] == [("nova-compute",), ("nova-api",), ("nova-compute", "nova-api")]
+    assert services[3:] == [("nova-compute", "nova-api"), ()]
+
+
+def services(detectors: DetectorSet, features: WindowFeatures, row: int) -> tuple[str, ...]:
+    """The services of one window in which a row weighs most."""
+    (where,) = detectors.whereabouts(features, [np.array([row])], {})
+    return where.services
+
+
+def places(detectors: DetectorSet, features: WindowFeatures, reported: set[str]) -> list[tuple[str, ...]]:
+    """The places of windows that are unusual by these detectors."""
+    n = len(features.windows)
+    where = detectors.whereabouts(
+        features, [np.zeros(0, np.int64)] * n, {name: np.ones(n, np.bool_) for name in reported}
+    )
+    return [of_window.places for of_window in where]
 
 
 def test_who_wrote_a_line_counts_more_than_who_mostly_does() -> None:
@@ -168,9 +183,9 @@ def test_who_wrote_a_line_counts_more_than_who_mostly_does() -> None:
     windows = dataclasses.replace(shown.windows, origin=np.array(origins, np.uint32))
     named = dataclasses.replace(shown, windows=windows)
     first = int(windows.splits[0])
-    assert ALL.services(named, 0, np.array([first])) == ("nova-api", "nova-compute")
-    assert ALL.services(named, 0, np.array([first + 2])) == ("nova-api", "nova-compute")
-    assert ALL.services(named, 0, np.array([first + 3])) == ("nova-compute", "nova-api")
+    assert services(ALL, named, first) == ("nova-api", "nova-compute")
+    assert services(ALL, named, first + 2) == ("nova-api", "nova-compute")
+    assert services(ALL, named, first + 3) == ("nova-compute", "nova-api")
 
 
 def test_the_places_of_a_window_are_those_that_wrote_what_makes_it_unusual() -> None:
@@ -183,11 +198,11 @@ def test_the_places_of_a_window_are_those_that_wrote_what_makes_it_unusual() -> 
     writers = ["nova-compute@h1", "nova-api@h1", "neutron-server@h1", "nova-api@h1", "unheard-of@h9", "unheard-of@h9"]
     origin = np.array([source_id(key) for key in writers * 2], np.uint32)
     named = dataclasses.replace(shown, windows=dataclasses.replace(shown.windows, origin=origin))
-    assert some.places(named, 0, {"novelty"}) == ("nova-api@h1", "nova-compute")
-    assert some.places(named, 0, {"levels"}) == ("neutron-server@h1",)
-    assert some.places(named, 0, {"levels", "novelty"}) == ("nova-api@h1", "neutron-server@h1", "nova-compute")
-    assert some.places(named, 0, {"counts"}) == ()
-    assert some.places(named, 1, {"levels", "novelty"}) == ()
+    assert places(some, named, {"novelty"})[0] == ("nova-api@h1", "nova-compute")
+    assert places(some, named, {"levels"})[0] == ("neutron-server@h1",)
+    assert places(some, named, {"levels", "novelty"})[0] == ("nova-api@h1", "neutron-server@h1", "nova-compute")
+    assert places(some, named, {"counts"})[0] == ()
+    assert places(some, named, {"levels", "novelty"})[1] == ()
 
 
 def test_a_place_has_its_host_also_where_no_silence_is_expected_there() -> None:
@@ -198,5 +213,5 @@ def test_a_place_has_its_host_also_where_no_silence_is_expected_there() -> None:
     (signs,) = (detector for detector in ALL.detectors if isinstance(detector, Signs))
     knowing = Signs.from_arrays({**signs.arrays(), "sources": np.array(["nova-compute@cmp7"])})
     known = tuple(knowing if detector is signs else detector for detector in ALL.detectors)
-    assert ALL.places(named, 0, {"levels"}) == ("nova-compute",)
-    assert dataclasses.replace(ALL, detectors=known).places(named, 0, {"levels"}) == ("nova-compute@cmp7",)
+    assert places(ALL, named, {"levels"})[0] == ("nova-compute",)
+    assert places(dataclasses.replace(ALL, detectors=known), named, {"levels"})[0] == ("nova-compute@cmp7",)

@@ -93,7 +93,7 @@ def test_it_names_what_is_missing_and_what_is_unusual() -> None:
 
 def test_it_names_three_differences_at_most() -> None:
     """A window that lacks nearly everything is told in short."""
-    reported = SETS.findings(facts(at([(20.0, STARTED)], ALL_SOURCES)), 0, text)
+    reported = normal.findings_of(SETS, facts(at([(20.0, STARTED)], ALL_SOURCES)), 0, text)
     assert len(reported) == 3
     absent = {finding.template for finding in reported if finding.kind is FindingKind.ABSENT}
     assert {name(HEARTBEAT), name(SYNCED)} < absent

@@ -178,7 +178,7 @@ def test_windows_over_everything_name_the_service_that_wrote() -> None:
     window = facts(errors(2, ALL_SOURCES, ELSEWHERE))
     origin = np.full(3, source_id(API), np.uint32)
     shown = replace(window, windows=replace(window.windows, origin=origin))
-    (finding,) = DETECTOR.findings(shown, 0, normal.text)
+    (finding,) = normal.findings_of(DETECTOR, shown, 0)
     assert (finding.kind, finding.service, finding.value) == (FindingKind.FIRST_ERRORS, "nova-api", 2.0)
 
 
@@ -189,5 +189,5 @@ def test_the_lines_that_tell_are_known() -> None:
         levels=(INFO, ERROR, *(INFO,) * 12),
         marks=(0, 0, *(int(RowFlag.CLIENT_FAULT),) * 12),
     )
-    assert DETECTOR.telling(facts(window), 0).tolist() == [False, *(True,) * 13]
-    assert not DETECTOR.telling(facts(marked(REFUSED - 1, RowFlag.CLIENT_FAULT)), 0).any()
+    assert DETECTOR.telling(facts(window)).tolist() == [False, *(True,) * 13]
+    assert not DETECTOR.telling(facts(marked(REFUSED - 1, RowFlag.CLIENT_FAULT))).any()

@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 
 from models.detectors.silence import Silence, SilenceSamples
 from models.features.vocabulary import Vocabulary
-from models.features.window_features import Groups, WindowFeatures
+from models.features.window_features import Groups, WindowFeatures, service_of
 from models.findings import FindingKind
 from models.records import ALL_SOURCES, LastSeen, WindowBatch, source_id
 from models.rfc3339 import SECOND
-from models.windows.last_seen import last_seen_entries
+from models.windows.all_sources import last_seen_entries
 from tests.models.bundles import TEMPLATES, Window, windows
-from tests.models.detectors.normal import sentences_of, text
+from tests.models.detectors.normal import findings_of, sentences_of, text
 
 BUSY, CALM, SELDOM = "nova-compute@a", "nova-compute@b", "cinder-volume@c{1}"
 GROUPS = Groups(["nova-compute", "cinder-volume"])
@@ -97,14 +97,15 @@ def test_a_source_that_stops_is_found_and_named(source: str, since: float) -> No
     made = facts([usual(rng, without=source, since=since), usual(rng)])
     stopped, other = DETECTOR.score(made)[:2]
     assert stopped > 3 > other
-    (silent,) = DETECTOR.findings(made, 0, text)
+    (silent,) = findings_of(DETECTOR, made, 0, text)
     assert f"{silent.service}@{silent.host}" == source
     assert silent.value is not None
     assert silent.usual is not None
     assert silent.value > silent.usual
     assert silent.moment is not None
     assert silent.moment == pytest.approx(made.windows.end[0] - silent.value * SECOND, abs=1000)
-    assert DETECTOR.services(made, 0) == ("nova-compute",)
+    (sources,) = DETECTOR.silent_sources(made, np.array([0]))
+    assert [*map(service_of, sources)] == ["nova-compute"]
     assert sentences_of(DETECTOR, made, 1) == []
 
 
@@ -261,7 +262,7 @@ def test_what_was_trained_without_hosts_is_silent_only_where_all_hosts_are(hosts
     alive, dead = alive_and_dead(12, hosts)
     assert HOSTLESS.score(alive)[0] == 0
     assert HOSTLESS.score(dead)[0] > 3
-    (silent,) = HOSTLESS.findings(dead, 0, text)
+    (silent,) = findings_of(HOSTLESS, dead, 0, text)
     assert (silent.service, silent.host) == ("nova-compute", "")
 
 
@@ -286,14 +287,13 @@ def test_one_host_of_what_was_trained_without_hosts_is_missed_while_others_write
     """Its name is not known to the bundle, but of how many it is one."""
     alive, dead = three_hosts(), three_hosts("nova-compute@x1")
     assert STEPWISE.score(alive)[0] == 0
-    assert STEPWISE.findings(alive, 0, text) == []
+    assert findings_of(STEPWISE, alive, 0, text) == []
     assert STEPWISE.log_per_day(STEPWISE.score(dead))[0] < 0
-    (silent,) = STEPWISE.findings(dead, 0, text)
+    (silent,) = findings_of(STEPWISE, dead, 0, text)
     assert (silent.kind, silent.service, silent.host, silent.count) == (FindingKind.SILENT, "nova-compute", "", 3)
     (said,) = sentences_of(STEPWISE, dead, 0)
     assert said == "one of 3 hosts of nova-compute has written nothing for 101 s (usually at most 15 s)"
-    assert STEPWISE.silent_sources(dead, 0) == ("nova-compute",)
-    assert STEPWISE.services(dead, 0) == ("nova-compute",)
+    assert STEPWISE.silent_sources(dead, np.array([0])) == [("nova-compute",)]
 
 
 def test_bundles_of_earlier_versions_judge_no_single_host() -> None:
@@ -321,7 +321,7 @@ def test_a_host_is_the_same_by_its_short_name_and_its_full_one(full: str) -> Non
     lines = moved(usual(rng, without=BUSY, since=10.0), {"a": full, "b": "b.example.com"})
     made = WindowFeatures.of(batch([lines]), VOCABULARY, GROUPS)
     assert DETECTOR.score(made)[0] > 3
-    (silent,) = DETECTOR.findings(made, 0, text)
+    (silent,) = findings_of(DETECTOR, made, 0, text)
     assert silent.host == "a"
 
 
@@ -359,10 +359,10 @@ def told_of(trained: tuple[str, ...], minute: Lines) -> tuple[list[tuple[str, st
     samples.add(made, np.arange(20))
     detector = samples.fit()
     served = of_hosts([steady(trained), steady(trained), minute], trained)
-    findings = detector.findings(served, 2, text)
+    findings = findings_of(detector, served, 2, text)
     assert all(finding.value is not None and finding.value > (finding.usual or 0) for finding in findings)
     named = [(finding.kind.value, finding.service, finding.host, finding.count) for finding in findings]
-    return sorted(named), detector.silent_sources(served, 2)
+    return sorted(named), detector.silent_sources(served, np.array([2]))[0]
 
 
 def alone(sources: tuple[str, ...]) -> list[tuple[str, str, str, int]]:
@@ -397,3 +397,48 @@ def test_what_need_not_be_a_whole_host_is_told_by_name(
     findings, places = told_of(trained, minute)
     assert findings == alone(stopped)
     assert sorted(places) == sorted(stopped)
+
+
+def one_of_many(hosts: int, odd: int | None = None) -> float:
+    """How strange it is that one host of so many writes nothing for 170 s, after a quarter of an hour of training.
+
+    Each writes once a minute, and more when there is something to do; the ``odd`` one stopped in training.
+    """
+    rng = random.Random(3)
+    sources = tuple(f"nova-compute@cmp{n}" for n in range(hosts))
+
+    def minute(number: int, without: int | None = None) -> Lines:
+        lines = [(10 + n * 40 / hosts + rng.uniform(0, 1), source) for n, source in enumerate(sources)]
+        lines += [(rng.uniform(0, 59), source) for source in sources for _ in range(rng.choice((0, 0, 3)))]
+        stopped = {sources[n] for n in (without, odd if number > 8 else None) if n is not None}
+        return sorted(line for line in lines if line[1] not in stopped)
+
+    samples = SilenceSamples(60.0)
+    made = of_hosts([minute(number) for number in range(15)], sources)
+    samples.add(made, np.arange(15))
+    detector = samples.fit()
+    served = of_hosts([minute(0), minute(0), minute(0), minute(0, without=1)], sources)
+    served = dataclasses.replace(served, windows=_without_before(served.windows, source_id(sources[1])))
+    assert detector.score(served)[1] == 0
+    return float(detector.score(served)[3])
+
+
+def _without_before(windows: WindowBatch, origin: int) -> WindowBatch:
+    """The windows, of which the last knows of one source's line 170 s before its end and no later one."""
+    seen = windows.last_seen
+    low, high = seen.splits[3:5].tolist()
+    time = seen.time.copy()
+    of_source = np.flatnonzero(seen.origin[low:high] == origin) + low
+    time[of_source] = windows.end[3] - 170 * SECOND
+    return dataclasses.replace(windows, last_seen=dataclasses.replace(seen, time=time))
+
+
+def test_one_host_of_many_is_missed_by_what_all_of_them_showed() -> None:
+    """Too few gaps of its own tell how long it may be silent; those of twelve hosts do, and those of three do not."""
+    assert one_of_many(12) > 10
+    assert one_of_many(3) == 0
+
+
+def test_a_host_that_stopped_in_training_does_not_hide_the_others() -> None:
+    """It is not like them, and says nothing of how long they are silent."""
+    assert one_of_many(12, odd=5) > 10

@@ -332,9 +332,9 @@ def test_a_pace_is_named_where_no_single_value_is_beyond_its_limit() -> None:
     """All calls are slow, and none is slower than the slowest that training saw."""
     detector, shown = slow_minutes()
     assert detector.score(shown)[1] == 0
-    (slow,) = detector.findings(shown, 1, lambda _: "Took <*> seconds")
+    (slow,) = normal.findings_of(detector, shown, 1, lambda _: "Took <*> seconds")
     assert (slow.kind, slow.unit, slow.count) == (FindingKind.SLOW, "s", 40)
     assert slow.value is not None
     assert slow.usual is not None
     assert slow.value > slow.usual
-    assert detector.findings(shown, 0, lambda _: "Took <*> seconds") == []
+    assert normal.findings_of(detector, shown, 0, lambda _: "Took <*> seconds") == []

@@ -5,11 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from models.features.passing_over import is_weak, judged, known_share, without
+from models.features.passing_over import is_weak, judged, known_share
 from models.features.vocabulary import Vocabulary
 from models.features.window_features import WindowFeatures
 from models.records import Level, RowFlag
 from models.templates.matcher import template_id
+from models.windows.batches import without
 from tests.models.bundles import Window, windows
 from tests.models.detectors.normal import (
     CLAIM,

@@ -133,7 +133,7 @@ def test_one_window_of_a_batch_is_as_if_it_had_come_alone(level: Level) -> None:
     chosen = [*normal.normal(6, 3), *chosen]
     together = judged(facts(*chosen), level)
     for i, window in enumerate(chosen):
-        only, alone = together.only(i), judged(facts(window), level)
+        only, alone = together.take(np.array([i])), judged(facts(window), level)
         for name in (*(field.name for field in dataclasses.fields(WindowBatch)), "kinds", "tokens"):
             if name not in {"last_seen", "row_ids", "offset"}:
                 got, wanted = (getattr(either, name, getattr(either.windows, name, None)) for either in (only, alone))
@@ -146,6 +146,6 @@ def test_one_window_keeps_who_wrote_when_before_it_ended() -> None:
     """The entries of that window alone."""
     seen = LastSeen(*(np.array(column) for column in ([5, 6], [0, 1, 3], [7, 8, 9], [50, 60, 70])))
     both = dataclasses.replace(windows([at([(1, CLAIM)]), at([(1, CLAIM)])]), last_seen=seen)
-    only = WindowFeatures.of(both, normal.VOCABULARY, normal.GROUPS).only(1).windows.last_seen
+    only = WindowFeatures.of(both, normal.VOCABULARY, normal.GROUPS).take(np.array([1])).windows.last_seen
     columns = (only.floor, only.splits, only.origin, only.time)
     assert [column.tolist() for column in columns] == [[6], [0, 2], [8, 9], [60, 70]]

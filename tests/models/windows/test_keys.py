@@ -1,12 +1,14 @@
 """Window keys: what an event belongs to, and how frames are cut."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 
 from models.errors import InvalidError
-from models.records import ALL_SOURCES, LOG_SCHEMA, VALUES, EventFrame, KeyKind, RawSpan, RowFlag
-from models.windows.keys import KeyRules, key_events, named_rows, split_frame
+from models.records import ALL_SOURCES, LOG_SCHEMA, NO_TIME, VALUES, EventFrame, KeyKind, RawSpan, RowFlag
+from models.windows.keys import KeyRules, join_frames, key_events, named_rows, split_frame
 
 UUID = "6d2f0f7a-0f4e-4c39-9a54-0e1c9d1f2a3b"
 OTHER = "11111111-2222-3333-4444-555555555555"
@@ -115,6 +117,20 @@ def test_split_frame_loses_and_doubles_nothing() -> None:
         for key in part.keys["key"]:
             assert seen.setdefault(key, partition) == partition
     assert sorted(keys_of(frame)[10]) == sorted(key for part in cut.values() for key in _keys_at(part, 10))
+
+
+def test_joined_frames_are_as_if_their_lines_had_come_at_once() -> None:
+    """The same rows in the same order, each key once, and the stretches of the raw partitions end to end."""
+    rows: list[dict[str, object]] = [{"offset": i, "request": f"req-{i % 7}", "host": f"h{i % 3}"} for i in range(50)]
+    whole = keyed(*rows)
+    spans = [{0: RawSpan(0, 19, 100, 90), 1: RawSpan(0, -1, NO_TIME)}, {0: RawSpan(20, 49, 200, 150)}, {}]
+    spans[2] = {0: RawSpan(0, -1, 300), 1: RawSpan(5, 6, 250, 240)}
+    parts = [keyed(*rows[:20]), keyed(*rows[20:]), EventFrame.empty({})]
+    joined = join_frames([replace(part, raw=raw) for part, raw in zip(parts, spans, strict=True)])
+    assert named_rows(joined).drop("template").equals(named_rows(whole).drop("template"))
+    assert sorted(joined.keys.iter_rows()) == sorted(whole.keys.iter_rows())
+    assert joined.raw == {0: RawSpan(0, 49, 300, 90), 1: RawSpan(5, 6, 250, 240)}
+    assert join_frames([whole]) is whole
 
 
 def _keys_at(frame: EventFrame, offset: int) -> list[tuple[int, str]]:

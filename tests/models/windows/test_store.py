@@ -152,7 +152,7 @@ def reference(rows: list[Row], config: WindowConfig) -> list[tuple[object, ...]]
             continue
         cap = config.step_events if row.key[1] == KeyKind.SOURCE else config.session_events
         filled[row.key, cell(row)] += 1
-        if filled[row.key, cell(row)] <= cap:
+        if filled[row.key, cell(row)] <= cap or row.key[2] == ALL_SOURCES:
             kept[row.key].append(row)
         else:
             lost[row.key].append((row.time, limit))

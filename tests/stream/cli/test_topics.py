@@ -51,6 +51,36 @@ def test_a_topic_is_found_with_and_without_its_prefix(cat: Cat, name: str) -> No
     assert lines[0] == {"partition": 0, "offset": 0, "timestamp": 1_700_000_000_000, "key": "k0", "value": {"n": 0}}
 
 
+def test_values_alone_are_what_was_sent(cat: Cat) -> None:
+    """So that they can be trained on."""
+    result = cat("logs.dead", "--partition", "1", "--values")
+    assert result.stdout_bytes == b"".join(b'{"n":%d}\n' % n for n in range(1, 10, 2))
+
+
+def test_topics_are_created_as_the_roles_would(cat: Cat) -> None:
+    """Those that exist stay as they are; the names are known to the broker afterwards."""
+    result = CliRunner().invoke(tocsin, ["topics", "create"])
+    created = {line["topic"]: line for line in told(result)}
+    assert created["p.logs.raw"]["partitions"] == 8
+    assert created["p.incidents"]["configs"]["cleanup.policy"] == "compact"
+    assert len(created) == 10
+    assert len(told(cat("logs.dead"))) == 10
+    assert told(cat("incidents")) == []
+
+
+def test_a_dry_run_needs_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says how the topics would be created."""
+    monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setenv("TOCSIN_RAW_PARTITIONS", "24")
+    lines = told(CliRunner().invoke(tocsin, ["topics", "create", "--dry-run"]))
+    assert lines[0] == {
+        "topic": "tocsin.logs.raw",
+        "partitions": 24,
+        "replication": 1,
+        "configs": lines[0]["configs"],
+    }
+
+
 def test_partitions_and_a_limit_narrow_it(cat: Cat) -> None:
     """The options of the help page do what it says."""
     assert [line["value"]["n"] for line in told(cat("logs.dead", "--partition", "1", "--limit", "3"))] == [1, 3, 5]

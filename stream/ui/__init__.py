@@ -1,0 +1,1 @@
+"""The review page: incidents, their diagnoses and their lines in a browser, rebuilt from the topics or from files."""

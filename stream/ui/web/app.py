@@ -1,0 +1,182 @@
+"""The routes: every page is made on the server, and works without a script."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Any, Final
+
+import orjson
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.routing import Route
+
+from models.errors import InvalidError, TocsinError
+from stream.ui.pages.incident_list import list_page
+from stream.ui.pages.incident_page import diagnosis_view, incident_page
+from stream.ui.pages.lanes import lanes, range_of
+from stream.ui.pages.query import ListQuery
+from stream.ui.web.headers import Guard
+from stream.ui.web.rendering import render, static_files
+from stream.ui.web.site import Site
+
+LOOK_S: Final = 0.5
+"""Seconds between two looks at whether the memory has changed: a judgement, what is new shows within a second."""
+
+BEAT_S: Final = 15.0
+"""Seconds after which a stream without news says that it is alive: a judgement, proxies wait at least 30."""
+
+MAX_STREAMS: Final = 200
+"""Pages that are told of news at once: a judgement; the others show news when they are loaded again."""
+
+
+@dataclass(slots=True)
+class Streams:
+    """How many pages listen, and whether they are to be let go."""
+
+    count: int = 0
+    closing: bool = False
+
+
+def make_app(site: Site, hosts: frozenset[str] | None, streams: Streams) -> Starlette:
+    """Return the application; ``hosts`` are the names that it answers to, None for all."""
+    pages = Pages(site, streams)
+    app = Starlette(
+        routes=[
+            Route("/", pages.index),
+            Route("/lanes.json", pages.lanes),
+            Route("/incidents/{name}", pages.incident),
+            Route("/incidents/{name}/lines/{line}", pages.lines),
+            Route("/incidents/{name}/sent", pages.sent),
+            Route("/events", pages.events),
+            Route("/static/{name}", static),
+            Route("/healthz", pages.healthz),
+        ],
+        exception_handlers={HTTPException: _refused, InvalidError: _invalid, TocsinError: _failed},  # type: ignore[dict-item]  # its type knows no subclasses
+    )
+    app.add_middleware(Guard, hosts=hosts)
+    return app
+
+
+class Pages:
+    """The pages of a site; those without ``async`` run in threads, so that a slow broker stops nobody else."""
+
+    def __init__(self, site: Site, streams: Streams) -> None:
+        self._site = site
+        self._streams = streams
+
+    def index(self, request: Request) -> Response:
+        """The list of incidents."""
+        version, query = self._site.memory.version, ListQuery.of(request.query_params)
+        page = list_page(self._site.memory, query, self._site.clock(), live=self._site.live)
+        return self._page(request, "list.html", version, page=page, query=query)
+
+    def lanes(self, request: Request) -> Response:
+        """What the canvas of the first page draws."""
+        query, memory = ListQuery.of(request.query_params), self._site.memory
+        windows, heads = memory.windows(), memory.heads()
+        shown = range_of(query, heads, windows.columns()[0], self._site.clock(), live=self._site.live)
+        chosen = query.select(heads, memory.annotations(head.id for head in heads), self._site.clock())
+        blind = self._site.blind(shown.begin, shown.end)
+        drawn = lanes(shown, windows, chosen, memory.changes(), blind)
+        return Response(orjson.dumps(drawn), media_type="application/json")
+
+    def incident(self, request: Request) -> Response:
+        """One incident."""
+        name = request.path_params["name"]
+        incident_id = self._site.find(name)
+        if incident_id != name:
+            return RedirectResponse(f"/incidents/{incident_id}", 307)
+        version = self._site.memory.version
+        page = incident_page(self._site.memory, incident_id, self._site.clock())
+        if page is None:
+            raise InvalidError("the incident was dropped from memory a moment ago", "look for it in the list")
+        return self._page(request, "incident.html", version, page=page, has_lines=self._site.lines is not None)
+
+    def lines(self, request: Request) -> Response:
+        """The lines around one of the evidence, as a part of the page, or alone."""
+        version = self._site.memory.version
+        incident_id, line = self._site.find(request.path_params["name"]), request.path_params["line"]
+        log = self._site.memory.log(incident_id)
+        diagnosis = log.newest().diagnosis if log else None
+        view = diagnosis_view(diagnosis, ()) if diagnosis else None
+        chosen = next((one for one in view.lines if one.id == line), None) if view else None
+        if chosen is None:
+            raise InvalidError(f"the evidence has no line {line[:40]!r}", "load the page again")
+        if self._site.lines is None:
+            raise InvalidError("the lines are not at hand", "start `tocsin ui` with --logs and the files of the review")
+        everybody = request.query_params.get("of") == "everybody"
+        context = self._site.lines.around(chosen.partition, chosen.offset, everybody=everybody)
+        return self._page(
+            request, "lines.html", version, lines=context, line=chosen, incident_id=incident_id, everybody=everybody
+        )
+
+    def sent(self, request: Request) -> Response:
+        """What was sent to a language model."""
+        incident_id = self._site.find(request.path_params["name"])
+        version = self._site.memory.version
+        return self._page(request, "sent.html", version, incident_id=incident_id, text=self._site.sent(incident_id))
+
+    async def events(self, request: Request) -> Response:
+        """Tell of each change of the memory since the version that the page shows, as server-sent events."""
+        if self._streams.count >= MAX_STREAMS:
+            return PlainTextResponse("Too many pages listen; load the page again.\n", 503)
+        shown = request.headers.get("last-event-id") or request.query_params.get("since", "")
+        return StreamingResponse(self._news(shown), media_type="text/event-stream")
+
+    async def _news(self, version: str) -> AsyncIterator[str]:
+        self._streams.count += 1
+        silent = 0.0
+        try:
+            yield "retry: 2000\n\n"
+            while not self._streams.closing:
+                await asyncio.sleep(LOOK_S)
+                silent += LOOK_S
+                if (now := str(self._site.memory.version)) != version:
+                    version, silent = now, 0.0
+                    yield f"event: changed\nid: {version}\ndata: {version}\n\n"
+                elif silent >= BEAT_S:
+                    silent = 0.0
+                    yield ": alive\n\n"
+        finally:
+            self._streams.count -= 1
+
+    def healthz(self, _: Request) -> Response:
+        """Whether the topics can be read: 200, or 503 with why not."""
+        health = self._site.memory.health()
+        if health.troubles:
+            return PlainTextResponse("\n".join(health.troubles) + "\n", 503)
+        return PlainTextResponse("ok\n" if not health.reading else f"reading {', '.join(health.reading)}\n")
+
+    def _page(self, request: Request, template: str, version: int, **values: Any) -> Response:
+        """Return a template as an answer; ``version`` is that of the memory before anything was read of it."""
+        address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        health = self._site.memory.health()
+        html = render(template, site=self._site, address=address, health=health, version=version, **values)
+        return HTMLResponse(html)
+
+
+async def static(request: Request) -> Response:
+    """A script, a style or a picture; its address holds its hash, so a browser asks once."""
+    file = static_files().get(request.path_params["name"])
+    if file is None:
+        raise HTTPException(404)
+    headers = {"cache-control": "public, max-age=31536000, immutable"}
+    return Response(file.content, media_type=file.kind, headers=headers)
+
+
+def _refused(_: Request, error: HTTPException) -> Response:
+    return _message(error.status_code, "There is no such page", "")
+
+
+def _invalid(_: Request, error: InvalidError) -> Response:
+    return _message(404, error.problem, error.advice)
+
+
+def _failed(_: Request, error: TocsinError) -> Response:
+    return _message(503, error.problem, error.advice)
+
+
+def _message(status: int, problem: str, advice: str) -> Response:
+    return HTMLResponse(render("message.html", problem=problem, advice=advice), status)

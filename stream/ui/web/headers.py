@@ -1,0 +1,92 @@
+"""What every answer carries, and which requests are refused before a page sees them."""
+
+from collections.abc import Collection
+from typing import Final
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+POLICY: Final = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
+    "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+"""Content security policy: nothing from elsewhere, and no script or style in a page, so that a log line cannot act."""
+
+HEADERS: Final = {
+    "content-security-policy": POLICY,
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+    "cross-origin-opener-policy": "same-origin",
+    "cross-origin-resource-policy": "same-origin",
+    "permissions-policy": "camera=(), microphone=(), geolocation=()",
+}
+
+LOOPBACK: Final = frozenset({"localhost", "127.0.0.1", "::1"})
+"""Names of this machine."""
+
+MAX_BODY: Final = 64 * 1024
+"""Bytes of a request: a judgement, a note of 4,000 characters has at most 48,000 when it is encoded."""
+
+_READS: Final = frozenset({"GET", "HEAD"})
+
+
+class Guard:
+    """Adds the headers, refuses names of hosts that are not ours, what comes from other sites, and large bodies.
+
+    A name that an attacker's server gives out for 127.0.0.1 would let any site read a page that asks for no password;
+    ``hosts`` are the names that are ours, None takes all, for a server behind a proxy.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str] | None) -> None:
+        self._app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on, or refuse it."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in HEADERS.items():
+                    headers[name] = value
+                headers.setdefault("cache-control", "no-store")
+            await send(message)
+
+        refusal = self._refusal(scope["method"], Headers(scope=scope))
+        app = self._app if refusal is None else PlainTextResponse(refusal[1], refusal[0])
+        await app(scope, receive, with_headers)
+
+    def _refusal(self, method: str, headers: Headers) -> tuple[int, str] | None:
+        if self._hosts is not None and _name(headers.get("host", "")) not in self._hosts:
+            return 421, "This name of the host is not served; open the page as http://127.0.0.1 or http://localhost.\n"
+        if method in _READS:
+            return None
+        if method != "POST":
+            return 405, "Only GET and POST are served.\n"
+        length = headers.get("content-length", "")
+        if not length.isdecimal() or int(length) > MAX_BODY:
+            return 413, f"A request has at most {MAX_BODY} bytes.\n"
+        if not _is_own(headers):
+            return 403, "The request came from another site, and nothing was done.\n"
+        return None
+
+
+def _name(host: str) -> str:
+    try:
+        return urlsplit(f"//{host}").hostname or ""
+    except ValueError:
+        return ""
+
+
+def _is_own(headers: Headers) -> bool:
+    """Return whether a page of ours sent the request: browsers say so, and other sites cannot change it."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site == "same-origin"
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc == headers.get("host")
