@@ -11,6 +11,7 @@ from typing import Final
 from models.bundle import Bundle
 from models.errors import FatalError, InvalidError, TocsinError
 from stream.doctor.result import Check, CheckOutcome
+from stream.doctor.wire_checks import check_own_certificate, wire_checks
 from stream.kafka.clients import Broker
 from stream.kafka.consumer_lag import ConsumerLag
 from stream.kafka.topic_specs import Topics, TopicSpec
@@ -43,13 +44,14 @@ def examine() -> Iterator[Check]:
     yield from _failures_checks(settings)
     yield from _sink_checks(settings)
     yield from _rules_checks(settings)
-    yield check_metrics_port(settings.metrics_host, settings.metrics_port)
+    yield check_metrics_port(settings.metrics_host, settings.metrics_port, is_open=_is_open(settings))
+    if settings.tls_certfile is not None:
+        yield check_own_certificate(settings.tls_certfile, time.time(), "own certificate")
 
 
 def _kafka_checks(settings: Settings) -> Iterator[Check]:
     # stream.wiring imports every part of Tocsin; the settings are to be reported even if one of them is broken.
     from stream.doctor.reading_check import check_reading
-    from stream.doctor.wire_checks import wire_checks
     from stream.wiring.core import decode_config, make_broker, make_topics, topic_specs
 
     try:
@@ -285,7 +287,12 @@ def check_lag(broker: Broker, group: str, topic: str) -> Check:
     return Check(name, CheckOutcome.OK, seen)
 
 
-def check_metrics_port(host: str, port: int) -> Check:
+def _is_open(settings: Settings) -> bool:
+    """Return whether metrics are served in clear, to everybody."""
+    return settings.tls_certfile is None and settings.metrics_token is None
+
+
+def check_metrics_port(host: str, port: int, *, is_open: bool = True) -> Check:
     """Check that metrics can be served, or are served by a role that runs on this machine."""
     name = "metrics"
     if port == 0:
@@ -294,6 +301,8 @@ def check_metrics_port(host: str, port: int) -> Check:
         with socket.create_server((host, port)):
             pass
     except OSError as error:
+        if not is_open:
+            return Check(name, CheckOutcome.OK, f"port {port} is served; with TLS or a token it was not asked by whom")
         if _serves_tocsin(port):
             return Check(name, CheckOutcome.OK, f"served on port {port} by a role on this machine")
         seen = f"{host}:{port} cannot be used ({error.strerror or error})"

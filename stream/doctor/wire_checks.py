@@ -77,9 +77,8 @@ def check_broker_certificate(tls: ssl.SSLContext, bootstrap: str, now: float) ->
     return Check(name, CheckOutcome.WARN, f"no handshake with {bootstrap}", "see the check of the broker")
 
 
-def check_own_certificate(path: Path, now: float) -> Check:
-    """Say who this client is by its certificate, and until when."""
-    name = "client certificate"
+def check_own_certificate(path: Path, now: float, name: str = "client certificate") -> Check:
+    """Say who this client, or this server, is by its certificate, and until when."""
     try:
         # The only decoder of files in the standard library; without it a certificate that has ended cannot be read.
         own: Mapping[str, Any] = ssl._ssl._test_decode_cert(str(path))  # type: ignore[attr-defined]  # noqa: SLF001

@@ -36,6 +36,7 @@ from stream.wiring.core import (
     make_broker,
     make_components,
     make_incident_policy,
+    make_tls,
     make_topics,
     topic_specs,
 )
@@ -94,7 +95,11 @@ class Process:
         if not self.settings.metrics_port:
             yield
             return
-        server = serve_metrics(self.registry, self.settings.metrics_port, self.settings.metrics_host, self.health)
+        settings = self.settings
+        token = "" if settings.metrics_token is None else settings.metrics_token.get_secret_value()
+        server = serve_metrics(
+            self.registry, settings.metrics_port, settings.metrics_host, self.health, make_tls(settings), token
+        )
         try:
             yield
         finally:

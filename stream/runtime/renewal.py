@@ -15,7 +15,7 @@ from models.errors import InvalidError, TocsinError
 from stream.kafka.security import security_of
 from stream.settings import Settings, load_settings
 from stream.settings.secret_files import read_secrets
-from stream.wiring.core import make_broker
+from stream.wiring.core import make_broker, make_tls
 
 log = logging.getLogger(__name__)
 
@@ -62,7 +62,8 @@ class CredentialWatch:
 def watch_credentials(settings: Settings) -> CredentialWatch:
     """Watch the files that the settings name, from when the settings were read."""
     secrets = settings.secret_files()
-    files = security_of(settings.kafka_properties()).files
+    own = [path for path in (settings.tls_certfile, settings.tls_keyfile) if path is not None]
+    files = (*security_of(settings.kafka_properties()).files, *own)
 
     def content() -> bytes:
         try:
@@ -93,4 +94,6 @@ def try_new() -> None:
     Raises:
         TocsinError: one of the two cannot be done.
     """
-    make_broker(load_settings()).size(KAFKA_TIMEOUT_S)
+    settings = load_settings()
+    make_tls(settings)
+    make_broker(settings).size(KAFKA_TIMEOUT_S)
