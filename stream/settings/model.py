@@ -179,6 +179,12 @@ class Settings(BaseSettings):
     """Port of `/metrics`; 0: not served."""
     metrics_host: str = "0.0.0.0"  # noqa: S104 - Prometheus scrapes from another machine
     """Address on which `/metrics` is served."""
+    metrics_token: SecretStr | None = None
+    """Bearer token that `/metrics` asks for; `/healthz` and `/readyz` ask for none."""
+    tls_certfile: Path | None = None
+    """PEM file of the certificate that `metrics_port` and `votes_port` show; default: they speak in clear."""
+    tls_keyfile: Path | None = None
+    """PEM file of its key."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     """Minimum level of Tocsin's own log, which goes to standard error: `debug`, `info`, `warning` or `error`."""
     log_json: bool = False
@@ -373,6 +379,9 @@ class Settings(BaseSettings):
             raise ValueError(msg)
         if self.window_lateness_s > min(self.window_step_s, self.session_gap_s):
             msg = "window_lateness_s must not exceed window_step_s or session_gap_s"
+            raise ValueError(msg)
+        if (self.tls_certfile is None) != (self.tls_keyfile is None):
+            msg = "tls_certfile and tls_keyfile must be set together"
             raise ValueError(msg)
         return self
 
