@@ -19,7 +19,7 @@ from faust.sensors.prometheus import FaustMetrics, PrometheusMonitor
 from faust.types import TP, EventT
 from prometheus_client import CollectorRegistry
 
-from alerts.monitoring.health import Health
+from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.metrics import Metrics
 from models.calibration.service_state import describe_service
 from models.errors import InvalidError, TransientError
@@ -69,7 +69,7 @@ class DetectConfig:
     windows: WindowConfig
     publish_all: bool = False
     count: Callable[[str, int, int], None] = lambda _bundle, _windows, _fired: None
-    health: Health = field(default_factory=Health)
+    health: LoopHealth = field(default_factory=LoopHealth)
 
 
 class Detect:

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import orjson
 
-from alerts.monitoring.health import Health
+from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.line_count import LineCount
 from alerts.monitoring.metrics import Metrics
 from models.bundle import Bundle
@@ -82,7 +82,7 @@ class IngestConfig:
     dead: DeadLimit = field(default_factory=DeadLimit)
     services: BundleServices = field(default_factory=BundleServices)
     bundle_at: Callable[[int], Bundle] | None = None
-    health: Health = field(default_factory=Health)
+    health: LoopHealth = field(default_factory=LoopHealth)
 
 
 class Ingest:

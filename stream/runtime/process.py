@@ -8,7 +8,7 @@ from dataclasses import dataclass, field, replace
 from prometheus_client import CollectorRegistry
 
 from alerts.messages.signed_receipt import Signer
-from alerts.monitoring.health import Health
+from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.metrics import Metrics
 from alerts.monitoring.metrics_server import serve_metrics
 from models.errors import TocsinError
@@ -20,10 +20,13 @@ from stream.explain.role import ExplainConfig, ExplainRole, wall_clock
 from stream.ingest.reading import Reading
 from stream.ingest.role import Ingest, IngestConfig
 from stream.kafka.clients import Broker
+from stream.kafka.rights import check_rights
+from stream.kafka.security.access_rules import access_rules, merged
 from stream.kafka.topic_specs import Topics
 from stream.learning.learner import Learner
 from stream.promotion.alias_poll import AliasPoll
 from stream.promotion.promotion_watch import PromotionWatch
+from stream.runtime.renewal import CredentialWatch, watch_credentials
 from stream.runtime.roles import Roles
 from stream.settings import Settings
 from stream.wiring.core import (
@@ -34,6 +37,7 @@ from stream.wiring.core import (
     make_broker,
     make_components,
     make_incident_policy,
+    make_tls,
     make_topics,
     topic_specs,
 )
@@ -56,9 +60,10 @@ class Process:
     served: ServedBundle
     registry: CollectorRegistry
     metrics: Metrics
+    credentials: CredentialWatch
     watch: PromotionWatch | None = None
     poll: AliasPoll | None = None
-    health: Health = field(default_factory=Health)
+    health: LoopHealth = field(default_factory=LoopHealth)
 
     @classmethod
     def connect(cls, settings: Settings) -> "Process":
@@ -69,6 +74,8 @@ class Process:
             TransientError: the broker does not answer.
         """
         served = served_bundle(settings)
+        # Before the certificates are read: what is renewed meanwhile is seen.
+        credentials = watch_credentials(settings)
         components = make_components(settings, load_bundle(settings, served.path))
         broker = make_broker(settings)
         broker.ensure_topics(topic_specs(settings), settings.replication)
@@ -86,7 +93,8 @@ class Process:
             log.info("%s", describe_learning(settings, served.progress))
         topics = make_topics(settings)
         watch = make_watch(settings, broker, topics, served, components, metrics)
-        return cls(settings, broker, topics, components, served, registry, metrics, watch, make_poll(settings, metrics))
+        poll = make_poll(settings, metrics)
+        return cls(settings, broker, topics, components, served, registry, metrics, credentials, watch, poll)
 
     @property
     def schedule(self) -> ScorerSchedule:
@@ -99,7 +107,11 @@ class Process:
         if not self.settings.metrics_port:
             yield
             return
-        server = serve_metrics(self.registry, self.settings.metrics_port, self.settings.metrics_host, self.health)
+        settings = self.settings
+        token = "" if settings.metrics_token is None else settings.metrics_token.get_secret_value()
+        server = serve_metrics(
+            self.registry, settings.metrics_port, settings.metrics_host, self.health, make_tls(settings), token
+        )
         try:
             yield
         finally:
@@ -113,7 +125,12 @@ class Process:
         ingest: IngestConfig | None = None,
         clock: Callable[[], int] = wall_clock,
     ) -> Roles:
-        """Start roles on the running event loop; a simulation passes its own ``clock`` (microseconds)."""
+        """Start roles on the running event loop; a simulation passes its own ``clock`` (microseconds).
+
+        Raises:
+            FatalError: Kafka does not grant the rights that they need.
+        """
+        check_rights(self.broker, merged(rule for role in roles for rule in access_rules(self.topics, role)), roles)
         served = Roles(self.metrics, self.health)
         if (watch := self.watch) is not None:
             served.start_thread("models", lambda: watch)
@@ -131,7 +148,13 @@ class Process:
         return served
 
     def is_outdated(self) -> bool:
-        """Return whether there is another bundle to serve by now, and no promotion tells from when on."""
+        """Return whether there is another bundle to serve by now, or certificates or secrets were renewed.
+
+        A bundle that a promotion tells of is taken over when it is due, without an end of this process.
+        """
+        if self.credentials.is_renewed():
+            log.info("certificates or secrets were renewed: this process commits its work and goes on with them")
+            return True
         if self.served.manifest is not None and (self.poll is None or not self.poll.has_changed()):
             return False
         try:
