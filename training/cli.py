@@ -2,7 +2,7 @@
 
 import sys
 import time
-from dataclasses import asdict
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -93,20 +93,14 @@ def train(  # noqa: PLR0913 - click passes each option
     known = Bundle.load(base) if base else None
     fit = replace(FitConfig(), epochs=epochs)
     config = TrainConfig(pipeline=pipeline, fit=fit, seed=seed, keep_all=keep_all, left_out=leave_out)
-    said: list[str] = []
-    began = time.time_ns() // 1000
-
-    def say(text: str) -> None:
-        said.append(text)
-        click.echo(text, err=True)
-
-    bundle = run(paths, config, known, TrainingProgress(say, lambda _: None))
+    report = _Report(time.time_ns() // 1000)
+    bundle = run(paths, config, known, TrainingProgress(report.say, lambda _: None))
     bundle.write(out)
     click.echo(
         f"bundle {bundle.id} in {out}: {bundle.facts['templates']} templates of {bundle.facts['events']:,} events"
     )
     if registrar:
-        click.echo(f"registered as {registrar(out, run=_shown(config, began, said, out)).version}")
+        click.echo(f"registered as {registrar(out, run=report.shown(config, out)).version}")
     click.echo(
         f"next: `tocsin score NEWER-LOGS --bundle {out} --out windows.jsonl` shows whether normal operation stays "
         f"quiet; then set TOCSIN_BUNDLE={out} and see `tocsin doctor`",
@@ -114,23 +108,35 @@ def train(  # noqa: PLR0913 - click passes each option
     )
 
 
-def _shown(config: "TrainConfig", began: int, said: list[str], out: Path) -> "TrainingRun":
-    """Return what people are to see of a training: how it was set, what it said, and its calibration."""
-    from importlib.metadata import version
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What a training says, on standard error and for who looks at it later; ``began`` in microseconds."""
 
-    from models.registry.training_run import TrainingRun
+    began: int
+    said: list[str] = field(default_factory=list)
 
-    params = {
-        "seed": config.seed,
-        "epochs": config.fit.epochs,
-        "keep_all": config.keep_all,
-        "left_out": len(config.left_out),
-        "tocsin": version("tocsin"),
-        **{f"window_{name}": value for name, value in asdict(config.pipeline.windows).items()},
-    }
-    files = {"report.txt": "".join(f"{text}\n" for text in said).encode()}
-    files |= {name: (out / name).read_bytes() for name in ("bundle.json", "calibration.json")}
-    return TrainingRun(began, time.time_ns() // 1000, params, files)
+    def say(self, text: str) -> None:
+        """Say a sentence."""
+        self.said.append(text)
+        click.echo(text, err=True)
+
+    def shown(self, config: "TrainConfig", out: Path) -> "TrainingRun":
+        """Return what people are to see of it: how it was set, what it said, and its calibration."""
+        from importlib.metadata import version
+
+        from models.registry.training_run import TrainingRun
+
+        params = {
+            "seed": config.seed,
+            "epochs": config.fit.epochs,
+            "keep_all": config.keep_all,
+            "left_out": len(config.left_out),
+            "tocsin": version("tocsin"),
+            **{f"window_{name}": value for name, value in asdict(config.pipeline.windows).items()},
+        }
+        files = {"report.txt": "".join(f"{text}\n" for text in self.said).encode()}
+        files |= {name: (out / name).read_bytes() for name in ("bundle.json", "calibration.json")}
+        return TrainingRun(self.began, time.time_ns() // 1000, params, files)
 
 
 @click.command()
