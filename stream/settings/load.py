@@ -14,9 +14,8 @@ from pydantic_settings import SettingsError
 
 from models.errors import InvalidError
 from stream.settings.environment import CONFIG_VARIABLE, PREFIX, config_file, environment
-from stream.settings.model import Settings
+from stream.settings.model import LineFormatSetting, Settings
 from stream.settings.secret_files import SUFFIX
-from stream.settings.value_types import LineFormatSetting
 
 _SERVICE_LINK: Final = re.compile(
     r"TOCSIN_([A-Z0-9_]+_)?(SERVICE_HOST|SERVICE_PORT(_[A-Z0-9_]+)?|PORT_\d+_(TCP|UDP|SCTP)(_(PROTO|PORT|ADDR))?)",

@@ -5,10 +5,12 @@ The text under a field is its description: ``tocsin settings --markdown`` prints
 
 import re
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
+    BaseModel,
     BeforeValidator,
+    ConfigDict,
     Field,
     SecretStr,
     model_validator,
@@ -31,18 +33,21 @@ from stream.settings.environment import (
     read_config,
 )
 from stream.settings.secret_files import SecretFile, read_secrets, secret_files, without_files
-from stream.settings.value_types import (
-    Count,
-    LineFormatSetting,
-    Seconds,
-    SecretUrl,
-    Zone,
-    flat_table,
-    is_secret,
-)
+from stream.settings.value_types import Count, Seconds, SecretUrl, Zone, clear_text, flat, is_secret
 
 _SECRET_PROPERTY: Final = re.compile(r"password|secret|\.key\.pem$")
 """Properties of ``kafka`` that are secret; the others are only in the same table."""
+
+
+class LineFormatSetting(BaseModel):
+    """A line format that the user defines, tried before the built-in ones."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    name: str = Field(min_length=1)
+    pattern: str = Field(min_length=1)
+    """Regular expression with named groups."""
+    time_format: str | None = None
 
 
 class Settings(BaseSettings):
@@ -59,7 +64,7 @@ class Settings(BaseSettings):
 
     kafka_bootstrap_servers: str = Field(default="localhost:9092", min_length=1)
     """Addresses of the Kafka brokers, separated by commas."""
-    kafka: Annotated[dict[str, SecretStr], BeforeValidator(flat_table)] = {}
+    kafka: Annotated[dict[str, SecretStr], BeforeValidator(flat)] = {}
     """librdkafka properties of every client (`security.protocol`, `sasl.username` …): table `[kafka]` of the file."""
     kafka_security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] | None = None
     """`plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`; this and the next 14 override `kafka`."""
@@ -339,17 +344,11 @@ class Settings(BaseSettings):
     def kafka_properties(self) -> dict[str, str]:
         """Return ``kafka`` and the settings that override it as librdkafka's properties, secrets in clear text."""
         named = {name: value for setting, name in PROPERTIES.items() if (value := getattr(self, setting)) is not None}
-        return {name: _clear(value) for name, value in (dict(self.kafka) | named).items()}
+        return {name: clear_text(value) for name, value in (dict(self.kafka) | named).items()}
 
     def own_secrets(self) -> dict[str, str]:
         """Return Tocsin's own secrets in clear text, by the setting, property or variable that holds each."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
         values |= {name: value for name, value in self.kafka.items() if _SECRET_PROPERTY.search(name)}
-        secrets = {name: _clear(value) for name, value in values.items() if isinstance(value, SecretStr)}
+        secrets = {name: clear_text(value) for name, value in values.items() if isinstance(value, SecretStr)}
         return secrets | library_secrets()
-
-
-def _clear(value: Any) -> str:
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,15 +1,14 @@
-"""Types of settings: how a value is read, and what is none."""
+"""Types of settings: what a value must be, and how it is written in a file."""
 
 import re
 from collections.abc import Mapping
 from typing import Annotated, Any, TypeAlias, get_args, get_origin
 from zoneinfo import ZoneInfo
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, SecretStr
+from pydantic import AfterValidator, Field, SecretStr
 
 
-def check_zone(name: str) -> str:
-    """Return the name of a zone that there is; ValueError otherwise."""
+def _zone(name: str) -> str:
     try:
         ZoneInfo(name)
     except (KeyError, ValueError, OSError) as error:
@@ -18,19 +17,19 @@ def check_zone(name: str) -> str:
     return name
 
 
-def flat_table(table: Any) -> Any:
+def flat(table: Any) -> Any:
     """Flatten TOML's nested tables (``security.protocol = …`` without quotes) and turn values into Kafka's text."""
     if not isinstance(table, Mapping):
         return table
-    flat: dict[str, Any] = {}
+    texts: dict[str, Any] = {}
     for name, value in table.items():
         if isinstance(value, Mapping):
-            flat |= {f"{name}.{rest}": inner for rest, inner in flat_table(value).items()}
+            texts |= {f"{name}.{rest}": inner for rest, inner in flat(value).items()}
         elif isinstance(value, bool):
-            flat[name] = str(value).lower()
+            texts[name] = str(value).lower()
         else:
-            flat[name] = str(value) if isinstance(value, int | float) else value
-    return flat
+            texts[name] = str(value) if isinstance(value, int | float) else value
+    return texts
 
 
 def is_secret(annotation: Any) -> bool:
@@ -40,26 +39,21 @@ def is_secret(annotation: Any) -> bool:
     return get_origin(annotation) is not dict and any(map(is_secret, get_args(annotation)))
 
 
-def check_url(secret: SecretStr) -> SecretStr:
-    """Return an address of HTTP; ValueError otherwise."""
+def _url(secret: SecretStr) -> SecretStr:
     if not re.match(r"https?://[^\s/]", secret.get_secret_value()):
         msg = "not a URL; it must begin with https:// or http://"
         raise ValueError(msg)
     return secret
 
 
-Zone: TypeAlias = Annotated[str, AfterValidator(check_zone)]
-SecretUrl: TypeAlias = Annotated[SecretStr, AfterValidator(check_url)]
+def clear_text(value: Any) -> str:
+    """Return a value as text that Kafka's clients take, a secret in clear text."""
+    if isinstance(value, SecretStr):
+        return value.get_secret_value()
+    return str(value).lower() if isinstance(value, bool) else str(value)
+
+
+Zone: TypeAlias = Annotated[str, AfterValidator(_zone)]
+SecretUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_url)]
 Seconds: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Count: TypeAlias = Annotated[int, Field(gt=0)]
-
-
-class LineFormatSetting(BaseModel):
-    """A line format that the user defines, tried before the built-in ones."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
-
-    name: str = Field(min_length=1)
-    pattern: str = Field(min_length=1)
-    """Regular expression with named groups."""
-    time_format: str | None = None
