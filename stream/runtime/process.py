@@ -186,7 +186,8 @@ class Process:
         return Detect(self.broker, self.topics, self.schedule, self.metrics, config, self.registry)
 
     def _explain(self, clock: Callable[[], int]) -> ExplainRole:
-        explainer = make_explainer(self.settings, self.broker, self.topics, self.components.bundle)
+        bundle_now = None if self.watch is None else self.watch.bundle_now
+        explainer = make_explainer(self.settings, self.broker, self.topics, self.components.bundle, bundle_now)
         key = self.settings.receipt_key
         signer = Signer("" if key is None else key.get_secret_value(), load_rules(self.settings).version)
         config = ExplainConfig(make_incident_policy(self.settings), clock, signer, self.health)
