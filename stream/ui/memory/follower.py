@@ -34,6 +34,9 @@ NEWEST: Final = 100_000
 QUIET_POLLS: Final = 20
 """Polls in a row without a message after which a topic counts as read to its end: five seconds, a judgement."""
 
+PATIENCE_S: Final = 2.0
+"""Seconds that each thread may take to end: a judgement, they need a tenth unless the broker is away."""
+
 BROKER: Final = "broker"
 """Name of the trouble that the broker does not answer."""
 
@@ -85,10 +88,10 @@ class Follower:
             thread.start()
 
     def close(self) -> None:
-        """Stop reading."""
+        """Stop reading; a thread that waits for the broker ends with its request, or with the process."""
         self._halt.set()
         for thread in self._threads:
-            thread.join()
+            thread.join(PATIENCE_S)
 
     def _watch(self) -> None:
         while not self._halt.is_set():

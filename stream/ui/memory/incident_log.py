@@ -4,6 +4,7 @@ import re
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from sys import intern
 from typing import Any, Final
 
 import orjson
@@ -12,12 +13,29 @@ from alerts.incidents.annotations import Annotations
 from alerts.messages.alert import Alert, Severity, Status
 from alerts.messages.delivery_receipt import DeliveryReceipt
 from alerts.messages.wording import kind_name, place_text
+from models.rfc3339 import parse_time
 
 STEPS: Final = 100
 """Steps of a timeline, and receipts, that are kept of one incident, the newest: a judgement.  The topics keep all."""
 
 _DATED: Final = re.compile(r"\. \d\d:\d\d UTC(?:, [^.`]*)?$")
 """The time at the end of a title, which has a column of its own on a page."""
+
+
+@dataclass(frozen=True, slots=True)
+class SignalSpan:
+    """When a signal was seen in a service, in microseconds, and how important it was, 0 to 1."""
+
+    service: str
+    begin: int
+    end: int
+    importance: float
+
+    @classmethod
+    def of(cls, signal: Mapping[str, Any]) -> "SignalSpan":
+        """Return the span of a signal of an alert."""
+        begin, end = parse_time(str(signal["begin"])), parse_time(str(signal["end"]))
+        return cls(intern(str(signal.get("service", ""))), begin, end, float(signal.get("importance", 0.5)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -41,6 +59,10 @@ class IncidentHead:
     """Places where something goes on."""
     note: str
     acknowledged: str
+    spans: tuple["SignalSpan", ...]
+    """When its signals were where."""
+    templates: tuple[str, ...]
+    """Ids of its most telling templates."""
 
     @property
     def is_open(self) -> bool:
@@ -72,6 +94,8 @@ class IncidentHead:
             going_on=tuple(dict.fromkeys(place_of(signal) for signal in alert.signals if signal.get("ongoing"))),
             note=alert.note,
             acknowledged=alert.acknowledged,
+            spans=tuple(SignalSpan.of(signal) for signal in alert.signals),
+            templates=tuple(map(intern, alert.templates)),
         )
 
 

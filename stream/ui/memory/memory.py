@@ -34,7 +34,7 @@ class Limits:
 
 
 @dataclass(frozen=True, slots=True)
-class Health:
+class Freshness:
     """How far the memory can be trusted; times in microseconds by the wall clock."""
 
     troubles: tuple[str, ...] = ()
@@ -151,12 +151,12 @@ class Memory:
             elif not until_now:
                 self._reading.add(topic)
 
-    def health(self) -> Health:
+    def health(self) -> Freshness:
         """Return how far the memory can be trusted."""
         with self._lock:
             texts = tuple(dict.fromkeys(text for text, _ in self._troubles.values()))
             since = min((moment for _, moment in self._troubles.values()), default=0)
-            return Health(texts, since, tuple(sorted(self._reading)), self._proven)
+            return Freshness(texts, since, tuple(sorted(self._reading)), self._proven)
 
     def heads(self) -> list[IncidentHead]:
         """Return the heads of all incidents, as people changed them, in the order in which they came."""

@@ -8,9 +8,10 @@ from typing import Final
 from alerts.incidents.annotations import Annotations
 from alerts.messages.alert import Severity
 from alerts.messages.wording import SURE, duration, short_id
-from models.rfc3339 import SECOND
+from models.rfc3339 import SECOND, time_text
 from stream.ui.memory.incident_log import IncidentHead
-from stream.ui.memory.memory import Health, Memory
+from stream.ui.memory.memory import Freshness, Memory
+from stream.ui.pages.lanes import DAY, HOUR, TimeRange, range_of
 from stream.ui.pages.query import ListQuery
 
 PAGE: Final = 40
@@ -21,6 +22,10 @@ MOST_OPEN: Final = 200
 
 CHOICES: Final = 300
 """Services and tenants that the filters offer: a judgement, more are found by text."""
+
+
+RANGES: Final = {"1 h": HOUR, "6 h": 6 * HOUR, "24 h": DAY, "7 d": 7 * DAY}
+"""Ranges of time that are a click away, in microseconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +60,9 @@ class ListPage:
     pages: int
     services: tuple[str, ...]
     tenants: tuple[str, ...]
-    health: Health
+    health: Freshness
+    ranges: tuple[tuple[str, str, bool], ...]
+    """Ranges of time to choose: name, address, whether it is the one that is shown."""
     last_end: int
     """When the newest incident that is over ended, in microseconds; 0: there is none."""
 
@@ -86,6 +93,7 @@ def list_page(memory: Memory, query: ListQuery, now: int, *, live: bool = True) 
         services=_most_frequent(name for head in heads for name in head.services),
         tenants=_most_frequent(head.tenant for head in heads),
         health=health,
+        ranges=_ranges(query, range_of(query, heads, memory.windows().columns()[0], now, live=live)),
         last_end=max((head.end for head in heads if not head.is_open), default=0),
     )
 
@@ -97,20 +105,26 @@ def sureness(confidence: float | None) -> str:
     return f"{confidence:.0%} sure" if confidence >= SURE else f"cause unclear ({confidence:.0%})"
 
 
+def lasts(head: IncidentHead, now: int) -> str:
+    """Return how long an incident lasted; an open one goes on, unless its clock is not that of the wall (``now``)."""
+    end = now if head.is_open and 0 <= now - head.end < DAY else head.end
+    return duration(max(0, (end - head.started) // SECOND))
+
+
 def _row(head: IncidentHead, said: Annotations, now: int) -> IncidentRow:
     return IncidentRow(
         head=head,
         short=short_id(head.id),
         where=(head.going_on or head.services or ("unknown service",))[0],
         more=max(0, len(head.services) - 1),
-        lasts=duration(max(0, (head.end - head.started) // SECOND)),
+        lasts=lasts(head, now),
         sure=sureness(head.confidence),
         silence=said.silence(now),
         votes=len(said.votes),
     )
 
 
-def _headline(heads: list[IncidentHead], health: Health, *, live: bool) -> str:
+def _headline(heads: list[IncidentHead], health: Freshness, *, live: bool) -> str:
     firing = [head for head in heads if head.is_open]
     if firing:
         counts = Counter(head.severity for head in firing)
@@ -123,6 +137,19 @@ def _headline(heads: list[IncidentHead], health: Health, *, live: bool) -> str:
 
 def _counted(count: int, what: str) -> str:
     return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
+def _ranges(query: ListQuery, shown: TimeRange) -> tuple[tuple[str, str, bool], ...]:
+    """Return the ranges that end where the one that is shown ends; what is shown at first has no times."""
+    length = shown.end - shown.begin
+    until = time_text(shown.end) if query.until else ""
+    choices = [
+        (name, query.link(since=time_text(shown.end - size), until=until, page=1), abs(size - length) < SECOND)
+        for name, size in RANGES.items()
+    ]
+    chosen = bool(query.since or query.until)
+    first = ("Newest", query.link(since="", until="", page=1), not chosen)
+    return (first, *choices)
 
 
 def _most_frequent(names: Iterable[str]) -> tuple[str, ...]:

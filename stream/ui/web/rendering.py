@@ -14,6 +14,7 @@ from stream.ui.pages.text import clipped, clock, cut, marked, moment, shown
 
 STATIC: Final[Mapping[str, str]] = {
     "htmx.js": "text/javascript; charset=utf-8",
+    "lanes.js": "text/javascript; charset=utf-8",
     "page.js": "text/javascript; charset=utf-8",
     "page.css": "text/css; charset=utf-8",
     "icon.svg": "image/svg+xml",
@@ -49,6 +50,7 @@ def templates() -> Environment:
         autoescape=True,
         finalize=shown,
         undefined=StrictUndefined,
+        auto_reload=False,  # what an upgrade writes belongs to the next process
         trim_blocks=True,
         lstrip_blocks=True,
     )
