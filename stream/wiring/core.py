@@ -17,6 +17,8 @@ from stream.settings import Settings
 from stream.wiring.bundles import bundle_place
 
 if TYPE_CHECKING:
+    import ssl
+
     from alerts.incidents.policy import IncidentPolicy
     from alerts.routing.rules import Rules
     from index.diagnosis.known_failures import KnownFailures
@@ -40,6 +42,19 @@ def make_broker(settings: Settings) -> "Broker":
     properties = settings.kafka_properties()
     security_of(properties)
     return Broker(settings.kafka_bootstrap_servers, properties)
+
+
+def make_tls(settings: Settings) -> "ssl.SSLContext | None":
+    """Return what Tocsin's own ports show; None where they speak in clear.
+
+    Raises:
+        InvalidError: certificate and key cannot be used.
+    """
+    from alerts.monitoring.server_tls import server_tls
+
+    if settings.tls_certfile is None or settings.tls_keyfile is None:
+        return None
+    return server_tls(settings.tls_certfile, settings.tls_keyfile)
 
 
 def make_topics(settings: Settings) -> "Topics":
