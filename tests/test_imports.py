@@ -58,7 +58,6 @@ HOMES = {
     "pydantic": {"stream/settings/"},
     "pydantic_settings": {"stream/settings/"},
     "safetensors": {"training/export_encoder.py"},
-    "scipy": {"index/search/tfidf.py"},
     "starlette": {"stream/ui/web/"},
     "tensorflow": {"training/"},
     "tf2onnx": {"training/"},
