@@ -43,7 +43,11 @@ HOMES = {
     "cryptography": {"models/registry/signature.py"},
     "faiss": {"index/search/vectors.py"},
     "faust": {"stream/kafka/", "stream/detect/role.py"},
-    "httpx": {"alerts/sinks/http_transport.py", "index/embedding/open_embedder.py"},
+    "httpx": {
+        "alerts/sinks/http_transport.py",
+        "index/embedding/open_embedder.py",
+        "models/registry/mlflow_mirror.py",
+    },
     "huggingface_hub": {"index/embedding/open_embedder.py"},
     "httpx2": {"index/llm/claude.py"},
     "jinja2": {"stream/ui/web/"},

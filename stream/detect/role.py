@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -61,10 +61,14 @@ WAITING = 32
 
 @dataclass(frozen=True, slots=True)
 class DetectConfig:
-    """``publish_all`` sends every window to ``anomalies``, fired or not: for tests and comparisons."""
+    """``publish_all`` sends every window to ``anomalies``, fired or not: for tests and comparisons.
+
+    ``count`` is told of each batch by which bundle (id) how many windows were judged, and how many fired.
+    """
 
     windows: WindowConfig
     publish_all: bool = False
+    count: Callable[[str, int, int], None] = lambda _bundle, _windows, _fired: None
     health: LoopHealth = field(default_factory=LoopHealth)
 
 
@@ -208,6 +212,7 @@ class Detect:
             self._publish(decided)
         for decisions, due in decided:
             self._count_windows(decisions, due)
+            self._config.count(decisions.bundle.id, len(due), int(decisions.fired[due].sum()))
             self._warn_foreign(decisions.bundle.templates_version, taken)
         self._metrics.batch_seconds.labels(ROLE).observe(time.perf_counter() - started)
         self._metrics.frames.labels("in").inc(len(taken))

@@ -197,6 +197,8 @@ class Process:
         from stream.detect.role import Detect, DetectConfig
 
         config = DetectConfig(self.components.windows, publish_all=publish_all, health=self.health)
+        if self.watch is not None:
+            config = replace(config, count=self.watch.count)
         return Detect(self.broker, self.topics, self.schedule, self.metrics, config, self.registry)
 
     def _explain(self, clock: Callable[[], int] | None) -> "ExplainRole":
