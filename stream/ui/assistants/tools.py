@@ -154,11 +154,11 @@ class Tools:
 
     def compare(self, arguments: Mapping[str, Any]) -> dict[str, Any]:
         """Return what differs between two ranges."""
-        if self._site.counter is None:
+        if self._site.ranges is None:
             raise InvalidError("the lines are not at hand", "start it with --logs and the files of the review")
         asked = CompareQuery.of(arguments, self._site.clock())
-        here = self._site.counter.count(asked.begin, asked.end)
-        before = self._site.counter.count(asked.base_begin, asked.base_end)
+        here = self._site.ranges.count(asked.begin, asked.end)
+        before = self._site.ranges.count(asked.base_begin, asked.base_end)
         difference = compared(here, before, asked.service)
         return {
             "lines": here.lines,

@@ -42,7 +42,7 @@ def server() -> AssistantServer:
     memory.take_alert(alert(2, tenant="other", services=("glance",)))
     memory.trouble("broker", "no answer from kafka:9092")
     reader = stored([raw(n, "nova-api", f"password={SECRET}" if n == 41 else "GET /servers") for n in range(100)])
-    return assistant_server(Site(memory, "test", reader, counter=counting(reader)), Redactor)
+    return assistant_server(Site(memory, "test", reader, ranges=counting(reader)), Redactor)
 
 
 def asked(server: AssistantServer, method: str, **params: Any) -> dict[str, Any]:
