@@ -28,7 +28,7 @@ Ask: TypeAlias = Callable[[str, int, int], QuestionAnswer]
 
 
 def answered(reader: RangeReader, failures: KnownFailures, question: str, begin: int, end: int) -> QuestionAnswer:
-    """QuestionAnswer a question by the lines of a range, in microseconds.  No language model is asked.
+    """Answer a question by the lines of a range, in microseconds.  No language model is asked.
 
     Raises:
         InvalidError: the question says nothing.
