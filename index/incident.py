@@ -8,6 +8,7 @@ import numpy as np
 import polars as pl
 
 from index.diagnosis.known_failures import KnownFailures
+from index.diagnosis.renewal import SURE, displaces
 from index.diagnosis.rule_based import diagnose
 from index.diagnosis.types import Diagnosis
 from index.episodes.cut import cut
@@ -55,9 +56,6 @@ windows, as for the signals of an incident."""
 _ROUNDS: Final = 4
 """How often what is over is left out, at most: a judgement, an incident rarely holds more troubles in turn."""
 
-_SURE: Final = 0.5
-"""Confidence from which on a diagnosis says more than that something is wrong, as for titles of alerts."""
-
 
 def explain_incident(  # noqa: PLR0913 - what is known beside the lines, all by name
     signals: IncidentSignals,
@@ -74,7 +72,7 @@ def explain_incident(  # noqa: PLR0913 - what is known beside the lines, all by 
     Errors and warnings count that belong to its signals: of their services and hosts, ids or messages, and what
     evidence of a common cause joins to these.  Those from before its begin, and those of anything else, are left out.
     Where all messages that a diagnosis cites are over and the incident goes on, it is put down to what came since, if
-    that explains itself: the loudest of what is over must not hide it.
+    that explains itself and is as sure: the loudest of what is over must not hide it.
 
     Args:
         signals: what the incident is made of.
@@ -102,7 +100,7 @@ def explain_incident(  # noqa: PLR0913 - what is known beside the lines, all by 
         evidence = gather(own, windows, known=known, changes=changes, similar=similar, was_usual=best is None)
         evidence = replace(evidence, sources=source_times(lines.lines, signals.begin, evidence.end))
         diagnosis = diagnose(evidence, failures)
-        if best is not None and diagnosis.confidence < _SURE:
+        if best is not None and (diagnosis.confidence < SURE or not displaces(diagnosis, best[1])):
             break
         best = evidence, diagnosis
         newest = _newest(own, evidence, diagnosis)

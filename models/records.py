@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
+from functools import lru_cache
 from typing import Final, Self, TypeAlias
 
 import numpy as np
@@ -162,6 +163,7 @@ HOST_BITS: Final = 12
 services one in 100 bundles; a judgement between the two."""
 
 
+@lru_cache(maxsize=65_536)
 def source_id(key: str) -> int:
     """Number of a source by its key: the same on every machine and in every tenant.
 

@@ -229,15 +229,21 @@ class Scorer:
     def __init__(self, bundle: Bundle, false_alarms_per_day: float = 1.0) -> None:
         """Load the bundle's network; ``false_alarms_per_day`` is the budget per tenant."""
         self.bundle_id = bundle.id
+        self.templates_version = bundle.templates_version
         self._bundle = bundle
         self._log_budget = float(np.log10(false_alarms_per_day))
         self._lstm = LstmDetector(bundle.network, bundle.vocabulary)
 
-    def decide(self, windows: WindowBatch, foreign_until: int = NO_TIME) -> Decisions:
+    @property
+    def bundle(self) -> Bundle:
+        """The bundle that it decides with."""
+        return self._bundle
+
+    def decide(self, windows: WindowBatch, foreign_until: int | I64 = NO_TIME) -> Decisions:
         """Score a batch of windows and decide which of them fire.
 
-        Of windows that begin by ``foreign_until`` (microseconds) only errors count: events up to then may have the
-        template ids of another bundle, which this one does not know.
+        Of windows that begin by ``foreign_until`` (microseconds; one time, or one for each window) only errors count:
+        events up to then may have the template ids of another bundle, which this one does not know.
         """
         bundle = self._bundle
         if not len(windows):

@@ -12,16 +12,22 @@ from typing import Final
 from models.errors import InvalidError
 from models.pipeline import LineProcessor
 from models.records import Verdict
+from models.schedule import ScorerSchedule
 from models.scorer import Scorer
 from models.windows import frame_codec as frames
 from models.windows.config import WindowConfig
 from models.windows.scoring import WindowScorer
 from models.windows.store import WindowStore
+from stream.detect.partition_state import PartitionWindows, ReadFrame, decide
 from stream.kafka.reader import Bound, Record
 from stream.topics.raw_logs import raw_batch
 
 BATCH: Final = 10_000
 """Raw lines that are decoded together; a judgement."""
+
+
+_MILLISECOND: Final = 1000
+"""Microseconds."""
 
 
 def lead(config: WindowConfig) -> int:
@@ -34,26 +40,31 @@ def earlier(start: Bound, by: int) -> Bound:
     return start - by if isinstance(start, int) else None
 
 
-def replay_events(records: Iterable[Record], start: Bound, scorer: Scorer, config: WindowConfig) -> Iterator[Verdict]:
+def replay_events(
+    records: Iterable[Record], start: Bound, schedule: ScorerSchedule, config: WindowConfig
+) -> Iterator[Verdict]:
     """Verdicts on the windows that the frames from ``start`` on close; arguments as of ``decided_frames``."""
-    for _, verdicts in decided_frames(records, start, scorer, config):
+    for _, verdicts in decided_frames(records, start, schedule, config):
         yield from verdicts
 
 
 def decided_frames(
-    records: Iterable[Record], start: Bound, scorer: Scorer, config: WindowConfig
+    records: Iterable[Record], start: Bound, schedule: ScorerSchedule, config: WindowConfig
 ) -> Iterator[tuple[Record, list[Verdict]]]:
     """Frames from ``start`` on, with verdicts on the windows that each closes; earlier frames only fill windows.
+
+    It is what the role does, each window with the bundle that was due.
 
     ``records`` come partition after partition, in the order of offsets.
     """
     for _, of_partition in groupby(records, key=lambda record: record.partition):
-        windows = WindowScorer(WindowStore(config), scorer.decide)
+        windows = PartitionWindows(config, None)
         for record in of_partition:
-            frame, _ = frames.decode(record.value or b"")
-            decided = windows.step(frame, record.offset)
+            frame, version = frames.decode(record.value or b"")
+            read = ReadFrame(record.offset, record.timestamp * _MILLISECOND, frame, version)
+            decided = decide(schedule, [(windows, read)])
             if not _is_earlier(record, start):
-                yield record, decided.verdicts()
+                yield record, [verdict for decisions, _ in decided for verdict in decisions.verdicts()]
 
 
 def replay_raw(

@@ -21,13 +21,13 @@ ALLOWED = {
 # Folders and files of each package in order: each may import only those before it.
 ORDER = {
     "models": "errors targets rfc3339 findings records arrays verdicts decode templates windows features detectors"
-    " calibration bundle registry scorer pipeline",
+    " calibration bundle registry scorer schedule pipeline",
     "training": "simulate datasets held_out tensorflow_import network export export_encoder fit_lstm fit_signs"
     " fit_detectors fault_screening calibration report train platform_bundle evaluate cli",
     "index": "text storage lines embedding search evidence episodes diagnosis redaction llm explain analyze incident",
     "alerts": "messages incidents routing sinks delivery monitoring",
-    "stream": "kafka settings topics heartbeat ingest detect explain deliver replay review learning wiring doctor"
-    " runtime ui demo cli",
+    "stream": "kafka settings planning topics promotion heartbeat ingest detect explain deliver replay review learning"
+    " wiring doctor runtime ui demo cli",
 }
 
 # Where an outside library may be imported; what is not listed may be imported anywhere.
@@ -64,7 +64,7 @@ HOMES = {
     "tf2onnx": {"training/"},
     "tokenizers": {"index/embedding/sentence_encoder.py"},
     "uvicorn": {"stream/ui/web/"},
-    "yaml": {"alerts/routing/", "index/search/"},
+    "yaml": {"alerts/routing/", "index/search/", "stream/kafka/security/access_rules.py"},
 }
 
 READS_ENVIRONMENT = {

@@ -14,6 +14,7 @@ from alerts.incidents.policy import IncidentPolicy
 from alerts.incidents.signal import FAILING, NAMED_FOR, Signal, signals_of
 from alerts.messages.anomaly import BESIDE, ODD, Anomaly
 from alerts.messages.backends import INFRASTRUCTURE, project_of
+from models.findings import FindingKind
 from models.records import ALL_SOURCES
 from models.rfc3339 import SECOND
 
@@ -52,6 +53,10 @@ window, as windows that follow one another overlap."""
 RECENT: Final = 120 * SECOND
 """Microseconds for which a project that is only unusual explains messages that name it: a judgement.  One that has been
 slow for a quarter of an hour does not explain what begins now."""
+
+_NO_TROUBLE: Final = frozenset({FindingKind.LARGE_VALUE, FindingKind.ABSENT, FindingKind.UNEXPECTED})
+"""Findings that are no trouble by themselves: a number that is neither a duration nor a count of refusals, such as the
+length of an answer that grows with the cloud, and that no normal window is quite like this one.  A judgement."""
 
 TELLING: Final = 3
 """The first templates of a window, of its most telling lines, by which windows are compared: a judgement."""
@@ -135,6 +140,7 @@ def match_of(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> Matc
     ongoing = incident.signals_since(share.end - OVER)
     if _names_another_backend(share, incident, ongoing):
         return NO_MATCH
+    ongoing = tuple(signal for signal in ongoing if not _is_of_another(share, signal))
     if _goes_on(share, ongoing, policy):
         return Match(MatchStrength.SERVICE, "at the same place")
     recent = incident.signals_since(share.end - int(policy.near_s * SECOND))
@@ -182,6 +188,15 @@ def _names_another_backend(share: Anomaly, incident: Incident, ongoing: Iterable
     return bool(here) and is_older and here.isdisjoint(_backends(incident.signals))
 
 
+def _is_of_another(share: Anomaly, signal: Signal) -> bool:
+    """Return whether a signal has paused whose messages named a backend, which those of the share do not.
+
+    What only follows from an outage may follow from another fault.
+    """
+    backends = _backends((signal,))
+    return bool(backends) and backends.isdisjoint(share.names) and signal.last < share.end - PAUSE
+
+
 def _differ(one: frozenset[str], other: frozenset[str]) -> bool:
     """Return whether backends are known on both sides, and none of them is the same."""
     return bool(one and other) and one.isdisjoint(other)
@@ -209,17 +224,19 @@ def _goes_on(share: Anomaly, signals: Sequence[Signal], policy: IncidentPolicy) 
     known = {template for signal in here for template in signal.templates}
     if known and share.own_templates and known.isdisjoint(share.own_templates):
         return False
-    backends, paused = _backends(here), all(signal.last < share.end - PAUSE for signal in here)
-    if backends and paused and backends.isdisjoint(share.names):
-        # What only follows from an outage may follow from another fault.
-        return False
     if share.importance <= BESIDE:
         # What it says there beside the kind known is unknown; often it does not even say the kind.
         return any(kind in {signal.kind, ODD} and signal.last >= recent for signal in here)
-    if kind in FAILING and here and not any(signal.kind in FAILING for signal in here):
-        # What has only been unusual for long does not explain that the service fails now.
+    if _begins_to_fail(share, here):
+        # What has only been unusual for long does not explain it.
         return share.end - min(signal.first for signal in here) <= policy.onset_s * SECOND
     return any(signal.kind == kind or signal.last >= recent for signal in here)
+
+
+def _begins_to_fail(share: Anomaly, here: Collection[Signal]) -> bool:
+    """Return whether the share tells of a failure at a place where signals only tell what is unusual."""
+    fails = signals_of(share)[0].kind in FAILING
+    return fails and bool(here) and not any(signal.kind in FAILING for signal in here)
 
 
 def _alike(share: Anomaly, ongoing: Iterable[Signal], recent: Iterable[Signal]) -> str:
@@ -285,8 +302,10 @@ def _sort(key: str) -> str:
 def _reach(share: Anomaly, incident: Incident, policy: IncidentPolicy) -> int:
     if incident.state is IncidentState.PENDING:
         return int(policy.near_s * SECOND)
-    # What comes late may have come before all that is known; grace is for what goes on.
-    return policy.quiet if share.end < incident.first else policy.reach
+    # What comes late may have come before all that is known; grace is for what goes on, and for failures: what is
+    # merely unusual at the same place a quarter of an hour later mostly has another reason.
+    fails = any(signal.kind in FAILING for signal in incident.signals)
+    return policy.reach if fails and share.end >= incident.first else policy.quiet
 
 
 def _shares_templates(share: Anomaly, known: Collection[str]) -> bool:
@@ -301,7 +320,9 @@ def _comes_back(share: Anomaly, incident: Incident) -> bool:
     What only follows from an outage may follow from another fault.
     """
     backends = _backends(incident.signals)
-    return repeats(share, incident) and not (backends and backends.isdisjoint(share.names))
+    if (backends and backends.isdisjoint(share.names)) or not repeats(share, incident):
+        return False
+    return not _begins_to_fail(share, [signal for signal in incident.signals if _is_among(share, (signal,))])
 
 
 def repeats(share: Anomaly, incident: Incident) -> bool:
@@ -325,7 +346,11 @@ def is_enough(incident: Incident, policy: IncidentPolicy) -> bool:
     """Return whether what is pending opens an incident: one strong signal, several witnesses, or one that lasts.
 
     What is only known from windows whose loudest part is elsewhere is never enough: by itself it would not have fired.
+    Nor is a large number alone, however long it lasts: it supports what else is wrong.
     """
+    kinds = {finding.kind for finding in incident.findings}
+    if FindingKind.LARGE_VALUE in kinds and kinds <= _NO_TROUBLE:
+        return False
     strong = incident.importance >= policy.strong_from or incident.witnesses >= policy.voices_from
     lasts = incident.count > 1 and incident.last - incident.first >= policy.sustain_s * SECOND
     return strong or (lasts and incident.importance > BESIDE)

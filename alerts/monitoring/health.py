@@ -15,7 +15,7 @@ STUCK_S: Final = 300.0
 Kafka takes their partitions away, so that a restart costs nothing any more."""
 
 
-class Health:
+class LoopHealth:
     """What the loops of one process last said.
 
     Loops run in threads of their own and the answers in another: every method does one operation of a dictionary,

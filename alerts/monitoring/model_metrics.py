@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Annotated
 
-from prometheus_client import Gauge
+from prometheus_client import Counter, Gauge
 
 from alerts.monitoring.metric_spec import Spec
 
@@ -15,6 +15,10 @@ class ModelMetrics:
     model_version: Annotated[
         Gauge,
         Spec("tocsin_model_version", "1", "Number of the version in use, where the bundle is from a store.", ("name",)),
+    ]
+    model_load_failures: Annotated[
+        Counter,
+        Spec("tocsin_model_load_failures_total", "failures", "Times that a promoted version could not be loaded."),
     ]
     models_store_up: Annotated[
         Gauge,

@@ -115,6 +115,8 @@ class Cause:
     """What is the matter in a few words, without a full stop; "" where a line says it best."""
     rule: str = ""
     """Name of the rule that applied; "" where none did."""
+    consequence: bool = False
+    """Whether what it stands on may follow from some other failure, such as a call that was not answered."""
 
 
 def of_defect(evidence: Evidence, findings: Findings, origin: Origin) -> Cause:
@@ -169,7 +171,11 @@ def of_match(evidence: Evidence, findings: Findings, match: KnownFailureMatch) -
     text = f"{failure.title}. {why}{seen}{_witnesses(evidence, match)}"
     began = origin.line.service if origin is not None and (own or failed(origin.line)) else writer
     service = _blamed(evidence, match) or began
-    return Cause(text, match.confidence, service, failure.actions, match.line, headline=failure.title)
+    return Cause(
+        *(text, match.confidence, service, failure.actions, match.line),
+        headline=failure.title,
+        consequence=bool(failure.symptom),
+    )
 
 
 def _of_unanswered(match: KnownFailureMatch, unanswered: Unanswered) -> Cause:
@@ -183,7 +189,8 @@ def _of_unanswered(match: KnownFailureMatch, unanswered: Unanswered) -> Cause:
     agreed = _LEFT if left else _SILENCE_AND_ERRORS
     confidence = max(match.confidence, agreed) if unanswered.state else match.confidence
     steps = tuple(fill(step, {"service": service, "host": unanswered.host}) for step in _UNANSWERED_STEPS)
-    return Cause(text, confidence, service, (*steps, *failure.actions[1:]), match.line, headline=title)
+    actions = (*steps, *failure.actions[1:])
+    return Cause(text, confidence, service, actions, match.line, headline=title, consequence=True)
 
 
 def _witnesses(evidence: Evidence, match: KnownFailureMatch) -> str:

@@ -1,5 +1,6 @@
-"""Whether an incident is to be explained again: what its diagnosis stood on is over, or something stronger came."""
+"""Whether an incident is to be explained again, and whether what comes of it takes the place of what is known."""
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final, Self
@@ -11,6 +12,15 @@ from models.rfc3339 import SECOND
 
 _SLACK_US: Final = 2 * SECOND
 """Microseconds by which clocks may differ (a judgement, as in ``index.evidence.request_trace``)."""
+
+
+SURE: Final = 0.5
+"""Confidence from which on a diagnosis is rather right than wrong, as for titles of alerts: a judgement."""
+
+_HEADING: Final = re.compile(r"[.:;,(]")
+"""What ends the first words of a cause, those that say which it is."""
+
+_NUMBER: Final = re.compile(r"\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +43,7 @@ class Basis:
 
     until: int
     """The end of the time that it looked at (microseconds)."""
-    service: str
-    """The service that it blamed; "" for none."""
+    diagnosis: Diagnosis
     services: frozenset[str]
     """The services whose lines it cited."""
     messages: frozenset[tuple[str, str]]
@@ -48,7 +57,7 @@ class Basis:
         cited = diagnosis.cited
         return cls(
             until=evidence.end,
-            service=diagnosis.service,
+            diagnosis=diagnosis,
             services=frozenset(line.service for line in evidence.lines if line.id in cited),
             messages=frozenset((line.service, line.template) for line in evidence.lines),
             worst=max((line.level for line in evidence.lines), default=Level.UNKNOWN),
@@ -78,9 +87,31 @@ def needs_new_diagnosis(basis: Basis | None, signals: Sequence[SignalNow]) -> st
 
 def is_over(basis: Basis, signals: Sequence[SignalNow]) -> bool:
     """Return whether all that a diagnosis stood on is over, while other things go on."""
-    stood_on = [signal for signal in signals if signal.service in {basis.service, *basis.services}]
+    stood_on = [signal for signal in signals if signal.service in {basis.diagnosis.service, *basis.services}]
     is_any_left = any(signal.goes_on for signal in stood_on)
     return bool(stood_on) and not is_any_left and any(signal.goes_on for signal in signals)
+
+
+def displaces(new: Diagnosis, known: Diagnosis) -> bool:
+    """Return whether a later diagnosis of an incident takes the place of the one that is known.
+
+    It does where it puts it down to the same in newer words, and where the known one is not sure.  A cause that is
+    known gives way only to one that is as sure: what comes late is often a consequence of it, or of its repair, such as
+    a service that does not answer while it is started again.  What may be a consequence never takes the place of what
+    tells outright what is wrong.
+    """
+    if known.confidence < SURE or _same(new, known):
+        return True
+    return new.confidence >= known.confidence and (known.consequence or not new.consequence)
+
+
+def _same(one: Diagnosis, other: Diagnosis) -> bool:
+    """Whether two diagnoses name one cause: the same service and first words, but for numbers."""
+    return one.service == other.service and _heading(one) == _heading(other)
+
+
+def _heading(diagnosis: Diagnosis) -> str:
+    return _NUMBER.sub("", _HEADING.split(diagnosis.cause, maxsplit=1)[0])
 
 
 def _unseen(signal: SignalNow, basis: Basis) -> bool:

@@ -57,6 +57,7 @@ def diagnose(evidence: Evidence, failures: KnownFailures | None = None) -> Diagn
         claims=claims_of(evidence, findings, affected),
         timeline=_timeline(evidence),
         actions=steps(evidence, cause.actions, cause.line, cause.frame),
+        consequence=cause.consequence,
     )
 
 

@@ -70,6 +70,8 @@ class Diagnosis:
     seconds: float = 0.0
     twin: str = ""
     """Id of the past incident whose diagnosis this is."""
+    consequence: bool = False
+    """Whether what it is put down to may follow from some other failure."""
 
     @property
     def cited(self) -> frozenset[str]:

@@ -9,6 +9,9 @@ there as long as any source of its service that training saw is there; where all
 the hosts are not those of the training, and the service is expected on any.  One host of a service that training saw
 without hosts is missed where what is remembered tells how often its hosts write (``models.features.host_gaps``).
 
+In a large cloud each host of a service is one of many: what all of them showed tells better how long one may be
+silent than its own gaps of an hour do, so where a clock makes a service write, its hosts are judged by the gaps of all.
+
 Where all sources of one host stop at once, and other hosts write, that is one finding, of the host: it is down, or what
 ships its logs is.
 """
@@ -25,7 +28,7 @@ from models.detectors.base import Arrays, TemplateText, significant
 from models.features.host_gaps import HostSilence, host_silences
 from models.features.sequences import SHARED
 from models.features.window_features import WindowFeatures
-from models.features.writing_gaps import BLOCK_S, DAY_S, LEAST, GapModel, GapTally, fit_gaps
+from models.features.writing_gaps import BLOCK_S, DAY_S, LEAST, GapModel, GapTally, fit_gaps, of_like_hosts
 from models.findings import Finding, FindingKind, to_millisecond
 from models.records import BOOL, F64, HOST_BITS, HOST_MARK, I64, U32, KeyKind, source_id
 
@@ -349,9 +352,17 @@ class SilenceSamples:
             self._close(tenant)
         enough = {self._keys[o]: t for o, t in self._tallies.items() if t.count >= LEAST and o in self._keys}
         keys = np.array(sorted(enough), np.str_)
-        gaps = fit_gaps([enough[key] for key in keys.tolist()])
+        alone = fit_gaps([enough[key] for key in keys.tolist()])
+        shared = fit_gaps(of_like_hosts([(key, enough[key]) for key in keys.tolist()]))
+        by_alone, by_shared = (self._is_expected(gaps) for gaps in (alone, shared))
+        # Only whom a clock makes write does so alike on every host, whatever load there is.
+        by_shared &= shared.steady
+        gaps = alone.or_of(shared, by_shared).take(by_alone | by_shared)
+        return Silence(tuple(keys[by_alone | by_shared].tolist()), gaps.threshold, gaps.longest, gaps, self.step)
+
+    def _is_expected(self, gaps: GapModel) -> BOOL:
+        """Whether each source (m,) is missed before it is forgotten when it wrote."""
         # All silent alike: what load there is does not count.
-        alone = dataclasses.replace(gaps, saw_days=True)
-        expected = alone.surprise(np.full((1, len(gaps)), self._known / 1e6))[0] >= _EXPECTED
-        gaps = gaps.take(expected)
-        return Silence(tuple(keys[expected].tolist()), gaps.threshold, gaps.longest, gaps, self.step)
+        silent = np.full((1, len(gaps)), self._known / 1e6)
+        expected: BOOL = dataclasses.replace(gaps, saw_days=True).surprise(silent)[0] >= _EXPECTED
+        return expected

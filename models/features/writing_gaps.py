@@ -12,7 +12,7 @@ from typing import Final
 
 import numpy as np
 
-from models.records import BOOL, F64
+from models.records import BOOL, F64, HOST_MARK
 
 TOP: Final = 20
 """Longest gaps of a source that its tail is fitted to, a judgement: of an hour's lines as of a year's."""
@@ -33,6 +33,14 @@ _PRIOR_S: Final = 3.0
 PRIOR_SHARE: Final = 0.25
 """Excess that is taken for seen before any is, in seconds and as a share of the threshold: who writes by the clock may
 still be a little late.  Judgements."""
+
+_HOSTS: Final = 8
+"""Hosts of a service whose gaps together tell how long one of them may be silent, a judgement: fewer hardly tell more
+than each tells of itself."""
+
+_UNLIKE: Final = 2.0
+"""Hosts are alike whose longest gap is at most so many times the median of the service's: a judgement.  One that
+stopped or rested in training says nothing of the others."""
 
 _STOPPED: Final = 2
 """Sources that may have stopped together with one, but at most a third of all: a service writes up to three logs."""
@@ -63,6 +71,16 @@ class GapTally:
             else:
                 heapq.heappushpop(self.longest, gap)
 
+    @classmethod
+    def pooled(cls, tallies: Sequence["GapTally"]) -> "GapTally":
+        """What was seen of several sources, as if it were of one that was watched for all their time."""
+        return cls(
+            heapq.nlargest(TOP + 1, (gap for tally in tallies for gap in tally.longest))[::-1],
+            sum(tally.count for tally in tallies),
+            sum(tally.squares for tally in tallies),
+            sum(tally.seconds for tally in tallies),
+        )
+
 
 @dataclass(frozen=True, slots=True)
 class GapModel:
@@ -88,6 +106,10 @@ class GapModel:
     def take(self, chosen: BOOL) -> "GapModel":
         """The sources where a mask (m,) holds."""
         return _from_table(self.arrays()["gaps"][:, chosen], saw_days=self.saw_days)
+
+    def or_of(self, other: "GapModel", chosen: BOOL) -> "GapModel":
+        """The same sources, with what another model of them says of those ``chosen`` (m,)."""
+        return _from_table(np.where(chosen, other.arrays()["gaps"], self.arrays()["gaps"]), saw_days=self.saw_days)
 
     def surprise(self, silent: F64) -> F64:
         """Return how seldom sources are silent for so long, in nats below once in ``BLOCK_S`` of any source.
@@ -143,6 +165,30 @@ def fit_gaps(tallies: Sequence[GapTally]) -> GapModel:
     columns = np.array([_fit(tally) for tally in tallies], np.float64).reshape(-1, 7)
     saw_days = max((tally.seconds for tally in tallies), default=0.0) >= DAY_S
     return _from_table(np.round(columns, 6).T, saw_days=saw_days)
+
+
+def of_like_hosts(sources: Sequence[tuple[str, GapTally]]) -> list[GapTally]:
+    """What was seen of each source (m,), given by its key, together with its service's on hosts that are like its own.
+
+    The source alone where these are few.
+    """
+    by_service: dict[str, list[GapTally]] = {}
+    for key, tally in sources:
+        service, _, host = key.partition(HOST_MARK)
+        if host:
+            by_service.setdefault(service, []).append(tally)
+    pools: dict[str, tuple[float, GapTally]] = {}
+    for service, tallies in by_service.items():
+        limit = _UNLIKE * float(np.median([max(tally.longest) for tally in tallies]))
+        like = [tally for tally in tallies if max(tally.longest) <= limit]
+        if len(like) >= _HOSTS:
+            pools[service] = limit, GapTally.pooled(like)
+    out = []
+    for key, tally in sources:
+        service, _, host = key.partition(HOST_MARK)
+        limit, pool = pools.get(service, (0.0, tally))
+        out.append(pool if host and max(tally.longest) <= limit else tally)
+    return out
 
 
 def _from_table(table: F64, *, saw_days: bool) -> GapModel:

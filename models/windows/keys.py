@@ -22,6 +22,7 @@ from models.records import (
     HOST_MARK,
     I64,
     ROW_SCHEMA,
+    U32,
     U64,
     VALUES,
     EventFrame,
@@ -141,6 +142,8 @@ def key_events(
     if not rows:
         return EventFrame.empty(raw)
     row = np.concatenate(rows)
+    # Rows before the second column are the lines' own sources.
+    sources = len(rows[0])
     order = np.argsort(row, kind="stable")
     row = row[order]
     keyed = pl.DataFrame(
@@ -162,7 +165,7 @@ def key_events(
                 "key": codes,
                 "time": table["time"],
                 "template": templates[row],
-                "origin": _origins(columns[0][1]).gather(row),
+                "origin": _origins(keys["key"], codes.to_numpy()[order < sources])[row],
                 "level": table["level"],
                 "flags": table["flags"],
                 "partition": table["partition"],
@@ -175,11 +178,15 @@ def key_events(
     )
 
 
-def _origins(sources: pl.Series) -> pl.Series:
-    """``source_id`` of each source key."""
-    unique = sources.unique()
-    numbers = pl.Series([source_id(key) for key in unique.to_list()], dtype=pl.UInt32)
-    return sources.replace_strict(unique, numbers, return_dtype=pl.UInt32)
+def _origins(names: pl.Series, codes: U32) -> U32:
+    """``source_id`` of each line (n,), whose source is the key of this number (n,) among ``names`` (k,)."""
+    is_used = np.zeros(len(names), np.bool_)
+    is_used[codes] = True
+    used = np.flatnonzero(is_used)
+    numbers = np.zeros(len(names), np.uint32)
+    numbers[used] = [source_id(name) for name in names.gather(used).to_list()]
+    origins: U32 = numbers[codes]
+    return origins
 
 
 def key_hash(keys: pl.DataFrame) -> pl.Series:

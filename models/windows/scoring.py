@@ -57,7 +57,7 @@ class WindowScorer(Generic[ScoredT]):
     def flush(self) -> Iterator[ScoredT]:
         """Close every window, as at the end of a file, and score them, batch by batch."""
         for windows in self._store.flush():
-            yield _scored([(self._store, windows)], self._score)
+            yield score_together([(self._store, windows)], self._score)
 
 
 def step_together(
@@ -71,10 +71,12 @@ def step_together(
         What ``score`` made of the joint batch, and the windows that each input closed, which follow each other in it.
     """
     closed = [(entry.store, entry.store.add(entry.frame, entry.offset)) for entry in inputs]
-    return _scored(closed, score), [windows for _, windows in closed]
+    return score_together(closed, score), [windows for _, windows in closed]
 
 
-def _scored(closed: Sequence[tuple[WindowStore, WindowBatch]], score: Callable[[WindowBatch], ScoredT]) -> ScoredT:
+def score_together(
+    closed: Sequence[tuple[WindowStore, WindowBatch]], score: Callable[[WindowBatch], ScoredT]
+) -> ScoredT:
     """Score windows of several stores together and hand each store the surprises of its rows."""
     filled = [(store, windows) for store, windows in closed if len(windows)]
     scored = score(

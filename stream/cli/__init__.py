@@ -35,7 +35,9 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
     "ui": CommandEntry("stream.cli.incident.ui:ui", "Serve the review page: incidents, causes, lines, in a browser."),
     "mcp": CommandEntry("stream.cli.incident.mcp:mcp", "Serve incidents to assistants (Model Context Protocol)."),
     "replay": CommandEntry("stream.cli.replay:replay", "Re-score a time range of the topics."),
-    "topics": CommandEntry("stream.cli.topics:topics", "Print a topic as JSON lines."),
+    "topics": CommandEntry(
+        "stream.cli.topics:topics", "Print a topic as JSON lines, create the topics, or print rules."
+    ),
     "index": CommandEntry("stream.cli.index:index", "Fill and query the search index of incidents and runbooks."),
     "explain": CommandEntry(
         "stream.cli.incident.explain:explain", "Show the diagnosis of an incident and the LLM prompt."
@@ -49,6 +51,7 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
     "receipt": CommandEntry("stream.cli.incident.receipt:receipt", "Verify the signed receipts of alerts."),
     "cache": CommandEntry("stream.cli.cache:cache", "List or clear the cache of parsed log files."),
     "settings": CommandEntry("stream.cli.settings:settings", "Show the effective settings and where each comes from."),
+    "plan": CommandEntry("stream.planning.cli:plan", "Print how large an installation has to be for a rate of lines."),
     "doctor": CommandEntry(
         "stream.cli.doctor:doctor", "Check settings, broker, topics, bundle and sinks, and advise on fixes."
     ),

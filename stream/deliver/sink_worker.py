@@ -20,7 +20,7 @@ from alerts.delivery.redact_alerts import AlertRedactor
 from alerts.delivery.synthetic_alert import SYNTHETIC_ID
 from alerts.messages.alert import Alert
 from alerts.messages.delivery_receipt import AlertPosition, DeliveryReceipt, SendState
-from alerts.monitoring.health import Health
+from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.metrics import Metrics
 from alerts.routing.decision import Decision
 from alerts.sinks.base import (
@@ -41,7 +41,7 @@ from alerts.sinks.http_transport import Transport
 from models.errors import InvalidError
 from stream.heartbeat import Heartbeat
 from stream.kafka.clients import TIMEOUT_S, Broker, retry_until_known, watermarks_of
-from stream.kafka.consuming import Consumer, Message, TopicPartition, try_commit
+from stream.kafka.consuming import Consumer, Message, TopicPartition, good_messages, try_commit
 from stream.kafka.errors import kafka_errors
 from stream.kafka.outbox import Outbox
 from stream.kafka.reader import offsets_at, read_range
@@ -83,7 +83,7 @@ class SinkWorkerConfig:
     wall: Callable[[], float] = time.time
     steady: Callable[[], float] = time.monotonic
     chance: Callable[[], float] = random.random
-    health: Health = field(default_factory=Health)
+    health: LoopHealth = field(default_factory=LoopHealth)
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,8 +156,8 @@ class SinkWorker:
             self._empty_polls += 1
             return
         self._empty_polls = 0
-        for message in (first, *consumer.consume(BATCH, 0)):
-            if message.error() is None and self._queue is not None:
+        for message in good_messages((first, *consumer.consume(BATCH, 0)), f"read {self._source.topic}"):
+            if self._queue is not None:
                 self._take(message, self._queue)
         self._gauges()
 

@@ -5,36 +5,47 @@ Its metadata is what the frames from there on do not tell: the first offset whos
 how far the raw partitions had been read before.  After a crash the frames between the two offsets only rebuild windows.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, field
+from typing import Final, cast
 
 import numpy as np
 import orjson
 
 from models.errors import FatalError
 from models.records import I64, NO_TIME, EventFrame, WindowBatch
-from models.scorer import Decisions, Scorer
+from models.schedule import JointDecisions, ScorerSchedule, decide_by_schedule
+from models.scorer import Decisions
 from models.windows.config import WindowConfig
-from models.windows.scoring import StoreInput, step_together
+from models.windows.scoring import score_together
 from models.windows.store import RestartMark, WindowCounts, WindowStore
 
 SCHEMA: Final = "tocsin.shard/1"
 """Name and version of the commit's metadata."""
 
 
+MOST_VERSIONS: Final = 4
+"""Versions of templates that a partition remembers, the last read: commits have little room.  A judgement: more than
+two meet only where bundles change faster than windows end."""
+
+
 @dataclass(frozen=True, slots=True)
 class PartitionCheckpoint:
-    """Where a partition stands: ``mark`` is where to read again, ``done`` the first offset without verdicts."""
+    """Where a partition stands: ``mark`` is where to read again, ``done`` the first offset without verdicts.
+
+    ``versions`` are the templates that frames were made with, each with the time of its latest event (microseconds).
+    """
 
     mark: RestartMark
     done: int
+    versions: Mapping[str, int] = field(default_factory=dict)
 
     def metadata(self) -> str:
         """The commit's metadata, as JSON."""
         raw = {str(number): [offset, clock] for number, (offset, clock) in self.mark.raw.items()}
-        return orjson.dumps({"schema": SCHEMA, "done": self.done, "clock": self.mark.clock, "raw": raw}).decode()
+        record = {"schema": SCHEMA, "done": self.done, "clock": self.mark.clock, "raw": raw}
+        return orjson.dumps(record | ({"versions": dict(self.versions)} if self.versions else {})).decode()
 
     @classmethod
     def restore(cls, offset: int, metadata: str) -> "PartitionCheckpoint | None":
@@ -49,12 +60,23 @@ class PartitionCheckpoint:
             record = orjson.loads(metadata)
             fields = {SCHEMA: record}[record["schema"]]
             raw = {int(number): (int(last), int(clock)) for number, (last, clock) in fields["raw"].items()}
-            return cls(RestartMark(offset, int(fields["clock"]), raw), int(fields["done"]))
+            versions = {str(version): int(time) for version, time in fields.get("versions", {}).items()}
+            return cls(RestartMark(offset, int(fields["clock"]), raw), int(fields["done"]), versions)
         except (orjson.JSONDecodeError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise FatalError(
                 f"the commit at offset {offset} of logs.events is not detect's ({metadata[:80]!r}: {error})",
                 "another program uses its consumer group: choose another TOCSIN_TOPIC_PREFIX, or reset the group",
             ) from error
+
+
+@dataclass(frozen=True, slots=True)
+class ReadFrame:
+    """A frame of ``logs.events``, when Kafka stored it (microseconds), and the templates that it was made with."""
+
+    offset: int
+    stored: int
+    frame: EventFrame
+    version: str = ""
 
 
 class PartitionWindows:
@@ -64,6 +86,7 @@ class PartitionWindows:
         """Go on from ``state``, or begin anew where it is None."""
         self._store = WindowStore(config, state.mark if state else None)
         self._done = state.done if state else 0
+        self._versions = dict(state.versions) if state else {}
         self.next = state.mark.offset if state else 0
 
     @property
@@ -76,42 +99,53 @@ class PartitionWindows:
         """What happened to rows so far."""
         return self._store.counts
 
-    def take(self, offset: int, frame: EventFrame) -> tuple[StoreInput, bool]:
-        """The frame at ``offset`` as the store's next input, and whether verdicts on what it closes are published.
+    def take(self, read: ReadFrame) -> tuple[WindowBatch, bool]:
+        """Return the windows that a frame closes, and whether verdicts on them are to be published.
 
         Those of a frame that had its verdicts before the restart are not: its windows may be cut short.
         """
-        self.next = offset + 1
-        return StoreInput(self._store, frame, offset), offset >= self._done
+        self.next = read.offset + 1
+        if len(read.frame.rows):
+            latest = max(self._versions.pop(read.version, NO_TIME), cast("int", read.frame.rows["time"].max()))
+            self._versions[read.version] = latest
+            if len(self._versions) > MOST_VERSIONS:
+                del self._versions[next(iter(self._versions))]
+        return self._store.add(read.frame, read.offset), read.offset >= self._done
+
+    def foreign_until(self, version: str) -> int:
+        """Return the time (microseconds) of the last event that was read with other templates than these."""
+        return max((time for other, time in self._versions.items() if other != version), default=NO_TIME)
 
     def state(self) -> PartitionCheckpoint | None:
         """What to commit once all verdicts so far are delivered."""
         mark = self._store.restart_mark()
-        return None if mark is None else PartitionCheckpoint(mark, max(self._done, self.next))
+        return None if mark is None else PartitionCheckpoint(mark, max(self._done, self.next), dict(self._versions))
 
 
 def decide(
-    scorer: Scorer,
-    frames: Sequence[tuple[PartitionWindows, int, EventFrame]],
+    schedule: ScorerSchedule,
+    frames: Sequence[tuple[PartitionWindows, ReadFrame]],
     timed: Callable[[], AbstractContextManager[object]] = nullcontext,
-    foreign_until: int = NO_TIME,
-) -> tuple[Decisions, I64] | None:
-    """Score the windows that frames of different partitions close, in one batch.
+) -> list[tuple[Decisions, I64]]:
+    """Score the windows that frames of different partitions close, in one batch for each bundle that is due.
 
-    Scoring a batch has a fixed cost, so partitions share one.  ``timed`` is entered around it.  ``foreign_until`` is
-    that of ``Scorer.decide``.
+    Scoring a batch has a fixed cost, so partitions share one.  ``timed`` is entered around it.
 
     Returns:
-        Decisions and the numbers of the windows whose verdicts are to be published; None where no window closes.
+        Decisions, of one bundle each, and which of their windows have verdicts to be published; none where no window
+        closes.
     """
+    closed = [(partition, read, *partition.take(read)) for partition, read in frames]
+    sizes = [len(windows) for _, _, windows, _ in closed]
+    times = np.concatenate([np.minimum(windows.end, read.stored) for _, read, windows, _ in closed])
+    is_published = np.repeat([published for _, _, _, published in closed], sizes)
 
-    def score(windows: WindowBatch) -> Decisions:
+    def foreign_until(version: str) -> I64:
+        return np.repeat(np.array([part.foreign_until(version) for part, _, _, _ in closed], np.int64), sizes)
+
+    def score(windows: WindowBatch) -> JointDecisions:
         with timed() if len(windows) else nullcontext():
-            return scorer.decide(windows, foreign_until)
+            return decide_by_schedule(schedule, windows, times, foreign_until)
 
-    taken = [partition.take(offset, frame) for partition, offset, frame in frames]
-    decided, closed = step_together([store_input for store_input, _ in taken], score)
-    if not len(decided.windows):
-        return None
-    is_published = np.repeat([publish for _, publish in taken], [len(windows) for windows in closed])
-    return decided, np.flatnonzero(is_published)
+    decided = score_together([(partition.store, windows) for partition, _, windows, _ in closed], score)
+    return [(decisions, np.flatnonzero(is_published[numbers])) for decisions, numbers in decided.parts if len(numbers)]

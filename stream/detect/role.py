@@ -19,18 +19,19 @@ from faust.sensors.prometheus import FaustMetrics, PrometheusMonitor
 from faust.types import TP, EventT
 from prometheus_client import CollectorRegistry
 
-from alerts.monitoring.health import Health
+from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.metrics import Metrics
 from models.calibration.service_state import describe_service
 from models.errors import InvalidError, TransientError
 from models.features.window_features import service_of
 from models.records import I64, NO_TIME, EventFrame
 from models.rfc3339 import SECOND
-from models.scorer import KIND_NAMES, Decisions, Scorer
+from models.schedule import ScorerSchedule
+from models.scorer import KIND_NAMES, Decisions
 from models.windows import frame_codec as frames
 from models.windows.config import WindowConfig
 from models.windows.store import WindowCounts
-from stream.detect.partition_state import PartitionCheckpoint, PartitionWindows, decide
+from stream.detect.partition_state import PartitionCheckpoint, PartitionWindows, ReadFrame, decide
 from stream.heartbeat import Heartbeat
 from stream.kafka.clients import TIMEOUT_S, Broker
 from stream.kafka.faust_app import create_app, serve
@@ -64,7 +65,7 @@ class DetectConfig:
 
     windows: WindowConfig
     publish_all: bool = False
-    health: Health = field(default_factory=Health)
+    health: LoopHealth = field(default_factory=LoopHealth)
 
 
 class Detect:
@@ -74,16 +75,14 @@ class Detect:
         self,
         broker: Broker,
         topics: Topics,
-        scorer: Scorer,
-        version: str,
+        schedule: ScorerSchedule,
         metrics: Metrics,
         config: DetectConfig,
         registry: CollectorRegistry,
     ) -> None:
         self._broker = broker
         self._topics = topics
-        self._scorer = scorer
-        self._version = version
+        self._schedule = schedule
         self._metrics = metrics
         self._config = config
         self._registry = registry
@@ -93,10 +92,7 @@ class Detect:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix=ROLE)
         self._heartbeat = Heartbeat(ROLE, log)
         self._heartbeat.add(frames=0, windows=0, fired=0)
-        self._warned_version = ""
-        self._foreign_until = (
-            NO_TIME  # time of the last event that was read with other templates, as before a new bundle
-        )
+        self._warned_versions: set[tuple[str, str]] = set()  # templates of frames and of the bundle that were logged
         self._limited: set[str] = set()  # services logged as being in shadow or learning
         self._failure: Exception | None = None
         self._working = asyncio.Lock()  # held while frames are taken
@@ -176,11 +172,13 @@ class Detect:
 
     async def _take(self, app: faust.App, events: list[EventT[bytes]]) -> None:
         """Work through frames, those of different partitions together."""
-        frames: dict[TP, deque[tuple[PartitionWindows, int, bytes]]] = {}
+        frames: dict[TP, deque[tuple[PartitionWindows, int, int, bytes]]] = {}
         for message in (event.message for event in events):
             if message.generation_id == app.consumer_generation_id:
                 partition = self._partitions.get(message.tp) or await self._open(app, message.tp)
-                frames.setdefault(message.tp, deque()).append((partition, message.offset, message.value or b""))
+                frames.setdefault(message.tp, deque()).append(
+                    (partition, message.offset, round(message.timestamp * SECOND), message.value or b"")
+                )
         loop = asyncio.get_running_loop()
         while frames:
             turn = {tp: waiting.popleft() for tp, waiting in frames.items()}
@@ -195,57 +193,63 @@ class Detect:
         self._counted[tp] = WindowCounts()
         return partition
 
-    def _work(self, turn: Mapping[TP, tuple[PartitionWindows, int, bytes]]) -> dict[str, int]:
+    def _work(self, turn: Mapping[TP, tuple[PartitionWindows, int, int, bytes]]) -> dict[str, int]:
         """Take one frame each of some partitions; return what was done, for the log."""
         started = time.perf_counter()
-        taken: list[tuple[PartitionWindows, int, EventFrame]] = []
-        for tp, (partition, offset, value) in turn.items():
+        taken: list[tuple[PartitionWindows, ReadFrame]] = []
+        for tp, (partition, offset, stored, value) in turn.items():
             if offset < partition.next:
                 continue
             if offset > partition.next > 0:
                 log.warning("%s [%d]: frames %d to %d are gone", tp.topic, tp.partition, partition.next, offset - 1)
-            taken.append((partition, offset, self._decode(tp, offset, value)))
-        decided = decide(self._scorer, taken, self._metrics.score_seconds.time, self._foreign_until)
-        if decided is not None:
-            self._publish(*decided)
-            self._count_windows(*decided)
+            taken.append((partition, self._decode(tp, offset, stored, value)))
+        decided = decide(self._schedule, taken, self._metrics.score_seconds.time) if taken else []
+        if decided:
+            self._publish(decided)
+        for decisions, due in decided:
+            self._count_windows(decisions, due)
+            self._warn_foreign(decisions.bundle.templates_version, taken)
         self._metrics.batch_seconds.labels(ROLE).observe(time.perf_counter() - started)
         self._metrics.frames.labels("in").inc(len(taken))
-        self._metrics.frame_rows.inc(sum(len(frame.rows) for _, _, frame in taken))
-        for tp, (partition, _, _) in turn.items():
+        self._metrics.frame_rows.inc(sum(len(read.frame.rows) for _, read in taken))
+        for tp, (partition, _, _, _) in turn.items():
             self._count_rows(tp, partition.counts)
-        work = {"frames": len(taken)}
-        if decided is not None:
-            decisions, due = decided
-            work |= {"windows": len(due), "fired": int(decisions.fired[due].sum())}
-        return work
+        windows = sum(len(due) for _, due in decided)
+        fired = sum(int(decisions.fired[due].sum()) for decisions, due in decided)
+        return {"frames": len(taken), "windows": windows, "fired": fired}
 
-    def _decode(self, tp: TP, offset: int, value: bytes) -> EventFrame:
+    def _decode(self, tp: TP, offset: int, stored: int, value: bytes) -> ReadFrame:
         try:
             frame, version = frames.decode(value)
         except InvalidError as error:
             # Only ingest writes here, so this is a foreign or a future message: log where it is and go on.
             log.error("%s [%d] offset %d: %s", tp.topic, tp.partition, offset, error)  # noqa: TRY400 - no trace needed
-            return EventFrame.empty({})
-        if version == self._version or not len(frame.rows):
-            return frame
-        self._foreign_until = max(self._foreign_until, cast("int", frame.rows["time"].max()))
-        if version != self._warned_version:
-            self._warned_version = version
-            log.warning(
-                "frames were made with templates %s, the bundle has %s: of their windows only errors count",
-                version,
-                self._version,
-            )
-        return frame
+            return ReadFrame(offset, stored, EventFrame.empty({}))
+        return ReadFrame(offset, stored, frame, version)
 
-    def _publish(self, decided: Decisions, due: I64) -> None:
-        """Publish verdicts on those of the windows ``due`` that fired."""
-        chosen = due if self._config.publish_all else due[decided.fired[due]]
+    def _warn_foreign(self, version: str, taken: Iterable[tuple[PartitionWindows, ReadFrame]]) -> None:
+        """Log once that frames were made with other templates than those of the bundle that judges."""
+        for _, read in taken:
+            if (
+                len(read.frame.rows)
+                and read.version != version
+                and (read.version, version) not in self._warned_versions
+            ):
+                self._warned_versions.add((read.version, version))
+                log.warning(
+                    "frames were made with templates %s, the bundle has %s: of their windows only errors count",
+                    read.version,
+                    version,
+                )
+
+    def _publish(self, decided: Iterable[tuple[Decisions, I64]]) -> None:
+        """Publish verdicts on those of the windows that are due which fired."""
         self._outbox.begin({})
-        for verdict in decided.verdicts(chosen.tolist()):
-            key, record = anomaly(verdict, self._scorer.bundle_id)
-            self._outbox.send(self._topics.anomalies, record, key)
+        for decisions, due in decided:
+            chosen = due if self._config.publish_all else due[decisions.fired[due]]
+            for verdict in decisions.verdicts(chosen.tolist()):
+                key, record = anomaly(verdict, decisions.bundle.id)
+                self._outbox.send(self._topics.anomalies, record, key)
         self._outbox.end()
         self._outbox.delivered()
 

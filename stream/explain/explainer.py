@@ -18,7 +18,6 @@ import orjson
 
 from alerts.incidents.incident import Incident, IncidentState
 from alerts.messages.alert import Severity
-from alerts.messages.wording import SURE
 from index.diagnosis.known_failures import KnownFailures
 from index.diagnosis.renewal import Basis
 from index.diagnosis.rule_based import diagnose
@@ -37,7 +36,7 @@ from models.errors import InvalidError, TocsinError
 from models.records import Pointer
 from models.rfc3339 import SECOND
 from models.templates.matcher import TemplateMatcher
-from stream.explain.incident_signals import evidence_scope, own_findings
+from stream.explain.incident_signals import evidence_scope, own_findings, resumed
 from stream.explain.schedule import ExplainPolicy, Schedule, Task
 from stream.explain.surrounding_lines import Reach, raw_around
 from stream.kafka.clients import Broker
@@ -179,16 +178,17 @@ class Explainer:
 
     def poll(self, now: int) -> list[Explained]:
         """Start the explanations that are due; return those that were made since the last call."""
-        for task in self._schedule.due(now):
+        for due in self._schedule.due(now):
+            known = [self._windows[name] for name in dict.fromkeys(due.incident.windows) if name in self._windows]
+            task = replace(due, since=max(due.since, resumed(known)))
             pool = self._deep if task.deep and self._deepen is not None else self._quick
-            pool.submit(self._run, task, self._windows_of(task))
+            pool.submit(self._run, task, _chosen(known, task.since))
         made = []
         while not self._results.empty():
             task, explained = self._results.get()
             final = task.deep and explained is not None and explained.outcome.diagnosis.mode is not Mode.DETERMINISTIC
             basis = None if explained is None else explained.basis
-            sure = explained is not None and explained.outcome.diagnosis.confidence >= SURE
-            is_news = self._schedule.done(task.incident.id, now, final=final, basis=basis, sure=sure)
+            is_news = self._schedule.done(task.incident.id, now, final=final, basis=basis)
             if is_news and explained is not None:
                 made.append(explained)
         return made
@@ -202,15 +202,6 @@ class Explainer:
         self._closing = True
         for pool in (self._quick, self._deep, self._remembering):
             pool.shutdown(cancel_futures=True)
-
-    def _windows_of(self, task: Task) -> list[FiredWindow]:
-        """Return the windows to look at that are still kept, those of the highest scores first."""
-        known = (self._windows[name] for name in dict.fromkeys(task.incident.windows) if name in self._windows)
-        windows = sorted(
-            (one for one in known if one.end >= task.since), key=lambda one: (-one.end, one.start, one.key)
-        )
-        newest, others = windows[:NEWEST_WINDOWS], sorted(windows[NEWEST_WINDOWS:], key=_rank)
-        return sorted((*newest, *others[: MAX_WINDOWS - NEWEST_WINDOWS]), key=_rank)
 
     def _remember(self, records: Sequence[tuple[str, bytes]]) -> None:
         memory = self._memory.result()
@@ -280,6 +271,13 @@ class Explainer:
         tools: tuple[Decoder, TemplateMatcher] = self._per_thread.tools
         decoder, matcher = tools
         return LogLines.of(raw, decoder.fresh_copy().decode(raw), matcher, self._topics.logs_raw)
+
+
+def _chosen(known: Iterable[FiredWindow], since: int) -> list[FiredWindow]:
+    """Return those windows to look at that end at ``since`` (microseconds) or later, the highest scores first."""
+    windows = sorted((one for one in known if one.end >= since), key=lambda one: (-one.end, one.start, one.key))
+    newest, others = windows[:NEWEST_WINDOWS], sorted(windows[NEWEST_WINDOWS:], key=_rank)
+    return sorted((*newest, *others[: MAX_WINDOWS - NEWEST_WINDOWS]), key=_rank)
 
 
 def _rank(window: FiredWindow) -> tuple[float, int, str]:

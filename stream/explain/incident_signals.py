@@ -5,6 +5,7 @@ All of it follows from the incident and its windows, so a replay explains it fro
 
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from typing import Final
 
 from alerts.incidents.incident import Incident
@@ -18,6 +19,9 @@ from models.rfc3339 import SECOND
 
 WINDOW_US: Final = 60 * SECOND
 """Length of a window (microseconds), as configured by default, where the window itself is not kept any more."""
+
+QUIET_US: Final = 300 * SECOND
+"""Time without a window after which an incident was over (microseconds): ``alert_quiet_s`` as it is by default."""
 
 _LEVELS: Final = {Severity.ERROR: Level.ERROR, Severity.CRITICAL: Level.CRITICAL}
 
@@ -48,6 +52,16 @@ def evidence_scope(incident: Incident, fired: Sequence[FiredWindow], since: int 
         templates=frozenset(signal.about for signal in signals if signal.about and signal.severity > Severity.WARNING),
         joined=_joined(signals, fired),
     )
+
+
+def resumed(fired: Iterable[FiredWindow]) -> int:
+    """Return when an incident came back that had been over: the begin of its windows since (microseconds), 0 if never.
+
+    What it was put down to before, and what happened meanwhile, is not what brings it back.
+    """
+    windows = sorted(fired, key=lambda one: one.end)
+    back = (after.start for before, after in pairwise(windows) if after.end - before.end > QUIET_US)
+    return max(back, default=0)
 
 
 def _joined(signals: Sequence[Signal], fired: Sequence[FiredWindow]) -> dict[str, int]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 
 from alerts.incidents.incident import Incident
 from alerts.messages.alert import Severity
-from index.diagnosis.renewal import Basis, is_over, needs_new_diagnosis
+from index.diagnosis.renewal import Basis, displaces, is_over, needs_new_diagnosis
+from index.diagnosis.types import Diagnosis
 from models.rfc3339 import SECOND
 from stream.explain.incident_signals import signals_now
 
@@ -58,8 +59,8 @@ class _Episode:
     tried: str = ""
     """``why`` when its last explanation began: what that could not better is not tried again."""
     since: int = 0
-    sure: bool = False
-    """Whether the diagnosis that people were told names a cause that is rather right than wrong."""
+    known: Diagnosis | None = None
+    """The diagnosis that people were told."""
 
     def due(self, now: int, policy: ExplainPolicy) -> bool:
         """Return whether it is time for an explanation."""
@@ -114,7 +115,7 @@ class Schedule:
                     episode.since = episode.basis.until
                 yield Task(episode.incident, deep, episode.since)
 
-    def done(self, incident_id: str, now: int, *, final: bool, basis: Basis | None = None, sure: bool = False) -> bool:
+    def done(self, incident_id: str, now: int, *, final: bool, basis: Basis | None = None) -> bool:
         """Note that an explanation has ended.
 
         Args:
@@ -122,22 +123,22 @@ class Schedule:
             now: The wall clock, in microseconds.
             final: Whether no later one can be better.
             basis: What it stands on; None where there is none, and what was known before still counts.
-            sure: Whether it names a cause that is rather right than wrong.
 
         Returns:
-            False if the explanation is of no use: the incident is no longer open, or a cause is known and this one only
-            says that something odd goes on since that is over.
+            False if the explanation is of no use: the incident is no longer open, or a cause is known that it does not
+            displace.
         """
         episode = self._episodes.get(incident_id)
         if episode is None:
             return False
-        is_worse = bool(episode.since) and episode.sure and not (sure or final)
+        is_news = final or episode.known is None or basis is None or displaces(basis.diagnosis, episode.known)
         episode.running, episode.explained, episode.final = False, now, final
         episode.basis = basis or episode.basis
         # What it saw counts all the same: only what it did not see is worth another look.
-        episode.sure = episode.sure if basis is None or is_worse else sure
+        if basis is not None and is_news:
+            episode.known = basis.diagnosis
         episode.judge()
-        return not is_worse
+        return is_news
 
 
 def scope(incident: Incident) -> tuple[object, ...]:

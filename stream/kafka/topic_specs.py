@@ -89,6 +89,11 @@ class Topics:
         """Deployments and configuration changes."""
         return self.prefix + "changes"
 
+    @property
+    def models(self) -> str:
+        """Promotions of versions of the model."""
+        return self.prefix + "models"
+
     def specs(self, partitions: int = 4) -> tuple[TopicSpec, ...]:
         """Return how every topic is created; ``partitions`` is the number for the two topics that carry the lines.
 
@@ -114,6 +119,7 @@ class Topics:
             _deleted(self.alerts, 1, days=30, reason="Longer than any outage of a sink."),
             _deleted(self.deliveries, 1, days=30, reason="Read together with the alerts, so kept as long."),
             _compacted(self.feedback, "Only the latest vote matters, and is kept for the next training."),
+            _compacted(self.models, "Each promotion has a key of its own and is kept, for replays.", stamped=True),
             _deleted(self.changes, 1, days=30, reason="Causes are searched among recent changes."),
         )
 
@@ -134,11 +140,13 @@ def _deleted(name: str, partitions: int, *, days: int, reason: str) -> TopicSpec
     return TopicSpec(name, partitions, "delete", reason, configs)
 
 
-def _compacted(name: str, reason: str) -> TopicSpec:
-    """Describe a topic that keeps the latest message of each key."""
+def _compacted(name: str, reason: str, *, stamped: bool = False) -> TopicSpec:
+    """Describe a topic that keeps the latest message of each key, and where ``stamped`` the broker's time of each."""
     configs = {
         # A reader that was stopped for less than this still sees that a key was deleted.
         "delete.retention.ms": str(_TOMBSTONES_KEPT_MS),
         "max.message.bytes": str(MAX_MESSAGE_BYTES),
     }
+    if stamped:
+        configs["message.timestamp.type"] = "LogAppendTime"
     return TopicSpec(name, 1, "compact", reason, configs)

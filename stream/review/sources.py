@@ -11,6 +11,7 @@ import orjson
 from models.decode.file_merge import merged
 from models.pipeline import LineProcessor
 from models.records import ALL_SOURCES, I64, LogBatch, Verdict
+from models.schedule import ScorerSchedule
 from models.scorer import Scorer
 from models.templates.matcher import NewTemplate
 from models.windows.config import WindowConfig, microseconds
@@ -68,7 +69,7 @@ def in_order(verdicts: Iterable[Verdict], config: WindowConfig) -> Iterator[Clos
 
 
 def windows_of_events(
-    records: Iterable[Record], start: Bound, scorer: Scorer, config: WindowConfig
+    records: Iterable[Record], start: Bound, schedule: ScorerSchedule, config: WindowConfig
 ) -> Iterator[ClosedTogether]:
     """Windows that frames of ``logs.events`` from ``start`` on close, in the order in which the frames were written.
 
@@ -76,7 +77,7 @@ def windows_of_events(
     """
     closed = [
         ClosedTogether(record.timestamp * 1000, verdicts)
-        for record, verdicts in decided_frames(records, start, scorer, config)
+        for record, verdicts in decided_frames(records, start, schedule, config)
         if verdicts
     ]
     yield from sorted(closed, key=lambda windows: windows.time)

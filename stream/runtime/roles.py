@@ -7,7 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Final, Protocol
 
-from alerts.monitoring.health import Health
+from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.metrics import Metrics
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,7 @@ class Async(Protocol):
 class Roles:
     """The roles of one process; when one fails, all stop and the failure is raised."""
 
-    def __init__(self, metrics: Metrics, health: Health) -> None:
+    def __init__(self, metrics: Metrics, health: LoopHealth) -> None:
         self._metrics = metrics
         self._health = health
         self._stop = asyncio.Event()

@@ -15,6 +15,7 @@ from models.decode.log_files import list_files, read_file
 from models.errors import InvalidError
 from models.records import I64, Verdict
 from models.rfc3339 import SECOND
+from models.schedule import OneScorer
 from stream.kafka.clients import Broker
 from stream.kafka.reader import read_range
 from stream.kafka.stored import StoredBroker, StoredPartition
@@ -118,7 +119,7 @@ def _of_topics(settings: Settings, question: ReviewQuestion, parts: Components) 
     groups: list[tuple[int, list[bytes]]] = []
     windows = 0
     first = last = None
-    for closed in windows_of_events(records, question.since, parts.scorer, parts.windows):
+    for closed in windows_of_events(records, question.since, OneScorer(parts.scorer), parts.windows):
         windows += len(closed.verdicts)
         first, last = min(first or closed.time, closed.time), max(last or closed.time, closed.time)
         if fired := [anomaly(verdict, parts.bundle.id)[1] for verdict in closed.verdicts if verdict.fired]:

@@ -6,7 +6,7 @@ from typing import Protocol
 from urllib.parse import urlsplit
 
 from alerts.delivery.redact_alerts import AlertRedactor
-from alerts.monitoring.health import Health
+from alerts.monitoring.health import LoopHealth
 from alerts.sinks.alertmanager import AlertmanagerSink
 from alerts.sinks.base import Sink
 from alerts.sinks.file import FileSink
@@ -18,7 +18,7 @@ from models.errors import InvalidError
 from stream.deliver.role import DeliverConfig, VotesConfig
 from stream.deliver.sink_worker import SinkWorkerConfig
 from stream.settings import Settings
-from stream.wiring.core import load_rules
+from stream.wiring.core import load_rules, make_tls
 from stream.wiring.redaction import redactor_factory
 
 log = logging.getLogger(__name__)
@@ -40,7 +40,7 @@ def make_sinks(settings: Settings) -> tuple[Sink, ...]:
     return tuple(_sinks(settings))
 
 
-def deliver_config(settings: Settings, health: Health | None = None) -> DeliverConfig:
+def deliver_config(settings: Settings, health: LoopHealth | None = None) -> DeliverConfig:
     """Return how the deliver role works, and who is told how it goes.
 
     Raises:
@@ -57,11 +57,12 @@ def deliver_config(settings: Settings, health: Health | None = None) -> DeliverC
         timeout_s=settings.deliver_timeout_s,
         give_up_s=settings.deliver_give_up_s,
         history_s=settings.deliver_history_s,
-        health=health or Health(),
+        health=health or LoopHealth(),
     )
     votes = None
     if settings.slack_signing_secret is not None and settings.votes_port:
-        votes = VotesConfig(settings.votes_host, settings.votes_port, settings.slack_signing_secret.get_secret_value())
+        secret = settings.slack_signing_secret.get_secret_value()
+        votes = VotesConfig(settings.votes_host, settings.votes_port, secret, make_tls(settings))
     return DeliverConfig(sinks, worker, settings.synthetic_every_s, votes)
 
 

@@ -12,6 +12,14 @@ START = 1_767_225_600_000_000  # 2026-01-01T00:00:00Z
 REQUEST = "req-6a1f0c9e-3b55-4c7e-9f0e-0d6a7c1b2e33"
 INSTANCE = "3f0e9d53-2a44-4b8e-8d1f-3b7c5a9e1f20"
 
+
+def blamed(service: str, cause: str, confidence: float, *, consequence: bool = False) -> Diagnosis:
+    """Return a diagnosis of which only the cause matters."""
+    return Diagnosis(
+        Mode.DETERMINISTIC, "", cause, confidence, service, (), (), (), actions=(), consequence=consequence
+    )
+
+
 _LINES = (
     (
         "nova-compute",

@@ -70,6 +70,19 @@ def test_a_service_that_was_slow_for_long_and_then_fails_has_another_fault() -> 
         assert len(told(*slow, window("b", begin, service=NOVA))) == count
 
 
+def test_what_was_unusual_comes_back_only_soon_and_never_as_a_failure() -> None:
+    """A failure comes back for a quarter of an hour more."""
+    for kind, templates, at, count in (
+        ("values", ("t1",), 250, 1),
+        ("values", ("t1",), 500, 2),
+        ("levels", ("t1",), 250, 2),
+    ):
+        slow = window("a", 0, service=NOVA, kind="values", templates=templates)
+        assert len(told(slow, window("b", at, service=NOVA, kind=kind, templates=templates))) == count
+    errors = {"service": NOVA, "templates": ("t1",)}
+    assert len(told(window("a", 0, **errors), window("b", 500, **errors))) == 1  # type: ignore[arg-type]
+
+
 def test_a_signal_forgets_what_its_messages_named() -> None:
     """Once they name something else."""
     later = 60 + int(NAMED_FOR / SECOND)

@@ -6,7 +6,7 @@ import urllib.request
 import pytest
 from prometheus_client import CollectorRegistry
 
-from alerts.monitoring.health import STUCK_S, Health
+from alerts.monitoring.health import STUCK_S, LoopHealth
 from alerts.monitoring.metrics import Metrics
 from alerts.monitoring.metrics_server import serve_metrics
 
@@ -30,7 +30,7 @@ def clock() -> Clock:
 
 def test_a_loop_that_does_not_go_on_is_stuck(clock: Clock) -> None:
     """Each loop by itself: what the others do does not excuse it."""
-    health = Health(clock)
+    health = LoopHealth(clock)
     health.turned("ingest")
     health.turned("explain")
     clock.now += STUCK_S
@@ -44,7 +44,7 @@ def test_a_loop_that_does_not_go_on_is_stuck(clock: Clock) -> None:
 
 def test_work_must_end_and_rest_need_not(clock: Clock) -> None:
     """A loop that waits for work may do so for days."""
-    health = Health(clock)
+    health = LoopHealth(clock)
     with health.working("detect.frames"):
         clock.now += STUCK_S + 1
         assert health.stuck() == ["detect.frames has not gone on for 301 s"]
@@ -54,7 +54,7 @@ def test_work_must_end_and_rest_need_not(clock: Clock) -> None:
 
 def test_a_role_is_ready_when_all_its_loops_are(clock: Clock) -> None:
     """Reasons are told until the last is gone."""
-    health = Health(clock)
+    health = LoopHealth(clock)
     health.waits("deliver.slack")
     health.waits("ingest", "it reads the index")
     assert health.waiting() == [
@@ -68,7 +68,7 @@ def test_a_role_is_ready_when_all_its_loops_are(clock: Clock) -> None:
 
 def test_a_role_that_has_returned_is_asked_for_nothing(clock: Clock) -> None:
     """While the others drain, its silence is no reason to be killed; another role's loops stay."""
-    health = Health(clock)
+    health = LoopHealth(clock)
     for loop in ("deliver", "deliver.slack", "delivered"):
         health.turned(loop)
         health.waits(loop)
@@ -90,7 +90,7 @@ def answer(port: int, path: str) -> tuple[int, str]:
 
 def test_probes_are_answered_beside_the_metrics(clock: Clock) -> None:
     """200 and ok, or 503 and why; what Prometheus scrapes stays where it was."""
-    health, registry = Health(clock), CollectorRegistry()
+    health, registry = LoopHealth(clock), CollectorRegistry()
     Metrics.on(registry)
     server = serve_metrics(registry, 0, "127.0.0.1", health)
     try:

@@ -4,11 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from index.diagnosis.renewal import Basis, SignalNow, needs_new_diagnosis
+from index.diagnosis.renewal import Basis, SignalNow, displaces, needs_new_diagnosis
 from index.diagnosis.rule_based import diagnose
+from index.diagnosis.types import Diagnosis
 from index.evidence.gather import gather
 from models.records import Level
 from tests.index.cloud import NOON, fired, line, material
+from tests.index.incident import blamed
 
 ERROR = "AMQP server on 10.0.0.1:5672 is unreachable: timed out"
 EVIDENCE = gather(material([line(5, "nova-api", ERROR, "ERROR")]), [fired()], known=None)
@@ -46,3 +48,32 @@ def test_a_diagnosis_holds_until_something_stronger_comes_or_its_ground_is_over(
 def test_an_incident_without_a_diagnosis_needs_one() -> None:
     """The first is due at once."""
     assert needs_new_diagnosis(None, [])
+
+
+PASSWORD = blamed("nova-scheduler", "A service's login is refused. Keystone refuses it (HTTP 401).", 0.76)
+AWAY = "nova-scheduler does not answer nova-conductor: an answer did not come, {} times. It restarts."
+
+
+@pytest.mark.parametrize(
+    ("known", "new", "is_displaced"),
+    [
+        (PASSWORD, blamed("nova-scheduler", AWAY.format(2), 0.75, consequence=True), False),
+        (PASSWORD, blamed("nova-scheduler", AWAY.format(2), 0.9, consequence=True), False),
+        (PASSWORD, blamed("glance-api", "A disk is full.", 0.6), False),
+        (PASSWORD, blamed("glance-api", "A disk is full.", 0.8), True),
+        (PASSWORD, replace(PASSWORD, confidence=0.6), True),
+        (replace(PASSWORD, confidence=0.4), blamed("glance-api", "Unknown: an error.", 0.3), True),
+        (blamed("nova-scheduler", AWAY.format(2), 0.75, consequence=True), PASSWORD, True),
+        (
+            blamed("nova-scheduler", AWAY.format(2), 0.75, consequence=True),
+            blamed("nova-scheduler", AWAY.format(9), 0.65, consequence=True),
+            True,
+        ),
+    ],
+    ids=["repair", "sure repair", "weaker", "surer", "same", "unsure", "outright", "counted anew"],
+)
+def test_a_cause_that_is_known_gives_way_to_one_as_sure_but_to_no_consequence(
+    known: Diagnosis, new: Diagnosis, *, is_displaced: bool
+) -> None:
+    """While a repaired service starts again it does not answer, which is not what was wrong."""
+    assert displaces(new, known) is is_displaced

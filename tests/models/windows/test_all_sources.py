@@ -66,8 +66,8 @@ class Line:
         return None if np.isnan(self.value) else int(np.frexp(self.value)[1])
 
 
-def frame(lines: Sequence[Line], key: str = ALL_SOURCES) -> EventFrame:
-    """The lines as rows of one key, as they come from files."""
+def frame(lines: Sequence[Line], key: str = ALL_SOURCES, clock: int = NO_TIME) -> EventFrame:
+    """The lines as rows of one key, read up to a clock of the broker, or from files."""
     offsets = [line.offset for line in lines]
     return EventFrame(
         pl.DataFrame([("t", int(KeyKind.SOURCE), key, 1)], schema=KEY_SCHEMA, orient="row"),
@@ -85,7 +85,7 @@ def frame(lines: Sequence[Line], key: str = ALL_SOURCES) -> EventFrame:
             },
             schema=ROW_SCHEMA,
         ),
-        {0: RawSpan(min(offsets), max(offsets), NO_TIME)},
+        {0: RawSpan(min(offsets), max(offsets), clock)},
     )
 
 
@@ -174,6 +174,27 @@ def test_any_cut_and_any_folding_between_give_the_windows_of_the_reference(
         patch.setitem(key_state._FRESH, "fold_from", fold_from)
         patch.setattr(store, "FOLDED_FROM", fold_from)
         assert rows_of(closed(lines, size)) == reference(lines)
+
+
+@given(floods(), st.integers(1, 300), st.integers(1, 200), st.floats(0, 1))
+@settings(max_examples=40, deadline=None)
+def test_a_restart_rebuilds_what_was_folded(lines: list[Line], size: int, fold_from: int, killed: float) -> None:
+    """Killed anywhere and rebuilt from its mark, a store goes on to close the same windows with the same counts."""
+    parts = [lines[start : start + size] for start in range(0, len(lines), size)]
+    frames = [frame(part, clock=part[-1].time) for part in parts]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(key_state._FRESH, "fold_from", fold_from)
+        patch.setattr(store, "FOLDED_FROM", fold_from)
+        whole, first = store.WindowStore(CONFIG), store.WindowStore(CONFIG)
+        closed_by_frame = [rows_of(whole.add(one, number)) for number, one in enumerate(frames)]
+        stop = round(killed * len(frames))
+        for number in range(stop):
+            first.add(frames[number], number)
+        mark = first.restart_mark()
+        second, begin = store.WindowStore(CONFIG, mark), mark.offset if mark else 0
+        again = [rows_of(second.add(frames[number], number)) for number in range(begin, len(frames))]
+        assert again[stop - begin :] == closed_by_frame[stop:]
+        assert rows_of(concat(list(second.flush()))) == rows_of(concat(list(whole.flush())))
 
 
 def test_of_many_lines_counts_are_kept_by_template_and_source() -> None:

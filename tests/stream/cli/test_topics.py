@@ -17,7 +17,7 @@ from stream.cli import tocsin
 from stream.cli.topics import readable
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
-from stream.kafka.topic_specs import TopicSpec
+from stream.kafka.topic_specs import Topics, TopicSpec
 
 Cat = Callable[..., Result]
 DEADLINE_S = 30.0
@@ -49,6 +49,36 @@ def test_a_topic_is_found_with_and_without_its_prefix(cat: Cat, name: str) -> No
     lines = told(cat(name))
     assert len(lines) == 10
     assert lines[0] == {"partition": 0, "offset": 0, "timestamp": 1_700_000_000_000, "key": "k0", "value": {"n": 0}}
+
+
+def test_values_alone_are_what_was_sent(cat: Cat) -> None:
+    """So that they can be trained on."""
+    result = cat("logs.dead", "--partition", "1", "--values")
+    assert result.stdout_bytes == b"".join(b'{"n":%d}\n' % n for n in range(1, 10, 2))
+
+
+def test_topics_are_created_as_the_roles_would(cat: Cat) -> None:
+    """Those that exist stay as they are; the names are known to the broker afterwards."""
+    result = CliRunner().invoke(tocsin, ["topics", "create"])
+    created = {line["topic"]: line for line in told(result)}
+    assert created["p.logs.raw"]["partitions"] == 8
+    assert created["p.incidents"]["configs"]["cleanup.policy"] == "compact"
+    assert list(created) == [spec.name for spec in Topics("p.").specs()]
+    assert len(told(cat("logs.dead"))) == 10
+    assert told(cat("incidents")) == []
+
+
+def test_a_dry_run_needs_no_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It says how the topics would be created."""
+    monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", "127.0.0.1:1")
+    monkeypatch.setenv("TOCSIN_RAW_PARTITIONS", "24")
+    lines = told(CliRunner().invoke(tocsin, ["topics", "create", "--dry-run"]))
+    assert lines[0] == {
+        "topic": "tocsin.logs.raw",
+        "partitions": 24,
+        "replication": 1,
+        "configs": lines[0]["configs"],
+    }
 
 
 def test_partitions_and_a_limit_narrow_it(cat: Cat) -> None:

@@ -10,12 +10,13 @@ import pytest
 
 from models.errors import FatalError
 from models.pipeline import PipelineConfig
-from models.records import EventFrame, RawBatch, RawSpan
-from models.scorer import Scorer
+from models.records import I64, EventFrame, RawBatch, RawSpan
+from models.schedule import OneScorer
+from models.scorer import Decisions, Scorer
 from models.verdicts import to_json
 from models.windows.config import WindowConfig
 from models.windows.store import RestartMark
-from stream.detect.partition_state import SCHEMA, PartitionCheckpoint, PartitionWindows, decide
+from stream.detect.partition_state import SCHEMA, PartitionCheckpoint, PartitionWindows, ReadFrame, decide
 from tests.models.bundles import TEXTS, bundle
 
 BUNDLE = bundle()
@@ -59,13 +60,19 @@ def _line(rng: random.Random, moment: datetime) -> bytes:
     return f"{stamp} 7 INFO nova.compute [req-{number:08d}-0000-0000-0000-000000000000 - -] {text}".encode()
 
 
+def said(decided: Sequence[tuple[Decisions, I64]]) -> list[bytes]:
+    """Verdicts as published."""
+    return [
+        orjson.dumps(to_json(verdict)) for decisions, due in decided for verdict in decisions.verdicts(due.tolist())
+    ]
+
+
 def take(scorer: Scorer, shard: PartitionWindows, frames: Sequence[EventFrame], first: int) -> list[bytes]:
     """Give a shard frames from an offset on; returns the verdicts as published, those of one frame in a fixed order."""
     out: list[bytes] = []
     for offset, frame in enumerate(frames[first:], first):
-        decided = decide(scorer, [(shard, offset, frame)])
-        if decided is not None:
-            out += sorted(orjson.dumps(to_json(verdict)) for verdict in decided[0].verdicts(decided[1].tolist()))
+        decided = decide(OneScorer(scorer), [(shard, ReadFrame(offset, 0, frame))])
+        out += sorted(said(decided))
     return out
 
 
@@ -129,7 +136,7 @@ def test_a_frame_that_closes_nothing_gives_no_decisions(stream: list[EventFrame]
     """The first lines open windows only; the shard moves on all the same."""
     shard = PartitionWindows(CONFIG, None)
     full = next(frame for frame in stream if len(frame.rows))
-    assert decide(scorer, [(shard, 7, full)]) is None
+    assert decide(OneScorer(scorer), [(shard, ReadFrame(7, 0, full))]) == []
     assert shard.next == 8
     assert shard.counts.rows == len(full.rows)
     assert len(shard.store) > 0
@@ -142,10 +149,8 @@ def test_shards_that_are_scored_together_say_what_they_say_alone(scorer: Scorer)
     shards = [PartitionWindows(CONFIG, None) for _ in streams]
     together: list[bytes] = []
     for offset in range(FRAMES):
-        turn = [(shard, offset, frames[offset]) for shard, frames in zip(shards, streams, strict=True)]
-        decided = decide(scorer, turn)
-        if decided is not None:
-            together += [orjson.dumps(to_json(verdict)) for verdict in decided[0].verdicts(decided[1].tolist())]
+        turn = [(shard, ReadFrame(offset, 0, frames[offset])) for shard, frames in zip(shards, streams, strict=True)]
+        together += said(decide(OneScorer(scorer), turn))
     assert sorted(together) == alone
 
 

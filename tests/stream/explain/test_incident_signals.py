@@ -9,7 +9,7 @@ from index.evidence.fired_windows import FiredWindow
 from models.findings import Finding, FindingKind
 from models.records import Level
 from models.rfc3339 import SECOND
-from stream.explain.incident_signals import WINDOW_US, evidence_scope, own_findings, signals_now
+from stream.explain.incident_signals import WINDOW_US, evidence_scope, own_findings, resumed, signals_now
 from tests.alerts.windows import START, crash, session, window
 
 API = Incident.of(window("a", 0, service="nova-api"), START)
@@ -48,6 +48,12 @@ def test_what_was_over_before_is_not_looked_at_again() -> None:
     both = API.joined(window("b", 200, service="nova-conductor"), START, 256)
     scope = evidence_scope(both, [fired(-60, 0)], START + 100 * SECOND)
     assert (scope.begin, set(scope.services)) == (START + 100 * SECOND, {"nova-conductor"})
+
+
+def test_what_comes_back_is_explained_from_there() -> None:
+    """What stood in the logs while it was over is not its cause."""
+    assert resumed([fired(-60, 0), fired(30, 90), fired(330, 390)]) == 0
+    assert resumed([fired(600, 660), fired(-60, 0), fired(615, 675)]) == START + 600 * SECOND
 
 
 def test_a_window_over_everything_says_only_what_is_its_own() -> None:

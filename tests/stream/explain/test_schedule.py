@@ -9,6 +9,7 @@ from index.diagnosis.renewal import Basis
 from models.records import Level
 from models.rfc3339 import SECOND
 from stream.explain.schedule import ExplainPolicy, Schedule, Task
+from tests.index.incident import blamed
 
 POLICY = ExplainPolicy(settle_s=10.0, again_s=30.0)
 INCIDENT = Incident(
@@ -107,7 +108,8 @@ def test_an_incident_that_opens_again_is_explained_anew() -> None:
     assert not made(schedule, 100).deep
 
 
-BASIS = Basis(5 * SECOND, "nova-api", frozenset({"nova-api"}), frozenset({("nova-api", "LOST")}), Level.ERROR)
+LOST = blamed("nova-api", "RabbitMQ cannot be reached.", 0.7)
+BASIS = Basis(5 * SECOND, LOST, frozenset({"nova-api"}), frozenset({("nova-api", "LOST")}), Level.ERROR)
 GONE = Signal(service="nova-api", host="c1", kind="errors", first=5 * SECOND, last=5 * SECOND, importance=0.9)
 
 
@@ -161,16 +163,17 @@ def test_a_failed_explanation_is_not_tried_for_ever() -> None:
 
 def test_a_known_cause_is_not_given_up_for_something_odd_that_goes_on_since() -> None:
     """But for another cause it is; and an incident without a cause takes what it can get."""
-    for known, since, told in ((True, False, False), (True, True, True), (False, False, True)):
+    for known, since, told in ((0.7, 0.2, False), (0.7, 0.8, True), (0.3, 0.2, True)):
         schedule = opened()
         for at in (0, 10):
             (task,) = due(schedule, at)
-            schedule.done(task.incident.id, at * SECOND, final=False, basis=BASIS, sure=known)
+            basis = replace(BASIS, diagnosis=replace(LOST, confidence=known))
+            schedule.done(task.incident.id, at * SECOND, final=False, basis=basis)
         schedule.open(going_on(200), 200 * SECOND)
         (again,) = due(schedule, 200)
-        later = replace(BASIS, until=200 * SECOND, service="neutron")
+        later = replace(BASIS, until=200 * SECOND, diagnosis=blamed("neutron", "Unknown", since))
         assert again.since == BASIS.until
-        assert schedule.done(again.incident.id, 200 * SECOND, final=False, basis=later, sure=since) is told
+        assert schedule.done(again.incident.id, 200 * SECOND, final=False, basis=later) is told
         assert due(schedule, 1_000) == []
         crashed = replace(GONE, service="glance", severity=Severity.ERROR, first=990 * SECOND, last=995 * SECOND)
         shaken = going_on(995)

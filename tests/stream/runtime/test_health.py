@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from alerts.monitoring.health import STUCK_S, Health
+from alerts.monitoring.health import STUCK_S, LoopHealth
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
 from stream.runtime.process import Process
@@ -36,7 +36,7 @@ def connect(broker: Broker, prefix: str, folder: Path, clock: Clock, **more: Any
         metrics_port=0,
         **more,
     )
-    return replace(Process.connect(settings), health=Health(clock))
+    return replace(Process.connect(settings), health=LoopHealth(clock))
 
 
 async def serve(process: Process, meanwhile: Callable[[], object], roles: Sequence[str] = ROLES) -> None:

@@ -1,0 +1,146 @@
+"""Follows the topic ``models`` beside the roles, and gives them the bundle that is due.
+
+A promotion is due no sooner than ``LEAST_LEAD_S`` after Kafka has stored it.  So who has read the topic to its end less
+than that time ago knows every bundle that is due by now.  Where the topic cannot be read, nobody judges.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Sequence
+from typing import Final
+
+import numpy as np
+
+from alerts.monitoring.metrics import Metrics
+from models.errors import FatalError, InvalidError, TocsinError
+from models.records import BOOL, I64
+from models.registry.manifest import Manifest
+from models.scorer import Scorer
+from stream.kafka.clients import Broker
+from stream.kafka.reader import read_range
+from stream.promotion.due_scorers import DueScorers
+from stream.promotion.timeline import PromotionTimeline
+from stream.topics.promotions import LEAST_LEAD_S, PARTITION, StoredPromotion, stored_promotions
+
+log = logging.getLogger(__name__)
+
+EVERY_S: Final = 1.0
+"""Seconds between two looks at the topic.  A judgement: 20 of them fit into the least lead."""
+
+FRESH_S: Final = LEAST_LEAD_S / 2
+"""Seconds for which a look counts; the other half of the lead is for brokers whose clocks differ.  A judgement."""
+
+GIVE_UP_S: Final = 120.0
+"""Seconds after which a role that cannot know what is due stops.  A judgement: longer than a broker's restart."""
+
+_SECOND: Final = 1_000_000
+"""Microseconds."""
+
+
+class PromotionWatch:
+    """The schedule of a worker; ``run`` follows the topic until its event is set."""
+
+    def __init__(  # noqa: PLR0913 - the composition root passes each part
+        self,
+        broker: Broker,
+        topic: str,
+        name: str,
+        scorers: DueScorers,
+        give_up: Callable[[StoredPromotion, str], None],
+        metrics: Metrics,
+    ) -> None:
+        """Follow promotions of ``name``; ``give_up`` is told of one that cannot be served, and why."""
+        self._broker = broker
+        self._topic = topic
+        self._name = name
+        self._scorers = scorers
+        self._give_up = give_up
+        self._metrics = metrics
+        self._next = 0
+        self._looked_at: float | None = None
+        self._looked = threading.Condition()
+        self._given_up: set[str] = set()
+        self._counted = 0
+
+    @property
+    def timeline(self) -> PromotionTimeline:
+        """All promotions so far."""
+        return self._scorers.timeline
+
+    def versions(self) -> list[Manifest]:
+        """Return all versions that a promotion names."""
+        return [stored.promotion.manifest for stored in self.timeline.promotions]
+
+    def run(self, stop: threading.Event) -> None:
+        """Look at the topic once a second, and make ready what it names."""
+        while not stop.is_set():
+            try:
+                self.look()
+                self._prepare()
+            except TocsinError as error:
+                log.warning("promotions cannot be followed: %s", error)
+            self._measure()
+            stop.wait(EVERY_S)
+
+    def look(self) -> None:
+        """Read what is new on the topic.
+
+        Raises:
+            TocsinError: it cannot be read.
+        """
+        started = time.monotonic()
+        _, end = self._broker.watermarks(self._topic)[PARTITION]
+        if end > self._next:
+            records = read_range(self._broker, self._topic, {PARTITION: self._next}, {PARTITION: end}, (PARTITION,))
+            self._scorers.add(stored_promotions(records), self._name)
+            self._next = end
+        with self._looked:
+            self._looked_at = started
+            self._looked.notify_all()
+
+    def due(self, times: I64) -> Sequence[tuple[Scorer, BOOL]]:
+        """Return the scorers that are due at some times (n,) in microseconds, once it is certain which are.
+
+        Raises:
+            FatalError: the topic could not be read for long.
+        """
+        deadline = time.monotonic() + GIVE_UP_S
+        with self._looked:
+            while self._looked_at is None or time.monotonic() - self._looked_at > FRESH_S:
+                if not self._looked.wait(max(deadline - time.monotonic(), 0.0)):
+                    raise FatalError(
+                        f"{self._topic} could not be read for {GIVE_UP_S:.0f} s: it is not known which bundle is due",
+                        "look at the brokers, then start again: nothing is lost",
+                    )
+        return self._scorers.due(times)
+
+    def scorer_at(self, moment: int) -> Scorer:
+        """Return the scorer that is due at a time (microseconds); raises as ``due`` does."""
+        return self.due(np.array([moment], np.int64))[0][0]
+
+    def _measure(self) -> None:
+        self._metrics.model_load_failures.inc(self._scorers.failures - self._counted)
+        self._counted = self._scorers.failures
+        ((manifest, _),) = self.timeline.due(np.array([time.time_ns() // 1000], np.int64))
+        if manifest is not None:
+            self._metrics.model_version.labels(manifest.name).set(manifest.number)
+
+    def _prepare(self) -> None:
+        """Load the version of the newest promotion before it is due; give the promotion up where that fails."""
+        if not self.timeline.promotions:
+            return
+        newest = self.timeline.promotions[-1]
+        promotion, manifest = newest.promotion, newest.promotion.manifest
+        due_s = newest.since / _SECOND - time.time()
+        if self._scorers.is_ready(manifest) or promotion.id in self._given_up:
+            return
+        try:
+            self._scorers.prepare(manifest)
+        except TocsinError as error:
+            # A store that does not answer may be back in time; what is refused stays refused.
+            if isinstance(error, InvalidError) or due_s < LEAST_LEAD_S:
+                self._given_up.add(promotion.id)
+                self._give_up(newest, str(error))
+        else:
+            log.info("%s is ready", manifest.version, extra={"bundle": manifest.bundle, "due_in_s": round(due_s, 1)})
