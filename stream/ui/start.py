@@ -21,7 +21,7 @@ from stream.ui.memory.memory import Memory
 from stream.ui.memory.questions import answered
 from stream.ui.memory.range_reader import RangeReader
 from stream.ui.web.headers import LOOPBACK
-from stream.ui.web.site import Site
+from stream.ui.web.site import Site, wall_clock
 from stream.ui.web.users import LocalUser, PasswordUsers, ProxyUsers, Users
 from stream.wiring.core import decode_config, load_bundle, load_failures, load_masks, make_broker, make_topics
 from stream.wiring.llm import transcript_store
@@ -58,7 +58,15 @@ def site_of_files(settings: Settings, alerts: Path, logs: Sequence[str] = (), wi
     if windows is not None:
         load_windows(memory, windows)
     topics = make_topics(settings)
-    site = Site(memory, str(alerts), sent=_sent(settings), users=users_of(settings), live=False)
+    newest = max((head.end for head in memory.heads()), default=wall_clock())
+    site = Site(
+        memory,
+        str(alerts),
+        sent=_sent(settings),
+        users=users_of(settings),
+        live=False,
+        clock=lambda: newest,  # in files it is for ever the moment of the last alert
+    )
     if not logs:
         return site
     broker = broker_of_files(logs, topics.logs_raw, decode_config(settings))
