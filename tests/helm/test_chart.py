@@ -1,14 +1,18 @@
 """What holds for every object that the chart makes, for its usual shapes and for values at random."""
 
 import re
+import shlex
 import tomllib
+from itertools import takewhile
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from helm_python import HelmError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream.cli import tocsin
 from stream.settings import Settings
 from tests.helm.charting import (
     NAMESPACE,
@@ -273,3 +277,25 @@ VALUES = some(
 def test_any_values_that_the_schema_takes_make_safe_objects(values: dict[str, Any], own: dict[str, Any]) -> None:
     """Whatever is combined, the manifests are YAML and what must hold, holds."""
     check(objects(values | {"settings": own}))
+
+
+def commands(manifests: list[Object]) -> list[list[str]]:
+    """Return what each container runs, as words."""
+    containers = [
+        container for spec in pods(manifests) for container in [*spec["containers"], *spec.get("initContainers", [])]
+    ]
+    return [
+        shlex.split(container["args"][0])[1:] if "command" in container else container["args"]
+        for container in containers
+    ]
+
+
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+def test_containers_run_commands_that_there_are(shape: str) -> None:
+    """Each with options that stand on its help page."""
+    for words in commands(objects(SHAPES[shape])):
+        options = [word for word in words if word.startswith("--")]
+        names = list(takewhile(lambda word: not word.startswith(("-", "/", "logs.")), words))
+        page = CliRunner().invoke(tocsin, [*names, "--help"])
+        assert page.exit_code == 0, words
+        assert [option for option in options if option not in page.output] == []
