@@ -16,6 +16,9 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its 
     AclPermissionType,
     ResourcePatternType,
     ResourceType,
+    ScramCredentialInfo,
+    ScramMechanism,
+    UserScramCredentialUpsertion,
 )
 
 from stream.kafka.clients import TIMEOUT_S, Broker
@@ -101,6 +104,15 @@ class SecureKafka(KafkaServer):
             )
             for kind in kinds
         )
+
+    def set_password(self, user: str, password: str) -> None:
+        """Make a user of SCRAM-SHA-512, or change its password."""
+        change = UserScramCredentialUpsertion(
+            user, ScramCredentialInfo(ScramMechanism.SCRAM_SHA_512, 4096), password.encode()
+        )
+        admin = Broker(self.bootstrap).admin()
+        for done in admin.alter_user_scram_credentials([change]).values():
+            done.result(TIMEOUT_S)
 
     def allow(self, rules: Iterable[AclBinding]) -> None:
         """Add access rules, and wait until the node has them."""

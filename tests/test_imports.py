@@ -64,7 +64,7 @@ HOMES = {
     "tf2onnx": {"training/"},
     "tokenizers": {"index/embedding/sentence_encoder.py"},
     "uvicorn": {"stream/ui/web/"},
-    "yaml": {"alerts/routing/", "index/search/"},
+    "yaml": {"alerts/routing/", "index/search/", "stream/kafka/security/access_rules.py"},
 }
 
 READS_ENVIRONMENT = {

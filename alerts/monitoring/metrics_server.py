@@ -1,5 +1,7 @@
 """Serve over HTTP a registry's metrics for Prometheus, and a process's health for who restarts it."""
 
+import hmac
+import ssl
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -31,16 +33,18 @@ class MetricsServer:
         self.thread.join()
 
 
-def serve_metrics(
+def serve_metrics(  # noqa: PLR0913 - an address, what is served, and to whom
     registry: CollectorRegistry,
     port: int,
     host: str = "0.0.0.0",  # noqa: S104 - Prometheus scrapes from outside
     health: LoopHealth | None = None,
+    tls: ssl.SSLContext | None = None,
+    token: str = "",
 ) -> MetricsServer:
     """Serve ``registry`` from a thread of its own; port 0 takes a free one.
 
     ``/healthz`` and ``/readyz`` answer 200 and ``ok``, or 503 and a line for each reason; every other path has the
-    metrics.
+    metrics, for whom shows the ``token`` as ``Authorization: Bearer``, if one is set.  Probes cannot show one.
 
     Raises:
         InvalidError: the address cannot be used.
@@ -53,8 +57,27 @@ def serve_metrics(
         ) from error
     metrics = server.get_app()
     assert metrics is not None  # noqa: S101 - start_http_server has set it
-    server.set_app(_with_health(metrics, health or LoopHealth()))
+    server.set_app(_with_health(_for_bearer(metrics, token), health or LoopHealth()))
+    if tls is not None:
+        # The handshake is made in the request's thread: a client that never makes its part holds up no probe.
+        server.socket = tls.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
     return MetricsServer(server.server_port, server, thread)
+
+
+def _for_bearer(metrics: "WSGIApplication", token: str) -> "WSGIApplication":
+    """Return the application, asking for a bearer token (RFC 6750) if there is one."""
+    expected = f"Bearer {token}".encode()
+
+    def answer(environ: "WSGIEnvironment", start_response: "StartResponse") -> Iterable[bytes]:
+        # WSGI decodes headers as Latin-1.
+        if hmac.compare_digest(str(environ.get("HTTP_AUTHORIZATION", "")).encode("latin-1"), expected):
+            return metrics(environ, start_response)
+        status = HTTPStatus.UNAUTHORIZED
+        headers = [("Content-Type", "text/plain; charset=utf-8"), ("WWW-Authenticate", "Bearer")]
+        start_response(f"{status.value} {status.phrase}", headers)
+        return [b"send the token of TOCSIN_METRICS_TOKEN as Authorization: Bearer\n"]
+
+    return answer if token else metrics
 
 
 def _with_health(metrics: "WSGIApplication", health: LoopHealth) -> "WSGIApplication":

@@ -34,7 +34,9 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
     ),
     "ui": CommandEntry("stream.cli.incident.ui:ui", "Serve the review page: incidents, causes, lines, in a browser."),
     "replay": CommandEntry("stream.cli.replay:replay", "Re-score a time range of the topics."),
-    "topics": CommandEntry("stream.cli.topics:topics", "Print a topic as JSON lines, or create the topics."),
+    "topics": CommandEntry(
+        "stream.cli.topics:topics", "Print a topic as JSON lines, create the topics, or print rules."
+    ),
     "index": CommandEntry("stream.cli.index:index", "Fill and query the search index of incidents and runbooks."),
     "explain": CommandEntry(
         "stream.cli.incident.explain:explain", "Show the diagnosis of an incident and the LLM prompt."

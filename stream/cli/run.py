@@ -1,11 +1,12 @@
 """``tocsin run``: serve roles."""
 
 import asyncio
+import logging
 import os
 import signal
 import sys
 from contextlib import suppress
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
@@ -15,8 +16,15 @@ if TYPE_CHECKING:
     from stream.runtime.process import Process
     from stream.settings import Settings
 
+log = logging.getLogger(__name__)
+
 LOOK_S: Final = 2.0
-"""Seconds between two looks at whether there is a newer bundle to serve; a judgement."""
+"""Seconds between two looks at whether there is a newer bundle to serve, or a renewed secret; a judgement."""
+
+
+STOP_S: Final = 20.0
+"""How long the roles may take to commit before the process replaces itself.  A judgement: longer than a request to
+Kafka, which may take 15 s."""
 
 
 def _roles(_: click.Context, __: click.Parameter, value: str | None) -> tuple[str, ...]:
@@ -50,8 +58,12 @@ def run(roles: tuple[str, ...], *, publish_all: bool) -> None:
     settings = load_settings()
     setup_logs(settings.log_level, as_json=settings.log_json)
     if asyncio.run(_serve(settings, roles, publish_all=publish_all)):
-        # All work is committed.  A fresh process with the same number and arguments goes on with the new bundle.
-        os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - no shell: our own arguments
+        _replace()
+
+
+def _replace() -> NoReturn:
+    """Go on as a fresh process, with the same number and arguments, and with what is new."""
+    os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - no shell: our own arguments
 
 
 def _end(_number: int, _frame: object) -> None:
@@ -59,7 +71,7 @@ def _end(_number: int, _frame: object) -> None:
 
 
 async def _serve(settings: "Settings", roles: tuple[str, ...], *, publish_all: bool) -> bool:
-    """Serve until a signal or a newer bundle; return whether it was the latter."""
+    """Serve until a signal, a newer bundle or a renewed secret; return whether it was one of the latter."""
     from stream.runtime.process import Process
 
     process = Process.connect(settings)
@@ -74,14 +86,32 @@ async def _serve(settings: "Settings", roles: tuple[str, ...], *, publish_all: b
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, end)
         watch = asyncio.create_task(_watch(process, served, ended))
-        await served.wait()
-        newer = watch.done() and watch.result()
-        watch.cancel()
-    return newer and not ended.is_set()
+        stopped = asyncio.create_task(served.wait())
+        await asyncio.wait([watch, stopped], return_when=asyncio.FIRST_COMPLETED)
+        if not (watch.done() and watch.result()):
+            await stopped
+            watch.cancel()
+            return False
+        await _committed(stopped)
+    return not ended.is_set()
+
+
+async def _committed(stopped: asyncio.Task[None]) -> None:
+    """Wait until the roles have committed their work, but not for ever: Kafka may refuse the old password by now.
+
+    What is not committed is done again by the fresh process, as after a crash.
+    """
+    await asyncio.wait([stopped], timeout=STOP_S)
+    if not stopped.done():
+        log.warning("not all work could be committed in %.0f s; what was not is done again", STOP_S)
+        # Roles that wait for Kafka in threads cannot be ended in any other way.
+        _replace()
+    elif error := stopped.exception():
+        log.warning("not all work could be committed, what was not is done again: %s", error)
 
 
 async def _watch(process: "Process", served: Roles, ended: asyncio.Event) -> bool:
-    """Stop the roles when there is a newer bundle to serve; return whether there is one, once ``ended`` is set."""
+    """Stop the roles when there is something newer to serve; return whether there is, once ``ended`` is set."""
     while not ended.is_set():
         if await asyncio.to_thread(process.is_outdated):
             served.stop()

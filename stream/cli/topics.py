@@ -1,4 +1,4 @@
-"""``tocsin topics``: print topics, and create them."""
+"""``tocsin topics``: print topics, create them, and print the rights that roles need on them."""
 
 import base64
 import sys
@@ -8,6 +8,7 @@ import click
 import orjson
 
 from stream.cli.options import TIME, check_times
+from stream.kafka.security.access_rules import PRINCIPALS
 
 if TYPE_CHECKING:
     from stream.kafka.reader import Record
@@ -15,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.group()
 def topics() -> None:
-    """Print a topic as JSON lines, or create the topics.
+    """Print a topic as JSON lines, create the topics, or print the access rules of all.
 
     \b
     Example:
@@ -134,3 +135,50 @@ def _frame(value: bytes) -> dict[str, Any]:
 
 def _base64(value: bytes) -> dict[str, Any]:
     return {"base64": base64.b64encode(value).decode()}
+
+
+@topics.command()
+@click.option(
+    "--principal",
+    default="User:tocsin-{role}",
+    show_default=True,
+    help="Whom to grant the rights; {role} stands for the role's name, and without it one principal gets all.",
+)
+@click.option("--roles", help=f"Roles, separated by commas: {', '.join(PRINCIPALS)}; default: all.")
+@click.option("--strimzi", metavar="CLUSTER", help="Print KafkaUser resources for Strimzi's Kafka of this name.")
+@click.option(
+    "--authentication",
+    type=click.Choice(["tls", "scram-sha-512"]),
+    default="tls",
+    show_default=True,
+    help="How Strimzi's users say who they are.",
+)
+def acls(principal: str, roles: str | None, strimzi: str | None, authentication: str) -> None:
+    """Print the access rules with which the roles work, and no more.
+
+    Beside the four roles there are shipper (what sends lines), operator (people with these commands) and setup, which
+    creates the topics: `tocsin run` creates those that are missing only where its user has the rights of setup, too.
+
+    \b
+    Example:
+      tocsin topics acls --principal User:tocsin --roles ingest,detect,explain,deliver
+      tocsin topics acls --strimzi my-cluster | kubectl apply -f -
+    """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    from stream.kafka.security.access_rules import access_rules, kafka_commands, merged, strimzi_users
+    from stream.settings import load_settings
+    from stream.wiring.core import make_topics
+
+    names = [name.strip() for name in roles.split(",")] if roles else list(PRINCIPALS)
+    if unknown := sorted(set(names) - set(PRINCIPALS)):
+        raise click.BadParameter(f"no such role: {', '.join(unknown)}; there are {', '.join(PRINCIPALS)}")
+    settings = load_settings()
+    rules = {name: access_rules(make_topics(settings), name) for name in names}
+    if "{role}" not in principal:
+        rules = {"": merged(rule for part in rules.values() for rule in part)}
+    users = {principal.replace("{role}", name): part for name, part in rules.items()}
+    if strimzi:
+        click.echo(strimzi_users(users, strimzi, authentication), nl=False)
+        return
+    for user, part in users.items():
+        for command in kafka_commands(part, user, settings.kafka_bootstrap_servers):
+            click.echo(command)

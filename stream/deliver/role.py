@@ -5,6 +5,7 @@ away holds up no other.
 """
 
 import logging
+import ssl
 import threading
 from collections.abc import Iterable, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -36,11 +37,12 @@ NONE_SET: Final = (
 
 @dataclass(frozen=True, slots=True)
 class VotesConfig:
-    """Where clicks on buttons come in, and the secret that Slack signs them with."""
+    """Where clicks on buttons come in, the secret that Slack signs them with, and the certificate that is shown."""
 
     host: str
     port: int
     secret: str = field(repr=False)
+    tls: ssl.SSLContext | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,4 +135,5 @@ class Deliver:
                 outbox.end()
                 outbox.drain(TIMEOUT_S)
 
-        return VotesServer(wanted.host, wanted.port, wanted.secret, record, self._metrics, self._config.worker.wall)
+        clock = self._config.worker.wall
+        return VotesServer(wanted.host, wanted.port, wanted.secret, record, self._metrics, clock, wanted.tls)

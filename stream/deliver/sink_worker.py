@@ -41,7 +41,7 @@ from alerts.sinks.http_transport import Transport
 from models.errors import InvalidError
 from stream.heartbeat import Heartbeat
 from stream.kafka.clients import TIMEOUT_S, Broker, retry_until_known, watermarks_of
-from stream.kafka.consuming import Consumer, Message, TopicPartition, try_commit
+from stream.kafka.consuming import Consumer, Message, TopicPartition, good_messages, try_commit
 from stream.kafka.errors import kafka_errors
 from stream.kafka.outbox import Outbox
 from stream.kafka.reader import offsets_at, read_range
@@ -156,8 +156,8 @@ class SinkWorker:
             self._empty_polls += 1
             return
         self._empty_polls = 0
-        for message in (first, *consumer.consume(BATCH, 0)):
-            if message.error() is None and self._queue is not None:
+        for message in good_messages((first, *consumer.consume(BATCH, 0)), f"read {self._source.topic}"):
+            if self._queue is not None:
                 self._take(message, self._queue)
         self._gauges()
 

@@ -7,6 +7,7 @@ request is answered per connection, and bodies are not unpacked.
 import asyncio
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -57,8 +58,9 @@ class VotesServer:
         record: Callable[[Feedback], None],
         metrics: Metrics,
         clock: Callable[[], float] = time.time,
+        tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Listen; port 0 takes a free one.
+        """Listen, with ``tls`` encrypted; port 0 takes a free one.
 
         Raises:
             InvalidError: the address cannot be used.
@@ -67,6 +69,7 @@ class VotesServer:
         self._record = record
         self._metrics = metrics
         self._clock = clock
+        self._tls = tls
         # One vote at a time, beside the event loop: storing waits for Kafka, and the verifier remembers what it saw.
         self._storing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="votes")
         try:
@@ -139,7 +142,11 @@ class VotesServer:
             access_log=None,
             logger=_http_log,
         )
-        listener = await self._loop.create_server(server, sock=self._socket, backlog=MAX_CLIENTS)
+        # Its patience with handshakes is that with headers.
+        patience = None if self._tls is None else PATIENCE_S
+        listener = await self._loop.create_server(
+            server, sock=self._socket, backlog=MAX_CLIENTS, ssl=self._tls, ssl_handshake_timeout=patience
+        )
         async with listener:
             await self._closing.wait()
             listener.close()

@@ -11,6 +11,7 @@ from typing import Final
 from models.bundle import Bundle
 from models.errors import FatalError, InvalidError, TocsinError
 from stream.doctor.result import Check, CheckOutcome
+from stream.doctor.wire_checks import check_own_certificate, wire_checks
 from stream.kafka.clients import Broker
 from stream.kafka.consumer_lag import ConsumerLag
 from stream.kafka.topic_specs import Topics, TopicSpec
@@ -43,7 +44,9 @@ def examine() -> Iterator[Check]:
     yield from _failures_checks(settings)
     yield from _sink_checks(settings)
     yield from _rules_checks(settings)
-    yield check_metrics_port(settings.metrics_host, settings.metrics_port)
+    yield check_metrics_port(settings.metrics_host, settings.metrics_port, is_open=_is_open(settings))
+    if settings.tls_certfile is not None:
+        yield check_own_certificate(settings.tls_certfile, time.time(), "own certificate")
 
 
 def _kafka_checks(settings: Settings) -> Iterator[Check]:
@@ -57,8 +60,9 @@ def _kafka_checks(settings: Settings) -> Iterator[Check]:
         yield reached
         if reached.outcome is CheckOutcome.FAIL:
             return
-        known = broker.topics()
         topics = make_topics(settings)
+        yield from wire_checks(broker, topics, time.time())
+        known = broker.topics()
         yield check_topics(known, topic_specs(settings))
         if topics.logs_raw in known:
             yield check_time_stamps(broker, topics.logs_raw)
@@ -283,7 +287,12 @@ def check_lag(broker: Broker, group: str, topic: str) -> Check:
     return Check(name, CheckOutcome.OK, seen)
 
 
-def check_metrics_port(host: str, port: int) -> Check:
+def _is_open(settings: Settings) -> bool:
+    """Return whether metrics are served in clear, to everybody."""
+    return settings.tls_certfile is None and settings.metrics_token is None
+
+
+def check_metrics_port(host: str, port: int, *, is_open: bool = True) -> Check:
     """Check that metrics can be served, or are served by a role that runs on this machine."""
     name = "metrics"
     if port == 0:
@@ -292,6 +301,8 @@ def check_metrics_port(host: str, port: int) -> Check:
         with socket.create_server((host, port)):
             pass
     except OSError as error:
+        if not is_open:
+            return Check(name, CheckOutcome.OK, f"port {port} is served; with TLS or a token it was not asked by whom")
         if _serves_tocsin(port):
             return Check(name, CheckOutcome.OK, f"served on port {port} by a role on this machine")
         seen = f"{host}:{port} cannot be used ({error.strerror or error})"

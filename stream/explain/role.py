@@ -29,7 +29,7 @@ from models.rfc3339 import SECOND
 from stream.explain.explainer import KEPT_WINDOWS, Explainer
 from stream.heartbeat import Heartbeat
 from stream.kafka.clients import TIMEOUT_S, Broker
-from stream.kafka.consuming import Consumer, Message, TopicPartition, try_commit
+from stream.kafka.consuming import Consumer, Message, TopicPartition, good_messages, try_commit
 from stream.kafka.outbox import Outbox
 from stream.kafka.reader import read_newest, read_range
 from stream.kafka.topic_specs import Topics
@@ -119,7 +119,7 @@ class ExplainRole:
                 self._explainer.close()
 
     def _take(self, consumer: Consumer, messages: list[Message]) -> None:
-        good = [message for message in messages if message.error() is None]
+        good = good_messages(messages, f"read {self._topics.anomalies}")
         if self._incidents is None or not good:
             return
         # What a window's new messages say stood on its topic before the window was decided.

@@ -10,6 +10,7 @@ from typing import Final
 
 from confluent_kafka import Consumer, KafkaError, KafkaException, Message, Producer, TopicPartition
 
+from models.errors import FatalError
 from stream.kafka.errors import translate
 
 __all__ = [
@@ -42,7 +43,8 @@ def good_messages(messages: Iterable[Message], action: str) -> list[Message]:
             good.append(message)
         elif error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public constant
             cause = translate(error, action)
-            if error.fatal():
+            # A right that was taken away does not come back by waiting.
+            if error.fatal() or isinstance(cause, FatalError):
                 raise cause
             log.warning("message with an error", extra={"error": str(cause)})
     return good

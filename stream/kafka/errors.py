@@ -14,7 +14,9 @@ _TOPIC_ADVICE: Final = "create the topic, or correct its name or prefix (TOCSIN_
 CREDENTIALS_ADVICE: Final = (
     "correct the client's credentials and security settings ([kafka], or TOCSIN_KAFKA_SASL_… and …_SSL_…)"
 )
-_ACCESS_ADVICE: Final = "grant this client the right in the cluster's access rules"
+_ACCESS_ADVICE: Final = (
+    "grant this client the right in the cluster's access rules; `tocsin topics acls` prints what each role needs"
+)
 
 # librdkafka sets `retriable()` only on errors of transactions, which Tocsin does not use: what passes by itself has to
 # be listed.  These are the errors of a producer, a consumer group, and requests for metadata and offsets.

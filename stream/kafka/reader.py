@@ -283,12 +283,18 @@ def _poll(consumer: Consumer, topic: str, limit: int) -> list[Message]:
     """Return messages, among them the end of a partition as a message with an error; raise any other error."""
     action = f"read {topic}"
     with kafka_errors(action):
-        messages = consumer.consume(limit, timeout=POLL_TIMEOUT_S)
+        messages = [message for message in consumer.consume(limit, timeout=POLL_TIMEOUT_S) if not is_of_group(message)]
     for message in messages:
         error = message.error()
         if error is not None and error.code() != KafkaError._PARTITION_EOF:  # noqa: SLF001 - its public name
             raise translate(error, action)
     return messages
+
+
+def is_of_group(message: Message) -> bool:
+    """Whether a message only tells that READER_GROUP is denied: who joins no group needs no right on one."""
+    error = message.error()
+    return error is not None and error.code() == KafkaError.GROUP_AUTHORIZATION_FAILED
 
 
 def _record(message: Message) -> Record:

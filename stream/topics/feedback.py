@@ -9,7 +9,7 @@ from models.errors import InvalidError
 from stream.kafka.clients import Broker
 from stream.kafka.consuming import Consumer, TopicPartition
 from stream.kafka.errors import kafka_errors, translate
-from stream.kafka.reader import READER_GROUP, read_range
+from stream.kafka.reader import READER_GROUP, is_of_group, read_range
 from stream.kafka.writer import write
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,7 @@ class FeedbackReader:
             return []
         doing = f"read {self._topic}"
         with kafka_errors(doing):
-            messages = self._consumer.consume(BATCH, 0)
+            messages = [message for message in self._consumer.consume(BATCH, 0) if not is_of_group(message)]
         feedback = []
         for message in messages:
             error = message.error()

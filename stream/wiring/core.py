@@ -1,11 +1,13 @@
 """Build the parts of Tocsin from the settings."""
 
+import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 from alerts.incidents.policy import IncidentPolicy
+from alerts.monitoring.server_tls import server_tls
 from alerts.routing.rules import Rules, Suppression
 from index.diagnosis.known_failures import KnownFailures, shipped
 from models.bundle import Bundle
@@ -38,6 +40,17 @@ def make_broker(settings: Settings) -> Broker:
     properties = settings.kafka_properties()
     security_of(properties)
     return Broker(settings.kafka_bootstrap_servers, properties)
+
+
+def make_tls(settings: Settings) -> ssl.SSLContext | None:
+    """Return what Tocsin's own ports show; None where they speak in clear.
+
+    Raises:
+        InvalidError: certificate and key cannot be used.
+    """
+    if settings.tls_certfile is None or settings.tls_keyfile is None:
+        return None
+    return server_tls(settings.tls_certfile, settings.tls_keyfile)
 
 
 def make_topics(settings: Settings) -> Topics:

@@ -18,7 +18,7 @@ from models.errors import InvalidError
 from stream.deliver.role import DeliverConfig, VotesConfig
 from stream.deliver.sink_worker import SinkWorkerConfig
 from stream.settings import Settings
-from stream.wiring.core import load_rules
+from stream.wiring.core import load_rules, make_tls
 from stream.wiring.redaction import redactor_factory
 
 log = logging.getLogger(__name__)
@@ -61,7 +61,8 @@ def deliver_config(settings: Settings, health: LoopHealth | None = None) -> Deli
     )
     votes = None
     if settings.slack_signing_secret is not None and settings.votes_port:
-        votes = VotesConfig(settings.votes_host, settings.votes_port, settings.slack_signing_secret.get_secret_value())
+        secret = settings.slack_signing_secret.get_secret_value()
+        votes = VotesConfig(settings.votes_host, settings.votes_port, secret, make_tls(settings))
     return DeliverConfig(sinks, worker, settings.synthetic_every_s, votes)
 
 

@@ -2,8 +2,10 @@
 
 import http.client
 import socket
+import ssl
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Self
 from urllib.parse import urlencode
 
@@ -13,9 +15,11 @@ from prometheus_client import CollectorRegistry
 
 from alerts.messages.feedback import Feedback, Opinion
 from alerts.monitoring.metrics import Metrics
+from alerts.monitoring.server_tls import server_tls
 from alerts.sinks.slack.interactions import MAX_BODY, sign
 from models.errors import InvalidError, TransientError
 from stream.deliver.votes_server import MAX_CLIENTS, PATH, VotesServer
+from tests.certificates import TestAuthority
 from tests.waiting import PATIENCE_S
 
 SECRET = "only-for-tests"  # noqa: S105
@@ -152,3 +156,22 @@ def test_an_address_in_use_says_which_setting(endpoint: Endpoint) -> None:
     """The port's."""
     with pytest.raises(InvalidError, match="TOCSIN_VOTES_PORT"):
         VotesServer("127.0.0.1", endpoint.votes.port, SECRET, endpoint._record, Metrics.on(CollectorRegistry()))
+
+
+def test_votes_come_encrypted(tmp_path: Path) -> None:
+    """To who trusts the authority."""
+    authority = TestAuthority(tmp_path)
+    files = authority.issue("tocsin")
+    stored: list[Feedback] = []
+    tls = server_tls(files.certificate, files.key)
+    with VotesServer("127.0.0.1", 0, SECRET, stored.append, Metrics.on(CollectorRegistry()), tls=tls) as votes:
+        body, stamp = click(), str(int(time.time()))
+        headers = {"x-slack-request-timestamp": stamp, "x-slack-signature": sign(SECRET, stamp, body)}
+        trusted = ssl.create_default_context(cafile=str(authority.file))
+        connection = http.client.HTTPSConnection("127.0.0.1", votes.port, timeout=PATIENCE_S, context=trusted)
+        try:
+            connection.request("POST", PATH, body, headers)
+            assert connection.getresponse().status == 200
+        finally:
+            connection.close()
+    assert len(stored) == 1

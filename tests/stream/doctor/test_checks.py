@@ -74,7 +74,7 @@ def test_missing_topics_are_named() -> None:
     wanted = specs(Topics())
     known = {spec.name: spec.partitions for spec in wanted if spec.name != "tocsin.alerts"}
     check = check_topics(known, wanted)
-    assert (check.outcome, check.seen) == (CheckOutcome.WARN, "1 of 10 are missing: tocsin.alerts")
+    assert (check.outcome, check.seen) == (CheckOutcome.WARN, "1 of 11 are missing: tocsin.alerts")
 
 
 def test_topics_of_another_width_are_named() -> None:
@@ -177,8 +177,19 @@ def test_a_new_deployment_lacks_topics_and_begins_with_the_shipped_bundle(
     report = orjson.loads(result.stdout)
     assert report["ok"] is False
     outcomes = {check["name"]: check["outcome"] for check in report["checks"]}
-    assert list(outcomes) == ["settings", "broker", "topics", "bundle", "masks", "learning", "sinks", "metrics"]
-    assert list(outcomes.values()) == ["ok", "ok", "warn", "ok", "fail", "warn", "warn", "ok"]
+    assert list(outcomes) == [
+        "settings",
+        "broker",
+        "authentication",
+        "rights",
+        "topics",
+        "bundle",
+        "masks",
+        "learning",
+        "sinks",
+        "metrics",
+    ]
+    assert list(outcomes.values()) == ["ok", "ok", "ok", "ok", "warn", "ok", "fail", "warn", "warn", "ok"]
     advice = {check["name"]: check["advice"] for check in report["checks"]}
     assert "TOCSIN_BUNDLE" in advice["learning"]
     assert (

@@ -10,7 +10,7 @@ import pytest
 
 from stream.kafka.clients import Broker
 from stream.kafka.faust_app import create_app
-from stream.runtime.log_setup import setup_logs
+from stream.runtime.log_setup import OnceAMinute, setup_logs
 
 log = logging.getLogger("tocsin.test")
 
@@ -101,3 +101,22 @@ def test_services_of_faust_that_we_define_do_not_chatter_either() -> None:
 async def _speak() -> None:
     app = create_app("group", Broker("127.0.0.1:9"))
     app.log.info("Starting...")
+
+
+def test_what_a_kafka_client_repeats_is_logged_once_a_minute() -> None:
+    """Another thread, address or number makes no other message; other loggers say what they say."""
+    now = [0.0]
+    once = OnceAMinute(lambda: now[0])
+
+    def passes(logger: str, text: str) -> bool:
+        return once.filter(logging.LogRecord(logger, logging.ERROR, "", 0, text, (), None))
+
+    assert passes("tocsin.librdkafka", "FAIL [thrd:ssl://a:1/1]: ssl://a:1/1: SSL alert number 42 (after 3ms)")
+    assert not passes("tocsin.librdkafka", "FAIL [thrd:ssl://b:1/2]: ssl://b:1/2: SSL alert number 42 (after 0ms)")
+    assert passes("tocsin.librdkafka", "FAIL [thrd:ssl://b:1/2]: ssl://b:1/2: Connection refused (after 0ms)")
+    assert passes("aiokafka.conn", "Connection refused")
+    assert not passes("aiokafka.conn", "Connection refused")
+    assert passes("stream.ingest.role", "one")
+    assert passes("stream.ingest.role", "one")
+    now[0] += 60.0
+    assert passes("aiokafka.conn", "Connection refused")
