@@ -13,6 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stream.cli import tocsin
+from stream.kafka.security.access_rules import access_rules, merged
+from stream.kafka.topic_specs import Topics
+from stream.runtime.roles import ROLES
 from stream.settings import Settings
 from tests.helm.charting import (
     NAMESPACE,
@@ -117,9 +120,40 @@ def test_probes_ask_for_what_the_process_answers() -> None:
         if name.endswith("-ui"):
             assert container["livenessProbe"]["tcpSocket"] == {"port": "pages"}
             continue
-        assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
-        assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
+        assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics", "scheme": "HTTPS"}
+        assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics", "scheme": "HTTPS"}
         assert ports["metrics"] == 9464
+
+
+@pytest.mark.parametrize("kind", ["PodMonitor", "ServiceMonitor"])
+def test_monitors_show_the_token_and_check_the_certificate(kind: str) -> None:
+    """Where the ports ask for one, or show one; else they say nothing of either."""
+    scrape = kind[0].lower() + kind[1:]
+    part = {"PodMonitor": "podMetricsEndpoints", "ServiceMonitor": "endpoints"}[kind]
+    closed = SCALED | {"monitoring": SCALED["monitoring"] | {"scrape": scrape}}
+    (endpoint,) = of_kind(objects(closed), kind)[f"{RELEASE}-tocsin"]["spec"][part]
+    assert endpoint["authorization"] == {"credentials": {"name": "tocsin-metrics", "key": "token"}}
+    assert endpoint["scheme"] == "https"
+    assert endpoint["tlsConfig"]["ca"]["secret"]["name"] == "tocsin-tls"
+    (endpoint,) = of_kind(objects({"monitoring": {"scrape": scrape}}), kind)[f"{RELEASE}-tocsin"]["spec"][part]
+    assert endpoint == {"port": "metrics", "interval": "30s"}
+
+
+def test_strimzis_user_has_the_least_rights_under_the_prefix() -> None:
+    """As `tocsin topics acls` prints them."""
+    shape = SHAPES["strimzi-mtls"] | {"settings": SHAPES["strimzi-mtls"]["settings"] | {"topic_prefix": "p."}}
+    user = of_kind(objects(shape), "KafkaUser")[f"{RELEASE}-tocsin"]
+    rules = user["spec"]["authorization"]["acls"]
+    expected = merged(rule for role in (*ROLES, "operator") for rule in access_rules(Topics("p."), role))
+    assert [(rule["resource"]["type"], rule["resource"]["name"], tuple(rule["operations"])) for rule in rules] == [
+        (rule.kind.value, rule.name, rule.operations) for rule in expected
+    ]
+    assert {operation for rule in rules for operation in rule["operations"]} == {
+        "Describe",
+        "DescribeConfigs",
+        "Read",
+        "Write",
+    }
 
 
 def test_autoscaling_follows_the_roles_own_lag_up_to_the_partitions() -> None:
