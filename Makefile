@@ -19,7 +19,7 @@ export UV_NATIVE_TLS ?= true
 export PIP_CERT ?= $(AUTHORITIES)
 endif
 
-.PHONY: help demo check test lint bench bundle platform chart chaos upgrade storm fuzz shipping
+.PHONY: help ci image packages release-check publish nightly demo check test lint bench bundle platform chart chaos upgrade storm fuzz shipping
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -49,10 +49,17 @@ test: env lint  ## lint, types, and all tests with branch coverage
 	echo "java and mvn are missing: tests on a real Apache Kafka are skipped (apt install openjdk-17-jre-headless maven)" >&2
 	@$(PYTEST) --cov --cov-report=term:skip-covered --cov-report=xml
 
-lint: env  ## ruff and mypy
+lint: env  ## ruff and mypy; shell, YAML, workflows and Dockerfile
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
+	@.venv/bin/shellcheck .ci/run
+	@.venv/bin/yamllint --strict .github .yamllint.yaml compose.yaml helm
+	@.venv/bin/hadolint Dockerfile
+	@.venv/bin/zizmor --quiet --offline .github
+	@.venv/bin/check-jsonschema --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	@.venv/bin/check-jsonschema --builtin-schema vendor.dependabot .github/dependabot.yml
+	@if command -v actionlint >/dev/null; then actionlint; fi
 
 bench: env  ## benchmarks; each prints ratios, medians and spread
 	@for bench in tests/bench/bench_*.py; do echo "== $$bench"; .venv/bin/python -m $$(echo $${bench%.py} | tr / .); done
@@ -63,6 +70,37 @@ bundle: env  ## remake the bundle that the demo runs on: three simulated days, t
 
 platform: env  ## remake the bundle that a worker without one begins with: a simulated day and the recorded cloud
 	@.venv/bin/python -m training.platform_bundle tests/data/cloud/normal.jsonl.xz --out stream/platform_bundle
+
+ci:  ## what CI runs: installs what tests need from outside, then make test (as root)
+	@bash .ci/run
+
+image:  ## build the serving image, and check that less than 500 MB are pulled (needs docker)
+	@docker build --tag tocsin .
+	@size=$$(docker save tocsin | gzip | wc -c); echo "$$((size / 1000000)) MB compressed"; test "$$size" -lt 500000000
+
+packages: env  ## wheel, SBOM and chart into dist/ (needs helm)
+	@$(MAKE) --no-print-directory release-check
+	@$(UV) build --quiet --wheel --out-dir dist
+	@$(UV) export --quiet --frozen --no-default-groups --format cyclonedx1.5 --output-file dist/tocsin-$(VERSION).cdx.json
+	@helm package --destination dist helm/tocsin
+
+VERSION ?= $(shell sed -n '0,/^version/s/^version = "\(.*\)"/\1/p' pyproject.toml)
+release-check:  # project, chart and changelog have this version
+	@grep -qx 'version = "$(VERSION)"' pyproject.toml || { echo "pyproject.toml has another version than $(VERSION)" >&2; exit 2; }
+	@grep -qx 'version: $(VERSION)' helm/tocsin/Chart.yaml || { echo "Chart.yaml has another version than $(VERSION)" >&2; exit 2; }
+	@grep -qx 'appVersion: $(VERSION)' helm/tocsin/Chart.yaml || { echo "Chart.yaml has another appVersion" >&2; exit 2; }
+
+publish:  # push the chart to REGISTRY, and publish dist/ as a release with the changelog's section (needs gh and helm)
+	@awk '/^## /{on = index($$0, "$(VERSION)") > 0; next} on' CHANGELOG.md > dist/notes.md
+	@test -s dist/notes.md || { echo "CHANGELOG.md has no section for $(VERSION)" >&2; exit 2; }
+	@echo "$$GH_TOKEN" | helm registry login ghcr.io --username "$$GH_ACTOR" --password-stdin
+	@helm push dist/tocsin-$(VERSION).tgz oci://$(REGISTRY)
+	@gh release create v$(VERSION) --draft --verify-tag --title v$(VERSION) --notes-file dist/notes.md dist/*.whl dist/*.json dist/*.tgz
+	@gh release edit v$(VERSION) --draft=false
+
+nightly:  # run TARGET and keep what it says in .cache/nightly
+	@mkdir -p .cache/nightly
+	@$(MAKE) --no-print-directory $(TARGET) 2>&1 | tee .cache/nightly/$(TARGET).txt
 
 chart: env  ## remake what the Helm chart takes from settings, topics and values
 	@.venv/bin/python -m tests.helm.generated

@@ -82,6 +82,11 @@ class LineProcessor:
         """
         return self.keyed(self._decoded(raw, sources or {}), raw_spans(raw, clocks or {}))
 
+    def adopt(self, table: TemplateTable, masks: Masks, services: Iterable[str] | None) -> None:
+        """Go on with other templates and services; what was read so far, and the clocks, stay known."""
+        self._matcher = TemplateMatcher(table, masks, TemplateLimits())
+        self._rules = replace(self._rules, services=None if services is None else frozenset(services))
+
     def remember(self, raw: RawBatch) -> None:
         """Decode a batch for its effect on memory alone."""
         self._decoded(raw, {})

@@ -106,6 +106,12 @@ class KafkaServer:
         """Say whether the process lives."""
         return self._process is not None and self._process.poll() is None
 
+    @property
+    def pid(self) -> int:
+        """The id of its process, which must run."""
+        assert self._process is not None
+        return self._process.pid
+
     def start(self) -> None:
         """Start the node and wait until it answers."""
         if self.running:

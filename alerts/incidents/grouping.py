@@ -10,16 +10,17 @@ behind all of them: after a crash it then sends equal alerts again, and loses no
 """
 
 import logging
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final, Self
 
 from alerts.incidents.annotations import Annotations, annotations_by_incident
-from alerts.incidents.incident import LABEL_SCHEMA, ORDERS, PAGES, TOLD, Incident, IncidentState
+from alerts.incidents.incident import LABEL_SCHEMA, Incident, IncidentState
+from alerts.incidents.kept import ORDERS
 from alerts.incidents.matching import MatchStrength, best_match, is_enough, match_of, repeats, same_cause
 from alerts.incidents.merge_split import absorbed, merge, merges_finished, root, split, united
 from alerts.incidents.policy import IncidentPolicy
+from alerts.incidents.publishing import published, told_of
 from alerts.messages.alert import Alert, Severity, Status
 from alerts.messages.anomaly import Anomaly
 from alerts.messages.feedback import Action, Feedback
@@ -39,8 +40,6 @@ OTHER_KEYS: Final = (LABEL, "topology/")
 
 PENDING: Final = 32
 """Weak signals kept per tenant, the newest: a judgement, they have to come within minutes to sustain each other."""
-
-_NUMBER: Final = re.compile(r"\d+(?:[.,:]\d+)*")
 
 _ORDERS: Final = frozenset({Action.MERGE, Action.SPLIT, Action.RESOLVE})
 
@@ -137,7 +136,7 @@ class IncidentGrouper:
             after = [self._resolved_if_quiet(incident, now) for incident in incidents]
             gone = [incident.id for incident in incidents if self._is_stale(incident, now)]
             is_news = any(
-                new is not old or self._publish_state(new, now)[1] for new, old in zip(after, incidents, strict=True)
+                new is not old or self._published(new, now)[1] for new, old in zip(after, incidents, strict=True)
             )
             if gone or is_news:
                 step = step.then(step.incidents.update(tenant, after, gone, now))
@@ -180,7 +179,7 @@ class IncidentGrouper:
         if incident is None:
             return Step(self)
         worst = max(incident.severity, severity or incident.severity)
-        is_news = _told_of(diagnosis) != _told_of(incident.diagnosis or {})
+        is_news = told_of(diagnosis) != told_of(incident.diagnosis or {})
         step = self.update(incident.tenant, [replace(incident, diagnosis=diagnosis, severity=worst)], [], now)
         after, annotations = step.incidents.find(name), self.annotations_of(incident)
         if (
@@ -299,7 +298,7 @@ class IncidentGrouper:
         alerts: list[Alert] = []
         for incident in changed:
             if incident.id not in removed:
-                after[incident.id], alert = self._publish_state(incident, now, again=again)
+                after[incident.id], alert = self._published(incident, now, again=again)
                 alerts += [alert] if alert else []
         kept = {incident.id: incident for incident in self._remembered(after.values(), now)}
         written = {name: incident for name, incident in kept.items() if _differs(incident, before.get(name))}
@@ -307,6 +306,11 @@ class IncidentGrouper:
         groups = {**self.groups, tenant: tuple(kept.values())}
         state = replace(self, groups={name: incidents for name, incidents in groups.items() if incidents})
         return Step(state, tuple(alerts), {**written, **tombstones})
+
+    def _published(self, incident: Incident, now: int, *, again: bool = False) -> tuple[Incident, Alert | None]:
+        """Return the incident once its state is published, and the alert that does so, if there is anything to say."""
+        pages = (page for other in self.all() for page in other.pages)
+        return published(incident, self.annotations_of(incident), now, self.policy, pages, again=again)
 
     def _remembered(self, incidents: Iterable[Incident], now: int) -> tuple[Incident, ...]:
         ordered = _sorted(incidents)
@@ -319,75 +323,6 @@ class IncidentGrouper:
         over = [incident.id for incident in ordered if incident.resolved and incident.id not in pinned]
         kept = {*pinned, *pending[-PENDING:], *over[-self.policy.remembered :]}
         return tuple(incident for incident in ordered if incident.id in kept)
-
-    def _publish_state(self, incident: Incident, now: int, *, again: bool = False) -> tuple[Incident, Alert | None]:
-        """Return the incident once its state is published, and the alert that does so, if there is anything to say."""
-        if incident.state is IncidentState.PENDING:
-            return incident, None
-        annotations = self.annotations_of(incident)
-        silence = annotations.silence(now)
-        if incident.state is IncidentState.OPEN and not silence:
-            return self._publish_firing(incident, annotations, again=again)
-        rises = incident.last_status is not None and incident.severity > incident.last_severity and not silence
-        if incident.last_status is not Status.FIRING and not rises:
-            return incident, None
-        published = replace(
-            incident,
-            last_status=Status.RESOLVED,
-            published=incident.last,
-            last_severity=int(incident.severity),
-            # What was silenced pages again once it may.
-            paged=0 if silence else incident.paged,
-        )
-        # What is silenced while it is open ends at the sinks.
-        ended = published if published.resolved else replace(published, state=IncidentState.RESOLVED)
-        return published, ended.alert(note=silence, acknowledged=annotations.acknowledged)
-
-    def _publish_firing(
-        self, incident: Incident, annotations: Annotations, *, again: bool
-    ) -> tuple[Incident, Alert | None]:
-        """Publish what is open when there is news: it is new or worse, another place or kind, or somebody takes it.
-
-        What is not urgent waits until ``update_s`` after what was published before, so that it comes together.
-        """
-        update = self.policy.update_s * SECOND
-        # Steps that follow one another at once are one page: the message shows the last of them.
-        follows_page = incident.paged and incident.pages and incident.last - incident.pages[-1] < update
-        is_worse = incident.severity > incident.paged and not follows_page
-        has_news = (
-            bool(set(incident.news) - set(incident.published_news)) and incident.last - incident.published >= update
-        )
-        is_due = has_news or incident.severity > incident.last_severity
-        if incident.last_status is Status.FIRING and not (is_worse or is_due or again):
-            return incident, None
-        note = self._why_no_page(incident) if is_worse else ""
-        page = is_worse and not note
-        published = replace(
-            incident,
-            last_status=Status.FIRING,
-            published_news=tuple(dict.fromkeys((*incident.published_news, *incident.news)))[-TOLD:],
-            published=incident.last,
-            last_severity=int(incident.severity),
-            paged=int(incident.severity) if is_worse else incident.paged,
-            pages=(*incident.pages, incident.last)[-PAGES:] if page else incident.pages,
-        )
-        return published, published.alert(page=page, note=note, acknowledged=annotations.acknowledged)
-
-    def _why_no_page(self, incident: Incident) -> str:
-        """Return why what is new or worse is a ticket, "" where it is a page."""
-        budget = self.policy.budget
-        if budget is None:
-            return ""
-        if incident.importance < budget.threshold:
-            return f"a ticket: importance is below {budget.threshold:g}, where pages begin"
-        since = incident.last - int(budget.per_s * SECOND)
-        spent = sum(since < page <= incident.last for other in self.all() for page in other.pages)
-        return f"a ticket: the budget of {budget.text} is spent" if spent >= budget.pages else ""
-
-
-def _told_of(diagnosis: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return that of a diagnosis which is news when it changes: the cause without numbers, where, who says so."""
-    return tuple(_NUMBER.sub("", str(diagnosis.get(name) or "")) for name in ("cause", "service", "mode"))
 
 
 def _differs(incident: Incident, before: Incident | None) -> bool:

@@ -1,69 +1,43 @@
 """One incident: what is known of one fault of one tenant, and its record on ``incidents``."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from enum import StrEnum
 from functools import lru_cache
 from hashlib import blake2b
 from typing import Annotated, Any, Final, Self
 
 import orjson
 
+from alerts.incidents.kept import IDS, REASONS, SERVICES, TEMPLATES, first_names, strongest
+from alerts.incidents.record_forms import (
+    INCIDENT_SCHEMA,
+    LABEL_SCHEMA,
+    OLD_SCHEMA,
+    IncidentState,
+    from_old,
+    packed,
+    unpacked,
+)
 from alerts.incidents.signal import Signal, recent, signals_of, with_signals
 from alerts.messages.alert import Alert, Severity, SeverityLabel, Status
 from alerts.messages.anomaly import BESIDE, Anomaly
 from alerts.messages.backends import INFRASTRUCTURE
 from alerts.messages.json_record import JsonForm, JsonName, JsonRecord, Time
 from alerts.messages.wording import short_id, title
-from models.findings import Finding, FindingKind, findings_from_json
+from models.findings import Finding, FindingKind
 from models.rfc3339 import SECOND, time_text
+
+__all__ = ["LABEL_SCHEMA", "OVER", "Incident", "IncidentState", "incident_id"]
 
 OVER: Final = 120 * SECOND
 """Microseconds before the newest window of an incident from which on a signal that was not seen is over: a judgement,
 two lengths of a window."""
-
-INCIDENT_SCHEMA: Final = "tocsin.incident/2"
-LABEL_SCHEMA: Final = "tocsin.label/1"
-"""The same fields, of an incident that people voted on, as it was then."""
-OLD_SCHEMA: Final = "tocsin.incident/1"
-
-# How much of an incident is kept: judgements, so that a record stays at some tens of kB however long a fault lasts.
-IDS: Final = 64
-"""Requests, instances, ports, volumes; the newest stay."""
-TEMPLATES: Final = 24
-"""Templates; the first stay, as they tell what began."""
-REASONS: Final = 10
-"""Reasons; the first stay."""
-FINDINGS: Final = 10
-"""Findings; the strongest stay."""
-SERVICES: Final = 64
-"""Services; the first stay."""
-PAGES: Final = 64
-"""Times of pages; the newest stay."""
-TOLD: Final = 200
-"""What was published of its signals; the newest stays: more than ``SIGNALS`` can make news of."""
 
 COMMON: Final = 3
 """Services that name a backend from which on a title says so: a judgement, two may call each other."""
 
 TELLING_KINDS: Final = frozenset({"silence", "errors", "values"})
 """Kinds of trouble that are news beside others: a judgement, the rest mostly follows from these."""
-
-PARTS: Final = 32
-"""Ids of incidents that became part of it; the newest stay."""
-ORDERS: Final = 32
-"""Orders of people; the newest stay."""
-
-
-class IncidentState(StrEnum):
-    """Where an incident stands."""
-
-    PENDING = "pending"
-    """Weak signals that have told nobody anything; most of them come to nothing."""
-    OPEN = "open"
-    RESOLVED = "resolved"
-    MERGED = "merged"
-    """Goes on as part of another."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -317,7 +291,7 @@ class Incident:
     def to_json(self, schema: str = INCIDENT_SCHEMA) -> bytes:
         """Return the record of the compact topic; its key is the id."""
         record = _RECORD.to_object(self, schema)
-        return orjson.dumps({"schema": schema, "incident_id": self.id} | _packed(record))
+        return orjson.dumps({"schema": schema, "incident_id": self.id} | packed(record))
 
     @classmethod
     def from_json(cls, data: bytes | str) -> "Incident":
@@ -329,48 +303,12 @@ class Incident:
         return _RECORD.from_json(data)
 
 
-def _packed(record: Mapping[str, Any]) -> dict[str, Any]:
-    """Write each place of the windows once (``places``), and for each window its number (``homes``)."""
-    packed: dict[str, Any] = {}
-    for name, value in record.items():
-        if name == "window_places":
-            numbers = {place: number for number, place in enumerate(dict.fromkeys(value))}
-            packed |= {"places": list(numbers), "homes": [numbers[place] for place in value]}
-        else:
-            packed[name] = value
-    return packed
-
-
-def _unpacked(record: dict[str, Any]) -> dict[str, Any]:
-    return record | {
-        "window_places": [record["places"][number] for number in record["homes"]],
-        # Read as a whole: findings of a kind that is not known here are left out.
-        "findings": findings_from_json(record.get("findings")),
-    }
-
-
-def _from_old(record: dict[str, Any]) -> dict[str, Any]:
-    """Return a record of the first version, which knew one service, no kind, and published every step."""
-    severity = int(Severity[record["severity"].upper()])
-    return record | {
-        "service": record["services"][0],
-        "kind": "",
-        "placed": True,
-        "window_places": record["services"][:1] * len(record["windows"]),
-        "told": Status.FIRING if record["state"] == IncidentState.OPEN else Status.RESOLVED,
-        "shown": severity,
-        "paged": severity,
-        "pages": [record["opened"]],
-        "since": record["opened"],
-    }
-
-
 _RECORD: Final = JsonRecord(
     Incident,
     INCIDENT_SCHEMA,
     "not the state of an incident",
     "delete it from the topic",
-    {INCIDENT_SCHEMA: _unpacked, OLD_SCHEMA: _from_old},
+    {INCIDENT_SCHEMA: unpacked, OLD_SCHEMA: from_old},
 )
 
 
@@ -379,22 +317,3 @@ def incident_id(tenant: str, service: str, opened: int, kind: str = "") -> str:
     """Return 32 hexadecimal digits made from what an episode is; no kind: as the first version made it."""
     name = [tenant, service, time_text(opened)]
     return blake2b(orjson.dumps([*name, kind] if kind else name), digest_size=16).hexdigest()
-
-
-def strongest(findings: Iterable[Finding]) -> tuple[Finding, ...]:
-    """Return the first findings, at most ``FINDINGS``; of those about the same subject only the first.
-
-    Where a host is quiet as a whole, this stands for each of its sources that is silent.
-    """
-    new = tuple(findings)
-    quiet = {finding.host: finding for finding in reversed(new) if finding.kind is FindingKind.HOST_SILENT}
-    by_subject: dict[tuple[str, ...], Finding] = {}
-    for finding in (quiet.get(of.host, of) if of.kind is FindingKind.SILENT else of for of in new):
-        subject = (finding.kind, finding.template, finding.follows, finding.service, finding.host)
-        by_subject.setdefault(subject, finding)
-    return tuple(by_subject.values())[:FINDINGS]
-
-
-def first_names(names: Iterable[str], limit: int) -> tuple[str, ...]:
-    """Return each name once, the first ``limit`` of them."""
-    return tuple(dict.fromkeys(names))[:limit]

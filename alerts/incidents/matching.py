@@ -14,6 +14,7 @@ from alerts.incidents.policy import IncidentPolicy
 from alerts.incidents.signal import FAILING, NAMED_FOR, Signal, signals_of
 from alerts.messages.anomaly import BESIDE, ODD, Anomaly
 from alerts.messages.backends import INFRASTRUCTURE, project_of
+from models.findings import FindingKind
 from models.records import ALL_SOURCES
 from models.rfc3339 import SECOND
 
@@ -52,6 +53,10 @@ window, as windows that follow one another overlap."""
 RECENT: Final = 120 * SECOND
 """Microseconds for which a project that is only unusual explains messages that name it: a judgement.  One that has been
 slow for a quarter of an hour does not explain what begins now."""
+
+_NO_TROUBLE: Final = frozenset({FindingKind.LARGE_VALUE, FindingKind.ABSENT, FindingKind.UNEXPECTED})
+"""Findings that are no trouble by themselves: a number that is neither a duration nor a count of refusals, such as the
+length of an answer that grows with the cloud, and that no normal window is quite like this one.  A judgement."""
 
 TELLING: Final = 3
 """The first templates of a window, of its most telling lines, by which windows are compared: a judgement."""
@@ -341,7 +346,11 @@ def is_enough(incident: Incident, policy: IncidentPolicy) -> bool:
     """Return whether what is pending opens an incident: one strong signal, several witnesses, or one that lasts.
 
     What is only known from windows whose loudest part is elsewhere is never enough: by itself it would not have fired.
+    Nor is a large number alone, however long it lasts: it supports what else is wrong.
     """
+    kinds = {finding.kind for finding in incident.findings}
+    if FindingKind.LARGE_VALUE in kinds and kinds <= _NO_TROUBLE:
+        return False
     strong = incident.importance >= policy.strong_from or incident.witnesses >= policy.voices_from
     lasts = incident.count > 1 and incident.last - incident.first >= policy.sustain_s * SECOND
     return strong or (lasts and incident.importance > BESIDE)

@@ -4,17 +4,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from typing import Final
 
-from alerts.incidents.incident import (
-    IDS,
-    PARTS,
-    REASONS,
-    SERVICES,
-    TEMPLATES,
-    Incident,
-    IncidentState,
-    first_names,
-    strongest,
-)
+from alerts.incidents.incident import Incident, IncidentState
+from alerts.incidents.kept import IDS, PARTS, REASONS, SERVICES, TEMPLATES, first_names, strongest
 from alerts.incidents.signal import with_signals
 from alerts.messages.anomaly import service_of_place
 from alerts.messages.feedback import Feedback

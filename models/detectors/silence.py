@@ -356,7 +356,7 @@ class SilenceSamples:
         shared = fit_gaps(of_like_hosts([(key, enough[key]) for key in keys.tolist()]))
         by_alone, by_shared = (self._is_expected(gaps) for gaps in (alone, shared))
         # Only whom a clock makes write does so alike on every host, whatever load there is.
-        by_shared &= ~by_alone & shared.steady
+        by_shared &= shared.steady
         gaps = alone.or_of(shared, by_shared).take(by_alone | by_shared)
         return Silence(tuple(keys[by_alone | by_shared].tolist()), gaps.threshold, gaps.longest, gaps, self.step)
 

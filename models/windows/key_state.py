@@ -40,7 +40,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from models.arrays import group_starts, group_stops
+from models.arrays import group_starts, group_stops, ranges
 from models.records import ALL_SOURCES, BOOL, I64, NO_TIME, KeyKind
 from models.rfc3339 import SECOND
 from models.windows.event_buffer import NONE
@@ -246,7 +246,7 @@ class KeyState:
 
         The counts of a key's two newest cells stand in arrays; rows of a backlog may come for older ones.
         """
-        order = np.lexsort((cells, slots))
+        order = _by_slot_and_cell(slots, cells)
         sorted_slots, sorted_cells = slots[order], cells[order]
         is_first = np.ones(len(order), np.bool_)
         is_first[1:] = (sorted_slots[1:] != sorted_slots[:-1]) | (sorted_cells[1:] != sorted_cells[:-1])
@@ -269,28 +269,51 @@ class KeyState:
     def _count_cells(self, slots: I64, cells: I64, filled: I64) -> None:
         """Keep the two newest cells of each key, and all of shared ones; entries (g,) come sorted by slot and cell."""
         first = group_starts(slots)
-        size = np.diff(np.append(first, len(slots)))
-        for rank in range(int(size.max(initial=0))):
-            entry = first[size > rank] + rank
-            slot, cell, count = slots[entry], cells[entry], filled[entry]
-            is_newer = cell > self.cell[slot, 0]
-            self._set_aside(slot[is_newer])
-            self.cell[slot[is_newer], 1] = self.cell[slot[is_newer], 0]
-            self.filled[slot[is_newer], 1] = self.filled[slot[is_newer], 0]
-            is_newest = is_newer | (cell == self.cell[slot, 0])
-            self.cell[slot[is_newest], 0] = cell[is_newest]
-            self.filled[slot[is_newest], 0] = count[is_newest]
-            is_second = ~is_newest & (cell >= self.cell[slot, 1])
-            self._set_aside(slot[is_second & (cell > self.cell[slot, 1])])
-            self.cell[slot[is_second], 1] = cell[is_second]
-            self.filled[slot[is_second], 1] = count[is_second]
-            for i in np.flatnonzero(~is_newest & ~is_second).tolist():
-                self._older_cells[int(slot[i]), int(cell[i])] = int(count[i])
+        last = group_stops(first, len(slots)) - 1
+        is_onward = cells[first] >= self.cell[slots[first], 0]
+        for start, end in zip(first[~is_onward].tolist(), last[~is_onward].tolist(), strict=True):
+            for entry in range(start, end + 1):
+                self._count_cell(int(slots[entry]), int(cells[entry]), int(filled[entry]))
+        # Nearly always time goes on: then the last two cells that came are the newest, or the last one and the newest
+        # so far.
+        first, last = first[is_onward], last[is_onward]
+        slot, has_several = slots[first], last > first
+        is_other = cells[first] > self.cell[slot, 0]
+        self._set_aside(slot[is_other | has_several], 1)
+        self._set_aside(slot[is_other & has_several], 0)
+        between = ranges(first, np.maximum(last - 1, first))
+        self._keep(slots[between], cells[between], filled[between])
+        for array, new in ((self.cell, cells), (self.filled, filled)):
+            followed = slot[is_other & ~has_several]
+            array[followed, 1] = array[followed, 0]
+            array[slot[has_several], 1] = new[last[has_several] - 1]
+            array[slot, 0] = new[last]
 
-    def _set_aside(self, slots: I64) -> None:
-        """Put the second newest cells of those keys (k,) that are shared with the older ones."""
-        for slot in slots[(self.is_shared[slots] == 1) & (self.filled[slots, 1] > 0)].tolist():
-            self._older_cells[slot, int(self.cell[slot, 1])] = int(self.filled[slot, 1])
+    def _count_cell(self, slot: int, cell: int, count: int) -> None:
+        """Do the same for one cell of a key, whichever it is."""
+        newest, second = self.cell[slot].tolist()
+        if cell > newest:
+            self._set_aside(np.array([slot]), 1)
+            self.cell[slot], self.filled[slot] = (cell, newest), (count, self.filled[slot, 0])
+        elif cell == newest:
+            self.filled[slot, 0] = count
+        elif cell >= second:
+            if cell > second:
+                self._set_aside(np.array([slot]), 1)
+            self.cell[slot, 1], self.filled[slot, 1] = cell, count
+        else:
+            self._older_cells[slot, cell] = count
+
+    def _set_aside(self, slots: I64, rank: int) -> None:
+        """Put the newest cells (``rank`` 0), or the second newest (1), of keys (k,) with the older ones, if filled."""
+        slots = slots[self.filled[slots, rank] > 0]
+        self._keep(slots, self.cell[slots, rank], self.filled[slots, rank])
+
+    def _keep(self, slots: I64, cells: I64, filled: I64) -> None:
+        """Remember older cells (g,) of keys that are shared."""
+        shared = self.is_shared[slots] == 1
+        places = zip(slots[shared].tolist(), cells[shared].tolist(), strict=True)
+        self._older_cells.update(zip(places, filled[shared].tolist(), strict=True))
 
     def drop_cells(self, slots: I64, cells: I64) -> None:
         """Forget, now and then, the counts of each key's (k,) cells before ``cells`` (k,): nothing comes for them."""
@@ -352,3 +375,10 @@ class KeyState:
             if len(slots):
                 out.append((second, slots))
         return out
+
+
+def _by_slot_and_cell(slots: I64, cells: I64) -> I64:
+    """Return the order of rows (n,) by slot and cell; rows come sorted by slot, and mostly by cell as well."""
+    if ((slots[1:] > slots[:-1]) | ((slots[1:] == slots[:-1]) & (cells[1:] >= cells[:-1]))).all():
+        return np.arange(len(slots))
+    return np.lexsort((cells, slots))

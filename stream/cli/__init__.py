@@ -50,6 +50,7 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
     "receipt": CommandEntry("stream.cli.incident.receipt:receipt", "Verify the signed receipts of alerts."),
     "cache": CommandEntry("stream.cli.cache:cache", "List or clear the cache of parsed log files."),
     "settings": CommandEntry("stream.cli.settings:settings", "Show the effective settings and where each comes from."),
+    "plan": CommandEntry("stream.planning.cli:plan", "Print how large an installation has to be for a rate of lines."),
     "doctor": CommandEntry(
         "stream.cli.doctor:doctor", "Check settings, broker, topics, bundle and sinks, and advise on fixes."
     ),

@@ -31,7 +31,7 @@ def _check_range(
 @click.option("--from-offsets", callback=_offsets, help="Start as partition:offset pairs: 0:1200,1:980.")
 @click.option("--to-offsets", callback=_offsets, help="End (exclusive) as partition:offset pairs.")
 @click.option("--raw", is_flag=True, help="Decode logs.raw again; default: read logs.events, which is exact.")
-@click.option("--bundle", help="Bundle to score with; default: the one in use.")
+@click.option("--bundle", help="Bundle to score with; default: the one that was due.")
 @click.option("--out", required=True, help="File of JSON lines, one per closed window; - is standard output.")
 def replay(  # noqa: PLR0913 - click passes each option
     since: int | None,
@@ -64,6 +64,7 @@ def replay(  # noqa: PLR0913 - click passes each option
     from stream.settings import load_settings
     from stream.wiring.core import load_bundle, make_broker, make_components, make_topics
     from stream.wiring.learning import served_bundle
+    from stream.wiring.promotion import replay_schedule
 
     check_file(out)
     _check_range(since, until, from_offsets, to_offsets)
@@ -77,7 +78,9 @@ def replay(  # noqa: PLR0913 - click passes each option
         verdicts = replay_raw(records, start, parts.processor(), parts.scorer, parts.windows)
     else:
         records = read_range(broker, topics.logs_events, read_from, end)
-        verdicts = replay_events(records, start, OneScorer(parts.scorer), parts.windows)
+        # With a bundle of its own it shows what that would have said; else each window has the one that was due.
+        schedule = OneScorer(parts.scorer) if bundle else replay_schedule(settings, broker, topics, parts)
+        verdicts = replay_events(records, start, schedule, parts.windows)
     windows = fired = 0
     first = next(verdicts, None)
     if first is None:

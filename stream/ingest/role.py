@@ -19,6 +19,7 @@ import orjson
 from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.line_count import LineCount
 from alerts.monitoring.metrics import Metrics
+from models.bundle import Bundle
 from models.pipeline import LineProcessor, Processed
 from models.records import NO_TIME, EventFrame, RawBatch, RawSpan
 from models.rfc3339 import SECOND
@@ -29,6 +30,7 @@ from stream.ingest.clock_watch import ClockWatch
 from stream.ingest.held_frames import HeldFrames
 from stream.ingest.partition_buffer import MAX_BUFFERED, PartitionBuffer, runs, select
 from stream.ingest.partition_clocks import PartitionClocks
+from stream.ingest.reading import Reading
 from stream.ingest.service_watch import BundleServices, ServiceWatch
 from stream.ingest.unread_events import UnreadEvents
 from stream.kafka.clients import TIMEOUT_S, Broker, watermarks_of
@@ -69,6 +71,7 @@ class IngestConfig:
         speed: Simulated seconds per real second; 1 but for a simulation.
         dead: Share of dead letters at which the role stops.
         services: Services of the bundle.
+        bundle_at: The bundle that is due at a time (microseconds); None where it never changes.
         health: Told when the loop goes on and when partitions come and go.
     """
 
@@ -78,6 +81,7 @@ class IngestConfig:
     speed: float = 1.0
     dead: DeadLimit = field(default_factory=DeadLimit)
     services: BundleServices = field(default_factory=BundleServices)
+    bundle_at: Callable[[int], Bundle] | None = None
     health: LoopHealth = field(default_factory=LoopHealth)
 
 
@@ -106,6 +110,7 @@ class Ingest:
         self._clock_watch = ClockWatch(metrics)
         self._dead = DeadWatch(config.dead)
         self._services = ServiceWatch(config.services, metrics)
+        self._bundle: Bundle | None = None  # the one that was adopted last
         self._outbox = Outbox(broker.producer())
         self._heartbeat = Heartbeat(ROLE, log, now=now)
         self._heartbeat.add(lines=0, events=0, dead_letters=0, frames=0)
@@ -173,10 +178,23 @@ class Ingest:
         for part in runs(raw):
             fresh = self._rebuild_memory(part)
             if len(fresh):
+                self._adopt(int(fresh.arrived.max()))
                 processed = self._processor.process(fresh, clocks=self._read_until())
                 self._send(fresh, processed)
                 self._count(fresh, processed)
         self._metrics.batch_seconds.labels(ROLE).observe(self._now() - started)
+
+    def _adopt(self, moment: int) -> None:
+        """Read lines as the bundle does that is due at a time (microseconds)."""
+        if self._config.bundle_at is None or (bundle := self._config.bundle_at(moment)) is self._bundle:
+            return
+        # What was read with the other templates goes out under their version.
+        self._send_held()
+        self._bundle, reading = bundle, Reading(bundle)
+        self._processor.adopt(bundle.table, bundle.masks, reading.judged_services)
+        self._version = bundle.templates_version
+        self._services = ServiceWatch(reading.services, self._metrics)
+        log.info("lines are read for another bundle", extra={"bundle": bundle.id, "templates": self._version})
 
     def _align(self, consumer: Consumer, new: RawBatch) -> RawBatch:
         """Return what may be processed now, by the broker's time; pause partitions of which too much is buffered."""

@@ -11,14 +11,14 @@ from stream.topics.promotions import StoredPromotion
 
 
 @dataclass(frozen=True, slots=True)
-class Timeline:
+class PromotionTimeline:
     """The promotions of one name.  Of two that are due at a time the later word counts: that of the higher offset."""
 
     promotions: tuple[StoredPromotion, ...] = ()
 
-    def with_more(self, stored: Iterable[StoredPromotion], name: str) -> "Timeline":
+    def with_more(self, stored: Iterable[StoredPromotion], name: str) -> "PromotionTimeline":
         """Return the timeline with further promotions, of which those of other names are left out."""
-        return Timeline(self.promotions + tuple(one for one in stored if one.promotion.manifest.name == name))
+        return PromotionTimeline(self.promotions + tuple(one for one in stored if one.promotion.manifest.name == name))
 
     @property
     def first(self) -> Manifest | None:
@@ -39,7 +39,3 @@ class Timeline:
             (self.first if i < 0 else self.promotions[i].promotion.manifest, np.flatnonzero(number == i))
             for i in chosen
         ]
-
-    def before(self, number: int) -> Manifest | None:
-        """Return the version that would be due without the promotion of this number, None where it is not known."""
-        return self.promotions[number].promotion.previous if 0 <= number < len(self.promotions) else None

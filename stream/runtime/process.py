@@ -11,20 +11,21 @@ from alerts.messages.signed_receipt import Signer
 from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.metrics import Metrics
 from alerts.monitoring.metrics_server import serve_metrics
-from models.calibration.recognition import regular_services
-from models.errors import InvalidError
+from models.errors import TocsinError
 from models.rfc3339 import SECOND, parse_time
-from models.schedule import OneScorer
+from models.schedule import OneScorer, ScorerSchedule
 from stream.deliver.role import Deliver
 from stream.detect.role import Detect, DetectConfig
 from stream.explain.role import ExplainConfig, ExplainRole, wall_clock
+from stream.ingest.reading import Reading
 from stream.ingest.role import Ingest, IngestConfig
-from stream.ingest.service_watch import BundleServices
 from stream.kafka.clients import Broker
 from stream.kafka.rights import check_rights
 from stream.kafka.security.access_rules import access_rules, merged
 from stream.kafka.topic_specs import Topics
 from stream.learning.learner import Learner
+from stream.promotion.alias_poll import AliasPoll
+from stream.promotion.promotion_watch import PromotionWatch
 from stream.runtime.renewal import CredentialWatch, watch_credentials
 from stream.runtime.roles import Roles
 from stream.settings import Settings
@@ -42,6 +43,7 @@ from stream.wiring.core import (
 )
 from stream.wiring.explainer import make_explainer
 from stream.wiring.learning import ServedBundle, describe_learning, make_learner, served_bundle
+from stream.wiring.promotion import make_poll, make_watch
 from stream.wiring.sinks import deliver_config
 
 log = logging.getLogger(__name__)
@@ -59,6 +61,8 @@ class Process:
     registry: CollectorRegistry
     metrics: Metrics
     credentials: CredentialWatch
+    watch: PromotionWatch | None = None
+    poll: AliasPoll | None = None
     health: LoopHealth = field(default_factory=LoopHealth)
 
     @classmethod
@@ -87,7 +91,15 @@ class Process:
         if served.progress is not None:
             metrics.bundle_learned.set(served.progress.known_us / SECOND)
             log.info("%s", describe_learning(settings, served.progress))
-        return cls(settings, broker, make_topics(settings), components, served, registry, metrics, credentials)
+        topics = make_topics(settings)
+        watch = make_watch(settings, broker, topics, served, components, metrics)
+        poll = make_poll(settings, metrics)
+        return cls(settings, broker, topics, components, served, registry, metrics, credentials, watch, poll)
+
+    @property
+    def schedule(self) -> ScorerSchedule:
+        """Which bundle judges when."""
+        return self.watch or OneScorer(self.components.scorer)
 
     @contextmanager
     def metrics_served(self) -> Iterator[None]:
@@ -120,6 +132,8 @@ class Process:
         """
         check_rights(self.broker, merged(rule for role in roles for rule in access_rules(self.topics, role)), roles)
         served = Roles(self.metrics, self.health)
+        if (watch := self.watch) is not None:
+            served.start_thread("models", lambda: watch)
         if "ingest" in roles:
             served.start_thread("ingest", lambda: self._ingest(ingest or ingest_config(self.settings)))
         if "detect" in roles:
@@ -134,36 +148,40 @@ class Process:
         return served
 
     def is_outdated(self) -> bool:
-        """Return whether there is another bundle to serve by now, or certificates or secrets were renewed."""
+        """Return whether there is another bundle to serve by now, or certificates or secrets were renewed.
+
+        A bundle that a promotion tells of is taken over when it is due, without an end of this process.
+        """
         if self.credentials.is_renewed():
             log.info("certificates or secrets were renewed: this process commits its work and goes on with them")
             return True
+        if self.served.manifest is not None and (self.poll is None or not self.poll.has_changed()):
+            return False
         try:
-            return served_bundle(self.settings).path != self.served.path
-        except InvalidError as error:
-            # Somebody changed the folder; what is served goes on as it is.
+            newest = served_bundle(self.settings)
+        except TocsinError as error:
+            # Somebody changed the folder or the store; what is served goes on as it is.
             log.warning("%s", error)
             return False
+        if newest.problem:
+            log.warning("the new version is not served: %s", newest.problem)
+        is_promoted = self.watch is not None and newest.manifest in self.watch.versions()
+        return newest.path != self.served.path and not is_promoted
 
     def _learner(self) -> Learner:
         return make_learner(self.settings, self.broker, self.topics, self.metrics)
 
     def _ingest(self, config: IngestConfig) -> Ingest:
-        config = replace(config, health=self.health)
-        bundle = self.components.bundle
-        # The bundle that ships knows services of any cloud: nobody misses one here.
-        if not bundle.is_general:
-            known = bundle.detectors
-            regular = regular_services(known.groups, known.windows_seen)
-            config = replace(config, services=BundleServices(frozenset(known.groups.services), frozenset(regular)))
+        bundle, watch = self.components.bundle, self.watch
+        bundle_at = None if watch is None else lambda moment: watch.scorer_at(moment).bundle
+        config = replace(config, services=Reading(bundle).services, bundle_at=bundle_at, health=self.health)
         return Ingest(
             self.broker, self.topics, self.components.processor(), bundle.templates_version, self.metrics, config
         )
 
     def _detect(self, *, publish_all: bool) -> Detect:
         config = DetectConfig(self.components.windows, publish_all=publish_all, health=self.health)
-        schedule = OneScorer(self.components.scorer)
-        return Detect(self.broker, self.topics, schedule, self.metrics, config, self.registry)
+        return Detect(self.broker, self.topics, self.schedule, self.metrics, config, self.registry)
 
     def _explain(self, clock: Callable[[], int]) -> ExplainRole:
         explainer = make_explainer(self.settings, self.broker, self.topics, self.components.bundle)

@@ -4,13 +4,10 @@ The text under a field is its description: ``tocsin settings --markdown`` prints
 """
 
 import re
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal, Self, TypeAlias, get_args, get_origin
-from zoneinfo import ZoneInfo
+from typing import Annotated, Final, Literal, Self
 
 from pydantic import (
-    AfterValidator,
     BaseModel,
     BeforeValidator,
     ConfigDict,
@@ -36,53 +33,10 @@ from stream.settings.environment import (
     read_config,
 )
 from stream.settings.secret_files import SecretFile, read_secrets, secret_files, without_files
+from stream.settings.value_types import Count, Seconds, SecretUrl, Zone, clear_text, flat, is_secret
 
 _SECRET_PROPERTY: Final = re.compile(r"password|secret|\.key\.pem$")
 """Properties of ``kafka`` that are secret; the others are only in the same table."""
-
-
-def _zone(name: str) -> str:
-    try:
-        ZoneInfo(name)
-    except (KeyError, ValueError, OSError) as error:
-        msg = "no such time zone; give an IANA name such as Europe/Prague"
-        raise ValueError(msg) from error
-    return name
-
-
-def _flat(table: Any) -> Any:
-    """Flatten TOML's nested tables (``security.protocol = …`` without quotes) and turn values into Kafka's text."""
-    if not isinstance(table, Mapping):
-        return table
-    flat: dict[str, Any] = {}
-    for name, value in table.items():
-        if isinstance(value, Mapping):
-            flat |= {f"{name}.{rest}": inner for rest, inner in _flat(value).items()}
-        elif isinstance(value, bool):
-            flat[name] = str(value).lower()
-        else:
-            flat[name] = str(value) if isinstance(value, int | float) else value
-    return flat
-
-
-def _is_secret(annotation: Any) -> bool:
-    """Return whether a value is a secret itself, and not a table that holds some."""
-    if annotation is SecretStr:
-        return True
-    return get_origin(annotation) is not dict and any(map(_is_secret, get_args(annotation)))
-
-
-def _url(secret: SecretStr) -> SecretStr:
-    if not re.match(r"https?://[^\s/]", secret.get_secret_value()):
-        msg = "not a URL; it must begin with https:// or http://"
-        raise ValueError(msg)
-    return secret
-
-
-Zone: TypeAlias = Annotated[str, AfterValidator(_zone)]
-SecretUrl: TypeAlias = Annotated[SecretStr, AfterValidator(_url)]
-Seconds: TypeAlias = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Count: TypeAlias = Annotated[int, Field(gt=0)]
 
 
 class LineFormatSetting(BaseModel):
@@ -110,7 +64,7 @@ class Settings(BaseSettings):
 
     kafka_bootstrap_servers: str = Field(default="localhost:9092", min_length=1)
     """Addresses of the Kafka brokers, separated by commas."""
-    kafka: Annotated[dict[str, SecretStr], BeforeValidator(_flat)] = {}
+    kafka: Annotated[dict[str, SecretStr], BeforeValidator(flat)] = {}
     """librdkafka properties of every client (`security.protocol`, `sasl.username` …): table `[kafka]` of the file."""
     kafka_security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] | None = None
     """`plaintext`, `ssl`, `sasl_plaintext` or `sasl_ssl`; this and the next 14 override `kafka`."""
@@ -330,6 +284,18 @@ class Settings(BaseSettings):
     """Address on which `tocsin ui` serves the review page."""
     ui_port: int = Field(default=9466, ge=0, le=65535)
     """Port of the review page; 0: a free one."""
+    ui_auth: Literal["none", "basic", "proxy"] = "none"
+    """Who reads the review page: `none` (this machine only), `basic` (passwords), `proxy` (a header)."""
+    ui_users: Path | None = None
+    """With `basic`: file of users, whose lines `tocsin ui --make-user` writes."""
+    ui_proxy_trusted: tuple[str, ...] = ()
+    """With `proxy`: addresses or networks of the proxies whose headers count."""
+    ui_proxy_header: str = Field(default="X-Forwarded-User", pattern=r"^[A-Za-z0-9-]+$")
+    """With `proxy`: header that holds the user's name."""
+    ui_proxy_groups: str = Field(default="X-Forwarded-Groups", pattern=r"^[A-Za-z0-9-]+$")
+    """With `proxy`: header that holds the user's groups, separated by commas."""
+    ui_responders: tuple[str, ...] = ()
+    """With `proxy`: users and groups who may vote, acknowledge and mute; `*`: all; the others only read."""
 
     @classmethod
     def settings_customise_sources(
@@ -349,7 +315,7 @@ class Settings(BaseSettings):
     @classmethod
     def secret_names(cls) -> list[str]:
         """Return the settings that are secret, and so may stand in files of their own."""
-        return [name for name, field in cls.model_fields.items() if _is_secret(field.annotation)]
+        return [name for name, field in cls.model_fields.items() if is_secret(field.annotation)]
 
     @classmethod
     def secret_files(cls) -> dict[str, SecretFile]:
@@ -376,17 +342,11 @@ class Settings(BaseSettings):
     def kafka_properties(self) -> dict[str, str]:
         """Return ``kafka`` and the settings that override it as librdkafka's properties, secrets in clear text."""
         named = {name: value for setting, name in PROPERTIES.items() if (value := getattr(self, setting)) is not None}
-        return {name: _clear(value) for name, value in (dict(self.kafka) | named).items()}
+        return {name: clear_text(value) for name, value in (dict(self.kafka) | named).items()}
 
     def own_secrets(self) -> dict[str, str]:
         """Return Tocsin's own secrets in clear text, by the setting, property or variable that holds each."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
         values |= {name: value for name, value in self.kafka.items() if _SECRET_PROPERTY.search(name)}
-        secrets = {name: _clear(value) for name, value in values.items() if isinstance(value, SecretStr)}
+        secrets = {name: clear_text(value) for name, value in values.items() if isinstance(value, SecretStr)}
         return secrets | library_secrets()
-
-
-def _clear(value: Any) -> str:
-    if isinstance(value, SecretStr):
-        return value.get_secret_value()
-    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -22,6 +22,9 @@ LEAST_LEAD_S: Final = 20.0
 """Least time between the moment at which Kafka stores a promotion and the first window that it is due for.  A
 judgement: a worker asks for new promotions each second, and does not judge while it has not been able to for ten."""
 
+PARTITION: Final = 0
+"""Where promotions are, so that they have one order, however many partitions somebody gave the topic."""
+
 _SECOND: Final = 1_000_000
 """Microseconds."""
 
@@ -118,14 +121,14 @@ def promote(broker: Broker, topic: str, promotion: Promotion) -> StoredPromotion
     Raises:
         TransientError: Kafka does not take it.
     """
-    write(broker, topic, promotion.to_json(), promotion.key)
+    write(broker, topic, promotion.to_json(), promotion.key, PARTITION)
     stored = [entry for entry in read_promotions(broker, topic) if entry.promotion.id == promotion.id]
     return stored[-1]
 
 
 def read_promotions(broker: Broker, topic: str) -> Iterator[StoredPromotion]:
     """Yield all promotions in the order of the topic; what others wrote there that is none is left out."""
-    return stored_promotions(read_range(broker, topic))
+    return stored_promotions(read_range(broker, topic, partitions=(PARTITION,)))
 
 
 def stored_promotions(records: Iterable[Record]) -> Iterator[StoredPromotion]:

@@ -117,10 +117,11 @@ class Worker:
         return status
 
 
-def lines(count: int, tenants: int) -> Iterator[tuple[str, bytes]]:
+def lines(count: int, tenants: int, load: float = 1.0) -> Iterator[tuple[str, bytes]]:
     """Tenant and record of simulated lines, the tenants in turn, until there are ``count``."""
     streams = [
-        stream_records(Scenario(seed=n, start=START, duration_s=1e6, tenant=f"cloud-{n}")) for n in range(tenants)
+        stream_records(Scenario(seed=n, start=START, duration_s=1e6, rate=load, tenant=f"cloud-{n}"))
+        for n in range(tenants)
     ]
     for n in range(count):
         tenant = n % tenants
@@ -155,6 +156,7 @@ def chaos(
     seed: int,
     patience_s: float = PATIENCE_S,
     idle_s: int = IDLE_S,
+    load: float = 1.0,
 ) -> Outcome:
     """Run it on the broker at ``bootstrap``; ``rate`` is in lines a second."""
     rng = random.Random(seed)
@@ -171,7 +173,7 @@ def chaos(
     }
     path = folder / "lines.jsonl"
     with path.open("wb") as file:
-        file.writelines(value + b"\n" for _, value in lines(count, tenants))
+        file.writelines(value + b"\n" for _, value in lines(count, tenants, load))
     outcome = Outcome(expected_windows(path, bundle, environment))
     workers = [
         Worker("ingest", environment, folder / "ingest.log"),
@@ -270,6 +272,7 @@ def main() -> None:
     parser.add_argument("--lines", type=int, default=1_000_000)
     parser.add_argument("--kills", type=int, default=20)
     parser.add_argument("--tenants", type=int, default=40)
+    parser.add_argument("--load", type=float, default=1.0, help="each tenant's work; at 60 windows over all are folded")
     parser.add_argument("--rate", type=float, default=5000.0, help="lines a second")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--patience", type=float, default=300.0, help="seconds without a new window that end the run")
@@ -291,6 +294,7 @@ def main() -> None:
             arguments.seed,
             arguments.patience,
             arguments.idle,
+            arguments.load,
         )
     finally:
         server.stop()

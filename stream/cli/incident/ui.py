@@ -24,7 +24,23 @@ import click
 )
 @click.option("--host", help="Address to serve on; default: TOCSIN_UI_HOST.")
 @click.option("--port", type=click.IntRange(0, 65535), help="Port to serve on; default: TOCSIN_UI_PORT; 0: a free one.")
-def ui(alerts: Path | None, logs: tuple[str, ...], windows: Path | None, host: str | None, port: int | None) -> None:
+@click.option("--make-user", metavar="NAME", help="Ask for a password, print the line for TOCSIN_UI_USERS, and end.")
+@click.option(
+    "--permission",
+    type=click.Choice(["viewer", "responder"]),
+    default="responder",
+    show_default=True,
+    help="With --make-user: whether the user may only read, or also vote, acknowledge and mute.",
+)
+def ui(  # noqa: PLR0913 - one argument an option
+    alerts: Path | None,
+    logs: tuple[str, ...],
+    windows: Path | None,
+    host: str | None,
+    port: int | None,
+    make_user: str | None,
+    permission: str,
+) -> None:
     """Serve the review page: incidents, why, which lines prove it, who was told.  Ends with SIGTERM or SIGINT.
 
     It reads the topics and needs neither a bundle nor the other roles; with --alerts it needs no broker.
@@ -32,13 +48,17 @@ def ui(alerts: Path | None, logs: tuple[str, ...], windows: Path | None, host: s
     \b
     Example:
       tocsin ui
+      tocsin ui --make-user ann >> ui-users
       tocsin review logs.jsonl --bundle bundle --out night && tocsin ui --alerts night --logs logs.jsonl
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    if make_user is not None:
+        _print_user(make_user, permission)
+        return
     from contextlib import nullcontext
 
     from stream.runtime.log_setup import setup_logs
     from stream.settings import load_settings
-    from stream.ui.start import site_of_files, site_of_topics
+    from stream.ui.start import address_of, site_of_files, site_of_topics
     from stream.ui.web.server import serve_until_signal
 
     if (logs or windows) and alerts is None:
@@ -49,7 +69,14 @@ def ui(alerts: Path | None, logs: tuple[str, ...], windows: Path | None, host: s
     with site as opened:
         serve_until_signal(
             opened,
-            settings.ui_host if host is None else host,
+            address_of(settings, host),
             settings.ui_port if port is None else port,
             lambda url: click.echo(f"the review page is at {url}; end with Ctrl-C", err=True),
         )
+
+
+def _print_user(name: str, permission: str) -> None:
+    from stream.ui.web.users import Permission, password_line
+
+    password = click.prompt("Password", hide_input=True, confirmation_prompt=True, err=True)
+    click.echo(password_line(name, Permission(permission), password))

@@ -71,6 +71,11 @@ class BlindTimes:
         self._thread = threading.Thread(target=self._run, name="ui-blind-times", daemon=True)
         self._thread.start()
 
+    @property
+    def is_counting(self) -> bool:
+        """Return whether blind times can be found with this broker, as far as is known."""
+        return self._thread.is_alive()
+
     def close(self) -> None:
         """Stop counting; a request that is under way ends by itself, or with the process."""
         self._halt.set()

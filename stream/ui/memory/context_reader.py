@@ -10,7 +10,7 @@ from index.lines.log_lines import raw_texts
 from index.redaction.redactor import Redactor
 from models.decode.decoder import DecodeConfig, Decoder
 from models.decode.log_files import list_files, read_file
-from models.records import Level
+from models.records import NO_TIME, Level, RawBatch
 from stream.kafka.clients import Broker
 from stream.kafka.reader import read_spans
 from stream.kafka.stored import StoredBroker, StoredPartition
@@ -90,13 +90,24 @@ class ContextReader:
         )
 
 
-def broker_of_files(paths: Sequence[str], topic: str) -> StoredBroker:
-    """Return a broker whose ``topic`` is made of files, numbered and read as ``tocsin review`` does."""
+def broker_of_files(paths: Sequence[str], topic: str, config: DecodeConfig) -> StoredBroker:
+    """Return a broker whose ``topic`` is made of files, numbered and read as ``tocsin review`` does.
+
+    The lines came at their own times, or with the line before them.
+
+    Raises:
+        InvalidError: a file cannot be read.
+    """
     stored = {}
     for file in list_files(list(paths)):
         values: list[bytes] = []
         for batch in read_file(file):
             source = batch.sources.get(file.number)
             values += batch.raw.values if source is None else (record_of(line, source) for line in batch.raw.values)
-        stored[file.number] = StoredPartition(values, np.zeros(len(values), np.int64))
+        rows = np.arange(len(values))
+        raw = RawBatch(values, np.full(len(values), file.number, np.int32), rows, np.full(len(values), NO_TIME))
+        lines = Decoder(config).decode(raw).lines
+        arrived = np.zeros(len(values), np.int64)
+        arrived[lines["offset"].to_numpy()] = lines["time"].to_numpy() // 1000
+        stored[file.number] = StoredPartition(values, np.maximum.accumulate(arrived))
     return StoredBroker("", stored={topic: stored})

@@ -61,6 +61,8 @@ class IncidentHead:
     acknowledged: str
     spans: tuple["SignalSpan", ...]
     """When its signals were where."""
+    templates: tuple[str, ...]
+    """Ids of its most telling templates."""
 
     @property
     def is_open(self) -> bool:
@@ -93,6 +95,7 @@ class IncidentHead:
             note=alert.note,
             acknowledged=alert.acknowledged,
             spans=tuple(SignalSpan.of(signal) for signal in alert.signals),
+            templates=tuple(map(intern, alert.templates)),
         )
 
 

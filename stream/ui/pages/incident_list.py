@@ -105,13 +105,19 @@ def sureness(confidence: float | None) -> str:
     return f"{confidence:.0%} sure" if confidence >= SURE else f"cause unclear ({confidence:.0%})"
 
 
+def lasts(head: IncidentHead, now: int) -> str:
+    """Return how long an incident lasted; an open one goes on, unless its clock is not that of the wall (``now``)."""
+    end = now if head.is_open and 0 <= now - head.end < DAY else head.end
+    return duration(max(0, (end - head.started) // SECOND))
+
+
 def _row(head: IncidentHead, said: Annotations, now: int) -> IncidentRow:
     return IncidentRow(
         head=head,
         short=short_id(head.id),
         where=(head.going_on or head.services or ("unknown service",))[0],
         more=max(0, len(head.services) - 1),
-        lasts=duration(max(0, (head.end - head.started) // SECOND)),
+        lasts=lasts(head, now),
         sure=sureness(head.confidence),
         silence=said.silence(now),
         votes=len(said.votes),

@@ -4,19 +4,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from math import log10
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from alerts.incidents.annotations import Annotations
 from alerts.messages.alert import Alert
 from alerts.messages.delivery_receipt import DeliveryReceipt, SendState
-from alerts.messages.feedback import Feedback
-from alerts.messages.wording import duration, filled, kind_name, short_id
+from alerts.messages.feedback import DAY, Feedback
+from alerts.messages.wording import filled, kind_name, short_id
 from models.detectors.sentences import sentence
 from models.findings import findings_from_json
-from models.rfc3339 import SECOND, parse_time
+from models.rfc3339 import SECOND, parse_time, time_text
 from stream.topics.changes import Announcement
 from stream.ui.memory.incident_log import IncidentHead, Said, TimelineStep, place_of
 from stream.ui.memory.memory import Memory
-from stream.ui.pages.incident_list import sureness
+from stream.ui.pages.actions import alike
+from stream.ui.pages.incident_list import lasts, sureness
 
 SHORTEST: Final = 60 * SECOND
 """Microseconds that the axis of the signals shows at least: a judgement, the length of a window."""
@@ -150,6 +152,10 @@ class IncidentPage:
     changes: tuple[Announcement, ...]
     windows: int
     pages: int
+    comparison: str
+    """Address that compares its time with the hour before."""
+    alike: tuple[IncidentHead, ...]
+    """Others of the last week that a vote *known* would have silenced."""
 
 
 def incident_page(memory: Memory, incident_id: str, now: int) -> IncidentPage | None:
@@ -163,7 +169,7 @@ def incident_page(memory: Memory, incident_id: str, now: int) -> IncidentPage | 
     return IncidentPage(
         head=log.head,
         short=short_id(incident_id),
-        lasts=duration(max(0, (log.head.end - log.head.started) // SECOND)),
+        lasts=lasts(log.head, now),
         sure=sureness(log.head.confidence),
         silence=said.annotations.silence(now),
         bars=bars,
@@ -180,6 +186,8 @@ def incident_page(memory: Memory, incident_id: str, now: int) -> IncidentPage | 
         changes=_changes(log.head, memory.changes()),
         windows=sum(bar.windows for bar in bars),
         pages=sum(step.page for step in log.steps),
+        comparison=_comparison(bars, axis),
+        alike=alike(log.head, heads, max(log.head.end, now - DAY)),
     )
 
 
@@ -202,8 +210,8 @@ def signal_bars(alert: Alert) -> tuple[tuple[SignalBar, ...], tuple[int, int]]:
             ongoing=bool(signal.get("ongoing")),
             windows=int(signal.get("windows", 1)),
             left=round((first - begin) * scale, 1),
-            # A signal of one window still shows.
-            width=round(max((last - first) * scale, 6.0), 1),
+            # A signal of one window still shows, and what goes on has no end yet.
+            width=round(max(((begin + length if signal.get("ongoing") else last) - first) * scale, 6.0), 1),
         )
         for signal, (first, last) in zip(alert.signals, spans, strict=True)
     )
@@ -320,6 +328,14 @@ def _filled(diagnosis: Mapping[str, Any], name: str) -> str:
 def _sends(said: Said) -> tuple[DeliveryReceipt, ...]:
     """Return what became of each send: of one that was announced, only what came after."""
     return tuple(r for r in said.receipts if r.sent not in {SendState.SENDING, SendState.STEP})
+
+
+def _comparison(bars: Sequence[SignalBar], axis: tuple[int, int]) -> str:
+    """Return the address of a comparison, from a window's length before the first signal to the end of the last."""
+    begin = axis[0] - SHORTEST
+    end = max((bar.end for bar in bars), default=axis[1]) + SECOND
+    times = {"since": begin, "until": end, "base_since": begin - 60 * SHORTEST, "base_until": begin}
+    return "/compare?" + urlencode({name: time_text(time) for name, time in times.items()})
 
 
 def _beside(head: IncidentHead, heads: Sequence[IncidentHead]) -> tuple[IncidentHead, ...]:

@@ -75,7 +75,12 @@
     next.scrollIntoView({ block: "nearest" });
   };
   const keys = () => { const dialog = by("keys"); if (dialog.open) dialog.close(); else dialog.showModal(); };
-  const press = (selector) => document.querySelector(selector)?.click();
+  const press = (selector) => {
+    const element = document.querySelector(selector);
+    element.click();
+    // What was unfolded is to be filled in.
+    if (element.matches("summary")) element.parentElement.querySelector("textarea, select, input:not([type=hidden])")?.focus();
+  };
   const actions = {
     j: () => walk(1),
     k: () => walk(-1),

@@ -1,25 +1,33 @@
 """The routes: every page is made on the server, and works without a script."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, Final
+from urllib.parse import parse_qs, urlencode
 
 import orjson
 from starlette.applications import Starlette
+from starlette.concurrency import run_in_threadpool
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from models.errors import InvalidError, TocsinError
+from models.rfc3339 import time_text
+from stream.ui.memory.line_counter import MOST
+from stream.ui.pages.actions import feedback_of
+from stream.ui.pages.comparison import CompareQuery, compared
+from stream.ui.pages.draft import draft_of
 from stream.ui.pages.incident_list import list_page
-from stream.ui.pages.incident_page import diagnosis_view, incident_page
+from stream.ui.pages.incident_page import IncidentPage, diagnosis_view, incident_page
 from stream.ui.pages.lanes import lanes, range_of
 from stream.ui.pages.query import ListQuery
 from stream.ui.web.headers import Guard
 from stream.ui.web.rendering import render, static_files
 from stream.ui.web.site import Site
+from stream.ui.web.users import PageUser
 
 LOOK_S: Final = 0.5
 """Seconds between two looks at whether the memory has changed: a judgement, what is new shows within a second."""
@@ -29,6 +37,10 @@ BEAT_S: Final = 15.0
 
 MAX_STREAMS: Final = 200
 """Pages that are told of news at once: a judgement; the others show news when they are loaded again."""
+
+
+MOST_FIELDS: Final = 200
+"""Fields of a form: more than an incident has services."""
 
 
 @dataclass(slots=True)
@@ -46,16 +58,20 @@ def make_app(site: Site, hosts: frozenset[str] | None, streams: Streams) -> Star
         routes=[
             Route("/", pages.index),
             Route("/lanes.json", pages.lanes),
+            Route("/compare", pages.compare),
             Route("/incidents/{name}", pages.incident),
             Route("/incidents/{name}/lines/{line}", pages.lines),
             Route("/incidents/{name}/sent", pages.sent),
+            Route("/incidents/{name}/draft", pages.draft),
+            Route("/incidents/{name}/draft.{form}", pages.paper),
+            Route("/incidents/{name}/act", pages.act, methods=["POST"]),
             Route("/events", pages.events),
             Route("/static/{name}", static),
             Route("/healthz", pages.healthz),
         ],
         exception_handlers={HTTPException: _refused, InvalidError: _invalid, TocsinError: _failed},  # type: ignore[dict-item]  # its type knows no subclasses
     )
-    app.add_middleware(Guard, hosts=hosts)
+    app.add_middleware(Guard, hosts=hosts, users=site.users)
     return app
 
 
@@ -82,6 +98,20 @@ class Pages:
         drawn = lanes(shown, windows, chosen, memory.changes(), blind)
         return Response(orjson.dumps(drawn), media_type="application/json")
 
+    def compare(self, request: Request) -> Response:
+        """The messages of a range of time against another."""
+        counter, version = self._site.counter, self._site.memory.version
+        if counter is None:
+            raise InvalidError("the lines are not at hand", "start `tocsin ui` with --logs and the files of the review")
+        newest = max((head.end for head in self._site.memory.heads()), default=self._site.clock())
+        asked = CompareQuery.of(request.query_params, newest)
+        here, before = counter.count(asked.begin, asked.end), counter.count(asked.base_begin, asked.base_end)
+        times = [f"{time_text(time)[:19]}Z" for time in (asked.begin, asked.end, asked.base_begin, asked.base_end)]
+        values = {"asked": asked, "times": times, "here": here, "before": before, "most": MOST}
+        return self._page(
+            request, "compare.html", version, still=True, found=compared(here, before, asked.service), **values
+        )
+
     def incident(self, request: Request) -> Response:
         """One incident."""
         name = request.path_params["name"]
@@ -89,10 +119,43 @@ class Pages:
         if incident_id != name:
             return RedirectResponse(f"/incidents/{incident_id}", 307)
         version = self._site.memory.version
-        page = incident_page(self._site.memory, incident_id, self._site.clock())
+        page = self._incident(request)
+        return self._page(request, "incident.html", version, page=page, site_has=self._has(incident_id))
+
+    def draft(self, request: Request) -> Response:
+        """The draft of a post-mortem, to be edited."""
+        version, page, pins = self._site.memory.version, self._incident(request), request.query_params.getlist("pin")
+        written = draft_of(page, pins)
+        pinned = f"?{urlencode([('pin', pin) for pin in pins])}" if pins else ""
+        link, chosen = f"/incidents/{page.head.id}/draft", {line.id for line in written.lines}
+        text = written.to_markdown()
+        return self._page(request, "draft.html", version, page=page, text=text, link=link, pinned=pinned, pins=chosen)
+
+    def paper(self, request: Request) -> Response:
+        """The same as a file: Markdown, one page of HTML, or JSON."""
+        page, form = self._incident(request), request.path_params["form"]
+        written = draft_of(page, request.query_params.getlist("pin"))
+        match form:
+            case "md":
+                content, kind = written.to_markdown().encode(), "text/markdown; charset=utf-8"
+            case "html":
+                content, kind = render("paper.html", d=written).encode(), "text/html; charset=utf-8"
+            case "json":
+                content, kind = orjson.dumps(written.to_record()), "application/json"
+            case _:
+                raise InvalidError(f"a draft has no form {form[:10]!r}", "ask for md, html or json")
+        name = f'attachment; filename="post-mortem-{page.short}.{form}"'
+        return Response(content, media_type=kind, headers={"content-disposition": name})
+
+    def _incident(self, request: Request) -> IncidentPage:
+        page = incident_page(self._site.memory, self._site.find(request.path_params["name"]), self._site.clock())
         if page is None:
             raise InvalidError("the incident was dropped from memory a moment ago", "look for it in the list")
-        return self._page(request, "incident.html", version, page=page, has_lines=self._site.lines is not None)
+        return page
+
+    def _has(self, incident_id: str) -> Mapping[str, bool]:
+        """Return what there is to look further into, of an incident."""
+        return {"lines": self._site.lines is not None, "sent": self._site.sent(incident_id) is not None}
 
     def lines(self, request: Request) -> Response:
         """The lines around one of the evidence, as a part of the page, or alone."""
@@ -117,6 +180,42 @@ class Pages:
         incident_id = self._site.find(request.path_params["name"])
         version = self._site.memory.version
         return self._page(request, "sent.html", version, incident_id=incident_id, text=self._site.sent(incident_id))
+
+    async def act(self, request: Request) -> Response:
+        """Write what somebody says of an incident to ``feedback``, and show the incident again."""
+        body = (await request.body()).decode(errors="replace")
+        try:
+            fields = parse_qs(body, max_num_fields=MOST_FIELDS)
+        except ValueError:
+            return _message(422, "the form has too many fields", "load the page again")
+        return await run_in_threadpool(self._act, request, fields)
+
+    def _act(self, request: Request, fields: Mapping[str, Sequence[str]]) -> Response:
+        incident_id, user = self._site.find(request.path_params["name"]), user_of(request)
+        if self._site.publish is None:
+            raise InvalidError("a review of files has nobody to tell", "act where the topics are: `tocsin ui`")
+        if not user.may_act:
+            return _message(403, f"{user.name} may read, and not act", "ask for the permission `responder`")
+        log = self._site.memory.log(incident_id)
+        if log is None:
+            raise InvalidError("the incident was dropped from memory a moment ago", "look for it in the list")
+        try:
+            said = feedback_of(fields, log.head, user.name, self._site.clock())
+            if said.into:
+                said = replace(said, into=self._tenants_own(said.into, log.head.tenant))
+        except InvalidError as error:
+            return _message(422, error.problem, error.advice)
+        self._site.publish(said)
+        # The topic brings it again, which changes nothing; the answer shall show it at once.
+        self._site.memory.take_feedback(said)
+        return RedirectResponse(f"/incidents/{incident_id}", 303)
+
+    def _tenants_own(self, name: str, tenant: str) -> str:
+        """Return the id of an incident of a tenant."""
+        other = self._site.memory.log(self._site.find(name))
+        if other is None or other.head.tenant != tenant:
+            raise InvalidError("incidents of different tenants cannot be merged", "choose one of the same tenant")
+        return other.head.id
 
     async def events(self, request: Request) -> Response:
         """Tell of each change of the memory since the version that the page shows, as server-sent events."""
@@ -151,10 +250,23 @@ class Pages:
 
     def _page(self, request: Request, template: str, version: int, **values: Any) -> Response:
         """Return a template as an answer; ``version`` is that of the memory before anything was read of it."""
-        address = request.url.path + (f"?{request.url.query}" if request.url.query else "")
-        health = self._site.memory.health()
-        html = render(template, site=self._site, address=address, health=health, version=version, **values)
-        return HTMLResponse(html)
+        user, address = user_of(request), request.url.path + (f"?{request.url.query}" if request.url.query else "")
+        common = {
+            "user": user,
+            "acts": user.may_act and self._site.publish is not None,
+            "site": self._site,
+            "address": address,
+            "health": self._site.memory.health(),
+            "version": version,
+            "still": False,
+        }
+        return HTMLResponse(render(template, **common | values))
+
+
+def user_of(request: Request) -> PageUser:
+    """Return who sent a request."""
+    user: PageUser = request.state.user
+    return user
 
 
 async def static(request: Request) -> Response:

@@ -8,6 +8,8 @@ from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from stream.ui.web.users import PageUser, Refusal, Users
+
 POLICY: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "
     "form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
@@ -32,16 +34,22 @@ MAX_BODY: Final = 64 * 1024
 _READS: Final = frozenset({"GET", "HEAD"})
 
 
+OPEN: Final = frozenset({"/healthz"})
+"""Addresses that probes ask without a name; they show nothing of an incident."""
+
+
 class Guard:
     """Adds the headers, refuses names of hosts that are not ours, what comes from other sites, and large bodies.
 
     A name that an attacker's server gives out for 127.0.0.1 would let any site read a page that asks for no password;
-    ``hosts`` are the names that are ours, None takes all, for a server behind a proxy.
+    ``hosts`` are the names that are ours, None takes all, for a server behind a proxy.  Who sent the request stands in
+    ``request.state.user``.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str] | None) -> None:
+    def __init__(self, app: ASGIApp, hosts: Collection[str] | None, users: Users) -> None:
         self._app = app
         self._hosts = hosts
+        self._users = users
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -57,23 +65,38 @@ class Guard:
                 headers.setdefault("cache-control", "no-store")
             await send(message)
 
-        refusal = self._refusal(scope["method"], Headers(scope=scope))
-        app = self._app if refusal is None else PlainTextResponse(refusal[1], refusal[0])
+        headers = Headers(scope=scope)
+        refusal = self._refusal(scope["method"], headers)
+        if refusal is None and scope["path"] not in OPEN:
+            # Of the connection itself: what a header says of it, anybody can write.
+            user = await self._users.identify(headers, (scope.get("client") or ("", 0))[0])
+            if isinstance(user, PageUser):
+                scope.setdefault("state", {})["user"] = user
+            else:
+                refusal = user
+        app = self._app if refusal is None else _answer(refusal)
         await app(scope, receive, with_headers)
 
-    def _refusal(self, method: str, headers: Headers) -> tuple[int, str] | None:
+    def _refusal(self, method: str, headers: Headers) -> Refusal | None:
         if self._hosts is not None and _name(headers.get("host", "")) not in self._hosts:
-            return 421, "This name of the host is not served; open the page as http://127.0.0.1 or http://localhost.\n"
+            return Refusal(
+                421, "This name of the host is not served; open the page as http://127.0.0.1 or http://localhost.\n"
+            )
         if method in _READS:
             return None
         if method != "POST":
-            return 405, "Only GET and POST are served.\n"
+            return Refusal(405, "Only GET and POST are served.\n")
         length = headers.get("content-length", "")
         if not length.isdecimal() or int(length) > MAX_BODY:
-            return 413, f"A request has at most {MAX_BODY} bytes.\n"
+            return Refusal(413, f"A request has at most {MAX_BODY} bytes.\n")
         if not _is_own(headers):
-            return 403, "The request came from another site, and nothing was done.\n"
+            return Refusal(403, "The request came from another site, and nothing was done.\n")
         return None
+
+
+def _answer(refusal: Refusal) -> PlainTextResponse:
+    challenge = {"www-authenticate": refusal.challenge} if refusal.challenge else {}
+    return PlainTextResponse(refusal.text, refusal.status, challenge)
 
 
 def _name(host: str) -> str:

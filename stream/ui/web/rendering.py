@@ -50,6 +50,7 @@ def templates() -> Environment:
         autoescape=True,
         finalize=shown,
         undefined=StrictUndefined,
+        auto_reload=False,  # what an upgrade writes belongs to the next process
         trim_blocks=True,
         lstrip_blocks=True,
     )

@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from alerts.messages.feedback import Feedback
 from models.errors import InvalidError
 from stream.ui.memory.blind_times import BlindTime
 from stream.ui.memory.context_reader import ContextReader
+from stream.ui.memory.line_counter import LineCounter
 from stream.ui.memory.memory import Memory
+from stream.ui.web.users import LocalUser, Users
 
 SHORTEST = 4
 """Digits of an id that are enough where no other begins with them, as the commands have it."""
@@ -33,6 +35,9 @@ class Site:
     """Begin and end of a range (microseconds) → when nobody could have seen a fault in it."""
     publish: Callable[[Feedback], None] | None = None
     """Writes feedback and has written it when it returns; None where nothing can be said."""
+    counter: LineCounter | None = None
+    """Counts the lines of a range; None where there are none to count."""
+    users: Users = field(default_factory=LocalUser.current)
     live: bool = True
     """Whether more may come: files do not change."""
     clock: Callable[[], int] = wall_clock

@@ -8,6 +8,7 @@ from alerts.incidents.grouping import IncidentGrouper, IncidentPolicy, Step
 from alerts.incidents.incident import IncidentState
 from alerts.incidents.policy import PageBudget
 from models.errors import InvalidError
+from models.findings import Finding, FindingKind
 from models.rfc3339 import SECOND
 from tests.alerts.windows import START, Role, crash, everything, statuses, window
 
@@ -51,6 +52,17 @@ def test_weak_windows_far_apart_do_not_sustain_each_other() -> None:
     """Chance flickers."""
     role = Role()
     assert role.take(*(window(str(at), at, 0.6) for at in range(0, 1000, 121))) == []
+
+
+def test_a_large_number_alone_opens_nothing_however_long_it_lasts() -> None:
+    """Such as an answer that grows with the cloud; a slow answer does, and what else is wrong takes the number in."""
+    large, slow = Finding(FindingKind.LARGE_VALUE, service="nova"), Finding(FindingKind.SLOW, service="nova")
+    windows = [replace(window(str(at), at, kind="values"), findings=(large,)) for at in range(0, 3_600, 15)]
+    role = Role()
+    assert role.take(*windows) == []
+    role = Role()
+    role.take(windows[0], replace(window("slow", 15, kind="values"), findings=(slow,)))
+    assert {finding.kind for finding in role.only().findings} == {FindingKind.LARGE_VALUE, FindingKind.SLOW}
 
 
 def test_several_witnesses_make_a_weak_window_strong() -> None:

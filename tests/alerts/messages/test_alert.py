@@ -7,7 +7,8 @@ import jsonschema
 import orjson
 import pytest
 
-from alerts.incidents.incident import FINDINGS, Incident, IncidentState, incident_id
+from alerts.incidents.incident import Incident, IncidentState, incident_id
+from alerts.incidents.kept import FINDINGS
 from alerts.incidents.signal import Signal
 from alerts.messages.alert import Alert, Severity, Status, alert_schema
 from alerts.messages.anomaly import Anomaly

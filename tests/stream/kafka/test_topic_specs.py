@@ -8,7 +8,7 @@ def test_every_name_has_the_prefix_and_a_spec() -> None:
     topics = Topics("cloud7.")
     names = {getattr(topics, name) for name, kind in vars(Topics).items() if isinstance(kind, property)}
     assert names == {spec.name for spec in topics.specs()}
-    assert len(names) == 10
+    assert len(names) == 11
     assert all(name.startswith("cloud7.") for name in names)
 
 
@@ -28,7 +28,7 @@ def test_state_is_compacted_and_flows_are_deleted_by_the_brokers_clock() -> None
     """Whatever time a shipper claims, retention follows the time of arrival."""
     topics = Topics()
     compacted = {spec.name for spec in topics.specs() if spec.cleanup == "compact"}
-    assert compacted == {topics.templates, topics.incidents, topics.feedback}
+    assert compacted == {topics.templates, topics.incidents, topics.feedback, topics.models}
     for spec in topics.specs():
         configs = spec.all_configs()
         assert configs["cleanup.policy"] == spec.cleanup

@@ -150,6 +150,7 @@ def test_what_was_sent_to_a_model_is_shown_word_for_word(memory: Memory) -> None
     """Where nothing was, the page says where to look."""
     site = Site(memory, "test", sent=lambda _: "Lines:\nL1 <USER_1> failed")
     with TestClient(make_app(site, LOOPBACK, Streams()), base_url=HOST) as client:
+        assert '/sent"' in client.get(f"/incidents/{alert().incident_id}").text
         assert "L1 &lt;USER_1&gt; failed" in client.get(f"/incidents/{alert().incident_id}/sent").text
     with TestClient(make_app(Site(memory, "test"), LOOPBACK, Streams()), base_url=HOST) as client:
         assert "Nothing was sent" in client.get(f"/incidents/{alert().incident_id}/sent").text

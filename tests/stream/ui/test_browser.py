@@ -9,17 +9,31 @@ from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import Browser, expect
 
 from alerts.messages.alert import Severity, Status
+from alerts.messages.feedback import Action, Feedback, Opinion
 from models.rfc3339 import SECOND
 from stream.ui.memory.memory import Memory
 from stream.ui.web.server import PageServer, serving
 from stream.ui.web.site import Site
+from stream.ui.web.users import LocalUser, PageUser, Permission
 from tests.stream.ui.browser import Watched, chromium, watched
 from tests.stream.ui.samples import BEGIN, CODES, RTL, SCRIPT, alert, diagnosis, line
 from tests.stream.ui.test_app import raw, stored
+from tests.stream.ui.test_comparison import counting
 
 pytestmark = [pytest.mark.browser, pytest.mark.slow]
 
+WRITTEN: list[Feedback] = []
+"""What has been said on the page."""
+
 INCIDENT = f"incidents/{alert().incident_id}"
+
+
+PAGES = {
+    "list": "",
+    "incident": INCIDENT,
+    "draft": f"{INCIDENT}/draft",
+    "compare": "compare?since=2026-03-03T09:13:30Z&until=2026-03-03T09:14:00Z",
+}
 
 
 @pytest.fixture(scope="module")
@@ -51,8 +65,12 @@ def memory() -> Memory:
 def server(memory: Memory) -> Iterator[PageServer]:
     """Give the pages of the memory, with lines to read."""
     lines = [raw(n, "nova-api") for n in range(100)]
-    with serving(Site(memory, "test", stored(lines))) as server:
+    users = LocalUser(PageUser("ann", Permission.RESPONDER))
+    reader = stored(lines)
+    site = Site(memory, "test", reader, publish=WRITTEN.append, users=users, counter=counting(reader))
+    with serving(site) as server:
         yield server
+    WRITTEN.clear()
 
 
 @pytest.fixture
@@ -177,6 +195,65 @@ def test_news_comes_by_itself_until_it_is_paused(view: Watched, server: PageServ
     expect(page.locator(".state")).to_have_text("resolved")
 
 
+def test_an_incident_is_taken_voted_on_and_annotated_by_keys(view: Watched, server: PageServer) -> None:
+    """Each is written under the user's name and stands on the page at once."""
+    page = view.page
+    page.goto(server.url + INCIDENT)
+    page.keyboard.press("a")
+    expect(page.locator(".badges .taken")).to_have_text("taken by ann")
+    page.keyboard.press("n")
+    expect(page.locator(".badges .silent")).to_have_text("noise, says ann")
+    page.keyboard.press("o")
+    page.keyboard.type("restarted mysql")
+    page.get_by_role("button", name="Add").click()
+    expect(page.locator(".said")).to_contain_text("restarted mysql")
+    page.keyboard.press("m")
+    page.keyboard.press("Tab")
+    page.keyboard.type("rack 7")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Unmute")).to_be_visible()
+    assert [said.action for said in WRITTEN] == [Action.ACK, Action.VOTE, Action.NOTE, Action.MUTE]
+    assert WRITTEN[1].opinion is Opinion.NOISE
+    assert (WRITTEN[3].by, WRITTEN[3].text) == ("ann", "rack 7")
+
+
+def test_two_people_see_what_the_other_does(view: Watched, browser: Browser, server: PageServer) -> None:
+    """A note that one of them is writing stays while the page of the other changes it."""
+    other = watched(browser)
+    other.page.goto(server.url + INCIDENT)
+    other.page.keyboard.press("o")
+    other.page.keyboard.type("half a sen")
+    view.page.goto(server.url + INCIDENT)
+    view.page.get_by_role("button", name="Take it").click()
+    expect(other.page.locator(".badges .taken")).to_have_text("taken by ann")
+    expect(other.page.locator("#note")).to_have_value("half a sen")
+    other.page.context.close()
+
+
+def test_a_post_mortem_is_drafted_with_chosen_lines(view: Watched, server: PageServer) -> None:
+    """By the key d; what is edited stays while news comes; the file is saved."""
+    page = view.page
+    page.goto(server.url + INCIDENT)
+    page.keyboard.press("d")
+    expect(page.locator("#draft")).to_contain_text("# Post-mortem")
+    page.get_by_label("L2").uncheck()
+    page.get_by_role("button", name="Write the draft anew").click()
+    expect(page.get_by_label("L2")).not_to_be_checked()
+    with page.expect_download() as saved:
+        page.get_by_role("link", name="Markdown").click()
+    assert saved.value.suggested_filename == "post-mortem-000000.md"
+
+
+def test_an_incident_is_compared_with_the_hour_before(view: Watched, server: PageServer) -> None:
+    """By the key b; an example of each kind of message is a click away."""
+    page = view.page
+    page.goto(server.url + INCIDENT)
+    page.keyboard.press("b")
+    expect(page.get_by_role("heading", level=1)).to_have_text("What is different")
+    page.locator("#new ~ .scroll summary").first.click()
+    expect(page.locator(".compare .log").first).to_contain_text("GET /servers")
+
+
 def test_a_broker_that_goes_away_is_said_on_the_page(view: Watched, server: PageServer, memory: Memory) -> None:
     """The page that is open says so by itself, and that it is over."""
     page = view.page
@@ -206,7 +283,7 @@ def test_local_time_and_colours_are_remembered(browser: Browser, server: PageSer
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("path", ["", INCIDENT], ids=["list", "incident"])
+@pytest.mark.parametrize("path", PAGES.values(), ids=PAGES.keys())
 def test_a_phone_shows_all_and_axe_finds_nothing_serious(
     browser: Browser, server: PageServer, path: str, scheme: str
 ) -> None:

@@ -9,7 +9,7 @@ from stream.topics.changes import Announcement
 from stream.ui.memory.memory import Memory
 from stream.ui.pages.incident_page import AXIS, IncidentPage, incident_page
 from stream.ui.pages.text import clipped, marked, shown
-from tests.stream.ui.samples import BEGIN, CODES, RTL, SCRIPT, alert, diagnosis, line
+from tests.stream.ui.samples import BEGIN, CODES, RTL, SCRIPT, alert, diagnosis, line, signal
 
 
 def page_of(memory: Memory) -> IncidentPage:
@@ -35,12 +35,24 @@ def test_sentences_lead_to_lines_that_are_there() -> None:
 
 
 def test_signals_lie_on_one_axis() -> None:
-    """Left and width are shares of the time of the incident."""
+    """Left and width are shares of the time of the incident; what goes on reaches its end."""
     memory = Memory()
-    memory.take_alert(alert())
+    late = signal("glance", "rate", 30, 40)
+    memory.take_alert(alert(signals=(*alert().signals[:1], {**alert().signals[1], "ongoing": False}, late)))
     page = page_of(memory)
     assert page.axis == (BEGIN, BEGIN + 60 * SECOND)
-    assert [(bar.left, bar.width) for bar in page.bars] == [(0, AXIS), (round(AXIS / 3, 1), round(AXIS / 3, 1))]
+    third = round(AXIS / 3, 1)
+    assert [(bar.left, bar.width) for bar in page.bars] == [(0, AXIS), (third, third), (AXIS / 2, AXIS / 2)]
+
+
+def test_an_open_incident_lasts_until_now() -> None:
+    """What is over lasted as long as it did; so did one of a recording, whose clock is not that of the wall."""
+    memory = Memory()
+    memory.take_alert(alert())
+    for seconds, words in ((600, "10 min"), (10 * 86_400, "1 min")):
+        page = incident_page(memory, alert().incident_id, BEGIN + seconds * SECOND)
+        assert page is not None
+        assert page.lasts == words
 
 
 def test_findings_are_bars_against_what_is_usual() -> None:

@@ -7,6 +7,7 @@ import pytest
 from alerts.messages.alert import Severity, Status
 from models.rfc3339 import SECOND, time_text
 from stream.kafka.clients import Broker
+from stream.kafka.embedded import EmbeddedBroker
 from stream.kafka.reader import read_newest
 from stream.kafka.topic_specs import Topics
 from stream.topics.changes import Announcement
@@ -16,6 +17,7 @@ from stream.ui.memory.window_columns import WindowColumns
 from stream.ui.pages.lanes import DAY, MOST_LANES, SHORTEST, TimeRange, lanes, range_of
 from stream.ui.pages.query import ListQuery
 from tests.stream.ui.samples import BEGIN, alert, signal
+from tests.waiting import until
 
 HOUR = TimeRange(BEGIN, BEGIN + 3600 * SECOND)
 
@@ -123,7 +125,8 @@ def test_lines_are_counted_by_the_brokers_clock(kafka: Broker, unique: str) -> N
     assert before.blindness == "no line came"
 
 
-def test_without_a_broker_blind_times_are_unknown() -> None:
-    """Nothing is said of them, and the page goes on."""
-    with closing(BlindTimes(Broker("127.0.0.1:1"), Topics("x."))) as blind:
+def test_of_an_embedded_broker_no_blind_times_are_told(embedded: EmbeddedBroker) -> None:
+    """Its clock is not that of the lines, and it does not find offsets by time."""
+    with closing(BlindTimes(Broker(embedded.bootstrap), Topics("x."))) as blind:
+        until(lambda: not blind.is_counting)
         assert blind.between(0, DAY) == []

@@ -1,0 +1,1 @@
+"""How large an installation has to be for a rate of lines, from measured slopes."""

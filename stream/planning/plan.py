@@ -1,0 +1,130 @@
+"""From a rate of lines to partitions, workers, cores, memory, network and storage: arithmetic on measured slopes."""
+
+from dataclasses import dataclass
+from math import ceil
+from typing import Final
+
+from stream.planning.slopes import Slopes
+
+PEAK: Final = 3.0
+"""Rate of the busiest minute over the average: a judgement; a storm of errors is more, and is caught up with later."""
+
+BUSY: Final = 0.6
+"""Share of a core that a worker uses at the peak: a judgement, so that it catches up with an outage meanwhile."""
+
+GROWTH: Final = 2
+"""Partitions for each worker of today: a judgement.  Adding some later moves keys, so begin with enough."""
+
+FEWEST_PARTITIONS: Final = 8
+"""The default of the settings."""
+
+RAW_PARTITIONS_LIMIT: Final = 96
+"""Partitions of ``logs.raw``: detect keeps offset and time of each in the metadata of its commits, 38 bytes; Kafka
+limits it to 4,096 (``tests/stream/planning/test_plan.py``)."""
+
+REPLICAS: Final = 3
+"""Copies of each topic on a production cluster."""
+
+SOURCE_CPU_S: Final = 72e-6
+"""Processor seconds that a source (a service on a host) costs detect each second, beside its lines: 10,000 sources cost
+36 % of two cores at 69,000 lines a second (``python -m tests.bench.bench_stream``)."""
+
+ALERT_CORES: Final = 0.5
+"""Cores of a process that takes alerts and no lines: a judgement."""
+
+SERVICES_PER_HOST: Final = 4
+"""Services that write on a host: a judgement, of a host with nova, neutron, libvirt and its system."""
+
+SECONDS_PER_DAY: Final = 86_400
+
+GB: Final = 1e9
+"""Bytes of a gigabyte."""
+
+
+@dataclass(frozen=True, slots=True)
+class Demand:
+    """What is asked for: average lines a second, hosts, days that lines are kept."""
+
+    lines_per_second: float
+    hosts: int
+    retention_days: float
+    peak: float = PEAK
+    replicas: int = REPLICAS
+
+
+@dataclass(frozen=True, slots=True)
+class RolePlan:
+    """How many processes of a role, the cores that they use at the peak, and memory of each in megabytes."""
+
+    role: str
+    workers: int
+    cores: float
+    memory_mb: float
+
+
+@dataclass(frozen=True, slots=True)
+class CapacityPlan:
+    """An installation; rates are of the peak, storage is of all copies."""
+
+    raw_partitions: int
+    events_partitions: int
+    roles: tuple[RolePlan, ...]
+    broker_cores: float
+    network_mb_s: float
+    storage_gb: float
+    bottleneck: str
+
+
+def make_plan(demand: Demand, slopes: Slopes) -> CapacityPlan:
+    """Return what an installation needs; cost grows in proportion to lines, but for what a source costs by itself."""
+    peak = demand.lines_per_second * demand.peak
+    sources = demand.hosts * SERVICES_PER_HOST
+    ingest = peak * slopes.ingest_cpu_s
+    detect = peak * slopes.detect_cpu_s + sources * SOURCE_CPU_S
+    roles = (
+        _role("ingest", ingest, slopes),
+        _role("detect", detect, slopes),
+        # Topics of one partition: one works, the other stands by.
+        RolePlan("explain", 2, 2 * ALERT_CORES, slopes.memory_mb["detect"]),
+        RolePlan("deliver", 2, 2 * ALERT_CORES, slopes.memory_mb["ingest"]),
+    )
+    raw, events = (_partitions(role.workers) for role in roles[:2])
+    raw = max(roles[0].workers, min(raw, RAW_PARTITIONS_LIMIT))
+    line_bytes = sum(slopes.topic_bytes.values())
+    return CapacityPlan(
+        raw_partitions=raw,
+        events_partitions=events,
+        roles=roles,
+        # Followers write what the leader wrote; they do not compress it again.
+        broker_cores=peak * slopes.broker_cpu_s * (1 + (demand.replicas - 1) / 2) / BUSY,
+        # In: each copy; out: the copies for the followers, and one for who reads.
+        network_mb_s=peak * line_bytes * demand.replicas / 1e6,
+        storage_gb=demand.lines_per_second
+        * line_bytes
+        * demand.retention_days
+        * SECONDS_PER_DAY
+        * demand.replicas
+        / GB,
+        bottleneck=_bottleneck(raw, ingest, detect),
+    )
+
+
+def _role(role: str, cores: float, slopes: Slopes) -> RolePlan:
+    return RolePlan(role, max(2, ceil(cores / BUSY)), cores, slopes.memory_mb[role])
+
+
+def _partitions(workers: int) -> int:
+    """Return a multiple of eight, so that partitions spread evenly over the usual numbers of workers."""
+    return max(FEWEST_PARTITIONS, ceil(workers * GROWTH / FEWEST_PARTITIONS) * FEWEST_PARTITIONS)
+
+
+def _bottleneck(raw_partitions: int, ingest: float, detect: float) -> str:
+    if raw_partitions > RAW_PARTITIONS_LIMIT:
+        installations = ceil(raw_partitions / RAW_PARTITIONS_LIMIT)
+        return (
+            f"partitions of logs.raw: a commit of detect holds the positions of {RAW_PARTITIONS_LIMIT}; divide the "
+            f"clouds among {installations} installations, each with a topic_prefix of its own"
+        )
+    if max(ingest, detect) <= BUSY:
+        return "nothing: one process serves all roles"
+    return f"processor time of {'ingest' if ingest >= detect else 'detect'}: more workers, up to one for each partition"
