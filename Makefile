@@ -19,7 +19,7 @@ export UV_NATIVE_TLS ?= true
 export PIP_CERT ?= $(AUTHORITIES)
 endif
 
-.PHONY: help ci image packages release-check publish nightly demo check test lint bench bundle platform chart chaos storm fuzz shipping
+.PHONY: help ci image packages release-check publish nightly demo check test lint bench bundle platform chart chaos upgrade storm fuzz shipping
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -107,6 +107,9 @@ chart: env  ## remake what the Helm chart takes from settings, topics and values
 
 chaos: env  ## a million lines on Apache Kafka while workers are killed 20 times (ten minutes)
 	@.venv/bin/python -m tests.faults.chaos
+
+upgrade: env  ## workers of OLD (a commit, the one before by default) and of this version take turns on Apache Kafka (five minutes)
+	@.venv/bin/python -m tests.faults.upgrade --old $(or $(OLD),HEAD~1)
 
 storm: env  ## 500 incidents through failing services while delivery is killed 10 times (half an hour)
 	@.venv/bin/python -m tests.faults.delivery
