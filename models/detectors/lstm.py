@@ -7,13 +7,13 @@ which has one operating point only).  A window's raw score is the surprise above
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime as ort
 
 from models.arrays import splits
 from models.detectors.base import RawScores
 from models.errors import InvalidError
 from models.features.sequences import LENGTHS, SHARED, Sequences, build, kind_numbers, unique_rows
 from models.features.vocabulary import NEW, Vocabulary
+from models.onnx_runtime import ort
 from models.records import BOOL, F32, F64, KeyKind, WindowBatch
 from models.windows.batches import without
 

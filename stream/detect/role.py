@@ -180,6 +180,9 @@ class Detect:
         for message in (event.message for event in events):
             if message.generation_id == app.consumer_generation_id:
                 partition = self._partitions.get(message.tp) or await self._open(app, message.tp)
+                end = end_of(app, message.tp)
+                if end is not None and end < partition.reach:
+                    partition = self._begin_anew(message.tp, partition.reach)
                 frames.setdefault(message.tp, deque()).append(
                     (partition, message.offset, round(message.timestamp * SECOND), message.value or b"")
                 )
@@ -196,6 +199,18 @@ class Detect:
         self._partitions[tp] = partition
         self._counted[tp] = WindowCounts()
         return partition
+
+    def _begin_anew(self, tp: TP, before: int) -> PartitionWindows:
+        """Forget a partition that ends before what was read of it: its topic was deleted and made anew."""
+        log.warning(
+            "%s [%d] was made anew: its offsets begin again after %d; of windows that were open only new frames count",
+            tp.topic,
+            tp.partition,
+            before - 1,
+        )
+        self._partitions[tp] = PartitionWindows(self._config.windows, None)
+        self._counted[tp] = WindowCounts()
+        return self._partitions[tp]
 
     def _work(self, turn: Mapping[TP, tuple[PartitionWindows, int, int, bytes]]) -> dict[str, int]:
         """Take one frame each of some partitions; return what was done, for the log."""

@@ -59,7 +59,6 @@ class Settings(BaseSettings):
         extra="forbid",
         frozen=True,
         hide_input_in_errors=True,
-        use_attribute_docstrings=True,
     )
 
     kafka_bootstrap_servers: str = Field(default="localhost:9092", min_length=1)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,8 +11,10 @@ from playwright.sync_api import Browser, expect
 
 from alerts.messages.alert import Severity, Status
 from alerts.messages.feedback import Action, Feedback, Opinion
+from index.diagnosis.known_failures import shipped
 from models.rfc3339 import SECOND
 from stream.ui.memory.memory import Memory
+from stream.ui.memory.questions import answered
 from stream.ui.web.server import PageServer, serving
 from stream.ui.web.site import Site
 from stream.ui.web.users import LocalUser, PageUser, Permission
@@ -32,6 +35,7 @@ PAGES = {
     "list": "",
     "incident": INCIDENT,
     "draft": f"{INCIDENT}/draft",
+    "ask": "ask?q=nova+fails&since=2026-03-03T09:13:00Z&until=2026-03-03T09:14:00Z",
     "compare": "compare?since=2026-03-03T09:13:30Z&until=2026-03-03T09:14:00Z",
 }
 
@@ -67,7 +71,9 @@ def server(memory: Memory) -> Iterator[PageServer]:
     lines = [raw(n, "nova-api") for n in range(100)]
     users = LocalUser(PageUser("ann", Permission.RESPONDER))
     reader = stored(lines)
-    site = Site(memory, "test", reader, publish=WRITTEN.append, users=users, counter=counting(reader))
+    ranges = counting(reader)
+    ask = partial(answered, ranges, shipped())
+    site = Site(memory, "test", reader, publish=WRITTEN.append, users=users, ranges=ranges, ask=ask)
     with serving(site) as server:
         yield server
     WRITTEN.clear()
@@ -252,6 +258,18 @@ def test_an_incident_is_compared_with_the_hour_before(view: Watched, server: Pag
     expect(page.get_by_role("heading", level=1)).to_have_text("What is different")
     page.locator("#new ~ .scroll summary").first.click()
     expect(page.locator(".compare .log").first).to_contain_text("GET /servers")
+
+
+def test_a_question_is_asked_about_the_time_of_an_incident(view: Watched, server: PageServer) -> None:
+    """By the key q; the answer has lines, and the lines around them."""
+    page = view.page
+    page.goto(server.url + INCIDENT)
+    page.keyboard.press("q")
+    page.locator("#filter").fill("nova-api is slow")
+    page.keyboard.press("Enter")
+    expect(page.locator("#answer")).to_be_visible()
+    page.locator("[data-around]").first.click()
+    expect(page.locator(".context li.here")).to_have_count(1)
 
 
 def test_a_broker_that_goes_away_is_said_on_the_page(view: Watched, server: PageServer, memory: Memory) -> None:
