@@ -21,11 +21,11 @@ from models.registry.objects import ListedObject, StoredObject
 CONNECT_S: Final = 3.0
 """Timeout of connecting, in seconds.  A judgement: a worker has a bundle on its disk and need not wait for long."""
 
-ANSWER_S: Final = 20.0
+ANSWER_S: Final = 10.0
 """Timeout between two pieces of an answer.  A judgement; a bundle's files have a megabyte together."""
 
-ATTEMPTS: Final = 3
-"""Attempts of one request, with pauses that grow.  A judgement."""
+ATTEMPTS: Final = 2
+"""Attempts of one request.  A judgement: a process that ends waits for a look at the store that has begun."""
 
 _CONFLICTS: Final = 5
 """Attempts of a write that met another one at the same moment (409), a judgement: one of the two wins at once."""
