@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from alerts.monitoring.metrics import Metrics
+from models.bundle import Bundle
 from models.errors import FatalError, InvalidError, TocsinError
 from models.records import BOOL, I64
 from models.registry.manifest import Manifest
@@ -69,6 +70,11 @@ class PromotionWatch:
     def timeline(self) -> PromotionTimeline:
         """All promotions so far."""
         return self._scorers.timeline
+
+    def bundle_now(self) -> Bundle:
+        """Return the bundle that is due as far as is known, without a wait: explanations need not be exact."""
+        ((scorer, _),) = self._scorers.due(np.array([time.time_ns() // 1000], np.int64))
+        return scorer.bundle
 
     def count(self, bundle: str, windows: int, fired: int) -> None:
         """Take note of how many windows a bundle (id) has judged, and how many of them fired."""

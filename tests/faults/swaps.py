@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import pairwise
 from pathlib import Path
 from statistics import median
 from typing import Final
@@ -47,6 +48,10 @@ IDLE_S: Final = 15
 """Quiet time after which windows close, by the broker's clock."""
 
 
+WARM_S: Final = 75
+"""Seconds from the first window on after which windows close all the time."""
+
+
 @dataclass(slots=True)
 class SwapOutcome:
     """What came of a run: windows by id, as told on the topic (in words, and by which bundle) and as replayed."""
@@ -57,8 +62,12 @@ class SwapOutcome:
     due: dict[str, str] = field(default_factory=dict)
     conflicts: int = 0
     kills: int = 0
+    ended: float = 0.0
+    """When the last line was sent, in seconds since 1970."""
     swaps: int = 0
     peak_mb: float = 0.0
+    pause_s: float = 0.0
+    """Longest time without a window on the topic while lines flowed: without kills, what promotions cost."""
     ready_s: list[float] = field(default_factory=list)
     """From each promotion until a worker had the version in memory; long of those that were killed meanwhile."""
 
@@ -95,7 +104,8 @@ class SwapOutcome:
             f"{len(self.told)} windows by {len(by_bundle)} bundles ({by_bundle}), {self.swaps} promotions, "
             f"{self.kills} kills: {self.missing} missing, {self.foreign} foreign, {self.different} different, "
             f"{self.undue} by a version that was not due, {self.conflicts} in conflict; largest worker "
-            f"{self.peak_mb:.0f} MB, a worker had a version in memory {ready} after its promotion (median)"
+            f"{self.peak_mb:.0f} MB, longest pause {self.pause_s:.1f} s, "
+            f"a worker had a version in memory {ready} after its promotion (median)"
         )
 
 
@@ -207,6 +217,7 @@ def _stream(
             victim.kill()
             victim.start()
             outcome.kills += 1
+    outcome.ended = time.time()
     producer.flush()
     for order in orders:
         if order.wait():
@@ -222,11 +233,16 @@ def _collect(broker: Broker, prefix: str, outcome: SwapOutcome) -> None:
         (_, high), *_ = broker.watermarks(topic).values()
         if high != seen:
             rest_since, seen = time.monotonic(), high
+    moments: list[int] = []
     for record in read_range(broker, topic):
+        moments.append(record.timestamp)
         window = orjson.loads(record.value or b"{}")
         words = said(window)
         outcome.conflicts += outcome.told.setdefault(window["id"], words) != words
         outcome.bundles[window["id"]] = window["bundle"]
+    # The first minutes only fill windows, and in the last ones those that are idle close.
+    flowing = [moment for moment in moments if moments[0] + WARM_S * 1000 <= moment <= outcome.ended * 1000]
+    outcome.pause_s = max((later - one for one, later in pairwise(flowing)), default=0) / 1000
 
 
 def _judge_due(broker: Broker, prefix: str, outcome: SwapOutcome) -> None:

@@ -4,6 +4,8 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from prometheus_client import CollectorRegistry
 
 from alerts.monitoring.metrics import Metrics
 from models.registry.manifest import Manifest
+from models.templates.matcher import mine
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
 from stream.kafka.topic_specs import Topics
@@ -19,6 +22,7 @@ from stream.settings import Settings
 from stream.topics.promotions import Promotion, PromotionKind, promote, read_promotions
 from stream.wiring.bundles import make_registrar, open_store
 from stream.wiring.core import load_bundle, make_components
+from stream.wiring.explainer import make_explainer
 from stream.wiring.learning import served_bundle
 from stream.wiring.promotion import make_poll, make_watch
 from tests.models.bundles import bundle
@@ -86,6 +90,7 @@ def test_a_promoted_version_is_fetched_and_judges_when_it_is_due(settings: Setti
     run_until(watch, lambda: bool(watch.versions()))
     assert watch.scorer_at(stored.since - 1).bundle_id == bundle(seed=1).id
     assert watch.scorer_at(stored.since).bundle_id == bundle(seed=2).id
+    assert watch.bundle_now().id == bundle(seed=1).id
     assert len(list((settings.cache_path / "bundles").glob("nova_v*"))) == 2
 
 
@@ -105,3 +110,16 @@ def test_a_version_that_cannot_be_served_is_taken_back(settings: Settings, tmp_p
     assert open_store(settings).alias("nova", "champion") == 1
     watch.look()
     assert watch.scorer_at(stored.since).bundle_id == bundle(seed=1).id
+
+
+def test_an_explanation_reads_lines_as_the_bundle_that_is_due(settings: Settings) -> None:
+    """With its templates; as long as nothing changes nothing is made anew."""
+    first, second = bundle(seed=1), replace(bundle(seed=2), table=mine({"volume detached": 3}))
+    current = [first]
+    broker = Broker(settings.kafka_bootstrap_servers)
+    with closing(make_explainer(settings, broker, Topics(), first, lambda: current[0])) as explainer:
+        reader = explainer._reader()
+        assert explainer._reader() is reader
+        assert reader.known == frozenset(first.table)
+        current[0] = second
+        assert explainer._reader().known == frozenset(second.table)
