@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 
+from models.arrays import unique
 from models.decode.decoder import DecodeConfig, Decoder
 from models.decode.file_merge import merged
 from models.records import NO_TIME, EventFrame, LogBatch, RawBatch, RawSpan, RowFlag, Verdict, WindowBatch
@@ -53,7 +54,7 @@ class Processed:
 def raw_spans(raw: RawBatch, clocks: Mapping[int, int]) -> dict[int, RawSpan]:
     """What part of each raw partition a batch covers; ``clocks`` also names partitions that only moved on in time."""
     spans = {partition: RawSpan(0, -1, clock) for partition, clock in clocks.items()}
-    for partition in np.unique(raw.partitions).tolist():
+    for partition in unique(raw.partitions).tolist():
         rows = np.flatnonzero(raw.partitions == partition)
         first, last = int(raw.offsets[rows[0]]), int(raw.offsets[rows[-1]])
         spans[partition] = RawSpan(first, last, clocks.get(partition, NO_TIME), int(raw.arrived[rows[0]]))

@@ -21,7 +21,7 @@ MAY_SKIP: Final = ("fluentbit", "beside", "cluster")
 """Markers of tests that CI may skip: no package registry has what they need, or it builds for half an hour, and each
 has a twin that needs nothing."""
 
-SERVICES: Final = ("kafka", "alertmanager", "prometheus", "fluentbit")
+SERVICES: Final = ("kafka", "alertmanager", "prometheus", "fluentbit", "s3", "mlflow")
 SLOW_FIRST: Final = (*SERVICES, "slow", "train")
 """Markers of tests that are started first, so that the longest ones do not run alone at the end."""
 

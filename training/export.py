@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from models.errors import FatalError
 from models.onnx_runtime import ort
+from training.network import surprise_of
 
 if TYPE_CHECKING:
     import keras
@@ -33,7 +34,7 @@ def to_onnx(model: "keras.Model", inputs: npt.NDArray[np.int32], targets: npt.ND
         tf.TensorSpec((None, None, 4), tf.int32, name="inputs"),
         tf.TensorSpec((None, None), tf.int32, name="targets"),
     )
-    function = tf.function(lambda inputs, targets: model([inputs, targets], training=False))
+    function = tf.function(surprise_of(model))
     with tempfile.TemporaryDirectory() as folder:
         proto, _ = tf2onnx.convert.from_function(
             function, input_signature=signature, opset=_OPSET, output_path=str(Path(folder) / "lstm.onnx")

@@ -16,6 +16,7 @@ from index.lines.callees import NAMED_BACKENDS
 from index.lines.log_records import LogRecords
 from index.lines.service_layers import project
 from index.text.words import words
+from models.arrays import unique
 from models.rfc3339 import SECOND
 
 _STRANGER: Final = 0.4
@@ -187,7 +188,7 @@ def _answered(issue: Issue, records: LogRecords) -> frozenset[str]:
         return frozenset()
     pattern = rf"(?i)(?:status|http|code)[^0-9]{{1,8}}(?:1\.[01][^0-9]{{1,3}})?(?:{'|'.join(sorted(issue.statuses))})\b"
     rows = np.flatnonzero(records.lines["message"].str.contains(pattern).to_numpy())
-    numbers = np.unique(records.mentions.number[np.isin(records.mentions.row, rows)])
+    numbers = unique(records.mentions.number[np.isin(records.mentions.row, rows)])
     return frozenset(records.mentions.ids[number] for number in numbers.tolist())
 
 
@@ -197,7 +198,7 @@ def _requests(calls: Sequence[str], records: LogRecords) -> frozenset[str]:
         return frozenset()
     pattern = rf"""(?:{"|".join(calls)})(?:[?\s"']|$)"""
     rows = np.flatnonzero(records.lines["message"].str.contains(pattern).to_numpy())
-    numbers = np.unique(records.mentions.number[np.isin(records.mentions.row, rows)])
+    numbers = unique(records.mentions.number[np.isin(records.mentions.row, rows)])
     names = (records.mentions.ids[number] for number in numbers.tolist())
     # The path names things that other requests are about as well.
     return frozenset(name for name in names if name.startswith("req-"))

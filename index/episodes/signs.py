@@ -12,6 +12,7 @@ from index.episodes.types import Bond, EpisodeSign
 from index.evidence.relevance import Assessment
 from index.lines.callees import backend, callee
 from index.lines.log_records import LogRecords
+from models.arrays import unique
 from models.records import BOOL, I64, Level
 from models.rfc3339 import SECOND
 
@@ -84,7 +85,7 @@ def _spread(records: LogRecords, of: I64, groups: int) -> I64:
     begin = int(records.time.min()) if len(records) else 0
     length = max(1, int(records.time.max()) - begin + 1) if len(records) else 1
     slices = (records.time - begin) * _SLICES // length
-    pairs = np.unique(of * _SLICES + slices)
+    pairs = unique(of * _SLICES + slices)
     return np.bincount(pairs // _SLICES, minlength=groups).astype(np.int64)
 
 

@@ -18,6 +18,7 @@ from index.search.documents import Document, DocumentKind, Filter, Similar, late
 from index.search.filter_columns import FilterColumns
 from index.search.tfidf import Counts, TfidfIndex
 from index.search.vectors import VectorPlan, Vectors
+from models.arrays import unique
 from models.errors import InvalidError
 from models.records import BOOL, F32, U8
 
@@ -192,7 +193,7 @@ class SearchIndex:
                 candidates.append(self._vectors.search(query, depth, allowed)[0])
             if ranking is not Ranking.VECTORS:
                 candidates.append(self._lexical.best(asked, depth, allowed))
-            rows = np.unique(np.concatenate(candidates))
+            rows = unique(np.concatenate(candidates))
             cosine = self._vectors.matrix[rows] @ query
             words = self._lexical.cosines(asked, rows)
             share = {Ranking.BOTH: self.embedder.share, Ranking.VECTORS: 1.0, Ranking.WORDS: 0.0}[ranking]

@@ -15,9 +15,9 @@ from typing import Final
 from zlib import crc32
 
 import numpy as np
-from scipy import sparse
 
 from index.text import words as tokens
+from models.arrays import ranges, splits
 from models.errors import InvalidError
 from models.records import BOOL, F32, I32, I64
 
@@ -36,11 +36,58 @@ _FEW: Final = 16_384
 
 @dataclass(frozen=True, slots=True)
 class Counts:
-    """Counts of words as compressed sparse rows: row ``i`` has those from ``pointers[i]`` to ``pointers[i + 1]``."""
+    """Numbers of words as compressed sparse rows: row ``i`` has those from ``pointers[i]`` to ``pointers[i + 1]``.
+
+    SciPy has this too, and importing it takes a fifth of a second of every command.
+    """
 
     data: F32
     columns: I32
     pointers: I64
+
+    def __len__(self) -> int:
+        return len(self.pointers) - 1
+
+    def take(self, rows: I64) -> "Counts":
+        """Return these rows, in this order."""
+        start, stop = self.pointers[rows], self.pointers[rows + 1]
+        entries = ranges(start, stop)
+        return Counts(self.data[entries], self.columns[entries], splits(stop - start))
+
+    @property
+    def row(self) -> I64:
+        """Row of each number."""
+        return np.repeat(np.arange(len(self)), np.diff(self.pointers))
+
+    def check(self) -> None:
+        """Raises InvalidError where the parts do not fit each other."""
+        lengths = np.diff(self.pointers)
+        if (
+            not len(self.pointers)
+            or self.pointers[0] != 0
+            or (lengths < 0).any()
+            or not self.pointers[-1] == len(self.data) == len(self.columns)
+        ):
+            raise InvalidError("the counts of words do not fit together (rows and numbers are not equally many)")
+        if len(self.columns) and not 0 <= int(self.columns.min()) <= int(self.columns.max()) < BUCKETS:
+            raise InvalidError(f"the counts of words do not fit together (words beyond the {BUCKETS:,} that there are)")
+
+
+@dataclass(frozen=True, slots=True)
+class _Postings:
+    """Weights by word: word ``i`` is in ``rows`` from ``pointers[i]`` to ``pointers[i + 1]``, of ``length`` in all."""
+
+    data: F32
+    rows: I64
+    pointers: I64
+    length: int
+
+    @classmethod
+    def of(cls, weights: Counts) -> "_Postings":
+        """Turn rows of words into words' rows."""
+        order = np.argsort(weights.columns, kind="stable")
+        pointers = splits(np.bincount(weights.columns, minlength=BUCKETS))
+        return cls(weights.data[order], weights.row[order], pointers, len(weights))
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,11 +104,11 @@ class TfidfIndex:
     def __init__(self) -> None:
         """Begin without rows."""
         self._counts = _empty()
-        self._pending: list[sparse.csr_matrix] = []
+        self._pending: list[Counts] = []
         self._length = 0
         self._idf: F32 | None = None
-        self._fitted = _empty().tocsc()
-        self._tail = _empty().tocsc()
+        self._fitted = _Postings.of(_empty())
+        self._tail = self._fitted
         self._common = np.zeros(BUCKETS, np.int64)
         """In how many rows each word is."""
         self._sums = np.zeros(0, np.float32)
@@ -100,9 +147,9 @@ class TfidfIndex:
             if seen and seen + self._common[column] > POSTINGS:
                 break
             seen += int(self._common[column])
-            for part, first in ((self._fitted, 0), (self._tail, self._fitted.shape[0])):
-                posts = slice(part.indptr[column], part.indptr[column + 1])
-                rows = part.indices[posts] + first
+            for part, first in ((self._fitted, 0), (self._tail, self._fitted.length)):
+                posts = slice(*part.pointers[column : column + 2].tolist())
+                rows = part.rows[posts] + first
                 # A row stands once among the postings of a word.
                 self._sums[rows] += weight * part.data[posts]
                 touched.append(rows)
@@ -116,19 +163,19 @@ class TfidfIndex:
         most = count * max(len(touched), 1)
         if len(rows) > most:
             rows, sums = _top(rows, sums, most)
-        rows, first = np.unique(rows, return_index=True)
-        return _top(rows, sums[first], count)[0].astype(np.int64)
+        rows, places = np.unique(rows, return_index=True)
+        return _top(rows, sums[places], count)[0].astype(np.int64)
 
     def cosines(self, query: Query, rows: I64) -> F32:
         """Return the cosine of these rows with a query, by all its words."""
         if self._idf is None or not len(rows):
             return np.zeros(len(rows), np.float32)
-        part = _weigh(self._counts[rows], self._idf)
+        part = _weigh(self._counts.take(rows.astype(np.int64)), self._idf)
         order = np.argsort(query.columns)
         columns, weights = query.columns[order], query.weights[order]
-        word = np.minimum(np.searchsorted(columns, part.indices), max(len(columns) - 1, 0))
-        shared = np.flatnonzero(columns[word] == part.indices) if len(columns) else np.empty(0, np.int64)
-        row = np.repeat(np.arange(len(rows)), np.diff(part.indptr))[shared]
+        word = np.minimum(np.searchsorted(columns, part.columns), max(len(columns) - 1, 0))
+        shared = np.flatnonzero(columns[word] == part.columns) if len(columns) else np.empty(0, np.int64)
+        row = part.row[shared]
         products = part.data[shared] * weights[word[shared]]
         cosines: F32 = np.bincount(row, products, minlength=len(rows)).astype(np.float32)
         return cosines
@@ -136,36 +183,35 @@ class TfidfIndex:
     def keep(self, rows: I64) -> None:
         """Keep only these rows, in this order."""
         self._merge()
-        self._counts = self._counts[rows]
+        self._counts = self._counts.take(rows.astype(np.int64))
         self._length = len(rows)
         self._idf = None
 
     def counts(self) -> Counts:
         """Return how often each row has each word."""
         self._merge()
-        counts = self._counts
-        return Counts(counts.data, counts.indices.astype(np.int32), counts.indptr.astype(np.int64))
+        return self._counts
 
     @classmethod
     def restore(cls, counts: Counts) -> "TfidfIndex":
         """Rebuild from ``counts``.  Raises InvalidError where they do not fit each other."""
+        counts.check()
         lexical = cls()
-        try:
-            shape = (len(counts.pointers) - 1, BUCKETS)
-            matrix = sparse.csr_matrix((counts.data, counts.columns, counts.pointers), shape=shape)
-            matrix.check_format(full_check=True)
-        except (ValueError, IndexError) as error:
-            raise InvalidError(f"the counts of words do not fit together ({error})") from error
-        lexical._append(matrix)
+        lexical._append(counts)
         return lexical
 
-    def _append(self, counts: sparse.csr_matrix) -> None:
+    def _append(self, counts: Counts) -> None:
         self._pending.append(counts)
-        self._length += counts.shape[0]
+        self._length += len(counts)
 
     def _merge(self) -> None:
         if self._pending:
-            self._counts = sparse.vstack([self._counts, *self._pending], format="csr", dtype=np.float32)
+            parts = [self._counts, *self._pending]
+            self._counts = Counts(
+                np.concatenate([part.data for part in parts]),
+                np.concatenate([part.columns for part in parts]),
+                splits(np.concatenate([np.diff(part.pointers) for part in parts])),
+            )
             self._pending = []
 
     def _refresh(self) -> None:
@@ -173,13 +219,14 @@ class TfidfIndex:
         if self._idf is not None and not self._pending:
             return
         self._merge()
-        fitted = self._fitted.shape[0]
-        self._common = np.bincount(self._counts.indices, minlength=BUCKETS)
+        fitted = self._fitted.length
+        self._common = np.bincount(self._counts.columns, minlength=BUCKETS)
         if self._idf is None or self._length <= _FEW or self._length > (1 + _GROWTH) * fitted:
             self._idf = (np.log((1 + self._length) / (1 + self._common)) + 1).astype(np.float32)
-            self._fitted, self._tail = _weigh(self._counts, self._idf).tocsc(), _empty().tocsc()
+            self._fitted, self._tail = _Postings.of(_weigh(self._counts, self._idf)), _Postings.of(_empty())
         else:
-            self._tail = _weigh(self._counts[fitted:], self._idf).tocsc()
+            added = self._counts.take(np.arange(fitted, self._length))
+            self._tail = _Postings.of(_weigh(added, self._idf))
 
 
 def _top(rows: I64, scores: F32, count: int) -> tuple[I64, F32]:
@@ -193,12 +240,12 @@ def _buckets(text: str) -> Counter[int]:
     return Counter(crc32(word.encode(errors="replace")) % BUCKETS for word in tokens.words(text))
 
 
-def _empty() -> sparse.csr_matrix:
-    return sparse.csr_matrix((0, BUCKETS), dtype=np.float32)
+def _empty() -> Counts:
+    return Counts(np.zeros(0, np.float32), np.zeros(0, np.int32), np.zeros(1, np.int64))
 
 
-def _count(texts: Sequence[str]) -> sparse.csr_matrix:
-    """How often each text has each word, shape (texts, BUCKETS)."""
+def _count(texts: Sequence[str]) -> Counts:
+    """How often each text has each word."""
     columns: list[int] = []
     counts: list[int] = []
     pointers = [0]
@@ -207,14 +254,12 @@ def _count(texts: Sequence[str]) -> sparse.csr_matrix:
         columns += buckets.keys()
         counts += buckets.values()
         pointers.append(len(columns))
-    parts = (np.array(counts, np.float32), np.array(columns, np.int32), np.array(pointers, np.int64))
-    return sparse.csr_matrix(parts, shape=(len(texts), BUCKETS))
+    return Counts(np.array(counts, np.float32), np.array(columns, np.int32), np.array(pointers, np.int64))
 
 
-def _weigh(counts: sparse.csr_matrix, idf: F32) -> sparse.csr_matrix:
+def _weigh(counts: Counts, idf: F32) -> Counts:
     """Rows of length 1, or 0 where a text has no words."""
-    weights = counts.astype(np.float64)
-    weights.data = (1 + np.log(weights.data)) * idf[weights.indices]
-    row = np.repeat(np.arange(counts.shape[0]), np.diff(weights.indptr))
-    weights.data /= np.sqrt(np.bincount(row, weights.data**2))[row]
-    return weights.astype(np.float32)
+    weights = (1 + np.log(counts.data.astype(np.float64))) * idf[counts.columns]
+    row = counts.row
+    weights /= np.sqrt(np.bincount(row, weights**2))[row]
+    return Counts(weights.astype(np.float32), counts.columns, counts.pointers)

@@ -27,6 +27,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from models.arrays import unique
 from models.calibration.service_state import COUNTS_ALWAYS
 from models.calibration.sign_rates import PER_DAY, SignRates
 from models.calibration.tails import Calibration
@@ -139,7 +140,7 @@ class Fusion:
         strength = joint(strengths, len(kinds))
         fallback = min(self.fused, key=lambda kind: (self.fused[kind].blocks, kind))
         log_rate = np.empty(len(kinds))
-        for kind in np.unique(kinds).tolist():
+        for kind in unique(kinds).tolist():
             of_kind = kinds == kind
             maxima = self.fused.get(kind, self.fused[fallback])
             rate = maxima.log_per_day(strength[of_kind])
@@ -240,7 +241,7 @@ def fit_fused(kinds: I32, blocks: I64, strengths: Mapping[str, F64], days: float
         InvalidError: there is no window.
     """
     strength = joint(strengths, len(kinds))
-    by_kind = {kind: kinds == kind for kind in np.unique(kinds).tolist()}
+    by_kind = {kind: kinds == kind for kind in unique(kinds).tolist()}
     return {kind: fit_extremes(strength[of_kind], blocks[of_kind], days) for kind, of_kind in by_kind.items()}
 
 
@@ -270,7 +271,7 @@ def fit_extremes(strength: F64, blocks: I64, days: float) -> BlockMaxima:
     ordered = np.sort(strength)
     values, first = np.unique(ordered, return_index=True)
     if len(values) > KNOTS:
-        kept = np.unique(np.linspace(0, len(values) - 1, KNOTS).round().astype(int))
+        kept = unique(np.linspace(0, len(values) - 1, KNOTS).round().astype(int))
         values, first = values[kept], first[kept]
     rate = np.log10((n - first) / days)
     return BlockMaxima(

@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 import numpy as np
 
+from models.arrays import unique
 from models.detectors.signs import Sign, SignEvidence
 from models.errors import InvalidError
 from models.records import F64
@@ -65,7 +66,7 @@ class SignRates:
         """
         out = np.zeros(len(raw))
         signs = np.nan_to_num(raw).astype(np.int64)
-        for shown in np.unique(signs[signs > 0]).tolist():
+        for shown in unique(signs[signs > 0]).tolist():
             rarest = min(rate for sign, rate in self.per_day.items() if shown & sign)
             total = sum(rate for rate in self.per_day.values() if rate <= rarest)
             out[signs == shown] = max(float(np.log10(PER_DAY / total)), 0.0)

@@ -13,6 +13,7 @@ from typing import Any, Final
 
 import numpy as np
 
+from models.arrays import unique
 from models.errors import InvalidError
 from models.records import F64, I32
 
@@ -131,7 +132,7 @@ def fit_tail(raw: F64, unit: float = 1.0) -> Tail:
     values, first = np.unique(ordered[ordered <= threshold], return_index=True)
     p = (n - first + 1) / (n + 1)
     if len(values) > KNOTS:
-        kept = np.unique(np.linspace(0, len(values) - 1, KNOTS).round().astype(int))
+        kept = unique(np.linspace(0, len(values) - 1, KNOTS).round().astype(int))
         values, p = values[kept], p[kept]
     log_p = np.log(p)
     # Beyond the threshold go on from the probability to exceed it; its own may hold many equal scores.

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from models.arrays import unique
 from models.decode.decoder_state import PartitionState
 from models.decode.event_time import Clocks, Settled
 from models.decode.formats import FORMATS, FormatSpec, compile_format
@@ -144,7 +145,7 @@ class Decoder:
         rows = lines["row"].to_numpy()
         if not np.array_equal(place, np.arange(place.size)):
             lines = lines.with_columns(pl.Series("row", place[rows], pl.UInt32))
-            notes["unpacked"] = int(place.size - np.unique(place).size)
+            notes["unpacked"] = int(place.size - unique(place).size)
         return LogBatch(lines, tuple(parsed.rejects), dict(+drops), dict(+notes), dict(unread))
 
     def _notice_rewinds(self, partition: I32, offset: I64) -> None:
@@ -169,7 +170,7 @@ class Decoder:
             return twice
         keys = records.select("tenant", "host", "path", "position", "text").hash_rows().to_numpy()
         partition = records["partition"].to_numpy()
-        for number in np.unique(partition[known]).tolist():
+        for number in unique(partition[known]).tolist():
             rows = np.flatnonzero(known & (partition == number))
             twice[rows] = self._states[number].duplicates(keys[rows])
         return twice
@@ -299,7 +300,7 @@ def _by_generation(partition: I32, number: I64) -> list[I64]:
     if size and (number == number[0]).all():
         return [np.arange(size)]
     wave = np.zeros(size, np.int64)
-    for name in np.unique(partition).tolist():
+    for name in unique(partition).tolist():
         rows = np.flatnonzero(partition == name)
         wave[rows] = np.cumsum(np.diff(number[rows], prepend=number[rows[0]]) != 0)
     return [np.flatnonzero(wave == step) for step in range(int(wave.max()) + 1)]

@@ -11,6 +11,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from models.arrays import unique
 from models.decode.decoder_state import Finder, PartitionState, Slot
 from models.records import BOOL, I32, I64, NO_TIME, U8, U64
 from models.rfc3339 import SECOND
@@ -251,6 +252,6 @@ class _Segment:
         if not rows.size:
             return
         partition = self._lines.partition[rows]
-        for number in np.unique(partition).tolist():
+        for number in unique(partition).tolist():
             own = rows[partition == number]
             self._memories[number].present.rows[slot].add(keys[own], self._lines.carried[own])

@@ -66,6 +66,20 @@ class LstmDetector:
         if names != INPUTS:
             raise InvalidError(f"the bundle's network takes {names}, not {INPUTS}", "train the bundle again")
 
+    def warm(self) -> None:
+        """Run the network once, so that what is wrong with it shows, and its first batch takes no longer than others.
+
+        Raises:
+            InvalidError: it cannot be run.
+        """
+        if self._session is None:
+            return
+        nothing = np.zeros((1, LENGTHS[0]), np.int32)
+        try:
+            self._run(np.zeros((*nothing.shape, 4), np.int32), nothing)
+        except Exception as error:  # onnxruntime raises classes of its own without a common base
+            raise InvalidError(f"the bundle's network cannot be run: {error}", "train the bundle again") from error
+
     def score(self, windows: WindowBatch, passed_over: BOOL | None = None) -> RawScores:
         """Return raw scores (windows,) and surprise (rows,) in nats.
 

@@ -12,6 +12,7 @@ from typing import Final, Self
 
 import numpy as np
 
+from models.arrays import unique
 from models.detectors.base import Arrays, TemplateText
 from models.features.normal_samples import Samples
 from models.features.window_features import UNKNOWN, TokenCounts, WindowFeatures
@@ -69,7 +70,7 @@ class Nearest:
         """Return one minus the largest cosine, 0 to 1; NaN for incomplete windows and groups without reference."""
         scores = np.full(len(features.group), np.nan)
         hashes = features.token_counts.hashes()
-        for group in np.unique(features.group).tolist():
+        for group in unique(features.group).tolist():
             reference = self._references.get(group)
             if reference is None or group == UNKNOWN:
                 continue

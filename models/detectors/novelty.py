@@ -11,7 +11,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from models.arrays import splits
+from models.arrays import among, splits, unique
 from models.detectors.base import Arrays, TemplateText, by_window
 from models.features.passing_over import is_weak
 from models.features.vocabulary import NEW
@@ -38,7 +38,7 @@ class Novelty:
     name = "novelty"
 
     def __init__(self, known: Mapping[int, I64], weak_level: int = Level.UNKNOWN) -> None:
-        self._known = dict(known)
+        self._known = {group: np.sort(tokens) for group, tokens in known.items()}
         self._weak_level = weak_level
 
     def score(self, features: WindowFeatures) -> F64:
@@ -50,7 +50,7 @@ class Novelty:
         unseen = features.unseen(weak)
         scores: F64 = ELSEWHERE * foreign.astype(np.float64)
         scores[unseen.window] += unseen.count
-        scores[np.unique(features.window[weak & (features.windows.level != Level.DEBUG)])] += REMARK
+        scores[unique(features.window[weak & (features.windows.level != Level.DEBUG)])] += REMARK
         return scores
 
     def findings(self, features: WindowFeatures, windows: I64, text: TemplateText) -> list[list[Finding]]:
@@ -66,7 +66,7 @@ class Novelty:
             findings = []
             if len(rows):
                 first = to_millisecond(int(features.windows.time[rows].min()))
-                findings.append(Finding(FindingKind.NEW_MESSAGE, count=len(np.unique(template[rows])), moment=first))
+                findings.append(Finding(FindingKind.NEW_MESSAGE, count=len(unique(template[rows])), moment=first))
             tokens = counts.token[entries[:_SHOWN]].tolist()
             findings += [Finding(FindingKind.NEW_HERE, text(token)) for token in tokens]
             out.append(findings)
@@ -79,7 +79,7 @@ class Novelty:
         foreign = np.zeros(len(counts.token), np.bool_)
         for number, known in self._known.items():
             entries = np.flatnonzero(group == number)
-            foreign[entries] = ~np.isin(counts.token[entries], known)
+            foreign[entries] = ~among(counts.token[entries], known)
         with_token: BOOL = foreign & (counts.token != NEW)
         return with_token
 

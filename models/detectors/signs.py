@@ -13,6 +13,7 @@ from typing import Final, Self
 
 import numpy as np
 
+from models.arrays import among, unique
 from models.detectors.base import Arrays, TemplateText, by_window, rows_of
 from models.features.sequences import SHARED
 from models.features.window_features import UNKNOWN, WindowFeatures, service_of
@@ -263,12 +264,12 @@ class Signs:
 
     def _fresh(self, lines: SignLines) -> BOOL:
         """Whether each row (rows,) is a first error: of a template, and of a source, without one in training."""
-        known = np.isin(lines.template, self._usual.errors) | np.isin(lines.origin, self._usual.noisy)
+        known = among(lines.template, self._usual.errors) | among(lines.origin, self._usual.noisy)
         fresh: BOOL = lines.trouble & ~known
         return fresh
 
     def _fresh_critical(self, lines: SignLines) -> BOOL:
-        fresh: BOOL = lines.critical & ~np.isin(lines.template, self._usual.criticals)
+        fresh: BOOL = lines.critical & ~among(lines.template, self._usual.criticals)
         return fresh
 
     def _many(self, lines: SignLines) -> BOOL:
@@ -351,7 +352,7 @@ class Signs:
 def _sources(lines: SignLines, chosen: BOOL) -> I64:
     """How many sources wrote the chosen rows (rows,) of each window over everything (n,); 0 for others."""
     rows = np.flatnonzero(chosen & (lines.group[lines.window] == SHARED))
-    pairs = np.unique(lines.window[rows] << 32 | lines.origin[rows].astype(np.int64))
+    pairs = unique(lines.window[rows] << 32 | lines.origin[rows].astype(np.int64))
     count: I64 = np.bincount(pairs >> 32, minlength=len(lines))
     return count
 

@@ -23,7 +23,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from models.arrays import ranges
+from models.arrays import ranges, unique
 from models.detectors.base import Arrays, TemplateText, significant
 from models.features.host_gaps import HostSilence, host_silences
 from models.features.sequences import SHARED
@@ -227,7 +227,7 @@ class Silence:
         host = last_seen.origin[entries].astype(np.int64) & _HOST
         since = (end - last_seen.time[entries]) / 1e6
         quiet = {}
-        for number in np.unique(self._hosts[strange & (self._hosts > 0)]).tolist():
+        for number in unique(self._hosts[strange & (self._hosts > 0)]).tolist():
             own = self._hosts == number
             lasts = float(min(seconds[own].min(), since[host == number].min(initial=np.inf)))
             others = since[(host != number) & (host > 0)].min(initial=np.inf)
@@ -334,7 +334,7 @@ class SilenceSamples:
 
     def _watch(self, last: dict[int, int], origin: U32, time: I64) -> None:
         """Count the gaps before lines in order of time."""
-        for source in np.unique(origin).tolist():
+        for source in unique(origin).tolist():
             of_source = time[origin == source]
             gaps = np.diff(of_source, prepend=last.get(source, int(of_source[0]))) / 1e6
             self._tallies.setdefault(source, GapTally()).add(gaps)

@@ -11,6 +11,7 @@ from typing import Final, Self
 
 import numpy as np
 
+from models.arrays import unique
 from models.detectors.base import Arrays, TemplateText
 from models.features.normal_samples import Samples
 from models.features.window_features import WindowFeatures
@@ -198,7 +199,7 @@ def _farthest(features: WindowFeatures, windows: I64, usual: _Usual, text: Templ
 
 def cycle(end: I64) -> int:
     """Return the hours of the longest cycle that windows which end at these times (n,) show; 1 where there is none."""
-    hours = np.unique(end // _HOUR)
+    hours = unique(end // _HOUR)
     if len(hours) < _UNBROKEN * (hours[-1] - hours[0] + 1):
         return 1
     return next((n for n in _CYCLES if (np.bincount(hours % n, minlength=n) > 1).mean() >= _KNOWN), 1)

@@ -7,6 +7,7 @@ from typing import Final, Self
 
 import numpy as np
 
+from models.arrays import among, unique
 from models.detectors.base import Arrays, TemplateText
 from models.features.sequences import SHARED
 from models.features.vocabulary import END, NEW, START
@@ -51,20 +52,20 @@ class Transitions:
 
     def __init__(self, known: I64) -> None:
         self._known = known
-        self._groups = np.unique(known >> 2 * _BITS)
+        self._groups = unique(known >> 2 * _BITS)
 
     def score(self, features: WindowFeatures) -> F64:
         """Return the number of different new pairs; NaN for windows over everything and groups without a baseline."""
         window, packed = pairs_of(features)
         new = self._new(window, packed)
         scores = np.bincount(window[new], minlength=len(features.group)).astype(np.float64)
-        scores[~np.isin(features.group, self._groups)] = np.nan
+        scores[~among(features.group, self._groups)] = np.nan
         return scores
 
     def findings(self, features: WindowFeatures, windows: I64, text: TemplateText) -> list[list[Finding]]:
         """Return the first new pairs, in the order of their tokens."""
         window, packed = pairs_of(features)
-        new = self._new(window, packed) & np.isin(features.group, self._groups)[window]
+        new = self._new(window, packed) & among(features.group, self._groups)[window]
         window, packed = window[new], packed[new]
         first, last = (np.searchsorted(window, windows, side).tolist() for side in ("left", "right"))
         return [

@@ -15,6 +15,7 @@ from typing import Final
 
 import numpy as np
 
+from models.arrays import unique
 from models.features.writing_gaps import BLOCK_S, PRIOR_SHARE
 from models.records import HOST_BITS, I64, U32
 
@@ -59,7 +60,7 @@ def host_silences(origin: U32, time: I64, end: int, step: float) -> Iterator[Hos
     sources, first = np.unique(number, return_index=True)
     lines = np.split(seconds, first[1:])
     of_service = sources >> HOST_BITS
-    for service in np.unique(of_service).tolist():
+    for service in unique(of_service).tolist():
         own = np.flatnonzero(of_service == service).tolist()
         strangest = _strangest([lines[i] for i in own], len(sources), step) if len(own) > 1 else None
         if strangest is not None:

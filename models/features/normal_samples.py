@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from models.arrays import splits
+from models.arrays import splits, unique
 from models.features.window_features import TokenCounts, WindowFeatures
 from models.records import I64, U64
 
@@ -47,7 +47,7 @@ class Samples:
         early, begun = facts.first_step(self.step), facts.before_last_step(self.step)
         chosen = chosen[facts.complete[chosen] & (facts.group[chosen] >= 0)]
         salt = (facts.windows.end.astype(np.uint64) << np.uint64(20)) ^ facts.token_counts.hashes()
-        for group in np.unique(facts.group[chosen]).tolist():
+        for group in unique(facts.group[chosen]).tolist():
             of_group = chosen[facts.group[chosen] == group]
             parts = self._parts.setdefault(group, [])
             sample = Sample(

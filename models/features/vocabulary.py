@@ -6,6 +6,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from models.arrays import among
 from models.errors import InvalidError
 from models.records import BOOL, I32, U64
 
@@ -50,7 +51,7 @@ class Vocabulary:
 
     def is_rare(self, templates: U64) -> BOOL:
         """Return whether each template (n,) is one that training saw too rarely to learn from."""
-        return np.isin(templates, self.rare) if len(self.rare) else np.zeros(len(templates), np.bool_)
+        return among(templates, self.rare)
 
     def to_json(self) -> dict[str, list[str]]:
         """Return the ids in hexadecimal, in the order of the tokens."""

@@ -40,7 +40,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from models.arrays import group_starts, group_stops, ranges
+from models.arrays import group_starts, group_stops, ranges, unique
 from models.records import ALL_SOURCES, BOOL, I64, NO_TIME, KeyKind
 from models.rfc3339 import SECOND
 from models.windows.event_buffer import NONE
@@ -208,7 +208,7 @@ class KeyState:
             now[slots] = np.where(last == era, newest, NEVER)
         eras = self.first_seen.shape[1]
         passed = np.minimum(era - last, eras)
-        for shift in np.unique(passed[passed > 0]).tolist():
+        for shift in unique(passed[passed > 0]).tolist():
             moved = slots[passed == shift]
             self.first_seen[moved, shift:] = self.first_seen[moved, : eras - shift]
             self.first_seen[moved, :shift] = FOREVER
@@ -217,7 +217,7 @@ class KeyState:
     def set_timers(self, slots: I64) -> None:
         """Have the keys looked at when the clock has moved on from what ``seen`` says."""
         seconds = self.seen[slots] // SECOND
-        for second in np.unique(seconds[self.seen[slots] != NO_TIME]).tolist():
+        for second in unique(seconds[self.seen[slots] != NO_TIME]).tolist():
             self._timers.setdefault(second, []).append(slots[seconds == second])
 
     def idle(self, clock: int, after: int) -> list[I64]:
@@ -370,7 +370,7 @@ class KeyState:
         """Take out the timers of seconds that ended by ``until``, with the keys not seen since they were set."""
         out = []
         for second in sorted(second for second in timers if (second + 1) * SECOND <= until):
-            slots = np.unique(np.concatenate(timers.pop(second)))
+            slots = unique(np.concatenate(timers.pop(second)))
             slots = slots[self.seen[slots] // SECOND == second]
             if len(slots):
                 out.append((second, slots))

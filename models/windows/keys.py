@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from models.arrays import distinct, splits, spread
+from models.arrays import distinct, splits, spread, unique
 from models.errors import InvalidError
 from models.records import (
     ALL_SOURCES,
@@ -245,7 +245,7 @@ def split_frame(frame: EventFrame, partitions: int) -> dict[int, EventFrame]:
     codes = frame.rows["key"].to_numpy()
     partition_of_row = partition_of_key[codes]
     frames: dict[int, EventFrame] = {}
-    for partition in np.unique(partition_of_row).tolist():
+    for partition in unique(partition_of_row).tolist():
         keys = np.flatnonzero(partition_of_key == partition)
         new_code = np.zeros(len(partition_of_key), dtype=np.uint32)
         new_code[keys] = np.arange(len(keys), dtype=np.uint32)

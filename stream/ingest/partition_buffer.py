@@ -10,6 +10,7 @@ from typing import Final
 
 import numpy as np
 
+from models.arrays import unique
 from models.records import I64, RawBatch
 
 MAX_BUFFERED: Final = 20_000
@@ -76,7 +77,7 @@ class PartitionBuffer:
     def _join(self, new: RawBatch) -> tuple[RawBatch, I64]:
         """Return the buffered messages and the new ones, with their keys."""
         keys = new.arrived.copy()
-        for partition in np.unique(new.partitions).tolist():
+        for partition in unique(new.partitions).tolist():
             rows = np.flatnonzero(new.partitions == partition)
             keys[rows] = np.maximum.accumulate(np.maximum(keys[rows], self._reached.get(partition, -1)))
             self._reached[partition] = int(keys[rows[-1]])

@@ -19,6 +19,7 @@ import orjson
 from alerts.monitoring.health import LoopHealth
 from alerts.monitoring.line_count import LineCount
 from alerts.monitoring.metrics import Metrics
+from models.arrays import unique
 from models.bundle import Bundle
 from models.pipeline import LineProcessor, Processed
 from models.records import NO_TIME, EventFrame, RawBatch, RawSpan
@@ -170,7 +171,7 @@ class Ingest:
         raw = self._align(consumer, raw_batch_of_messages(good))
         if not len(raw):
             return
-        for partition in np.unique(raw.partitions).tolist():
+        for partition in unique(raw.partitions).tolist():
             rows = raw.partitions == partition
             self._position[partition] = int(raw.offsets[rows][-1]) + 1
             self._active.add(partition)
@@ -198,7 +199,7 @@ class Ingest:
 
     def _align(self, consumer: Consumer, new: RawBatch) -> RawBatch:
         """Return what may be processed now, by the broker's time; pause partitions of which too much is buffered."""
-        for partition in np.unique(new.partitions).tolist():
+        for partition in unique(new.partitions).tolist():
             offsets = new.offsets[new.partitions == partition]
             if offsets[0] < self._fetched.get(partition, 0):
                 # The consumer goes back only where its offset is none of the partition's any more.
@@ -245,7 +246,7 @@ class Ingest:
             record = {"schema": TEMPLATE_SCHEMA, "id": name, "text": template.text, "service": template.service}
             self._outbox.send(self._topics.templates, orjson.dumps(record), name.encode())
         self._outbox.end()
-        self._frames.add(processed.frame, set(np.unique(raw.partitions).tolist()))
+        self._frames.add(processed.frame, set(unique(raw.partitions).tolist()))
 
     def _send_held(self) -> None:
         """Send the events that are held, if any, as one batch of the outbox."""

@@ -118,8 +118,8 @@ def _spread(cores: float, limit: int | None = None) -> tuple[int, int]:
     partitions = max(FEWEST_PARTITIONS, ceil(fewest * GROWTH / FEWEST_PARTITIONS) * FEWEST_PARTITIONS)
     if limit is not None:
         partitions = max(fewest, min(partitions, limit))
-    each = max(1, int(BUSY * partitions / cores))
-    return partitions, max(2, ceil(partitions / each))
+    share = max(1, int(BUSY * partitions / cores))
+    return partitions, max(2, ceil(partitions / share))
 
 
 def _bottleneck(raw_partitions: int, ingest: float, detect: float) -> str:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from models.arrays import unique
 from models.records import I64
 from models.registry.manifest import Manifest
 from stream.topics.promotions import StoredPromotion
@@ -34,7 +35,7 @@ class PromotionTimeline:
         for i, stored in enumerate(self.promotions):
             number[times >= stored.since] = i
         last = len(self.promotions) - 1
-        chosen: Sequence[int] = np.unique(number).tolist() or [last]
+        chosen: Sequence[int] = unique(number).tolist() or [last]
         return [
             (self.first if i < 0 else self.promotions[i].promotion.manifest, np.flatnonzero(number == i))
             for i in chosen

@@ -1,7 +1,11 @@
 """The settings as tables: all that there are in Markdown, and the effective ones with where each comes from."""
 
+import ast
+import inspect
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -27,11 +31,23 @@ class EffectiveSetting:
 
 def settings_table() -> str:
     """Return the table of all settings in Markdown, as stream/README.md holds it between its markers."""
+    meanings = _meanings()
     rows = [
-        f"| `{name}` | {_default_text(field)} | {' '.join((field.description or '').split())} |"
-        for name, field in Settings.model_fields.items()
+        f"| `{name}` | {_default_text(field)} | {meanings[name]} |" for name, field in Settings.model_fields.items()
     ]
     return "\n".join(["| setting | default | meaning |", "|---|---|---|", *rows])
+
+
+def _meanings() -> dict[str, str]:
+    """Return the text under each field; pydantic would read the source whenever the settings are imported."""
+    fields = ast.parse(textwrap.dedent(inspect.getsource(Settings))).body[0]
+    statements = fields.body if isinstance(fields, ast.ClassDef) else []
+    meanings = {}
+    for field, text in pairwise(statements):
+        match field, text:
+            case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(meaning))):
+                meanings[name] = " ".join(meaning.split())
+    return meanings
 
 
 def effective_settings(settings: Settings) -> list[EffectiveSetting]:

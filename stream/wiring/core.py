@@ -1,15 +1,10 @@
-"""Build the parts of Tocsin from the settings."""
+"""Build the parts of Tocsin from the settings; each is imported where it is built, as most commands need few."""
 
-import ssl
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
-from alerts.incidents.policy import IncidentPolicy
-from alerts.monitoring.server_tls import server_tls
-from alerts.routing.rules import Rules, Suppression
-from index.diagnosis.known_failures import KnownFailures, shipped
 from models.bundle import Bundle
 from models.decode.decoder import DecodeConfig
 from models.decode.formats import FormatSpec
@@ -17,48 +12,59 @@ from models.errors import InvalidError
 from models.pipeline import LineProcessor, PipelineConfig
 from models.scorer import Scorer
 from models.templates.masks import Masks
-from models.templates.matcher import template_id
 from models.windows.config import WindowConfig
-from stream.ingest.role import IngestConfig
-from stream.kafka.clients import Broker
-from stream.kafka.security import security_of
-from stream.kafka.topic_specs import Topics, TopicSpec
 from stream.settings import Settings
-from stream.topics.dead_letters import DeadLimit
 from stream.wiring.bundles import bundle_place
+
+if TYPE_CHECKING:
+    import ssl
+
+    from alerts.incidents.policy import IncidentPolicy
+    from alerts.routing.rules import Rules
+    from index.diagnosis.known_failures import KnownFailures
+    from stream.ingest.role import IngestConfig
+    from stream.kafka.clients import Broker
+    from stream.kafka.topic_specs import Topics, TopicSpec
 
 DEMO_BUNDLE: Final = Path(__file__).parents[1] / "demo_bundle"
 """The bundle that was trained on the project's own simulator."""
 
 
-def make_broker(settings: Settings) -> Broker:
+def make_broker(settings: Settings) -> "Broker":
     """Return the Kafka cluster of the settings.
 
     Raises:
         InvalidError: the settings of passwords and TLS do not fit together.
     """
+    from stream.kafka.clients import Broker
+    from stream.kafka.security import security_of
+
     properties = settings.kafka_properties()
     security_of(properties)
     return Broker(settings.kafka_bootstrap_servers, properties)
 
 
-def make_tls(settings: Settings) -> ssl.SSLContext | None:
+def make_tls(settings: Settings) -> "ssl.SSLContext | None":
     """Return what Tocsin's own ports show; None where they speak in clear.
 
     Raises:
         InvalidError: certificate and key cannot be used.
     """
+    from alerts.monitoring.server_tls import server_tls
+
     if settings.tls_certfile is None or settings.tls_keyfile is None:
         return None
     return server_tls(settings.tls_certfile, settings.tls_keyfile)
 
 
-def make_topics(settings: Settings) -> Topics:
+def make_topics(settings: Settings) -> "Topics":
     """Return the topic names, under the prefix of the settings."""
+    from stream.kafka.topic_specs import Topics
+
     return Topics(settings.topic_prefix)
 
 
-def topic_specs(settings: Settings) -> tuple[TopicSpec, ...]:
+def topic_specs(settings: Settings) -> "tuple[TopicSpec, ...]":
     """Return how all topics are created."""
     topics = make_topics(settings)
     partitions = {topics.logs_raw: settings.raw_partitions, topics.logs_events: settings.events_partitions}
@@ -127,13 +133,18 @@ def make_components(settings: Settings, bundle: Bundle) -> Components:
     return Components(bundle, windows, lambda: pipeline.processor(bundle.table, services), scorer)
 
 
-def load_rules(settings: Settings) -> Rules:
+def load_rules(settings: Settings) -> "Rules":
     """Return the rules of the settings; without any, every alert goes to every sink."""
+    from alerts.routing.rules import Rules
+
     return Rules.load(settings.rules) if settings.rules else Rules()
 
 
-def unknown_templates(rules: Rules, bundle: Bundle) -> list[str]:
+def unknown_templates(rules: "Rules", bundle: Bundle) -> list[str]:
     """Return a warning for each suppression whose template is none of the bundle's, so that nothing may match it."""
+    from alerts.routing.rules import Suppression
+    from models.templates.matcher import template_id
+
     warnings = []
     for silence in rules.silences:
         if isinstance(silence, Suppression) and silence.template:
@@ -149,17 +160,21 @@ def unknown_templates(rules: Rules, bundle: Bundle) -> list[str]:
     return warnings
 
 
-def load_failures(settings: Settings) -> KnownFailures:
+def load_failures(settings: Settings) -> "KnownFailures":
     """Return the shipped known failures, with those of the user's file.
 
     Raises:
         InvalidError: the file cannot be used.
     """
+    from index.diagnosis.known_failures import KnownFailures, shipped
+
     return KnownFailures.load(settings.failures) if settings.failures else shipped()
 
 
-def make_incident_policy(settings: Settings) -> IncidentPolicy:
+def make_incident_policy(settings: Settings) -> "IncidentPolicy":
     """Return how windows are grouped into incidents."""
+    from alerts.incidents.policy import IncidentPolicy
+
     return IncidentPolicy(
         quiet_s=settings.alert_quiet_s,
         update_s=settings.alert_update_s,
@@ -168,7 +183,10 @@ def make_incident_policy(settings: Settings) -> IncidentPolicy:
     )
 
 
-def ingest_config(settings: Settings, speed: float = 1.0, tick_s: float = 1.0) -> IngestConfig:
+def ingest_config(settings: Settings, speed: float = 1.0, tick_s: float = 1.0) -> "IngestConfig":
     """Return batches and limits of the ingest role; ``speed`` is simulated seconds per second."""
+    from stream.ingest.role import IngestConfig
+    from stream.topics.dead_letters import DeadLimit
+
     dead = DeadLimit(settings.dead_limit_share, settings.dead_limit_min)
     return IngestConfig(settings.batch_lines, settings.batch_seconds, tick_s, speed, dead)

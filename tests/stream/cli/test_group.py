@@ -2,7 +2,10 @@
 
 import subprocess
 import sys
+from datetime import UTC, datetime
 from importlib.metadata import EntryPoint
+from itertools import islice
+from pathlib import Path
 from types import ModuleType
 
 import click
@@ -12,7 +15,10 @@ from click.testing import CliRunner
 from models.errors import FatalError, InvalidError, TransientError
 from stream.cli import tocsin
 from stream.cli.lazy_group import CommandEntry, LazyGroup, with_plugins
+from stream.wiring.core import DEMO_BUNDLE
+from training.simulate import Scenario, stream_records
 
+SCENARIO = Scenario(1, datetime(2026, 3, 3, 8, tzinfo=UTC), 600.0)
 COMMANDS = sorted(tocsin.list_commands(click.Context(tocsin)))
 
 
@@ -124,6 +130,51 @@ assert not heavy, heavy
     assert done.returncode == 0, done.stderr
     for name in COMMANDS:
         assert f"  {name} " in done.stdout
+
+
+LIBRARIES = {
+    "score": {"click", "dotenv", "numpy", "onnxruntime", "orjson", "polars", "pydantic", "pydantic_settings"},
+    "analyze": {"click", "dotenv", "numpy", "onnxruntime", "orjson", "polars", "pydantic", "pydantic_settings"},
+    "ingest": {"confluent_kafka", "msgspec", "prometheus_client", "yaml"},
+    "detect": {"aiohttp", "aiokafka", "confluent_kafka", "faust", "mode", "msgspec", "prometheus_client", "yaml"},
+}
+"""Outside libraries that are worth a thought, by what may load them: roles need those of ``score`` as well."""
+
+WATCHED = {
+    *("aiohttp", "aiokafka", "anthropic", "boto3", "click", "confluent_kafka", "dotenv", "faiss", "faust", "httpx"),
+    *("huggingface_hub", "jsonschema", "mlflow", "mode", "msgspec", "numpy", "onnxruntime", "orjson", "polars"),
+    *("prometheus_client", "pydantic", "pydantic_settings", "scipy", "sklearn", "tensorflow", "tokenizers", "yaml"),
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "script"),
+    [
+        ("score", "command('score', LINES, '--bundle', BUNDLE, '--out', os.devnull)"),
+        ("analyze", "command('analyze', '--issue', 'instances do not start', '--logs', LINES, '--fast', '--json')"),
+        ("ingest", "import stream.cli.run, stream.runtime.process, stream.ingest.role"),
+        ("detect", "import stream.cli.run, stream.runtime.process, stream.detect.role"),
+    ],
+    ids=["score", "analyze", "ingest", "detect"],
+)
+def test_what_runs_loads_what_it_uses_and_no_more(name: str, script: str, tmp_path: Path) -> None:
+    """Nearly all of a short command's time is imports; so is much of the memory of a role."""
+    lines = tmp_path / "lines.jsonl"
+    lines.write_bytes(b"".join(record.value + b"\n" for record in islice(stream_records(SCENARIO), 50)))
+    prelude = f"""
+import os, sys
+from stream.cli import tocsin
+LINES, BUNDLE = {str(lines)!r}, {str(DEMO_BUNDLE)!r}
+def command(*arguments):
+    tocsin(list(arguments), standalone_mode=False)
+"""
+    report = "\nprint(*{module.partition('.')[0] for module in sys.modules}, file=sys.stderr)"
+    done = subprocess.run(
+        [sys.executable], input=prelude + script + report, capture_output=True, text=True, check=False, cwd=tmp_path
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = WATCHED & set(done.stderr.splitlines()[-1].split())
+    assert loaded - LIBRARIES[name] - LIBRARIES["score"] == set()
 
 
 def test_the_version_is_that_of_the_package() -> None:
