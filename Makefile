@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 UV := $(shell command -v uv 2>/dev/null || echo .cache/uv/bin/uv)
 DEMO := .cache/demo
 PYTEST := .venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
-UNIT := not (browser or kafka or alertmanager or prometheus or fluentbit or train or slow)
+UNIT := not (browser or kafka or kubeconform or alertmanager or prometheus or fluentbit or s3 or mlflow or train or slow)
 
 # The machine's authorities, among which a company's own may be, where it has any; uv and older pips bring theirs along.
 AUTHORITIES := $(firstword $(SSL_CERT_FILE) $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem))
@@ -19,7 +19,7 @@ export UV_NATIVE_TLS ?= true
 export PIP_CERT ?= $(AUTHORITIES)
 endif
 
-.PHONY: help ci image packages release-check publish nightly demo check test lint bench bundle platform chart chaos storm fuzz shipping
+.PHONY: help ci image packages release-check publish nightly demo check test lint bench bundle platform chart chaos upgrade storm fuzz shipping
 
 help:  ## show this list
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
@@ -107,6 +107,9 @@ chart: env  ## remake what the Helm chart takes from settings, topics and values
 
 chaos: env  ## a million lines on Apache Kafka while workers are killed 20 times (ten minutes)
 	@.venv/bin/python -m tests.faults.chaos
+
+upgrade: env  ## workers of OLD (a commit, the one before by default) and of this version take turns on Apache Kafka (five minutes)
+	@.venv/bin/python -m tests.faults.upgrade --old $(or $(OLD),HEAD~1)
 
 storm: env  ## 500 incidents through failing services while delivery is killed 10 times (half an hour)
 	@.venv/bin/python -m tests.faults.delivery

@@ -234,6 +234,10 @@ class Scorer:
         self._log_budget = float(np.log10(false_alarms_per_day))
         self._lstm = LstmDetector(bundle.network, bundle.vocabulary)
 
+    def warm(self) -> None:
+        """Make ready for the first window; raises as ``LstmDetector.warm`` does."""
+        self._lstm.warm()
+
     @property
     def bundle(self) -> Bundle:
         """The bundle that it decides with."""

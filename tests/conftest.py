@@ -20,7 +20,7 @@ IN_CI: Final = bool(os.environ.get("CI"))
 MAY_SKIP: Final = ("fluentbit", "beside")
 """Markers of tests that CI may skip: no package registry has what they need, and each has a twin that needs nothing."""
 
-SERVICES: Final = ("kafka", "alertmanager", "prometheus", "fluentbit")
+SERVICES: Final = ("kafka", "alertmanager", "prometheus", "fluentbit", "s3", "mlflow")
 SLOW_FIRST: Final = (*SERVICES, "slow", "train")
 """Markers of tests that are started first, so that the longest ones do not run alone at the end."""
 

@@ -1,6 +1,8 @@
 """Commands of training, which join ``tocsin`` by entry points."""
 
 import sys
+import time
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,7 +11,9 @@ import click
 if TYPE_CHECKING:
     from datetime import datetime
 
+    from models.registry.training_run import TrainingRun
     from training.simulate import Fault
+    from training.train import TrainConfig
 
 
 def _stretches(_: click.Context, parameter: click.Parameter, texts: tuple[str, ...]) -> tuple[tuple[int, int], ...]:
@@ -89,19 +93,50 @@ def train(  # noqa: PLR0913 - click passes each option
     known = Bundle.load(base) if base else None
     fit = replace(FitConfig(), epochs=epochs)
     config = TrainConfig(pipeline=pipeline, fit=fit, seed=seed, keep_all=keep_all, left_out=leave_out)
-    progress = TrainingProgress(lambda text: click.echo(text, err=True), lambda _: None)
-    bundle = run(paths, config, known, progress)
+    report = _Report(time.time_ns() // 1000)
+    bundle = run(paths, config, known, TrainingProgress(report.say, lambda _: None))
     bundle.write(out)
     click.echo(
         f"bundle {bundle.id} in {out}: {bundle.facts['templates']} templates of {bundle.facts['events']:,} events"
     )
     if registrar:
-        click.echo(f"registered as {registrar(out).version}")
+        click.echo(f"registered as {registrar(out, run=report.shown(config, out)).version}")
     click.echo(
         f"next: `tocsin score NEWER-LOGS --bundle {out} --out windows.jsonl` shows whether normal operation stays "
         f"quiet; then set TOCSIN_BUNDLE={out} and see `tocsin doctor`",
         err=True,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Report:
+    """What a training says, on standard error and for who looks at it later; ``began`` in microseconds."""
+
+    began: int
+    said: list[str] = field(default_factory=list)
+
+    def say(self, text: str) -> None:
+        """Say a sentence."""
+        self.said.append(text)
+        click.echo(text, err=True)
+
+    def shown(self, config: "TrainConfig", out: Path) -> "TrainingRun":
+        """Return what people are to see of it: how it was set, what it said, and its calibration."""
+        from importlib.metadata import version
+
+        from models.registry.training_run import TrainingRun
+
+        params = {
+            "seed": config.seed,
+            "epochs": config.fit.epochs,
+            "keep_all": config.keep_all,
+            "left_out": len(config.left_out),
+            "tocsin": version("tocsin"),
+            **{f"window_{name}": value for name, value in asdict(config.pipeline.windows).items()},
+        }
+        files = {"report.txt": "".join(f"{text}\n" for text in self.said).encode()}
+        files |= {name: (out / name).read_bytes() for name in ("bundle.json", "calibration.json")}
+        return TrainingRun(self.began, time.time_ns() // 1000, params, files)
 
 
 @click.command()

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import numpy.typing as npt
-import onnxruntime as ort
 
 from models.errors import FatalError
+from models.onnx_runtime import ort
 from training.network import surprise_of
 
 if TYPE_CHECKING:

@@ -6,7 +6,7 @@ A title says what is wrong where, with the number that is unusual and what is us
 """
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -121,7 +121,7 @@ def title(  # noqa: PLR0913 - what a title is made of
         what = f"{backend[0]} is named by {backend[1]} services. {what}"
     others = [other for other in services if host or other != service]
     affected = f"{'Affected' if host else 'Also affected'}: {_named(others)}" if others else ""
-    return ". ".join(part for part in (what, affected, _joined(period(*span) if span else "", state)) if part)
+    return _sentences((what, affected, _joined(period(*span) if span else "", state)))
 
 
 def diagnosed(diagnosis: Mapping[str, Any] | None) -> str:
@@ -217,7 +217,19 @@ def _without_quotes(text: str) -> str:
 
 
 def _clipped(text: str) -> str:
-    return text if len(text) <= CLAUSE else text[: CLAUSE - 1].rstrip() + "…"
+    """Return text of at most ``CLAUSE`` characters: cut behind a word, and with a quote that it leaves open closed."""
+    if len(text) <= CLAUSE:
+        return text
+    cut = text[: CLAUSE - 2].rsplit(" ", 1)[0].rstrip(" ,;:(")
+    return cut + ("…”" if cut.count("“") > cut.count("”") else "…")
+
+
+def _sentences(parts: Iterable[str]) -> str:
+    """Return parts one after the other, without a full stop behind one that was cut short."""
+    text = ""
+    for part in filter(None, parts):
+        text += (" " if text.endswith(("…", "…”")) else ". ") * bool(text) + part
+    return text
 
 
 def _joined(*parts: str) -> str:

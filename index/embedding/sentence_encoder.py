@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime as ort
 from tokenizers import Tokenizer
 
 from index.embedding.encoder_config import NETWORK, EncoderConfig, read_config
 from models.errors import InvalidError
+from models.onnx_runtime import ort
 from models.records import F32
 
 BATCH_TOKENS: Final = 512

@@ -7,13 +7,13 @@ which has one operating point only).  A window's raw score is the surprise above
 from typing import Any, Final
 
 import numpy as np
-import onnxruntime as ort
 
 from models.arrays import splits
 from models.detectors.base import RawScores
 from models.errors import InvalidError
 from models.features.sequences import LENGTHS, SHARED, Sequences, build, kind_numbers, unique_rows
 from models.features.vocabulary import NEW, Vocabulary
+from models.onnx_runtime import ort
 from models.records import BOOL, F32, F64, KeyKind, WindowBatch
 from models.windows.batches import without
 
@@ -65,6 +65,20 @@ class LstmDetector:
         names = tuple(sorted(node.name for node in self._session.get_inputs()))
         if names != INPUTS:
             raise InvalidError(f"the bundle's network takes {names}, not {INPUTS}", "train the bundle again")
+
+    def warm(self) -> None:
+        """Run the network once, so that what is wrong with it shows, and its first batch takes no longer than others.
+
+        Raises:
+            InvalidError: it cannot be run.
+        """
+        if self._session is None:
+            return
+        nothing = np.zeros((1, LENGTHS[0]), np.int32)
+        try:
+            self._run(np.zeros((*nothing.shape, 4), np.int32), nothing)
+        except Exception as error:  # onnxruntime raises classes of its own without a common base
+            raise InvalidError(f"the bundle's network cannot be run: {error}", "train the bundle again") from error
 
     def score(self, windows: WindowBatch, passed_over: BOOL | None = None) -> RawScores:
         """Return raw scores (windows,) and surprise (rows,) in nats.

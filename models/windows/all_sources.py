@@ -43,13 +43,14 @@ _ORIGIN_BITS: Final = 32
 """Width of the number of a source, so that owner and source fit into one int64."""
 
 
-def fold(rows: OpenRows, chosen: BOOL, cell: int) -> BOOL:
-    """Fold the rows of the ``chosen`` keys (k,) in cells of so many microseconds; return which rows (n,) stay.
+def fold(rows: OpenRows, since: I64, cell: int) -> BOOL:
+    """Fold the rows of keys from the cell of a moment (k,) on, FOREVER for none; return which rows (n,) stay.
 
+    ``cell`` and ``since`` in microseconds.  To earlier cells nothing came after they were folded.
     The counts of rows that stand for others, and the oldest frame that these came with, are changed in place.
     """
     stays = np.ones(len(rows), np.bool_)
-    foldable = np.flatnonzero(chosen[rows.owner])
+    foldable = np.flatnonzero(rows.time >= (since // cell * cell)[rows.owner])
     if len(foldable) <= PLAIN:
         return stays
     code = _classes(rows, foldable, cell)

@@ -77,8 +77,9 @@ class SourceWindows:
         return closed
 
     def fold(self, rows: OpenRows) -> BOOL:
-        """Fold the rows of sources of everything."""
-        return fold(rows, self._is_all_sources(rows), self._step // CELLS)
+        """Fold the rows of sources of everything that came since their newest window."""
+        since = np.where(self._is_all_sources(rows), self._keys.emitted_until[rows.slots], FOREVER)
+        return fold(rows, since, self._step // CELLS)
 
     def corrected(self, windows: WindowBatch) -> WindowBatch:
         """Windows over everything that end with an error know nothing of lines that were folded behind it."""

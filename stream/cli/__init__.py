@@ -33,6 +33,7 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
         "stream.cli.incident.review:review", "Show the incidents and alerts of log files, or of a range of the topics."
     ),
     "ui": CommandEntry("stream.cli.incident.ui:ui", "Serve the review page: incidents, causes, lines, in a browser."),
+    "mcp": CommandEntry("stream.cli.incident.mcp:mcp", "Serve incidents to assistants (Model Context Protocol)."),
     "replay": CommandEntry("stream.cli.replay:replay", "Re-score a time range of the topics."),
     "topics": CommandEntry(
         "stream.cli.topics:topics", "Print a topic as JSON lines, create the topics, or print rules."

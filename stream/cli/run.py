@@ -53,6 +53,8 @@ def run(roles: tuple[str, ...], *, publish_all: bool) -> None:
     from stream.runtime.log_setup import setup_logs
     from stream.settings import load_settings
 
+    # Until roles take the signal over: the first process of a container would be deaf to it without a handler.
+    signal.signal(signal.SIGTERM, _end)
     settings = load_settings()
     setup_logs(settings.log_level, as_json=settings.log_json)
     if asyncio.run(_serve(settings, roles, publish_all=publish_all)):
@@ -62,6 +64,10 @@ def run(roles: tuple[str, ...], *, publish_all: bool) -> None:
 def _replace() -> NoReturn:
     """Go on as a fresh process, with the same number and arguments, and with what is new."""
     os.execv(sys.executable, sys.orig_argv)  # noqa: S606 - no shell: our own arguments
+
+
+def _end(_number: int, _frame: object) -> None:
+    raise SystemExit(0)
 
 
 async def _serve(settings: "Settings", roles: tuple[str, ...], *, publish_all: bool) -> bool:

@@ -95,6 +95,11 @@ class PartitionWindows:
         return self._store
 
     @property
+    def reach(self) -> int:
+        """The offset behind all frames that were read, before the restart or after."""
+        return max(self._done, self.next)
+
+    @property
     def counts(self) -> WindowCounts:
         """What happened to rows so far."""
         return self._store.counts
@@ -119,7 +124,7 @@ class PartitionWindows:
     def state(self) -> PartitionCheckpoint | None:
         """What to commit once all verdicts so far are delivered."""
         mark = self._store.restart_mark()
-        return None if mark is None else PartitionCheckpoint(mark, max(self._done, self.next), dict(self._versions))
+        return None if mark is None else PartitionCheckpoint(mark, self.reach, dict(self._versions))
 
 
 def decide(

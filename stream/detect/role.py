@@ -9,7 +9,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -61,10 +61,14 @@ WAITING = 32
 
 @dataclass(frozen=True, slots=True)
 class DetectConfig:
-    """``publish_all`` sends every window to ``anomalies``, fired or not: for tests and comparisons."""
+    """``publish_all`` sends every window to ``anomalies``, fired or not: for tests and comparisons.
+
+    ``count`` is told of each batch by which bundle (id) how many windows were judged, and how many fired.
+    """
 
     windows: WindowConfig
     publish_all: bool = False
+    count: Callable[[str, int, int], None] = lambda _bundle, _windows, _fired: None
     health: LoopHealth = field(default_factory=LoopHealth)
 
 
@@ -176,6 +180,9 @@ class Detect:
         for message in (event.message for event in events):
             if message.generation_id == app.consumer_generation_id:
                 partition = self._partitions.get(message.tp) or await self._open(app, message.tp)
+                end = end_of(app, message.tp)
+                if end is not None and end < partition.reach:
+                    partition = self._begin_anew(message.tp, partition.reach)
                 frames.setdefault(message.tp, deque()).append(
                     (partition, message.offset, round(message.timestamp * SECOND), message.value or b"")
                 )
@@ -193,6 +200,18 @@ class Detect:
         self._counted[tp] = WindowCounts()
         return partition
 
+    def _begin_anew(self, tp: TP, before: int) -> PartitionWindows:
+        """Forget a partition that ends before what was read of it: its topic was deleted and made anew."""
+        log.warning(
+            "%s [%d] was made anew: its offsets begin again after %d; of windows that were open only new frames count",
+            tp.topic,
+            tp.partition,
+            before - 1,
+        )
+        self._partitions[tp] = PartitionWindows(self._config.windows, None)
+        self._counted[tp] = WindowCounts()
+        return self._partitions[tp]
+
     def _work(self, turn: Mapping[TP, tuple[PartitionWindows, int, int, bytes]]) -> dict[str, int]:
         """Take one frame each of some partitions; return what was done, for the log."""
         started = time.perf_counter()
@@ -208,6 +227,7 @@ class Detect:
             self._publish(decided)
         for decisions, due in decided:
             self._count_windows(decisions, due)
+            self._config.count(decisions.bundle.id, len(due), int(decisions.fired[due].sum()))
             self._warn_foreign(decisions.bundle.templates_version, taken)
         self._metrics.batch_seconds.labels(ROLE).observe(time.perf_counter() - started)
         self._metrics.frames.labels("in").inc(len(taken))

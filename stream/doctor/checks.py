@@ -42,6 +42,7 @@ def examine() -> Iterator[Check]:
     yield from _learning_checks(settings)
     yield from _redaction_checks(settings)
     yield from _failures_checks(settings)
+    yield check_search_index(settings)
     yield from _sink_checks(settings)
     yield from _rules_checks(settings)
     yield check_metrics_port(settings.metrics_host, settings.metrics_port, is_open=_is_open(settings))
@@ -250,12 +251,14 @@ def check_topics(known: Mapping[str, int], specs: Iterable[TopicSpec]) -> Check:
             "`tocsin run` creates them; where it is not allowed to, create them by hand",
         )
     if different:
-        return Check(
-            "topics",
-            CheckOutcome.WARN,
-            "; ".join(different),
-            "set TOCSIN_RAW_PARTITIONS and TOCSIN_EVENTS_PARTITIONS to these numbers, or create the topics again",
-        )
+        advice = "set TOCSIN_RAW_PARTITIONS and TOCSIN_EVENTS_PARTITIONS to these numbers, or create the topics again"
+        if any("logs.events" in text for text in different):
+            # Windows of a key are on one partition, and the number of partitions says on which.
+            advice += (
+                "; where partitions were added to logs.events while roles ran, start all ingest workers again at once: "
+                "each goes by the number that it began with, and windows that are open then are told in parts"
+            )
+        return Check("topics", CheckOutcome.WARN, "; ".join(different), advice)
     return Check("topics", CheckOutcome.OK, f"all {len(wanted)} exist")
 
 
@@ -285,6 +288,21 @@ def check_lag(broker: Broker, group: str, topic: str) -> Check:
     if messages >= LARGE_LAG:
         return Check(name, CheckOutcome.WARN, seen, "check that the role runs; if it does, run more processes of it")
     return Check(name, CheckOutcome.OK, seen)
+
+
+def check_search_index(settings: Settings) -> Check:
+    """Say whether the search index is there, and where its content comes from if it is not."""
+    from stream.wiring.search_index import search_index_file
+
+    path = search_index_file(settings)
+    if path.exists():
+        return Check("search index", CheckOutcome.OK, str(path))
+    return Check(
+        "search index",
+        CheckOutcome.OK,
+        f"none at {path}: past incidents are read from the topic when a role starts",
+        "runbooks are in no topic: if there were some, add them again with `tocsin index add`",
+    )
 
 
 def _is_open(settings: Settings) -> bool:

@@ -121,7 +121,7 @@ class Explainer:
         self,
         broker: Broker,
         topics: Topics,
-        reader: LineReader,
+        reader: Callable[[], LineReader],
         failures: KnownFailures,
         open_memory: Callable[[], SearchIndex | None],
         deepen: DeepExplain | None,
@@ -129,6 +129,8 @@ class Explainer:
         workers: int = 4,
     ) -> None:
         """Call ``open_memory`` in the background: loading an encoder takes seconds.
+
+        ``reader`` says how lines are read now; it gives the same one as long as nothing changes.
 
         Without ``deepen`` all explanations are made by rules alone; at most ``workers`` deep ones run at once.
         """
@@ -248,7 +250,7 @@ class Explainer:
             signals,
             self._lines_around(fired).scope(incident.tenant),
             fired=own_findings(fired, signals.services),
-            known=self._reader.known,
+            known=self._reader().known,
             failures=self._failures,
             changes=suspects(read_changes(self._broker, self._topics.changes), incident),
         )
@@ -265,9 +267,10 @@ class Explainer:
         return evidence, diagnose(evidence, self._failures)
 
     def _lines_around(self, fired: Iterable[FiredWindow]) -> LogLines:
-        raw = raw_around(self._broker, self._topics.logs_raw, _pointers(fired), self._reader.reach)
-        if not hasattr(self._per_thread, "tools"):
-            self._per_thread.tools = self._reader.make_tools()
+        reader = self._reader()
+        raw = raw_around(self._broker, self._topics.logs_raw, _pointers(fired), reader.reach)
+        if getattr(self._per_thread, "reader", None) is not reader:
+            self._per_thread.reader, self._per_thread.tools = reader, reader.make_tools()
         tools: tuple[Decoder, TemplateMatcher] = self._per_thread.tools
         decoder, matcher = tools
         return LogLines.of(raw, decoder.fresh_copy().decode(raw), matcher, self._topics.logs_raw)

@@ -50,6 +50,10 @@ _LEADERLESS: Final = {
     KafkaError._UNKNOWN_PARTITION,  # noqa: SLF001
 }
 
+METADATA_MS: Final = 10_000
+"""Milliseconds after which a consumer looks for new partitions.  A judgement: before what writes into them, which looks
+every five minutes (librdkafka, Fluent Bit), and it costs a request of some hundred bytes."""
+
 _COMMON: Final[Mapping[str, Value]] = {
     "client.id": "tocsin",
     "socket.keepalive.enable": True,
@@ -88,6 +92,7 @@ _CONSUMER: Final[Mapping[str, Setting]] = {
     "session.timeout.ms": 10_000,
     "heartbeat.interval.ms": 3_000,
     "max.poll.interval.ms": 300_000,
+    "topic.metadata.refresh.interval.ms": METADATA_MS,
 }
 
 

@@ -12,7 +12,7 @@ from faust.types import AppT
 
 from models.errors import FatalError, TocsinError
 from stream.kafka import faust_transport
-from stream.kafka.clients import Broker
+from stream.kafka.clients import METADATA_MS, Broker
 from stream.kafka.security import Security, security_of
 from stream.kafka.security.tokens import TokenSource
 from stream.kafka.topic_specs import MAX_MESSAGE_BYTES
@@ -55,6 +55,7 @@ def create_app(group: str, broker: Broker, **settings: Any) -> faust.App:
         "broker_session_timeout": SESSION_TIMEOUT_S,
         "broker_heartbeat_interval": SESSION_TIMEOUT_S / 4,
         "broker_request_timeout": REQUEST_TIMEOUT_S,
+        "consumer_metadata_max_age_ms": METADATA_MS,
         "stream_wait_empty": False,
     }
     app = QuietApp(group, **{**defaults, **settings})

@@ -81,15 +81,15 @@ def make_plan(demand: Demand, slopes: Slopes) -> CapacityPlan:
     sources = demand.hosts * SERVICES_PER_HOST
     ingest = peak * slopes.ingest_cpu_s
     detect = peak * slopes.detect_cpu_s + sources * SOURCE_CPU_S
+    raw, ingest_workers = _spread(ingest, RAW_PARTITIONS_LIMIT)
+    events, detect_workers = _spread(detect)
     roles = (
-        _role("ingest", ingest, slopes),
-        _role("detect", detect, slopes),
+        RolePlan("ingest", ingest_workers, ingest, slopes.memory_mb["ingest"]),
+        RolePlan("detect", detect_workers, detect, slopes.memory_mb["detect"]),
         # Topics of one partition: one works, the other stands by.
         RolePlan("explain", 2, 2 * ALERT_CORES, slopes.memory_mb["detect"]),
         RolePlan("deliver", 2, 2 * ALERT_CORES, slopes.memory_mb["ingest"]),
     )
-    raw, events = (_partitions(role.workers) for role in roles[:2])
-    raw = max(roles[0].workers, min(raw, RAW_PARTITIONS_LIMIT))
     line_bytes = sum(slopes.topic_bytes.values())
     return CapacityPlan(
         raw_partitions=raw,
@@ -109,13 +109,17 @@ def make_plan(demand: Demand, slopes: Slopes) -> CapacityPlan:
     )
 
 
-def _role(role: str, cores: float, slopes: Slopes) -> RolePlan:
-    return RolePlan(role, max(2, ceil(cores / BUSY)), cores, slopes.memory_mb[role])
+def _spread(cores: float, limit: int | None = None) -> tuple[int, int]:
+    """Return partitions, a multiple of eight where the limit allows, and workers.
 
-
-def _partitions(workers: int) -> int:
-    """Return a multiple of eight, so that partitions spread evenly over the usual numbers of workers."""
-    return max(FEWEST_PARTITIONS, ceil(workers * GROWTH / FEWEST_PARTITIONS) * FEWEST_PARTITIONS)
+    Each worker gets as many partitions as make it ``BUSY``, so none has two where another has one and is busy with it.
+    """
+    fewest = max(2, ceil(cores / BUSY))
+    partitions = max(FEWEST_PARTITIONS, ceil(fewest * GROWTH / FEWEST_PARTITIONS) * FEWEST_PARTITIONS)
+    if limit is not None:
+        partitions = max(fewest, min(partitions, limit))
+    share = max(1, int(BUSY * partitions / cores))
+    return partitions, max(2, ceil(partitions / share))
 
 
 def _bottleneck(raw_partitions: int, ingest: float, detect: float) -> str:

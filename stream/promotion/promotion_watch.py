@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 
 from alerts.monitoring.metrics import Metrics
+from models.bundle import Bundle
 from models.errors import FatalError, InvalidError, TocsinError
 from models.records import BOOL, I64
 from models.registry.manifest import Manifest
@@ -20,6 +21,7 @@ from models.scorer import Scorer
 from stream.kafka.clients import Broker
 from stream.kafka.reader import read_range
 from stream.promotion.due_scorers import DueScorers
+from stream.promotion.firing_counts import PROBATION_S, FiringCounts
 from stream.promotion.timeline import PromotionTimeline
 from stream.topics.promotions import LEAST_LEAD_S, PARTITION, StoredPromotion, stored_promotions
 
@@ -61,12 +63,22 @@ class PromotionWatch:
         self._looked_at: float | None = None
         self._looked = threading.Condition()
         self._given_up: set[str] = set()
+        self._firing = FiringCounts()
         self._counted = 0
 
     @property
     def timeline(self) -> PromotionTimeline:
         """All promotions so far."""
         return self._scorers.timeline
+
+    def bundle_now(self) -> Bundle:
+        """Return the bundle that is due as far as is known, without a wait: explanations need not be exact."""
+        ((scorer, _),) = self._scorers.due(np.array([time.time_ns() // 1000], np.int64))
+        return scorer.bundle
+
+    def count(self, bundle: str, windows: int, fired: int) -> None:
+        """Take note of how many windows a bundle (id) has judged, and how many of them fired."""
+        self._firing.add(bundle, windows, fired)
 
     def versions(self) -> list[Manifest]:
         """Return all versions that a promotion names."""
@@ -78,6 +90,7 @@ class PromotionWatch:
             try:
                 self.look()
                 self._prepare()
+                self._take_back_what_rings()
             except TocsinError as error:
                 log.warning("promotions cannot be followed: %s", error)
             self._measure()
@@ -118,6 +131,19 @@ class PromotionWatch:
     def scorer_at(self, moment: int) -> Scorer:
         """Return the scorer that is due at a time (microseconds); raises as ``due`` does."""
         return self.due(np.array([moment], np.int64))[0][0]
+
+    def _take_back_what_rings(self) -> None:
+        """Give up the newest promotion where its version fires far beyond the one before."""
+        if not self.timeline.promotions:
+            return
+        newest = self.timeline.promotions[-1]
+        promotion = newest.promotion
+        age_s = time.time() - newest.since / _SECOND
+        if promotion.previous is None or promotion.id in self._given_up or not 0 <= age_s <= PROBATION_S:
+            return
+        if why := self._firing.excess(promotion.previous.bundle, promotion.manifest.bundle):
+            self._given_up.add(promotion.id)
+            self._give_up(newest, f"{promotion.manifest.version} fires far too often: {why}")
 
     def _measure(self) -> None:
         self._metrics.model_load_failures.inc(self._scorers.failures - self._counted)

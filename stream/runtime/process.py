@@ -197,13 +197,16 @@ class Process:
         from stream.detect.role import Detect, DetectConfig
 
         config = DetectConfig(self.components.windows, publish_all=publish_all, health=self.health)
+        if self.watch is not None:
+            config = replace(config, count=self.watch.count)
         return Detect(self.broker, self.topics, self.schedule, self.metrics, config, self.registry)
 
     def _explain(self, clock: Callable[[], int] | None) -> "ExplainRole":
         from stream.explain.role import ExplainConfig, ExplainRole, wall_clock
         from stream.wiring.explainer import make_explainer
 
-        explainer = make_explainer(self.settings, self.broker, self.topics, self.components.bundle)
+        bundle_now = None if self.watch is None else self.watch.bundle_now
+        explainer = make_explainer(self.settings, self.broker, self.topics, self.components.bundle, bundle_now)
         key = self.settings.receipt_key
         signer = Signer("" if key is None else key.get_secret_value(), load_rules(self.settings).version)
         config = ExplainConfig(make_incident_policy(self.settings), clock or wall_clock, signer, self.health)

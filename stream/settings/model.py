@@ -113,6 +113,8 @@ class Settings(BaseSettings):
     """PEM file of the private key with which versions are signed; see `tocsin models key`."""
     trusted_keys: tuple[str, ...] = ()
     """Public keys, as JSON: a version from a store is used only if one of them signed it. None: hashes alone count."""
+    mlflow_url: SecretUrl | None = None
+    """Address of MLflow's server, which shows trainings and versions to people; nothing depends on it."""
     s3_path_style: bool = False
     """Whether a bucket is part of the path of its address, not of the name of the host."""
     s3_encryption: Literal["", "AES256", "aws:kms"] = ""

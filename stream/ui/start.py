@@ -17,12 +17,13 @@ from stream.ui.memory.blind_times import BlindTimes
 from stream.ui.memory.context_reader import ContextReader, broker_of_files
 from stream.ui.memory.files import load_alerts, load_windows
 from stream.ui.memory.follower import Follower
-from stream.ui.memory.line_counter import LineCounter
 from stream.ui.memory.memory import Memory
+from stream.ui.memory.questions import answered
+from stream.ui.memory.range_reader import RangeReader
 from stream.ui.web.headers import LOOPBACK
-from stream.ui.web.site import Site
+from stream.ui.web.site import Site, wall_clock
 from stream.ui.web.users import LocalUser, PasswordUsers, ProxyUsers, Users
-from stream.wiring.core import decode_config, load_bundle, load_masks, make_broker, make_topics
+from stream.wiring.core import decode_config, load_bundle, load_failures, load_masks, make_broker, make_topics
 from stream.wiring.llm import transcript_store
 from stream.wiring.redaction import redactor_factory
 
@@ -40,7 +41,8 @@ def site_of_topics(settings: Settings) -> Iterator[Site]:
             _sent(settings),
             blind.between,
             partial(send, broker, topics.feedback),
-            _line_counter(settings, broker, topics),
+            ranges := _range_reader(settings, broker, topics),
+            partial(answered, ranges, load_failures(settings)),
             users_of(settings),
         )
 
@@ -56,12 +58,21 @@ def site_of_files(settings: Settings, alerts: Path, logs: Sequence[str] = (), wi
     if windows is not None:
         load_windows(memory, windows)
     topics = make_topics(settings)
-    site = Site(memory, str(alerts), sent=_sent(settings), users=users_of(settings), live=False)
+    newest = max((head.end for head in memory.heads()), default=wall_clock())
+    site = Site(
+        memory,
+        str(alerts),
+        sent=_sent(settings),
+        users=users_of(settings),
+        live=False,
+        clock=lambda: newest,  # in files it is for ever the moment of the last alert
+    )
     if not logs:
         return site
     broker = broker_of_files(logs, topics.logs_raw, decode_config(settings))
-    counter = _line_counter(settings, broker, topics)
-    return replace(site, lines=_line_reader(settings, broker, topics), counter=counter)
+    ranges = _range_reader(settings, broker, topics)
+    ask = partial(answered, ranges, load_failures(settings))
+    return replace(site, lines=_line_reader(settings, broker, topics), ranges=ranges, ask=ask)
 
 
 def users_of(settings: Settings) -> Users:
@@ -102,7 +113,7 @@ def _line_reader(settings: Settings, broker: Broker, topics: Topics) -> ContextR
     return ContextReader(broker, topics.logs_raw, decode_config(settings), redactor_factory(settings))
 
 
-def _line_counter(settings: Settings, broker: Broker, topics: Topics) -> LineCounter:
+def _range_reader(settings: Settings, broker: Broker, topics: Topics) -> RangeReader:
     @cache
     def parts() -> tuple[TemplateTable, Masks]:
         """Return the templates of the bundle; without one each masked text is a template of its own."""
@@ -114,7 +125,7 @@ def _line_counter(settings: Settings, broker: Broker, topics: Topics) -> LineCou
     def matcher() -> TemplateMatcher:
         return TemplateMatcher(*parts(), TemplateLimits())
 
-    return LineCounter(broker, topics.logs_raw, decode_config(settings), matcher, redactor_factory(settings))
+    return RangeReader(broker, topics.logs_raw, decode_config(settings), matcher, redactor_factory(settings))
 
 
 def _sent(settings: Settings) -> Callable[[str], str | None]:

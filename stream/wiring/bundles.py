@@ -1,14 +1,16 @@
 """Bundles by their address: the store of the settings, its cache on this disk, and the keys that are trusted."""
 
 import getpass
+import logging
 import time
 import uuid
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from models.errors import InvalidError
+from models.errors import InvalidError, TransientError
 from models.registry.address import ModelAddress, check_name, folder_of, parse_bundle, parse_version
 from models.registry.bundle_cache import BundleCache, fetch_bundle
 from models.registry.folder_objects import FolderObjects
@@ -16,7 +18,13 @@ from models.registry.manifest import Manifest
 from models.registry.model_store import ModelStore, Registration
 from models.registry.objects import Objects
 from models.registry.signature import Signature, sign, trusted
+from models.registry.training_run import TrainingRun
 from stream.settings import Settings
+
+if TYPE_CHECKING:
+    from models.registry.mlflow_mirror import MlflowMirror
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +108,7 @@ def version_address(settings: Settings, text: str) -> ModelAddress:
 
 
 def make_registrar(settings: Settings, name: str) -> Callable[..., Manifest]:
-    """Return what puts a bundle into the store of the settings: ``(folder, parent, note)``.
+    """Return what puts a bundle into the store, and shows it in MLflow: ``(folder, parent, note, run)``.
 
     The name, the store and the key are tried now: what is wrong is to be known before a training, not after it.
 
@@ -112,13 +120,30 @@ def make_registrar(settings: Settings, name: str) -> Callable[..., Manifest]:
     def signature(data: bytes) -> Signature | None:
         return None if key is None else sign(data, key)
 
-    def register(folder: Path, parent: str = "", note: str = "") -> Manifest:
-        about = Registration(time.time_ns() // 1000, uuid.uuid4().hex, current_user(), parent, note)
-        return store.register(name, folder, about, signature)
+    def register(folder: Path, parent: str = "", note: str = "", run: TrainingRun | None = None) -> Manifest:
+        now = time.time_ns() // 1000
+        manifest = store.register(
+            name, folder, Registration(now, uuid.uuid4().hex, current_user(), parent, note), signature
+        )
+        shown = run or TrainingRun(now, now)
+        show_in_mlflow(settings, lambda mirror: mirror.show_training(manifest, store.url, shown))
+        return manifest
 
     signature(b"")
     store.aliases(check_name(name))
     return register
+
+
+def show_in_mlflow(settings: Settings, show: "Callable[[MlflowMirror], object]") -> None:
+    """Show something in the MLflow of the settings, if there is one; where it does not answer, log that and go on."""
+    if settings.mlflow_url is None:
+        return
+    from models.registry.mlflow_mirror import MlflowMirror
+
+    try:
+        show(MlflowMirror(settings.mlflow_url.get_secret_value()))
+    except TransientError as error:
+        log.warning("%s", error)
 
 
 def current_user() -> str:

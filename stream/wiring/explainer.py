@@ -4,6 +4,7 @@ Apart from ``stream.wiring.core``, so that commands that explain nothing do not 
 """
 
 import logging
+from collections.abc import Callable
 from typing import TypeVar
 
 from index.search.past_incidents import add_incidents
@@ -27,17 +28,21 @@ log = logging.getLogger(__name__)
 ExplainerT = TypeVar("ExplainerT", bound=Explainer)
 
 
-def make_explainer(settings: Settings, broker: Broker, topics: Topics, bundle: Bundle) -> Explainer:
+def make_explainer(
+    settings: Settings, broker: Broker, topics: Topics, bundle: Bundle, bundle_now: Callable[[], Bundle] | None = None
+) -> Explainer:
     """Return the explainer of incidents, which opens the memory of past incidents in the background.
+
+    ``bundle_now`` returns the bundle that is due, where that changes.
 
     Raises:
         InvalidError: as ``make_explainer_of`` does.
     """
-    return make_explainer_of(Explainer, settings, broker, topics, bundle)
+    return make_explainer_of(Explainer, settings, broker, topics, bundle_now or (lambda: bundle))
 
 
 def make_explainer_of(
-    kind: type[ExplainerT], settings: Settings, broker: Broker, topics: Topics, bundle: Bundle
+    kind: type[ExplainerT], settings: Settings, broker: Broker, topics: Topics, bundle_now: Callable[[], Bundle]
 ) -> ExplainerT:
     """Return an explainer of a class of its own, as ``make_explainer`` does.
 
@@ -45,8 +50,21 @@ def make_explainer_of(
         InvalidError: the file of known failures, or of kinds of secrets, cannot be used.
     """
 
-    def make_tools() -> tuple[Decoder, TemplateMatcher]:
-        return Decoder(decode_config(settings)), TemplateMatcher(bundle.table, bundle.masks, TemplateLimits())
+    def reader_of(bundle: Bundle) -> LineReader:
+        def make_tools() -> tuple[Decoder, TemplateMatcher]:
+            return Decoder(decode_config(settings)), TemplateMatcher(bundle.table, bundle.masks, TemplateLimits())
+
+        return LineReader(make_tools, frozenset(bundle.table))
+
+    last = bundle_now()
+    current = last, reader_of(last)
+
+    def reader() -> LineReader:
+        nonlocal current
+        bundle = bundle_now()
+        if bundle is not current[0]:
+            current = bundle, reader_of(bundle)
+        return current[1]
 
     def open_memory() -> SearchIndex | None:
         try:
@@ -58,6 +76,5 @@ def make_explainer_of(
             return None
         return index
 
-    reader = LineReader(make_tools, frozenset(bundle.table))
     failures, policy = load_failures(settings), ExplainPolicy(settings.explain_settle_s)
     return kind(broker, topics, reader, failures, open_memory, make_llm_explainer(settings), policy)

@@ -23,7 +23,7 @@ from stream.promotion.due_scorers import DueScorers
 from stream.promotion.promotion_watch import PromotionWatch
 from stream.settings import Settings
 from stream.topics.promotions import Promotion, PromotionKind, StoredPromotion, promote, read_promotions
-from stream.wiring.bundles import bundle_cache, current_user, open_store
+from stream.wiring.bundles import bundle_cache, current_user, open_store, show_in_mlflow
 from stream.wiring.core import Components, make_components, topic_specs
 from stream.wiring.learning import ServedBundle
 
@@ -73,7 +73,9 @@ def scorer_loader(settings: Settings, address: ModelAddress, parts: Components) 
         path = fetch_version(store, manifest, bundle_cache(settings), trusted(settings.trusted_keys)).path
         bundle = Bundle.load(path)
         check_windows(parts.bundle, bundle, manifest.version)
-        return make_components(settings, bundle).scorer
+        scorer = make_components(settings, bundle).scorer
+        scorer.warm()
+        return scorer
 
     return load
 
@@ -140,6 +142,7 @@ def carry_out(
         )
         stored = promote(broker, topics.models, promotion)
     store.move_alias(manifest, CHAMPION, time.time_ns() // 1000, order.by or current_user())
+    show_in_mlflow(settings, lambda mirror: mirror.show_alias(manifest, CHAMPION))
     return manifest, stored
 
 

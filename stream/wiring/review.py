@@ -153,7 +153,7 @@ def _played(  # noqa: PLR0913 - what a role is made of
     count = 0
     # A model costs money each time, and a review is made as often as one likes.
     quiet = settings.model_copy(update={"llm_enabled": False})
-    with closing(make_explainer_of(PacedExplainer, quiet, broker, topics, bundle)) as explainer:
+    with closing(make_explainer_of(PacedExplainer, quiet, broker, topics, lambda: bundle)) as explainer:
         playback = Playback(make_incident_policy(settings), explainer, names_of)
         for time, records in groups:
             count += len(records)

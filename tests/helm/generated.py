@@ -1,4 +1,4 @@
-"""What in the chart is made of other files: the schema of settings, the topics, the table of values.
+"""What in the chart is made of other files: the schema of settings, the topics, rights on them, the table of values.
 
 ``make chart`` writes it; ``test_generated.py`` compares.
 """
@@ -10,7 +10,9 @@ from typing import Any, Final
 
 import orjson
 
+from stream.kafka.security.access_rules import access_rules, merged
 from stream.kafka.topic_specs import Topics
+from stream.runtime.roles import ROLES
 from stream.settings import Settings
 
 CHART: Final = Path(__file__).resolve().parents[2] / "helm" / "tocsin"
@@ -47,6 +49,20 @@ def topics() -> list[dict[str, Any]]:
     return [{"topic": spec.name, "configs": spec.all_configs()} for spec in Topics("").specs()]
 
 
+def rights() -> list[dict[str, Any]]:
+    """Return the least rights of all roles, the page and the doctor together, by names without the prefix."""
+    rules = merged(rule for role in (*ROLES, "operator") for rule in access_rules(Topics(""), role))
+    return [
+        {
+            "type": rule.kind,
+            "name": rule.name,
+            "patternType": "prefix" if rule.prefixed else "literal",
+            "operations": rule.operations,
+        }
+        for rule in rules
+    ]
+
+
 def values_table() -> str:
     """Return the table of all values that ``values.yaml`` documents with ``# --``, in Markdown."""
     rows = [f"| `{name}` | `{default}` | {text} |" for name, default, text in _documented()]
@@ -79,6 +95,7 @@ def files() -> dict[Path, bytes]:
     return {
         CHART / "values.schema.json": orjson.dumps(schema(), option=JSON_STYLE),
         CHART / "files" / "topics.json": orjson.dumps(topics(), option=JSON_STYLE),
+        CHART / "files" / "rights.json": orjson.dumps(rights(), option=JSON_STYLE),
         CHART / "README.md": readme().encode(),
     }
 

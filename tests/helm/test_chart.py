@@ -1,14 +1,21 @@
 """What holds for every object that the chart makes, for its usual shapes and for values at random."""
 
 import re
+import shlex
 import tomllib
+from itertools import takewhile
 from typing import Any
 
 import pytest
+from click.testing import CliRunner
 from helm_python import HelmError
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from stream.cli import tocsin
+from stream.kafka.security.access_rules import access_rules, merged
+from stream.kafka.topic_specs import Topics
+from stream.runtime.roles import ROLES
 from stream.settings import Settings
 from tests.helm.charting import (
     NAMESPACE,
@@ -113,9 +120,40 @@ def test_probes_ask_for_what_the_process_answers() -> None:
         if name.endswith("-ui"):
             assert container["livenessProbe"]["tcpSocket"] == {"port": "pages"}
             continue
-        assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics"}
-        assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics"}
+        assert container["livenessProbe"]["httpGet"] == {"path": "/healthz", "port": "metrics", "scheme": "HTTPS"}
+        assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "metrics", "scheme": "HTTPS"}
         assert ports["metrics"] == 9464
+
+
+@pytest.mark.parametrize("kind", ["PodMonitor", "ServiceMonitor"])
+def test_monitors_show_the_token_and_check_the_certificate(kind: str) -> None:
+    """Where the ports ask for one, or show one; else they say nothing of either."""
+    scrape = kind[0].lower() + kind[1:]
+    part = {"PodMonitor": "podMetricsEndpoints", "ServiceMonitor": "endpoints"}[kind]
+    closed = SCALED | {"monitoring": SCALED["monitoring"] | {"scrape": scrape}}
+    (endpoint,) = of_kind(objects(closed), kind)[f"{RELEASE}-tocsin"]["spec"][part]
+    assert endpoint["authorization"] == {"credentials": {"name": "tocsin-metrics", "key": "token"}}
+    assert endpoint["scheme"] == "https"
+    assert endpoint["tlsConfig"]["ca"]["secret"]["name"] == "tocsin-tls"
+    (endpoint,) = of_kind(objects({"monitoring": {"scrape": scrape}}), kind)[f"{RELEASE}-tocsin"]["spec"][part]
+    assert endpoint == {"port": "metrics", "interval": "30s"}
+
+
+def test_strimzis_user_has_the_least_rights_under_the_prefix() -> None:
+    """As `tocsin topics acls` prints them."""
+    shape = SHAPES["strimzi-mtls"] | {"settings": SHAPES["strimzi-mtls"]["settings"] | {"topic_prefix": "p."}}
+    user = of_kind(objects(shape), "KafkaUser")[f"{RELEASE}-tocsin"]
+    rules = user["spec"]["authorization"]["acls"]
+    expected = merged(rule for role in (*ROLES, "operator") for rule in access_rules(Topics("p."), role))
+    assert [(rule["resource"]["type"], rule["resource"]["name"], tuple(rule["operations"])) for rule in rules] == [
+        (rule.kind.value, rule.name, rule.operations) for rule in expected
+    ]
+    assert {operation for rule in rules for operation in rule["operations"]} == {
+        "Describe",
+        "DescribeConfigs",
+        "Read",
+        "Write",
+    }
 
 
 def test_autoscaling_follows_the_roles_own_lag_up_to_the_partitions() -> None:
@@ -273,3 +311,25 @@ VALUES = some(
 def test_any_values_that_the_schema_takes_make_safe_objects(values: dict[str, Any], own: dict[str, Any]) -> None:
     """Whatever is combined, the manifests are YAML and what must hold, holds."""
     check(objects(values | {"settings": own}))
+
+
+def commands(manifests: list[Object]) -> list[list[str]]:
+    """Return what each container runs, as words."""
+    containers = [
+        container for spec in pods(manifests) for container in [*spec["containers"], *spec.get("initContainers", [])]
+    ]
+    return [
+        shlex.split(container["args"][0])[1:] if "command" in container else container["args"]
+        for container in containers
+    ]
+
+
+@pytest.mark.parametrize("shape", sorted(SHAPES))
+def test_containers_run_commands_that_there_are(shape: str) -> None:
+    """Each with options that stand on its help page."""
+    for words in commands(objects(SHAPES[shape])):
+        options = [word for word in words if word.startswith("--")]
+        names = list(takewhile(lambda word: not word.startswith(("-", "/", "logs.")), words))
+        page = CliRunner().invoke(tocsin, [*names, "--help"])
+        assert page.exit_code == 0, words
+        assert [option for option in options if option not in page.output] == []

@@ -84,6 +84,7 @@ def standalone(folder: Path, version: str) -> None:
         (folder / name).write_text(json.dumps(whole(json.loads((source / name).read_text()))))
 
 
+@pytest.mark.kubeconform
 @pytest.mark.parametrize("version", VERSIONS)
 def test_kubeconform_takes_every_shape(kubeconform: str, version: str, tmp_path: Path) -> None:
     """Strictly, custom resources as well: a second opinion from other code."""
@@ -100,6 +101,7 @@ def test_kubeconform_takes_every_shape(kubeconform: str, version: str, tmp_path:
     assert report["summary"] == {"valid": len(documents), "invalid": 0, "errors": 0, "skipped": 0}
 
 
+@pytest.mark.kubeconform
 def test_kubeconform_sees_a_misspelt_field(kubeconform: str) -> None:
     """The schemas of custom resources are strict, too."""
     monitor = {

@@ -23,6 +23,7 @@ from confluent_kafka.admin import (  # type: ignore[attr-defined]  # not in its 
 from models.errors import FatalError
 from stream.cli import tocsin
 from stream.kafka.clients import Broker
+from stream.kafka.consuming import good_messages
 from stream.kafka.rights import check_rights, missing_rights
 from stream.kafka.security.access_rules import PRINCIPALS, AccessRule, ResourceKind, access_rules
 from stream.kafka.topic_specs import Topics
@@ -162,4 +163,20 @@ def test_topics_that_may_not_be_created_are_told(users: Users) -> None:
     with pytest.raises(FatalError) as refused:
         users.client("ingest").ensure_topics(Topics(users.prefix).specs(1))
     assert "cannot create topic" in refused.value.problem
+    assert "tocsin topics acls" in refused.value.advice
+
+
+@pytest.mark.parametrize("denied", ["group", "topic"])
+def test_a_right_that_is_gone_while_a_role_runs_ends_it(users: Users, denied: str) -> None:
+    """Waiting would not bring it back: the error says what to grant."""
+    topics = Topics(users.prefix)
+    users.client("setup").ensure_topics(topics.specs(1))
+    consumer = users.client("explain").consumer(users.prefix + ("ingest" if denied == "group" else "explain"))
+    consumer.subscribe([topics.logs_raw if denied == "group" else topics.alerts])
+    try:
+        with pytest.raises(FatalError) as refused:
+            until(lambda: good_messages(consumer.consume(10, 0.5), "read the topic"))
+    finally:
+        consumer.close()
+    assert f"{denied.upper()}_AUTHORIZATION_FAILED" in refused.value.problem
     assert "tocsin topics acls" in refused.value.advice

@@ -11,6 +11,7 @@ from models.errors import InvalidError
 from stream.cli import tocsin
 from stream.settings import load_settings
 from stream.wiring.bundles import open_store
+from tests.ports import held_port
 from training.cli import simulate, train
 
 LINE = "2026-03-02 08:{:02d}:{:02d}.000 7 INFO nova.compute.manager [-] all quiet\n"
@@ -95,6 +96,8 @@ def test_train_registers_its_bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     """As the next version of the name, with the facts of the training."""
     (tmp_path / "nova-compute.log").write_text(lines(150))
     monkeypatch.setenv("TOCSIN_MODELS", f"file://{tmp_path}/store")
+    # A server of MLflow that is away costs the training nothing but a warning.
+    monkeypatch.setenv("TOCSIN_MLFLOW_URL", f"http://127.0.0.1:{held_port()}")
     command = ["train", str(tmp_path / "nova-compute.log"), "--out", str(tmp_path / "bundle"), "--epochs", "1"]
     done = CliRunner().invoke(tocsin, [*command, "--register", "nova"], catch_exceptions=False)
     assert done.stdout.splitlines()[-1] == "registered as nova@v1"

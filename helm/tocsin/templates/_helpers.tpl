@@ -84,6 +84,10 @@ labels:
 {{- $_ := set $own "kafka_ssl_certfile" "/run/tls/client/tls.crt" -}}
 {{- $_ := set $own "kafka_ssl_keyfile" "/run/tls/client/tls.key" -}}
 {{- end -}}
+{{- if .root.Values.tls.name -}}
+{{- $_ := set $own "tls_certfile" "/run/tls/own/tls.crt" -}}
+{{- $_ := set $own "tls_keyfile" "/run/tls/own/tls.key" -}}
+{{- end -}}
 {{- if .root.Values.bundle.volume -}}
 {{- $_ := set $own "bundle" (printf "/bundle/%s" .root.Values.bundle.path | trimSuffix "/") -}}
 {{- end -}}
@@ -134,6 +138,11 @@ labels:
 {{- if .root.Values.kafka.tls.client.name }}
 - name: kafka-client
   mountPath: /run/tls/client
+  readOnly: true
+{{- end }}
+{{- if .root.Values.tls.name }}
+- name: tls
+  mountPath: /run/tls/own
   readOnly: true
 {{- end }}
 {{- if .root.Values.bundle.volume }}
@@ -194,6 +203,18 @@ labels:
         path: tls.key
 {{- end }}
 {{- end }}
+{{- with .root.Values.tls }}
+{{- if .name }}
+- name: tls
+  secret:
+    secretName: {{ .name }}
+    items:
+      - key: {{ .certKey }}
+        path: tls.crt
+      - key: {{ .keyKey }}
+        path: tls.key
+{{- end }}
+{{- end }}
 {{- with .root.Values.bundle.volume }}
 - name: bundle
   {{- toYaml . | nindent 2 }}
@@ -241,6 +262,23 @@ affinity:
          "max" (min (int $partitions) (int $scaling.maxReplicas))
          "min" (min (int $partitions) (int $scaling.maxReplicas) (int $scaling.minReplicas))
          "lag" (int $scaling.lag) | toJson -}}
+{{- end -}}
+
+{{/* What a monitor says of the port, beside its name. */}}
+{{- define "tocsin.endpoint" -}}
+interval: {{ .Values.monitoring.interval }}
+{{- if .Values.tls.name }}
+scheme: https
+{{- with .Values.monitoring.tlsConfig }}
+tlsConfig:
+  {{- toYaml . | nindent 2 }}
+{{- end }}
+{{- end }}
+{{- with .Values.secretSettings.metrics_token }}
+authorization:
+  credentials:
+    {{- toYaml . | nindent 4 }}
+{{- end }}
 {{- end -}}
 
 {{/* Values that each make sense and together do not. */}}

@@ -33,6 +33,10 @@ DEAD_SHARE: Final = 0.5
 """Share of lines that could not be read from which a stretch is blind: as ``dead_limit_share`` has it."""
 
 
+UNKNOWN: Final = -1
+"""Number of lines of a stretch in which the topics could not be read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Stretch:
     """How many lines came from ``begin`` to ``end`` (microseconds, by the broker's clock), and how many were dead."""
@@ -45,6 +49,8 @@ class Stretch:
     @property
     def blindness(self) -> str:
         """Return why nobody could have seen a fault; "" where somebody could."""
+        if self.lines < 0:
+            return "the topics could not be read"
         if not self.lines:
             return "no line came"
         return f"{self.dead:,} of {self.lines:,} lines could not be read" if self.dead > DEAD_SHARE * self.lines else ""
@@ -97,7 +103,7 @@ class BlindTimes:
                 self._stretches.append(counted(self._broker, self._topics, begin, end))
             except TocsinError:
                 # Nothing could be read: what came meanwhile is in the next stretch that can.
-                self._stretches.append(Stretch(begin * SECOND, end * SECOND, 0, 0))
+                self._stretches.append(Stretch(begin * SECOND, end * SECOND, UNKNOWN, 0))
             if self._halt.is_set():
                 return
 

@@ -7,7 +7,7 @@ from typing import Final, Self
 
 from models.errors import InvalidError
 from models.rfc3339 import SECOND, parse_time, time_text
-from stream.ui.memory.line_counter import CountedRange, KindCount, LineKind
+from stream.ui.memory.range_reader import CountedRange, KindCount, LineKind
 
 ROWS: Final = 40
 """Kinds of messages of each sort that are shown, the most telling: a judgement."""
@@ -44,15 +44,12 @@ class CompareQuery:
         Raises:
             InvalidError: one is no time, or a range ends before it begins, or is too long.
         """
-        end = _time(values.get("until"), newest)
-        begin = _time(values.get("since"), end - HOUR // 4)
-        base_end = _time(values.get("base_until"), begin)
-        base_begin = _time(values.get("base_since"), base_end - HOUR)
-        for first, last in ((begin, end), (base_begin, base_end)):
-            if not 0 < last - first <= LONGEST:
-                raise InvalidError(
-                    f"{time_text(first)} to {time_text(last)} is no range", "give one of at most seven days"
-                )
+        end = read_time(values.get("until"), newest)
+        begin = read_time(values.get("since"), end - HOUR // 4)
+        base_end = read_time(values.get("base_until"), begin)
+        base_begin = read_time(values.get("base_since"), base_end - HOUR)
+        checked_range(begin, end)
+        checked_range(base_begin, base_end)
         return cls(begin, end, base_begin, base_end, values.get("service", "").strip()[:200])
 
 
@@ -132,7 +129,22 @@ def _difference(kind: LineKind, now: CountedRange, before: CountedRange) -> Diff
     )
 
 
-def _time(text: str | None, otherwise: int) -> int:
+def checked_range(begin: int, end: int) -> None:
+    """Check a range, in microseconds.
+
+    Raises:
+        InvalidError: it ends before it begins, or is longer than a week.
+    """
+    if not 0 < end - begin <= LONGEST:
+        raise InvalidError(f"{time_text(begin)} to {time_text(end)} is no range", "give one of at most seven days")
+
+
+def read_time(text: str | None, otherwise: int) -> int:
+    """Return a time of an address in microseconds, ``otherwise`` where there is none; UTC where it names no zone.
+
+    Raises:
+        InvalidError: it is no time.
+    """
     if not text or not text.strip():
         return otherwise
     text = text.strip()

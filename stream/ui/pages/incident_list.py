@@ -129,7 +129,7 @@ def _headline(heads: list[IncidentHead], health: Freshness, *, live: bool) -> st
     if firing:
         counts = Counter(head.severity for head in firing)
         names = [f"{counts[level]} {level.label}" for level in sorted(Severity, reverse=True) if counts[level]]
-        return f"{_counted(len(firing), 'open incident')}: {', '.join(names)}"
+        return f"{_counted(len(firing), 'open incident')}{'' if live else ' at the end'}: {', '.join(names)}"
     if not live:
         return f"{_counted(len(heads), 'incident')}, all over by the end"
     return "State unknown: the topics cannot be read" if health.troubles else "Nothing is wrong now"

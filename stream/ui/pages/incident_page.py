@@ -154,6 +154,8 @@ class IncidentPage:
     pages: int
     comparison: str
     """Address that compares its time with the hour before."""
+    question: str
+    """Address that asks about its time."""
     alike: tuple[IncidentHead, ...]
     """Others of the last week that a vote *known* would have silenced."""
 
@@ -187,6 +189,7 @@ def incident_page(memory: Memory, incident_id: str, now: int) -> IncidentPage | 
         windows=sum(bar.windows for bar in bars),
         pages=sum(step.page for step in log.steps),
         comparison=_comparison(bars, axis),
+        question=_question(bars, axis),
         alike=alike(log.head, heads, max(log.head.end, now - DAY)),
     )
 
@@ -336,6 +339,12 @@ def _comparison(bars: Sequence[SignalBar], axis: tuple[int, int]) -> str:
     end = max((bar.end for bar in bars), default=axis[1]) + SECOND
     times = {"since": begin, "until": end, "base_since": begin - 60 * SHORTEST, "base_until": begin}
     return "/compare?" + urlencode({name: time_text(time) for name, time in times.items()})
+
+
+def _question(bars: Sequence[SignalBar], axis: tuple[int, int]) -> str:
+    """Return the address of a question, from a quarter of an hour before the first signal to the end of the last."""
+    end = max((bar.end for bar in bars), default=axis[1]) + SHORTEST
+    return "/ask?" + urlencode({"since": time_text(axis[0] - BESIDE), "until": time_text(end)})
 
 
 def _beside(head: IncidentHead, heads: Sequence[IncidentHead]) -> tuple[IncidentHead, ...]:

@@ -16,7 +16,7 @@ from starlette.routing import Route
 
 from models.errors import InvalidError, TocsinError
 from models.rfc3339 import time_text
-from stream.ui.memory.line_counter import MOST
+from stream.ui.memory.range_reader import MOST
 from stream.ui.pages.actions import feedback_of
 from stream.ui.pages.comparison import CompareQuery, compared
 from stream.ui.pages.draft import draft_of
@@ -24,6 +24,7 @@ from stream.ui.pages.incident_list import list_page
 from stream.ui.pages.incident_page import IncidentPage, diagnosis_view, incident_page
 from stream.ui.pages.lanes import lanes, range_of
 from stream.ui.pages.query import ListQuery
+from stream.ui.pages.question import QuestionQuery
 from stream.ui.web.headers import Guard
 from stream.ui.web.rendering import render, static_files
 from stream.ui.web.site import Site
@@ -59,6 +60,8 @@ def make_app(site: Site, hosts: frozenset[str] | None, streams: Streams) -> Star
             Route("/", pages.index),
             Route("/lanes.json", pages.lanes),
             Route("/compare", pages.compare),
+            Route("/ask", pages.ask),
+            Route("/lines/{partition:int}/{offset:int}", pages.place),
             Route("/incidents/{name}", pages.incident),
             Route("/incidents/{name}/lines/{line}", pages.lines),
             Route("/incidents/{name}/sent", pages.sent),
@@ -100,12 +103,12 @@ class Pages:
 
     def compare(self, request: Request) -> Response:
         """The messages of a range of time against another."""
-        counter, version = self._site.counter, self._site.memory.version
-        if counter is None:
+        ranges, version = self._site.ranges, self._site.memory.version
+        if ranges is None:
             raise InvalidError("the lines are not at hand", "start `tocsin ui` with --logs and the files of the review")
         newest = max((head.end for head in self._site.memory.heads()), default=self._site.clock())
         asked = CompareQuery.of(request.query_params, newest)
-        here, before = counter.count(asked.begin, asked.end), counter.count(asked.base_begin, asked.base_end)
+        here, before = ranges.count(asked.begin, asked.end), ranges.count(asked.base_begin, asked.base_end)
         times = [f"{time_text(time)[:19]}Z" for time in (asked.begin, asked.end, asked.base_begin, asked.base_end)]
         values = {"asked": asked, "times": times, "here": here, "before": before, "most": MOST}
         return self._page(
@@ -167,13 +170,35 @@ class Pages:
         chosen = next((one for one in view.lines if one.id == line), None) if view else None
         if chosen is None:
             raise InvalidError(f"the evidence has no line {line[:40]!r}", "load the page again")
+        link, back = f"/incidents/{incident_id}/lines/{line}", f"/incidents/{incident_id}"
+        return self._around(request, version, chosen.partition, chosen.offset, name=line, link=link, back=back)
+
+    def place(self, request: Request) -> Response:
+        """The lines around any of the topic."""
+        partition, offset = request.path_params["partition"], request.path_params["offset"]
+        name, version = request.query_params.get("as", "")[:12], self._site.memory.version
+        link = f"/lines/{partition}/{offset}?{urlencode({'as': name})}"
+        return self._around(request, version, partition, offset, name=name, link=link, back="")
+
+    def _around(self, request: Request, version: int, partition: int, offset: int, **names: str) -> Response:
+        """Return the lines around one; ``names`` are its name on the page, the address of this, and the way back."""
         if self._site.lines is None:
             raise InvalidError("the lines are not at hand", "start `tocsin ui` with --logs and the files of the review")
         everybody = request.query_params.get("of") == "everybody"
-        context = self._site.lines.around(chosen.partition, chosen.offset, everybody=everybody)
-        return self._page(
-            request, "lines.html", version, lines=context, line=chosen, incident_id=incident_id, everybody=everybody
-        )
+        lines = self._site.lines.around(partition, offset, everybody=everybody)
+        return self._page(request, "lines.html", version, still=True, lines=lines, everybody=everybody, **names)
+
+    def ask(self, request: Request) -> Response:
+        """A question in words about a range of time."""
+        if self._site.ask is None:
+            raise InvalidError("the lines are not at hand", "start `tocsin ui` with --logs and the files of the review")
+        version = self._site.memory.version
+        newest = max((head.end for head in self._site.memory.heads()), default=self._site.clock())
+        asked = QuestionQuery.of(request.query_params.multi_items(), newest)
+        answer = self._site.ask(asked.text, asked.begin, asked.end) if asked.text else None
+        view = diagnosis_view(answer.diagnosis, ()) if answer else None
+        times = [f"{time_text(time)[:19]}Z" for time in (asked.begin, asked.end)]
+        return self._page(request, "ask.html", version, still=True, asked=asked, answer=answer, d=view, times=times)
 
     def sent(self, request: Request) -> Response:
         """What was sent to a language model."""
@@ -248,7 +273,7 @@ class Pages:
             return PlainTextResponse("\n".join(health.troubles) + "\n", 503)
         return PlainTextResponse("ok\n" if not health.reading else f"reading {', '.join(health.reading)}\n")
 
-    def _page(self, request: Request, template: str, version: int, **values: Any) -> Response:
+    def _page(self, request: Request, template: str, version: int, /, **values: Any) -> Response:
         """Return a template as an answer; ``version`` is that of the memory before anything was read of it."""
         user, address = user_of(request), request.url.path + (f"?{request.url.query}" if request.url.query else "")
         common = {

@@ -67,9 +67,9 @@ def templates() -> Environment:
     return environment
 
 
-def render(name: str, **values: Any) -> str:
+def render(template: str, /, **values: Any) -> str:
     """Return a template as HTML."""
-    return templates().get_template(name).render(values)
+    return templates().get_template(template).render(values)
 
 
 def _asset(name: str) -> str:

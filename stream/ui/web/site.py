@@ -8,8 +8,9 @@ from alerts.messages.feedback import Feedback
 from models.errors import InvalidError
 from stream.ui.memory.blind_times import BlindTime
 from stream.ui.memory.context_reader import ContextReader
-from stream.ui.memory.line_counter import LineCounter
 from stream.ui.memory.memory import Memory
+from stream.ui.memory.questions import Ask
+from stream.ui.memory.range_reader import RangeReader
 from stream.ui.web.users import LocalUser, Users
 
 SHORTEST = 4
@@ -35,8 +36,10 @@ class Site:
     """Begin and end of a range (microseconds) → when nobody could have seen a fault in it."""
     publish: Callable[[Feedback], None] | None = None
     """Writes feedback and has written it when it returns; None where nothing can be said."""
-    counter: LineCounter | None = None
+    ranges: RangeReader | None = None
     """Counts the lines of a range; None where there are none to count."""
+    ask: Ask | None = None
+    """Answers questions about a range; None where there are no lines."""
     users: Users = field(default_factory=LocalUser.current)
     live: bool = True
     """Whether more may come: files do not change."""

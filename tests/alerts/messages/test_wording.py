@@ -94,6 +94,15 @@ def test_a_diagnosis_that_is_rather_right_leads() -> None:
     assert titled(SLOW, diagnosis=sure | {"confidence": 0.3}) == titled(SLOW)
 
 
+def test_a_long_diagnosis_is_cut_behind_a_word_and_its_quote_closed() -> None:
+    """No full stop follows the dots."""
+    said = "The database cannot be reached: keystone on c1 says “" + "lost connection again " * 9 + "today”."
+    title_ = titled(services=("keystone", "nova-api"), diagnosis={"summary": said, "confidence": 0.9})
+    what, _, rest = title_.partition("…”")
+    assert what.endswith(" lost connection")
+    assert rest.startswith(" Also affected: nova-api. ")
+
+
 def test_what_nothing_locates_has_a_title_all_the_same() -> None:
     """Without a service, a finding or a reason; dates may be shown elsewhere."""
     assert titled(services=(), span=None) == "unknown service: slow or unusual values"

@@ -86,6 +86,15 @@ def test_topics_of_another_width_are_named() -> None:
     assert "TOCSIN_RAW_PARTITIONS" in check.advice
 
 
+def test_partitions_added_to_the_frames_are_told_with_what_they_cost() -> None:
+    """Windows that are open when ingest takes them over."""
+    wanted = specs(Topics())
+    known = {spec.name: spec.partitions for spec in wanted} | {"tocsin.logs.events": 7}
+    assert "told in parts" in check_topics(known, wanted).advice
+    known = {spec.name: spec.partitions for spec in wanted} | {"tocsin.logs.raw": 7}
+    assert "told in parts" not in check_topics(known, wanted).advice
+
+
 def test_time_stamps_of_the_broker_are_fine_and_those_of_senders_are_not(broker: Broker, unique: str) -> None:
     """The embedded broker has no others, which is worth a warning too."""
     topics = Topics(unique)
@@ -186,10 +195,11 @@ def test_a_new_deployment_lacks_topics_and_begins_with_the_shipped_bundle(
         "bundle",
         "masks",
         "learning",
+        "search index",
         "sinks",
         "metrics",
     ]
-    assert list(outcomes.values()) == ["ok", "ok", "ok", "ok", "warn", "ok", "fail", "warn", "warn", "ok"]
+    assert list(outcomes.values()) == ["ok", "ok", "ok", "ok", "warn", "ok", "fail", "warn", "ok", "warn", "ok"]
     advice = {check["name"]: check["advice"] for check in report["checks"]}
     assert "TOCSIN_BUNDLE" in advice["learning"]
     assert (

@@ -47,7 +47,7 @@ def explaining(embedded: EmbeddedBroker) -> Iterator[Explainer]:
         return Decoder(DecodeConfig()), TemplateMatcher(TemplateTable([]), Masks.default(), TemplateLimits())
 
     reader = LineReader(tools, templates(QUIET))
-    explainer = Explainer(broker, TOPICS, reader, shipped(), lambda: None, None, ExplainPolicy())
+    explainer = Explainer(broker, TOPICS, lambda: reader, shipped(), lambda: None, None, ExplainPolicy())
     try:
         yield explainer
     finally:

@@ -21,6 +21,7 @@ from stream.kafka.topic_specs import Topics
 from stream.promotion import promotion_watch
 from stream.promotion.due_scorers import DueScorers
 from stream.promotion.promotion_watch import PromotionWatch
+from stream.topics import promotions
 from stream.topics.promotions import LEAST_LEAD_S, Promotion, StoredPromotion, promote, read_promotions
 from tests.stream.promotion.samples import load, promotion, scorer, version
 
@@ -147,3 +148,21 @@ def test_what_is_no_promotion_is_passed_over() -> None:
     for foreign in (b"{}", b"text", record.replace(b"tocsin.promotion/1", b"tocsin.promotion/2")):
         with pytest.raises(InvalidError):
             Promotion.from_json(foreign)
+
+
+def test_a_version_that_rings_all_the_time_is_given_up(
+    embedded: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once it has judged enough windows, with the counts as the reason; not before it is due."""
+    monkeypatch.setattr(promotions, "LEAST_LEAD_S", 1.0)
+    topics = Topics("rings.")
+    Broker(embedded.bootstrap).ensure_topics(spec for spec in topics.specs() if spec.name == topics.models)
+    given_up: list[tuple[StoredPromotion, str]] = []
+    watch, _ = watch_of(Broker(embedded.bootstrap), topics, load, given_up)
+    with running(watch):
+        watch.count(version(1).bundle, 1000, 1)
+        stored = promote(Broker(embedded.bootstrap), topics.models, promotion(2, previous=1, lead_s=1.0))
+        watch.count(version(2).bundle, 500, 250)
+        until(lambda: bool(given_up))
+    assert time.time_ns() // 1000 >= stored.since
+    assert given_up == [(stored, "nova@v2 fires far too often: 250 of 500 windows, the version before 1 of 1000")]

@@ -135,7 +135,8 @@ def send_lines(broker: Broker, settings: Settings, cloud: Sequence[SimRecord], t
 def published(settings: Settings, groups: Sequence[Group], broker: Broker) -> list[bytes]:
     """Return what the role publishes of windows, on a broker that holds their lines."""
     topics = make_topics(settings)
-    conductor = make_explainer_of(Conductor, settings, broker, topics, load_bundle(settings))
+    judge = load_bundle(settings)
+    conductor = make_explainer_of(Conductor, settings, broker, topics, lambda: judge)
     conductor.lead(broker.producer(), topics.anomalies, groups)
     config = ExplainConfig(make_incident_policy(settings), lambda: conductor.now)
     role = ExplainRole(broker, topics, Metrics.on(CollectorRegistry()), config, conductor)

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,11 +12,13 @@ from playwright.sync_api import Browser, expect
 
 from alerts.messages.alert import Severity, Status
 from alerts.messages.feedback import Action, Feedback, Opinion
+from index.diagnosis.known_failures import shipped
 from models.rfc3339 import SECOND
 from stream.ui.memory.memory import Memory
+from stream.ui.memory.questions import answered
 from stream.ui.web.server import PageServer, serving
 from stream.ui.web.site import Site
-from stream.ui.web.users import LocalUser, PageUser, Permission
+from stream.ui.web.users import LocalUser, PageUser, PasswordUsers, Permission, password_line
 from tests.stream.ui.browser import Watched, chromium, watched
 from tests.stream.ui.samples import BEGIN, CODES, RTL, SCRIPT, alert, diagnosis, line
 from tests.stream.ui.test_app import raw, stored
@@ -32,6 +36,7 @@ PAGES = {
     "list": "",
     "incident": INCIDENT,
     "draft": f"{INCIDENT}/draft",
+    "ask": "ask?q=nova+fails&since=2026-03-03T09:13:00Z&until=2026-03-03T09:14:00Z",
     "compare": "compare?since=2026-03-03T09:13:30Z&until=2026-03-03T09:14:00Z",
 }
 
@@ -67,7 +72,9 @@ def server(memory: Memory) -> Iterator[PageServer]:
     lines = [raw(n, "nova-api") for n in range(100)]
     users = LocalUser(PageUser("ann", Permission.RESPONDER))
     reader = stored(lines)
-    site = Site(memory, "test", reader, publish=WRITTEN.append, users=users, counter=counting(reader))
+    ranges = counting(reader)
+    ask = partial(answered, ranges, shipped())
+    site = Site(memory, "test", reader, publish=WRITTEN.append, users=users, ranges=ranges, ask=ask)
     with serving(site) as server:
         yield server
     WRITTEN.clear()
@@ -254,6 +261,18 @@ def test_an_incident_is_compared_with_the_hour_before(view: Watched, server: Pag
     expect(page.locator(".compare .log").first).to_contain_text("GET /servers")
 
 
+def test_a_question_is_asked_about_the_time_of_an_incident(view: Watched, server: PageServer) -> None:
+    """By the key q; the answer has lines, and the lines around them."""
+    page = view.page
+    page.goto(server.url + INCIDENT)
+    page.keyboard.press("q")
+    page.locator("#filter").fill("nova-api is slow")
+    page.keyboard.press("Enter")
+    expect(page.locator("#answer")).to_be_visible()
+    page.locator("[data-around]").first.click()
+    expect(page.locator(".context li.here")).to_have_count(1)
+
+
 def test_a_broker_that_goes_away_is_said_on_the_page(view: Watched, server: PageServer, memory: Memory) -> None:
     """The page that is open says so by itself, and that it is over."""
     page = view.page
@@ -311,3 +330,24 @@ def test_pages_can_be_read_without_a_script(browser: Browser, server: PageServer
     page.locator("#L1 [data-around]").click()
     expect(page.locator(".context li")).to_have_count(41)
     page.context.close()
+
+
+def test_a_browser_logs_in_once_and_hears_news(browser: Browser, memory: Memory, tmp_path: Path) -> None:
+    """With name and password all parts of the page work; a viewer sees no button, and who has no password no page."""
+    password = "correct horse: battery"  # noqa: S105 - of a test
+    (tmp_path / "users").write_text(password_line("bo", Permission.VIEWER, password))
+    site = Site(memory, "test", publish=WRITTEN.append, users=PasswordUsers.load(tmp_path / "users"))
+    with serving(site) as server:
+        view = watched(browser, http_credentials={"username": "bo", "password": password})
+        view.page.goto(server.url + INCIDENT)
+        expect(view.page.locator(".who")).to_have_text("bo (reads)")
+        expect(view.page.locator(".actions-box")).to_have_count(0)
+        memory.take_alert(alert(status=Status.RESOLVED))
+        expect(view.page.locator(".state")).to_have_text("resolved")
+        assert [text for text in view.complaints if "401" not in text] == []
+        view.page.context.close()
+        stranger = watched(browser)
+        answer = stranger.page.request.get(server.url)
+        assert answer.status == 401
+        assert "nova-api" not in answer.text()
+        stranger.page.context.close()

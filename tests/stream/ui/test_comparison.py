@@ -11,10 +11,10 @@ from models.rfc3339 import SECOND, time_text
 from models.templates.masks import Masks
 from models.templates.matcher import TemplateLimits, TemplateMatcher, TemplateTable
 from stream.kafka.stored import StoredBroker, StoredPartition
-from stream.ui.memory import line_counter
+from stream.ui.memory import range_reader
 from stream.ui.memory.context_reader import ContextReader
-from stream.ui.memory.line_counter import CountedRange, KindCount, LineCounter
 from stream.ui.memory.memory import Memory
+from stream.ui.memory.range_reader import CountedRange, KindCount, RangeReader
 from stream.ui.pages.comparison import CERTAIN, CompareQuery, compared, likelihood_ratio
 from stream.ui.web.app import Streams, make_app
 from stream.ui.web.headers import LOOPBACK
@@ -24,10 +24,10 @@ from tests.stream.ui.samples import BEGIN
 HOUR = 3600 * SECOND
 
 
-def counting(reader: ContextReader) -> LineCounter:
+def counting(reader: ContextReader) -> RangeReader:
     """Return what counts the lines that a reader reads."""
     table, masks = TemplateTable(()), Masks.default()
-    return LineCounter(
+    return RangeReader(
         reader.broker,
         reader.topic,
         reader.config,
@@ -101,7 +101,7 @@ def test_lines_are_counted_by_kind_without_secrets(reader: ContextReader) -> Non
 
 def test_a_range_that_is_too_large_says_so(reader: ContextReader, monkeypatch: pytest.MonkeyPatch) -> None:
     """The first lines are counted."""
-    monkeypatch.setattr(line_counter, "MOST", 10)
+    monkeypatch.setattr(range_reader, "MOST", 10)
     counted_range = counting(reader).count(BEGIN - HOUR, BEGIN)
     assert (counted_range.lines, counted_range.is_cut) == (10, True)
 
@@ -120,7 +120,7 @@ def test_an_address_names_both_ranges() -> None:
 def test_the_page_shows_what_differs(reader: ContextReader) -> None:
     """Of a review without its files it says what is missing."""
     address = f"/compare?since={time_text(BEGIN)}&until={time_text(BEGIN + HOUR)}"
-    site = Site(Memory(), "test", reader, counter=counting(reader))
+    site = Site(Memory(), "test", reader, ranges=counting(reader))
     with TestClient(make_app(site, LOOPBACK, Streams()), base_url="http://localhost") as client:
         text = client.get(address).text
     assert "60 before" in text

@@ -91,8 +91,13 @@ def test_an_address_names_the_range() -> None:
 
 @pytest.mark.parametrize(
     ("lines", "dead", "why"),
-    [(0, 0, "no line came"), (100, 60, "60 of 100 lines could not be read"), (100, 5, "")],
-    ids=["silent", "unreadable", "fine"],
+    [
+        (0, 0, "no line came"),
+        (100, 60, "60 of 100 lines could not be read"),
+        (100, 5, ""),
+        (-1, 0, "the topics could not be read"),
+    ],
+    ids=["silent", "unreadable", "fine", "unknown"],
 )
 def test_a_stretch_is_blind_where_nobody_could_see(lines: int, dead: int, why: str) -> None:
     """Nothing came, or most of it could not be read."""

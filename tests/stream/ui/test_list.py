@@ -42,6 +42,16 @@ def test_the_worst_open_incident_stands_first() -> None:
     assert numbers(filled()) == ([0, 4, 2], [3, 1])
 
 
+def test_of_files_nothing_is_now() -> None:
+    """The headline speaks of their end, and the clock stands at it."""
+    memory = filled()
+    assert list_page(memory, ListQuery(), BEGIN, live=False).headline.startswith("3 open incidents at the end")
+    over = Memory()
+    over.take_alert(alert(status=Status.RESOLVED))
+    page = list_page(over, ListQuery(), BEGIN, live=False)
+    assert (page.headline, page.calm) == ("1 incident, all over by the end", False)
+
+
 def test_the_headline_says_what_is_open() -> None:
     """It counts by severity; nothing open is calm, unless the topics cannot be read."""
     assert list_page(filled(), ListQuery(), BEGIN).headline == "3 open incidents: 1 critical, 2 warning"

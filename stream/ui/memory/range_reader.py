@@ -1,4 +1,4 @@
-"""Counts the lines of a range of time by service, level and template, for comparisons."""
+"""Reads the lines of a range of time from ``logs.raw``, and counts them by service, level and template."""
 
 import threading
 from collections.abc import Callable
@@ -46,8 +46,8 @@ class CountedRange:
 
 
 @dataclass(frozen=True, slots=True)
-class LineCounter:
-    """Counts lines of ``topic``; one range at once, so that a few readers do not fill the memory."""
+class RangeReader:
+    """Reads lines of ``topic``; one range at once, so that a few readers do not fill the memory."""
 
     broker: Broker
     topic: str
@@ -62,26 +62,33 @@ class LineCounter:
         Raises:
             TransientError: the broker does not answer.
         """
+        lines, is_cut = self.lines(begin, end)
+        # The lines of a traceback belong to the message above them.
+        inside = lines.lines.filter(lines.lines["flags"] & int(RowFlag.CONTINUATION) == 0)
+        counts: dict[LineKind, tuple[int, int, str]] = {}
+        columns = inside.sort("time", maintain_order=True).select("service", "level", "masked", "time", "text")
+        for service, level, template, time, text in columns.rows():
+            kind = (service or "", Level(level).name.lower() if level else "", template)
+            known = counts.get(kind)
+            counts[kind] = (known[0] + 1, known[1], known[2]) if known else (1, time, text)
+        examples = self.redactor().redact([example for _, _, example in counts.values()])
+        kinds = {
+            kind: KindCount(count, first, example)
+            for (kind, (count, first, _)), example in zip(counts.items(), examples, strict=True)
+        }
+        return CountedRange(begin, end, inside.height, is_cut, kinds)
+
+    def lines(self, begin: int, end: int) -> tuple[LogLines, bool]:
+        """Return the lines of a range (microseconds, by their own clock), and whether there are more.
+
+        Raises:
+            TransientError: the broker does not answer.
+        """
         with self._lock:
             spans, is_cut = self._spans(begin // 1000 - SLACK_MS, end // 1000 + SLACK_MS)
             raw = raw_batch(read_spans(self.broker, self.topic, spans))
-            lines = LogLines.of(raw, Decoder(self.config).decode(raw), self.matcher(), self.topic).lines
-            # The lines of a traceback belong to the message above them.
-            heads = lines.filter(lines["flags"] & int(RowFlag.CONTINUATION) == 0)
-            inside = heads.filter((heads["time"] >= begin) & (heads["time"] < end)).sort("time", maintain_order=True)
-            counts: dict[LineKind, tuple[int, int, str]] = {}
-            for service, level, template, time, text in inside.select(
-                "service", "level", "masked", "time", "text"
-            ).rows():
-                kind = (service or "", Level(level).name.lower() if level else "", template)
-                known = counts.get(kind)
-                counts[kind] = (known[0] + 1, known[1], known[2]) if known else (1, time, text)
-            examples = self.redactor().redact([example for _, _, example in counts.values()])
-            kinds = {
-                kind: KindCount(count, first, example)
-                for (kind, (count, first, _)), example in zip(counts.items(), examples, strict=True)
-            }
-        return CountedRange(begin, end, inside.height, is_cut, kinds)
+            every = LogLines.of(raw, Decoder(self.config).decode(raw), self.matcher(), self.topic)
+        return every.scope(start=begin, end=end - 1), is_cut
 
     def _spans(self, since: int, until: int) -> tuple[dict[int, tuple[int, int]], bool]:
         """Return which offsets of each partition to read, and whether that leaves out some of the range."""

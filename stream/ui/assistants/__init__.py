@@ -1,0 +1,1 @@
+"""The page's contents for assistants, read-only: tools of the Model Context Protocol."""
