@@ -6,7 +6,8 @@ from typing import Final
 from models.bundle import Bundle
 from models.calibration.recognition import describe_recognition, regular_services
 from models.calibration.service_state import ServiceState, describe_service, state_of
-from models.rfc3339 import SECOND, parse_time
+from models.registry.manifest import Manifest
+from models.rfc3339 import SECOND, parse_time, time_text
 from stream.doctor.result import Check, CheckOutcome
 from stream.kafka.clients import Broker
 from stream.kafka.reader import read_newest
@@ -43,6 +44,19 @@ def bundle_checks(bundle: Bundle, now: int) -> Iterator[Check]:
         return
     advice = "train on more logs of normal operation: until then only errors are judged"
     yield Check("services", CheckOutcome.WARN, "\n".join(lines), advice)
+
+
+def check_version(manifest: Manifest, problem: str, *, has_keys: bool) -> Check:
+    """Say which version of a store is served, whether the store has confirmed it, and whether its signature counts."""
+    name = "version"
+    seen = f"{manifest.version}, registered {time_text(manifest.registered)[:16]}Z by {manifest.by or 'somebody'}"
+    if problem:
+        advice = "until then the last one on this disk is used; see `tocsin models show`"
+        return Check(name, CheckOutcome.WARN, f"{seen}; the store gives no newer one: {problem}", advice)
+    if not has_keys:
+        advice = "make a key with `tocsin models key`, and set TOCSIN_SIGNING_KEY and TOCSIN_TRUSTED_KEYS"
+        return Check(name, CheckOutcome.WARN, f"{seen}; who may write to the store decides what judges", advice)
+    return Check(name, CheckOutcome.OK, f"{seen}, signed by a trusted key")
 
 
 def _training(bundle: Bundle, now: int) -> Check:

@@ -79,7 +79,7 @@ def _kafka_checks(settings: Settings) -> Iterator[Check]:
 def _bundle_checks(settings: Settings, *, is_reached: bool) -> Iterator[Check]:
     """Check the bundle, and where Kafka ``is_reached`` whether it belongs to the newest lines."""
     from models.templates.masks import Masks
-    from stream.doctor.bundle_checks import bundle_checks
+    from stream.doctor.bundle_checks import bundle_checks, check_version
     from stream.wiring.core import load_bundle
     from stream.wiring.learning import served_bundle
 
@@ -87,10 +87,13 @@ def _bundle_checks(settings: Settings, *, is_reached: bool) -> Iterator[Check]:
         return f"{path}, version {Masks.load(path).version}"
 
     try:
-        bundle = load_bundle(settings, served_bundle(settings).path)
+        served = served_bundle(settings)
+        bundle = load_bundle(settings, served.path)
     except TocsinError as error:
         yield Check("bundle", CheckOutcome.FAIL, error.problem, error.advice)
     else:
+        if served.manifest is not None:
+            yield check_version(served.manifest, served.problem, has_keys=bool(settings.trusted_keys))
         yield from bundle_checks(bundle, time.time_ns() // 1000)
         if is_reached and not bundle.is_general:
             yield from _recognition_checks(settings, bundle)

@@ -134,7 +134,7 @@ class Process:
         """
         check_rights(self.broker, merged(rule for role in roles for rule in access_rules(self.topics, role)), roles)
         served = Roles(self.metrics, self.health)
-        if (watch := self.watch) is not None:
+        if (watch := self.watch) is not None and {"ingest", "detect", "explain"} & set(roles):
             served.start_thread("models", lambda: watch)
         if "ingest" in roles:
             served.start_thread("ingest", lambda: self._ingest(ingest))

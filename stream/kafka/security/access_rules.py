@@ -44,11 +44,13 @@ class _Needs:
 
 
 _ROLES: Final[Mapping[str, _Needs]] = {
-    "ingest": _Needs(("logs_raw",), ("logs_events", "logs_dead", "templates"), "ingest"),
-    # It reads raw lines, and what fired, where it learns by itself.
-    "detect": _Needs(("logs_events", "models", "logs_raw", "anomalies"), ("anomalies",), "detect"),
+    "ingest": _Needs(("logs_raw", "models"), ("logs_events", "logs_dead", "templates"), "ingest"),
+    # It reads raw lines, and what fired, where it learns by itself, and takes back a promotion that cannot be served.
+    "detect": _Needs(("logs_events", "models", "logs_raw", "anomalies"), ("anomalies", "models"), "detect"),
     "explain": _Needs(
-        ("anomalies", "incidents", "feedback", "changes", "templates", "logs_raw"), ("incidents", "alerts"), "explain"
+        ("anomalies", "incidents", "feedback", "changes", "templates", "logs_raw", "models"),
+        ("incidents", "alerts"),
+        "explain",
     ),
     # It writes the test alert and votes.
     "deliver": _Needs(("alerts", "changes", "deliveries"), ("deliveries", "alerts", "feedback"), groups="deliver."),

@@ -12,13 +12,14 @@ from models.bundle import Bundle
 from models.calibration.service_state import ENOUGH
 from models.rfc3339 import SECOND, parse_time
 from stream.cli import tocsin
-from stream.doctor.bundle_checks import OLD_DAYS, bundle_checks, check_recognised
+from stream.doctor.bundle_checks import OLD_DAYS, bundle_checks, check_recognised, check_version
 from stream.doctor.result import CheckOutcome
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
 from stream.kafka.topic_specs import Topics
 from stream.settings import Settings
 from stream.wiring.core import DEMO_BUNDLE, make_components
+from tests.stream.promotion.samples import version
 
 BUNDLE = Bundle.load(DEMO_BUNDLE)
 END = parse_time(str(BUNDLE.facts["to"])) or 0
@@ -108,3 +109,14 @@ def test_the_command_indents_what_has_several_lines(
     lines = CliRunner().invoke(tocsin, ["doctor"]).stdout.splitlines()
     assert all(line.startswith(("ok ", "warn", "fail", "      ")) for line in lines)
     assert any(line.startswith(f"ok    services: {len(LIVE)} live") for line in lines)
+
+
+def test_a_version_of_a_store_is_named_with_what_it_is_worth() -> None:
+    """A store that is away, and one whose signatures nobody demands, are warned of."""
+    manifest = version(3)
+    good = check_version(manifest, "", has_keys=True)
+    assert (good.outcome, "nova@v3" in good.seen) == (CheckOutcome.OK, True)
+    unsigned = check_version(manifest, "", has_keys=False)
+    assert (unsigned.outcome, "TOCSIN_TRUSTED_KEYS" in unsigned.advice) == (CheckOutcome.WARN, True)
+    away = check_version(manifest, "nobody answers", has_keys=True)
+    assert (away.outcome, "nobody answers" in away.seen) == (CheckOutcome.WARN, True)
