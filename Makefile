@@ -9,7 +9,7 @@ PYTHON ?= $(shell for p in python3.11 python3.12 python3; do \
 UV := $(shell command -v uv 2>/dev/null || echo .cache/uv/bin/uv)
 DEMO := .cache/demo
 PYTEST := .venv/bin/python -m pytest -n auto --dist loadfile --no-loadscope-reorder
-UNIT := not (browser or kafka or kubeconform or alertmanager or prometheus or fluentbit or s3 or mlflow or train or slow)
+UNIT := not (browser or kafka or kubeconform or cluster or alertmanager or prometheus or fluentbit or s3 or mlflow or train or slow)
 
 # The machine's authorities, among which a company's own may be, where it has any; uv and older pips bring theirs along.
 AUTHORITIES := $(firstword $(SSL_CERT_FILE) $(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem))
@@ -53,7 +53,7 @@ lint: env  ## ruff and mypy; shell, YAML, workflows and Dockerfile
 	@.venv/bin/ruff check
 	@.venv/bin/ruff format --check
 	@.venv/bin/mypy
-	@.venv/bin/shellcheck .ci/run
+	@.venv/bin/shellcheck .ci/run tests/helm/build_api_server.sh
 	@.venv/bin/yamllint --strict .github .yamllint.yaml compose.yaml helm
 	@.venv/bin/hadolint Dockerfile
 	@.venv/bin/zizmor --quiet --offline .github

@@ -17,8 +17,9 @@ from hypothesis import HealthCheck, settings
 pytest_plugins = ["tests.fixtures_kafka"]
 
 IN_CI: Final = bool(os.environ.get("CI"))
-MAY_SKIP: Final = ("fluentbit", "beside")
-"""Markers of tests that CI may skip: no package registry has what they need, and each has a twin that needs nothing."""
+MAY_SKIP: Final = ("fluentbit", "beside", "cluster")
+"""Markers of tests that CI may skip: no package registry has what they need, or it builds for half an hour, and each
+has a twin that needs nothing."""
 
 SERVICES: Final = ("kafka", "alertmanager", "prometheus", "fluentbit", "s3", "mlflow")
 SLOW_FIRST: Final = (*SERVICES, "slow", "train")

@@ -26,7 +26,7 @@ from stream.kafka.clients import Broker
 from stream.kafka.topic_specs import Topics
 from stream.wiring.core import DEMO_BUNDLE
 from tests.bench.measure import peak_mb, ratio, row
-from tests.bench.pipeline import all_detectors, many_keys, profile
+from tests.bench.pipeline import all_detectors, many_keys, profile, storm
 from tests.faults.chaos import Worker
 from tests.integration.streamed import OWN_TIME
 from tests.kafka_server import KafkaServer
@@ -36,6 +36,7 @@ from training.simulate import Scenario, SimRecord, stream_records
 START: Final = datetime(2026, 3, 2, 9, tzinfo=UTC)
 PARTITIONS: Final = 4
 PATIENCE_S: Final = 600.0
+STORM_LINES: Final = 50_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,14 +88,14 @@ def roles(broker: Broker, prefix: str, count: int, folder: Path) -> Run:
         workers.append(Worker(role, environment, folder / f"{prefix}{role}.log", publish_all=False))
     detect, ingest = workers[1], workers[0]
     detect.start()
-    _until(lambda: metric(ports[1], "tocsin_role_up") == 1)
+    until(lambda: metric(ports[1], "tocsin_role_up") == 1)
     ingest.start()
-    _until(lambda: metric(ports[0], "tocsin_lines_total") > 0)
+    until(lambda: metric(ports[0], "tocsin_lines_total") > 0)
     started = time.perf_counter()
     first = metric(ports[0], "tocsin_lines_total")
-    _until(lambda: metric(ports[0], "tocsin_lines_total") >= count)
+    until(lambda: metric(ports[0], "tocsin_lines_total") >= count)
     written = metric(ports[0], "tocsin_frames_total", "out")
-    _until(lambda: metric(ports[1], "tocsin_frames_total", "in") >= written)
+    until(lambda: metric(ports[1], "tocsin_frames_total", "in") >= written)
     rate = (count - first) / (time.perf_counter() - started)
     memory = [peak_mb(worker.process.pid) for worker in workers if worker.process is not None]
     for worker in workers:
@@ -113,7 +114,8 @@ def metric(port: int, name: str, label: str | None = None) -> float:
     return sum(s.value for s in samples if s.name == name and (label is None or label in s.labels.values()))
 
 
-def _until(happened: Callable[[], bool]) -> None:
+def until(happened: Callable[[], bool]) -> None:
+    """Wait until something is so; raises TimeoutError when it never is."""
     deadline = time.monotonic() + PATIENCE_S
     while not happened():
         if time.monotonic() > deadline:
@@ -176,6 +178,7 @@ def main() -> None:
     print(row("peak memory of detect", [run.detect_mb for run in runs], "MB"))
     print(many_keys(chosen.keys, chosen.turns))
     print(all_detectors(chosen.lines, chosen.turns))
+    print(storm(min(chosen.lines, STORM_LINES), chosen.turns))
     print(profile(chosen.lines))
 
 

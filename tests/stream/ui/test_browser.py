@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -17,7 +18,7 @@ from stream.ui.memory.memory import Memory
 from stream.ui.memory.questions import answered
 from stream.ui.web.server import PageServer, serving
 from stream.ui.web.site import Site
-from stream.ui.web.users import LocalUser, PageUser, Permission
+from stream.ui.web.users import LocalUser, PageUser, PasswordUsers, Permission, password_line
 from tests.stream.ui.browser import Watched, chromium, watched
 from tests.stream.ui.samples import BEGIN, CODES, RTL, SCRIPT, alert, diagnosis, line
 from tests.stream.ui.test_app import raw, stored
@@ -329,3 +330,24 @@ def test_pages_can_be_read_without_a_script(browser: Browser, server: PageServer
     page.locator("#L1 [data-around]").click()
     expect(page.locator(".context li")).to_have_count(41)
     page.context.close()
+
+
+def test_a_browser_logs_in_once_and_hears_news(browser: Browser, memory: Memory, tmp_path: Path) -> None:
+    """With name and password all parts of the page work; a viewer sees no button, and who has no password no page."""
+    password = "correct horse: battery"  # noqa: S105 - of a test
+    (tmp_path / "users").write_text(password_line("bo", Permission.VIEWER, password))
+    site = Site(memory, "test", publish=WRITTEN.append, users=PasswordUsers.load(tmp_path / "users"))
+    with serving(site) as server:
+        view = watched(browser, http_credentials={"username": "bo", "password": password})
+        view.page.goto(server.url + INCIDENT)
+        expect(view.page.locator(".who")).to_have_text("bo (reads)")
+        expect(view.page.locator(".actions-box")).to_have_count(0)
+        memory.take_alert(alert(status=Status.RESOLVED))
+        expect(view.page.locator(".state")).to_have_text("resolved")
+        assert [text for text in view.complaints if "401" not in text] == []
+        view.page.context.close()
+        stranger = watched(browser)
+        answer = stranger.page.request.get(server.url)
+        assert answer.status == 401
+        assert "nova-api" not in answer.text()
+        stranger.page.context.close()
