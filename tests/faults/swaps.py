@@ -258,9 +258,8 @@ def _judge_due(broker: Broker, prefix: str, outcome: SwapOutcome) -> None:
     }
     ids = list(outcome.told)
     for manifest, numbers in timeline.due(np.array([moments[i] for i in ids], np.int64)):
-        assert manifest is not None
         for number in numbers.tolist():
-            outcome.due[ids[number]] = manifest.bundle
+            outcome.due[ids[number]] = parts.bundle.id if manifest is None else manifest.bundle
 
 
 def _ready(folder: Path) -> Iterator[float]:
