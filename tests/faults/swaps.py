@@ -167,7 +167,7 @@ def swaps(bootstrap: str, folder: Path, seconds: float, count: int, kills: int, 
     out = folder / "replay.jsonl"
     tocsin(environment, "replay", "--from", "0", "--out", str(out))
     outcome.replayed = {window["id"]: said(window) for window in map(orjson.loads, out.read_bytes().splitlines())}
-    _judge_due(Broker(bootstrap), prefix, outcome)
+    _judge_due(Broker(bootstrap), prefix, outcome, folder / "bundle-0")
     outcome.ready_s = list(_ready(folder))
     return outcome
 
@@ -245,11 +245,14 @@ def _collect(broker: Broker, prefix: str, outcome: SwapOutcome) -> None:
     outcome.pause_s = max((later - one for one, later in pairwise(flowing)), default=0) / 1000
 
 
-def _judge_due(broker: Broker, prefix: str, outcome: SwapOutcome) -> None:
-    """Say of each window by which bundle it was due: at its end, or when the frame that closed it was stored."""
+def _judge_due(broker: Broker, prefix: str, outcome: SwapOutcome, first: Path) -> None:
+    """Say of each window by which bundle it was due: at its end, or when the frame that closed it was stored.
+
+    ``first`` is the bundle with which the workers began.
+    """
     topics = Topics(prefix)
     timeline = PromotionTimeline().with_more(read_promotions(broker, topics.models), "demo")
-    parts = make_components(Settings(idle_s=IDLE_S), Bundle.load(DEMO))
+    parts = make_components(Settings(idle_s=IDLE_S), Bundle.load(first))
     frames = decided_frames(read_range(broker, topics.logs_events), None, OneScorer(parts.scorer), parts.windows)
     moments = {
         verdict.window_id: min(verdict.end, record.timestamp * 1000)
