@@ -20,8 +20,8 @@ ALLOWED = {
 
 # Folders and files of each package in order: each may import only those before it.
 ORDER = {
-    "models": "errors onnx_runtime targets rfc3339 findings records arrays verdicts decode templates windows features"
-    " detectors calibration bundle registry scorer schedule pipeline",
+    "models": "errors whole_files onnx_runtime targets rfc3339 findings records arrays verdicts decode templates"
+    " windows features detectors calibration bundle registry scorer schedule pipeline",
     "training": "simulate datasets held_out tensorflow_import network export export_encoder fit_lstm fit_signs"
     " fit_detectors fault_screening calibration report train platform_bundle evaluate cli",
     "index": "text storage lines embedding search evidence episodes diagnosis redaction llm explain analyze incident",

@@ -2,16 +2,12 @@
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
 
 from models.errors import InvalidError, TransientError
-
-_MODE: Final = 0o644
-"""Rights of the files: others may read what the owner writes."""
+from models.whole_files import MODE, fresh_file, sync_folder
 
 
 def write_file(path: Path, parts: Iterable[bytes | memoryview]) -> None:
@@ -20,33 +16,13 @@ def write_file(path: Path, parts: Iterable[bytes | memoryview]) -> None:
     Raises:
         InvalidError: the folder cannot be written to, or is full.
     """
-    temporary = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            for part in parts:
-                file.write(part)
-            file.flush()
-            # Before the rename, or a loss of power may leave the name without the bytes.
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), _MODE)
-        Path(temporary).replace(path)
-        _sync_folder(path.parent)
+        with fresh_file(path, parts) as fresh:
+            fresh.replace(path)
+        sync_folder(path.parent)
     except OSError as error:
         raise InvalidError(f"cannot write {path} ({error.strerror or error})", "free or change the folder") from error
-    finally:
-        if temporary is not None:
-            with suppress(OSError):
-                Path(temporary).unlink()
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 @contextmanager
@@ -62,7 +38,7 @@ def sole_writer(path: Path, *, wait: bool = False) -> Iterator[None]:
     lock = path.with_name(f"{path.name}.lock")
     try:
         lock.parent.mkdir(parents=True, exist_ok=True)
-        handle = os.open(lock, os.O_RDWR | os.O_CREAT, _MODE)
+        handle = os.open(lock, os.O_RDWR | os.O_CREAT, MODE)
     except OSError as error:
         raise InvalidError(f"cannot write {lock} ({error.strerror})", "change the folder's rights") from error
     try:

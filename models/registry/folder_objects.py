@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from hashlib import sha256
@@ -11,9 +10,7 @@ from typing import Final
 
 from models.errors import InvalidError
 from models.registry.objects import ListedObject, StoredObject
-
-_MODE: Final = 0o644
-"""Rights of the files: others may read what the owner writes."""
+from models.whole_files import MODE, fresh_file, sync_folder
 
 _LOCK: Final = ".lock"
 
@@ -33,7 +30,7 @@ class FolderObjects:
         path = self._folder / key
         with self._explained("write", path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            with _whole_file(path, data) as fresh:
+            with fresh_file(path, [data]) as fresh:
                 if etag is None:
                     try:
                         # A link, unlike a rename, never replaces what is there.
@@ -45,7 +42,7 @@ class FolderObjects:
                         if self.etag(key) != etag:
                             return None
                         fresh.replace(path)
-                _sync_folder(path.parent)
+                sync_folder(path.parent)
         return _etag(data)
 
     def read(self, key: str) -> StoredObject | None:
@@ -85,7 +82,7 @@ class FolderObjects:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        handle = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT, _MODE)
+        handle = os.open(self._folder / _LOCK, os.O_RDWR | os.O_CREAT, MODE)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX)
             yield
@@ -100,29 +97,6 @@ class FolderObjects:
             raise InvalidError(
                 f"cannot {action} {path} ({error.strerror or error})", "free the folder, or change its rights"
             ) from error
-
-
-@contextmanager
-def _whole_file(path: Path, data: bytes) -> Iterator[Path]:
-    """Write a file beside ``path`` that is gone in the end, unless it was renamed."""
-    handle, name = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-            os.fchmod(file.fileno(), _MODE)
-        yield Path(name)
-    finally:
-        Path(name).unlink(missing_ok=True)
-
-
-def _sync_folder(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
 
 
 def _etag(data: bytes) -> str:
