@@ -18,6 +18,7 @@ from confluent_kafka import KafkaException
 from confluent_kafka.admin import AdminClient
 
 from tests.ports import held_port
+from tests.waiting import serve_until_interrupted
 
 KAFKA_VERSION: Final = "4.1.0"
 START_TIMEOUT_S: Final = 180.0
@@ -251,12 +252,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="tocsin-kafka-") as folder:
         server = KafkaServer(Path(folder))
         server.start()
-        sys.stdout.write(f"{server.bootstrap}\n")
-        sys.stdout.flush()
-        try:
-            signal.sigwait({signal.SIGINT, signal.SIGTERM})
-        finally:
-            server.stop()
+        serve_until_interrupted(server.stop, server.bootstrap)
 
 
 if __name__ == "__main__":

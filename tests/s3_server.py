@@ -7,7 +7,6 @@ import os
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -17,6 +16,7 @@ from urllib.request import urlopen
 
 from tests.kafka_server import cache_folder, dying_with_us
 from tests.ports import held_port
+from tests.waiting import serve_until_interrupted
 
 VERSION: Final = "v1.8.0"
 BUCKET: Final = "models"
@@ -126,12 +126,8 @@ def main() -> None:
     with tempfile.TemporaryDirectory(prefix="tocsin-s3-") as folder:
         server = S3Server(Path(folder))
         server.start()
-        sys.stdout.write("".join(f"export {name}={value}\n" for name, value in server.environment.items()))
-        sys.stdout.flush()
-        try:
-            signal.sigwait({signal.SIGINT, signal.SIGTERM})
-        finally:
-            server.stop()
+        variables = (f"export {name}={value}" for name, value in server.environment.items())
+        serve_until_interrupted(server.stop, "\n".join(variables))
 
 
 if __name__ == "__main__":

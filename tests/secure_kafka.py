@@ -3,7 +3,6 @@
 By hand: ``python -m tests.secure_kafka FOLDER`` starts one with its certificates in the folder.
 """
 
-import signal
 import sys
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -26,6 +25,7 @@ from tests.certificates import CertificateFiles, TestAuthority
 from tests.kafka_server import KafkaServer
 from tests.ports import held_port
 from tests.token_server import AUDIENCE, TokenServer
+from tests.waiting import serve_until_interrupted
 
 ADMIN: Final = "admin"
 OPERATOR: Final = "operator"
@@ -184,12 +184,8 @@ def main() -> None:
     with TokenServer() as tokens:
         server = SecureKafka(folder, tokens)
         server.start()
-        sys.stdout.write(f"in clear {server.bootstrap}, {server.at('SASL_SSL')} SASL, {server.at('MTLS')} mutual TLS\n")
-        sys.stdout.flush()
-        try:
-            signal.sigwait({signal.SIGINT, signal.SIGTERM})
-        finally:
-            server.stop()
+        text = f"in clear {server.bootstrap}, {server.at('SASL_SSL')} SASL, {server.at('MTLS')} mutual TLS"
+        serve_until_interrupted(server.stop, text)
 
 
 if __name__ == "__main__":
