@@ -3,15 +3,15 @@
 # worker that learns by itself (`tocsin-train` in the chart).  For amd64 and arm64: docker buildx build --platform …
 FROM python:3.11.15-slim-bookworm@sha256:b18992999dbe963a45a8a4da40ac2b1975be1a776d939d098c647482bcad5cba AS build
 # hadolint ignore=DL3042
-RUN --mount=type=cache,target=/root/.cache/pip pip install uv==0.13.9
+RUN --mount=type=cache,target=/cache/pip pip install --cache-dir /cache/pip uv==0.13.9
 WORKDIR /src
 # Bundles from a bucket, their signatures, and IAM on Amazon MSK.
 ARG EXTRAS="s3 sign msk"
-ENV UV_PROJECT_ENVIRONMENT=/opt/tocsin UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_PYTHON_DOWNLOADS=never
+ENV UV_PROJECT_ENVIRONMENT=/opt/tocsin UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_CACHE_DIR=/cache/uv UV_PYTHON_DOWNLOADS=never
 COPY pyproject.toml uv.lock README.md LICENSE ./
 # The libraries first: a change of our own sources leaves this layer as it is.
 # hadolint ignore=SC2046,SC2086
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/cache/uv \
     uv sync --frozen --no-default-groups --no-install-project $(printf -- '--extra %s ' $EXTRAS)
 COPY models models
 COPY training training
@@ -19,7 +19,7 @@ COPY index index
 COPY alerts alerts
 COPY stream stream
 # hadolint ignore=SC2046,SC2086
-RUN --mount=type=cache,target=/root/.cache/uv \
+RUN --mount=type=cache,target=/cache/uv \
     uv sync --frozen --no-default-groups --no-editable $(printf -- '--extra %s ' $EXTRAS)
 # Tests of the libraries: 50 MB.
 RUN find /opt/tocsin -type d -name tests -prune -exec rm -r {} +
