@@ -6,7 +6,6 @@ and takes the difference, so that starting counts for nothing; it prints what ``
 """
 
 import argparse
-import os
 import tempfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +16,9 @@ import orjson
 from stream.kafka.clients import Broker
 from stream.kafka.topic_specs import Topics
 from stream.planning.slopes import SHIPPED
-from stream.wiring.core import DEMO_BUNDLE
-from tests.bench.bench_stream import PATIENCE_S, fill, metric
-from tests.bench.measure import peak_mb
-from tests.faults.chaos import Worker
+from tests.bench.bench_stream import fill, metric, until, worker_of
+from tests.bench.measure import cpu_s, peak_mb
 from tests.kafka_server import KafkaServer
-from tests.ports import held_port
-from tests.waiting import until
 
 ROLES: Final = ("ingest", "detect")
 
@@ -35,12 +30,6 @@ class Usage:
     cpu_s: dict[str, float]
     memory_mb: dict[str, float]
     topic_bytes: dict[str, int]
-
-
-def cpu_s(pid: int) -> float:
-    """Return the processor time of a process so far, in seconds; Linux only."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def topic_bytes(folder: Path, prefix: str) -> dict[str, int]:
@@ -59,22 +48,14 @@ def measured(server: KafkaServer, prefix: str, count: int) -> Usage:
     broker = Broker(server.bootstrap)
     before = cpu_s(server.pid)
     fill(broker, Topics(prefix), count)
-    ports = {role: held_port() for role in ROLES}
-    workers = {}
-    for role, port in ports.items():
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | {
-            "TOCSIN_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
-            "TOCSIN_TOPIC_PREFIX": prefix,
-            "TOCSIN_BUNDLE": str(DEMO_BUNDLE),
-            "TOCSIN_METRICS_PORT": str(port),
-            "TOCSIN_METRICS_HOST": "127.0.0.1",
-            "POLARS_MAX_THREADS": "1",
-        }
-        workers[role] = Worker(role, environment, server.folder / f"{prefix}{role}.log", publish_all=False)
-        workers[role].start()
-    until(lambda: metric(ports["ingest"], "tocsin_lines_total") >= count, PATIENCE_S)
+    served = {role: worker_of(broker, prefix, role, server.folder) for role in ROLES}
+    workers = {role: worker for role, (worker, _) in served.items()}
+    ports = {role: port for role, (_, port) in served.items()}
+    for worker in workers.values():
+        worker.start()
+    until(lambda: metric(ports["ingest"], "tocsin_lines_total") >= count)
     written = metric(ports["ingest"], "tocsin_frames_total", "out")
-    until(lambda: metric(ports["detect"], "tocsin_frames_total", "in") >= written, PATIENCE_S)
+    until(lambda: metric(ports["detect"], "tocsin_frames_total", "in") >= written)
     pids = {role: worker.process.pid for role, worker in workers.items() if worker.process is not None}
     spent = {role: cpu_s(pid) for role, pid in pids.items()} | {"broker": cpu_s(server.pid) - before}
     memory = {role: peak_mb(pid) for role, pid in pids.items()}

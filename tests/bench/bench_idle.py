@@ -5,7 +5,6 @@ that each used and its memory, after the first seconds of starting.
 """
 
 import argparse
-import os
 import sys
 import tempfile
 import time
@@ -19,23 +18,15 @@ from confluent_kafka import Producer
 
 from stream.kafka.clients import Broker
 from stream.kafka.topic_specs import Topics
-from stream.wiring.core import DEMO_BUNDLE
-from tests.bench.bench_stream import metric, until
-from tests.bench.measure import peak_mb
+from tests.bench.bench_stream import metric, until, worker_of
+from tests.bench.measure import cpu_s, peak_mb
 from tests.faults.chaos import Worker
 from tests.kafka_server import KafkaServer
-from tests.ports import held_port
 from training.simulate import Scenario, SimRecord, stream_records
 
 PARTITIONS: Final = 8
 LINES_PER_SECOND: Final = 20
 STARTING_S: Final = 15.0
-
-
-def processor_s(pid: int) -> float:
-    """Processor time of a process so far, in seconds; Linux only."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def feed(producer: Producer, topic: str, records: list[SimRecord], seconds: float) -> None:
@@ -79,27 +70,18 @@ def measured(broker: Broker, scratch: Path, records: list[SimRecord], seconds: f
     broker.ensure_topics([replace(spec, partitions=PARTITIONS) if spec.name in both else spec for spec in specs])
     workers: dict[str, tuple[Worker, int]] = {}
     for role in ("detect", "ingest"):
-        port = held_port()
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | {
-            "TOCSIN_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
-            "TOCSIN_TOPIC_PREFIX": topics.prefix,
-            "TOCSIN_BUNDLE": str(DEMO_BUNDLE),
-            "TOCSIN_METRICS_PORT": str(port),
-            "TOCSIN_METRICS_HOST": "127.0.0.1",
-            "POLARS_MAX_THREADS": "1",
-        }
-        workers[role] = (Worker(role, environment, scratch / f"{role}.log", publish_all=False), port)
+        workers[role] = worker_of(broker, topics.prefix, role, scratch)
         workers[role][0].start()
-        until(partial(_is_up, port))
+        until(partial(_is_up, workers[role][1]))
     producer = broker.producer()
     feed(producer, topics.logs_raw, records, STARTING_S)
     pids = {role: worker.process.pid for role, (worker, _) in workers.items() if worker.process is not None}
-    before, started = {role: processor_s(pid) for role, pid in pids.items()}, time.monotonic()
+    before, started = {role: cpu_s(pid) for role, pid in pids.items()}, time.monotonic()
     feed(producer, topics.logs_raw, records, seconds)
     took = time.monotonic() - started
     out = [f"{LINES_PER_SECOND} lines/s over {PARTITIONS} partitions, {took:.0f} s, Python {sys.version.split()[0]}"]
     for role, pid in pids.items():
-        out.append(f"{role}: {(processor_s(pid) - before[role]) / took:.1%} of a core, {peak_mb(pid):.0f} MB")
+        out.append(f"{role}: {(cpu_s(pid) - before[role]) / took:.1%} of a core, {peak_mb(pid):.0f} MB")
     for worker, _ in workers.values():
         worker.stop()
     return "\n".join(out)

@@ -71,34 +71,39 @@ def fill(broker: Broker, topics: Topics, count: int) -> None:
     assert producer.flush(PATIENCE_S) == 0
 
 
+def worker_of(broker: Broker, prefix: str, role: str, folder: Path) -> tuple[Worker, int]:
+    """A process of one role that is not started yet, and the port of its metrics."""
+    port = held_port()
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | {
+        "TOCSIN_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
+        "TOCSIN_TOPIC_PREFIX": prefix,
+        "TOCSIN_BUNDLE": str(DEMO_BUNDLE),
+        "TOCSIN_METRICS_PORT": str(port),
+        "TOCSIN_METRICS_HOST": "127.0.0.1",
+        "POLARS_MAX_THREADS": "1",
+    }
+    return Worker(role, environment, folder / f"{prefix}{role}.log", publish_all=False), port
+
+
 def roles(broker: Broker, prefix: str, count: int, folder: Path) -> Run:
     """Serve ingest and detect as two processes from the beginning of ``logs.raw`` until all is scored."""
     # A group of its own each time: the prefix names topics too, so they are filled anew.
     fill(broker, Topics(prefix), count)
-    workers, ports = [], [held_port(), held_port()]
-    for role, port in zip(("ingest", "detect"), ports, strict=True):
-        environment = {name: value for name, value in os.environ.items() if not name.startswith("TOCSIN_")} | {
-            "TOCSIN_KAFKA_BOOTSTRAP_SERVERS": broker.bootstrap,
-            "TOCSIN_TOPIC_PREFIX": prefix,
-            "TOCSIN_BUNDLE": str(DEMO_BUNDLE),
-            "TOCSIN_METRICS_PORT": str(port),
-            "TOCSIN_METRICS_HOST": "127.0.0.1",
-            "POLARS_MAX_THREADS": "1",
-        }
-        workers.append(Worker(role, environment, folder / f"{prefix}{role}.log", publish_all=False))
-    detect, ingest = workers[1], workers[0]
+    (ingest, ingest_port), (detect, detect_port) = (
+        worker_of(broker, prefix, role, folder) for role in ("ingest", "detect")
+    )
     detect.start()
-    until(lambda: metric(ports[1], "tocsin_role_up") == 1)
+    until(lambda: metric(detect_port, "tocsin_role_up") == 1)
     ingest.start()
-    until(lambda: metric(ports[0], "tocsin_lines_total") > 0)
+    until(lambda: metric(ingest_port, "tocsin_lines_total") > 0)
     started = time.perf_counter()
-    first = metric(ports[0], "tocsin_lines_total")
-    until(lambda: metric(ports[0], "tocsin_lines_total") >= count)
-    written = metric(ports[0], "tocsin_frames_total", "out")
-    until(lambda: metric(ports[1], "tocsin_frames_total", "in") >= written)
+    first = metric(ingest_port, "tocsin_lines_total")
+    until(lambda: metric(ingest_port, "tocsin_lines_total") >= count)
+    written = metric(ingest_port, "tocsin_frames_total", "out")
+    until(lambda: metric(detect_port, "tocsin_frames_total", "in") >= written)
     rate = (count - first) / (time.perf_counter() - started)
-    memory = [peak_mb(worker.process.pid) for worker in workers if worker.process is not None]
-    for worker in workers:
+    memory = [peak_mb(worker.process.pid) for worker in (ingest, detect) if worker.process is not None]
+    for worker in (ingest, detect):
         worker.stop()
     return Run(rate, *memory)
 

@@ -36,13 +36,13 @@ from stream.promotion.timeline import PromotionTimeline
 from stream.replay import decided_frames
 from stream.settings import Settings
 from stream.topics.promotions import read_promotions
-from stream.wiring.core import make_components
+from stream.wiring.core import DEMO_BUNDLE, make_components
+from tests.bench.measure import peak_mb
 from tests.compared import said
 from tests.faults.chaos import Worker
 from tests.kafka_server import KafkaServer
 from training.simulate import Scenario, stream_records
 
-DEMO: Final = Path(__file__).parents[2] / "stream" / "demo_bundle"
 LEAD_S: Final = 20
 IDLE_S: Final = 15
 """Quiet time after which windows close, by the broker's clock."""
@@ -111,7 +111,7 @@ class SwapOutcome:
 
 def versions(folder: Path) -> list[Path]:
     """Write bundles that decide differently: as it ships, without one detector each, and with a template less."""
-    demo = Bundle.load(DEMO)
+    demo = Bundle.load(DEMO_BUNDLE)
     bundles = [demo]
     for name in ("novelty", "lstm"):
         parts = {part: tail for part, tail in demo.calibration.parts.items() if part != name}
@@ -274,11 +274,7 @@ def _ready(folder: Path) -> Iterator[float]:
 
 def _peak_mb(worker: Worker) -> float:
     """The largest memory of a running worker so far."""
-    if worker.process is None:
-        return 0.0
-    status = Path(f"/proc/{worker.process.pid}/status").read_text()
-    match = re.search(r"VmHWM:\s+(\d+) kB", status)
-    return int(match[1]) / 1024 if match else 0.0
+    return 0.0 if worker.process is None else peak_mb(worker.process.pid)
 
 
 def main() -> None:
