@@ -14,6 +14,7 @@ from stream.kafka.refusals import addresses
 from stream.kafka.rights import described, missing_rights
 from stream.kafka.security import Security, security_of
 from stream.kafka.security.access_rules import PRINCIPALS, access_rules
+from stream.kafka.security.tokens import TokenSource
 from stream.kafka.topic_specs import Topics
 
 TIMEOUT_S: Final = 5.0
@@ -35,7 +36,7 @@ def wire_checks(broker: Broker, topics: Topics, now: float) -> Iterator[Check]:
     if certificate := broker.extra.get("ssl.certificate.location"):
         yield check_own_certificate(Path(certificate), now)
     if security.tokens is not None:
-        yield check_token(security, now)
+        yield check_token(security.tokens, now)
     yield check_rights_of_roles(broker, topics)
 
 
@@ -88,13 +89,11 @@ def check_own_certificate(path: Path, now: float, name: str = "client certificat
     return _validity(name, f"{path} is", own, now, advice)
 
 
-def check_token(security: Security, now: float) -> Check:
+def check_token(tokens: TokenSource, now: float) -> Check:
     """Say for how long the token of this process lives."""
     name = "token"
-    if security.tokens is None:
-        return Check(name, CheckOutcome.OK, "none is used")
     try:
-        _, ends = security.tokens.token()
+        _, ends = tokens.token()
     except TocsinError as error:
         return Check(name, CheckOutcome.FAIL, error.problem, error.advice)
     return Check(name, CheckOutcome.OK, f"one that lives {ends - now:.0f} s more; the next is asked for before")

@@ -35,7 +35,7 @@ from stream.settings.environment import (
 from stream.settings.secret_files import SecretFile, read_secrets, secret_files, without_files
 from stream.settings.value_types import Count, Seconds, SecretUrl, Zone, clear_text, flat, is_secret
 
-_SECRET_PROPERTY: Final = re.compile(r"password|secret|\.key\.pem$")
+SECRET_PROPERTY: Final = re.compile(r"password|secret|\.key\.pem$")
 """Properties of ``kafka`` that are secret; the others are only in the same table."""
 
 
@@ -309,9 +309,10 @@ class Settings(BaseSettings):
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Take the command line, then the environment, then files of secrets, then the settings file; no ``.env``."""
         del dotenv_settings, file_secret_settings
-        secrets = InitSettingsSource(settings_cls, dict(read_secrets(cls.secret_files())))
-        table = without_files(read_config(config_file()), cls.secret_names())
-        return init_settings, env_settings, secrets, InitSettingsSource(settings_cls, table)
+        names, config = cls.secret_names(), read_config(config_file())
+        secrets = InitSettingsSource(settings_cls, dict(read_secrets(secret_files(names, environment(), config))))
+        table = InitSettingsSource(settings_cls, without_files(config, names))
+        return init_settings, env_settings, secrets, table
 
     @classmethod
     def secret_names(cls) -> list[str]:
@@ -348,6 +349,6 @@ class Settings(BaseSettings):
     def own_secrets(self) -> dict[str, str]:
         """Return Tocsin's own secrets in clear text, by the setting, property or variable that holds each."""
         values = {name: getattr(self, name) for name in type(self).model_fields}
-        values |= {name: value for name, value in self.kafka.items() if _SECRET_PROPERTY.search(name)}
+        values |= {name: value for name, value in self.kafka.items() if SECRET_PROPERTY.search(name)}
         secrets = {name: clear_text(value) for name, value in values.items() if isinstance(value, SecretStr)}
         return secrets | library_secrets()

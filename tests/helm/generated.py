@@ -14,11 +14,9 @@ from stream.kafka.security.access_rules import access_rules, merged
 from stream.kafka.topic_specs import Topics
 from stream.runtime.roles import ROLES
 from stream.settings import Settings
+from stream.settings.model import SECRET_PROPERTY
 
 CHART: Final = Path(__file__).resolve().parents[2] / "helm" / "tocsin"
-NOT_IN_CLEAR: Final = r"password|secret|\.key\.pem$"
-"""Properties of ``kafka`` that must not stand in values."""
-
 JSON_STYLE: Final = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
 
 
@@ -29,7 +27,7 @@ def settings_schema() -> dict[str, Any]:
     properties["kafka"] = {
         "type": "object",
         "description": "Properties of librdkafka; secret ones stand in `secretSettings`.",
-        "propertyNames": {"not": {"pattern": NOT_IN_CLEAR}},
+        "propertyNames": {"not": {"pattern": SECRET_PROPERTY.pattern}},
     }
     return {"type": "object", "additionalProperties": False, "properties": dict(sorted(properties.items()))}
 

@@ -58,10 +58,6 @@ labels:
 {{- ternary (list "all") (list "ingest" "detect" "explain" "deliver") (eq .Values.mode "single") | toJson -}}
 {{- end -}}
 
-{{- define "tocsin.replicas" -}}
-{{- (index .root.Values.roles .component).replicas -}}
-{{- end -}}
-
 {{/* Whether workers train by themselves: nobody gave them a bundle. */}}
 {{- define "tocsin.learns" -}}
 {{- if not (or .Values.bundle.volume .Values.settings.bundle (eq (toString .Values.settings.learn_after_s) "0")) }}true{{ end -}}
