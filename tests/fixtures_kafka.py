@@ -13,6 +13,7 @@ from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
 from tests.kafka_server import KafkaServer, KafkaUnavailableError, kafka_jars
 from tests.secure_kafka import SecureKafka
+from tests.served import served
 from tests.token_server import TokenServer
 
 SOON: Final = {"session.timeout.ms": "4000", "heartbeat.interval.ms": "500"}
@@ -22,14 +23,9 @@ SOON: Final = {"session.timeout.ms": "4000", "heartbeat.interval.ms": "500"}
 @pytest.fixture(scope="session")
 def kafka_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[KafkaServer]:
     """Give a running Apache Kafka, one to a process; without Java or Maven the test is skipped, in CI it fails."""
-    try:
-        kafka_jars()
-    except KafkaUnavailableError as error:
-        pytest.skip(f"no Apache Kafka: {error}")
-    server = KafkaServer(tmp_path_factory.mktemp("kafka"))
-    server.start()
-    yield server
-    server.stop()
+    yield from served(
+        kafka_jars, KafkaUnavailableError, "Apache Kafka", lambda: KafkaServer(tmp_path_factory.mktemp("kafka"))
+    )
 
 
 @pytest.fixture(scope="session")
@@ -48,14 +44,12 @@ def tokens() -> Iterator[TokenServer]:
 @pytest.fixture(scope="session")
 def secure_kafka(tmp_path_factory: pytest.TempPathFactory, tokens: TokenServer) -> Iterator[SecureKafka]:
     """Give a running Apache Kafka that asks who one is and denies what no rule allows, one to a process."""
-    try:
-        kafka_jars()
-    except KafkaUnavailableError as error:
-        pytest.skip(f"no Apache Kafka: {error}")
-    server = SecureKafka(tmp_path_factory.mktemp("secure-kafka"), tokens)
-    server.start()
-    yield server
-    server.stop()
+    yield from served(
+        kafka_jars,
+        KafkaUnavailableError,
+        "Apache Kafka",
+        lambda: SecureKafka(tmp_path_factory.mktemp("secure-kafka"), tokens),
+    )
 
 
 @pytest.fixture

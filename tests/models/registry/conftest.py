@@ -10,19 +10,13 @@ from models.registry.objects import Objects
 from tests.models.bundles import bundle
 from tests.models.registry.writers import open_objects
 from tests.s3_server import BUCKET, S3Server, S3UnavailableError, versitygw
+from tests.served import served
 
 
 @pytest.fixture(scope="session")
 def s3_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
     """Give a running S3 server, one to a process; without Go the test is skipped, in CI it fails."""
-    try:
-        versitygw()
-    except S3UnavailableError as error:
-        pytest.skip(f"no S3 server: {error}")
-    server = S3Server(tmp_path_factory.mktemp("s3"))
-    server.start()
-    yield server
-    server.stop()
+    yield from served(versitygw, S3UnavailableError, "S3 server", lambda: S3Server(tmp_path_factory.mktemp("s3")))
 
 
 @pytest.fixture

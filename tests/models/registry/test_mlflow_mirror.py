@@ -19,6 +19,7 @@ from stream.cli import tocsin
 from tests.mlflow_server import MlflowServer, MlflowUnavailableError, mlflow
 from tests.models.bundles import bundle
 from tests.ports import held_port
+from tests.served import served
 
 TIME = 1_700_000_000_000_000
 RUN = TrainingRun(TIME, TIME + 60_000_000, {"seed": 1, "epochs": 16}, {"report.txt": b"90 templates\n"})
@@ -34,14 +35,7 @@ def version(number: int) -> Manifest:
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MlflowServer]:
     """MLflow on SQLite; where it cannot be installed the test is skipped, in CI it fails."""
-    try:
-        mlflow()
-    except MlflowUnavailableError as error:
-        pytest.skip(f"no MLflow: {error}")
-    running = MlflowServer(tmp_path_factory.mktemp("mlflow"))
-    running.start()
-    yield running
-    running.stop()
+    yield from served(mlflow, MlflowUnavailableError, "MLflow", lambda: MlflowServer(tmp_path_factory.mktemp("mlflow")))
 
 
 def ask(server: MlflowServer, path: str, **params: Any) -> Any:
