@@ -22,8 +22,6 @@ class HeldFrames:
         self._worth = WORTH_ROWS * partitions
         self._frames: list[EventFrame] = []
         self._rows = 0
-        self.partitions: set[int] = set()
-        """Raw partitions of whose lines something is held."""
 
     def __len__(self) -> int:
         """Number of batches."""
@@ -43,14 +41,13 @@ class HeldFrames:
             if number in last and span.last >= span.first and last[number] >= 0
         )
 
-    def add(self, frame: EventFrame, partitions: set[int]) -> None:
-        """Hold the frame of a batch that had lines of these raw partitions."""
+    def add(self, frame: EventFrame) -> None:
+        """Hold the frame of a batch."""
         self._frames.append(frame)
         self._rows += len(frame.rows)
-        self.partitions |= partitions
 
     def take(self) -> EventFrame:
         """Give all back as one frame."""
         frames, self._frames = self._frames, []
-        self._rows, self.partitions = 0, set()
+        self._rows = 0
         return join_frames(frames)

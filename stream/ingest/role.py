@@ -246,15 +246,17 @@ class Ingest:
             record = {"schema": TEMPLATE_SCHEMA, "id": name, "text": template.text, "service": template.service}
             self._outbox.send(self._topics.templates, orjson.dumps(record), name.encode())
         self._outbox.end()
-        self._frames.add(processed.frame, set(unique(raw.partitions).tolist()))
+        self._frames.add(processed.frame)
 
     def _send_held(self) -> None:
         """Send the events that are held, if any, as one batch of the outbox."""
         if not len(self._frames):
             return
-        partitions = self._frames.partitions & self._position.keys()
-        self._outbox.begin({partition: self._position[partition] for partition in partitions})
-        self._send_frames(split_frame(self._frames.take(), self._events_partitions))
+        frame = self._frames.take()
+        # As far as these events go, and not as far as has been read: what comes behind them is not sent yet.
+        covered = {number: span.last + 1 for number, span in frame.raw.items() if span.last >= span.first}
+        self._outbox.begin({number: end for number, end in covered.items() if number in self._position})
+        self._send_frames(split_frame(frame, self._events_partitions))
         self._outbox.end()
 
     def _send_frames(self, frames: Mapping[int, EventFrame]) -> None:

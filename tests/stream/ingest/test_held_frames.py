@@ -3,19 +3,22 @@
 import threading
 import time
 from datetime import UTC, datetime
-from itertools import islice
+from itertools import count, islice
+from typing import Any
 
 import pytest
 from prometheus_client import CollectorRegistry
 
 from alerts.monitoring.metrics import Metrics
-from models.records import EventFrame, RawSpan
+from models.errors import FatalError
+from models.pipeline import Processed
+from models.records import EventFrame, RawBatch, RawSpan
 from models.windows import frame_codec
 from stream.ingest.held_frames import WORTH_ROWS, HeldFrames
 from stream.ingest.role import Ingest, IngestConfig
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
-from stream.kafka.reader import committed, follow
+from stream.kafka.reader import committed, follow, read_range
 from stream.kafka.topic_specs import Topics
 from stream.settings import Settings
 from stream.wiring.core import DEMO_BUNDLE, load_bundle, make_components
@@ -37,14 +40,14 @@ def test_what_goes_on_where_the_last_batch_stopped_is_held_with_it() -> None:
     """A topic that was made anew begins with other offsets, which must stay apart."""
     held = HeldFrames(PARTITIONS)
     assert held.fits(frame(5, 9))
-    held.add(frame(5, 9), {0})
-    assert (len(held), held.partitions, held.is_worth_sending) == (1, {0}, False)
+    held.add(frame(5, 9))
+    assert (len(held), held.is_worth_sending) == (1, False)
     assert held.fits(frame(10, 12))
     assert held.fits(EventFrame.empty({0: RawSpan(0, -1, 8)}))
     assert not held.fits(frame(0, 3))
-    held.add(frame(10, 12), {0})
+    held.add(frame(10, 12))
     assert held.take().raw == {0: RawSpan(5, 12, 7), 1: RawSpan(0, -1, 7)}
-    assert (len(held), held.partitions) == (0, set())
+    assert len(held) == 0
 
 
 @pytest.fixture
@@ -105,3 +108,27 @@ def test_a_partition_hears_the_clock_once_a_tick(backlog: Broker) -> None:
     counts = [len(of_partition) for of_partition in frames.values()]
     assert len(set(counts)) == 1
     assert counts[0] >= LINES // BATCH
+
+
+def test_nothing_is_committed_before_its_events_are_sent(backlog: Broker) -> None:
+    """A batch that fails is read again, however many of those before it were held meanwhile."""
+    settings = Settings(kafka_bootstrap_servers=backlog.bootstrap, bundle=DEMO_BUNDLE, metrics_port=0)
+    parts, topics = make_components(settings, load_bundle(settings)), Topics("tocsin.")
+    processor, batches = parts.processor(), count(1)
+    process = processor.process
+
+    def fail_at_the_fourth(raw: RawBatch, **known: Any) -> Processed:
+        if next(batches) == 4:
+            raise FatalError("this batch cannot be processed")
+        return process(raw, **known)
+
+    processor.process = fail_at_the_fourth  # type: ignore[method-assign, assignment]
+    config = IngestConfig(batch_lines=BATCH, batch_s=2.0, tick_s=DEADLINE_S)
+    metrics, version = Metrics.on(CollectorRegistry()), parts.bundle.templates_version
+    with pytest.raises(FatalError, match="this batch"):
+        Ingest(backlog, topics, processor, version, metrics, config).run(threading.Event())
+    sent = [frame_codec.decode(record.value or b"")[0] for record in read_range(backlog, topics.logs_events)]
+    assert sent
+    done = max(part.raw[0].last for part in sent) + 1
+    assert done < 4 * BATCH
+    assert committed(backlog, "tocsin.ingest", topics.logs_raw)[0][0] == done
