@@ -56,7 +56,6 @@ _REMEMBERED: Final = 30
 
 _WHO: Final = pl.concat_str("tenant", "service", "host", separator="\x1f").alias("who")
 """A source in one text, which is looked up faster than three: one of ten thousand in each batch of a large cloud."""
-"""Columns that name a source."""
 
 
 @dataclass(slots=True)
@@ -104,7 +103,7 @@ class HostClocks:
         newest = max((lag.stretch for lag in self._lags.values()), default=0)
         of_host: dict[str, dict[str, int]] = {}
         for source, lag in self._lags.items():
-            _, service, host = source.split("\x1f")
+            _, service, host = source.split("\x1f", 2)
             if newest - lag.stretch <= _REMEMBERED:
                 of_host.setdefault(host, {})[service] = -lag.correction
         for host, ahead in of_host.items():

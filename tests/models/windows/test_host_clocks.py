@@ -101,6 +101,14 @@ def test_one_service_with_a_wrong_zone_is_told_by_its_name() -> None:
     assert clocks.off() == {("c0", "mysqld"): pytest.approx(7200, abs=2)}
 
 
+def test_a_name_may_hold_what_separates_names() -> None:
+    """A record can say anything; that must not end a worker."""
+    clocks = HostClocks()
+    table, arrived = frame([(second, "a\x1fb", "c\x1fd", second) for second in range(120)], {})
+    clocks.settle(table, arrived)
+    assert clocks.off() == {}
+
+
 def test_cuts_change_nothing() -> None:
     """A line is put right by the stretches before its own, whatever batch it comes in."""
     table, arrived = frame(live(200), {"c1": 31.0, "c2": -100.0})
