@@ -140,6 +140,7 @@ class Explainer:
         self._failures = failures
         self._deepen = deepen
         self._schedule = Schedule(policy)
+        self._quiet = round(policy.quiet_s * SECOND)
         self._windows: OrderedDict[str, FiredWindow] = OrderedDict()
         self._results: queue.SimpleQueue[tuple[Task, Explained | None]] = queue.SimpleQueue()
         # The quick ones have a thread of their own: a slow provider holds up no first explanation.
@@ -182,7 +183,7 @@ class Explainer:
         """Start the explanations that are due; return those that were made since the last call."""
         for due in self._schedule.due(now):
             known = [self._windows[name] for name in dict.fromkeys(due.incident.windows) if name in self._windows]
-            task = replace(due, since=max(due.since, resumed(known)))
+            task = replace(due, since=max(due.since, resumed(known, self._quiet)))
             pool = self._deep if task.deep and self._deepen is not None else self._quick
             pool.submit(self._run, task, _chosen(known, task.since))
         made = []

@@ -20,9 +20,6 @@ from models.rfc3339 import SECOND
 WINDOW_US: Final = 60 * SECOND
 """Length of a window (microseconds), as configured by default, where the window itself is not kept any more."""
 
-QUIET_US: Final = 300 * SECOND
-"""Time without a window after which an incident was over (microseconds): ``alert_quiet_s`` as it is by default."""
-
 _LEVELS: Final = {Severity.ERROR: Level.ERROR, Severity.CRITICAL: Level.CRITICAL}
 
 
@@ -54,13 +51,15 @@ def evidence_scope(incident: Incident, fired: Sequence[FiredWindow], since: int 
     )
 
 
-def resumed(fired: Iterable[FiredWindow]) -> int:
+def resumed(fired: Iterable[FiredWindow], quiet: int) -> int:
     """Return when an incident came back that had been over: the begin of its windows since (microseconds), 0 if never.
+
+    It is over after ``quiet`` microseconds without a window.
 
     What it was put down to before, and what happened meanwhile, is not what brings it back.
     """
     windows = sorted(fired, key=lambda one: one.end)
-    back = (after.start for before, after in pairwise(windows) if after.end - before.end > QUIET_US)
+    back = (after.start for before, after in pairwise(windows) if after.end - before.end > quiet)
     return max(back, default=0)
 
 

@@ -24,6 +24,8 @@ class ExplainPolicy:
     """Age of an incident at which it is explained deep: it has more windows by then than its first."""
     again_s: float = 30.0
     """Time from one explanation to the next of an incident that has changed."""
+    quiet_s: float = 300.0
+    """Time of the windows without one after which an incident is over: ``alert_quiet_s``."""
 
 
 @dataclass(frozen=True, slots=True)

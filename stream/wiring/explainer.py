@@ -76,5 +76,5 @@ def make_explainer_of(
             return None
         return index
 
-    failures, policy = load_failures(settings), ExplainPolicy(settings.explain_settle_s)
+    failures, policy = load_failures(settings), ExplainPolicy(settings.explain_settle_s, quiet_s=settings.alert_quiet_s)
     return kind(broker, topics, reader, failures, open_memory, make_llm_explainer(settings), policy)
