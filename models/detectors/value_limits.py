@@ -73,7 +73,7 @@ class Values:
 
     def score(self, features: WindowFeatures) -> F64:
         """Return the summed excess of all lines of each window, in spreads."""
-        excess = self._excess(features.tokens, features.windows.values).max(axis=1, initial=0.0)
+        excess = self._by_row(features)
         # Whole numbers add up exactly, so the score is the same in any batch.
         total = features.windows.sums(np.round(excess * _SCALE).astype(np.int64) * features.windows.count)
         scores: F64 = total / _SCALE
@@ -93,8 +93,8 @@ class Values:
 
     def findings(self, features: WindowFeatures, windows: I64, text: TemplateText) -> list[list[Finding]]:
         """Return the template whose values exceed the usual most, with the median of those; else the slowest pace."""
-        worst = self._worst(features)[windows].tolist()
-        paces = self._slowest(features) if self._pace is not None and NOTHING in worst else {}
+        worst = self._worst(features, self._by_row(features))[windows].tolist()
+        paces = self._slowest(features) if NOTHING in worst else {}
         out = []
         for window, token in zip(windows.tolist(), worst, strict=True):
             if token != NOTHING:
@@ -161,13 +161,17 @@ class Values:
 
     def exceeding(self, features: WindowFeatures) -> BOOL:
         """Return which rows (rows,) are of the template that ``findings`` reports, and exceed what is usual."""
-        excess = self._excess(features.tokens, features.windows.values).max(axis=1, initial=0.0)
-        exceeds: BOOL = (excess > 0) & (features.tokens == self._worst(features)[features.window])
+        excess = self._by_row(features)
+        exceeds: BOOL = (excess > 0) & (features.tokens == self._worst(features, excess)[features.window])
         return exceeds
 
-    def _worst(self, features: WindowFeatures) -> I64:
-        """Token of each window (n,) whose values exceed the usual most, NOTHING where none do."""
-        excess = self._excess(features.tokens, features.windows.values).max(axis=1, initial=0.0)
+    def _by_row(self, features: WindowFeatures) -> F64:
+        """Return by how many spreads the most unusual value of each row (rows,) exceeds what is usual."""
+        excess: F64 = self._excess(features.tokens, features.windows.values).max(axis=1, initial=0.0)
+        return excess
+
+    def _worst(self, features: WindowFeatures, excess: F64) -> I64:
+        """Token of each window (n,) whose values exceed the usual most by row (rows,), NOTHING where none do."""
         rows = np.flatnonzero(excess)
         pairs, of = np.unique(features.window[rows] * len(self._limit) + features.tokens[rows], return_inverse=True)
         # In the order of rows, so that a sum is the same in any batch.

@@ -119,28 +119,13 @@ def without(windows: WindowBatch, dropped: BOOL) -> WindowBatch:
     total = splits(dropped.astype(np.int64))
     stop = windows.splits[1:]
     fresh = stop - windows.new_rows
-
-    def number(start: I64, end: I64) -> I64:
-        rows: I64 = total[end] - total[start]
-        return rows
-
     kept = np.flatnonzero(~dropped)
     return replace(
         windows,
         splits=windows.splits - total[windows.splits],
-        new_rows=windows.new_rows - number(fresh, stop),
-        context=windows.context - number(fresh - windows.context, fresh),
-        time=windows.time[kept],
-        template=windows.template[kept],
-        origin=windows.origin[kept],
-        level=windows.level[kept],
-        marks=windows.marks[kept],
-        count=windows.count[kept],
-        partition=windows.partition[kept],
-        offset=windows.offset[kept],
-        values=windows.values[kept],
-        surprise=windows.surprise[kept],
-        row_ids=windows.row_ids[kept],
+        new_rows=windows.new_rows - (total[stop] - total[fresh]),
+        context=windows.context - (total[fresh] - total[fresh - windows.context]),
+        **{name: getattr(windows, name)[kept] for name in _PER_ROW},
     )
 
 

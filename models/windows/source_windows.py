@@ -83,8 +83,10 @@ class SourceWindows:
 
     def corrected(self, windows: WindowBatch) -> WindowBatch:
         """Windows over everything that end with an error know nothing of lines that were folded behind it."""
-        is_everything = np.array([key == ALL_SOURCES for key in windows.keys], np.bool_)
-        return as_of_error(windows, is_everything & (windows.end % self._step != 0), self._step // CELLS)
+        is_cut = windows.end % self._step != 0
+        for number in np.flatnonzero(is_cut).tolist():
+            is_cut[number] = windows.keys[number] == ALL_SOURCES
+        return as_of_error(windows, is_cut, self._step // CELLS)
 
     def last_seen(self, rows: OpenRows, closed: ClosedWindows, is_old: BOOL) -> LastSeen:
         """When each source last wrote, for windows over everything; as far back as their key has been there for."""
