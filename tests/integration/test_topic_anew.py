@@ -60,8 +60,12 @@ def test_lines_of_a_topic_made_anew_are_judged(kafka: Broker, unique: str, *, is
     )
     topic = f"{unique}logs.raw"
 
-    async def serve(during: Callable[[], None] | None, lines: int, rows: int) -> dict[str, float]:
-        """Run the roles until so many lines and rows were read; ``during`` is done once the first have been."""
+    async def serve(during: Callable[[], None] | None, lines: int, rows: int, restarts: int) -> dict[str, float]:
+        """Run the roles until so many lines and rows were read, and detect knows of so many restarts.
+
+        ``during`` is done once the first have been.  Rows alone do not tell that the new ones were read: after a start
+        the old frames come again.
+        """
         process = Process.connect(settings)
         roles = process.start(("ingest", "detect"))
 
@@ -72,7 +76,13 @@ def test_lines_of_a_topic_made_anew_are_judged(kafka: Broker, unique: str, *, is
             await reached(lambda: value("tocsin_frame_rows_total") >= FIRST)
             await asyncio.sleep(3)
             await asyncio.to_thread(during)
-        await reached(lambda: value("tocsin_lines_total") >= lines and value("tocsin_frame_rows_total") >= rows)
+        await reached(
+            lambda: (
+                value("tocsin_lines_total") >= lines
+                and value("tocsin_frame_rows_total") >= rows
+                and value("tocsin_raw_restarts_total") >= restarts
+            )
+        )
         roles.stop()
         await roles.wait()
         names = ("tocsin_lines_total", "tocsin_duplicate_rows_total", "tocsin_raw_restarts_total")
@@ -85,12 +95,12 @@ def test_lines_of_a_topic_made_anew_are_judged(kafka: Broker, unique: str, *, is
     kafka.ensure_topics(topic_specs(settings))
     send(kafka, topic, FIRST)
     if is_running:
-        counts = asyncio.run(serve(again, FIRST + SECOND, 2 * (FIRST + SECOND)))
+        counts = asyncio.run(serve(again, FIRST + SECOND, 2 * (FIRST + SECOND), 1))
         assert counts["tocsin_lines_total"] == FIRST + SECOND
     else:
-        asyncio.run(serve(None, FIRST, 2 * FIRST))
+        asyncio.run(serve(None, FIRST, 2 * FIRST, 0))
         again()
-        counts = asyncio.run(serve(None, SECOND, 2 * SECOND))
+        counts = asyncio.run(serve(None, SECOND, 2 * SECOND, 1))
         assert counts["tocsin_lines_total"] == SECOND
     assert counts["tocsin_duplicate_rows_total"] == 0
     assert counts["tocsin_raw_restarts_total"] == 1
