@@ -7,14 +7,13 @@ stretch of the time, so that all hours of the day are among both.  No event of t
 import zlib
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 import polars as pl
 
-from models.arrays import ranges, splits
 from models.calibration.recognition import some_names
 from models.decode.decoder import Decoder
 from models.decode.log_files import read_paths
@@ -25,6 +24,7 @@ from models.pipeline import PipelineConfig, scored_files, windows_of_files
 from models.records import BOOL, I64, KeyKind, LastSeen, RowFlag, WindowBatch
 from models.rfc3339 import time_text
 from models.templates.matcher import TemplateTable, mine, template_id, words_of
+from models.windows.batches import take
 from models.windows.scoring import ScoredT, WindowScorer
 from models.windows.store import WindowStore
 
@@ -264,28 +264,4 @@ def select(batch: WindowBatch, chosen: I64) -> WindowBatch:
     """The windows with these numbers, and nothing of who wrote before them: no sequence tells."""
     if len(chosen) == len(batch):
         return batch
-    rows = ranges(batch.splits[chosen], batch.splits[chosen + 1])
-    return WindowBatch(
-        tenants=[batch.tenants[i] for i in chosen.tolist()],
-        kinds=batch.kinds[chosen],
-        keys=[batch.keys[i] for i in chosen.tolist()],
-        start=batch.start[chosen],
-        end=batch.end[chosen],
-        splits=splits(batch.splits[chosen + 1] - batch.splits[chosen]),
-        new_rows=batch.new_rows[chosen],
-        context=batch.context[chosen],
-        continuations=batch.continuations[chosen],
-        complete=batch.complete[chosen],
-        time=batch.time[rows],
-        template=batch.template[rows],
-        origin=batch.origin[rows],
-        level=batch.level[rows],
-        marks=batch.marks[rows],
-        count=batch.count[rows],
-        partition=batch.partition[rows],
-        offset=batch.offset[rows],
-        values=batch.values[rows],
-        surprise=batch.surprise[rows],
-        row_ids=batch.row_ids[rows],
-        last_seen=LastSeen.nothing(batch.start[chosen]),
-    )
+    return replace(take(batch, chosen), last_seen=LastSeen.nothing(batch.start[chosen]))
