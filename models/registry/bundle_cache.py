@@ -51,7 +51,9 @@ class BundleCache:
             if not file.is_file() or sha256(file.read_bytes()).hexdigest() != facts.sha256:
                 shutil.rmtree(path, ignore_errors=True)
                 return None
-        path.touch()
+        # Of a folder that others own it is not known that it is in use; what it holds serves all the same.
+        with suppress(OSError):
+            path.touch()
         return path
 
     def put(self, manifest: Manifest, files: Iterable[tuple[str, bytes]]) -> Path:
@@ -69,9 +71,12 @@ class BundleCache:
                 for name, data in files:
                     (fresh / name).write_bytes(data)
                 (fresh / MANIFEST).write_bytes(manifest.to_json())
-                # Where another process was first, its folder holds the same.
-                with suppress(FileExistsError):
-                    _rename(fresh, path)
+                try:
+                    fresh.rename(path)
+                except OSError:
+                    # Where another process was first, its folder holds the same.
+                    if not path.is_dir():
+                        raise
         except OSError as error:
             raise InvalidError(
                 f"cannot keep {manifest.version} in {self._folder} ({error.strerror or error})",
@@ -97,8 +102,10 @@ class BundleCache:
 
     def _shrink(self) -> None:
         folders = [manifest.parent for manifest in self._folder.glob(f"[!.]*/{MANIFEST}")]
-        for old in sorted(folders, key=lambda path: -path.stat().st_mtime)[KEPT:]:
-            shutil.rmtree(old, ignore_errors=True)
+        # Where another process does the same at this moment, the next one ends it.
+        with suppress(FileNotFoundError):
+            for old in sorted(folders, key=lambda path: -path.stat().st_mtime)[KEPT:]:
+                shutil.rmtree(old, ignore_errors=True)
 
 
 def fetch_bundle(
@@ -149,20 +156,6 @@ def check_manifest(manifest: Manifest, keys: Mapping[str, bytes]) -> None:
             f"{manifest.version} is a bundle of {manifest.bundle_schema}, this version reads {SCHEMA}",
             "update tocsin if it is newer, train again if it is older",
         )
-
-
-def _rename(fresh: Path, path: Path) -> None:
-    """Rename a folder; a folder that is there stays.
-
-    Raises:
-        FileExistsError: there is one.
-    """
-    try:
-        fresh.rename(path)
-    except OSError as error:
-        if path.is_dir():
-            raise FileExistsError(str(path)) from error
-        raise
 
 
 def _address_key(address: ModelAddress) -> str:

@@ -34,11 +34,6 @@ class BundleDiff:
     masks: ValueChange | None
     facts: Mapping[str, ValueChange]
 
-    @property
-    def is_template_safe(self) -> bool:
-        """Whether events keep their template ids: then the other bundle can judge what was read for the one."""
-        return not (self.templates_new or self.templates_gone or self.masks)
-
     def to_record(self) -> dict[str, Any]:
         """Return it as a JSON object."""
         return dataclasses.asdict(self)

@@ -8,11 +8,11 @@ Under the address of the store::
     NAME/champion.json         an alias: which version it stands for
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import orjson
 
@@ -99,12 +99,14 @@ class ModelStore:
 
     def names(self) -> list[str]:
         """Return the names that have a whole version."""
-        folders = {entry.key.rpartition("/")[0] for entry in self._objects.list("") if entry.key.endswith(MANIFEST)}
-        return sorted({folder.rpartition("_v")[0] for folder in folders if "_v" in folder})
+        return self._names_with(MANIFEST)
 
     def begun(self) -> list[str]:
         """Return the names that have a version, whole or not."""
-        folders = {entry.key.partition("/")[0] for entry in self._objects.list("") if entry.key.endswith(f"/{CLAIM}")}
+        return self._names_with(CLAIM)
+
+    def _names_with(self, file: str) -> list[str]:
+        folders = {entry.key.partition("/")[0] for entry in self._objects.list("") if entry.key.endswith(f"/{file}")}
         return sorted({folder.rpartition("_v")[0] for folder in folders if "_v" in folder})
 
     def versions(self, name: str) -> list[Manifest]:
@@ -154,13 +156,13 @@ class ModelStore:
     def alias(self, name: str, alias: str) -> int | None:
         """Return the number of the version that an alias stands for, None for none."""
         stored = self._objects.read(_alias_key(name, alias))
-        return None if stored is None else int(_alias(stored.data, f"{self.url}/{_alias_key(name, alias)}")["number"])
+        return None if stored is None else _aliased(stored.data, f"{self.url}/{_alias_key(name, alias)}")
 
     def aliases(self, name: str) -> dict[str, int]:
         """Return all aliases of a name with the numbers of their versions."""
-        keys = [entry.key for entry in self._objects.list(f"{name}/") if entry.key.endswith(".json")]
-        numbers = {key.rpartition("/")[2].removesuffix(".json"): key for key in keys}
-        known = {alias: self.alias(name, alias) for alias in sorted(numbers)}
+        keys = sorted(entry.key for entry in self._objects.list(f"{name}/") if entry.key.endswith(".json"))
+        names = [key.rpartition("/")[2].removesuffix(".json") for key in keys]
+        known = {alias: self.alias(name, alias) for alias in names}
         return {alias: number for alias, number in known.items() if number is not None}
 
     def alias_etag(self, name: str, alias: str) -> str | None:
@@ -184,7 +186,7 @@ class ModelStore:
         key = _alias_key(manifest.name, alias)
         for _ in range(ATTEMPTS):
             stored = self._objects.read(key)
-            before = None if stored is None else int(_alias(stored.data, f"{self.url}/{key}")["number"])
+            before = None if stored is None else _aliased(stored.data, f"{self.url}/{key}")
             if self._objects.put_if(key, orjson.dumps(record), None if stored is None else stored.etag) is not None:
                 return before
         raise TransientError(f"others move {manifest.name}@{alias} all the time", "try again")
@@ -279,12 +281,12 @@ def _alias_key(name: str, alias: str) -> str:
     return f"{name}/{alias}.json"
 
 
-def _alias(data: bytes, place: str) -> Mapping[str, Any]:
+def _aliased(data: bytes, place: str) -> int:
+    """The number of the version that an alias stands for."""
     try:
         record = orjson.loads(data)
         if record["schema"] != ALIAS_SCHEMA:
             raise InvalidError(f"{place} is of the form {record['schema']!r}", "update tocsin")
-        int(record["number"])
+        return int(record["number"])
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise InvalidError(f"{place} is no alias ({error})", "promote a version again") from error
-    return dict(record)

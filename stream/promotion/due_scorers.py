@@ -106,10 +106,12 @@ class DueScorers:
         return earlier
 
     def _ready(self, manifest: Manifest) -> Scorer | None:
+        # It hashes the manifest: once, for this is asked for every batch.
+        digest = manifest.digest
         with self._lock:
-            scorer = self._scorers.get(manifest.digest)
+            scorer = self._scorers.get(digest)
             if scorer is not None:
-                self._scorers.move_to_end(manifest.digest)
+                self._scorers.move_to_end(digest)
             return scorer
 
     def _keep(self, manifest: Manifest, scorer: Scorer) -> None:

@@ -17,6 +17,7 @@ from models.bundle import Bundle
 from models.errors import FatalError, InvalidError, TocsinError
 from models.records import BOOL, I64
 from models.registry.manifest import Manifest
+from models.rfc3339 import SECOND
 from models.scorer import Scorer
 from stream.kafka.clients import Broker
 from stream.kafka.reader import read_range
@@ -35,9 +36,6 @@ FRESH_S: Final = LEAST_LEAD_S / 2
 
 GIVE_UP_S: Final = 120.0
 """Seconds after which a role that cannot know what is due stops.  A judgement: longer than a broker's restart."""
-
-_SECOND: Final = 1_000_000
-"""Microseconds."""
 
 
 class PromotionWatch:
@@ -138,7 +136,7 @@ class PromotionWatch:
             return
         newest = self.timeline.promotions[-1]
         promotion = newest.promotion
-        age_s = time.time() - newest.since / _SECOND
+        age_s = time.time() - newest.since / SECOND
         if promotion.previous is None or promotion.id in self._given_up or not 0 <= age_s <= PROBATION_S:
             return
         if why := self._firing.excess(promotion.previous.bundle, promotion.manifest.bundle):
@@ -158,7 +156,7 @@ class PromotionWatch:
             return
         newest = self.timeline.promotions[-1]
         promotion, manifest = newest.promotion, newest.promotion.manifest
-        due_s = newest.since / _SECOND - time.time()
+        due_s = newest.since / SECOND - time.time()
         if self._scorers.is_ready(manifest) or promotion.id in self._given_up:
             return
         try:

@@ -12,6 +12,7 @@ import orjson
 
 from models.errors import InvalidError
 from models.registry.manifest import Manifest
+from models.rfc3339 import SECOND
 from stream.kafka.clients import Broker
 from stream.kafka.reader import Record, read_range
 from stream.kafka.writer import write
@@ -24,9 +25,6 @@ judgement: a worker asks for new promotions each second, and does not judge whil
 
 PARTITION: Final = 0
 """Where promotions are, so that they have one order, however many partitions somebody gave the topic."""
-
-_SECOND: Final = 1_000_000
-"""Microseconds."""
 
 
 class PromotionKind(StrEnum):
@@ -139,7 +137,7 @@ def stored_promotions(records: Iterable[Record]) -> Iterator[StoredPromotion]:
                 promotion = Promotion.from_json(record.value)
             except InvalidError:
                 continue
-            yield StoredPromotion(promotion, record.timestamp * 1000 + round(promotion.lead_s * _SECOND))
+            yield StoredPromotion(promotion, record.timestamp * 1000 + round(promotion.lead_s * SECOND))
 
 
 def _manifest(record: Any) -> Manifest:

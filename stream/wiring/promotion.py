@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 from alerts.monitoring.metrics import Metrics
@@ -62,7 +63,9 @@ def make_poll(settings: Settings, metrics: Metrics) -> AliasPoll | None:
     address = parse_bundle(str(settings.bundle)) if settings.bundle is not None else None
     if not isinstance(address, ModelAddress) or version_number(address.ref) is not None:
         return None
-    return AliasPoll(lambda: open_store(settings, address.store), address, metrics.models_store_up.set)
+    # One client for all looks: a new one of S3 reads its models of the interface anew and opens connections of its own.
+    opened = cache(lambda: open_store(settings, address.store))
+    return AliasPoll(opened, address, metrics.models_store_up.set)
 
 
 def scorer_loader(settings: Settings, address: ModelAddress, parts: Components) -> Callable[[Manifest], Scorer]:

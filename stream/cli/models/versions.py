@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from models.registry.manifest import Manifest
     from models.registry.model_store import ModelStore
     from stream.settings import Settings
@@ -29,9 +31,9 @@ def list_(name: str | None, *, as_json: bool) -> None:
 
     store = open_store(load_settings())
     versions = [
-        _with_aliases(store, manifest)
+        version
         for chosen in ([name] if name else store.names())
-        for manifest in store.versions(chosen)
+        for version in _with_aliases(store, chosen, store.versions(chosen))
     ]
     if as_json:
         records = [_record(manifest, aliases) for manifest, aliases in versions]
@@ -67,7 +69,7 @@ def show(version: str, *, as_json: bool) -> None:
     settings = load_settings()
     address = version_address(settings, version)
     store = open_store(settings, address.store)
-    manifest, aliases = _with_aliases(store, store.resolve(address))
+    ((manifest, aliases),) = _with_aliases(store, address.name, [store.resolve(address)])
     trust = _trust(settings, manifest)
     if as_json:
         click.echo(orjson.dumps(_record(manifest, aliases) | {"trust": trust}))
@@ -84,7 +86,7 @@ def show(version: str, *, as_json: bool) -> None:
         **{name: f"{facts.bytes:,} bytes, sha256 {facts.sha256}" for name, facts in manifest.files.items()},
     }
     for row, value in rows.items():
-        if value not in {None, ""} if isinstance(value, str) else True:
+        if value != "":
             click.echo(f"{row:<28} {value}")
 
 
@@ -143,8 +145,11 @@ def diff(before: str, after: str, *, as_json: bool) -> None:
         click.echo(line)
 
 
-def _with_aliases(store: "ModelStore", manifest: "Manifest") -> "tuple[Manifest, list[str]]":
-    return manifest, [alias for alias, number in store.aliases(manifest.name).items() if number == manifest.number]
+def _with_aliases(
+    store: "ModelStore", name: str, manifests: "Iterable[Manifest]"
+) -> "list[tuple[Manifest, list[str]]]":
+    aliases = store.aliases(name)
+    return [(one, [alias for alias, number in aliases.items() if number == one.number]) for one in manifests]
 
 
 def _record(manifest: "Manifest", aliases: list[str]) -> dict[str, Any]:
