@@ -2,15 +2,11 @@
 
 import sys
 from pathlib import Path
-from typing import Final
 
 import click
 
 from stream.cli.options import TIME, check_times
-
-REPORT: Final = "report.md"
-ALERTS: Final = "alerts.jsonl"
-INCIDENTS: Final = "incidents.json"
+from stream.review.file_names import ALERTS, INCIDENTS, REPORT
 
 
 @click.command()

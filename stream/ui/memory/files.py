@@ -2,19 +2,14 @@
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Final
 
 import orjson
 
 from alerts.messages.alert import Alert
 from alerts.messages.anomaly import Anomaly
 from models.errors import InvalidError
+from stream.review.file_names import ALERTS, INCIDENTS
 from stream.ui.memory.memory import Memory
-
-ALERTS: Final = "alerts.jsonl"
-"""In the folder that ``tocsin review --out`` writes."""
-INCIDENTS: Final = "incidents.json"
-"""The same; it may be missing."""
 
 
 def load_alerts(memory: Memory, path: Path) -> int:

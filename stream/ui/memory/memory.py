@@ -5,23 +5,20 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Final, TypeVar
+from typing import TypeVar
 
 from alerts.incidents.annotations import Annotations
 from alerts.messages.alert import Alert
 from alerts.messages.anomaly import Anomaly
 from alerts.messages.delivery_receipt import DeliveryReceipt
 from alerts.messages.feedback import Action, Feedback
-from alerts.sinks.base import CHANGE
+from alerts.sinks.base import CHANGE, SYNTHETIC
 from models.rfc3339 import time_text
 from stream.topics.changes import Announcement
 from stream.ui.memory.incident_log import STEPS, IncidentHead, IncidentLog, Said, pack
 from stream.ui.memory.window_columns import WindowColumns
 
 V = TypeVar("V")
-
-SYNTHETIC: Final = "synthetic"
-"""Kind of the alerts that only prove that deliveries work; they are no incidents."""
 
 
 @dataclass(frozen=True, slots=True)
