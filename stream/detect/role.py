@@ -104,13 +104,13 @@ class Detect:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read frames until ``stop`` is set, then commit and leave the group."""
-        app = create_app(f"{self._topics.prefix}{ROLE}", self._broker)
+        app = create_app(self._topics.group(ROLE), self._broker)
         app.monitor = PrometheusMonitor(metrics=FaustMetrics.create(self._registry, f"faust_{ROLE}"))
         topic = app.topic(self._topics.logs_events, value_serializer="raw", key_serializer="raw", acks=False)
         app.on_partitions_assigned.connect(self._assigned)  # type: ignore[arg-type]
         app.on_partitions_revoked.connect(self._revoked)  # type: ignore[arg-type]
 
-        @app.agent(topic, name=f"{self._topics.prefix}{ROLE}-agent")
+        @app.agent(topic, name=f"{self._topics.group(ROLE)}-agent")
         async def frames_in(stream: faust.StreamT[bytes]) -> None:
             async for event in cast("faust.Stream[bytes]", stream).noack().events():
                 await self._waiting.put(event)
