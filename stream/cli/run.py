@@ -58,13 +58,14 @@ def run(roles: tuple[str, ...], shadow: str | None, *, publish_all: bool) -> Non
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     from stream.runtime.log_setup import setup_logs
     from stream.settings import load_settings
-    from stream.wiring.shadow import shadow_settings
 
     # Until roles take the signal over: the first process of a container would be deaf to it without a handler.
     signal.signal(signal.SIGTERM, _end)
     settings = load_settings()
     setup_logs(settings.log_level, as_json=settings.log_json)
     if shadow is not None:
+        from stream.wiring.shadow import shadow_settings
+
         settings, roles = shadow_settings(settings, shadow), _shadow_roles(roles)
     if asyncio.run(_serve(settings, roles, publish_all=publish_all, shadow=shadow is not None)):
         _replace()

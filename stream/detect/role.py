@@ -63,12 +63,12 @@ WAITING = 32
 class DetectConfig:
     """``publish_all`` sends every window to ``anomalies``, fired or not: for tests and comparisons.
 
-    ``count`` is told of each batch by which bundle (id) how many windows were judged, and how many fired.
+    ``count`` is told the decisions on each batch, and the numbers of the windows among them that are published.
     """
 
     windows: WindowConfig
     publish_all: bool = False
-    count: Callable[[str, int, int], None] = lambda _bundle, _windows, _fired: None
+    count: Callable[[Decisions, I64], None] = lambda _decided, _due: None
     health: LoopHealth = field(default_factory=LoopHealth)
 
 
@@ -227,7 +227,7 @@ class Detect:
             self._publish(decided)
         for decisions, due in decided:
             self._count_windows(decisions, due)
-            self._config.count(decisions.bundle.id, len(due), int(decisions.fired[due].sum()))
+            self._config.count(decisions, due)
             self._warn_foreign(decisions.bundle.templates_version, taken)
         self._metrics.batch_seconds.labels(ROLE).observe(time.perf_counter() - started)
         self._metrics.frames.labels("in").inc(len(taken))
