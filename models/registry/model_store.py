@@ -5,14 +5,15 @@ Under the address of the store::
     NAME_v12/claim.json        who has the number; written first, by a write that only one can win
     NAME_v12/bundle.json …     the files of the bundle
     NAME_v12/manifest.json     hash of each file and the signature; written last: without it there is no version
+    NAME_v12/gate.json         report of the gate that it went through last, if any
     NAME/champion.json         an alias: which version it stands for
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import orjson
 
@@ -26,6 +27,7 @@ from models.rfc3339 import time_text
 
 CLAIM: Final = "claim.json"
 MANIFEST: Final = "manifest.json"
+REPORT: Final = "gate.json"
 ALIAS_SCHEMA: Final = "tocsin.alias/1"
 ABANDONED_SCHEMA: Final = "tocsin.abandoned/1"
 
@@ -190,6 +192,37 @@ class ModelStore:
             if self._objects.put_if(key, orjson.dumps(record), None if stored is None else stored.etag) is not None:
                 return before
         raise TransientError(f"others move {manifest.name}@{alias} all the time", "try again")
+
+    def report(self, manifest: Manifest) -> dict[str, Any] | None:
+        """Return the report of the gate that a version went through last, None where it went through none.
+
+        Raises:
+            InvalidError: what is there is none.
+        """
+        key = f"{folder_name(manifest.name, manifest.number)}/{REPORT}"
+        stored = self._objects.read(key)
+        if stored is None:
+            return None
+        try:
+            record = orjson.loads(stored.data)
+        except orjson.JSONDecodeError:
+            record = None
+        if not isinstance(record, dict):
+            raise InvalidError(f"{self.url}/{key} is damaged", "run `tocsin models gate` again")
+        return record
+
+    def put_report(self, manifest: Manifest, report: Mapping[str, Any]) -> None:
+        """Keep the report of a gate beside a version, instead of one before.
+
+        Raises:
+            TransientError: others write there all the time.
+        """
+        key = f"{folder_name(manifest.name, manifest.number)}/{REPORT}"
+        data = orjson.dumps(report, option=orjson.OPT_INDENT_2)
+        for _ in range(ATTEMPTS):
+            if self._objects.put_if(key, data, self._objects.etag(key)) is not None:
+                return
+        raise TransientError(f"others write to {self.url}/{key} all the time", "try again")
 
     def half_versions(self, name: str) -> list[HalfVersion]:
         """Return what was begun and never ended, and is not collected yet."""

@@ -7,7 +7,9 @@ and ``commit`` in this module does it instead.
 
 After every assignment Faust seeks to the committed offset, so later messages come again, also to a worker that kept its
 partition: state of a partition is dropped when it is revoked *or assigned* (``app.on_partitions_revoked`` and
-``app.on_partitions_assigned``).
+``app.on_partitions_assigned``).  What comes while partitions are assigned Faust drops.  As aiokafka seeks to no offset
+of 0, and not where nothing is committed, such a message would be lost to a young group: CommittingThread seeks there,
+too.
 
 aiokafka reports errors of the group to the caller of its public ``getmany``, which Faust never calls: a worker whose
 join was refused would wait for ever, without a log line.  CommittingConsumer checks every second: an error that another
@@ -61,6 +63,17 @@ class CommittingThread(driver.AIOKafkaConsumerThread):
     async def committed_with_metadata(self, partitions: Iterable[TP]) -> dict[TP, tuple[int, str]]:
         """Fetch in the consumer's thread; see ``committed``."""
         return cast("dict[TP, tuple[int, str]]", await self.call_thread(self._committed, tuple(partitions)))
+
+    async def seek_to_committed(self) -> Mapping[TP, int]:
+        """Seek every partition to its commit, in the consumer's thread, and to its begin where there is none behind."""
+        return cast("Mapping[TP, int]", await self.call_thread(self._seek_to_committed))
+
+    async def _seek_to_committed(self) -> Mapping[TopicPartition, int | None]:
+        consumer = self._kafka_consumer()
+        offsets: dict[TopicPartition, int | None] = await consumer.seek_to_committed()
+        if begins := [partition for partition, offset in offsets.items() if not offset]:
+            await consumer.seek_to_beginning(*begins)
+        return offsets
 
     async def _commit_owned(self, offsets: Mapping[TP, tuple[int, str]]) -> frozenset[TP]:
         # Read here, in the consumer's own loop: between this line and the request nothing can be revoked.

@@ -40,10 +40,19 @@ class Review:
     span: tuple[int, int] = (0, 0)
     files: Mapping[int, str] = field(default_factory=dict)
     """Paths of the files by number; empty for topics."""
+    unknown: float | None = None
+    """Share of the events whose text the training of the bundle has not seen; None for topics."""
 
-    def about(self, lines: int, windows: int, span: tuple[int, int], files: Mapping[int, str]) -> "Review":
+    def about(
+        self,
+        lines: int,
+        windows: int,
+        span: tuple[int, int],
+        files: Mapping[int, str],
+        unknown: float | None = None,
+    ) -> "Review":
         """Return it with what was read."""
-        return replace(self, lines=lines, windows=windows, span=span, files=files)
+        return replace(self, lines=lines, windows=windows, span=span, files=files, unknown=unknown)
 
     @property
     def told(self) -> list[Incident]:
@@ -70,6 +79,7 @@ class Review:
             "files": list(self.files.values()),
             "lines": self.lines,
             "windows": self.windows,
+            "unknown": self.unknown,
             "fired": self.fired,
             "incidents": [orjson.loads(incident.to_json()) for incident in self.told],
             "alerts": [orjson.loads(alert.to_json()) for alert in self.alerts],

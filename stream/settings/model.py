@@ -113,6 +113,8 @@ class Settings(BaseSettings):
     """PEM file of the private key with which versions are signed; see `tocsin models key`."""
     trusted_keys: tuple[str, ...] = ()
     """Public keys, as JSON: a version from a store is used only if one of them signed it. None: hashes alone count."""
+    gate: Literal["off", "required"] = "off"
+    """Whether `tocsin models promote` needs a version to have passed `tocsin models gate` against the one in use."""
     mlflow_url: SecretUrl | None = None
     """Address of MLflow's server, which shows trainings and versions to people; nothing depends on it."""
     s3_path_style: bool = False

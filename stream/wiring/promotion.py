@@ -6,7 +6,7 @@ import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
-from typing import Final
+from typing import Any, Final
 
 from alerts.monitoring.metrics import Metrics
 from models.bundle import Bundle
@@ -14,9 +14,11 @@ from models.errors import InvalidError, TocsinError
 from models.registry.address import CHAMPION, ModelAddress, parse_bundle, version_number
 from models.registry.bundle_cache import fetch_version
 from models.registry.manifest import Manifest
+from models.registry.model_store import ModelStore
 from models.registry.signature import trusted
 from models.schedule import OneScorer, ScorerSchedule
 from models.scorer import Scorer
+from stream.gate.report import permits
 from stream.kafka.clients import Broker
 from stream.kafka.topic_specs import Topics
 from stream.promotion.alias_poll import AliasPoll
@@ -115,6 +117,8 @@ class PromotionOrder:
     kind: PromotionKind = PromotionKind.PROMOTE
     by: str = ""
     reason: str = ""
+    force: str = ""
+    """Why it is to be promoted whatever its gate says."""
 
 
 def carry_out(
@@ -126,8 +130,10 @@ def carry_out(
         The version, and its promotion as Kafka has stored it.
 
     Raises:
-        TocsinError: the version is refused, does not fit, or store or broker do not answer.
+        TocsinError: the version is refused, does not fit, has not passed a gate that is required, or store or broker do
+            not answer.
     """
+    by = order.by or current_user()
     store = open_store(settings, order.address.store)
     manifest = store.resolve(order.address)
     cache, keys = bundle_cache(settings), trusted(settings.trusted_keys)
@@ -137,16 +143,42 @@ def carry_out(
     if number is not None:
         previous = store.resolve(ModelAddress(store.url, manifest.name, f"v{number}"))
         check_windows(Bundle.load(fetch_version(store, previous, cache, keys).path), bundle, manifest.version)
+    report = _gate_report(settings, store, order, manifest, previous)
     stored = None
     if broker is not None:
         broker.ensure_topics(spec for spec in topic_specs(settings) if spec.name == topics.models)
         promotion = Promotion(
-            uuid.uuid4().hex, order.kind, manifest, previous, order.lead_s, order.by or current_user(), order.reason
+            uuid.uuid4().hex, order.kind, manifest, previous, order.lead_s, by, order.reason or order.force, report
         )
         stored = promote(broker, topics.models, promotion)
-    store.move_alias(manifest, CHAMPION, time.time_ns() // 1000, order.by or current_user())
+    store.move_alias(manifest, CHAMPION, time.time_ns() // 1000, by)
     show_in_mlflow(settings, lambda mirror: mirror.show_alias(manifest, CHAMPION))
     return manifest, stored
+
+
+def _gate_report(
+    settings: Settings, store: ModelStore, order: PromotionOrder, manifest: Manifest, previous: Manifest | None
+) -> dict[str, Any]:
+    """Return the report that stands in the promotion's record; empty where no gate was asked.
+
+    Raises:
+        InvalidError: the gate is required, and not passed.
+    """
+    # Back is always free; and the first version follows none that it could be set against.
+    if order.kind is PromotionKind.ROLLBACK or previous is None or manifest.digest == previous.digest:
+        return {}
+    report = store.report(manifest)
+    if not (why := permits(report, manifest.digest, previous.digest)):
+        return report or {}
+    if order.force:
+        return {**(report or {}), "forced": order.force, "why_not": why}
+    if settings.gate == "required":
+        raise InvalidError(
+            f"{manifest.version} is not promoted: {why}",
+            f"run `tocsin models gate {manifest.version}`, or give a reason: --force REASON",
+        )
+    log.warning("%s: %s; TOCSIN_GATE=required would refuse it", manifest.version, why)
+    return {}
 
 
 def version_before(broker: Broker, topics: Topics, name: str) -> Manifest:

@@ -220,6 +220,46 @@ def test_after_a_rebalance_uncommitted_messages_come_again(broker: Broker, topic
     two_workers(broker, unique + "group", topic, watch)
 
 
+@pytest.mark.parametrize("broker", ["kafka"], indirect=True)
+@pytest.mark.parametrize("offset", [6, 0, None], ids=["behind some", "before the first", "nothing committed"])
+@pytest.mark.kafka
+def test_what_is_dropped_during_an_assignment_comes_again(
+    broker: Broker, topic: str, unique: str, offset: int | None
+) -> None:
+    """Faust drops what it fetches before its streams go on; reading begins at the commit in any case."""
+    group = unique + "group"
+    if offset is not None:
+        consumer = broker.consumer(group)
+        places = [TopicPartition(topic, partition, offset) for partition in range(PARTITIONS)]
+        consumer.commit(offsets=places, asynchronous=False)
+        consumer.close()
+
+    async def program() -> Worker:
+        made = worker(broker, group, topic)
+
+        async def drop(_: Any, /, *__: Any, **___: Any) -> None:
+            assert isinstance(made.app.consumer, faust_transport.CommittingConsumer)
+            thread = made.app.consumer._thread
+
+            async def skip() -> None:
+                for partition in thread._kafka_consumer().assignment():
+                    thread._kafka_consumer().seek(partition, MESSAGES)
+
+            await thread.call_thread(skip)
+
+        made.app.on_partitions_assigned.connect(drop, weak=False)
+        serving = asyncio.create_task(serve(made.app, made.finish))
+        try:
+            await made.wait_for(lambda it: all(MESSAGES - 1 in seen for seen in it.seen.values()))
+        finally:
+            made.finish.set()
+            await serving
+        return made
+
+    expected = list(range(offset or 0, MESSAGES))
+    assert asyncio.run(program()).seen == dict.fromkeys(range(PARTITIONS), expected)
+
+
 def test_metadata_that_kafka_would_refuse_is_invalid(broker: Broker, topic: str, unique: str) -> None:
     """The largest metadata passes; one byte more is refused before anything is sent."""
     part = TP(topic, 0)

@@ -28,13 +28,17 @@ _ALIAS_ONLY = click.option(
 @click.argument("version", metavar="NAME@VERSION")
 @_LEAD
 @click.option("--reason", default="", help="Why, for those who read it later.")
+@click.option("--force", default="", metavar="REASON", help="Promote whatever its gate says; the reason is kept.")
 @_ALIAS_ONLY
 @by_option
-def promote(version: str, lead_s: float, reason: str, by: str, *, alias_only: bool) -> None:
+def promote(  # noqa: PLR0913 - click passes each option
+    version: str, lead_s: float, reason: str, force: str, by: str, *, alias_only: bool
+) -> None:
     """Let a version judge every window that ends from a moment on, by the broker's clock, on every worker and replay.
 
     The promotion is a record on the topic models.  Before it is written the version is fetched, verified, loaded here.
-    Workers with TOCSIN_BUNDLE=…/NAME@champion follow it without a restart.
+    Workers with TOCSIN_BUNDLE=…/NAME@champion follow it without a restart.  With TOCSIN_GATE=required the version must
+    have passed `tocsin models gate` against the one in use.
 
     \b
     Example:
@@ -48,7 +52,7 @@ def promote(version: str, lead_s: float, reason: str, by: str, *, alias_only: bo
     address = version_address(settings, version)
     if "@" not in version.rpartition("/")[2]:
         raise click.UsageError(f"name the version: {version}@v2")
-    _carry_out(settings, PromotionOrder(address, lead_s, by=by, reason=reason), alias_only=alias_only)
+    _carry_out(settings, PromotionOrder(address, lead_s, by=by, reason=reason, force=force), alias_only=alias_only)
 
 
 @click.command()
