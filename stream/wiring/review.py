@@ -87,10 +87,8 @@ def _of_files(
 ) -> Review:
     names: dict[str, frozenset[str]] = {}
     places: list[I64] = []
-    lines = windows = 0
+    lines = windows = unknown = 0
     verdicts: list[Verdict] = []
-    table = np.fromiter(parts.bundle.table, np.uint64)
-    events = unknown = 0
     for closed in windows_of_files(question.paths, parts.processor(), parts.scorer, parts.windows):
         names.update((f"{new.id:016x}", names_in(new.text)) for new in closed.new)
         windows += len(closed.verdicts)
@@ -98,8 +96,7 @@ def _of_files(
         lines += count
         progress(count)
         places.append(closed.lines)
-        events += len(closed.templates)
-        unknown += int(np.isin(closed.templates, table, invert=True).sum())
+        unknown += closed.unknown
         verdicts += _asked(closed, question)
     if not lines:
         raise InvalidError(f"{', '.join(question.paths)}: there are no lines", "name log files that hold some")
@@ -115,7 +112,7 @@ def _of_files(
     first, last = int(every[2].min()), int(every[2].max())
     span = (max(first, (question.since or 0) * 1000), last if question.until is None else question.until * 1000)
     played = _played(settings, broker, topics, parts.bundle, groups, names.get)
-    return played.about(lines, windows, span, files, unknown / max(events, 1))
+    return played.about(lines, windows, span, files, unknown / lines)
 
 
 def _of_topics(settings: Settings, question: ReviewQuestion, parts: Components) -> Review:
