@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Final, NoReturn
 
 import click
 
-from stream.runtime.roles import ROLES, Roles, check_roles
+from stream.runtime.roles import ROLES, SHADOW_ROLES, Roles, check_roles
 
 if TYPE_CHECKING:
     from stream.runtime.process import Process
@@ -39,7 +39,12 @@ def _roles(_: click.Context, __: click.Parameter, value: str | None) -> tuple[st
 @click.option(
     "--publish-all", is_flag=True, help="Publish every window on the topic anomalies, not only those that fired."
 )
-def run(roles: tuple[str, ...], *, publish_all: bool) -> None:
+@click.option(
+    "--shadow",
+    metavar="BUNDLE",
+    help="Let NAME@VERSION, or the bundle in a folder, judge all lines beside the one in use, and tell nobody.",
+)
+def run(roles: tuple[str, ...], shadow: str | None, *, publish_all: bool) -> None:
     """Serve one role or all until SIGTERM or SIGINT, then finish the work in progress, commit and exit with 0.
 
     Missing topics are created.  Without TOCSIN_BUNDLE it begins with the bundle that ships, which tells of errors only,
@@ -49,6 +54,7 @@ def run(roles: tuple[str, ...], *, publish_all: bool) -> None:
     Example:
       TOCSIN_KAFKA_BOOTSTRAP_SERVERS=kafka:9092 TOCSIN_BUNDLE=bundle tocsin run
       tocsin run --roles ingest
+      tocsin run --shadow nova@challenger
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     from stream.runtime.log_setup import setup_logs
     from stream.settings import load_settings
@@ -57,8 +63,19 @@ def run(roles: tuple[str, ...], *, publish_all: bool) -> None:
     signal.signal(signal.SIGTERM, _end)
     settings = load_settings()
     setup_logs(settings.log_level, as_json=settings.log_json)
-    if asyncio.run(_serve(settings, roles, publish_all=publish_all)):
+    if shadow is not None:
+        from stream.wiring.shadow import shadow_settings
+
+        settings, roles = shadow_settings(settings, shadow), _shadow_roles(roles)
+    if asyncio.run(_serve(settings, roles, publish_all=publish_all, shadow=shadow is not None)):
         _replace()
+
+
+def _shadow_roles(roles: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the roles of a shadow: those of the asked ones that tell nobody."""
+    if roles != ROLES and not set(roles) <= set(SHADOW_ROLES):
+        raise click.UsageError(f"a shadow tells nobody: it has the roles {' and '.join(SHADOW_ROLES)} only.")
+    return tuple(role for role in SHADOW_ROLES if role in roles)
 
 
 def _replace() -> NoReturn:
@@ -70,11 +87,11 @@ def _end(_number: int, _frame: object) -> None:
     raise SystemExit(0)
 
 
-async def _serve(settings: "Settings", roles: tuple[str, ...], *, publish_all: bool) -> bool:
+async def _serve(settings: "Settings", roles: tuple[str, ...], *, publish_all: bool, shadow: bool) -> bool:
     """Serve until a signal, a newer bundle or a renewed secret; return whether it was one of the latter."""
     from stream.runtime.process import Process
 
-    process = Process.connect(settings)
+    process = Process.connect(settings, shadow=shadow)
     with process.metrics_served():
         served = process.start(roles, publish_all=publish_all)
         loop, ended = asyncio.get_running_loop(), asyncio.Event()

@@ -63,12 +63,12 @@ WAITING = 32
 class DetectConfig:
     """``publish_all`` sends every window to ``anomalies``, fired or not: for tests and comparisons.
 
-    ``count`` is told of each batch by which bundle (id) how many windows were judged, and how many fired.
+    ``count`` is told the decisions on each batch, and the numbers of the windows among them that are published.
     """
 
     windows: WindowConfig
     publish_all: bool = False
-    count: Callable[[str, int, int], None] = lambda _bundle, _windows, _fired: None
+    count: Callable[[Decisions, I64], None] = lambda _decided, _due: None
     health: LoopHealth = field(default_factory=LoopHealth)
 
 
@@ -104,13 +104,13 @@ class Detect:
 
     async def run(self, stop: asyncio.Event) -> None:
         """Read frames until ``stop`` is set, then commit and leave the group."""
-        app = create_app(f"{self._topics.prefix}{ROLE}", self._broker)
+        app = create_app(self._topics.group(ROLE), self._broker)
         app.monitor = PrometheusMonitor(metrics=FaustMetrics.create(self._registry, f"faust_{ROLE}"))
         topic = app.topic(self._topics.logs_events, value_serializer="raw", key_serializer="raw", acks=False)
         app.on_partitions_assigned.connect(self._assigned)  # type: ignore[arg-type]
         app.on_partitions_revoked.connect(self._revoked)  # type: ignore[arg-type]
 
-        @app.agent(topic, name=f"{self._topics.prefix}{ROLE}-agent")
+        @app.agent(topic, name=f"{self._topics.group(ROLE)}-agent")
         async def frames_in(stream: faust.StreamT[bytes]) -> None:
             async for event in cast("faust.Stream[bytes]", stream).noack().events():
                 await self._waiting.put(event)
@@ -227,7 +227,7 @@ class Detect:
             self._publish(decided)
         for decisions, due in decided:
             self._count_windows(decisions, due)
-            self._config.count(decisions.bundle.id, len(due), int(decisions.fired[due].sum()))
+            self._config.count(decisions, due)
             self._warn_foreign(decisions.bundle.templates_version, taken)
         self._metrics.batch_seconds.labels(ROLE).observe(time.perf_counter() - started)
         self._metrics.frames.labels("in").inc(len(taken))

@@ -203,9 +203,9 @@ def _sink_checks(settings: Settings) -> Iterator[Check]:
 def consumers(topics: Topics) -> Mapping[str, str]:
     """Return each role's consumer group → the topic that it reads."""
     return {
-        topics.prefix + "ingest": topics.logs_raw,
-        topics.prefix + "detect": topics.logs_events,
-        topics.prefix + "explain": topics.anomalies,
+        topics.group("ingest"): topics.logs_raw,
+        topics.group("detect"): topics.logs_events,
+        topics.group("explain"): topics.anomalies,
     }
 
 

@@ -23,7 +23,7 @@ TIMEOUT_S: Final = 5.0
 SOON_S: Final = 14 * 86_400
 """Seconds before its end from which a certificate is a warning.  A judgement: two weeks."""
 
-RUN_BY_HAND: Final = ("shipper", "setup")
+RUN_BY_HAND: Final = ("shadow", "shipper", "setup")
 """Principals whose rights say nothing of what this client is for."""
 
 

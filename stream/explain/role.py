@@ -96,7 +96,7 @@ class ExplainRole:
 
     def run(self, stop: threading.Event) -> None:
         """Group anomalies until ``stop`` is set."""
-        consumer = self._broker.consumer(f"{self._topics.prefix}{ROLE}")
+        consumer = self._broker.consumer(self._topics.group(ROLE))
         consumer.subscribe([self._topics.anomalies], on_assign=self._assigned, on_revoke=self._revoked)
         tick_at = time.monotonic()
         try:

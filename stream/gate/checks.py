@@ -7,10 +7,10 @@ from typing import Final
 from alerts.messages.feedback import Opinion
 from alerts.messages.wording import short_id
 from models.registry.bundle_diff import BundleDiff
-from models.rfc3339 import SECOND, time_text
+from models.rfc3339 import time_text
 from stream.gate.labels import LabelledIncident
 from stream.gate.report import GateCheck
-from stream.gate.told_incidents import ReviewedLogs, ToldIncident, pairs
+from stream.gate.told_incidents import AS_SOON, ReviewedLogs, ToldIncident, pairs
 
 CHANCE: Final = 0.95
 """Probability with which a challenger within its budget of false alarms passes.  A judgement, of usual tests."""
@@ -25,9 +25,6 @@ by some per cent from run to run, and a start by a second."""
 
 LEAST_S: Final = 5.0
 LEAST_MB: Final = 20.0
-
-AS_SOON: Final = 15 * SECOND
-"""Microseconds by which two are told at the same time: a step of the windows."""
 
 SERVICES: Final = "services"
 

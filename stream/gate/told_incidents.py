@@ -12,6 +12,9 @@ long, and sessions close late."""
 
 DAY: Final = 86_400 * SECOND
 
+AS_SOON: Final = 15 * SECOND
+"""Microseconds by which two are told at the same time: a step of the windows."""
+
 
 @dataclass(frozen=True, slots=True)
 class TroubleSpan:
@@ -61,15 +64,8 @@ class ReviewedLogs:
     @classmethod
     def from_record(cls, record: Mapping[str, Any]) -> "ReviewedLogs":
         """Read what ``tocsin review --json`` prints."""
-        alerts: dict[str, list[Mapping[str, Any]]] = {}
-        for alert in record["alerts"]:
-            alerts.setdefault(alert["incident_id"], []).append(alert)
         return cls(
-            tuple(
-                _told(incident, alerts[incident["incident_id"]])
-                for incident in record["incidents"]
-                if incident["incident_id"] in alerts
-            ),
+            told_incidents(record),
             int(record["lines"]),
             (parse_time(record["to"]) - parse_time(record["from"])) / DAY,
             float(record["unknown"]),
@@ -89,6 +85,18 @@ def pairs(
         partners.update(old.id for old in same)
         yield min(same, key=lambda old: abs(old.told_at - new.told_at), default=None), new
     yield from ((old, None) for old in before if old.id not in partners)
+
+
+def told_incidents(record: Mapping[str, Any]) -> tuple[ToldIncident, ...]:
+    """Read the incidents that people would have heard of, as ``tocsin review --json`` prints them."""
+    alerts: dict[str, list[Mapping[str, Any]]] = {}
+    for alert in record["alerts"]:
+        alerts.setdefault(alert["incident_id"], []).append(alert)
+    return tuple(
+        _told(incident, alerts[incident["incident_id"]])
+        for incident in record["incidents"]
+        if incident["incident_id"] in alerts
+    )
 
 
 def _told(incident: Mapping[str, Any], alerts: Sequence[Mapping[str, Any]]) -> ToldIncident:

@@ -387,7 +387,7 @@ class Ingest:
 
 def group_of(topics: Topics) -> str:
     """Return the consumer group of the role."""
-    return f"{topics.prefix}{ROLE}"
+    return topics.group(ROLE)
 
 
 def _has_more(consumer: Consumer, topic: str, partition: int, position: int) -> bool:

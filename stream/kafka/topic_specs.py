@@ -1,12 +1,15 @@
 """The topics of Tocsin: their names, and how each is created."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Final, Literal
 
 MAX_MESSAGE_BYTES: Final = 4 * 1024 * 1024
 """Largest message of any of our topics, also for producers and consumers.  A judgement: four
 times Kafka's default, for frames of full batches."""
+
+SHADOW: Final = ".shadow"
+"""End of the names of topics and groups of a bundle that judges beside the one in use, and tells nobody."""
 
 _HOUR_MS: Final = 3_600_000
 """Milliseconds."""
@@ -31,9 +34,21 @@ class TopicSpec:
 
 @dataclass(frozen=True, slots=True)
 class Topics:
-    """Names of all topics under one prefix, so that deployments can share a cluster."""
+    """Names of all topics and groups under one prefix, so that deployments can share a cluster.
+
+    What ``ingest`` and ``detect`` write, and their groups, end in ``suffix``: those of a shadow are not the champion's.
+    """
 
     prefix: str = "tocsin."
+    suffix: str = ""
+
+    def in_shadow(self) -> "Topics":
+        """Return the names for a bundle that judges beside the one in use."""
+        return replace(self, suffix=SHADOW)
+
+    def group(self, role: str) -> str:
+        """Return the consumer group of a role."""
+        return f"{self.prefix}{role}{self.suffix}"
 
     def name(self, topic: str) -> str:
         """Return the full name of ``topic``, which may be given with or without the prefix."""
@@ -47,22 +62,22 @@ class Topics:
     @property
     def logs_dead(self) -> str:
         """Messages that could not be decoded, with reason and origin."""
-        return self.prefix + "logs.dead"
+        return f"{self.prefix}logs.dead{self.suffix}"
 
     @property
     def logs_events(self) -> str:
         """Frames of keyed events; the order of record."""
-        return self.prefix + "logs.events"
+        return f"{self.prefix}logs.events{self.suffix}"
 
     @property
     def templates(self) -> str:
         """Texts of templates that the bundle does not know."""
-        return self.prefix + "templates"
+        return f"{self.prefix}templates{self.suffix}"
 
     @property
     def anomalies(self) -> str:
         """Windows whose importance reached the threshold."""
-        return self.prefix + "anomalies"
+        return f"{self.prefix}anomalies{self.suffix}"
 
     @property
     def incidents(self) -> str:
@@ -110,8 +125,8 @@ class Topics:
             _deleted(
                 self.logs_events,
                 partitions,
-                days=3,
-                reason="As long as the raw lines that its events point to.",
+                days=1 if self.suffix else 3,
+                reason="As long as the raw lines that its events point to; of a shadow nobody replays them.",
             ),
             _compacted(self.templates, "Only the newest text of a template id is needed."),
             _deleted(self.anomalies, 1, days=30, reason="Reviewed long after their raw lines are gone."),

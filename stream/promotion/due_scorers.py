@@ -5,11 +5,12 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from typing import Final
 
 import numpy as np
 
-from models.errors import TocsinError
+from models.errors import InvalidError, TocsinError, TransientError
 from models.records import BOOL, I64
 from models.registry.manifest import Manifest
 from models.scorer import Scorer
@@ -58,6 +59,24 @@ class DueScorers:
             groups.append((self._base if manifest is None else self._scorer(manifest), chosen))
         return groups
 
+    def before(self, scorer: Scorer) -> Scorer | None:
+        """Return the scorer that stands in for one of a version; None where there is no other."""
+        digest = self._digest_of(scorer)
+        other = None if digest is None else self._before(digest)
+        return None if other is scorer else other
+
+    def give_up(self, scorer: Scorer, error: Exception) -> None:
+        """Forget a version that failed on windows on which the one before did not: as if it could not be loaded."""
+        digest = self._digest_of(scorer)
+        if digest is None:
+            return
+        why = f"it fails on windows that the version before can judge ({type(error).__name__}: {error})"
+        with self._lock:
+            del self._scorers[digest]
+        self._failed[digest] = time.monotonic(), why
+        self.failures += 1
+        log.error("bundle %s is given up: %s", scorer.bundle_id, why)
+
     def is_ready(self, manifest: Manifest) -> bool:
         """Return whether a version is in memory."""
         with self._lock:
@@ -76,13 +95,26 @@ class DueScorers:
             if time.monotonic() - since < RETRY_S:
                 raise TocsinError(why)
             try:
-                scorer = self._load(manifest)
+                scorer = self._loaded(manifest)
             except TocsinError as error:
                 self._failed[manifest.digest] = time.monotonic(), str(error)
                 self.failures += 1
                 raise
             self._keep(manifest, scorer)
             return scorer
+
+    def _loaded(self, manifest: Manifest) -> Scorer:
+        try:
+            return self._load(manifest)
+        except TocsinError:
+            raise
+        except OSError as error:
+            raise TransientError(f"{manifest.version} cannot be read ({error})", "look at the disk") from error
+        except Exception as error:
+            # Whatever libraries think of a bundle: it must not end the worker, which would meet it at each start.
+            raise InvalidError(
+                f"{manifest.version} cannot be used ({type(error).__name__}: {error})", "train and register it again"
+            ) from error
 
     def _scorer(self, manifest: Manifest) -> Scorer:
         scorer = self._ready(manifest)
@@ -94,16 +126,25 @@ class DueScorers:
         except TocsinError as error:
             if not is_known:
                 log.error("%s cannot judge what it is due for: %s", manifest.version, error)  # noqa: TRY400 - no trace
-            return self._before(manifest)
+            return self._before(manifest.digest)
 
-    def _before(self, manifest: Manifest) -> Scorer:
-        """Return the scorer in memory that was promoted last before a version, or the first one."""
+    def _before(self, digest: str) -> Scorer:
+        """Return the scorer of the version before one, else that in memory which was promoted last before it."""
+        of_version = [one.promotion for one in self.timeline.promotions if one.promotion.manifest.digest == digest]
+        # A worker that began with this version has the one before not in memory.
+        if of_version and (previous := of_version[-1].previous) is not None:
+            with suppress(TocsinError):
+                return self.prepare(previous)
         earlier = self._base
         for stored in self.timeline.promotions:
-            if stored.promotion.manifest.digest == manifest.digest:
+            if stored.promotion.manifest.digest == digest:
                 break
             earlier = self._ready(stored.promotion.manifest) or earlier
         return earlier
+
+    def _digest_of(self, scorer: Scorer) -> str | None:
+        with self._lock:
+            return next((digest for digest, one in self._scorers.items() if one is scorer), None)
 
     def _ready(self, manifest: Manifest) -> Scorer | None:
         # It hashes the manifest: once, for this is asked for every batch.

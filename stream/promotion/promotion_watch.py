@@ -15,16 +15,16 @@ import numpy as np
 from alerts.monitoring.metrics import Metrics
 from models.bundle import Bundle
 from models.errors import FatalError, InvalidError, TocsinError
-from models.records import BOOL, I64
+from models.records import BOOL, I64, NO_TIME
 from models.registry.manifest import Manifest
 from models.rfc3339 import SECOND
-from models.scorer import Scorer
+from models.scorer import Decisions, Scorer
 from stream.kafka.clients import Broker
 from stream.kafka.reader import read_range
 from stream.promotion.due_scorers import DueScorers
-from stream.promotion.firing_counts import PROBATION_S, FiringCounts
+from stream.promotion.firing_counts import PROBATION_S, FiringCounts, rings
 from stream.promotion.timeline import PromotionTimeline
-from stream.topics.promotions import LEAST_LEAD_S, PARTITION, StoredPromotion, stored_promotions
+from stream.topics.promotions import LEAST_LEAD_S, PARTITION, Promotion, StoredPromotion, stored_promotions
 
 log = logging.getLogger(__name__)
 
@@ -74,9 +74,17 @@ class PromotionWatch:
         ((scorer, _),) = self._scorers.due(np.array([time.time_ns() // 1000], np.int64))
         return scorer.bundle
 
-    def count(self, bundle: str, windows: int, fired: int) -> None:
-        """Take note of how many windows a bundle (id) has judged, and how many of them fired."""
-        self._firing.add(bundle, windows, fired)
+    def count(self, decided: Decisions, due: I64) -> None:
+        """Take note of decisions, of which those with the numbers ``due`` are published.
+
+        Where a version on probation rings, the version before judges the same windows.
+        """
+        newest = self._on_probation()
+        if newest is None or newest.promotion.manifest.bundle != decided.bundle.id:
+            return
+        windows, fired = len(due), int(decided.fired[due].sum())
+        before = self._fired_before(newest.promotion, decided, due) if rings(windows, fired) else None
+        self._firing.add(newest.promotion.id, windows, fired, before)
 
     def versions(self) -> list[Manifest]:
         """Return all versions that a promotion names."""
@@ -126,22 +134,50 @@ class PromotionWatch:
                     )
         return self._scorers.due(times)
 
+    def before(self, scorer: Scorer) -> Scorer | None:
+        """Return the scorer that stands in for one that fails."""
+        return self._scorers.before(scorer)
+
+    def give_up(self, scorer: Scorer, error: Exception) -> None:
+        """Take note that a scorer failed where the one before did not; ``run`` takes its promotion back."""
+        self._scorers.give_up(scorer, error)
+
     def scorer_at(self, moment: int) -> Scorer:
         """Return the scorer that is due at a time (microseconds); raises as ``due`` does."""
         return self.due(np.array([moment], np.int64))[0][0]
 
+    def _on_probation(self) -> StoredPromotion | None:
+        """Return the newest promotion where it is due, not for long, and can be taken back."""
+        if not self.timeline.promotions:
+            return None
+        newest = self.timeline.promotions[-1]
+        age_s = time.time() - newest.since / SECOND
+        is_open = newest.promotion.previous is not None and newest.promotion.id not in self._given_up
+        return newest if is_open and 0 <= age_s <= PROBATION_S else None
+
+    def _fired_before(self, promotion: Promotion, decided: Decisions, due: I64) -> int | None:
+        """Return how many windows the version before would have fired for; None where it cannot say."""
+        if promotion.previous is None:
+            return None
+        try:
+            before = self._scorers.prepare(promotion.previous)
+            is_foreign = before.templates_version != decided.bundle.templates_version
+            # Lines that were read with other templates count for their errors alone, as in a swap.
+            said = before.decide(decided.windows, np.iinfo(np.int64).max if is_foreign else NO_TIME)
+        except Exception as error:  # noqa: BLE001 - whatever it is, windows that are judged are to go out
+            log.warning("%s has no say in whether %s rings: %s", promotion.previous.version, decided.bundle.id, error)
+            return None
+        return int(said.fired[due].sum())
+
     def _take_back_what_rings(self) -> None:
         """Give up the newest promotion where its version fires far beyond the one before."""
-        if not self.timeline.promotions:
+        newest = self._on_probation()
+        if newest is None:
             return
-        newest = self.timeline.promotions[-1]
-        promotion = newest.promotion
-        age_s = time.time() - newest.since / SECOND
-        if promotion.previous is None or promotion.id in self._given_up or not 0 <= age_s <= PROBATION_S:
-            return
-        if why := self._firing.excess(promotion.previous.bundle, promotion.manifest.bundle):
-            self._given_up.add(promotion.id)
-            self._give_up(newest, f"{promotion.manifest.version} fires far too often: {why}")
+        manifest = newest.promotion.manifest
+        if why := self._firing.excess(newest.promotion.id):
+            self._given_up.add(newest.promotion.id)
+            self._give_up(newest, f"{manifest.version} fires far too often: {why}")
 
     def _measure(self) -> None:
         self._metrics.model_load_failures.inc(self._scorers.failures - self._counted)

@@ -61,14 +61,17 @@ def in_order(verdicts: Iterable[Verdict], config: WindowConfig) -> Iterator[Clos
     """Verdicts on windows of files in the order, and at the times, at which the stream would have closed them."""
 
     def closed(verdict: Verdict) -> int:
-        """Return when no line that would have belonged to the window could have come any more (microseconds)."""
-        if verdict.kind == "session":
-            return verdict.end + microseconds(config.gap + config.shared_lateness)
-        is_shared = verdict.key == ALL_SOURCES
-        return verdict.end + microseconds(config.shared_lateness if is_shared else config.lateness)
+        return closes_at(verdict.end, verdict.key, config, is_session=verdict.kind == "session")
 
     for time, together in groupby(sorted(verdicts, key=closed), key=closed):
         yield ClosedTogether(time, list(together))
+
+
+def closes_at(end: int, key: str, config: WindowConfig, *, is_session: bool) -> int:
+    """Return when no line that would have belonged to a window could have come any more (microseconds)."""
+    if is_session:
+        return end + microseconds(config.gap + config.shared_lateness)
+    return end + microseconds(config.shared_lateness if key == ALL_SOURCES else config.lateness)
 
 
 def windows_of_events(

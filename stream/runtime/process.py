@@ -68,8 +68,10 @@ class Process:
     health: LoopHealth = field(default_factory=LoopHealth)
 
     @classmethod
-    def connect(cls, settings: Settings) -> "Process":
+    def connect(cls, settings: Settings, *, shadow: bool = False) -> "Process":
         """Load the bundle, reach the broker and create the topics that are missing.
+
+        In a ``shadow`` the bundle judges beside the one in use: what it says goes to topics of its own.
 
         Raises:
             InvalidError: there is no bundle, or it cannot be used.
@@ -79,8 +81,10 @@ class Process:
         # Before the certificates are read: what is renewed meanwhile is seen.
         credentials = watch_credentials(settings)
         components = make_components(settings, load_bundle(settings, served.path))
-        broker = make_broker(settings)
-        broker.ensure_topics(topic_specs(settings), settings.replication)
+        broker, topics = make_broker(settings), make_topics(settings)
+        if shadow:
+            topics = topics.in_shadow()
+        broker.ensure_topics(topic_specs(settings, topics), settings.replication)
         registry = CollectorRegistry()
         metrics = Metrics.on(registry)
         metrics.bundle_info.labels(components.bundle.id).set(1)
@@ -93,8 +97,8 @@ class Process:
         if served.progress is not None:
             metrics.bundle_learned.set(served.progress.known_us / SECOND)
             log.info("%s", describe_learning(settings, served.progress))
-        topics = make_topics(settings)
-        watch = make_watch(settings, broker, topics, served, components, metrics)
+        # A shadow serves the version that it was given, whichever is promoted, and takes none back.
+        watch = None if shadow else make_watch(settings, broker, topics, served, components, metrics)
         poll = make_poll(settings, metrics)
         return cls(settings, broker, topics, components, served, registry, metrics, credentials, watch, poll)
 
@@ -133,6 +137,8 @@ class Process:
             FatalError: Kafka does not grant the rights that they need.
         """
         check_rights(self.broker, merged(rule for role in roles for rule in access_rules(self.topics, role)), roles)
+        if self.topics.suffix and "detect" in roles:
+            self._announce_shadow()
         served = Roles(self.metrics, self.health)
         if (watch := self.watch) is not None and {"ingest", "detect", "explain"} & set(roles):
             served.start_thread("models", lambda: watch)
@@ -168,6 +174,15 @@ class Process:
             log.warning("the new version is not served: %s", newest.problem)
         is_promoted = self.watch is not None and newest.manifest in self.watch.versions()
         return newest.path != self.served.path and not is_promoted
+
+    def _announce_shadow(self) -> None:
+        """Say on the topic from when on which bundle judges there."""
+        from stream.topics.shadow_starts import ShadowStart, announce_shadow
+
+        manifest, bundle = self.served.manifest, self.components.bundle
+        model = str(self.served.path) if manifest is None else manifest.version
+        announce_shadow(self.broker, self.topics.anomalies, ShadowStart(bundle.id, model))
+        log.info("this process tells nobody: it judges beside the bundle in use", extra={"model": model})
 
     def _deliver(self) -> "Deliver":
         from stream.deliver.role import Deliver

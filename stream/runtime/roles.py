@@ -14,6 +14,9 @@ log = logging.getLogger(__name__)
 
 ROLES: Final = ("ingest", "detect", "explain", "deliver")
 
+SHADOW_ROLES: Final = ("ingest", "detect")
+"""Roles of a bundle that judges beside the one in use: it reads lines by its own templates, and tells nobody."""
+
 
 class Threaded(Protocol):
     """A role that is a plain loop in a thread of its own."""

@@ -64,9 +64,9 @@ def make_topics(settings: Settings) -> "Topics":
     return Topics(settings.topic_prefix)
 
 
-def topic_specs(settings: Settings) -> "tuple[TopicSpec, ...]":
-    """Return how all topics are created."""
-    topics = make_topics(settings)
+def topic_specs(settings: Settings, topics: "Topics | None" = None) -> "tuple[TopicSpec, ...]":
+    """Return how all topics are created, by the names of the settings or by those of a shadow."""
+    topics = topics or make_topics(settings)
     partitions = {topics.logs_raw: settings.raw_partitions, topics.logs_events: settings.events_partitions}
     return tuple(replace(spec, partitions=partitions.get(spec.name, spec.partitions)) for spec in topics.specs())
 

@@ -3,7 +3,7 @@
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Final
@@ -185,23 +185,41 @@ def version_before(broker: Broker, topics: Topics, name: str) -> Manifest:
     """Return the version to which a rollback goes: the one before the last promotion.
 
     Raises:
-        InvalidError: none is known.
+        InvalidError: none is known, or somebody was faster, such as a worker.
     """
     stored = read_promotions(broker, topics.models) if topics.models in broker.topics() else ()
-    promotions = [one.promotion for one in stored if one.promotion.manifest.name == name]
-    if not promotions or promotions[-1].previous is None:
+    last = _last(stored, name)
+    if last is None or last.previous is None:
         raise InvalidError(f"nothing was promoted before {name}@{CHAMPION}", "name a version: `--to v3`")
-    return promotions[-1].previous
+    if last.kind is PromotionKind.ROLLBACK:
+        # The version before is the one that was taken back.
+        raise InvalidError(
+            f"{last.by} went back from {last.previous.version} to {last.manifest.version} already: {last.reason}",
+            "to go back further, name a version: `--to v3`",
+        )
+    return last.previous
+
+
+def _last(stored: Iterable[StoredPromotion], name: str) -> Promotion | None:
+    """Return the last promotion of a name."""
+    promotions = [one.promotion for one in stored if one.promotion.manifest.name == name]
+    return promotions[-1] if promotions else None
 
 
 def take_back(settings: Settings, broker: Broker, topics: Topics, promotion: Promotion, why: str) -> None:
-    """Roll a promotion back, as it cannot be served; what fails is logged, for a worker must go on."""
+    """Roll a promotion back, as it cannot be served; what fails is logged, for a worker must go on.
+
+    Of several workers the first one does it, but for those that look in the same moment: their records say the same.
+    """
     if promotion.previous is None:
         return
     rollback = Promotion(
         uuid.uuid4().hex, PromotionKind.ROLLBACK, promotion.previous, promotion.manifest, 0.0, WORKER, why
     )
     try:
+        last = _last(read_promotions(broker, topics.models), promotion.manifest.name)
+        if last is None or last.id != promotion.id:
+            return
         promote(broker, topics.models, rollback)
         address = followed_address(settings)
         if address is not None:

@@ -111,8 +111,8 @@ def _of_files(
     files = {file.number: str(file.path) for file in list_files(question.paths)}
     first, last = int(every[2].min()), int(every[2].max())
     span = (max(first, (question.since or 0) * 1000), last if question.until is None else question.until * 1000)
-    played = _played(settings, broker, topics, parts.bundle, groups, names.get)
-    return played.about(lines, windows, span, files, unknown / lines)
+    review = incidents_of(settings, broker, topics, parts.bundle, groups, names.get)
+    return review.about(lines, windows, span, files, unknown / lines)
 
 
 def _of_topics(settings: Settings, question: ReviewQuestion, parts: Components) -> Review:
@@ -130,7 +130,9 @@ def _of_topics(settings: Settings, question: ReviewQuestion, parts: Components) 
         raise no_window()
     templates = TemplateNames(broker, topics.templates)
     templates.refresh()
-    return _played(settings, broker, topics, parts.bundle, groups, templates.of).about(0, windows, (first, last), {})
+    return incidents_of(settings, broker, topics, parts.bundle, groups, templates.of).about(
+        0, windows, (first, last), {}
+    )
 
 
 def _asked(closed: ClosedTogether, question: ReviewQuestion) -> list[Verdict]:
@@ -144,7 +146,7 @@ def _asked(closed: ClosedTogether, question: ReviewQuestion) -> list[Verdict]:
     return [verdict for verdict in closed.verdicts if verdict.fired and is_asked(verdict)]
 
 
-def _played(  # noqa: PLR0913 - what a role is made of
+def incidents_of(  # noqa: PLR0913 - what a role is made of
     settings: Settings,
     broker: Broker,
     topics: Topics,
@@ -152,6 +154,7 @@ def _played(  # noqa: PLR0913 - what a role is made of
     groups: Iterable[tuple[int, list[bytes]]],
     names_of: Callable[[str], frozenset[str] | None],
 ) -> Review:
+    """Make incidents of records of ``anomalies``, each group at its time (microseconds), explained by a bundle."""
     count = 0
     # A model costs money each time, and a review is made as often as one likes.
     quiet = settings.model_copy(update={"llm_enabled": False})

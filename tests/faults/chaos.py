@@ -85,18 +85,23 @@ class Outcome:
 
 @dataclass(slots=True)
 class Worker:
-    """One process of Tocsin; ``publish_all`` sends every window to ``anomalies``, to compare runs by."""
+    """One process of Tocsin; ``publish_all`` sends every window to ``anomalies``, to compare runs by.
+
+    ``shadow`` is the bundle that judges beside the one in use.
+    """
 
     roles: str
     environment: dict[str, str]
     log: Path
     publish_all: bool = True
+    shadow: Path | None = None
     process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         """Start it, or start it again."""
         command = [str(Path(sys.executable).parent / "tocsin"), "run", "--roles", self.roles]
         command += ["--publish-all"] if self.publish_all else []
+        command += ["--shadow", str(self.shadow)] if self.shadow else []
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(command, env=self.environment, stdout=log, stderr=log)
 

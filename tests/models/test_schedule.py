@@ -1,10 +1,11 @@
 """Windows of one batch that different bundles judge: each says what it says alone."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import orjson
+import pytest
 
 from models.records import BOOL, I64, NO_TIME, WindowBatch
 from models.rfc3339 import SECOND
@@ -19,6 +20,7 @@ BATCH = windows(
     [Window((TEMPLATES[n % 4], UNSEEN, TEMPLATES[(n + 1) % 4]), key=f"nova/nova-compute@{n}") for n in range(6)]
 )
 CHANGE = START + 30 * SECOND
+given_up: list[tuple[Scorer, Exception]] = []
 
 
 @dataclass(frozen=True)
@@ -28,6 +30,14 @@ class OneChange:
     def due(self, times: I64) -> Sequence[tuple[Scorer, BOOL]]:
         """Return both, each with its times."""
         return [(FIRST, times < CHANGE), (SECOND_ONE, times >= CHANGE)]
+
+    def before(self, scorer: Scorer) -> Scorer | None:
+        """Return the first one for the second."""
+        return FIRST if scorer is SECOND_ONE else None
+
+    def give_up(self, scorer: Scorer, error: Exception) -> None:
+        """Remember the error."""
+        given_up.append((scorer, error))
 
 
 def never(version: str) -> I64:
@@ -85,3 +95,29 @@ def test_of_windows_with_events_of_other_templates_only_errors_count() -> None:
     decided = decide_by_schedule(OneChange(), BATCH, times, foreign)
     assert decided.parts[0][0].score.tolist() == SECOND_ONE.decide(BATCH, START).score.tolist()
     assert decided.parts[0][0].score.tolist() != SECOND_ONE.decide(BATCH).score.tolist()
+
+
+def test_the_bundle_before_decides_where_one_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only its own windows, and the schedule hears why; the first one has nobody before it."""
+    error = RuntimeError("Non-zero status code returned while running LSTM node")
+    fails = failing(error)
+    given_up.clear()
+    times = np.array([CHANGE - 1, CHANGE, CHANGE + 1, CHANGE - 1, CHANGE, 0], np.int64)
+    monkeypatch.setattr(SECOND_ONE, "decide", fails)
+    decided = decide_by_schedule(OneChange(), BATCH, times, never)
+    assert [part.bundle for part, _ in decided.parts] == [FIRST.bundle, FIRST.bundle]
+    assert given_up == [(SECOND_ONE, error)]
+    monkeypatch.setattr(FIRST, "decide", fails)
+    for schedule in (OneChange(), OneScorer(FIRST)):
+        with pytest.raises(RuntimeError, match="Non-zero status"):
+            decide_by_schedule(schedule, BATCH, times, never)
+    assert given_up == [(SECOND_ONE, error)]
+
+
+def failing(error: Exception) -> Callable[..., object]:
+    """What raises an error, whatever it is asked."""
+
+    def fail(*_: object) -> object:
+        raise error
+
+    return fail

@@ -56,8 +56,15 @@ _ROLES: Final[Mapping[str, _Needs]] = {
     "deliver": _Needs(("alerts", "changes", "deliveries"), ("deliveries", "alerts", "feedback"), groups="deliver."),
 }
 
-OTHERS: Final = ("shipper", "operator", "setup")
-"""Who is no role: what sends lines, people with commands (also `tocsin doctor`), and what creates the topics."""
+_SHADOW_ROLES: Final[Mapping[str, _Needs]] = {
+    "ingest": _Needs(("logs_raw",), ("logs_events", "logs_dead", "templates"), "ingest"),
+    "detect": _Needs(("logs_events",), ("anomalies",), "detect"),
+}
+"""Roles of a bundle that judges beside the one in use: it follows no promotions and takes none back."""
+
+OTHERS: Final = ("shadow", "shipper", "operator", "setup")
+"""Who is no role: a bundle that judges beside the one in use, what sends lines, people with commands (also `tocsin
+doctor`), and what creates the topics."""
 
 PRINCIPALS: Final = (*_ROLES, *OTHERS)
 
@@ -70,6 +77,8 @@ def access_rules(topics: Topics, principal: str) -> tuple[AccessRule, ...]:
     topic, group = ResourceKind.TOPIC, ResourceKind.GROUP
     known = AccessRule(topic, topics.prefix, ("Describe",), prefixed=True)
     match principal:
+        case "shadow":
+            return merged(rule for role in _SHADOW_ROLES for rule in access_rules(topics.in_shadow(), role))
         case "shipper":
             return (AccessRule(topic, topics.logs_raw, ("Describe", "Write")),)
         case "operator":
@@ -82,11 +91,11 @@ def access_rules(topics: Topics, principal: str) -> tuple[AccessRule, ...]:
             )
         case "setup":
             return (AccessRule(topic, topics.prefix, ("Create", "Describe"), prefixed=True),)
-    needs = _ROLES[principal]
+    needs = (_SHADOW_ROLES if topics.suffix else _ROLES)[principal]
     rights: dict[str, tuple[str, ...]] = {getattr(topics, name): ("Read",) for name in needs.reads}
     for name in (getattr(topics, name) for name in needs.writes):
         rights[name] = (*rights.get(name, ()), "Write")
-    groups = [AccessRule(group, topics.prefix + needs.group, ("Read",))] if needs.group else []
+    groups = [AccessRule(group, topics.group(needs.group), ("Read",))] if needs.group else []
     groups += [AccessRule(group, topics.prefix + needs.groups, ("Read",), prefixed=True)] if needs.groups else []
     return (known, *(AccessRule(topic, name, operations) for name, operations in rights.items()), *groups)
 

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 import pytest
 
-from models.errors import InvalidError
+from models.errors import InvalidError, TocsinError, TransientError
 from models.registry.manifest import Manifest
 from models.rfc3339 import SECOND
 from models.scorer import Scorer
@@ -64,3 +64,50 @@ def test_the_version_before_stands_in_for_one_that_cannot_be_loaded(caplog: pyte
     assert [record.getMessage() for record in caplog.records] == [
         "nova@v3 cannot judge what it is due for: nova@v3 is damaged; register it again"
     ]
+
+
+def test_a_version_that_fails_is_as_one_that_cannot_be_loaded(caplog: pytest.LogCaptureFixture) -> None:
+    """The version before judges from then on, also in a worker that began with the one that fails."""
+    scorers = DueScorers(scorer(2), version(2), load)
+    scorers.add([stored(2, 10, previous=1)], "nova")
+    assert judge(scorers, 15) == scorer(2).bundle_id
+    assert scorers.before(scorer(2)) is scorer(1)
+    assert scorers.before(scorer(1)) is scorer(2)
+    scorers.give_up(scorer(2), RuntimeError("no such operator"))
+    assert judge(scorers, 15) == scorer(1).bundle_id
+    assert scorers.failures == 1
+    why = "it fails on windows that the version before can judge (RuntimeError: no such operator)"
+    with pytest.raises(TocsinError) as told:
+        scorers.prepare(version(2))
+    assert str(told.value) == why
+    assert why in caplog.text
+
+
+def test_nobody_stands_in_for_the_first_version() -> None:
+    """Nor for a scorer that is none of a version."""
+    alone = DueScorers(scorer(1), version(1), load)
+    assert alone.before(scorer(1)) is None
+    assert alone.before(scorer(3)) is None
+    alone.give_up(scorer(3), RuntimeError("it is not served"))
+    assert alone.failures == 0
+
+
+@pytest.mark.parametrize(
+    ("raised", "kind", "text"),
+    [
+        (ValueError("opset 99"), InvalidError, r"nova@v2 cannot be used \(ValueError: opset 99\)"),
+        (OSError("disk full"), TransientError, r"nova@v2 cannot be read \(disk full\)"),
+    ],
+    ids=["library", "disk"],
+)
+def test_whatever_a_library_says_of_a_version_ends_no_worker(
+    raised: Exception, kind: type[TocsinError], text: str
+) -> None:
+    """It is refused as a damaged one is; what may pass is tried again."""
+
+    def fail(_: Manifest) -> Scorer:
+        raise raised
+
+    scorers = DueScorers(scorer(1), version(1), fail)
+    with pytest.raises(kind, match=text):
+        scorers.prepare(version(2))

@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,9 +13,10 @@ from prometheus_client import CollectorRegistry
 
 from alerts.monitoring.metrics import Metrics
 from models.errors import FatalError, InvalidError
+from models.records import I64, NO_TIME, WindowBatch
 from models.registry.manifest import Manifest
 from models.rfc3339 import SECOND
-from models.scorer import Scorer
+from models.scorer import Decisions, Scorer
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
 from stream.kafka.topic_specs import Topics
@@ -23,6 +25,7 @@ from stream.promotion.due_scorers import DueScorers
 from stream.promotion.promotion_watch import PromotionWatch
 from stream.topics import promotions
 from stream.topics.promotions import LEAST_LEAD_S, Promotion, StoredPromotion, promote, read_promotions
+from tests.models.bundles import UNSEEN, Window, windows
 from tests.stream.promotion.samples import load, promotion, scorer, version
 
 
@@ -150,19 +153,57 @@ def test_what_is_no_promotion_is_passed_over() -> None:
             Promotion.from_json(foreign)
 
 
-def test_a_version_that_rings_all_the_time_is_given_up(
-    embedded: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+class Told(Scorer):
+    """A scorer for which every window fires, or none."""
+
+    def __init__(self, number: int, *, fires: bool) -> None:
+        """Take the bundle of a version."""
+        super().__init__(scorer(number).bundle)
+        self._fires = fires
+
+    def decide(self, windows: WindowBatch, foreign_until: int | I64 = NO_TIME) -> Decisions:
+        """Decide, whatever the windows are."""
+        return replace(super().decide(windows, foreign_until), fired=np.full(len(windows), self._fires))
+
+
+class Once(threading.Event):
+    """An end after one look."""
+
+    def wait(self, timeout: float | None = None) -> bool:  # noqa: ARG002 - as of the event
+        """Do not wait, and end."""
+        self.set()
+        return True
+
+
+@pytest.mark.parametrize("is_fault", [False, True], ids=["alone", "as the version before"])
+def test_a_version_that_rings_alone_is_given_up(
+    embedded: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch, unique: str, *, is_fault: bool
 ) -> None:
-    """Once it has judged enough windows, with the counts as the reason; not before it is due."""
+    """Once it is due and has judged enough; the version before is asked, and loaded where it is not in memory."""
     monkeypatch.setattr(promotions, "LEAST_LEAD_S", 1.0)
-    topics = Topics("rings.")
-    Broker(embedded.bootstrap).ensure_topics(spec for spec in topics.specs() if spec.name == topics.models)
+    broker, topics = Broker(embedded.bootstrap), Topics(unique)
+    broker.ensure_topics(spec for spec in topics.specs() if spec.name == topics.models)
+    old, new = (replace(version(number), bundle=scorer(number).bundle_id) for number in (1, 2))
+    scorers = DueScorers(scorer(2), new, lambda _: Told(1, fires=is_fault))
     given_up: list[tuple[StoredPromotion, str]] = []
-    watch, _ = watch_of(Broker(embedded.bootstrap), topics, load, given_up)
-    with running(watch):
-        watch.count(version(1).bundle, 1000, 1)
-        stored = promote(Broker(embedded.bootstrap), topics.models, promotion(2, previous=1, lead_s=1.0))
-        watch.count(version(2).bundle, 500, 250)
-        until(lambda: bool(given_up))
-    assert time.time_ns() // 1000 >= stored.since
-    assert given_up == [(stored, "nova@v2 fires far too often: 250 of 500 windows, the version before 1 of 1000")]
+    watch = PromotionWatch(
+        broker,
+        topics.models,
+        "nova",
+        scorers,
+        lambda stored, why: given_up.append((stored, why)),
+        Metrics.on(CollectorRegistry()),
+    )
+    stored = promote(broker, topics.models, replace(promotion(2), manifest=new, previous=old, lead_s=1.0))
+    watch.run(Once())
+    batch = windows([Window((UNSEEN,), key=f"nova/nova-compute@{n}") for n in range(200)])
+    rung = Told(2, fires=True).decide(batch)
+    watch.count(rung, np.arange(200))
+    until(lambda: time.time_ns() // 1000 > stored.since)
+    for _ in range(2):
+        watch.run(Once())
+        assert given_up == []
+        watch.count(rung, np.arange(200))
+    watch.run(Once())
+    why = "400 of 400 windows; where it rings, it fires 400 times and the version before 0 times"
+    assert given_up == ([] if is_fault else [(stored, f"nova@v2 fires far too often: {why}")])

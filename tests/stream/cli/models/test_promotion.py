@@ -59,12 +59,14 @@ def test_a_promotion_is_a_record_and_then_an_alias(embedded: EmbeddedBroker) -> 
 
 
 def test_a_rollback_goes_to_the_version_before(embedded: EmbeddedBroker) -> None:
-    """Or to one that is named; it is a promotion like any other."""
+    """Or to one that is named; it is a promotion like any other.  Who comes second is told, and does not go further."""
     assert "name a version" in run("rollback", "nova", code=2).stderr
     for version in (1, 2, 3):
         run("promote", f"nova@v{version}")
     run("rollback", "nova", "--reason", "noise")
     assert champion() == 2
+    twice = run("rollback", "nova", "--by", "bert", code=2).stderr
+    assert "went back from nova@v3 to nova@v2 already: noise; to go back further, name a version: `--to v3`" in twice
     run("rollback", "nova", "--to", "v1")
     assert champion() == 1
     back = [stored.promotion for stored in promotions(embedded)[3:]]
