@@ -20,12 +20,11 @@ from stream.gate.labels import LabelledIncident, LabelStore, stretch_of, votes_o
 from stream.gate.measured_review import figures_that_got_worse, measured_review
 from stream.gate.report import GateCheck, GateReport
 from stream.gate.told_incidents import DAY, ReviewedLogs
-from stream.learning.material import write_lines
+from stream.learning.material import write_lines, write_recent_lines
 from stream.settings import Settings
 from stream.wiring.bundles import BundlePlace, bundle_place, open_objects, open_store, store_url, version_address
 from stream.wiring.core import load_bundle, load_rules, make_broker, make_topics
 from stream.wiring.promotion import check_windows
-from stream.wiring.recent_lines import recent_lines
 from stream.wiring.review import ReviewQuestion, review_logs
 
 MOST_LABELLED: Final = 200_000
@@ -162,7 +161,10 @@ def _on_recent_logs(work: _Work, question: GateQuestion, labels: Sequence[Labell
     settings, paths = work.settings, question.paths
     if not paths and question.days:
         work.progress(f"reading the last {question.days:g} days of lines")
-        paths = (str(recent_lines(settings, question.days, work.scratch)),)
+        path = work.scratch / "recent.jsonl"
+        broker, topic = make_broker(settings), make_topics(settings).logs_raw
+        write_recent_lines(broker, topic, question.days, time.time_ns() // 1000, path)
+        paths = (str(path),)
     if not paths:
         how = "name log files, or --days of the topics"
         for name in ("unknown lines", "new incidents", "lost incidents", "pages", "cost"):
