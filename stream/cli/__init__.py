@@ -24,6 +24,9 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
     "models": CommandEntry(
         "stream.cli.models.group:models", "Keep versions of trained models in a store, and choose which one judges."
     ),
+    "retrain": CommandEntry(
+        "stream.cli.models.retrain:retrain", "Train the next version of a model on the topics, and gate it."
+    ),
     "recalibrate": CommandEntry("", "Recompute a bundle's thresholds from recent normal logs, without training."),
     "evaluate": CommandEntry("", "Measure fault detection on sets of labelled logs."),
     "compare": CommandEntry("", "Compare two evaluations and report regressions."),

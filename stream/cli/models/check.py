@@ -35,7 +35,7 @@ def check(paths: tuple[str, ...], bundle: str | None, days: float, *, as_json: b
     from stream.drift.report import DriftVerdict
     from stream.settings import load_settings
     from stream.wiring.bundles import version_address
-    from stream.wiring.drift import DriftQuestion, check_drift
+    from stream.wiring.versions.drift import DriftQuestion, check_drift
 
     settings = load_settings()
     chosen = bundle if bundle is None or Path(bundle).is_dir() else str(version_address(settings, bundle))
