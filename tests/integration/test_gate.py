@@ -120,6 +120,9 @@ def test_the_last_days_of_the_topic_are_read_and_reports_stand_in_the_promotion(
     records = stream_records(Scenario(5, start, 120.0))
     deployment.send(("cloud", record.value) for record in records)
     assert gated("nova@v2", "--days", "1")["unknown lines"]["passed"]
+    shadow = gated("nova@v2", "--shadow-hours", "1", code=1)["shadow"]
+    assert (shadow["passed"], "nova@v2 has not judged in shadow" in shadow["text"]) == (False, True)
+    assert gated("nova@v2", "--days", "1")["shadow"]["passed"] is None
     run("models", "promote", "nova@v2")
     run("models", "promote", "nova@v3", "--force", "the cloud was rebuilt")
     passed, forced = (

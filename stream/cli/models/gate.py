@@ -22,6 +22,12 @@ import click
     type=click.Path(path_type=Path, exists=True, dir_okay=False),
     help="Sets on which both are evaluated (TOML of `tocsin evaluate`; needs the extra train).",
 )
+@click.option(
+    "--shadow-hours",
+    default=0.0,
+    type=click.FloatRange(min=0),
+    help="Ask that it judged for so long in shadow (`tocsin run --shadow`), and check what it told there.",
+)
 @click.option("--accept", multiple=True, metavar="NAME", help="Exception of the report that is no reason; repeatable.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
 def gate(  # noqa: PLR0913 - click passes each option
@@ -30,6 +36,7 @@ def gate(  # noqa: PLR0913 - click passes each option
     champion: str,
     days: float,
     spec: Path | None,
+    shadow_hours: float,
     accept: tuple[str, ...],
     *,
     as_json: bool,
@@ -43,7 +50,7 @@ def gate(  # noqa: PLR0913 - click passes each option
 
     \b
     Example:
-      tocsin models gate nova@v13 --days 3
+      tocsin models gate nova@v13 --days 3 --shadow-hours 24
       tocsin models gate nova@v13 /var/log/nova --evaluation sets.toml --accept 3f2a91
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import orjson
@@ -53,7 +60,7 @@ def gate(  # noqa: PLR0913 - click passes each option
 
     if paths and days:
         raise click.UsageError("give log files or --days, not both.")
-    question = GateQuestion(challenger, champion, paths, days, spec, frozenset(accept))
+    question = GateQuestion(challenger, champion, paths, days, spec, frozenset(accept), shadow_hours)
     report = run_gate(load_settings(), question, _say)
     if as_json:
         click.echo(orjson.dumps(report.to_record()))

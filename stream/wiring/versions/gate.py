@@ -19,6 +19,7 @@ from stream.gate import checks
 from stream.gate.labels import LabelledIncident, LabelStore, stretch_of, votes_on
 from stream.gate.measured_review import figures_that_got_worse, measured_review
 from stream.gate.report import GateCheck, GateReport
+from stream.gate.shadow_checks import SHADOW, shadow_checks
 from stream.gate.told_incidents import DAY, ReviewedLogs
 from stream.learning.material import write_lines, write_recent_lines
 from stream.settings import Settings
@@ -26,6 +27,7 @@ from stream.wiring.bundles import BundlePlace, bundle_place, open_objects, open_
 from stream.wiring.core import load_bundle, load_rules, make_broker, make_topics
 from stream.wiring.promotion import check_windows
 from stream.wiring.review import ReviewQuestion, review_logs
+from stream.wiring.shadow import set_side_by_side
 
 MOST_LABELLED: Final = 200_000
 """Lines of one labelled incident that are kept, the newest where there are more: a judgement, megabytes when packed."""
@@ -46,6 +48,8 @@ class GateQuestion:
     days: float = 0.0
     spec: Path | None = None
     accepted: frozenset[str] = frozenset()
+    shadow_hours: float = 0.0
+    """For how long it must have judged in shadow; 0: it need not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +82,7 @@ def run_gate(settings: Settings, question: GateQuestion, progress: Callable[[str
         work = _Work(settings, champion.path, challenger.path, scratch, progress)
         made += _on_recent_logs(work, question, known)
         made.append(_on_labels(work, labels, known))
+        made += _in_shadow(work, question, known)
         if question.spec is None:
             made.append(checks.not_asked("evaluation", "--evaluation SPEC.toml evaluates both"))
         else:
@@ -196,6 +201,20 @@ def _on_labels(work: _Work, store: LabelStore | None, labels: Sequence[LabelledI
         path.unlink()
         verdicts.append((label, old, new))
     return checks.votes(verdicts)
+
+
+def _in_shadow(work: _Work, question: GateQuestion, labels: Sequence[LabelledIncident]) -> Iterator[GateCheck]:
+    """Check what the challenger told in shadow, beside the one in use."""
+    if not question.shadow_hours:
+        yield checks.not_asked(SHADOW, "--shadow-hours asks that it judged beside the one in use")
+        return
+    work.progress("setting what it told in shadow beside what people were told")
+    try:
+        report = set_side_by_side(work.settings, question.challenger)
+    except InvalidError as error:
+        yield GateCheck(SHADOW, False, str(error))  # noqa: FBT003 - it has not passed
+        return
+    yield from shadow_checks(report, question.shadow_hours, labels, work.settings.false_alarms_per_day)
 
 
 def _tells(settings: Settings, bundle: Path, lines: Path, label: LabelledIncident) -> bool:

@@ -2,9 +2,12 @@
 
 import pytest
 
+from alerts.messages.feedback import Opinion
+from alerts.messages.wording import short_id
+from stream.gate.shadow_checks import shadow_checks
 from stream.gate.side_by_side import ShadowReport, SideBySide
 from stream.gate.told_incidents import DAY, ToldIncident
-from tests.stream.gate.samples import START, told
+from tests.stream.gate.samples import START, label, told
 
 
 @pytest.mark.parametrize(
@@ -44,3 +47,19 @@ def test_where_nobody_told_anything_the_report_says_so() -> None:
     """A quiet shadow beside a quiet champion."""
     *_, counts = ShadowReport("nova@v2", "bundle", START, START + DAY, (), ()).lines()
     assert counts == "0 incidents by the champion, 0 in shadow: none"
+
+
+def test_a_shadow_must_be_long_and_tell_what_people_were_told() -> None:
+    """What it loses, and what it has too many of, is named."""
+    both, lost = told(10, "nova-api"), told(20, "glance-api")
+    new = [told(30 + 10 * n, "keystone") for n in range(9)]
+    good = ShadowReport("nova@v2", "bundle", START, START + DAY, (both,), (both,))
+    assert [check.passed for check in shadow_checks(good, 24.0, (), 1.0)] == [True, True, True]
+    bad = ShadowReport("nova@v2", "bundle", START, START + DAY // 2, (both, lost), (both, *new))
+    length, more, fewer = shadow_checks(bad, 24.0, (), 1.0)
+    assert (length.passed, length.text) == (False, "12.0 hours beside the one in use, at least 24 are asked for")
+    assert (more.name, len(more.exceptions)) == ("new incidents in shadow", 9)
+    assert (fewer.name, list(fewer.exceptions)) == ("lost incidents in shadow", [short_id(lost.id)])
+    labels = [label(30 + 10 * n, "keystone", Opinion.REAL) for n in range(9)]
+    labels.append(label(20, "glance-api", Opinion.NOISE))
+    assert [check.passed for check in shadow_checks(bad, 12.0, labels, 1.0)] == [True, True, True]
