@@ -27,7 +27,7 @@ ORDER = {
     "index": "text storage lines embedding search evidence episodes diagnosis redaction llm explain analyze incident",
     "alerts": "messages incidents routing sinks delivery monitoring",
     "stream": "kafka settings planning topics promotion heartbeat ingest detect explain deliver replay review gate"
-    " learning wiring doctor runtime ui demo cli",
+    " drift learning wiring doctor runtime ui demo cli",
 }
 
 # Where an outside library may be imported; what is not listed may be imported anywhere.

@@ -12,7 +12,7 @@ from typing import Final
 import numpy as np
 
 from models.bundle import Bundle
-from models.calibration.fusion import Fusion, blocks_of, fit_fused
+from models.calibration.fusion import Fusion, blocks_of, fit_fused, usual_scores
 from models.calibration.service_state import errors_only, is_live
 from models.calibration.sign_rates import SignRates
 from models.detectors.ensemble import DetectorSet
@@ -95,7 +95,15 @@ def calibrate(
     signs = None
     if Signs.name in scores.raws:
         signs = SignRates.of(evidence or shown_signs(scores, days))
-    return Fusion(parts, fit_fused(scores.kinds, scores.blocks, strengths, days), signs)
+    fusion = Fusion(parts, fit_fused(scores.kinds, scores.blocks, strengths, days), signs)
+    return dataclasses.replace(fusion, usual=_usual(fusion, scores))
+
+
+def _usual(fusion: Fusion, scores: HeldOutScores) -> dict[int, tuple[tuple[float, float], ...]]:
+    """Which scores windows have in normal operation: what drift is measured against."""
+    strengths = errors_only(fusion.strengths(scores.kinds, scores.raws), scores.live)
+    score = -fusion.false_alarms(scores.kinds, strengths)
+    return usual_scores(scores.kinds[scores.grid], score[scores.grid])
 
 
 def shown_signs(scores: HeldOutScores, days: float) -> SignEvidence:

@@ -2,6 +2,7 @@
 
 from bisect import bisect_right
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from alerts.incidents.grouping import IncidentGrouper, IncidentPolicy, Step
@@ -10,6 +11,9 @@ from alerts.incidents.policy import PageBudget
 from alerts.messages.alert import Alert
 from alerts.messages.anomaly import Anomaly
 from models.rfc3339 import SECOND
+
+DAY: Final = 86_400 * SECOND
+"""Microseconds of a day."""
 
 TICK: Final = 5 * SECOND
 """Microseconds between two ticks of the wall clock: a judgement, far below the shortest times of a policy."""
@@ -45,6 +49,37 @@ def most_pages(pages: Sequence[int], per_s: float) -> int:
     ordered = sorted(pages)
     length = int(per_s * SECOND)
     return max((bisect_right(ordered, time) - bisect_right(ordered, time - length) for time in ordered), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class WalkedDay:
+    """A day from ``begin`` (microseconds) on which the ``threshold`` counted that the days before it had asked for.
+
+    ``pages`` came at or above it, ``most`` of them within the time of the budget; ``threshold`` None: on the days
+    before no value kept the budget, and what came when it was spent was a ticket.
+    """
+
+    begin: int
+    threshold: float | None
+    pages: int
+    most: int
+
+
+def walk_forward(pages: Iterable[tuple[int, float]], budget: PageBudget) -> list[WalkedDay]:
+    """Solve the threshold on all days before one and count pages (time, importance) on it, day after day.
+
+    So it is seen how a value that history has chosen does on days that it has not seen; the first day has none before.
+    """
+    every = sorted(pages)
+    if not every:
+        return []
+    first = every[0][0] // DAY
+    walked = []
+    for day in range(first + 1, every[-1][0] // DAY + 1):
+        threshold = solve([page for page in every if page[0] < day * DAY], budget)
+        kept = [time for time, importance in every if time // DAY == day and importance >= (threshold or 0.0)]
+        walked.append(WalkedDay(day * DAY, threshold, len(kept), most_pages(kept, budget.per_s)))
+    return walked
 
 
 def solve(pages: Iterable[tuple[int, float]], budget: PageBudget) -> float | None:

@@ -81,6 +81,10 @@ class Metrics(ModelMetrics):
         Counter,
         Spec("tocsin_new_templates_total", "templates", "Templates that the bundle does not know, at first sight."),
     ]
+    unknown_lines: Annotated[
+        Counter,
+        Spec("tocsin_unknown_lines_total", "lines", "Lines with a template that the training has not seen."),
+    ]
     template_overflow: Annotated[
         Counter,
         Spec("tocsin_template_overflow_total", "lines", "Lines whose new template was above a limit of templates."),

@@ -22,7 +22,7 @@ anomalous a tenant would show in a day of normal operation, all kinds taken toge
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -83,6 +83,8 @@ _BESIDE: Final = 0.01
 With 1, a lone error rang louder for what repeats it: of 70 failing and 45 normal runs of a real cloud, the area under
 the ROC curve was 0.9816 instead of 0.9832."""
 
+_DECILES: Final = np.arange(1, 10) / 10
+
 _DECADE: Final = float(np.log(10.0))
 """A factor of ten in nats."""
 
@@ -114,12 +116,14 @@ class BlockMaxima:
 class Fusion:
     """Calibrations of the detectors by name, and of their joint strength per kind of window.
 
-    ``signs`` are the rates of false alarms of signs of failure; bundles of older versions have none.
+    ``signs`` are the rates of false alarms of signs of failure.  ``usual`` says for each kind of window which scores
+    are usual: ascending scores, each with the share of windows at or below it.  Bundles of older versions have neither.
     """
 
     parts: Mapping[str, Calibration]
     fused: Mapping[int, BlockMaxima]
     signs: SignRates | None = None
+    usual: Mapping[int, tuple[tuple[float, float], ...]] = field(default_factory=dict)
 
     def strengths(self, kinds: I32, raws: Mapping[str, F64]) -> dict[str, F64]:
         """Return the strength of each detector (n,), 0 where its raw score is NaN."""
@@ -164,8 +168,10 @@ class Fusion:
     def to_json(self) -> dict[str, Any]:
         """Return plain records."""
         parts = {name: part.to_json() for name, part in self.parts.items()}
+        fused = {str(kind): asdict(of_kind) for kind, of_kind in self.fused.items()}
         signs = {} if self.signs is None else {"signs": self.signs.to_json()}
-        return {"parts": parts, "fused": {str(kind): asdict(of_kind) for kind, of_kind in self.fused.items()}, **signs}
+        usual = {"usual": {str(kind): shares for kind, shares in self.usual.items()}} if self.usual else {}
+        return {"parts": parts, "fused": fused, **signs, **usual}
 
     @classmethod
     def from_json(cls, record: Mapping[str, Any]) -> "Fusion":
@@ -177,11 +183,26 @@ class Fusion:
         try:
             parts = {str(name): Calibration.from_json(part) for name, part in record["parts"].items()}
             fused = {int(kind): _extremes(extremes) for kind, extremes in record["fused"].items()}
+            usual = {
+                int(kind): tuple((float(score), float(share)) for score, share in shares)
+                for kind, shares in record.get("usual", {}).items()
+            }
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise InvalidError(f"damaged calibration: {error!r}", "train the bundle again") from error
         if not fused:
             raise InvalidError("the calibration is empty", "train the bundle on logs with at least one closed window")
-        return cls(parts, fused, SignRates.from_json(record["signs"]) if "signs" in record else None)
+        return cls(parts, fused, SignRates.from_json(record["signs"]) if "signs" in record else None, usual)
+
+
+def usual_scores(kinds: I32, scores: F64) -> dict[int, tuple[tuple[float, float], ...]]:
+    """Return for each kind of window the deciles of scores (n,), without repetition, and the share at or below each."""
+    usual = {}
+    for kind in unique(kinds).tolist():
+        of_kind = np.sort(scores[kinds == kind])
+        deciles = np.unique(np.quantile(of_kind, _DECILES, method="lower"))
+        shares = np.searchsorted(of_kind, deciles, "right") / len(of_kind)
+        usual[kind] = tuple(zip(deciles.tolist(), shares.tolist(), strict=True))
+    return usual
 
 
 def _rarer(log_rate: F64, other: F64) -> F64:

@@ -55,6 +55,9 @@ SOURCE: Final = 0
 SHARED: Final = 6
 """Kind of the windows over all sources of a tenant: how their lines interleave is chance, so they are no sequence."""
 
+SEQUENCE_KINDS: Final = ("source", "request", "instance", "volume", "port", "session", "everything")
+"""What people call the kinds."""
+
 
 @dataclass(frozen=True, slots=True)
 class Sequences:

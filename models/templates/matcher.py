@@ -17,7 +17,7 @@ import polars as pl
 
 from models.arrays import distinct
 from models.errors import InvalidError
-from models.records import F32, U8, U64
+from models.records import BOOL, F32, U8, U64
 from models.templates.line_marks import marks_of
 from models.templates.masks import VALUE, Masks
 from models.templates.mining import Mined, Words, mine_words
@@ -150,7 +150,7 @@ class Assigned:
     """Template ids (n,), values (n, VALUES) and marks (n,) of messages; ``marks`` are bits of ``RowFlag``.
 
     ``new`` are templates met for the first time, ``overflow`` counts lines whose template was above the cap of its
-    service and is not told.
+    service and is not told, ``is_unknown`` (n,) says which lines have a template that the table does not know.
     """
 
     ids: U64
@@ -158,6 +158,7 @@ class Assigned:
     marks: U8
     new: list[NewTemplate]
     overflow: int
+    is_unknown: BOOL
 
 
 @dataclass(slots=True)
@@ -195,8 +196,9 @@ class TemplateMatcher:
             ids = [number or self._resolve(text) for number, text in zip(ids, texts, strict=True)]
         out = np.array(ids, dtype=np.uint64)[inverse]
         marks = np.array([self._known.marks.get(text, 0) for text in texts], dtype=np.uint8)[inverse]
-        new, overflow = self._tell(out, services)
-        return Assigned(out, masked.values[inverse], marks, new, overflow)
+        unknown, new, overflow = self._tell(out, services)
+        is_unknown = np.isin(out, np.array(unknown, np.uint64)) if unknown else np.zeros(len(out), np.bool_)
+        return Assigned(out, masked.values[inverse], marks, new, overflow, is_unknown)
 
     def text(self, number: int) -> str:
         """Text of a template of the table, or of one met lately; "" if it is neither."""
@@ -219,14 +221,16 @@ class TemplateMatcher:
             known.marks[text] = marks
         return number
 
-    def _tell(self, ids: U64, services: pl.Series | None) -> tuple[list[NewTemplate], int]:
-        """Templates to tell for the first time, and lines whose template may not be told any more."""
+    def _tell(self, ids: U64, services: pl.Series | None) -> tuple[list[int], list[NewTemplate], int]:
+        """Ids of unknown templates, those to tell for the first time, and lines whose template is not told any more."""
         numbers, first, counts = np.unique(ids, return_index=True, return_counts=True)
         new: list[NewTemplate] = []
+        unknown: list[int] = []
         overflow = 0
         for number, first_row, count in zip(numbers.tolist(), first.tolist(), counts.tolist(), strict=True):
             if self._table.text(number) is not None:
                 continue
+            unknown.append(number)
             service = "" if services is None else str(services[first_row])
             reported = self._told[service]
             if number in reported:
@@ -236,4 +240,4 @@ class TemplateMatcher:
                 continue
             reported.add(number)
             new.append(NewTemplate(number, self.text(number), service))
-        return new, overflow
+        return unknown, new, overflow

@@ -24,6 +24,9 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
     "models": CommandEntry(
         "stream.cli.models.group:models", "Keep versions of trained models in a store, and choose which one judges."
     ),
+    "retrain": CommandEntry(
+        "stream.cli.models.retrain:retrain", "Train the next version of a model on the topics, and gate it."
+    ),
     "recalibrate": CommandEntry("", "Recompute a bundle's thresholds from recent normal logs, without training."),
     "evaluate": CommandEntry("", "Measure fault detection on sets of labelled logs."),
     "compare": CommandEntry("", "Compare two evaluations and report regressions."),
@@ -43,6 +46,9 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
         "stream.cli.incident.explain:explain", "Show the diagnosis of an incident and the LLM prompt."
     ),
     "change": CommandEntry("stream.cli.incident.change:change", "Record a deployment or configuration change."),
+    "changes": CommandEntry(
+        "stream.cli.incident.changes:changes", "List recorded changes, and show what one did to the logs."
+    ),
     "incidents": CommandEntry(
         "stream.cli.incident.incidents:incidents", "List, show, acknowledge, mute, annotate, merge and split incidents."
     ),

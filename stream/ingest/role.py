@@ -286,6 +286,7 @@ class Ingest:
         )
         self._unread.count(processed.logs)
         self._metrics.new_templates.inc(len(processed.new))
+        self._metrics.unknown_lines.inc(int(processed.is_unknown.sum()))
         self._metrics.template_overflow.inc(processed.overflow)
         self._services.count(dict(processed.logs.lines["service"].value_counts().iter_rows()), self._now())
         self._heartbeat.add(lines=len(raw), events=processed.events, dead_letters=len(rejects))

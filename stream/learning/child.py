@@ -52,12 +52,11 @@ def missing_libraries() -> tuple[str, ...]:
     return tuple(name for name in LIBRARIES if find_spec(name) is None)
 
 
-def arguments(lines: Path, out: Path, base: Path, parts: Sequence[Span]) -> list[str]:
-    """Return the arguments of ``tocsin``; ``parts`` are left out."""
+def arguments(lines: Path, out: Path, base: Path | None, parts: Sequence[Span]) -> list[str]:
+    """Return the arguments of ``tocsin`` that train a bundle, on the templates of ``base``; ``parts`` are left out."""
+    known = [] if base is None else ["--base", str(base)]
     times = [f"{time_text(begin)}/{time_text(end)}" for begin, end in parts]
-    return ["train", str(lines), "--out", str(out), "--base", str(base)] + [
-        word for time in times for word in ("--leave-out", time)
-    ]
+    return ["train", str(lines), "--out", str(out), *known, *(word for one in times for word in ("--leave-out", one))]
 
 
 def train(args: Sequence[str], environment: Mapping[str, str], report: Path, stop: threading.Event) -> Training:

@@ -6,8 +6,9 @@ from typing import Final
 
 import orjson
 
+from models.errors import InvalidError
 from models.records import NO_TIME
-from models.rfc3339 import parse_time
+from models.rfc3339 import SECOND, parse_time
 from stream.kafka.clients import Broker
 from stream.kafka.reader import Record, offsets_at, read_newest, read_range, read_spans
 from stream.learning.schedule import Span
@@ -44,6 +45,21 @@ def write_lines(broker: Broker, topic: str, span: Span, path: Path, most: int = 
             file.write(_wrapped(record) + b"\n")
             count += 1
     return count
+
+
+def write_recent_lines(broker: Broker, topic: str, days: float, now: int, path: Path) -> None:
+    """Write the lines of the last days before the newest line that is not from after ``now`` (microseconds).
+
+    Raises:
+        InvalidError: there are none.
+        OSError: the file cannot be written.
+        TransientError: the broker does not answer.
+    """
+    end = last_line(broker, topic, now)
+    begin = end - round(days * 86_400 * SECOND)
+    # Up to and with the newest line, whose time is told to the millisecond.
+    if end == NO_TIME or not write_lines(broker, topic, (begin, end + _MICROS_PER_MILLI), path):
+        raise InvalidError(f"{topic} holds no lines", "name log files instead")
 
 
 def fired_windows(broker: Broker, topic: str, span: Span) -> list[Span]:

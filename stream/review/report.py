@@ -41,7 +41,7 @@ class Review:
     files: Mapping[int, str] = field(default_factory=dict)
     """Paths of the files by number; empty for topics."""
     unknown: float | None = None
-    """Share of the events whose text the training of the bundle has not seen; None for topics."""
+    """Share of the lines whose text the training of the bundle has not seen; None for topics."""
 
     def about(
         self,

@@ -10,7 +10,7 @@ import orjson
 
 from models.decode.file_merge import merged
 from models.pipeline import LineProcessor
-from models.records import ALL_SOURCES, I64, U64, LogBatch, Verdict
+from models.records import ALL_SOURCES, I64, LogBatch, Verdict
 from models.schedule import ScorerSchedule
 from models.scorer import Scorer
 from models.templates.matcher import NewTemplate
@@ -26,15 +26,15 @@ class ClosedTogether:
     """Verdicts on windows that close together; ``time`` is when, in microseconds; 0 of files as they are read.
 
     ``new`` are the templates that were first seen meanwhile.  ``lines`` (3, n) are file, number in it and time
-    (microseconds) of lines that were read, ``templates`` (m,) those of the events that windows got.  All are of files
-    only.
+    (microseconds) of lines that were read, ``unknown`` how many of them have a text that training has not seen.  All
+    are of files only.
     """
 
     time: int
     verdicts: Sequence[Verdict]
     new: Sequence[NewTemplate] = ()
     lines: I64 = field(default_factory=lambda: np.zeros((3, 0), np.int64))
-    templates: U64 = field(default_factory=lambda: np.zeros(0, np.uint64))
+    unknown: int = 0
 
 
 def windows_of_files(
@@ -51,8 +51,8 @@ def windows_of_files(
     for logs, spans in merged(paths, processor.decoder):
         processed = processor.keyed(replace(logs, lines=processor.clocks.settle(logs.lines)), spans)
         verdicts = windows.step(processed.frame).verdicts()
-        templates = processed.frame.rows["template"].to_numpy()
-        yield ClosedTogether(0, verdicts, processed.new, _places(processed.logs), templates)
+        unknown = int(processed.is_unknown.sum())
+        yield ClosedTogether(0, verdicts, processed.new, _places(processed.logs), unknown)
     for decided in windows.flush():
         yield ClosedTogether(0, decided.verdicts())
 

@@ -31,6 +31,7 @@ from stream.topics.templates import TemplateNames
 from stream.wiring.core import Components, load_bundle, make_broker, make_components, make_incident_policy, make_topics
 from stream.wiring.explainer import make_explainer_of
 from stream.wiring.learning import served_bundle
+from stream.wiring.promotion import replay_schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,10 +88,8 @@ def _of_files(
 ) -> Review:
     names: dict[str, frozenset[str]] = {}
     places: list[I64] = []
-    lines = windows = 0
+    lines = windows = unknown = 0
     verdicts: list[Verdict] = []
-    table = np.fromiter(parts.bundle.table, np.uint64)
-    events = unknown = 0
     for closed in windows_of_files(question.paths, parts.processor(), parts.scorer, parts.windows):
         names.update((f"{new.id:016x}", names_in(new.text)) for new in closed.new)
         windows += len(closed.verdicts)
@@ -98,8 +97,7 @@ def _of_files(
         lines += count
         progress(count)
         places.append(closed.lines)
-        events += len(closed.templates)
-        unknown += int(np.isin(closed.templates, table, invert=True).sum())
+        unknown += closed.unknown
         verdicts += _asked(closed, question)
     if not lines:
         raise InvalidError(f"{', '.join(question.paths)}: there are no lines", "name log files that hold some")
@@ -115,7 +113,7 @@ def _of_files(
     first, last = int(every[2].min()), int(every[2].max())
     span = (max(first, (question.since or 0) * 1000), last if question.until is None else question.until * 1000)
     review = incidents_of(settings, broker, topics, parts.bundle, groups, names.get)
-    return review.about(lines, windows, span, files, unknown / max(events, 1))
+    return review.about(lines, windows, span, files, unknown / lines)
 
 
 def _of_topics(settings: Settings, question: ReviewQuestion, parts: Components) -> Review:
@@ -124,7 +122,10 @@ def _of_topics(settings: Settings, question: ReviewQuestion, parts: Components) 
     groups: list[tuple[int, list[bytes]]] = []
     windows = 0
     first = last = None
-    for closed in windows_of_events(records, question.since, OneScorer(parts.scorer), parts.windows):
+    # As the roles judged them: by the version that was due, unless one is asked for.
+    one = OneScorer(parts.scorer)
+    schedule = one if question.bundle else replay_schedule(settings, broker, topics, parts)
+    for closed in windows_of_events(records, question.since, schedule, parts.windows):
         windows += len(closed.verdicts)
         first, last = min(first or closed.time, closed.time), max(last or closed.time, closed.time)
         if fired := [anomaly(verdict, parts.bundle.id)[1] for verdict in closed.verdicts if verdict.fired]:

@@ -3,7 +3,7 @@
 import sys
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +92,8 @@ def try_(path: Path | None, windows: Path | None, since: int | None, until: int 
     """Report what the rules of PATH would have done with past windows, of the topic anomalies or of a file.
 
     Windows are grouped into incidents as the role does.  Where there is a budget of pages, the least importance from
-    which pages would have kept it is printed.
+    which pages would have kept it is printed; for each day but the first, how many pages the value that the days before
+    it had asked for would have let through; and which incidents that people voted real would have been tickets.
 
     \b
     Example:
@@ -102,7 +103,10 @@ def try_(path: Path | None, windows: Path | None, since: int | None, until: int 
     import orjson
 
     loaded = _load(path)
-    results = _backtest(loaded, _file(windows) if windows else _topic(since, until))
+    if windows:
+        results = _backtest(loaded, _file(windows), {})
+    else:
+        results = _backtest(loaded, _topic(since, until), _voted_real())
     if as_json:
         click.echo(orjson.dumps(results))
         return
@@ -115,12 +119,14 @@ def try_(path: Path | None, windows: Path | None, since: int | None, until: int 
             click.echo(f"{name.replace('_', ' ')}: {value}")
 
 
-def _backtest(rules: "Rules", windows: "Iterator[Anomaly]") -> dict[str, Any]:
+def _backtest(rules: "Rules", windows: "Iterator[Anomaly]", real: Mapping[str, str]) -> dict[str, Any]:
+    """Return what came of it; ``real`` says by whom incidents (id) were voted real."""
     from dataclasses import replace
 
-    from alerts.incidents.backtest import most_pages, replay, solve
+    from alerts.incidents.backtest import most_pages, replay, solve, walk_forward
     from alerts.incidents.policy import IncidentPolicy, PageBudget
     from alerts.messages.alert import Status
+    from models.rfc3339 import time_text
 
     without_budget = replace(rules, budget=None)
     incidents, alerts = replay(windows, IncidentPolicy())
@@ -150,8 +156,47 @@ def _backtest(rules: "Rules", windows: "Iterator[Anomaly]") -> dict[str, Any]:
             "budget": budget.text,
             "threshold": "none keeps it; what comes when it is spent is a ticket" if threshold is None else threshold,
             "pages_within_budget": len(kept),
+            "walk_forward": {
+                f"{time_text(day.begin)[:10]} at {day.threshold or 0.0:g}": day.pages
+                for day in walk_forward(pages, budget)
+            },
         }
+        if real and threshold:
+            out["real_as_tickets"] = _tickets(alerts, real, threshold, without_budget)
     return out
+
+
+def _tickets(alerts: "Iterable[Alert]", real: Mapping[str, str], threshold: float, rules: "Rules") -> dict[str, float]:
+    """Return the importance of incidents voted real that would have paged nobody, by who would have had them."""
+    from alerts.messages.wording import short_id
+
+    strongest: dict[str, Alert] = {}
+    for alert in alerts:
+        known = strongest.get(alert.incident_id)
+        if alert.incident_id in real and (known is None or alert.importance > known.importance):
+            strongest[alert.incident_id] = alert
+    return {
+        f"{', '.join(_sinks(rules.decide(alert, alert.updated))) or 'nobody'}: {short_id(name)} {alert.summary}": (
+            alert.importance
+        )
+        for name, alert in strongest.items()
+        if alert.importance < threshold
+    }
+
+
+def _voted_real() -> dict[str, str]:
+    """Return who voted which incident (id) real."""
+    from alerts.incidents.annotations import annotations_by_incident
+    from alerts.messages.feedback import Opinion
+    from stream.settings import load_settings
+    from stream.topics.feedback import read_feedback
+    from stream.wiring.core import make_broker, make_topics
+
+    settings = load_settings()
+    broker, topic = make_broker(settings), make_topics(settings).feedback
+    said = annotations_by_incident(read_feedback(broker, topic) if topic in broker.topics() else ())
+    votes = {name: annotations.opinion for name, annotations in said.items()}
+    return {name: vote.by for name, vote in votes.items() if vote is not None and vote.opinion is Opinion.REAL}
 
 
 def _sinks(decision: "Decision") -> list[str]:

@@ -56,7 +56,7 @@ def gate(  # noqa: PLR0913 - click passes each option
     import orjson
 
     from stream.settings import load_settings
-    from stream.wiring.gate import GateQuestion, run_gate
+    from stream.wiring.versions.gate import GateQuestion, run_gate
 
     if paths and days:
         raise click.UsageError("give log files or --days, not both.")
@@ -86,7 +86,7 @@ def labels(name: str, *, collect: bool) -> None:
     from alerts.messages.wording import short_id
     from models.rfc3339 import time_text
     from stream.settings import load_settings
-    from stream.wiring.gate import collect_labels, labels_of
+    from stream.wiring.versions.gate import collect_labels, labels_of
 
     settings = load_settings()
     if collect:

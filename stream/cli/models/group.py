@@ -2,6 +2,7 @@
 
 import click
 
+from stream.cli.models.check import check
 from stream.cli.models.gate import gate, labels
 from stream.cli.models.promotion import promote, rollback
 from stream.cli.models.shadow import shadow
@@ -21,5 +22,5 @@ def models() -> None:
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
 
 
-for command in (list_, show, check_in, gate, labels, shadow, promote, rollback, diff, gc, doctor, key):
+for command in (list_, show, check_in, check, gate, labels, shadow, promote, rollback, diff, gc, doctor, key):
     models.add_command(command)

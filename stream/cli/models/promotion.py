@@ -52,7 +52,7 @@ def promote(  # noqa: PLR0913 - click passes each option
     address = version_address(settings, version)
     if "@" not in version.rpartition("/")[2]:
         raise click.UsageError(f"name the version: {version}@v2")
-    _carry_out(settings, PromotionOrder(address, lead_s, by=by, reason=reason, force=force), alias_only=alias_only)
+    tell_promotion(settings, PromotionOrder(address, lead_s, by=by, reason=reason, force=force), alias_only=alias_only)
 
 
 @click.command()
@@ -83,10 +83,11 @@ def rollback(  # noqa: PLR0913 - click passes each option
     address = version_address(settings, name)
     target = ref or version_before(make_broker(settings), make_topics(settings), address.name).ref
     order = PromotionOrder(replace(address, ref=target), lead_s, PromotionKind.ROLLBACK, by, reason)
-    _carry_out(settings, order, alias_only=alias_only)
+    tell_promotion(settings, order, alias_only=alias_only)
 
 
-def _carry_out(settings: "Settings", order: "PromotionOrder", *, alias_only: bool) -> None:
+def tell_promotion(settings: "Settings", order: "PromotionOrder", *, alias_only: bool) -> None:
+    """Promote, and say from when on."""
     from stream.wiring.core import make_broker, make_topics
     from stream.wiring.promotion import carry_out
 

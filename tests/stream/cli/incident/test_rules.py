@@ -6,11 +6,17 @@ import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from alerts.incidents.backtest import replay
+from alerts.incidents.policy import IncidentPolicy
+from alerts.messages.anomaly import Anomaly
+from alerts.messages.feedback import Opinion, vote
 from models.bundle import Bundle
 from models.templates.matcher import template_id
 from stream.cli import tocsin
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
+from stream.kafka.writer import write
+from stream.topics.feedback import send
 from stream.wiring.core import DEMO_BUNDLE
 
 FILE = """
@@ -117,6 +123,7 @@ def test_rules_are_tried_on_windows_of_a_file() -> None:
         "budget": "1 page a day",
         "threshold": 0.99,
         "pages_within_budget": 1,
+        "walk_forward": {},
     }
     assert "windows.jsonl, line 7: not a record of anomalies" in result.stderr
     text = run("try", "rules.yaml", "--windows", "windows.jsonl").stdout
@@ -133,6 +140,29 @@ def test_rules_are_tried_on_the_topic(embedded: EmbeddedBroker, monkeypatch: pyt
     assert producer.flush(30) == 0
     monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", embedded.bootstrap)
     assert orjson.loads(run("try", "rules.yaml", "--json").stdout)["incidents"] == 2
+
+
+def test_what_people_called_real_and_would_have_been_a_ticket_is_told(
+    embedded: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By who would have had it, with its importance; and each day is judged by those before it."""
+    for topic in ("tocsin.anomalies", "tocsin.feedback"):
+        embedded.create_topic(topic, 1)
+    monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", embedded.bootstrap)
+    broker = Broker(embedded.bootstrap)
+    history = [*HISTORY, line("g", 24 * 60 - 30, "nova-api", 0.97).replace(b"2026-03-02", b"2026-03-03")]
+    incidents, _ = replay(map(Anomaly.from_json, history), IncidentPolicy())
+    for each in history:
+        write(broker, "tocsin.anomalies", each, b"k")
+    (storage,) = (one for one in incidents if "cinder-volume" in one.services)
+    weak = next(one for one in incidents if one.importance < 0.99 and "nova-api" in one.services)
+    for one in (storage, weak):
+        send(broker, "tocsin.feedback", vote(one.id, Opinion.REAL, "anna", one.first))
+    record = orjson.loads(run("try", "rules.yaml", "--json").stdout)
+    ((ticket, importance),) = record["real_as_tickets"].items()
+    assert ticket.startswith(f"every sink: {weak.id[:6]} ")
+    assert importance == weak.importance
+    assert record["walk_forward"] == {"2026-03-03 at 0.99": 0}
 
 
 def test_a_sink_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

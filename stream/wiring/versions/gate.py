@@ -12,7 +12,6 @@ from alerts.incidents.incident import Incident
 from alerts.messages.feedback import Feedback
 from alerts.messages.wording import short_id
 from models.errors import InvalidError
-from models.records import NO_TIME
 from models.registry.address import CHAMPION, check_name
 from models.registry.bundle_diff import compare_bundles
 from models.rfc3339 import SECOND
@@ -22,7 +21,7 @@ from stream.gate.measured_review import figures_that_got_worse, measured_review
 from stream.gate.report import GateCheck, GateReport
 from stream.gate.shadow_checks import SHADOW, shadow_checks
 from stream.gate.told_incidents import DAY, ReviewedLogs
-from stream.learning.material import last_line, write_lines
+from stream.learning.material import write_lines, write_recent_lines
 from stream.settings import Settings
 from stream.wiring.bundles import BundlePlace, bundle_place, open_objects, open_store, store_url, version_address
 from stream.wiring.core import load_bundle, load_rules, make_broker, make_topics
@@ -30,11 +29,8 @@ from stream.wiring.promotion import check_windows
 from stream.wiring.review import ReviewQuestion, review_logs
 from stream.wiring.shadow import set_side_by_side
 
-MOST_LINES: Final = 1_000_000
-"""Lines of the topics that a gate replays, the newest where there are more, and
-``MOST_LABELLED`` lines of one labelled incident.  Judgements: minutes of work, and some megabytes packed."""
-
 MOST_LABELLED: Final = 200_000
+"""Lines of one labelled incident that are kept, the newest where there are more: a judgement, megabytes when packed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,7 +166,10 @@ def _on_recent_logs(work: _Work, question: GateQuestion, labels: Sequence[Labell
     settings, paths = work.settings, question.paths
     if not paths and question.days:
         work.progress(f"reading the last {question.days:g} days of lines")
-        paths = (str(_recent_lines(settings, question.days, work.scratch)),)
+        path = work.scratch / "recent.jsonl"
+        broker, topic = make_broker(settings), make_topics(settings).logs_raw
+        write_recent_lines(broker, topic, question.days, time.time_ns() // 1000, path)
+        paths = (str(path),)
     if not paths:
         how = "name log files, or --days of the topics"
         for name in ("unknown lines", "new incidents", "lost incidents", "pages", "cost"):
@@ -187,20 +186,6 @@ def _on_recent_logs(work: _Work, question: GateQuestion, labels: Sequence[Labell
     yield checks.lost_incidents(old.logs, new.logs, labels)
     yield checks.pages(old.logs, new.logs, pages_a_day, settings.false_alarms_per_day)
     yield checks.cost(old.cost, new.cost)
-
-
-def _recent_lines(settings: Settings, days: float, scratch: Path) -> Path:
-    """Write the newest lines of the topic to a file.
-
-    Raises:
-        InvalidError: there are none.
-    """
-    broker, topic = make_broker(settings), make_topics(settings).logs_raw
-    end = last_line(broker, topic, time.time_ns() // 1000)
-    path = scratch / "recent.jsonl"
-    if end == NO_TIME or not write_lines(broker, topic, (end - round(days * DAY), end + 1000), path, MOST_LINES):
-        raise InvalidError(f"{topic} holds no lines", "name log files instead")
-    return path
 
 
 def _on_labels(work: _Work, store: LabelStore | None, labels: Sequence[LabelledIncident]) -> GateCheck:
