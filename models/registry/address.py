@@ -9,7 +9,10 @@ from urllib.parse import unquote, urlsplit
 from models.errors import InvalidError
 
 CHAMPION: Final = "champion"
-"""The alias of the version that judges."""
+"""The alias of the version that judges, and
+``CHALLENGER`` that of the version that judges in shadow."""
+
+CHALLENGER: Final = "challenger"
 
 _NAME: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9.-]{0,99}")
 _VERSION: Final = re.compile(r"v([0-9]{1,9})")

@@ -1,5 +1,6 @@
 """A bundle that judges beside the one in use, as the settings name it, and what came of it."""
 
+import time
 from collections.abc import Iterable, Iterator
 from itertools import groupby
 from operator import itemgetter
@@ -12,7 +13,10 @@ from alerts.messages.anomaly import Anomaly
 from models.bundle import Bundle
 from models.errors import InvalidError
 from models.records import NO_TIME
-from models.registry.address import CHAMPION
+from models.registry.address import CHALLENGER, CHAMPION
+from models.registry.bundle_cache import fetch_version
+from models.registry.manifest import Manifest
+from models.registry.signature import trusted
 from models.windows.config import WindowConfig
 from stream.detect.partition_state import PartitionCheckpoint
 from stream.gate.side_by_side import ShadowReport
@@ -25,7 +29,7 @@ from stream.settings import Settings
 from stream.topics.anomalies import SCHEMA
 from stream.topics.shadow_starts import ShadowStretch, shadow_stretches
 from stream.topics.templates import TemplateNames
-from stream.wiring.bundles import open_store, version_address
+from stream.wiring.bundles import bundle_cache, open_store, show_in_mlflow, version_address
 from stream.wiring.core import load_bundle, make_broker, make_topics
 from stream.wiring.learning import served_bundle
 from stream.wiring.review import incidents_of
@@ -44,8 +48,23 @@ def shadow_settings(settings: Settings, bundle: str) -> Settings:
         return settings.model_copy(update={"bundle": Path(bundle).resolve()})
     address = version_address(settings, bundle)
     if address.ref == CHAMPION:
-        raise InvalidError(f"{bundle} judges already", f"name another version, as {address.name}@challenger")
+        raise InvalidError(f"{bundle} judges already", f"name another version, as {address.name}@{CHALLENGER}")
     return settings.model_copy(update={"bundle": str(address)})
+
+
+def challenge(settings: Settings, model: str, by: str) -> Manifest:
+    """Let the alias of the challenger stand for a version, which is fetched, verified and loaded before.
+
+    Raises:
+        TocsinError: the version is refused, or the store does not answer.
+    """
+    address = version_address(settings, model)
+    store = open_store(settings, address.store)
+    manifest = store.resolve(address)
+    Bundle.load(fetch_version(store, manifest, bundle_cache(settings), trusted(settings.trusted_keys)).path)
+    store.move_alias(manifest, CHALLENGER, time.time_ns() // 1000, by)
+    show_in_mlflow(settings, lambda mirror: mirror.show_alias(manifest, CHALLENGER))
+    return manifest
 
 
 def set_side_by_side(settings: Settings, model: str = "") -> ShadowReport:
@@ -124,8 +143,8 @@ def _closed(
         for window, value in windows
         if span[0] <= window.start and window.end <= span[1]
     ]
-    for time, together in groupby(sorted(timed), key=itemgetter(0)):
-        yield time, [value for _, value in together]
+    for moment, together in groupby(sorted(timed), key=itemgetter(0)):
+        yield moment, [value for _, value in together]
 
 
 def _told(

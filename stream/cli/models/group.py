@@ -5,7 +5,7 @@ import click
 from stream.cli.models.check import check
 from stream.cli.models.gate import gate, labels
 from stream.cli.models.promotion import promote, rollback
-from stream.cli.models.shadow import shadow
+from stream.cli.models.shadow import challenge, shadow
 from stream.cli.models.upkeep import doctor, gc, key
 from stream.cli.models.versions import check_in, diff, list_, show
 
@@ -22,5 +22,20 @@ def models() -> None:
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
 
 
-for command in (list_, show, check_in, check, gate, labels, shadow, promote, rollback, diff, gc, doctor, key):
+for command in (
+    list_,
+    show,
+    check_in,
+    check,
+    gate,
+    labels,
+    challenge,
+    shadow,
+    promote,
+    rollback,
+    diff,
+    gc,
+    doctor,
+    key,
+):
     models.add_command(command)

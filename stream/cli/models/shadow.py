@@ -1,6 +1,8 @@
-"""``tocsin models shadow``."""
+"""``tocsin models challenge`` and ``shadow``."""
 
 import click
+
+from stream.cli.options import by as by_option
 
 
 @click.command()
@@ -27,3 +29,21 @@ def shadow(model: str, *, as_json: bool) -> None:
         return
     for line in report.lines():
         click.echo(line)
+
+
+@click.command()
+@click.argument("version", metavar="NAME@VERSION")
+@by_option
+def challenge(version: str, by: str) -> None:
+    """Let a version be the challenger: workers of `tocsin run --shadow NAME@challenger` start anew with it.
+
+    \b
+    Example:
+      tocsin models challenge nova@v13
+    """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
+    from stream.settings import load_settings
+    from stream.wiring.shadow import challenge as challenge_by
+
+    if "@" not in version.rpartition("/")[2]:
+        raise click.UsageError(f"name the version: {version}@v2")
+    click.echo(f"{challenge_by(load_settings(), version, by).version} is the challenger")

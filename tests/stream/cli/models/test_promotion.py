@@ -101,3 +101,15 @@ def test_what_would_not_work_is_not_promoted(embedded: EmbeddedBroker, place: Pa
     assert "name the version: nova@v2" in run("promote", "nova", code=2).stderr
     assert len(promotions(embedded)) == 1
     assert champion() == 1
+
+
+def test_a_challenger_is_an_alias_beside_the_champions(place: Path) -> None:
+    """Of a version that can be used; nothing is promoted by it."""
+    run("promote", "nova@v1", "--alias-only")
+    assert run("challenge", "nova@v2", "--by", "anna").stdout == "nova@v2 is the challenger\n"
+    store = open_store(load_settings())
+    assert (store.alias("nova", "challenger"), champion()) == (2, 1)
+    (place / "store" / "nova_v03" / "lstm.onnx").write_bytes(b"damaged")
+    assert "is damaged" in run("challenge", "nova@v3", code=2).stderr
+    assert "name the version: nova@v2" in run("challenge", "nova", code=2).stderr
+    assert store.alias("nova", "challenger") == 2
