@@ -15,7 +15,7 @@ from models.records import BOOL, I64
 from models.registry.manifest import Manifest
 from models.scorer import Scorer
 from stream.promotion.timeline import PromotionTimeline
-from stream.topics.promotions import StoredPromotion
+from stream.topics.promotions import PromotionKind, StoredPromotion
 
 log = logging.getLogger(__name__)
 
@@ -130,9 +130,14 @@ class DueScorers:
 
     def _before(self, digest: str) -> Scorer:
         """Return the scorer of the version before one, else that in memory which was promoted last before it."""
-        of_version = [one.promotion for one in self.timeline.promotions if one.promotion.manifest.digest == digest]
+        # What a rollback names as the version before is the one that was taken back.
+        forward = [
+            one.promotion
+            for one in self.timeline.promotions
+            if one.promotion.manifest.digest == digest and one.promotion.kind is PromotionKind.PROMOTE
+        ]
         # A worker that began with this version has the one before not in memory.
-        if of_version and (previous := of_version[-1].previous) is not None:
+        if forward and (previous := forward[-1].previous) is not None:
             with suppress(TocsinError):
                 return self.prepare(previous)
         earlier = self._base

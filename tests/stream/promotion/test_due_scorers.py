@@ -1,6 +1,7 @@
 """Scorers by promotion: loaded when due, few in memory, and who stands in for one that cannot be loaded."""
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from models.registry.manifest import Manifest
 from models.rfc3339 import SECOND
 from models.scorer import Scorer
 from stream.promotion.due_scorers import KEPT, DueScorers
-from tests.stream.promotion.samples import START, load, scorer, stored, version
+from stream.topics.promotions import PromotionKind, StoredPromotion
+from tests.stream.promotion.samples import START, load, promotion, scorer, stored, version
 
 
 def judge(scorers: DueScorers, second: int) -> str:
@@ -81,6 +83,22 @@ def test_a_version_that_fails_is_as_one_that_cannot_be_loaded(caplog: pytest.Log
         scorers.prepare(version(2))
     assert str(told.value) == why
     assert why in caplog.text
+
+
+def test_a_version_that_was_taken_back_stands_in_for_nobody() -> None:
+    """Although a rollback names it as the version before."""
+    scorers = DueScorers(scorer(1), version(1), load)
+    back = replace(promotion(2, previous=3), kind=PromotionKind.ROLLBACK)
+    scorers.add(
+        [
+            stored(2, 10, previous=1),
+            stored(3, 20, previous=2),
+            StoredPromotion(back, START + 30 * SECOND),
+        ],
+        "nova",
+    )
+    assert judge(scorers, 35) == scorer(2).bundle_id
+    assert scorers.before(scorer(2)) is scorer(1)
 
 
 def test_nobody_stands_in_for_the_first_version() -> None:
