@@ -6,7 +6,7 @@ FROM python:3.11.15-slim-bookworm@sha256:b18992999dbe963a45a8a4da40ac2b1975be1a7
 RUN --mount=type=cache,target=/cache/pip pip install --cache-dir /cache/pip uv==0.13.9
 WORKDIR /src
 # Bundles from a bucket, their signatures, and IAM on Amazon MSK.
-ARG EXTRAS="s3 sign msk"
+ARG EXTRAS="s3 sign msk oidc"
 ENV UV_PROJECT_ENVIRONMENT=/opt/tocsin UV_COMPILE_BYTECODE=1 UV_LINK_MODE=copy UV_CACHE_DIR=/cache/uv UV_PYTHON_DOWNLOADS=never
 COPY pyproject.toml uv.lock README.md LICENSE ./
 # The libraries first: a change of our own sources leaves this layer as it is.

@@ -35,7 +35,7 @@ python:
 
 .PHONY: env
 env: python $(UV)
-	@$(UV) sync --quiet --frozen --python $(PYTHON) --extra train --extra msk --extra s3 --extra sign --group dev
+	@$(UV) sync --quiet --frozen --python $(PYTHON) --extra train --extra msk --extra s3 --extra sign --extra oidc --group dev
 
 demo: python $(UV)  ## the main job on an embedded broker, with simulated faults; two minutes, no service to start
 	@UV_PROJECT_ENVIRONMENT=$(DEMO) $(UV) sync --quiet --frozen --python $(PYTHON) --no-default-groups

@@ -287,8 +287,8 @@ class Settings(BaseSettings):
     """Address on which `tocsin ui` serves the review page."""
     ui_port: int = Field(default=9466, ge=0, le=65535)
     """Port of the review page; 0: a free one."""
-    ui_auth: Literal["none", "basic", "proxy"] = "none"
-    """Who reads the review page: `none` (this machine only), `basic` (passwords), `proxy` (a header)."""
+    ui_auth: Literal["none", "basic", "proxy", "oidc"] = "none"
+    """Who reads the review page: `none` (this machine only), `basic` (passwords), `proxy` (header), `oidc` (login)."""
     ui_users: Path | None = None
     """With `basic`: file of users, whose lines `tocsin ui --make-user` writes."""
     ui_proxy_trusted: tuple[str, ...] = ()
@@ -298,7 +298,17 @@ class Settings(BaseSettings):
     ui_proxy_groups: str = Field(default="X-Forwarded-Groups", pattern=r"^[A-Za-z0-9-]+$")
     """With `proxy`: header that holds the user's groups, separated by commas."""
     ui_responders: tuple[str, ...] = ()
-    """With `proxy`: users and groups who may vote, acknowledge and mute; `*`: all; the others only read."""
+    """With `proxy`, `oidc`: users and groups who may vote, acknowledge and mute; `*`: all; the others only read."""
+    ui_url: str | None = Field(default=None, pattern=r"^https?://[^/]+/?$")
+    """With `oidc`: address at which browsers open the page; the provider sends them back to `/login/callback` there."""
+    ui_oidc_issuer: str | None = Field(default=None, pattern=r"^https?://.")
+    """With `oidc`: name of the OpenID provider, which is an address."""
+    ui_oidc_client_id: str = ""
+    """With `oidc`: name of the page at the provider."""
+    ui_oidc_client_secret: SecretStr | None = None
+    """With `oidc`: secret of the page at the provider."""
+    ui_oidc_groups: str = "groups"
+    """With `oidc`: claim of the ID token that holds the user's groups."""
 
     @classmethod
     def settings_customise_sources(

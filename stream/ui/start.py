@@ -90,8 +90,41 @@ def users_of(settings: Settings) -> Users:
             return ProxyUsers.of(
                 settings.ui_proxy_header, settings.ui_proxy_groups, settings.ui_proxy_trusted, settings.ui_responders
             )
+        case "oidc":
+            return _openid_users(settings)
         case "none":
             return LocalUser.current()
+
+
+def _openid_users(settings: Settings) -> Users:
+    """Return the users of an OpenID provider.
+
+    Raises:
+        InvalidError: a setting is missing, or what asks the provider is not installed.
+    """
+    secret = settings.ui_oidc_client_secret
+    if settings.ui_url is None or settings.ui_oidc_issuer is None or not settings.ui_oidc_client_id or secret is None:
+        raise InvalidError(
+            "TOCSIN_UI_AUTH is oidc, and the provider is not known",
+            "set TOCSIN_UI_URL, TOCSIN_UI_OIDC_ISSUER, TOCSIN_UI_OIDC_CLIENT_ID and TOCSIN_UI_OIDC_CLIENT_SECRET",
+        )
+    try:
+        # Of an extra.
+        from stream.ui.web.login import CALLBACK, OidcUsers
+        from stream.ui.web.oidc import OidcConfig, OidcProvider
+    except ImportError as error:
+        raise InvalidError(
+            f"TOCSIN_UI_AUTH is oidc, and {error.name} is not installed", "install tocsin[oidc]"
+        ) from error
+    config = OidcConfig(
+        settings.ui_oidc_issuer,
+        settings.ui_oidc_client_id,
+        secret.get_secret_value(),
+        settings.ui_url.rstrip("/") + CALLBACK,
+        settings.ui_oidc_groups,
+        frozenset(settings.ui_responders),
+    )
+    return OidcUsers(OidcProvider(config))
 
 
 def address_of(settings: Settings, host: str | None) -> str:
@@ -104,7 +137,7 @@ def address_of(settings: Settings, host: str | None) -> str:
     if settings.ui_auth == "none" and chosen not in LOOPBACK:
         raise InvalidError(
             f"without authentication the page is not served on {chosen}",
-            "set TOCSIN_UI_AUTH to basic or proxy, or serve on 127.0.0.1",
+            "set TOCSIN_UI_AUTH to basic, proxy or oidc, or serve on 127.0.0.1",
         )
     return chosen
 

@@ -71,6 +71,7 @@ def make_app(site: Site, hosts: frozenset[str] | None, streams: Streams) -> Star
             Route("/events", pages.events),
             Route("/static/{name}", static),
             Route("/healthz", pages.healthz),
+            *site.users.routes(),
         ],
         exception_handlers={HTTPException: _refused, InvalidError: _invalid, TocsinError: _failed},  # type: ignore[dict-item]  # its type knows no subclasses
     )

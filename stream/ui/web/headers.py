@@ -2,10 +2,10 @@
 
 from collections.abc import Collection
 from typing import Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.responses import PlainTextResponse
+from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from stream.ui.web.users import PageUser, Refusal, Users
@@ -67,14 +67,14 @@ class Guard:
 
         headers = Headers(scope=scope)
         refusal = self._refusal(scope["method"], headers)
-        if refusal is None and scope["path"] not in OPEN:
+        if refusal is None and scope["path"] not in OPEN | self._users.open_paths:
             # Of the connection itself: what a header says of it, anybody can write.
             user = await self._users.identify(headers, (scope.get("client") or ("", 0))[0])
             if isinstance(user, PageUser):
                 scope.setdefault("state", {})["user"] = user
             else:
                 refusal = user
-        app = self._app if refusal is None else _answer(refusal)
+        app = self._app if refusal is None else _answer(refusal, scope)
         await app(scope, receive, with_headers)
 
     def _refusal(self, method: str, headers: Headers) -> Refusal | None:
@@ -94,7 +94,11 @@ class Guard:
         return None
 
 
-def _answer(refusal: Refusal) -> PlainTextResponse:
+def _answer(refusal: Refusal, scope: Scope) -> Response:
+    if refusal.location and scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", ""):
+        query = scope["query_string"].decode("latin-1")
+        back = quote(scope["path"] + (f"?{query}" if query else ""), safe="/")
+        return RedirectResponse(f"{refusal.location}?next={back}", 303)
     challenge = {"www-authenticate": refusal.challenge} if refusal.challenge else {}
     return PlainTextResponse(refusal.text, refusal.status, challenge)
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Final, Protocol
 
 from starlette.datastructures import Headers
+from starlette.routing import BaseRoute
 
 from index.text.sanitize import escape_control
 from models.errors import InvalidError
@@ -65,22 +66,48 @@ class PageUser:
 
 @dataclass(frozen=True, slots=True)
 class Refusal:
-    """Why a request has no user; ``challenge`` asks a browser for a name and a password."""
+    """Why a request has no user; ``challenge`` asks a browser for a name and a password.
+
+    ``location`` is where one logs in: a browser that reads is sent there.
+    """
 
     status: int
     text: str
     challenge: str = ""
+    location: str = ""
 
 
 class Users(Protocol):
     """Tells who sent a request."""
 
+    @property
+    def open_paths(self) -> frozenset[str]:
+        """Addresses of the login, which need no user."""
+
+    def routes(self) -> list[BaseRoute]:
+        """Return the pages of the login."""
+
     async def identify(self, headers: Headers, address: str) -> PageUser | Refusal:
         """Return the user of a request from ``address`` (of the connection), or why there is none."""
 
 
+class _WithoutLogin:
+    """What users have who need no page to log in."""
+
+    __slots__ = ()
+
+    @property
+    def open_paths(self) -> frozenset[str]:
+        """None."""
+        return frozenset()
+
+    def routes(self) -> list[BaseRoute]:
+        """None."""
+        return []
+
+
 @dataclass(frozen=True, slots=True)
-class LocalUser:
+class LocalUser(_WithoutLogin):
     """Everybody who reaches the page is the user who started it: for this machine only."""
 
     user: PageUser
@@ -100,7 +127,7 @@ class LocalUser:
 
 
 @dataclass(frozen=True, slots=True)
-class ProxyUsers:
+class ProxyUsers(_WithoutLogin):
     """What a proxy that has authenticated the user writes into headers; nobody else's headers count."""
 
     header: str
@@ -159,7 +186,7 @@ NOBODY: Final = PasswordEntry(Permission.VIEWER, b"nobody", b"")
 """Stands in for a name that is unknown, so that an answer takes as long."""
 
 
-class PasswordUsers:
+class PasswordUsers(_WithoutLogin):
     """Names with passwords (HTTP Basic), from a file of lines ``name:permission:salt:hash``, both in hexadecimal."""
 
     def __init__(self, entries: Mapping[str, PasswordEntry], clock: Callable[[], float] = time.monotonic) -> None:
