@@ -1,17 +1,21 @@
 """``tocsin rules``: check a file, and try it on history."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from alerts.messages.feedback import Opinion, vote
 from models.bundle import Bundle
+from models.rfc3339 import parse_time
 from models.templates.matcher import template_id
 from stream.cli import tocsin
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
 from stream.wiring.core import DEMO_BUNDLE
+from tests.stream.review.test_report import incident
 
 FILE = """
 version: 1
@@ -31,6 +35,10 @@ suppressions:
     expires: 2026-12-31
 budget: {pages: 1, per: day}
 """
+
+
+FIRST = parse_time("2026-03-02T00:00:00Z")
+"""When the first window of the history ends."""
 
 
 def line(name: str, minute: int, service: str, importance: float, template: str = "x") -> bytes:
@@ -117,6 +125,12 @@ def test_rules_are_tried_on_windows_of_a_file() -> None:
         "budget": "1 page a day",
         "threshold": 0.99,
         "pages_within_budget": 1,
+        "walk_forward": [],
+        "most_pages_unseen": None,
+        "budget_kept_unseen": None,
+        "real": 0,
+        "real_tickets": [],
+        "pages_by_team": {"storage": 1},
     }
     assert "windows.jsonl, line 7: not a record of anomalies" in result.stderr
     text = run("try", "rules.yaml", "--windows", "windows.jsonl").stdout
@@ -125,14 +139,25 @@ def test_rules_are_tried_on_windows_of_a_file() -> None:
 
 
 def test_rules_are_tried_on_the_topic(embedded: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What stands on anomalies is history."""
+    """What stands on anomalies is history, and votes stand on feedback."""
     embedded.create_topic("tocsin.anomalies", 1)
     producer = Broker(embedded.bootstrap).producer()
     for each in HISTORY[:2]:
         producer.produce("tocsin.anomalies", each, b"k")
+    for topic in ("tocsin.incidents", "tocsin.feedback"):
+        embedded.create_topic(topic, 1)
+    one = incident("nova-api", 0)
+    one = replace(one, first=FIRST, last=FIRST, importance=0.955)
+    producer.produce("tocsin.incidents", one.to_json(), one.id)
+    real = vote(one.id, Opinion.REAL, "anna", FIRST)
+    producer.produce("tocsin.feedback", real.to_json(), real.key)
     assert producer.flush(30) == 0
     monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", embedded.bootstrap)
-    assert orjson.loads(run("try", "rules.yaml", "--json").stdout)["incidents"] == 2
+    result = orjson.loads(run("try", "rules.yaml", "--json").stdout)
+    assert (result["incidents"], result["real"]) == (2, 1)
+    (ticket,) = result["real_tickets"]
+    assert (ticket["incident_id"], ticket["team"]) == (one.id, "no route")
+    assert ticket["why"] == "a ticket: importance is below 0.99, where pages begin"
 
 
 def test_a_sink_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
