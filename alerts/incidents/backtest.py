@@ -1,7 +1,8 @@
 """Alerts that windows of the past would have made, and the threshold that keeps a budget of pages."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from alerts.incidents.grouping import IncidentGrouper, IncidentPolicy, Step
@@ -10,6 +11,9 @@ from alerts.incidents.policy import PageBudget
 from alerts.messages.alert import Alert
 from alerts.messages.anomaly import Anomaly
 from models.rfc3339 import SECOND
+
+DAY: Final = 86_400 * SECOND
+"""Microseconds of a day."""
 
 TICK: Final = 5 * SECOND
 """Microseconds between two ticks of the wall clock: a judgement, far below the shortest times of a policy."""
@@ -45,6 +49,34 @@ def most_pages(pages: Sequence[int], per_s: float) -> int:
     ordered = sorted(pages)
     length = int(per_s * SECOND)
     return max((bisect_right(ordered, time) - bisect_right(ordered, time - length) for time in ordered), default=0)
+
+
+@dataclass(frozen=True, slots=True)
+class WalkedDay:
+    """A day (UTC) from ``begin`` on that is judged by the ``threshold`` that the days before it ask for.
+
+    ``pages`` are the times at which pages came at or above it (microseconds); ``threshold`` None: on the days before no
+    value kept the budget, and what came when it was spent was a ticket.
+    """
+
+    begin: int
+    threshold: float | None
+    pages: tuple[int, ...]
+
+
+def walk_forward(pages: Iterable[tuple[int, float]], budget: PageBudget) -> list[WalkedDay]:
+    """Solve the threshold on all days before one and take its pages (time, importance) at it, day after day.
+
+    So it is seen how a value that history has chosen does on days that it has not seen; the first day has none before.
+    """
+    ordered = sorted(pages)
+    walked = []
+    for day in range(ordered[0][0] // DAY + 1, ordered[-1][0] // DAY + 1) if ordered else ():
+        begin, end = (bisect_left(ordered, (moment * DAY,)) for moment in (day, day + 1))
+        threshold = solve(ordered[:begin], budget)
+        kept = (time for time, importance in ordered[begin:end] if importance >= (threshold or 0.0))
+        walked.append(WalkedDay(day * DAY, threshold, tuple(kept)))
+    return walked
 
 
 def solve(pages: Iterable[tuple[int, float]], budget: PageBudget) -> float | None:

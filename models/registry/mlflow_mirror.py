@@ -10,11 +10,12 @@ from contextlib import contextmanager
 from typing import Any, Final
 
 import httpx
+import orjson
 
 from models.errors import TransientError
 from models.registry.manifest import Manifest
 from models.registry.training_run import TrainingRun
-from models.rfc3339 import time_text
+from models.rfc3339 import parse_time, time_text
 
 TIMEOUT_S: Final = 5.0
 """Timeout of connecting, and between two pieces of an answer.  A judgement: a dead server costs a training so long."""
@@ -24,6 +25,9 @@ EXPERIMENT: Final = "tocsin"
 
 VERSION_TAG: Final = "tocsin.version"
 """Tag of a model version of MLflow: our number, as MLflow counts for itself."""
+
+GATE_FILE: Final = "gate.json"
+"""Artefact of a run: the report of the gate that its version went through last."""
 
 _EXISTS: Final = "RESOURCE_ALREADY_EXISTS"
 _API: Final = "/api/2.0/mlflow/"
@@ -82,16 +86,35 @@ class MlflowMirror:
     def show_alias(self, manifest: Manifest, alias: str) -> bool:
         """Let an alias stand for a version; False where the server does not know the version."""
         with self._client() as client:
-            answer = _checked(
-                client.get(_API + "model-versions/search", params={"filter": f"name='{manifest.name}'"})
-            ).json()
-            for version in answer.get("model_versions", []):
-                tags = {tag["key"]: tag["value"] for tag in version.get("tags", [])}
-                if tags.get(VERSION_TAG) == manifest.ref:
-                    number = version["version"]
-                    _post(client, "registered-models/alias", name=manifest.name, alias=alias, version=number)
-                    return True
-        return False
+            version = _version(client, manifest)
+            if version is not None:
+                number = version["version"]
+                _post(client, "registered-models/alias", name=manifest.name, alias=alias, version=number)
+        return version is not None
+
+    def show_gate(self, manifest: Manifest, report: Mapping[str, Any]) -> bool:
+        """Show the report of a gate with the run of a version; False where the server does not know the version."""
+        failed = ", ".join(check["name"] for check in report["checks"] if check["passed"] is False)
+        outcome = "passed" if report["passed"] else f"failed: {failed}"
+        figures = {name: value for check in report["checks"] for name, value in check["figures"].items()}
+        with self._client() as client:
+            version = _version(client, manifest)
+            if version is None:
+                return False
+            run_id, name = version["run_id"], version["name"]
+            experiment = _experiment(client)
+            data = orjson.dumps(report, option=orjson.OPT_INDENT_2)
+            _checked(client.put(f"{_ARTIFACTS}{experiment}/{run_id}/artifacts/{GATE_FILE}", content=data))
+            tags = {"tocsin.gate": outcome, "tocsin.gate.against": report["champion"]}
+            time = parse_time(report["made"]) // _MILLISECOND
+            metrics = [
+                {"key": f"gate_{key}", "value": value, "timestamp": time, "step": 0}
+                for key, value in {"passed": float(report["passed"]), **figures}.items()
+            ]
+            _post(client, "runs/log-batch", run_id=run_id, tags=_pairs(tags), metrics=metrics)
+            for key, value in tags.items():
+                _post(client, "model-versions/set-tag", name=name, version=version["version"], key=key, value=value)
+        return True
 
     @contextmanager
     def _client(self) -> Iterator[httpx.Client]:
@@ -102,6 +125,16 @@ class MlflowMirror:
             raise TransientError(
                 f"MLflow does not answer: {type(error).__name__} {error}", "check TOCSIN_MLFLOW_URL; nothing else waits"
             ) from error
+
+
+def _version(client: httpx.Client, manifest: Manifest) -> Mapping[str, Any] | None:
+    """Return the server's record of a version, None where it has none."""
+    filters = {"filter": f"name='{manifest.name}'"}
+    answer = _checked(client.get(_API + "model-versions/search", params=filters)).json()
+    for version in answer.get("model_versions", []):
+        if {"key": VERSION_TAG, "value": manifest.ref} in version.get("tags", []):
+            return dict(version)
+    return None
 
 
 def _experiment(client: httpx.Client) -> str:

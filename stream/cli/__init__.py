@@ -46,6 +46,9 @@ ENTRIES: Final[Mapping[str, CommandEntry]] = {
         "stream.cli.incident.explain:explain", "Show the diagnosis of an incident and the LLM prompt."
     ),
     "change": CommandEntry("stream.cli.incident.change:change", "Record a deployment or configuration change."),
+    "changes": CommandEntry(
+        "stream.cli.incident.changes:changes", "List recorded changes, and show what one did to the logs."
+    ),
     "incidents": CommandEntry(
         "stream.cli.incident.incidents:incidents", "List, show, acknowledge, mute, annotate, merge and split incidents."
     ),

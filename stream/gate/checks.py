@@ -39,7 +39,7 @@ def known_services(diff: BundleDiff) -> GateCheck:
     worse |= dict.fromkeys(diff.services_gone, "the training has seen nothing of it")
     new = f", {len(diff.services_new)} new" if diff.services_new else ""
     text = f"{len(worse)} known less well than before{new}"
-    return GateCheck(SERVICES, not worse, text, worse)
+    return GateCheck(SERVICES, not worse, text, worse, figures={"services_known_less": len(worse)})
 
 
 _RANK: Final[Mapping[str, int]] = {"learning": 0, "shadow": 1, "live": 2}
@@ -51,7 +51,8 @@ def unknown_lines(champion: ReviewedLogs, challenger: ReviewedLogs) -> GateCheck
     text = (
         f"{challenger.unknown:.2%} of all lines have a text that its training never saw, {champion.unknown:.2%} before"
     )
-    return GateCheck("unknown lines", challenger.unknown <= limit, text)
+    figures = {"unknown_lines": challenger.unknown}
+    return GateCheck("unknown lines", challenger.unknown <= limit, text, figures=figures)
 
 
 def new_incidents(
@@ -68,7 +69,7 @@ def new_incidents(
     limit = most_by_chance(per_day * days)
     text = f"{len(new)} that the champion does not tell, in {_span(days)}; of {per_day:g} a day chance makes {limit}"
     passed = len(new) <= limit
-    return GateCheck("new incidents", passed, text, {} if passed else _named(new))
+    return GateCheck("new incidents", passed, text, {} if passed else _named(new), figures={"new_incidents": len(new)})
 
 
 def pages(champion: ReviewedLogs, challenger: ReviewedLogs, per_day: float | None, chance_per_day: float) -> GateCheck:
@@ -81,7 +82,7 @@ def pages(champion: ReviewedLogs, challenger: ReviewedLogs, per_day: float | Non
         limit = max(math.ceil(per_day * days), champion.pages)
         said = f"the rules allow {per_day:g} a day"
     text = f"{challenger.pages}, {champion.pages} before, in {_span(days)}; {said}: at most {limit}"
-    return GateCheck("pages", challenger.pages <= limit, text)
+    return GateCheck("pages", challenger.pages <= limit, text, figures={"pages": challenger.pages})
 
 
 def lost_incidents(
@@ -101,7 +102,7 @@ def lost_incidents(
         f"{len(lost)} that paged people would not be told; of {len(shared)} that both tell the challenger is sooner "
         f"with {sooner}, later with {later}"
     )
-    return GateCheck("lost incidents", not lost, text, _named(lost))
+    return GateCheck("lost incidents", not lost, text, _named(lost), figures={"lost_incidents": len(lost)})
 
 
 def votes(
@@ -126,7 +127,13 @@ def votes(
     text += f"{sum(new for _, _, new in noise)} of {len(noise)} of noise back"
     if silent:
         text += f"; {len(silent)} real ones say nothing: the champion does not find them in the kept lines either"
-    return GateCheck("votes", not wrong, text, wrong)
+    figures = {
+        "real_found_again": sum(new for _, _, new in real),
+        "real": len(real),
+        "noise_back": sum(new for _, _, new in noise),
+        "noise": len(noise),
+    }
+    return GateCheck("votes", not wrong, text, wrong, figures=figures)
 
 
 def cost(before: tuple[float, float], after: tuple[float, float]) -> GateCheck:
@@ -135,13 +142,14 @@ def cost(before: tuple[float, float], after: tuple[float, float]) -> GateCheck:
     slow = new_s > max(old_s * (1 + COSTLIER), old_s + LEAST_S)
     large = new_mb > max(old_mb * (1 + COSTLIER), old_mb + LEAST_MB)
     text = f"{new_s:.1f} s of a processor, {old_s:.1f} before; {new_mb:.0f} MB, {old_mb:.0f} before"
-    return GateCheck("cost", not (slow or large), text)
+    return GateCheck("cost", not (slow or large), text, figures={"cpu_s": new_s, "peak_mb": new_mb})
 
 
 def evaluation(worse: Sequence[str]) -> GateCheck:
     """No figure of an evaluation got worse; ``worse`` are those that did, as ``tocsin compare`` says them."""
     named = {f"figure {number}": line for number, line in enumerate(worse, 1)}
-    return GateCheck("evaluation", not worse, f"{len(worse)} figures got worse", named)
+    figures = {"figures_worse": len(worse)}
+    return GateCheck("evaluation", not worse, f"{len(worse)} figures got worse", named, figures=figures)
 
 
 def not_asked(name: str, how: str) -> GateCheck:

@@ -1,7 +1,7 @@
 """The gate's report: what was checked, what of it failed and by what."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final
 
 from models.rfc3339 import time_text
@@ -15,7 +15,8 @@ _MARKS: Final = {True: "ok  ", False: "FAIL", None: "-   "}
 class GateCheck:
     """One thing that was looked at; ``passed`` is None where it was not.
 
-    ``exceptions`` are what made it fail, by the name under which somebody may accept it, each with a sentence.
+    ``exceptions`` are what made it fail, by the name under which somebody may accept it, each with a sentence;
+    ``figures`` what was measured of the challenger.
     """
 
     name: str
@@ -23,12 +24,13 @@ class GateCheck:
     text: str
     exceptions: Mapping[str, str] = field(default_factory=dict)
     accepted: tuple[str, ...] = ()
+    figures: Mapping[str, float] = field(default_factory=dict)
 
     def accepting(self, names: frozenset[str]) -> "GateCheck":
         """Return it with some exceptions accepted: it passes if there were others, and all of them are."""
         accepted = tuple(sorted(self.exceptions.keys() & names))
         passed = self.passed or (bool(accepted) and len(accepted) == len(self.exceptions))
-        return GateCheck(self.name, passed if self.passed is not None else None, self.text, self.exceptions, accepted)
+        return replace(self, passed=passed if self.passed is not None else None, accepted=accepted)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,12 +1,11 @@
 """What rules would have done with windows of the past: pages by day and team, and what would have been a ticket."""
 
-from bisect import bisect_right
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from alerts.incidents.backtest import most_pages, replay, solve
+from alerts.incidents.backtest import DAY, WalkedDay, most_pages, replay, solve, walk_forward
 from alerts.incidents.incident import Incident
 from alerts.incidents.policy import IncidentPolicy, PageBudget
 from alerts.messages.alert import Alert, Status
@@ -16,24 +15,12 @@ from alerts.messages.wording import short_id
 from alerts.routing.rules import Rules
 from models.rfc3339 import SECOND, time_text
 from stream.gate.labels import LabelledIncident
-from stream.gate.told_incidents import DAY, TroubleSpan
+from stream.gate.told_incidents import TroubleSpan
 
 DAY_S: Final = DAY / SECOND
 
 NO_ROUTE: Final = "no route"
 """The team of what no route fits: it goes to every sink."""
-
-Page = tuple[int, float]
-"""When somebody is paged (microseconds), and the importance of the incident by then."""
-
-
-@dataclass(frozen=True, slots=True)
-class UnseenDay:
-    """A day (UTC) with its pages at the threshold that keeps the budget on the days before it, None where none does."""
-
-    day: str
-    threshold: float | None
-    pages: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,16 +38,38 @@ class RealTicket:
 class BudgetTrial:
     """A budget of pages on the past.
 
-    ``threshold`` keeps it on all days (None: none does), ``pages`` is what a replay at it pages.  ``days`` are those of
-    the walk forward, ``most_unseen`` the most pages of these in one period of the budget; None without such days.
+    ``threshold`` keeps it on all days (None: none does), ``pages`` is what a replay at it pages, and ``days`` are those
+    of the walk forward.
     """
 
-    budget: str
+    budget: PageBudget
     threshold: float | None
     pages: int
-    days: tuple[UnseenDay, ...]
-    most_unseen: int | None
-    is_kept_unseen: bool | None
+    days: tuple[WalkedDay, ...]
+
+    @property
+    def most_unseen(self) -> int | None:
+        """The most pages of ``days`` in one period of the budget; None without any."""
+        return most_pages([page for day in self.days for page in day.pages], self.budget.per_s) if self.days else None
+
+    @property
+    def is_kept_unseen(self) -> bool | None:
+        """Whether the budget is kept on ``days``; None without any."""
+        return None if self.most_unseen is None else self.most_unseen <= self.budget.pages
+
+    def to_record(self) -> dict[str, Any]:
+        """Return it as a JSON object."""
+        return {
+            "budget": self.budget.text,
+            "threshold": _threshold(self.threshold),
+            "pages_within_budget": self.pages,
+            "walk_forward": [
+                {"day": time_text(day.begin)[:10], "threshold": day.threshold, "pages": len(day.pages)}
+                for day in self.days
+            ],
+            "most_pages_unseen": self.most_unseen,
+            "budget_kept_unseen": self.is_kept_unseen,
+        }
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,18 +90,9 @@ class RulesTrial:
 
     def to_record(self) -> dict[str, Any]:
         """Return it as a JSON object."""
-        record = asdict(self)
-        budget = record.pop("budget")
-        if self.budget is None or budget is None:
-            return record
-        return record | {
-            "budget": self.budget.budget,
-            "threshold": _threshold(self.budget.threshold),
-            "pages_within_budget": self.budget.pages,
-            "walk_forward": budget["days"],
-            "most_pages_unseen": self.budget.most_unseen,
-            "budget_kept_unseen": self.budget.is_kept_unseen,
-        }
+        record = asdict(replace(self, budget=None))
+        del record["budget"]
+        return record if self.budget is None else record | self.budget.to_record()
 
     def lines_of_text(self) -> Iterator[str]:
         """Yield it for people."""
@@ -131,7 +131,8 @@ def try_rules(
         threshold = solve(pages, rules.budget)
         solved = replace(rules.budget, threshold=threshold or 0.0)
         incidents, alerts = replay(history, replace(policy, budget=solved))
-        budget = _budget_trial(rules.budget, pages, threshold, len(_pages(free, alerts)))
+        walked = tuple(walk_forward(pages, rules.budget))
+        budget = BudgetTrial(rules.budget, threshold, len(_pages(free, alerts)), walked)
     real = [label for label in labels if label.opinion is Opinion.REAL and _is_among(label.episode, history)]
     return RulesTrial(
         incidents=len(incidents),
@@ -152,32 +153,8 @@ def try_rules(
     )
 
 
-def walk_forward(pages: Sequence[Page], budget: PageBudget) -> Iterator[tuple[UnseenDay, list[int]]]:
-    """Yield each day (UTC) from the second one that had pages on, with the times of its pages.
-
-    They are those at the threshold that keeps the budget on all days before it, which is what somebody would have set
-    that morning: the day itself has no say.
-    """
-    ordered = sorted(pages)
-    if not ordered:
-        return
-    for day in range(ordered[0][0] // DAY + 1, ordered[-1][0] // DAY + 1):
-        begin, end = (bisect_right(ordered, (moment * DAY, -1.0)) for moment in (day, day + 1))
-        threshold = solve(ordered[:begin], budget)
-        kept = [moment for moment, importance in ordered[begin:end] if importance >= (threshold or 0.0)]
-        yield UnseenDay(time_text(day * DAY)[:10], threshold, len(kept)), kept
-
-
-def _budget_trial(budget: PageBudget, pages: Sequence[Page], threshold: float | None, replayed: int) -> BudgetTrial:
-    walked = list(walk_forward(pages, budget))
-    if not walked:
-        return BudgetTrial(budget.text, threshold, replayed, (), None, None)
-    most = most_pages([moment for _, kept in walked for moment in kept], budget.per_s)
-    return BudgetTrial(budget.text, threshold, replayed, tuple(day for day, _ in walked), most, most <= budget.pages)
-
-
 def _budget_lines(trial: BudgetTrial) -> Iterator[str]:
-    yield f"budget: {trial.budget}"
+    yield f"budget: {trial.budget.text}"
     yield f"threshold: {_threshold(trial.threshold)}"
     yield f"pages within budget: {trial.pages}"
     if not trial.days:
@@ -185,7 +162,8 @@ def _budget_lines(trial: BudgetTrial) -> Iterator[str]:
         return
     kept = "was kept" if trial.is_kept_unseen else "was not kept"
     yield f"walk forward: on days that the threshold had not seen the budget {kept}, at most {trial.most_unseen}"
-    yield from (f"  {day.day}  {day.pages:4} pages from {_threshold(day.threshold)}" for day in trial.days)
+    for day in trial.days:
+        yield f"  {time_text(day.begin)[:10]}  {len(day.pages):4} pages from {_threshold(day.threshold)}"
 
 
 def _threshold(threshold: float | None) -> float | str:

@@ -41,7 +41,7 @@ def site_of_topics(settings: Settings) -> Iterator[Site]:
             _sent(settings),
             blind.between,
             partial(send, broker, topics.feedback),
-            ranges := _range_reader(settings, broker, topics),
+            ranges := make_range_reader(settings, broker, topics),
             partial(answered, ranges, load_failures(settings)),
             users_of(settings),
         )
@@ -70,7 +70,7 @@ def site_of_files(settings: Settings, alerts: Path, logs: Sequence[str] = (), wi
     if not logs:
         return site
     broker = broker_of_files(logs, topics.logs_raw, decode_config(settings))
-    ranges = _range_reader(settings, broker, topics)
+    ranges = make_range_reader(settings, broker, topics)
     ask = partial(answered, ranges, load_failures(settings))
     return replace(site, lines=_line_reader(settings, broker, topics), ranges=ranges, ask=ask)
 
@@ -113,7 +113,9 @@ def _line_reader(settings: Settings, broker: Broker, topics: Topics) -> ContextR
     return ContextReader(broker, topics.logs_raw, decode_config(settings), redactor_factory(settings))
 
 
-def _range_reader(settings: Settings, broker: Broker, topics: Topics) -> RangeReader:
+def make_range_reader(settings: Settings, broker: Broker, topics: Topics) -> RangeReader:
+    """Return what counts the lines of ranges of time by the templates of the settings' bundle."""
+
     @cache
     def parts() -> tuple[TemplateTable, Masks]:
         """Return the templates of the bundle; without one each masked text is a template of its own."""

@@ -31,6 +31,7 @@ from stream.topics.templates import TemplateNames
 from stream.wiring.core import Components, load_bundle, make_broker, make_components, make_incident_policy, make_topics
 from stream.wiring.explainer import make_explainer_of
 from stream.wiring.learning import served_bundle
+from stream.wiring.promotion import replay_schedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +122,10 @@ def _of_topics(settings: Settings, question: ReviewQuestion, parts: Components) 
     groups: list[tuple[int, list[bytes]]] = []
     windows = 0
     first = last = None
-    for closed in windows_of_events(records, question.since, OneScorer(parts.scorer), parts.windows):
+    # As the roles judged them: by the version that was due, unless one is asked for.
+    one = OneScorer(parts.scorer)
+    schedule = one if question.bundle else replay_schedule(settings, broker, topics, parts)
+    for closed in windows_of_events(records, question.since, schedule, parts.windows):
         windows += len(closed.verdicts)
         first, last = min(first or closed.time, closed.time), max(last or closed.time, closed.time)
         if fired := [anomaly(verdict, parts.bundle.id)[1] for verdict in closed.verdicts if verdict.fired]:

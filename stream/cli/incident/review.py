@@ -11,7 +11,7 @@ from stream.review.file_names import ALERTS, INCIDENTS, REPORT
 
 @click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]…")
-@click.option("--bundle", help="Bundle to score with; default: the one in use.")
+@click.option("--bundle", help="Bundle to score with; default: the one in use, of topics the one that was due.")
 @click.option("--from", "since", type=TIME, help="Only what comes after this time.")
 @click.option("--to", "until", type=TIME, help="Only what comes before this time; default: to the end.")
 @click.option(

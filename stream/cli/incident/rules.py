@@ -125,6 +125,7 @@ def _votes(name: str | None, *, is_topic: bool) -> "list[LabelledIncident]":
     from stream.cli.incident.client import IncidentClient
     from stream.gate.labels import votes_on
     from stream.settings import load_settings
+    from stream.wiring.core import make_broker, make_topics
 
     settings = load_settings()
     votes = {}
@@ -132,7 +133,8 @@ def _votes(name: str | None, *, is_topic: bool) -> "list[LabelledIncident]":
         from stream.wiring.versions.gate import labels_of
 
         votes = {label.id: label for label in labels_of(settings, name)}
-    if is_topic:
+    topics = make_topics(settings)
+    if is_topic and {topics.incidents, topics.feedback} <= set(make_broker(settings).topics()):
         state = IncidentClient.open(settings).incidents
         voted = ((incident, state.annotations_of(incident).opinion) for incident in state.all())
         votes |= {label.id: label for _, label in votes_on(voted)}

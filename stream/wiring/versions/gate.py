@@ -23,7 +23,15 @@ from stream.gate.shadow_checks import SHADOW, shadow_checks
 from stream.gate.told_incidents import DAY, ReviewedLogs
 from stream.learning.material import write_lines, write_recent_lines
 from stream.settings import Settings
-from stream.wiring.bundles import BundlePlace, bundle_place, open_objects, open_store, store_url, version_address
+from stream.wiring.bundles import (
+    BundlePlace,
+    bundle_place,
+    open_objects,
+    open_store,
+    show_in_mlflow,
+    store_url,
+    version_address,
+)
 from stream.wiring.core import load_bundle, load_rules, make_broker, make_topics
 from stream.wiring.promotion import check_windows
 from stream.wiring.review import ReviewQuestion, review_logs
@@ -100,7 +108,9 @@ def run_gate(settings: Settings, question: GateQuestion, progress: Callable[[str
     )
     if challenger.manifest is not None:
         store = open_store(settings, version_address(settings, question.challenger).store)
-        store.put_report(challenger.manifest, report.to_record())
+        manifest, record = challenger.manifest, report.to_record()
+        store.put_report(manifest, record)
+        show_in_mlflow(settings, lambda mirror: mirror.show_gate(manifest, record))
     return report
 
 

@@ -72,6 +72,33 @@ def test_a_training_is_a_run_a_version_and_an_alias(server: MlflowServer) -> Non
 
 
 @pytest.mark.mlflow
+def test_the_report_of_a_gate_stands_with_its_run(server: MlflowServer) -> None:
+    """What was measured are numbers that can be compared, the outcome a tag of run and version, the whole a file."""
+    mirror = MlflowMirror(server.url, 60.0)
+    manifest = replace(version(4), name="cinder")
+    run_id = mirror.show_training(manifest, "s3://bucket/models", RUN)
+    checks = [
+        {"name": "pages", "passed": True, "figures": {"pages": 3}},
+        {"name": "votes", "passed": False, "figures": {"real": 5, "real_found_again": 4}},
+    ]
+    report = {"champion": "cinder@v3", "passed": False, "made": "2026-11-01T10:00:00Z", "checks": checks}
+    assert mirror.show_gate(manifest, report)
+    run = ask(server, "runs/get", run_id=run_id)["run"]
+    metrics = {metric["key"]: metric["value"] for metric in run["data"]["metrics"]}
+    assert {name: metrics[name] for name in metrics if name.startswith("gate_")} == {
+        "gate_passed": 0.0,
+        "gate_pages": 3.0,
+        "gate_real": 5.0,
+        "gate_real_found_again": 4.0,
+    }
+    (shown,) = ask(server, "model-versions/search", filter="name='cinder'")["model_versions"]
+    assert {"key": "tocsin.gate", "value": "failed: votes"} in shown["tags"]
+    assert {"key": "tocsin.gate.against", "value": "cinder@v3"} in run["data"]["tags"]
+    assert "gate.json" in {file["path"] for file in ask(server, "artifacts/list", run_id=run_id)["files"]}
+    assert not mirror.show_gate(replace(version(9), name="cinder"), report)
+
+
+@pytest.mark.mlflow
 def test_commands_show_what_they_do(server: MlflowServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A bundle that is registered is a run and a version; who is promoted has the alias there as well."""
     monkeypatch.setenv("TOCSIN_MODELS", f"file://{tmp_path}/store")

@@ -2,20 +2,16 @@
 
 from dataclasses import replace
 
-import numpy as np
 import pytest
 
-from alerts.incidents.policy import PageBudget
 from alerts.messages.feedback import Opinion
 from alerts.routing.rules import Rules
 from models.rfc3339 import SECOND
 from stream.gate.labels import LabelledIncident
-from stream.gate.rules_trial import try_rules, walk_forward
-from stream.gate.told_incidents import DAY, TroubleSpan
+from stream.gate.rules_trial import try_rules
+from stream.gate.told_incidents import TroubleSpan
 from tests.alerts.windows import POLICY, START, window
 from tests.stream.gate.samples import label
-
-A_DAY = PageBudget(1, 86_400.0)
 
 RULES = """
 version: 1
@@ -38,33 +34,6 @@ def real(at: int, service: str, opinion: Opinion = Opinion.REAL) -> LabelledInci
     """What somebody said of what was wrong with a service ``at`` seconds after the start."""
     moment = START + at * SECOND
     return replace(label(at, service, opinion), episode=TroubleSpan("default", (service,), moment, moment))
-
-
-def test_a_day_is_counted_at_the_threshold_of_the_days_before_it() -> None:
-    """It has no say in its own: a bad day after good ones has more pages than the budget allows."""
-    first = START // DAY * DAY
-    pages = [(first, 0.9), (first + 3600 * SECOND, 0.95)]
-    pages += [(first + DAY + hour * 3600 * SECOND, 0.94 + hour / 100) for hour in range(4)]
-    pages += [(first + 3 * DAY, 0.96)]
-    walked = [(day.threshold, day.pages) for day, _ in walk_forward(pages, A_DAY)]
-    assert walked == [(0.95, 3), (0.97, 0), (0.97, 0)]
-    assert list(walk_forward(pages[:2], A_DAY)) == []
-    assert list(walk_forward([], A_DAY)) == []
-
-
-def test_a_threshold_holds_where_days_are_alike_and_not_where_they_get_worse() -> None:
-    """Two months behind a month of six pages a day, of which two are allowed."""
-    random = np.random.default_rng(5)
-    first = START // DAY * DAY
-    times = [first + int(moment) for moment in np.sort(random.uniform(0, 90 * DAY, 540))]
-
-    def days_over(importances: list[float]) -> int:
-        walked = walk_forward(list(zip(times, importances, strict=True)), PageBudget(2, 86_400.0))
-        return sum(day.pages > 2 for day, _ in list(walked)[30:])
-
-    alike = random.uniform(0.5, 1, len(times)).tolist()
-    assert days_over(alike) <= 2
-    assert days_over(sorted(alike)) > 50
 
 
 def test_what_people_called_real_is_named_where_it_would_have_been_a_ticket() -> None:

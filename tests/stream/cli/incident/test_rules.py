@@ -1,21 +1,23 @@
 """``tocsin rules``: check a file, and try it on history."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import orjson
 import pytest
 from click.testing import CliRunner, Result
 
+from alerts.incidents.backtest import replay
+from alerts.incidents.policy import IncidentPolicy
+from alerts.messages.anomaly import Anomaly
 from alerts.messages.feedback import Opinion, vote
 from models.bundle import Bundle
-from models.rfc3339 import parse_time
 from models.templates.matcher import template_id
 from stream.cli import tocsin
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
+from stream.kafka.writer import write
+from stream.topics.feedback import send
 from stream.wiring.core import DEMO_BUNDLE
-from tests.stream.review.test_report import incident
 
 FILE = """
 version: 1
@@ -35,10 +37,6 @@ suppressions:
     expires: 2026-12-31
 budget: {pages: 1, per: day}
 """
-
-
-FIRST = parse_time("2026-03-02T00:00:00Z")
-"""When the first window of the history ends."""
 
 
 def line(name: str, minute: int, service: str, importance: float, template: str = "x") -> bytes:
@@ -69,6 +67,9 @@ HISTORY = (
     line("e", 400, "glance", 0.3),
     line("f", 500, "swift", 0.6),
 )
+
+
+NEXT_DAY = (*HISTORY, line("g", 24 * 60 - 30, "nova-api", 0.97).replace(b"2026-03-02", b"2026-03-03"))
 
 
 @pytest.fixture(autouse=True)
@@ -139,25 +140,39 @@ def test_rules_are_tried_on_windows_of_a_file() -> None:
 
 
 def test_rules_are_tried_on_the_topic(embedded: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What stands on anomalies is history, and votes stand on feedback."""
+    """What stands on anomalies is history; each day is judged by those before it."""
     embedded.create_topic("tocsin.anomalies", 1)
-    producer = Broker(embedded.bootstrap).producer()
-    for each in HISTORY[:2]:
-        producer.produce("tocsin.anomalies", each, b"k")
-    for topic in ("tocsin.incidents", "tocsin.feedback"):
-        embedded.create_topic(topic, 1)
-    one = incident("nova-api", 0)
-    one = replace(one, first=FIRST, last=FIRST, importance=0.955)
-    producer.produce("tocsin.incidents", one.to_json(), one.id)
-    real = vote(one.id, Opinion.REAL, "anna", FIRST)
-    producer.produce("tocsin.feedback", real.to_json(), real.key)
-    assert producer.flush(30) == 0
     monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", embedded.bootstrap)
-    result = orjson.loads(run("try", "rules.yaml", "--json").stdout)
-    assert (result["incidents"], result["real"]) == (2, 1)
-    (ticket,) = result["real_tickets"]
-    assert (ticket["incident_id"], ticket["team"]) == (one.id, "no route")
-    assert ticket["why"] == "a ticket: importance is below 0.99, where pages begin"
+    for each in NEXT_DAY:
+        write(Broker(embedded.bootstrap), "tocsin.anomalies", each, b"k")
+    record = orjson.loads(run("try", "rules.yaml", "--json").stdout)
+    assert (record["incidents"], record["real"]) == (5, 0)
+    assert record["walk_forward"] == [{"day": "2026-03-03", "threshold": 0.99, "pages": 0}]
+    assert record["budget_kept_unseen"] is True
+
+
+def test_what_people_called_real_and_would_have_been_a_ticket_is_told(
+    embedded: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By its team, and with the reason."""
+    for topic in ("tocsin.anomalies", "tocsin.incidents", "tocsin.feedback"):
+        embedded.create_topic(topic, 1)
+    monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", embedded.bootstrap)
+    broker = Broker(embedded.bootstrap)
+    incidents, _ = replay(map(Anomaly.from_json, NEXT_DAY), IncidentPolicy())
+    for each in NEXT_DAY:
+        write(broker, "tocsin.anomalies", each, b"k")
+    (storage,) = (one for one in incidents if "cinder-volume" in one.services)
+    weak = next(one for one in incidents if one.importance < 0.99 and "nova-api" in one.services)
+    for one in (storage, weak):
+        write(broker, "tocsin.incidents", one.to_json(), one.id.encode())
+        send(broker, "tocsin.feedback", vote(one.id, Opinion.REAL, "anna", one.first))
+    record = orjson.loads(run("try", "rules.yaml", "--json").stdout)
+    assert record["real"] == 2
+    (ticket,) = record["real_tickets"]
+    assert (ticket["incident_id"], ticket["team"]) == (weak.id, "no route")
+    assert ticket["why"] == "a ticket: importance is below 0.97, where pages begin"
+    assert "tickets: 1 of 2 incidents that people called real" in run("try", "rules.yaml").stdout
 
 
 def test_a_sink_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
