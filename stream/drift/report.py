@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.calibration.recognition import some_names
-from models.features.sequences import SEQUENCE_KINDS
+from models.features.sequences import SEQUENCE_KINDS, SHARED
 from stream.drift.counts import DriftCounts
 from stream.drift.statistics import binomial_tail, stability_index
 
@@ -32,6 +32,9 @@ MOVED: Final = 0.25
 ``LEAST_SCORES`` below which there is none: a judgement, ten in each decile and more."""
 
 LEAST_SCORES: Final = 500
+
+_LOAD: Final = SEQUENCE_KINDS[SHARED]
+"""Windows whose scores are told and not judged: on a quiet weekend their index was 0.4 to 0.7 against a weekday's."""
 
 MANY_TEXTS: Final = 50
 """Distinct unknown texts of a service from which on, if ``TEXTS_A_LINE`` of its unknown lines has one of its own,
@@ -115,9 +118,13 @@ class DriftReport:
             return DriftVerdict.MASKS
         if self.drifted or self.new_services:
             return DriftVerdict.TRAIN
-        if self.fires_too_often or any(index > MOVED for index in self.stability.values()):
+        if self.fires_too_often or any(self._has_moved(kind) for kind in self.stability):
             return DriftVerdict.RECALIBRATE
         return DriftVerdict.WELL
+
+    def _has_moved(self, kind: str) -> bool:
+        """Whether scores of a kind of window have moved; those over everything go with the load, day and week."""
+        return kind != _LOAD and self.stability[kind] > MOVED
 
     def to_record(self) -> dict[str, Any]:
         """Return it as a JSON object."""
@@ -148,7 +155,7 @@ class DriftReport:
         if self.new_services:
             yield f"  services that the training has not seen: {some_names(self.new_services)}"
         for kind, index in self.stability.items():
-            moved = ": they have moved" if index > MOVED else ""
+            moved = ": they have moved" if self._has_moved(kind) else ""
             yield f"  scores of {kind} windows: stability index {index:.2f} (usual up to {MOVED}){moved}"
         often = ": too often" if self.fires_too_often else ""
         yield f"  windows fired in {self.fired_stretches} of {self.stretches} stretches of ten minutes{often}"

@@ -37,6 +37,10 @@ SERVICES_PER_HOST: Final = 4
 
 SECONDS_PER_DAY: Final = 86_400
 
+DAYS_PER_MONTH: Final = 365 / 12
+
+HOURS_PER_MONTH: Final = 24 * DAYS_PER_MONTH
+
 GB: Final = 1e9
 """Bytes of a gigabyte."""
 
@@ -73,6 +77,51 @@ class CapacityPlan:
     network_mb_s: float
     storage_gb: float
     bottleneck: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prices:
+    """What one pays, in any one currency.
+
+    For a core for an hour, a GB of memory for an hour, a GB of disk for a month, and a GB from zone to zone.
+    """
+
+    core_hour: float = 0.0
+    memory_gb_hour: float = 0.0
+    storage_gb_month: float = 0.0
+    network_gb: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class MonthlyCost:
+    """What an installation costs in a month, by what it is paid for."""
+
+    cores: float
+    memory: float
+    storage: float
+    network: float
+
+    @property
+    def total(self) -> float:
+        """Return the sum."""
+        return self.cores + self.memory + self.storage + self.network
+
+
+def monthly_cost(demand: Demand, planned: CapacityPlan, prices: Prices) -> MonthlyCost:
+    """Return the cost of a plan: cores and memory are there for the peak all month, traffic is that of the average.
+
+    Of the copies of a line, those for followers cross zones; who reads is taken to read in its own.
+    """
+    cores = planned.broker_cores + sum(role.workers * ceil(role.cores / role.workers) for role in planned.roles)
+    memory_gb = sum(role.workers * role.memory_mb for role in planned.roles) / 1000
+    followers = (demand.replicas - 1) / demand.replicas
+    sent_gb = planned.network_mb_s / demand.peak * followers * SECONDS_PER_DAY * DAYS_PER_MONTH / 1000
+    return MonthlyCost(
+        cores=cores * prices.core_hour * HOURS_PER_MONTH,
+        memory=memory_gb * prices.memory_gb_hour * HOURS_PER_MONTH,
+        storage=planned.storage_gb * prices.storage_gb_month,
+        network=sent_gb * prices.network_gb,
+    )
 
 
 def make_plan(demand: Demand, slopes: Slopes) -> CapacityPlan:

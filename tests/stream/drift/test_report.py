@@ -77,6 +77,9 @@ def test_windows_that_fire_all_the_time_or_score_otherwise_ask_for_a_calibration
     report = judge(moved, KNOWN, usual, None)
     assert report.verdict is DriftVerdict.RECALIBRATE
     assert report.stability.keys() == {"source"}
+    load = counts()
+    load.scores[6] = [np.full(800, 3.0)]
+    assert judge(load, KNOWN, usual, None).verdict is DriftVerdict.WELL
     assert any(
         "source windows: stability index" in line and "they have moved" in line for line in report.lines_of_text()
     )

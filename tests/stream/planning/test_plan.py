@@ -14,7 +14,15 @@ from models.windows.store import RestartMark
 from stream.cli import tocsin
 from stream.detect.partition_state import PartitionCheckpoint
 from stream.kafka.faust_transport import MAX_METADATA_BYTES
-from stream.planning.plan import RAW_PARTITIONS_LIMIT, Demand, make_plan
+from stream.planning.plan import (
+    RAW_PARTITIONS_LIMIT,
+    CapacityPlan,
+    Demand,
+    Prices,
+    RolePlan,
+    make_plan,
+    monthly_cost,
+)
 from stream.planning.slopes import Slopes
 
 SLOPES = Slopes(
@@ -78,6 +86,29 @@ def test_the_command_says_the_same_in_words_and_as_json() -> None:
     assert f"raw_partitions {plan['raw_partitions']:,}" in words.output
     assert plan["bottleneck"] in words.output
     assert "python -m" in plan["measured_by"]
+
+
+def test_a_plan_costs_what_it_is_given_prices_for() -> None:
+    """Cores that are there all month, memory, all copies on disk, and those that cross zones at the average rate."""
+    roles = (RolePlan("ingest", 2, 3.0, 500.0), RolePlan("detect", 4, 4.0, 250.0))
+    planned = CapacityPlan(8, 8, roles, 1.0, 90.0, 1000.0, "")
+    cost = monthly_cost(Demand(1000.0, 10, 3.0, peak=3.0, replicas=3), planned, Prices(0.1, 0.01, 0.05, 0.02))
+    hours = 730.0
+    assert cost.cores == pytest.approx((2 * 2 + 4 * 1 + 1) * 0.1 * hours)
+    assert cost.memory == pytest.approx(2 * 0.01 * hours)
+    assert cost.storage == pytest.approx(50.0)
+    assert cost.network == pytest.approx(90.0 / 3 * 2 / 3 / 1000 * 3600 * hours * 0.02)
+    assert cost.total == pytest.approx(cost.cores + cost.memory + cost.storage + cost.network)
+    assert monthly_cost(Demand(1000.0, 10, 3.0), planned, Prices()).total == 0.0
+
+
+def test_the_command_tells_the_cost_where_there_is_a_price() -> None:
+    """A month, and a billion lines."""
+    arguments = ["plan", "--lines-per-second", "10000", "--price-storage", "0.08"]
+    assert "cost: 107 a month, 4.06 a billion lines (storage 107)" in CliRunner().invoke(tocsin, arguments).output
+    record = orjson.loads(CliRunner().invoke(tocsin, [*arguments, "--json"]).stdout)
+    assert record["cost_per_month"]["total"] == record["cost_per_month"]["storage"]
+    assert "a month" not in CliRunner().invoke(tocsin, arguments[:3]).output
 
 
 def test_slopes_that_lack_something_are_refused(tmp_path: Path) -> None:
