@@ -11,8 +11,10 @@ from alerts.incidents.policy import IncidentPolicy
 from alerts.messages.anomaly import Anomaly
 from alerts.messages.feedback import Opinion, vote
 from models.bundle import Bundle
+from models.registry.folder_objects import FolderObjects
 from models.templates.matcher import template_id
 from stream.cli import tocsin
+from stream.gate.labels import LabelledIncident, LabelStore
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
 from stream.kafka.writer import write
@@ -136,6 +138,7 @@ def test_rules_are_tried_on_windows_of_a_file() -> None:
     assert "windows.jsonl, line 7: not a record of anomalies" in result.stderr
     text = run("try", "rules.yaml", "--windows", "windows.jsonl").stdout
     assert "threshold: 0.99" in text
+    assert "walk forward: one day of pages cannot tell whether a threshold holds on the next" in text
     assert "       1  storage" in text
 
 
@@ -173,6 +176,20 @@ def test_what_people_called_real_and_would_have_been_a_ticket_is_told(
     assert (ticket["incident_id"], ticket["team"]) == (weak.id, "no route")
     assert ticket["why"] == "a ticket: importance is below 0.97, where pages begin"
     assert "tickets: 1 of 2 incidents that people called real" in run("try", "rules.yaml").stdout
+
+
+def test_votes_that_the_store_keeps_count_for_windows_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a name, and nobody asks a broker."""
+    (weak, *_), _ = replay(map(Anomaly.from_json, HISTORY[:1]), IncidentPolicy())
+    real = LabelledIncident.of(weak, vote(weak.id, Opinion.REAL, "anna", weak.first))
+    LabelStore(FolderObjects(tmp_path / "store"), "nova").put(real, b"lines")
+    monkeypatch.setenv("TOCSIN_MODELS", (tmp_path / "store").as_uri())
+    arguments = ("try", "rules.yaml", "--windows", "windows.jsonl", "--json")
+    (ticket,) = orjson.loads(run(*arguments, "--labels", "nova").stdout)["real_tickets"]
+    assert ticket["incident_id"] == weak.id
+    assert orjson.loads(run(*arguments, "--labels", "cinder").stdout)["real"] == 0
 
 
 def test_a_sink_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
