@@ -59,17 +59,14 @@ class DriftCounts:
 
     def add_lines(self, processed: Processed) -> None:
         """Count the lines of a batch."""
-        # A traceback's lines are none that a training could know.  Where its head came too long before them, as of a
-        # warning that Python prints between two requests, they stand alone, and are indented all the same.
-        is_part = processed.logs.lines["flags"].to_numpy() & RowFlag.CONTINUATION > 0
-        is_part |= processed.logs.lines["message"].str.contains(r"^\s").to_numpy()
-        lines, is_unknown = processed.logs.lines.filter(~is_part), processed.is_unknown[~is_part]
+        is_head = processed.logs.lines["flags"].to_numpy() & RowFlag.CONTINUATION == 0
+        lines, is_unknown = processed.logs.lines.filter(is_head), processed.is_unknown[is_head]
         self.rejects += len(processed.logs.rejects)
         self._names.update((new.id, new.text) for new in processed.new)
         if not len(lines):
             return
         unknown = zip(
-            lines["service"].filter(is_unknown), processed.templates[~is_part][is_unknown].tolist(), strict=True
+            lines["service"].filter(is_unknown), processed.templates[is_head][is_unknown].tolist(), strict=True
         )
         for name, template in dict.fromkeys(unknown):
             if template in self._names:

@@ -163,7 +163,8 @@ def _budget_lines(trial: BudgetTrial) -> Iterator[str]:
     kept = "was kept" if trial.is_kept_unseen else "was not kept"
     yield f"walk forward: on days that the threshold had not seen the budget {kept}, at most {trial.most_unseen}"
     for day in trial.days:
-        yield f"  {time_text(day.begin)[:10]}  {len(day.pages):4} pages from {_threshold(day.threshold)}"
+        threshold = "no threshold that kept it" if day.threshold is None else f"importance {day.threshold:g}"
+        yield f"  {time_text(day.begin)[:10]}  {len(day.pages):4} pages from {threshold}"
 
 
 def _threshold(threshold: float | None) -> float | str:

@@ -59,7 +59,7 @@ def test_what_people_called_real_is_named_where_it_would_have_been_a_ticket() ->
     assert trial.pages_by_team == {"no route": trial.budget.pages}
     text = "\n".join(trial.lines_of_text())
     assert "tickets: 3 of 4 incidents that people called real\n  storage: " in text
-    assert "\n  2026-01-02     0 pages from 0.99" in text
+    assert "\n  2026-01-02     0 pages from importance 0.99" in text
 
 
 @pytest.mark.parametrize(
