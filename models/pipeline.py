@@ -10,7 +10,7 @@ import polars as pl
 from models.arrays import unique
 from models.decode.decoder import DecodeConfig, Decoder
 from models.decode.file_merge import merged
-from models.records import BOOL, NO_TIME, EventFrame, LogBatch, RawBatch, RawSpan, RowFlag, Verdict, WindowBatch
+from models.records import BOOL, NO_TIME, U64, EventFrame, LogBatch, RawBatch, RawSpan, RowFlag, Verdict, WindowBatch
 from models.scorer import Scorer
 from models.templates.masks import Masks
 from models.templates.matcher import NewTemplate, TemplateLimits, TemplateMatcher, TemplateTable
@@ -26,14 +26,16 @@ class Processed:
     """What became of a raw batch.
 
     ``logs`` are decoded lines and rejects, ``frame`` the keyed events, ``new`` templates that were seen for the first
-    time, ``overflow`` counts lines whose new template was above the cap of its service, ``is_unknown`` (lines,) says
-    which have a template that the training has not seen.
+    time, ``overflow`` counts lines whose new template was above the cap of its service, ``templates`` (lines,) are the
+    ids of their templates, and ``is_unknown`` (lines,) says which of these the training has not seen; lines that belong
+    to another are none.
     """
 
     logs: LogBatch
     frame: EventFrame
     new: Sequence[NewTemplate]
     overflow: int
+    templates: U64
     is_unknown: BOOL
 
     @property
@@ -105,7 +107,20 @@ class LineProcessor:
         if assigned.marks.any():
             lines = lines.with_columns(pl.col("flags") | pl.Series(assigned.marks))
         frame = key_events(lines, assigned.ids, assigned.values, self._rules, spans)
-        return Processed(logs, frame, assigned.new, assigned.overflow, assigned.is_unknown)
+        is_unknown = _without_parts(lines, assigned.is_unknown)
+        return Processed(logs, frame, assigned.new, assigned.overflow, assigned.ids, is_unknown)
+
+
+def _without_parts(lines: pl.DataFrame, chosen: BOOL) -> BOOL:
+    """Return which of the ``chosen`` lines (n,) are no part of another, as of a traceback.
+
+    Where the head came too long before them, as of a warning that Python prints between two requests, they stand alone,
+    and are indented all the same.
+    """
+    rows = np.flatnonzero(chosen & (lines["flags"].to_numpy() & RowFlag.CONTINUATION == 0))
+    out = np.zeros_like(chosen)
+    out[rows] = ~lines["message"][rows].str.contains(r"^\s").to_numpy()
+    return out
 
 
 def windows_of_files(

@@ -1,6 +1,6 @@
 """Alerts that windows of the past would have made, and the threshold that keeps a budget of pages."""
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -53,32 +53,29 @@ def most_pages(pages: Sequence[int], per_s: float) -> int:
 
 @dataclass(frozen=True, slots=True)
 class WalkedDay:
-    """A day from ``begin`` (microseconds) on which the ``threshold`` counted that the days before it had asked for.
+    """A day (UTC) from ``begin`` on that is judged by the ``threshold`` that the days before it ask for.
 
-    ``pages`` came at or above it, ``most`` of them within the time of the budget; ``threshold`` None: on the days
-    before no value kept the budget, and what came when it was spent was a ticket.
+    ``pages`` are the times at which pages came at or above it (microseconds); ``threshold`` None: on the days before no
+    value kept the budget, and what came when it was spent was a ticket.
     """
 
     begin: int
     threshold: float | None
-    pages: int
-    most: int
+    pages: tuple[int, ...]
 
 
 def walk_forward(pages: Iterable[tuple[int, float]], budget: PageBudget) -> list[WalkedDay]:
-    """Solve the threshold on all days before one and count pages (time, importance) on it, day after day.
+    """Solve the threshold on all days before one and take its pages (time, importance) at it, day after day.
 
     So it is seen how a value that history has chosen does on days that it has not seen; the first day has none before.
     """
-    every = sorted(pages)
-    if not every:
-        return []
-    first = every[0][0] // DAY
+    ordered = sorted(pages)
     walked = []
-    for day in range(first + 1, every[-1][0] // DAY + 1):
-        threshold = solve([page for page in every if page[0] < day * DAY], budget)
-        kept = [time for time, importance in every if time // DAY == day and importance >= (threshold or 0.0)]
-        walked.append(WalkedDay(day * DAY, threshold, len(kept), most_pages(kept, budget.per_s)))
+    for day in range(ordered[0][0] // DAY + 1, ordered[-1][0] // DAY + 1) if ordered else ():
+        begin, end = (bisect_left(ordered, (moment * DAY,)) for moment in (day, day + 1))
+        threshold = solve(ordered[:begin], budget)
+        kept = (time for time, importance in ordered[begin:end] if importance >= (threshold or 0.0))
+        walked.append(WalkedDay(day * DAY, threshold, tuple(kept)))
     return walked
 
 

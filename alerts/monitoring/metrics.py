@@ -83,7 +83,7 @@ class Metrics(ModelMetrics):
     ]
     unknown_lines: Annotated[
         Counter,
-        Spec("tocsin_unknown_lines_total", "lines", "Lines with a template that the training has not seen."),
+        Spec("tocsin_unknown_lines_total", "lines", "Lines whose text training has not seen, but for parts of others."),
     ]
     template_overflow: Annotated[
         Counter,

@@ -23,20 +23,21 @@ STRETCH: Final = 600 * SECOND
 class DriftCounts:
     """Counts of some logs; times in microseconds.
 
-    ``lines`` and ``unknown`` are by service and number of its stretch, without continuation lines, ``texts`` counts
-    distinct unknown templates of each service, ``examples`` has one of them.  ``scores`` are those of windows on the
-    grid, by kind, ``fired`` the stretches in which a window fired.
+    ``lines`` and ``unknown`` are by service and number of its stretch, without lines that belong to another, ``texts``
+    are ids of distinct unknown templates of each service, as far as the reader tells them, ``examples`` has the text of
+    one.  ``scores`` are those of windows on the grid, by kind, ``fired`` the stretches in which a window fired.
     """
 
     lines: Counter[tuple[str, int]] = field(default_factory=Counter)
     unknown: Counter[tuple[str, int]] = field(default_factory=Counter)
-    texts: Counter[str] = field(default_factory=Counter)
+    texts: defaultdict[str, set[int]] = field(default_factory=lambda: defaultdict(set))
     examples: dict[str, str] = field(default_factory=dict)
     rejects: int = 0
     scores: defaultdict[int, list[F64]] = field(default_factory=lambda: defaultdict(list))
     fired: set[int] = field(default_factory=set)
     first: int = NO_TIME
     last: int = NO_TIME
+    _names: dict[int, str] = field(default_factory=dict)
 
     @property
     def total(self) -> int:
@@ -58,15 +59,19 @@ class DriftCounts:
 
     def add_lines(self, processed: Processed) -> None:
         """Count the lines of a batch."""
-        # A traceback's lines are none that a training could know.
         is_head = processed.logs.lines["flags"].to_numpy() & RowFlag.CONTINUATION == 0
         lines, is_unknown = processed.logs.lines.filter(is_head), processed.is_unknown[is_head]
         self.rejects += len(processed.logs.rejects)
-        for new in processed.new:
-            self.texts[new.service] += 1
-            self.examples.setdefault(new.service, new.text)
+        self._names.update((new.id, new.text) for new in processed.new)
         if not len(lines):
             return
+        unknown = zip(
+            lines["service"].filter(is_unknown), processed.templates[is_head][is_unknown].tolist(), strict=True
+        )
+        for name, template in dict.fromkeys(unknown):
+            if template in self._names:
+                self.texts[name].add(template)
+                self.examples.setdefault(name, self._names[template])
         time = lines["time"].to_numpy()
         self.first = int(time.min()) if self.first == NO_TIME else min(self.first, int(time.min()))
         self.last = max(self.last, int(time.max()))

@@ -214,7 +214,7 @@ def _service_drift(counts: DriftCounts, service: str) -> ServiceDrift:
         stretches=len(telling),
         unusual=unusual,
         chance=binomial_tail(unusual, len(telling), USUALLY),
-        texts=counts.texts[service],
+        texts=len(counts.texts[service]),
         example=counts.examples.get(service, ""),
     )
 

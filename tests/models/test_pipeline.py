@@ -6,6 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import orjson
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -67,6 +68,31 @@ def oslo(second: float, text: str, level: str = "INFO") -> str:
     """Return a line of Nova's, so many seconds after eight."""
     minutes, rest = divmod(second, 60)
     return f"2026-03-02 08:{int(minutes):02d}:{rest:06.3f} 7 {level} nova.compute.manager [-] {text}\n"
+
+
+def test_parts_of_another_line_are_no_texts_that_training_has_not_seen() -> None:
+    """Neither a traceback's nor the line of code beneath a warning whose service last wrote a minute before."""
+    lines = [
+        oslo(1, "instance started"),
+        "Traceback (most recent call last):",
+        "ValueError",
+        "/usr/lib/nova/compute.py:7: DeprecationWarning: use the other",
+        "  return self.one()",
+    ]
+    read = [0, 0, 0, 60, 60]
+    values = [
+        orjson.dumps(
+            {
+                "log": line.rstrip(),
+                "path": "/var/log/nova/nova-compute.log",
+                "@timestamp": f"2026-03-02T08:{1 + second // 60:02d}:00Z",
+            }
+        )
+        for line, second in zip(lines, read, strict=True)
+    ]
+    processed = processor().process(raw(values))
+    assert processed.continuations == 2
+    assert processed.is_unknown.tolist() == [True, False, False, True, False]
 
 
 def test_every_message_is_accounted_for() -> None:

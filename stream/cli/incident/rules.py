@@ -2,20 +2,18 @@
 
 import sys
 import time
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from stream.cli.options import TIME
 
 if TYPE_CHECKING:
-    from alerts.messages.alert import Alert
     from alerts.messages.anomaly import Anomaly
-    from alerts.routing.decision import Decision
     from alerts.routing.rules import Rules
+    from stream.gate.labels import LabelledIncident
 
 
 @click.group()
@@ -87,13 +85,17 @@ def _warnings(loaded: "Rules") -> list[str]:
 )
 @click.option("--from", "since", type=TIME, help="Start of the time range to read, by the broker's time.")
 @click.option("--to", "until", type=TIME, help="End of the time range (exclusive); default: now.")
+@click.option("--labels", metavar="NAME", help="Also take the votes that `tocsin models labels NAME --collect` kept.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of lines.")
-def try_(path: Path | None, windows: Path | None, since: int | None, until: int | None, *, as_json: bool) -> None:
+def try_(  # noqa: PLR0913 - click passes each option
+    path: Path | None, windows: Path | None, since: int | None, until: int | None, labels: str | None, *, as_json: bool
+) -> None:
     """Report what the rules of PATH would have done with past windows, of the topic anomalies or of a file.
 
     Windows are grouped into incidents as the role does.  Where there is a budget of pages, the least importance from
-    which pages would have kept it is printed; for each day but the first, how many pages the value that the days before
-    it had asked for would have let through; and which incidents that people voted real would have been tickets.
+    which pages would have kept it is printed, and how many pages the days had that such a threshold had not seen: each
+    day is counted at the one that the days before it give.  Of incidents that people called real those are named that
+    would have paged nobody at it, by team, which is a route of the rules.
 
     \b
     Example:
@@ -102,108 +104,41 @@ def try_(path: Path | None, windows: Path | None, since: int | None, until: int 
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     import orjson
 
-    loaded = _load(path)
-    if windows:
-        results = _backtest(loaded, _file(windows), {})
-    else:
-        results = _backtest(loaded, _topic(since, until), _voted_real())
-    if as_json:
-        click.echo(orjson.dumps(results))
-        return
-    for name, value in results.items():
-        if isinstance(value, dict):
-            click.echo(f"{name.replace('_', ' ')}:")
-            for key, count in value.items():
-                click.echo(f"  {count:6}  {key}")
-        else:
-            click.echo(f"{name.replace('_', ' ')}: {value}")
-
-
-def _backtest(rules: "Rules", windows: "Iterator[Anomaly]", real: Mapping[str, str]) -> dict[str, Any]:
-    """Return what came of it; ``real`` says by whom incidents (id) were voted real."""
-    from dataclasses import replace
-
-    from alerts.incidents.backtest import most_pages, replay, solve, walk_forward
-    from alerts.incidents.policy import IncidentPolicy, PageBudget
-    from alerts.messages.alert import Status
-    from models.rfc3339 import time_text
-
-    without_budget = replace(rules, budget=None)
-    incidents, alerts = replay(windows, IncidentPolicy())
-    first: dict[str, Alert] = {}
-    for alert in alerts:
-        if alert.status is Status.FIRING:
-            first.setdefault(alert.incident_id, alert)
-    decided = [without_budget.decide(alert, alert.updated) for alert in first.values()]
-    pages = [
-        (alert.updated, alert.importance)
-        for alert in alerts
-        if alert.page and without_budget.decide(alert, alert.updated).page
-    ]
-    budget = rules.budget or PageBudget(1, 86_400.0)
-    out: dict[str, Any] = {
-        "incidents": len(incidents),
-        "muted": sum(bool(decision.muted) for decision in decided),
-        "pages": len(pages),
-        "most_pages_a_day": most_pages([moment for moment, _ in pages], 86_400.0),
-        "rules": dict(Counter(rule for decision in decided for rule in decision.rules).most_common()),
-        "sinks": dict(Counter(sink for decision in decided for sink in _sinks(decision)).most_common()),
-    }
-    if rules.budget:
-        threshold = solve(pages, budget)
-        kept = [moment for moment, importance in pages if threshold is None or importance >= threshold]
-        out |= {
-            "budget": budget.text,
-            "threshold": "none keeps it; what comes when it is spent is a ticket" if threshold is None else threshold,
-            "pages_within_budget": len(kept),
-            "walk_forward": {
-                f"{time_text(day.begin)[:10]} at {day.threshold or 0.0:g}": day.pages
-                for day in walk_forward(pages, budget)
-            },
-        }
-        if real and threshold:
-            out["real_as_tickets"] = _tickets(alerts, real, threshold, without_budget)
-    return out
-
-
-def _tickets(alerts: "Iterable[Alert]", real: Mapping[str, str], threshold: float, rules: "Rules") -> dict[str, float]:
-    """Return the importance of incidents voted real that would have paged nobody, by who would have had them."""
-    from alerts.messages.wording import short_id
-
-    strongest: dict[str, Alert] = {}
-    for alert in alerts:
-        known = strongest.get(alert.incident_id)
-        if alert.incident_id in real and (known is None or alert.importance > known.importance):
-            strongest[alert.incident_id] = alert
-    return {
-        f"{', '.join(_sinks(rules.decide(alert, alert.updated))) or 'nobody'}: {short_id(name)} {alert.summary}": (
-            alert.importance
-        )
-        for name, alert in strongest.items()
-        if alert.importance < threshold
-    }
-
-
-def _voted_real() -> dict[str, str]:
-    """Return who voted which incident (id) real."""
-    from alerts.incidents.annotations import annotations_by_incident
-    from alerts.messages.feedback import Opinion
+    from stream.gate.rules_trial import try_rules
     from stream.settings import load_settings
-    from stream.topics.feedback import read_feedback
+    from stream.wiring.core import make_incident_policy
+
+    loaded = _load(path)
+    # The rules of the settings have no say: those of PATH are tried.
+    policy = make_incident_policy(load_settings().model_copy(update={"rules": None}))
+    votes = _votes(labels, is_topic=windows is None)
+    result = try_rules(loaded, _file(windows) if windows else _topic(since, until), policy, votes)
+    if as_json:
+        click.echo(orjson.dumps(result.to_record()))
+        return
+    for line in result.lines_of_text():
+        click.echo(line)
+
+
+def _votes(name: str | None, *, is_topic: bool) -> "list[LabelledIncident]":
+    """Return what people said: of the topic's incidents, and what the store keeps under a name."""
+    from stream.cli.incident.client import IncidentClient
+    from stream.gate.labels import votes_on
+    from stream.settings import load_settings
     from stream.wiring.core import make_broker, make_topics
 
     settings = load_settings()
-    broker, topic = make_broker(settings), make_topics(settings).feedback
-    said = annotations_by_incident(read_feedback(broker, topic) if topic in broker.topics() else ())
-    votes = {name: annotations.opinion for name, annotations in said.items()}
-    return {name: vote.by for name, vote in votes.items() if vote is not None and vote.opinion is Opinion.REAL}
+    votes = {}
+    if name is not None:
+        from stream.wiring.versions.gate import labels_of
 
-
-def _sinks(decision: "Decision") -> list[str]:
-    """Return the sinks that an alert goes to, in order of their names."""
-    if decision.muted:
-        return []
-    return ["every sink"] if decision.sinks is None else sorted(decision.sinks)
+        votes = {label.id: label for label in labels_of(settings, name)}
+    topics = make_topics(settings)
+    if is_topic and {topics.incidents, topics.feedback} <= set(make_broker(settings).topics()):
+        state = IncidentClient.open(settings).incidents
+        voted = ((incident, state.annotations_of(incident).opinion) for incident in state.all())
+        votes |= {label.id: label for _, label in votes_on(voted)}
+    return list(votes.values())
 
 
 def _topic(since: int | None, until: int | None) -> "Iterator[Anomaly]":

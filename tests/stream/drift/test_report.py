@@ -22,7 +22,7 @@ def counts(stretches: int = DAY, **unknown: int) -> DriftCounts:
     for service in {*KNOWN, *unknown}:
         out.lines.update({(service, FIRST + i): 100 for i in range(stretches)})
         out.unknown.update({(service, FIRST + i): 10 for i in range(unknown.get(service, 0))})
-        out.texts[service] = 3 if unknown.get(service) else 0
+        out.texts[service] = set(range(3)) if unknown.get(service) else set()
         out.examples[service] = "instance <*> was rebuilt"
     return out
 
@@ -50,7 +50,7 @@ def test_unknown_lines_that_keep_coming_are_drift_of_that_service() -> None:
 def test_a_text_for_every_line_means_that_masks_are_missing() -> None:
     """Whatever else there is."""
     made = counts(keystone=DAY, octavia=0)
-    made.texts["keystone"] = 1000
+    made.texts["keystone"] = set(range(1000))
     report = judge(made, KNOWN, {}, None)
     assert report.verdict is DriftVerdict.MASKS
     assert "texts of keystone hold values" in report.sentence

@@ -11,8 +11,10 @@ from alerts.incidents.policy import IncidentPolicy
 from alerts.messages.anomaly import Anomaly
 from alerts.messages.feedback import Opinion, vote
 from models.bundle import Bundle
+from models.registry.folder_objects import FolderObjects
 from models.templates.matcher import template_id
 from stream.cli import tocsin
+from stream.gate.labels import LabelledIncident, LabelStore
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
 from stream.kafka.writer import write
@@ -69,6 +71,9 @@ HISTORY = (
 )
 
 
+NEXT_DAY = (*HISTORY, line("g", 24 * 60 - 30, "nova-api", 0.97).replace(b"2026-03-02", b"2026-03-03"))
+
+
 @pytest.fixture(autouse=True)
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Work in a folder with rules and history."""
@@ -123,46 +128,68 @@ def test_rules_are_tried_on_windows_of_a_file() -> None:
         "budget": "1 page a day",
         "threshold": 0.99,
         "pages_within_budget": 1,
-        "walk_forward": {},
+        "walk_forward": [],
+        "most_pages_unseen": None,
+        "budget_kept_unseen": None,
+        "real": 0,
+        "real_tickets": [],
+        "pages_by_team": {"storage": 1},
     }
     assert "windows.jsonl, line 7: not a record of anomalies" in result.stderr
     text = run("try", "rules.yaml", "--windows", "windows.jsonl").stdout
     assert "threshold: 0.99" in text
+    assert "walk forward: one day of pages cannot tell whether a threshold holds on the next" in text
     assert "       1  storage" in text
 
 
 def test_rules_are_tried_on_the_topic(embedded: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What stands on anomalies is history."""
+    """What stands on anomalies is history; each day is judged by those before it."""
     embedded.create_topic("tocsin.anomalies", 1)
-    producer = Broker(embedded.bootstrap).producer()
-    for each in HISTORY[:2]:
-        producer.produce("tocsin.anomalies", each, b"k")
-    assert producer.flush(30) == 0
     monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", embedded.bootstrap)
-    assert orjson.loads(run("try", "rules.yaml", "--json").stdout)["incidents"] == 2
+    for each in NEXT_DAY:
+        write(Broker(embedded.bootstrap), "tocsin.anomalies", each, b"k")
+    record = orjson.loads(run("try", "rules.yaml", "--json").stdout)
+    assert (record["incidents"], record["real"]) == (5, 0)
+    assert record["walk_forward"] == [{"day": "2026-03-03", "threshold": 0.99, "pages": 0}]
+    assert record["budget_kept_unseen"] is True
 
 
 def test_what_people_called_real_and_would_have_been_a_ticket_is_told(
     embedded: EmbeddedBroker, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """By who would have had it, with its importance; and each day is judged by those before it."""
-    for topic in ("tocsin.anomalies", "tocsin.feedback"):
+    """By its team, and with the reason."""
+    for topic in ("tocsin.anomalies", "tocsin.incidents", "tocsin.feedback"):
         embedded.create_topic(topic, 1)
     monkeypatch.setenv("TOCSIN_KAFKA_BOOTSTRAP_SERVERS", embedded.bootstrap)
     broker = Broker(embedded.bootstrap)
-    history = [*HISTORY, line("g", 24 * 60 - 30, "nova-api", 0.97).replace(b"2026-03-02", b"2026-03-03")]
-    incidents, _ = replay(map(Anomaly.from_json, history), IncidentPolicy())
-    for each in history:
+    incidents, _ = replay(map(Anomaly.from_json, NEXT_DAY), IncidentPolicy())
+    for each in NEXT_DAY:
         write(broker, "tocsin.anomalies", each, b"k")
     (storage,) = (one for one in incidents if "cinder-volume" in one.services)
     weak = next(one for one in incidents if one.importance < 0.99 and "nova-api" in one.services)
     for one in (storage, weak):
+        write(broker, "tocsin.incidents", one.to_json(), one.id.encode())
         send(broker, "tocsin.feedback", vote(one.id, Opinion.REAL, "anna", one.first))
     record = orjson.loads(run("try", "rules.yaml", "--json").stdout)
-    ((ticket, importance),) = record["real_as_tickets"].items()
-    assert ticket.startswith(f"every sink: {weak.id[:6]} ")
-    assert importance == weak.importance
-    assert record["walk_forward"] == {"2026-03-03 at 0.99": 0}
+    assert record["real"] == 2
+    (ticket,) = record["real_tickets"]
+    assert (ticket["incident_id"], ticket["team"]) == (weak.id, "no route")
+    assert ticket["why"] == "a ticket: importance is below 0.97, where pages begin"
+    assert "tickets: 1 of 2 incidents that people called real" in run("try", "rules.yaml").stdout
+
+
+def test_votes_that_the_store_keeps_count_for_windows_of_a_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Those of a name, and nobody asks a broker."""
+    (weak, *_), _ = replay(map(Anomaly.from_json, HISTORY[:1]), IncidentPolicy())
+    real = LabelledIncident.of(weak, vote(weak.id, Opinion.REAL, "anna", weak.first))
+    LabelStore(FolderObjects(tmp_path / "store"), "nova").put(real, b"lines")
+    monkeypatch.setenv("TOCSIN_MODELS", (tmp_path / "store").as_uri())
+    arguments = ("try", "rules.yaml", "--windows", "windows.jsonl", "--json")
+    (ticket,) = orjson.loads(run(*arguments, "--labels", "nova").stdout)["real_tickets"]
+    assert ticket["incident_id"] == weak.id
+    assert orjson.loads(run(*arguments, "--labels", "cinder").stdout)["real"] == 0
 
 
 def test_a_sink_that_is_none_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """``tocsin models check`` on logs of a simulated cloud, as they were trained on and as they drift."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -65,6 +65,21 @@ def test_unknown_lines_of_a_service_are_told(tmp_path: Path, text: str, verdict:
     record = check(written(tmp_path / "logs.jsonl", lambda one: also(one, "cinder-api", text.format(f"zz{word()}"))), 1)
     assert record["verdict"] == verdict
     assert [service["service"] for service in record["drifted"]] == ["cinder-api"]
+
+
+def test_lines_of_a_warning_whose_head_is_long_gone_are_no_texts_of_their_own(tmp_path: Path) -> None:
+    """Python prints the line of code beneath a warning, which may come minutes after what its service wrote before."""
+
+    def change(one: dict[str, Any]) -> list[dict[str, Any]]:
+        if "cinder-api" not in one["path"]:
+            return [one]
+        read = datetime.fromisoformat(one["@timestamp"]) + timedelta(seconds=10)
+        code = {**one, "log": "  return base.obj_make_list(context)", "@timestamp": read.isoformat()}
+        return [one, code]
+
+    # They fire windows all the same.
+    record = check(written(tmp_path / "logs.jsonl", change), 1)
+    assert (record["verdict"], record["drifted"]) == ("recalibrate", [])
 
 
 def test_a_service_that_training_has_not_seen_is_named(tmp_path: Path) -> None:
