@@ -120,7 +120,7 @@ class OidcProvider:
         return self._page_user(claims)
 
     async def _with_userinfo(self, claims: Mapping[str, Any], token: str) -> Mapping[str, Any]:
-        """Return the claims with what the provider says elsewhere of the same user, if it does (OpenID Connect, 5.3)."""
+        """Return the claims with what the provider says elsewhere of the user, if it does (OpenID Connect, 5.3)."""
         url = (await self._known()).get("userinfo_endpoint")
         if not url or not token:
             return claims
