@@ -15,6 +15,7 @@ from stream.kafka.clients import Broker
 from stream.kafka.reader import Record, follow
 from stream.kafka.topic_specs import Topics
 from stream.topics.changes import Announcement
+from stream.topics.promotions import PromotionKind, stored_promotions
 from stream.ui.memory.memory import Memory
 
 log = logging.getLogger(__name__)
@@ -58,8 +59,19 @@ def feeds_of(topics: Topics, memory: Memory) -> tuple[TopicFeed, ...]:
         TopicFeed(topics.feedback, lambda record: _unless_deleted(record, memory.take_feedback, Feedback.from_json)),
         TopicFeed(topics.deliveries, lambda record: memory.take_receipt(receipt(record.value or b""))),
         TopicFeed(topics.changes, lambda record: memory.take_change(Announcement.from_json(record.value or b""))),
+        TopicFeed(topics.models, lambda record: _take_promotions(record, memory)),
         TopicFeed(topics.anomalies, lambda record: memory.take_window(Anomaly.from_json(record.value or b""))),
     )
+
+
+def _take_promotions(record: Record, memory: Memory) -> None:
+    """Take a switch of bundles as the change that it is: from then on others are told of other things."""
+    for stored in stored_promotions([record]):
+        promotion = stored.promotion
+        verb = "judges" if promotion.kind is PromotionKind.PROMOTE else "judges again"
+        why = f": {promotion.reason}" if promotion.reason else ""
+        text = f"{promotion.manifest.version} {verb}, by {promotion.by}{why}"
+        memory.take_change(Announcement(stored.since, f"model {promotion.manifest.name}", text))
 
 
 def _unless_deleted(record: Record, take: Callable[[Feedback], None], read: Callable[[bytes], Feedback]) -> None:

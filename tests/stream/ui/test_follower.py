@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
@@ -13,9 +14,11 @@ from stream.kafka.topic_specs import Topics
 from stream.kafka.writer import write
 from stream.topics.changes import Announcement, announce
 from stream.topics.feedback import send
+from stream.topics.promotions import PromotionKind, promote
 from stream.ui.memory import follower
 from stream.ui.memory.follower import Follower
 from stream.ui.memory.memory import Memory
+from tests.stream.promotion.samples import promotion
 from tests.stream.ui.samples import BEGIN, alert
 from tests.waiting import until
 
@@ -53,6 +56,20 @@ def test_what_there_is_and_what_comes(broker: Broker, unique: str) -> None:
         publish(broker, topics, alert(2))
         until(lambda: len(memory.heads()) == 2)
         assert memory.health().troubles == ()
+
+
+def test_a_switch_of_bundles_is_a_change(broker: Broker, unique: str) -> None:
+    """From the moment on from which the version judges, with who promoted it and why."""
+    topics = Topics(unique)
+    broker.ensure_topics(topics.specs(2))
+    there = promote(broker, topics.models, promotion(2, 1))
+    back = replace(promotion(1, 2), id="back", kind=PromotionKind.ROLLBACK, reason="")
+    promote(broker, topics.models, back)
+    with following(broker, topics) as memory:
+        until(lambda: len(memory.changes()) == 2)
+        first, second = memory.changes()
+    assert (first.time, first.service, first.text) == (there.since, "model nova", "nova@v2 judges, by anna: better")
+    assert second.text == "nova@v1 judges again, by anna"
 
 
 def test_an_outage_is_told_and_passes(embedded: EmbeddedBroker, unique: str, monkeypatch: pytest.MonkeyPatch) -> None:
