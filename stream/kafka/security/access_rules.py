@@ -4,8 +4,8 @@ A writer that is idempotent needs no right of its own from Apache Kafka 2.8 on.
 """
 
 import shlex
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from itertools import groupby
 from operator import attrgetter
@@ -98,6 +98,15 @@ def access_rules(topics: Topics, principal: str) -> tuple[AccessRule, ...]:
     groups = [AccessRule(group, topics.group(needs.group), ("Read",))] if needs.group else []
     groups += [AccessRule(group, topics.prefix + needs.groups, ("Read",), prefixed=True)] if needs.groups else []
     return (known, *(AccessRule(topic, name, operations) for name, operations in rights.items()), *groups)
+
+
+def shared(rules: Iterable[AccessRule], others: Iterable[AccessRule]) -> Iterator[AccessRule]:
+    """Yield what of the rights of some rules others have, too, on the same topics and groups."""
+    known = {(rule.kind, rule.name, rule.prefixed): rule.operations for rule in others}
+    for rule in rules:
+        rights = known.get((rule.kind, rule.name, rule.prefixed), ())
+        if both := tuple(right for right in rule.operations if right in rights):
+            yield replace(rule, operations=both)
 
 
 def merged(rules: Iterable[AccessRule]) -> tuple[AccessRule, ...]:

@@ -17,6 +17,7 @@ from stream.kafka.security.access_rules import (
     access_rules,
     kafka_commands,
     merged,
+    shared,
     strimzi_users,
 )
 from stream.kafka.topic_specs import Topics
@@ -102,3 +103,15 @@ def test_the_command_names_unknown_roles() -> None:
     one = CliRunner().invoke(tocsin, ["topics", "acls", "--roles", "ingest,detect", "--principal", "User:tocsin"])
     assert one.exit_code == 0
     assert {line.split("--allow-principal ")[1].split()[0] for line in one.output.splitlines()} == {"User:tocsin"}
+
+
+def test_rights_that_are_shared_are_those_of_the_same_topics() -> None:
+    """Of those that are asked for, only what others have as well."""
+    own = [
+        AccessRule(ResourceKind.TOPIC, "a", ("Describe", "Read")),
+        AccessRule(ResourceKind.TOPIC, "b", ("Write",)),
+        AccessRule(ResourceKind.GROUP, "a", ("Read",)),
+    ]
+    others = [AccessRule(ResourceKind.TOPIC, "a", ("Read", "Write")), AccessRule(ResourceKind.TOPIC, "b", ("Read",))]
+    assert list(shared(own, others)) == [AccessRule(ResourceKind.TOPIC, "a", ("Read",))]
+    assert list(shared(own, [])) == []
