@@ -1,17 +1,22 @@
 """The compose file, as far as it can be tried without an engine: its schema, its paths, its commands and settings."""
 
+import asyncio
 import re
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 from click.testing import CliRunner
+from starlette.datastructures import Headers
 
 from stream.cli import tocsin
 from stream.settings import Settings
+from stream.ui.start import address_of, users_of
+from stream.ui.web.users import PageUser, Permission
 
 ROOT = Path(__file__).resolve().parents[2]
 COMPOSE: dict[str, Any] = yaml.safe_load((ROOT / "compose.yaml").read_text(encoding="utf-8"))
@@ -49,6 +54,22 @@ def test_our_commands_know_their_options_and_settings(name: str) -> None:
     variables = [entry for entry in SERVICES[name]["environment"] if entry.startswith("TOCSIN_")]
     assert variables
     assert [entry for entry in variables if entry.removeprefix("TOCSIN_").lower() not in Settings.model_fields] == []
+
+
+def test_the_page_may_be_served_as_it_is_told(tmp_path: Path) -> None:
+    """On all addresses of its container it demands a password: that of the comment opens it."""
+    page = SERVICES["page"]
+    (mounted,) = page["configs"]
+    users = tmp_path / "users"
+    users.write_text(COMPOSE["configs"][mounted["source"]]["content"])
+    assert page["environment"]["TOCSIN_UI_USERS"] == mounted["target"]
+    settings = Settings(ui_auth=page["environment"]["TOCSIN_UI_AUTH"], ui_users=users)
+    host = page["command"][page["command"].index("--host") + 1]
+    assert address_of(settings, host) == host
+    name, password = re.findall(r"incidents \((.+), (.+)\)", (ROOT / "compose.yaml").read_text())[0]
+    header = "Basic " + b64encode(f"{name}:{password}".encode()).decode()
+    user = asyncio.run(users_of(settings).identify(Headers({"authorization": header}), "127.0.0.1"))
+    assert user == PageUser("tocsin", Permission.RESPONDER)
 
 
 def test_fluent_bit_has_every_variable_of_its_configuration() -> None:
