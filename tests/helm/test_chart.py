@@ -11,12 +11,14 @@ from click.testing import CliRunner
 from helm_python import HelmError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from pydantic import SecretStr
 
 from stream.cli import tocsin
 from stream.kafka.security.access_rules import access_rules, merged
 from stream.kafka.topic_specs import Topics
 from stream.runtime.roles import ROLES
 from stream.settings import Settings
+from stream.ui.start import address_of, users_of
 from tests.helm.charting import (
     NAMESPACE,
     RELEASE,
@@ -238,6 +240,7 @@ WRONG: dict[str, tuple[Values, str]] = {
     "nothing shared to learn in": ({"mode": "separate"}, "Set settings.bundle or bundle.volume"),
     "training without a store": ({"training": {"enabled": True}}, "set settings.models"),
     "votes without a secret": ({"votes": {"enabled": True}}, "set secretSettings.slack_signing_secret"),
+    "a page that does not start": ({"ui": {"enabled": True}}, "set settings.ui_auth"),
     "no port for probes": ({"settings": {"metrics_port": 0}}, "turns the probes off"),
 }
 
@@ -269,7 +272,7 @@ def scaled_role() -> st.SearchStrategy[dict[str, Any]]:
 
 # In mode `separate` a bundle has to come from somewhere, and training has to put its own there.
 SETTINGS = st.fixed_dictionaries(
-    {"bundle": st.just("s3://m/n@champion"), "models": st.just("s3://m")},
+    {"bundle": st.just("s3://m/n@champion"), "models": st.just("s3://m"), "ui_auth": st.just("proxy")},
     optional={
         "raw_partitions": st.integers(1, 500),
         "kafka_bootstrap_servers": st.just("a:9094, b"),
@@ -333,3 +336,16 @@ def test_containers_run_commands_that_there_are(shape: str) -> None:
         page = CliRunner().invoke(tocsin, [*names, "--help"])
         assert page.exit_code == 0, words
         assert [option for option in options if option not in page.output] == []
+
+
+@pytest.mark.parametrize(
+    "shape", sorted(name for name, values in SHAPES.items() if values.get("ui", {}).get("enabled"))
+)
+def test_the_page_starts_with_its_settings(shape: str) -> None:
+    """On the address on which the pod serves it; a secret is one of the cluster's."""
+    own = SHAPES[shape]["settings"]
+    named = {name: value for name, value in own.items() if name.startswith("ui_")}
+    secrets = dict.fromkeys(SHAPES[shape].get("secretSettings", {}), SecretStr("of the cluster"))
+    settings_of_page = Settings(**named | {name: value for name, value in secrets.items() if name.startswith("ui_")})
+    assert users_of(settings_of_page)
+    assert address_of(settings_of_page, "0.0.0.0") == "0.0.0.0"  # noqa: S104 - of a pod

@@ -291,6 +291,9 @@ authorization:
 {{- if and .Values.votes.enabled (not .Values.secretSettings.slack_signing_secret) -}}
 {{- fail "votes.enabled: set secretSettings.slack_signing_secret, or nobody answers on the port" -}}
 {{- end -}}
+{{- if and .Values.ui.enabled (eq (default "none" .Values.settings.ui_auth) "none") -}}
+{{- fail "ui.enabled: set settings.ui_auth to oidc, proxy or basic; without, the page is served to its own machine only, and does not start" -}}
+{{- end -}}
 {{- if and (not .Values.settings.metrics_port) -}}
 {{- fail "settings.metrics_port: 0 turns the probes off; set a port" -}}
 {{- end -}}
