@@ -4,6 +4,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 SECOND: Final = 1_000_000
+DAY: Final = 86_400 * SECOND
 """Microseconds."""
 
 _EPOCH: Final = datetime(1970, 1, 1)  # noqa: DTZ001 - UTC, and text without a zone, which is faster

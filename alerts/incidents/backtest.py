@@ -10,10 +10,7 @@ from alerts.incidents.incident import Incident, IncidentState
 from alerts.incidents.policy import PageBudget
 from alerts.messages.alert import Alert
 from alerts.messages.anomaly import Anomaly
-from models.rfc3339 import SECOND
-
-DAY: Final = 86_400 * SECOND
-"""Microseconds of a day."""
+from models.rfc3339 import DAY, SECOND
 
 TICK: Final = 5 * SECOND
 """Microseconds between two ticks of the wall clock: a judgement, far below the shortest times of a policy."""

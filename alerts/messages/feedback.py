@@ -13,12 +13,9 @@ from typing import Annotated, Final, TypeAlias
 
 from alerts.messages.json_record import JsonForm, JsonName, JsonRecord, Time
 from models.errors import InvalidError
-from models.rfc3339 import SECOND
+from models.rfc3339 import DAY
 
 FEEDBACK_SCHEMA: Final = "tocsin.feedback/1"
-
-DAY: Final = 86_400 * SECOND
-"""Microseconds in a day."""
 
 KNOWN_DAYS: Final = 30
 """Days for which a pattern voted *known* is silent, unless the vote says otherwise: a judgement, about a release."""

@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from typing import Final, Self
 
-from models.rfc3339 import SECOND, parse_time, time_text
+from models.rfc3339 import DAY, SECOND, parse_time, time_text
 
 _MOMENT: Final = re.compile(
     r"(?:(?P<date>\d{4}-\d\d-\d\d)[T ]{1,3})?"
@@ -14,8 +14,6 @@ _RANGE: Final = re.compile(r"(?i)^(?:[.,\d]*Z?)\s*(?:-|\u2013|to|and|until|till)
 
 _AROUND_US: Final = 600 * SECOND
 """Microseconds around a moment that people mean by it (a judgement: ten minutes)."""
-
-_DAY_US: Final = 86_400 * SECOND
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +45,7 @@ class Moments:
         distances = []
         for date, begin, until in self.stretches:
             midnight = parse_time(f"{date or time_text(start)[:10]}T00:00:00Z")
-            for day in (midnight,) if date else (midnight, midnight + _DAY_US):
+            for day in (midnight,) if date else (midnight, midnight + DAY):
                 low, high = day + 60 * begin * SECOND, day + 60 * (until if until >= begin else until + 1440) * SECOND
                 if start <= high + _AROUND_US and end >= low - _AROUND_US:
                     distances.append(max(0, start - high, low - start))

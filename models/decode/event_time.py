@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 import polars as pl
 
-from models.decode.timestamps import DAY, Clock, check_zone, to_utc, with_year, year_from, year_next
+from models.decode.timestamps import Clock, check_zone, to_utc, with_year, year_from, year_next
 from models.records import BOOL, I64, NO_TIME
-from models.rfc3339 import SECOND
+from models.rfc3339 import DAY, SECOND
 
 _YEAR_DEFAULT: Final = 1970
 """The year that a stamp without one is read in, before another is known."""

@@ -18,8 +18,9 @@ import polars as pl
 
 from models.decode.decoder import Decoder
 from models.decode.log_files import BrokenArchiveError, FileBatch, LogFile, list_files, read_file
-from models.decode.timestamps import DAY, moved_years
+from models.decode.timestamps import moved_years
 from models.records import I64, LOG_SCHEMA, NO_TIME, LogBatch, RawSpan, Reject
+from models.rfc3339 import DAY
 
 log = logging.getLogger(__name__)
 

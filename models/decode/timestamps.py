@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from models.errors import InvalidError
 from models.records import BOOL, I64, NO_TIME
-from models.rfc3339 import SECOND
+from models.rfc3339 import DAY, SECOND
 
-DAY: Final = 86_400 * SECOND
 LEAP_YEAR: Final = 2000
 """Stamps without a year are first read as if in this year, so that 29 February exists."""
 _GAP: Final = 6 * 3_600 * SECOND  # longer than any jump of a clock that a zone has made

@@ -7,7 +7,7 @@ from models.bundle import Bundle
 from models.calibration.recognition import describe_recognition, regular_services
 from models.calibration.service_state import ServiceState, describe_service, state_of
 from models.registry.manifest import Manifest
-from models.rfc3339 import SECOND, parse_time, time_text
+from models.rfc3339 import DAY, parse_time, time_text
 from stream.doctor.result import Check, CheckOutcome
 from stream.kafka.clients import Broker
 from stream.kafka.reader import read_newest
@@ -20,8 +20,8 @@ NEWEST: Final = 20_000
 OLD_DAYS: Final = 90
 """Age of a bundle's newest line from which it is worth a warning.  A judgement: clouds are upgraded twice a year."""
 
-_DAY: Final = 86_400 * SECOND
-_OLDEST: Final = 20 * 365 * _DAY
+
+_OLDEST: Final = 20 * 365 * DAY
 """Microseconds from 1970; what claims to be from before 1990 are lines whose time was not read."""
 
 
@@ -70,7 +70,7 @@ def _training(bundle: Bundle, now: int) -> Check:
     if begin < _OLDEST:
         advice = "train again: `tocsin formats PATH…` shows the lines whose time is not read"
         return Check("bundle", CheckOutcome.WARN, f"{seen}: lines without a time were taken for old ones", advice)
-    days = (now - end) // _DAY
+    days = (now - end) // DAY
     if days > OLD_DAYS:
         advice = "`tocsin recalibrate` on recent normal logs, or `tocsin train` after an upgrade"
         return Check("bundle", CheckOutcome.WARN, f"{seen}, {days} days ago", advice)

@@ -12,7 +12,7 @@ from models.calibration.service_state import errors_only
 from models.features.sequences import kind_numbers
 from models.pipeline import Processed
 from models.records import F64, NO_TIME, RowFlag
-from models.rfc3339 import SECOND
+from models.rfc3339 import DAY, SECOND
 from models.scorer import Decisions
 
 STRETCH: Final = 600 * SECOND
@@ -47,7 +47,7 @@ class DriftCounts:
     @property
     def days(self) -> float:
         """From the first to the last line."""
-        return (self.last - self.first) / (86_400 * SECOND)
+        return (self.last - self.first) / DAY
 
     @property
     def services(self) -> Mapping[str, int]:

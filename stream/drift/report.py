@@ -10,6 +10,7 @@ import numpy as np
 
 from models.calibration.recognition import some_names
 from models.features.sequences import SEQUENCE_KINDS, SHARED
+from models.rfc3339 import DAY
 from stream.drift.counts import DriftCounts
 from stream.drift.statistics import binomial_tail, stability_index
 
@@ -199,7 +200,7 @@ def judge(
         fired_stretches=fired,
         fires_too_often=binomial_tail(fired, len(stretches), USUALLY) <= allowed,
         rejects=counts.rejects,
-        age_days=None if learned is None else max(counts.last - learned, 0) / 86_400e6,
+        age_days=None if learned is None else max(counts.last - learned, 0) / DAY,
     )
 
 

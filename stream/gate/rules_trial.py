@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Final
 
-from alerts.incidents.backtest import DAY, WalkedDay, most_pages, replay, solve, walk_forward
+from alerts.incidents.backtest import WalkedDay, most_pages, replay, solve, walk_forward
 from alerts.incidents.incident import Incident
 from alerts.incidents.policy import IncidentPolicy, PageBudget
 from alerts.messages.alert import Alert, Status
@@ -13,7 +13,7 @@ from alerts.messages.anomaly import Anomaly
 from alerts.messages.feedback import Opinion
 from alerts.messages.wording import short_id
 from alerts.routing.rules import Rules
-from models.rfc3339 import SECOND, time_text
+from models.rfc3339 import DAY, SECOND, time_text
 from stream.gate.labels import LabelledIncident
 from stream.gate.told_incidents import TroubleSpan
 

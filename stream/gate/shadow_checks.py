@@ -3,11 +3,11 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
+from models.rfc3339 import DAY
 from stream.gate import checks
 from stream.gate.labels import LabelledIncident
 from stream.gate.report import GateCheck
 from stream.gate.side_by_side import ShadowReport
-from stream.gate.told_incidents import DAY
 
 SHADOW = "shadow"
 

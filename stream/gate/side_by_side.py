@@ -7,8 +7,8 @@ from enum import StrEnum
 from typing import Any, Final
 
 from alerts.messages.wording import duration, short_id
-from models.rfc3339 import SECOND, time_text
-from stream.gate.told_incidents import AS_SOON, DAY, ReviewedLogs, ToldIncident, pairs
+from models.rfc3339 import DAY, SECOND, time_text
+from stream.gate.told_incidents import AS_SOON, ReviewedLogs, ToldIncident, pairs
 
 SCHEMA: Final = "tocsin.side_by_side/1"
 

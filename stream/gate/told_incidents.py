@@ -4,13 +4,12 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from models.rfc3339 import SECOND, parse_time
+from models.rfc3339 import DAY, SECOND, parse_time
 
 GRACE: Final = 180 * SECOND
 """Microseconds by which two incidents may miss each other and still be one, as of the evaluation: windows are a minute
 long, and sessions close late."""
 
-DAY: Final = 86_400 * SECOND
 
 AS_SOON: Final = 15 * SECOND
 """Microseconds by which two are told at the same time: a step of the windows."""

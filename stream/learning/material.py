@@ -8,7 +8,7 @@ import orjson
 
 from models.errors import InvalidError
 from models.records import NO_TIME
-from models.rfc3339 import SECOND, parse_time
+from models.rfc3339 import DAY, parse_time
 from stream.kafka.clients import Broker
 from stream.kafka.reader import Record, offsets_at, read_newest, read_range, read_spans
 from stream.learning.schedule import Span
@@ -56,7 +56,7 @@ def write_recent_lines(broker: Broker, topic: str, days: float, now: int, path: 
         TransientError: the broker does not answer.
     """
     end = last_line(broker, topic, now)
-    begin = end - round(days * 86_400 * SECOND)
+    begin = end - round(days * DAY)
     # Up to and with the newest line, whose time is told to the millisecond.
     if end == NO_TIME or not write_lines(broker, topic, (begin, end + _MICROS_PER_MILLI), path):
         raise InvalidError(f"{topic} holds no lines", "name log files instead")

@@ -14,7 +14,7 @@ from models.bundle import Bundle
 from models.decode.log_files import list_files, read_file
 from models.errors import InvalidError
 from models.records import I64, Verdict
-from models.rfc3339 import SECOND
+from models.rfc3339 import DAY
 from models.schedule import OneScorer
 from stream.kafka.clients import Broker
 from stream.kafka.reader import read_range
@@ -75,7 +75,7 @@ def told(
         result = _of_files(settings, question, make_components(settings, bundle), lambda _: None)
         alerts += result.alerts
         faults += map(KnownFault.from_record, known)
-        days += (result.span[1] - result.span[0]) / (86_400 * SECOND)
+        days += (result.span[1] - result.span[0]) / DAY
     heard = figures(alerts, faults)
     out = {name: heard[name] for name in ("told", "own", "right", "false_incidents", "alerts_per_incident")}
     out["told_delay_median_s"] = heard["delay_median_s"]

@@ -4,9 +4,9 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from alerts.messages.feedback import DAY, LONGEST_DAYS, Action, Feedback, Opinion, vote
+from alerts.messages.feedback import LONGEST_DAYS, Action, Feedback, Opinion, vote
 from models.errors import InvalidError
-from models.rfc3339 import SECOND
+from models.rfc3339 import DAY, SECOND
 from stream.ui.memory.incident_log import IncidentHead
 
 MUTES: Final[Mapping[str, str]] = {"1h": "1 hour", "4h": "4 hours", "24h": "a day", "7d": "a week"}

@@ -6,7 +6,7 @@ from math import log
 from typing import Final, Self
 
 from models.errors import InvalidError
-from models.rfc3339 import SECOND, parse_time, time_text
+from models.rfc3339 import DAY, SECOND, parse_time, time_text
 from stream.ui.memory.range_reader import CountedRange, KindCount, LineKind
 
 ROWS: Final = 40
@@ -18,7 +18,7 @@ TIMES: Final = 2.0
 CERTAIN: Final = 10.83
 """Likelihood ratio from which a difference is no chance, at one in a thousand (chi-squared, one degree of freedom)."""
 
-LONGEST: Final = 7 * 86_400 * SECOND
+LONGEST: Final = 7 * DAY
 """Microseconds of a range at most: a judgement, the topic keeps three days by default."""
 
 HOUR: Final = 3_600 * SECOND

@@ -8,10 +8,10 @@ from typing import Final
 from alerts.incidents.annotations import Annotations
 from alerts.messages.alert import Severity
 from alerts.messages.wording import SURE, duration, short_id
-from models.rfc3339 import SECOND, time_text
+from models.rfc3339 import DAY, SECOND, time_text
 from stream.ui.memory.incident_log import IncidentHead
 from stream.ui.memory.memory import Freshness, Memory
-from stream.ui.pages.lanes import DAY, HOUR, TimeRange, range_of
+from stream.ui.pages.lanes import HOUR, TimeRange, range_of
 from stream.ui.pages.query import ListQuery
 
 PAGE: Final = 40

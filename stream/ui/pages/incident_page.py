@@ -9,11 +9,11 @@ from urllib.parse import urlencode
 from alerts.incidents.annotations import Annotations
 from alerts.messages.alert import Alert
 from alerts.messages.delivery_receipt import DeliveryReceipt, SendState
-from alerts.messages.feedback import DAY, Feedback
+from alerts.messages.feedback import Feedback
 from alerts.messages.wording import filled, kind_name, short_id
 from models.detectors.sentences import sentence
 from models.findings import findings_from_json
-from models.rfc3339 import SECOND, parse_time, time_text
+from models.rfc3339 import DAY, SECOND, parse_time, time_text
 from stream.topics.changes import Announcement
 from stream.ui.memory.incident_log import IncidentHead, Said, TimelineStep, place_of
 from stream.ui.memory.memory import Memory

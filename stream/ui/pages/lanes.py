@@ -8,7 +8,7 @@ from typing import Any, Final
 import numpy as np
 
 from models.records import F32, I64
-from models.rfc3339 import SECOND, time_text
+from models.rfc3339 import DAY, SECOND, time_text
 from stream.topics.changes import Announcement
 from stream.ui.memory.blind_times import BlindTime
 from stream.ui.memory.incident_log import IncidentHead
@@ -27,9 +27,6 @@ MOST_BARS: Final = 1_000
 
 HOUR: Final = 3_600 * SECOND
 """Microseconds."""
-
-DAY: Final = 86_400 * SECOND
-"""Microseconds: what is shown at first."""
 
 SHORTEST: Final = 600 * SECOND
 """Microseconds that are shown at least: a judgement."""

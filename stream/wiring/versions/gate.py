@@ -14,13 +14,13 @@ from alerts.messages.wording import short_id
 from models.errors import InvalidError
 from models.registry.address import CHAMPION, check_name
 from models.registry.bundle_diff import compare_bundles
-from models.rfc3339 import SECOND
+from models.rfc3339 import DAY, SECOND
 from stream.gate import checks
 from stream.gate.labels import LabelledIncident, LabelStore, stretch_of, votes_on
 from stream.gate.measured_review import figures_that_got_worse, measured_review
 from stream.gate.report import GateCheck, GateReport
 from stream.gate.shadow_checks import SHADOW, shadow_checks
-from stream.gate.told_incidents import DAY, ReviewedLogs
+from stream.gate.told_incidents import ReviewedLogs
 from stream.learning.material import write_lines, write_recent_lines
 from stream.settings import Settings
 from stream.wiring.bundles import (

@@ -15,7 +15,7 @@ from models.errors import FatalError, InvalidError
 from models.records import NO_TIME
 from models.registry.address import CHAMPION
 from models.registry.manifest import Manifest
-from models.rfc3339 import SECOND, time_text
+from models.rfc3339 import DAY, time_text
 from stream.gate.report import GateReport
 from stream.learning import child
 from stream.learning.material import last_line, write_lines
@@ -28,8 +28,6 @@ from stream.wiring.versions.gate import GateQuestion, run_gate
 
 HELD: Final = 1 / 7
 """Part of the stretch that is not trained on, its newest: the gate replays it.  A judgement: a day of a week."""
-
-DAY_S: Final = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +105,7 @@ def _stretch(settings: Settings, days: float) -> Span:
     end = last_line(broker, topic, time.time_ns() // 1000)
     if end == NO_TIME:
         raise InvalidError(f"{topic} holds no lines", "ship logs first; or `tocsin train` on files")
-    whole = days * DAY_S * SECOND
+    whole = days * DAY
     return end - round(whole), end - round(whole * HELD)
 
 

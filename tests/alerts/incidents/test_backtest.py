@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from alerts.incidents.backtest import DAY, WalkedDay, most_pages, solve, walk_forward
+from alerts.incidents.backtest import WalkedDay, most_pages, solve, walk_forward
 from alerts.incidents.policy import PageBudget
+from models.rfc3339 import DAY
 
 ONE_A_DAY = PageBudget(1, 86_400.0)
 

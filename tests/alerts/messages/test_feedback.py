@@ -9,9 +9,9 @@ import pytest
 from alerts.incidents.annotations import Annotations, annotations_by_incident
 from alerts.incidents.grouping import IncidentGrouper, IncidentPolicy
 from alerts.incidents.incident import IncidentState
-from alerts.messages.feedback import DAY, Action, Feedback, Opinion, vote
+from alerts.messages.feedback import Action, Feedback, Opinion, vote
 from models.errors import InvalidError
-from models.rfc3339 import SECOND
+from models.rfc3339 import DAY, SECOND
 from tests.alerts.windows import START, Role, crash, session, statuses, window
 
 ID = "0" * 32

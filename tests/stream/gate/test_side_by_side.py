@@ -4,9 +4,10 @@ import pytest
 
 from alerts.messages.feedback import Opinion
 from alerts.messages.wording import short_id
+from models.rfc3339 import DAY
 from stream.gate.shadow_checks import shadow_checks
 from stream.gate.side_by_side import ShadowReport, SideBySide
-from stream.gate.told_incidents import DAY, ToldIncident
+from stream.gate.told_incidents import ToldIncident
 from tests.stream.gate.samples import START, label, told
 
 

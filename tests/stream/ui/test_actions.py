@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from starlette.testclient import TestClient
 
-from alerts.messages.feedback import DAY, KNOWN_DAYS, Action, Feedback, Opinion
+from alerts.messages.feedback import KNOWN_DAYS, Action, Feedback, Opinion
 from models.errors import InvalidError, TransientError
-from models.rfc3339 import SECOND
+from models.rfc3339 import DAY, SECOND
 from stream.ui.memory.memory import Memory
 from stream.ui.pages.actions import WEEK, alike, feedback_of
 from stream.ui.web.app import Streams, make_app

@@ -5,7 +5,7 @@ from contextlib import closing
 import pytest
 
 from alerts.messages.alert import Severity, Status
-from models.rfc3339 import SECOND, time_text
+from models.rfc3339 import DAY, SECOND, time_text
 from stream.kafka.clients import Broker
 from stream.kafka.embedded import EmbeddedBroker
 from stream.kafka.reader import read_newest
@@ -14,7 +14,7 @@ from stream.topics.changes import Announcement
 from stream.ui.memory.blind_times import BlindTime, BlindTimes, Stretch, counted, joined
 from stream.ui.memory.memory import Memory
 from stream.ui.memory.window_columns import WindowColumns
-from stream.ui.pages.lanes import DAY, MOST_LANES, SHORTEST, TimeRange, lanes, range_of
+from stream.ui.pages.lanes import MOST_LANES, SHORTEST, TimeRange, lanes, range_of
 from stream.ui.pages.query import ListQuery
 from tests.stream.ui.samples import BEGIN, alert, signal
 from tests.waiting import until
