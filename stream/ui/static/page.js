@@ -36,12 +36,28 @@
   };
   const zoned = () => { local = !local; store.set("tocsin-zone", local ? "local" : "utc"); zone(); };
 
+  // A session that has ended: the page says so, and keeps what was typed.
+  const ended = async () => {
+    const notice = by("ended");
+    if (!notice) return;
+    const answer = await fetch(location.href, { headers: { "HX-Request": "true" } }).catch(() => null);
+    if (answer?.status !== 401) return;
+    notice.hidden = false;
+    const button = by("pause");
+    if (button) { button.textContent = "Not live"; button.setAttribute("aria-pressed", "true"); }
+  };
+
   // News: the server says that something changed, and htmx asks for the page again.
   let source = null;
   let paused = false;
   const listen = () => {
     if (document.body.dataset.live !== "yes" || paused || source) return;
     source = new EventSource(`/events?since=${document.body.dataset.version}`);
+    source.addEventListener("error", () => {
+      if (!source || source.readyState !== EventSource.CLOSED) return;  // else it tries again by itself
+      rest();
+      ended();
+    });
     source.addEventListener("changed", (event) => {
       document.body.dataset.version = event.data;
       document.body.dispatchEvent(new Event("tocsin-changed"));

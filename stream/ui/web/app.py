@@ -248,9 +248,10 @@ class Pages:
         if self._streams.count >= MAX_STREAMS:
             return PlainTextResponse("Too many pages listen; load the page again.\n", 503)
         shown = request.headers.get("last-event-id") or request.query_params.get("since", "")
-        return StreamingResponse(self._news(shown), media_type="text/event-stream")
+        return StreamingResponse(self._news(shown, request), media_type="text/event-stream")
 
-    async def _news(self, version: str) -> AsyncIterator[str]:
+    async def _news(self, version: str, request: Request) -> AsyncIterator[str]:
+        address = request.client.host if request.client else ""
         self._streams.count += 1
         silent = 0.0
         try:
@@ -258,6 +259,8 @@ class Pages:
             while not self._streams.closing:
                 await asyncio.sleep(LOOK_S)
                 silent += LOOK_S
+                if not isinstance(await self._site.users.identify(request.headers, address), PageUser):
+                    return  # the session has ended: the page comes again, and is told
                 if (now := str(self._site.memory.version)) != version:
                     version, silent = now, 0.0
                     yield f"event: changed\nid: {version}\ndata: {version}\n\n"

@@ -95,7 +95,10 @@ class Guard:
 
 
 def _answer(refusal: Refusal, scope: Scope) -> Response:
-    if refusal.location and scope["method"] == "GET" and "text/html" in Headers(scope=scope).get("accept", ""):
+    headers = Headers(scope=scope)
+    # A part of a page that asks for news cannot log in: the page says so.
+    is_page = scope["method"] == "GET" and "text/html" in headers.get("accept", "") and "hx-request" not in headers
+    if refusal.location and is_page:
         query = scope["query_string"].decode("latin-1")
         back = quote(scope["path"] + (f"?{query}" if query else ""), safe="/")
         return RedirectResponse(f"{refusal.location}?next={back}", 303)

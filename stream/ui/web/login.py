@@ -1,13 +1,15 @@
 """The pages of a login with an OpenID provider, and the users that it gives."""
 
+import hmac
 import time
-from collections import OrderedDict
+from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
-from secrets import compare_digest, token_urlsafe
-from typing import Final
+from hashlib import sha256
+from secrets import compare_digest, token_bytes, token_urlsafe
+from typing import Final, NamedTuple
 from urllib.parse import quote, urlsplit
 
+import orjson
 from starlette.datastructures import Headers
 from starlette.requests import Request, cookie_parser
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
@@ -25,15 +27,33 @@ LOGOUT: Final = "/logout"
 PENDING_S: Final = 600.0
 """Seconds that a login may take: a judgement, a second factor included."""
 
-MOST_PENDING: Final = 10_000
-"""Logins that are waited for, the newest: a bound on memory."""
 
+class BegunLogin(NamedTuple):
+    """A login that a browser has begun, as its cookie holds it: nobody who begins many fills a memory."""
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+    state: str
     login: PendingLogin
     back: str
     ends: float
+
+    def sealed(self, key: bytes) -> str:
+        """Return the cookie."""
+        parts = [self.state, self.login.nonce, self.login.verifier, self.back, self.ends]
+        body = urlsafe_b64encode(orjson.dumps(parts)).decode()
+        return f"{body}.{_seal(body, key)}"
+
+    @classmethod
+    def opened(cls, cookie: str, key: bytes) -> "BegunLogin | None":
+        """Read a cookie; None where it is none of ours."""
+        body, _, seal = cookie.partition(".")
+        if not compare_digest(_seal(body, key).encode(), seal.encode()):
+            return None
+        state, nonce, verifier, back, ends = orjson.loads(urlsafe_b64decode(body))
+        return cls(state, PendingLogin(nonce, verifier), back, ends)
+
+
+def _seal(body: str, key: bytes) -> str:
+    return hmac.new(key, body.encode(), sha256).hexdigest()
 
 
 class OidcUsers:
@@ -43,7 +63,7 @@ class OidcUsers:
         self._provider = provider
         self._clock = clock
         self._sessions = Sessions(clock)
-        self._waiting: OrderedDict[str, _Waiting] = OrderedDict()
+        self._key = token_bytes(32)
         # Behind TLS the names bind the cookies to this host, whatever its siblings set (RFC 6265bis).
         self._is_secure = urlsplit(provider.config.redirect).scheme == "https"
         prefix = "__Host-" if self._is_secure else ""
@@ -71,34 +91,30 @@ class OidcUsers:
 
     async def login(self, request: Request) -> Response:
         """Send the browser to the provider, with what it must come back with."""
-        now = self._clock()
-        while self._waiting and (len(self._waiting) >= MOST_PENDING or next(iter(self._waiting.values())).ends <= now):
-            self._waiting.popitem(last=False)
-        state, login = token_urlsafe(32), PendingLogin(token_urlsafe(32), token_urlsafe(48))
+        login = PendingLogin(token_urlsafe(32), token_urlsafe(48))
         back = _own_path(request.query_params.get("next", "/"))
-        answer = RedirectResponse(await self._provider.login_url(state, login), 303)
-        self._waiting[state] = _Waiting(login, back, now + PENDING_S)
-        self._set(answer, self._state_cookie, state, PENDING_S)
+        begun = BegunLogin(token_urlsafe(32), login, back, self._clock() + PENDING_S)
+        answer = RedirectResponse(await self._provider.login_url(begun.state, login), 303)
+        self._set(answer, self._state_cookie, begun.sealed(self._key), PENDING_S)
         return answer
 
     async def callback(self, request: Request) -> Response:
-        """Take the browser back: only that one which began the login, and once."""
+        """Take the browser back: only that one which began the login."""
         try:
             return await self._taken_back(request)
         except InvalidError as error:
             return PlainTextResponse(f"{error}\n", 400)
 
     async def _taken_back(self, request: Request) -> Response:
+        begun = BegunLogin.opened(request.cookies.get(self._state_cookie, ""), self._key)
         state = request.query_params.get("state", "")
-        waiting = self._waiting.pop(state, None)
-        own = request.cookies.get(self._state_cookie, "")
-        if waiting is None or waiting.ends <= self._clock() or not compare_digest(own.encode(), state.encode()):
+        if begun is None or begun.ends <= self._clock() or not compare_digest(begun.state.encode(), state.encode()):
             raise InvalidError("this login was not begun here, or long ago", f"begin again: {LOGIN}")
         if error := request.query_params.get("error"):
             raise InvalidError(f"the provider refuses the login ({error[:100]})", f"begin again: {LOGIN}")
-        user = await self._provider.user(request.query_params.get("code", ""), waiting.login)
+        user = await self._provider.user(request.query_params.get("code", ""), begun.login)
         number = self._sessions.begin(user, request.headers.get("user-agent", ""))
-        answer = RedirectResponse(waiting.back, 303)
+        answer = RedirectResponse(begun.back, 303)
         self._set(answer, self._session_cookie, number, LASTS_S)
         answer.delete_cookie(self._state_cookie, secure=self._is_secure, httponly=True, samesite="lax")
         return answer

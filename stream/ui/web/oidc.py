@@ -28,6 +28,9 @@ ALGORITHMS: Final = ["RS256", "PS256", "ES256", "EdDSA"]
 
 SCOPE: Final = "openid profile email groups"
 
+SUBJECT: Final = 8
+"""Characters of the provider's own name of a user that are shown: a judgement, enough to tell namesakes apart."""
+
 LEEWAY_S: Final = 60
 """Seconds by which the provider's clock may differ: a judgement, as libraries have it."""
 
@@ -36,7 +39,7 @@ LEEWAY_S: Final = 60
 class OidcConfig:
     """The provider, and what this client is to it; ``redirect`` is the address to which it sends browsers back.
 
-    Of the claim ``groups`` those in ``responders`` may act; ``*`` stands for everybody.
+    Who is of a group (claim ``groups``) in ``responders``, or is in it by ``sub``, may act; ``*`` stands for everybody.
     """
 
     issuer: str
@@ -132,6 +135,7 @@ class OidcProvider:
             leeway=LEEWAY_S,
             iss={"essential": True, "value": self.config.issuer},
             aud={"essential": True, "value": self.config.client_id},
+            azp={"value": self.config.client_id},
             exp={"essential": True},
             sub={"essential": True},
             nonce={"essential": True, "value": login.nonce},
@@ -152,12 +156,13 @@ class OidcProvider:
         return claims
 
     def _page_user(self, claims: Mapping[str, Any]) -> PageUser:
-        shown = next((claims[key] for key in ("preferred_username", "email", "sub") if claims.get(key)), "")
-        name = escape_control(str(shown)).strip()[:LONGEST_NAME]
-        groups = claims.get(self.config.groups) or ()
-        names = {groups} if isinstance(groups, str) else {str(group) for group in groups}
-        acts = "*" in self.config.responders or bool(self.config.responders & (names | {name}))
-        return PageUser(name, Permission.RESPONDER if acts else Permission.VIEWER)
+        """Return a user who may do what groups and ``sub`` say: all else, users choose themselves (Core, 5.7)."""
+        subject = str(claims["sub"])
+        groups = claims.get(self.config.groups)
+        texts = [groups] if isinstance(groups, str) else groups if isinstance(groups, list) else []
+        own = {subject, *(text for text in texts if isinstance(text, str))}
+        acts = "*" in self.config.responders or bool(self.config.responders & own)
+        return PageUser(_shown_name(claims, subject), Permission.RESPONDER if acts else Permission.VIEWER)
 
     async def _known(self) -> Mapping[str, Any]:
         """Return what the provider says of itself (OpenID Connect Discovery 1.0)."""
@@ -194,3 +199,12 @@ class OidcProvider:
             f"{self.config.issuer} does not answer as an OpenID provider ({type(error).__name__})",
             "try again; or check TOCSIN_UI_OIDC_ISSUER",
         )
+
+
+def _shown_name(claims: Mapping[str, Any], subject: str) -> str:
+    """Return what people read, with the begin of what only the provider gives, so that nobody passes for another."""
+    for claim in ("preferred_username", "email", "name"):
+        text = claims.get(claim)
+        if isinstance(text, str) and (shown := escape_control(text).strip()) and shown != subject:
+            return f"{shown[: LONGEST_NAME - SUBJECT - 3]} ({escape_control(subject[:SUBJECT])})"
+    return escape_control(subject)[:LONGEST_NAME]

@@ -23,14 +23,15 @@ from stream.ui.web.login import LOGIN, PENDING_S, OidcUsers
 from stream.ui.web.oidc import OidcConfig, OidcProvider, PendingLogin
 from stream.ui.web.sessions import LASTS_S
 from stream.ui.web.site import Site
-from stream.ui.web.users import PageUser, Permission
+from stream.ui.web.users import LONGEST_NAME, PageUser, Permission
 from tests.ports import held_port
 
 PAGE = "https://tocsin.example"
+ANN, BO = "a-17-3f2a91c4", "b-18-77aa00ff"
 HTML = {"accept": "text/html"}
 USERS = [
-    User(sub="ann", claims={"preferred_username": "ann", "groups": ["ops", "all"]}),
-    User(sub="bo", claims={"preferred_username": "bo\x1b[31m", "groups": ["all"]}),
+    User(sub=ANN, claims={"preferred_username": "ann", "groups": ["ops", "all"]}),
+    User(sub=BO, claims={"preferred_username": "bo\x1b[31m", "groups": ["all"]}),
 ]
 
 
@@ -94,15 +95,15 @@ def logged_in(browser: TestClient, name: str) -> Any:
 
 def test_who_logs_in_reads_and_of_a_group_acts(browser: TestClient) -> None:
     """The name is that of the provider, without what could steer a terminal; the cookies are for this host alone."""
-    page = logged_in(browser, "ann")
+    page = logged_in(browser, ANN)
     assert page.status_code == 200
-    assert ">ann</span>" in page.text
+    assert ">ann (a-17-3f2)</span>" in page.text
     cookie = next(one for one in browser.cookies.jar if one.name == "__Host-tocsin")
     assert cookie.secure
     assert cookie.has_nonstandard_attr("HttpOnly")
     assert cookie.get_nonstandard_attr("SameSite") == "lax"
     browser.cookies.clear()
-    reader = logged_in(browser, "bo")
+    reader = logged_in(browser, BO)
     assert "(reads)" in reader.text
     assert "\x1b" not in reader.text
 
@@ -119,30 +120,45 @@ def test_no_link_leads_elsewhere_after_the_login(browser: TestClient) -> None:
     """Only to a path of ours."""
     for path in ("//evil.example/", "https://evil.example/", "/\\evil.example", "javascript:alert(1)"):
         done = browser.get(LOGIN, params={"next": path})
-        answer = httpx.post(done.headers["location"], data={"sub": "ann"})
+        answer = httpx.post(done.headers["location"], data={"sub": ANN})
         back = urlsplit(answer.headers["location"])
         assert browser.get(f"{back.path}?{back.query}").headers["location"] == "/"
 
 
-def test_a_login_comes_back_once_and_to_the_browser_that_began_it(browser: TestClient, users: OidcUsers) -> None:
-    """Another state, another browser, the same answer again, one that took too long: all are refused."""
-    assert "not begun here" in sent_back(browser, "ann", state="other").text
+def test_a_login_comes_back_to_the_browser_that_began_it(browser: TestClient, users: OidcUsers) -> None:
+    """Another state, another browser, a cookie that was written elsewhere: all are refused.  A code is good once."""
+    assert "not begun here" in sent_back(browser, ANN, state="other").text
     away = browser.get(LOGIN)
-    answer = httpx.post(away.headers["location"], data={"sub": "ann"})
+    answer = httpx.post(away.headers["location"], data={"sub": ANN})
     back = urlsplit(answer.headers["location"])
     app = make_app(Site(Memory(), "a test", users=users, publish=lambda _: None), None, Streams())
     victim = TestClient(app, base_url=PAGE, follow_redirects=False)
-    assert victim.get(f"{back.path}?{back.query}").status_code == 400
+    for cookie in ("", "e30=.00", f"{browser.cookies['__Host-tocsin-login'][:-1]}x"):
+        victim.cookies.set("__Host-tocsin-login", cookie)
+        assert victim.get(f"{back.path}?{back.query}").status_code == 400
     assert "__Host-tocsin" not in victim.cookies
-    # What was tried once is spent, whoever tried it.
-    assert browser.get(f"{back.path}?{back.query}").status_code == 400
+    kept = browser.cookies["__Host-tocsin-login"]
+    assert browser.get(f"{back.path}?{back.query}").status_code == 303
+    assert "__Host-tocsin-login" not in browser.cookies
+    browser.cookies.set("__Host-tocsin-login", kept)
+    assert "refuses the login" in browser.get(f"{back.path}?{back.query}").text
+
+
+def test_many_who_begin_a_login_keep_nobody_from_one(browser: TestClient) -> None:
+    """Nothing is kept of them here."""
+    away = browser.get(LOGIN)
+    others = TestClient(browser.app, base_url=PAGE, follow_redirects=False)
+    for _ in range(200):
+        others.get(LOGIN)
+    back = urlsplit(httpx.post(away.headers["location"], data={"sub": ANN}).headers["location"])
+    assert browser.get(f"{back.path}?{back.query}").status_code == 303
 
 
 def test_a_login_that_takes_too_long_and_one_that_is_denied(browser: TestClient, clock: Clock) -> None:
     """Both say so, and lead to nothing."""
     away = browser.get(LOGIN)
     clock.now += PENDING_S
-    back = urlsplit(httpx.post(away.headers["location"], data={"sub": "ann"}).headers["location"])
+    back = urlsplit(httpx.post(away.headers["location"], data={"sub": ANN}).headers["location"])
     assert browser.get(f"{back.path}?{back.query}").status_code == 400
     denied = browser.get(LOGIN)
     back = urlsplit(httpx.post(denied.headers["location"], data={"action": "deny"}).headers["location"])
@@ -153,23 +169,25 @@ def test_a_login_that_takes_too_long_and_one_that_is_denied(browser: TestClient,
 
 def test_a_code_that_the_provider_does_not_know_is_refused(browser: TestClient) -> None:
     """As it was guessed."""
-    answer = sent_back(browser, "ann", code="guessed")
+    answer = sent_back(browser, ANN, code="guessed")
     assert (answer.status_code, "refuses the login" in answer.text) == (400, True)
 
 
 def test_a_session_ends_by_itself_by_a_logout_and_in_another_browser(browser: TestClient, clock: Clock) -> None:
     """A stolen cookie is of no use where the browser calls itself otherwise, and its use ends the session."""
-    logged_in(browser, "ann")
+    logged_in(browser, ANN)
     stolen = browser.cookies["__Host-tocsin"]
     assert browser.get("/", headers={**HTML, "user-agent": "browser two"}).status_code == 303
     assert browser.get("/", headers=HTML).status_code == 303
     browser.cookies.clear()
-    logged_in(browser, "ann")
+    logged_in(browser, ANN)
     assert browser.cookies["__Host-tocsin"] != stolen
     clock.now += LASTS_S
+    # A part of the page that asks for news is told so, and is not sent away.
+    assert browser.get("/", headers={**HTML, "hx-request": "true"}).status_code == 401
     assert browser.get("/", headers=HTML).status_code == 303
     browser.cookies.clear()
-    logged_in(browser, "ann")
+    logged_in(browser, ANN)
     kept = browser.cookies["__Host-tocsin"]
     assert browser.post("/logout", headers={"sec-fetch-site": "cross-site"}).status_code in {403, 413}
     out = browser.post("/logout", data={"x": "1"}, headers={"sec-fetch-site": "same-origin", "origin": PAGE})
@@ -219,7 +237,33 @@ def user(of: OidcProvider) -> PageUser:
 def test_a_token_for_this_login_names_the_user() -> None:
     """By what the provider calls it, or its number there."""
     assert user(provider(token())) == PageUser("ann", Permission.VIEWER)
-    assert user(provider(token(email="ann@example"))).name == "ann@example"
+    assert user(provider(token(email="ann@example"))).name == "ann@example (ann)"
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"preferred_username": "ops"},
+        {"email": "ops", "email_verified": True},
+        {"name": "ops"},
+        {"groups": {"ops": True}},
+        {"groups": 7},
+        {"groups": ["all", 5]},
+    ],
+    ids=["name", "email", "full name", "groups as keys", "groups as a number", "other groups"],
+)
+def test_what_users_choose_themselves_gives_no_right(claims: dict[str, Any]) -> None:
+    """Only groups, and what the provider calls them."""
+    assert user(provider(token(**claims))).permission is Permission.VIEWER
+    assert user(provider(token(sub="ops"))).permission is Permission.RESPONDER
+
+
+def test_nobody_passes_for_another_by_a_name() -> None:
+    """What is shown holds the begin of what only the provider gives; a name of blanks is none."""
+    first, second = (user(provider(token(sub=sub, preferred_username="ann"))).name for sub in ("11111111-x", "2222-y"))
+    assert (first, second) == ("ann (11111111)", "ann (2222-y)")
+    assert user(provider(token(preferred_username="  "))).name == "ann"
+    assert len(user(provider(token(preferred_username="a" * 500))).name) <= LONGEST_NAME
 
 
 def test_groups_may_stand_with_the_provider_alone() -> None:
@@ -235,13 +279,14 @@ def test_groups_may_stand_with_the_provider_alone() -> None:
     [
         {"iss": "https://other.example"},
         {"aud": "another"},
+        {"aud": ["tocsin", "other"], "azp": "other"},
         {"nonce": "of another login"},
         {"nonce": None},
         {"exp": 1_700_000_000},
         {"exp": None},
         {"sub": None},
     ],
-    ids=["issuer", "audience", "nonce", "no nonce", "ended", "no end", "nobody"],
+    ids=["issuer", "audience", "made for another", "nonce", "no nonce", "ended", "no end", "nobody"],
 )
 def test_a_token_for_something_else_is_refused(changed: dict[str, Any]) -> None:
     """Whatever of it is another."""
