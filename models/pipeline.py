@@ -119,7 +119,8 @@ def _without_parts(lines: pl.DataFrame, chosen: BOOL) -> BOOL:
     """
     rows = np.flatnonzero(chosen & (lines["flags"].to_numpy() & RowFlag.CONTINUATION == 0))
     out = np.zeros_like(chosen)
-    out[rows] = ~lines["message"][rows].str.contains(r"^\s").to_numpy()
+    if len(rows):
+        out[rows] = ~lines["message"][rows].str.contains(r"^\s").to_numpy()
     return out
 
 
