@@ -1,9 +1,9 @@
 """A review in a process of its own, so that what one bundle takes in time and memory is not mixed with another's."""
 
 import os
-import resource
 import subprocess
 import sys
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +14,9 @@ import orjson
 
 from models.errors import FatalError
 from stream.gate.told_incidents import ReviewedLogs
+
+LOOK_S: Final = 0.05
+"""Seconds between two looks at a process's memory, which never falls: a judgement."""
 
 _PROGRAM: Final = "from stream.cli import main; main()"
 
@@ -42,7 +45,7 @@ def measured_review(paths: Sequence[str], bundle: Path) -> MeasuredReview:
     if ended.status:
         raise ended.failure
     logs = ReviewedLogs.from_record(orjson.loads(ended.out))
-    return MeasuredReview(logs, ended.usage.ru_utime + ended.usage.ru_stime, ended.usage.ru_maxrss / 1024)
+    return MeasuredReview(logs, ended.cpu_s, ended.peak_mb)
 
 
 def figures_that_got_worse(spec: Path, champion: Path, challenger: Path, scratch: Path) -> list[str]:
@@ -72,7 +75,8 @@ class _Ended:
     status: int
     out: bytes
     errors: bytes
-    usage: resource.struct_rusage
+    cpu_s: float
+    peak_mb: float
 
     @property
     def failure(self) -> FatalError:
@@ -88,13 +92,39 @@ def _run(*arguments: str) -> _Ended:
             [sys.executable, "-c", _PROGRAM, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=errors
         )
         try:
-            # Of this process alone; the usage of all children would hold those before it.
-            _, status, usage = os.wait4(process.pid, 0)
+            status, cpu_s, peak_mb = _awaited(process.pid)
         except BaseException:
             process.kill()
             process.wait()
             raise
-        process.returncode = os.waitstatus_to_exitcode(status)
+        process.returncode = status
         out.seek(0)
         errors.seek(0)
-        return _Ended(" ".join(arguments), process.returncode, out.read(), errors.read(), usage)
+        return _Ended(" ".join(arguments), status, out.read(), errors.read(), cpu_s, peak_mb)
+
+
+def _awaited(pid: int) -> tuple[int, float, float]:
+    """Return exit status, seconds of a processor, and largest memory in MB of a process, once it has ended."""
+    peak_mb = 0.0
+    while True:
+        # Of this process alone; the usage of all children would hold those before it.
+        ended, status, usage = os.wait4(pid, os.WNOHANG)
+        if ended:
+            break
+        peak_mb = max(peak_mb, _peak_mb(pid))
+        time.sleep(LOOK_S)
+    # What the kernel counts at the end begins with the memory of who started it: only where nothing better is known.
+    return (
+        os.waitstatus_to_exitcode(status),
+        usage.ru_utime + usage.ru_stime,
+        peak_mb or usage.ru_maxrss / 1024,
+    )
+
+
+def _peak_mb(pid: int) -> float:
+    """Return the largest memory of a process so far; 0 where the system does not tell."""
+    try:
+        lines = Path(f"/proc/{pid}/status").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return 0.0
+    return next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmHWM:")), 0.0)

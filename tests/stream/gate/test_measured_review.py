@@ -12,7 +12,9 @@ from training.simulate import Scenario, stream_records
 
 
 def test_a_review_is_measured_by_itself(tmp_path: Path) -> None:
-    """Time and memory are those of the one process."""
+    """Time and memory are those of the one process, however large the one is that starts it."""
+    ballast = bytearray(1_100_000_000)
+    ballast[::4096] = b"x" * len(ballast[::4096])
     lines = tmp_path / "lines.jsonl"
     scenario = Scenario(4, datetime(2026, 3, 3, 8, tzinfo=UTC), 60.0)
     lines.write_bytes(b"".join(record.value + b"\n" for record in stream_records(scenario)))
