@@ -54,6 +54,8 @@ class ReviewedLogs:
     lines: int
     days: float
     unknown: float
+    templates: int = 0
+    """How many templates the lines have."""
 
     @property
     def pages(self) -> int:
@@ -68,6 +70,7 @@ class ReviewedLogs:
             int(record["lines"]),
             (parse_time(record["to"]) - parse_time(record["from"])) / DAY,
             float(record["unknown"]),
+            int(record["templates"]),
         )
 
 

@@ -43,6 +43,9 @@ class Review:
     unknown: float | None = None
     """Share of the lines whose text the training of the bundle has not seen; None for topics."""
 
+    templates: int | None = None
+    """How many templates the lines have; None for topics."""
+
     def about(
         self,
         lines: int,
@@ -80,6 +83,7 @@ class Review:
             "lines": self.lines,
             "windows": self.windows,
             "unknown": self.unknown,
+            "templates": self.templates,
             "fired": self.fired,
             "incidents": [orjson.loads(incident.to_json()) for incident in self.told],
             "alerts": [orjson.loads(alert.to_json()) for alert in self.alerts],

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import orjson
 
+from models.arrays import unique
 from models.decode.file_merge import merged
 from models.pipeline import LineProcessor
 from models.records import ALL_SOURCES, I64, LogBatch, Verdict
@@ -35,6 +36,8 @@ class ClosedTogether:
     new: Sequence[NewTemplate] = ()
     lines: I64 = field(default_factory=lambda: np.zeros((3, 0), np.int64))
     unknown: int = 0
+    templates: frozenset[int] = frozenset()
+    """Those of the lines."""
 
 
 def windows_of_files(
@@ -52,7 +55,8 @@ def windows_of_files(
         processed = processor.keyed(replace(logs, lines=processor.clocks.settle(logs.lines)), spans)
         verdicts = windows.step(processed.frame).verdicts()
         unknown = int(processed.is_unknown.sum())
-        yield ClosedTogether(0, verdicts, processed.new, _places(processed.logs), unknown)
+        templates = frozenset(unique(processed.templates).tolist())
+        yield ClosedTogether(0, verdicts, processed.new, _places(processed.logs), unknown, templates)
     for decided in windows.flush():
         yield ClosedTogether(0, decided.verdicts())
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,7 @@ def _of_files(
     names: dict[str, frozenset[str]] = {}
     places: list[I64] = []
     lines = windows = unknown = 0
+    templates: set[int] = set()
     verdicts: list[Verdict] = []
     for closed in windows_of_files(question.paths, parts.processor(), parts.scorer, parts.windows):
         names.update((f"{new.id:016x}", names_in(new.text)) for new in closed.new)
@@ -98,6 +99,7 @@ def _of_files(
         progress(count)
         places.append(closed.lines)
         unknown += closed.unknown
+        templates |= closed.templates
         verdicts += _asked(closed, question)
     if not lines:
         raise InvalidError(f"{', '.join(question.paths)}: there are no lines", "name log files that hold some")
@@ -113,7 +115,8 @@ def _of_files(
     first, last = int(every[2].min()), int(every[2].max())
     span = (max(first, (question.since or 0) * 1000), last if question.until is None else question.until * 1000)
     review = incidents_of(settings, broker, topics, parts.bundle, groups, names.get)
-    return review.about(lines, windows, span, files, unknown / lines)
+    about = review.about(lines, windows, span, files, unknown / lines)
+    return replace(about, templates=len(templates))
 
 
 def _of_topics(settings: Settings, question: ReviewQuestion, parts: Components) -> Review:

@@ -182,7 +182,7 @@ def _on_recent_logs(work: _Work, question: GateQuestion, labels: Sequence[Labell
         paths = (str(path),)
     if not paths:
         how = "name log files, or --days of the topics"
-        for name in ("unknown lines", "new incidents", "lost incidents", "pages", "cost"):
+        for name in ("unknown lines", "templates", "new incidents", "lost incidents", "pages", "cost"):
             yield checks.not_asked(name, how)
         return
     work.progress("reviewing them by the champion")
@@ -192,6 +192,7 @@ def _on_recent_logs(work: _Work, question: GateQuestion, labels: Sequence[Labell
     budget = load_rules(settings).budget
     pages_a_day = None if budget is None else budget.pages * DAY / SECOND / budget.per_s
     yield checks.unknown_lines(old.logs, new.logs)
+    yield checks.templates(old.logs, new.logs)
     yield checks.new_incidents(old.logs, new.logs, labels, settings.false_alarms_per_day)
     yield checks.lost_incidents(old.logs, new.logs, labels)
     yield checks.pages(old.logs, new.logs, pages_a_day, settings.false_alarms_per_day)

@@ -38,6 +38,14 @@ def test_unknown_lines_may_not_be_more() -> None:
     assert not checks.unknown_lines(logs(unknown=0.02), logs(unknown=0.05)).passed
 
 
+def test_the_same_lines_may_not_need_many_more_templates() -> None:
+    """As where masks are missing."""
+    before = replace(logs(), templates=66)
+    assert checks.templates(before, replace(logs(), templates=70)).passed
+    check = checks.templates(before, replace(logs(), templates=71))
+    assert (check.passed, check.figures) == (False, {"templates": 71})
+
+
 def test_new_incidents_stay_within_the_budget() -> None:
     """What the champion tells as well, and what people called real, is not counted."""
     both, real = told(0, "nova-api"), told(30, "keystone")

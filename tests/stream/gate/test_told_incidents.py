@@ -53,11 +53,12 @@ def test_the_record_of_a_review_is_read() -> None:
         "alerts": alerts,
         "lines": 70,
         "unknown": 0.25,
+        "templates": 9,
         "from": "2026-11-01T00:00:00Z",
         "to": "2026-11-01T12:00:00Z",
     }
     read = ReviewedLogs.from_record(record)
-    assert (read.lines, read.days, read.unknown, read.pages) == (70, 0.5, 0.25, 1)
+    assert (read.lines, read.days, read.unknown, read.templates, read.pages) == (70, 0.5, 0.25, 9, 1)
     (one,) = read.incidents
     assert (one.summary, one.told_at - one.episode.first) == ("The database is gone", 20_000_000)
     assert one.episode.services == ("nova-api", "keystone")
