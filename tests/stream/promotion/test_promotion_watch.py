@@ -194,7 +194,7 @@ def test_a_version_that_rings_alone_is_given_up(
         lambda stored, why: given_up.append((stored, why)),
         Metrics.on(CollectorRegistry()),
     )
-    stored = promote(broker, topics.models, replace(promotion(2), manifest=new, previous=old, lead_s=1.0))
+    stored = promote(broker, topics.models, replace(promotion(2), manifest=new, previous=old, lead_s=6.0))
     watch.run(Once())
     batch = windows([Window((UNSEEN,), key=f"nova/nova-compute@{n}") for n in range(200)])
     rung = Told(2, fires=True).decide(batch)
