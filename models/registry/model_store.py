@@ -199,7 +199,7 @@ class ModelStore:
         Raises:
             InvalidError: what is there is none.
         """
-        key = f"{folder_name(manifest.name, manifest.number)}/{REPORT}"
+        key = _report_key(manifest)
         stored = self._objects.read(key)
         if stored is None:
             return None
@@ -217,7 +217,7 @@ class ModelStore:
         Raises:
             TransientError: others write there all the time.
         """
-        key = f"{folder_name(manifest.name, manifest.number)}/{REPORT}"
+        key = _report_key(manifest)
         data = orjson.dumps(report, option=orjson.OPT_INDENT_2)
         for _ in range(ATTEMPTS):
             if self._objects.put_if(key, data, self._objects.etag(key)) is not None:
@@ -308,6 +308,10 @@ def _is_mark(data: bytes) -> bool:
     except orjson.JSONDecodeError:
         return False
     return isinstance(record, dict) and record.get("schema") == ABANDONED_SCHEMA
+
+
+def _report_key(manifest: Manifest) -> str:
+    return f"{folder_name(manifest.name, manifest.number)}/{REPORT}"
 
 
 def _alias_key(name: str, alias: str) -> str:

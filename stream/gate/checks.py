@@ -30,8 +30,6 @@ by some per cent from run to run, and a start by a second."""
 LEAST_S: Final = 5.0
 LEAST_MB: Final = 20.0
 
-SERVICES: Final = "services"
-
 
 def known_services(diff: BundleDiff) -> GateCheck:
     """No service is known less well than before: of one in shadow only errors count."""
@@ -43,7 +41,7 @@ def known_services(diff: BundleDiff) -> GateCheck:
     worse |= dict.fromkeys(diff.services_gone, "the training has seen nothing of it")
     new = f", {len(diff.services_new)} new" if diff.services_new else ""
     text = f"{len(worse)} known less well than before{new}"
-    return GateCheck(SERVICES, not worse, text, worse, figures={"services_known_less": len(worse)})
+    return GateCheck("services", not worse, text, worse, figures={"services_known_less": len(worse)})
 
 
 _RANK: Final[Mapping[str, int]] = {"learning": 0, "shadow": 1, "live": 2}

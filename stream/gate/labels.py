@@ -51,8 +51,8 @@ class LabelledIncident:
         """Return what a vote says of an incident."""
         if vote.opinion is None:
             raise InvalidError(f"{vote.action} of {incident.id} says nothing of it", "give a vote")
-        episode = TroubleSpan(incident.tenant, incident.services, incident.first, incident.last)
-        return cls(incident.id, vote.opinion, vote.by, vote.text, episode, incident.summary(dated=False), vote.time)
+        summary = incident.summary(dated=False)
+        return cls(incident.id, vote.opinion, vote.by, vote.text, TroubleSpan.of(incident), summary, vote.time)
 
     def to_json(self) -> bytes:
         """Return the record of the store."""

@@ -201,7 +201,7 @@ def _real_tickets(
 ) -> Iterator[RealTicket]:
     """Yield what would have paged nobody though people called it real."""
     first, paged = _first_alerts(alerts), {alert.incident_id for alert in _pages(rules, alerts)}
-    spans = {one.id: TroubleSpan(one.tenant, one.services, one.first, one.last) for one in incidents}
+    spans = {one.id: TroubleSpan.of(one) for one in incidents}
     for label in labels:
         same = [name for name in first if name in spans and spans[name].is_same(label.episode)]
         if paged.isdisjoint(same):

@@ -2,14 +2,11 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Self
 
+from alerts.incidents.incident import Incident
 from models.rfc3339 import DAY, SECOND, parse_time
-
-GRACE: Final = 180 * SECOND
-"""Microseconds by which two incidents may miss each other and still be one, as of the evaluation: windows are a minute
-long, and sessions close late."""
-
+from stream.review.truth import GRACE
 
 AS_SOON: Final = 15 * SECOND
 """Microseconds by which two are told at the same time: a step of the windows."""
@@ -24,8 +21,13 @@ class TroubleSpan:
     first: int
     last: int
 
+    @classmethod
+    def of(cls, incident: Incident) -> Self:
+        """Return that of an incident."""
+        return cls(incident.tenant, incident.services, incident.first, incident.last)
+
     def is_same(self, other: "TroubleSpan") -> bool:
-        """Whether two tell of the same: of one time, and either began where the other had trouble, too."""
+        """Whether two tell of the same: of one time but for ``GRACE``, and either began where the other had trouble."""
         meets = self.first <= other.last + GRACE and other.first <= self.last + GRACE
         begins = self.services[:1] + other.services[:1]
         return (

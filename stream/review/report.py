@@ -42,20 +42,12 @@ class Review:
     """Paths of the files by number; empty for topics."""
     unknown: float | None = None
     """Share of the lines whose text the training of the bundle has not seen; None for topics."""
-
     templates: int | None = None
     """How many templates the lines have; None for topics."""
 
-    def about(
-        self,
-        lines: int,
-        windows: int,
-        span: tuple[int, int],
-        files: Mapping[int, str],
-        unknown: float | None = None,
-    ) -> "Review":
+    def about(self, lines: int, windows: int, span: tuple[int, int], files: Mapping[int, str]) -> "Review":
         """Return it with what was read."""
-        return replace(self, lines=lines, windows=windows, span=span, files=files, unknown=unknown)
+        return replace(self, lines=lines, windows=windows, span=span, files=files)
 
     @property
     def told(self) -> list[Incident]:

@@ -107,6 +107,15 @@ def version_address(settings: Settings, text: str) -> ModelAddress:
     return parse_version(text, "" if "://" in text else store_url(settings))
 
 
+def bundle_address(settings: Settings, name: str) -> str:
+    """Return the folder, or the whole address, of a bundle that is named by its folder or as for ``version_address``.
+
+    Raises:
+        InvalidError: it is neither.
+    """
+    return name if Path(name).is_dir() else str(version_address(settings, name))
+
+
 def make_registrar(settings: Settings, name: str) -> Callable[..., Manifest]:
     """Return what puts a bundle into the store, and shows it in MLflow: ``(folder, parent, note, run)``.
 

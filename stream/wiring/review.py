@@ -115,8 +115,7 @@ def _of_files(
     first, last = int(every[2].min()), int(every[2].max())
     span = (max(first, (question.since or 0) * 1000), last if question.until is None else question.until * 1000)
     review = incidents_of(settings, broker, topics, parts.bundle, groups, names.get)
-    about = review.about(lines, windows, span, files, unknown / lines)
-    return replace(about, templates=len(templates))
+    return replace(review.about(lines, windows, span, files), unknown=unknown / lines, templates=len(templates))
 
 
 def _of_topics(settings: Settings, question: ReviewQuestion, parts: Components) -> Review:

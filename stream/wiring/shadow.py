@@ -29,7 +29,7 @@ from stream.settings import Settings
 from stream.topics.anomalies import SCHEMA
 from stream.topics.shadow_starts import ShadowStretch, shadow_stretches
 from stream.topics.templates import TemplateNames
-from stream.wiring.bundles import bundle_cache, open_store, show_in_mlflow, version_address
+from stream.wiring.bundles import bundle_address, bundle_cache, open_store, show_in_mlflow, version_address
 from stream.wiring.core import load_bundle, make_broker, make_topics
 from stream.wiring.learning import served_bundle
 from stream.wiring.review import incidents_of
@@ -83,7 +83,7 @@ def set_side_by_side(settings: Settings, model: str = "") -> ShadowReport:
     until = _judged_until(broker, topics, shadow, stretch)
     in_use = load_bundle(settings, served_bundle(settings).path)
     name = stretch.start.model
-    tried = load_bundle(settings, name if Path(name).is_dir() else str(version_address(settings, name)))
+    tried = load_bundle(settings, bundle_address(settings, name))
     live = read_range(broker, topics.anomalies, stretch.since // 1000)
     beside = (record for record in records if _bundle_of(record) == stretch.start.bundle)
     return ShadowReport(

@@ -1,7 +1,7 @@
 """Incidents as commands read them from the topics, and feedback as they write it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Final
 
@@ -59,6 +59,11 @@ class IncidentClient:
         if len(matches) > 1:
             raise InvalidError(f"{len(matches)} incidents have ids that begin with {name!r}", "give more of it")
         return matches[0]
+
+    def voted(self) -> Iterator[tuple[Incident, Feedback | None]]:
+        """Yield every incident with the last vote on it, None where nobody has voted."""
+        state = self.incidents
+        return ((incident, state.annotations_of(incident).opinion) for incident in state.all())
 
     def publish(self, make: Callable[[int], Feedback]) -> Feedback:
         """Write the feedback that ``make`` returns for this moment to the topic, and return it."""

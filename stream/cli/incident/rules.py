@@ -135,9 +135,7 @@ def _votes(name: str | None, *, is_topic: bool) -> "list[LabelledIncident]":
         votes = {label.id: label for label in labels_of(settings, name)}
     topics = make_topics(settings)
     if is_topic and {topics.incidents, topics.feedback} <= set(make_broker(settings).topics()):
-        state = IncidentClient.open(settings).incidents
-        voted = ((incident, state.annotations_of(incident).opinion) for incident in state.all())
-        votes |= {label.id: label for _, label in votes_on(voted)}
+        votes |= {label.id: label for _, label in votes_on(IncidentClient.open(settings).voted())}
     return list(votes.values())
 
 

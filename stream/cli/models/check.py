@@ -1,7 +1,6 @@
 """``tocsin models check``."""
 
 import sys
-from pathlib import Path
 
 import click
 
@@ -34,11 +33,11 @@ def check(paths: tuple[str, ...], bundle: str | None, days: float, *, as_json: b
     from stream.cli.output import Progress
     from stream.drift.report import DriftVerdict
     from stream.settings import load_settings
-    from stream.wiring.bundles import version_address
+    from stream.wiring.bundles import bundle_address
     from stream.wiring.versions.drift import DriftQuestion, check_drift
 
     settings = load_settings()
-    chosen = bundle if bundle is None or Path(bundle).is_dir() else str(version_address(settings, bundle))
+    chosen = None if bundle is None else bundle_address(settings, bundle)
     with Progress("lines", sys.stderr) as progress:
         report = check_drift(settings, DriftQuestion(paths, days, chosen), progress.add)
     if as_json:

@@ -1,9 +1,14 @@
 """``tocsin models gate`` and ``labels``."""
 
 import sys
+from functools import partial
 from pathlib import Path
+from typing import Final
 
 import click
+
+SAY: Final = partial(click.echo, err=True)
+"""Tells each step of work that takes long."""
 
 
 @click.command()
@@ -61,7 +66,7 @@ def gate(  # noqa: PLR0913 - click passes each option
     if paths and days:
         raise click.UsageError("give log files or --days, not both.")
     question = GateQuestion(challenger, champion, paths, days, spec, frozenset(accept), shadow_hours)
-    report = run_gate(load_settings(), question, _say)
+    report = run_gate(load_settings(), question, SAY)
     if as_json:
         click.echo(orjson.dumps(report.to_record()))
     else:
@@ -92,14 +97,8 @@ def labels(name: str, *, collect: bool) -> None:
     if collect:
         from stream.cli.incident.client import IncidentClient
 
-        state = IncidentClient.open(settings).incidents
-        voted = [(incident, state.annotations_of(incident).opinion) for incident in state.all()]
-        new = collect_labels(settings, name, voted, _say)
+        new = collect_labels(settings, name, IncidentClient.open(settings).voted(), SAY)
         click.echo(f"{len(new)} votes kept", err=True)
     for label in labels_of(settings, name):
         when = time_text(label.episode.first)[:19]
         click.echo(f"{short_id(label.id)}  {when}Z  {label.opinion:<5}  {label.by}: {label.summary}")
-
-
-def _say(step: str) -> None:
-    click.echo(step, err=True)

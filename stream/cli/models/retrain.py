@@ -42,6 +42,7 @@ def retrain(  # noqa: PLR0913 - click passes each option
       tocsin retrain nova --promote
     """  # noqa: D301 - click reads \b as "do not wrap this paragraph"
     from stream.cli.incident.client import IncidentClient
+    from stream.cli.models.gate import SAY
     from stream.cli.models.promotion import tell_promotion
     from stream.settings import load_settings
     from stream.wiring.bundles import version_address
@@ -49,11 +50,9 @@ def retrain(  # noqa: PLR0913 - click passes each option
     from stream.wiring.versions import retrain as wiring
 
     settings = load_settings()
-    state = IncidentClient.open(settings).incidents
-    voted = [(incident, state.annotations_of(incident).opinion) for incident in state.all()]
     with tempfile.TemporaryDirectory(prefix="tocsin-bundle-") as folder:
         order = wiring.RetrainOrder(name, days, out or Path(folder) / "bundle", spec)
-        done = wiring.retrain(settings, order, voted, lambda step: click.echo(step, err=True))
+        done = wiring.retrain(settings, order, IncidentClient.open(settings).voted(), SAY)
     for line in () if done.report is None else done.report.lines():
         click.echo(line)
     if done.report is not None and not done.report.passed:

@@ -128,14 +128,11 @@ def diff(before: str, after: str, *, as_json: bool) -> None:
 
     from models.registry.bundle_diff import compare_bundles
     from stream.settings import load_settings
-    from stream.wiring.bundles import version_address
+    from stream.wiring.bundles import bundle_address
     from stream.wiring.core import load_bundle
 
     settings = load_settings()
-    old, new = (
-        load_bundle(settings, name if Path(name).is_dir() else str(version_address(settings, name)))
-        for name in (before, after)
-    )
+    old, new = (load_bundle(settings, bundle_address(settings, name)) for name in (before, after))
     difference = compare_bundles(old, new)
     if as_json:
         click.echo(orjson.dumps(difference.to_record()))

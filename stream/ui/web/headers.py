@@ -50,6 +50,7 @@ class Guard:
         self._app = app
         self._hosts = hosts
         self._users = users
+        self._open = OPEN | users.open_paths
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on, or refuse it."""
@@ -67,7 +68,7 @@ class Guard:
 
         headers = Headers(scope=scope)
         refusal = self._refusal(scope["method"], headers)
-        if refusal is None and scope["path"] not in OPEN | self._users.open_paths:
+        if refusal is None and scope["path"] not in self._open:
             # Of the connection itself: what a header says of it, anybody can write.
             user = await self._users.identify(headers, (scope.get("client") or ("", 0))[0])
             if isinstance(user, PageUser):

@@ -1,7 +1,6 @@
 """The check for drift as the settings name it: which bundle, and which logs."""
 
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,10 +11,10 @@ from models.windows.scoring import WindowScorer
 from models.windows.store import WindowStore
 from stream.drift.counts import DriftCounts
 from stream.drift.report import DriftReport, judge
-from stream.learning.material import write_recent_lines
 from stream.settings import Settings
-from stream.wiring.core import load_bundle, make_broker, make_components, make_topics
+from stream.wiring.core import load_bundle, make_components
 from stream.wiring.learning import served_bundle
+from stream.wiring.versions.recent_lines import recent_lines
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,12 +38,7 @@ def check_drift(settings: Settings, question: DriftQuestion, progress: Callable[
     """
     bundle = load_bundle(settings, question.bundle or served_bundle(settings).path)
     with tempfile.TemporaryDirectory(prefix="tocsin-drift-") as folder:
-        paths = question.paths
-        if not paths:
-            path = Path(folder) / "recent.jsonl"
-            broker, topic = make_broker(settings), make_topics(settings).logs_raw
-            write_recent_lines(broker, topic, question.days, time.time_ns() // 1000, path)
-            paths = (str(path),)
+        paths = question.paths or recent_lines(settings, question.days, Path(folder))
         parts = make_components(settings, bundle)
         counts = DriftCounts()
         scorer = WindowScorer(WindowStore(parts.windows), parts.scorer.decide)

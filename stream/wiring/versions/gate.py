@@ -21,10 +21,11 @@ from stream.gate.measured_review import figures_that_got_worse, measured_review
 from stream.gate.report import GateCheck, GateReport
 from stream.gate.shadow_checks import SHADOW, shadow_checks
 from stream.gate.told_incidents import ReviewedLogs
-from stream.learning.material import write_lines, write_recent_lines
+from stream.learning.material import write_lines
 from stream.settings import Settings
 from stream.wiring.bundles import (
     BundlePlace,
+    bundle_address,
     bundle_place,
     open_objects,
     open_store,
@@ -36,6 +37,7 @@ from stream.wiring.core import load_bundle, load_rules, make_broker, make_topics
 from stream.wiring.promotion import check_windows
 from stream.wiring.review import ReviewQuestion, review_logs
 from stream.wiring.shadow import set_side_by_side
+from stream.wiring.versions.recent_lines import recent_lines
 
 MOST_LABELLED: Final = 200_000
 """Lines of one labelled incident that are kept, the newest where there are more: a judgement, megabytes when packed."""
@@ -161,7 +163,7 @@ def _places(settings: Settings, question: GateQuestion) -> tuple[BundlePlace, Bu
 
 
 def _place(settings: Settings, name: str) -> BundlePlace:
-    return bundle_place(settings, name if Path(name).is_dir() else str(version_address(settings, name)))
+    return bundle_place(settings, bundle_address(settings, name))
 
 
 def _label_store(settings: Settings, challenger: BundlePlace, question: GateQuestion) -> LabelStore | None:
@@ -176,10 +178,7 @@ def _on_recent_logs(work: _Work, question: GateQuestion, labels: Sequence[Labell
     settings, paths = work.settings, question.paths
     if not paths and question.days:
         work.progress(f"reading the last {question.days:g} days of lines")
-        path = work.scratch / "recent.jsonl"
-        broker, topic = make_broker(settings), make_topics(settings).logs_raw
-        write_recent_lines(broker, topic, question.days, time.time_ns() // 1000, path)
-        paths = (str(path),)
+        paths = recent_lines(settings, question.days, work.scratch)
     if not paths:
         how = "name log files, or --days of the topics"
         for name in ("unknown lines", "templates", "new incidents", "lost incidents", "pages", "cost"):
