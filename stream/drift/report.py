@@ -1,6 +1,6 @@
 """The verdict on drift: is all well, or is the bundle to be calibrated or trained anew, or do masks miss?"""
 
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
@@ -183,18 +183,22 @@ def judge(
         learned: end of the training's logs (microseconds), None where it is not known.
     """
     services = counts.services
+    stretches_of: defaultdict[str, list[int]] = defaultdict(list)
+    for service, number in counts.lines:
+        stretches_of[service].append(number)
     # One half for what services write, the other for what fires.  Nobody looks more often than once a day for long.
     allowed = FALSE_PER_DAY / 2 * max(counts.days, 1.0)
-    drift = [_service_drift(counts, service) for service in sorted(services.keys() & known)]
+    drift = [_service_drift(counts, service, stretches_of[service]) for service in sorted(services.keys() & known)]
     drifted = [one for one in drift if one.unusual and one.chance <= allowed / len(drift)]
-    stretches_of = Counter(service for service, _ in counts.lines)
     stretches = {stretch for _, stretch in counts.lines}
     fired = len(counts.fired & stretches)
     return DriftReport(
         days=counts.days,
         lines=counts.total,
         drifted=tuple(sorted(drifted, key=lambda one: one.chance)),
-        new_services=tuple(sorted(name for name in services.keys() - known if stretches_of[name] >= NEW_STRETCHES)),
+        new_services=tuple(
+            sorted(name for name in services.keys() - known if len(stretches_of[name]) >= NEW_STRETCHES)
+        ),
         stability=_stability(counts, usual),
         stretches=len(stretches),
         fired_stretches=fired,
@@ -204,8 +208,8 @@ def judge(
     )
 
 
-def _service_drift(counts: DriftCounts, service: str) -> ServiceDrift:
-    places = [place for place in counts.lines if place[0] == service]
+def _service_drift(counts: DriftCounts, service: str, stretches: Sequence[int]) -> ServiceDrift:
+    places = [(service, number) for number in stretches]
     telling = [place for place in places if counts.lines[place] >= LEAST_LINES]
     unusual = sum(counts.unknown[place] > MOST_UNKNOWN * counts.lines[place] for place in telling)
     return ServiceDrift(
