@@ -26,8 +26,8 @@ ORDER = {
     " fit_detectors fault_screening calibration report train platform_bundle evaluate cli",
     "index": "text storage lines embedding search evidence episodes diagnosis redaction llm explain analyze incident",
     "alerts": "messages incidents routing sinks delivery monitoring",
-    "stream": "kafka settings planning topics promotion heartbeat ingest detect explain deliver replay review gate"
-    " drift learning wiring doctor runtime ui demo cli",
+    "stream": "own_command kafka settings planning topics promotion heartbeat ingest detect explain deliver replay"
+    " review gate drift learning wiring doctor runtime ui demo cli",
 }
 
 # Where an outside library may be imported; what is not listed may be imported anywhere.

@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,11 +13,10 @@ import orjson
 
 from models.errors import FatalError
 from stream.gate.told_incidents import ReviewedLogs
+from stream.own_command import OWN_COMMAND
 
 LOOK_S: Final = 0.05
 """Seconds between two looks at a process's memory, which never falls: a judgement."""
-
-_PROGRAM: Final = "from stream.cli import main; main()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +87,7 @@ def _run(*arguments: str) -> _Ended:
     """Run ``tocsin`` to its end."""
     with TemporaryFile() as out, TemporaryFile() as errors:
         process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-c", _PROGRAM, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=errors
+            [*OWN_COMMAND, *arguments], stdin=subprocess.DEVNULL, stdout=out, stderr=errors
         )
         try:
             status, cpu_s, peak_mb = _awaited(process.pid)

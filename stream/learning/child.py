@@ -3,7 +3,6 @@
 import os
 import resource
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
@@ -15,6 +14,7 @@ from typing import Final
 
 from models.rfc3339 import time_text
 from stream.learning.schedule import Span
+from stream.own_command import OWN_COMMAND
 
 LIBRARIES: Final = ("tensorflow", "tf2onnx", "onnx")
 """What ``tocsin train`` needs beside a worker's own libraries: the extra ``train``."""
@@ -35,8 +35,6 @@ _END_S: Final = 10.0
 """Seconds in which it must end when told to.  A judgement."""
 
 _ONE_THREAD: Final = ("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "POLARS_MAX_THREADS")
-
-_PROGRAM: Final = "from stream.cli import main; main()"
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +61,7 @@ def train(args: Sequence[str], environment: Mapping[str, str], report: Path, sto
     """Run ``tocsin`` with these arguments until it has ended or ``stop`` is set; what it says goes to ``report``."""
     with report.open("wb") as log:
         process = subprocess.Popen(  # noqa: S603 - our own program
-            [sys.executable, "-c", _PROGRAM, *args],
+            [*OWN_COMMAND, *args],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=log,
